@@ -1,0 +1,110 @@
+"""The values that everything else passes around: Token, Span, Sentence, Entity.
+
+All are immutable, and all ends are half-open. A `Span` counts tokens, a `Token` and an `Entity` count characters
+(Unicode code points of the string they came from).
+
+Token and Span are named tuples rather than frozen dataclasses: one is made per token of the input, and a named tuple
+takes a quarter of the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+__all__ = ["Entity", "Sentence", "Span", "Token"]
+
+
+class Token(NamedTuple):
+    """A piece of text and where it stands: `text == source[start:end]`."""
+
+    text: str
+    start: int
+    end: int
+
+
+class Span(NamedTuple):
+    """An entity over the tokens `start` to `end` (exclusive) of one sentence.
+
+    Example:
+        >>> Span(0, 2, "PER") < Span(2, 3, "LOC")
+        True
+    """
+
+    start: int
+    end: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Entity:
+    """An entity in a text: `text == source[start:end]`, counted in characters."""
+
+    start: int
+    end: int
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """Tokens and the spans over them.
+
+    Attributes:
+        tokens: The tokens in order. Those of a column file, which holds no running text, are placed as if joined by
+            one space (by nothing where tokens are characters).
+        spans: The entities, sorted, without overlap.
+        document: The number of the document within its file, from 0.
+        line: The 1-based line of the first token in its file; None for text that came from no file.
+
+    Raises:
+        ValueError: If a span is empty, out of range, out of order or overlaps the one before it.
+    """
+
+    tokens: tuple[Token, ...]
+    spans: tuple[Span, ...] = ()
+    document: int = 0
+    line: int | None = None
+
+    def __post_init__(self) -> None:
+        end = 0
+        for span in self.spans:
+            if not end <= span.start < span.end <= len(self.tokens):
+                raise ValueError(
+                    f"expected sorted spans without overlap within {len(self.tokens)} tokens, got {self.spans}"
+                )
+            end = span.end
+
+    @classmethod
+    def from_words(cls, words: Iterable[str], spans: Iterable[Span] = (), *, joiner: str = " ") -> Sentence:
+        """A sentence of words that have no running text: placed as if joined by `joiner`."""
+        tokens, position = [], 0
+        for word in words:
+            tokens.append(Token(word, position, position + len(word)))
+            position += len(word) + len(joiner)
+        return cls(tuple(tokens), tuple(spans))
+
+    @property
+    def words(self) -> list[str]:
+        """The text of each token."""
+        return [token.text for token in self.tokens]
+
+    def with_spans(self, spans: Iterable[Span]) -> Sentence:
+        """The same tokens under other spans."""
+        return replace(self, spans=tuple(spans))
+
+    def entities(self, source: str) -> list[Entity]:
+        """The spans as entities of `source`, the text whose characters the tokens count.
+
+        Example:
+            >>> Sentence((Token("Rome", 3, 7),), (Span(0, 1, "LOC"),)).entities("In Rome")
+            [Entity(start=3, end=7, label='LOC', text='Rome')]
+        """
+        return [entity_of(span, self.tokens, source) for span in self.spans]
+
+
+def entity_of(span: Span, tokens: Sequence[Token], source: str) -> Entity:
+    """The entity in `source` that `span` marks over `tokens`."""
+    start, end = tokens[span.start].start, tokens[span.end - 1].end
+    return Entity(start, end, span.label, source[start:end])

@@ -1,0 +1,28 @@
+"""Errors a user can mend: what was expected, what came, and where."""
+
+from __future__ import annotations
+
+from os import PathLike
+
+__all__ = ["InputError"]
+
+
+class InputError(ValueError):
+    """The input is wrong, and the message says how to mend it.
+
+    The command line prints the message as one line and exits with code 2; every other exception is a defect of ours.
+
+    Args:
+        message: What was expected and what came, in one line: `expected at least 2 columns, found 1: 'EU'`.
+        path: The file it is about, if there is one.
+        line: The 1-based line in that file.
+
+    Example:
+        >>> str(InputError("expected at least 2 columns, found 1: 'EU'", path="train.conll", line=118))
+        "train.conll:118: expected at least 2 columns, found 1: 'EU'"
+    """
+
+    def __init__(self, message: str, *, path: str | PathLike[str] | None = None, line: int | None = None) -> None:
+        self.message, self.path, self.line = message, path, line
+        where = "" if path is None else f"{path}: " if line is None else f"{path}:{line}: "
+        super().__init__(f"{where}{message}")

@@ -1,0 +1,26 @@
+"""What tests share: where the real corpora and vectors lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """The folder of real corpora beside the checkout."""
+    if not (SHARED / "corpora").is_dir():
+        pytest.skip("the real corpora are not beside this checkout")
+    return SHARED / "corpora"
+
+
+@pytest.fixture(scope="session")
+def glove() -> Path:
+    """The GloVe file beside the checkout."""
+    path = SHARED / "vectors" / "glove.6B.100d.txt.gz"
+    if not path.is_file():
+        pytest.skip("the GloVe vectors are not beside this checkout")
+    return path
