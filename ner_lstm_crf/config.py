@@ -1,19 +1,16 @@
-"""What can be set: the model, its training, and the named presets.
+"""What can be set: the model and its training.
 
 Each field says what it means, its unit, and where its default comes from.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from dataclasses import dataclass, field
+from typing import Literal
 
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["PRESETS", "Config", "ModelConfig", "TrainingConfig", "preset", "read_config"]
+__all__ = ["Config", "ModelConfig", "TrainingConfig"]
 
 HeadName = Literal["crf", "softmax"]
 CrfLoss = Literal["sequence", "labelwise"]
@@ -21,6 +18,18 @@ Unit = Literal["word", "character"]
 Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal["linear", "inverse", "constant"]
 Reduction = Literal["token", "sentence", "sum"]
+
+
+def _check_range(config: object, names: tuple[str, ...], lowest: float, below: float | None) -> None:
+    """Refuse values outside [lowest, below): a dropout of 1 or a batch of no sentence trains nothing."""
+    for name in names:
+        value = getattr(config, name)
+        if value < lowest or (below is not None and value >= below):
+            wanted = f"at least {lowest}" + ("" if below is None else f" and below {below}")
+            raise InputError(f"{name}: expected {wanted}, got {value}")
+
+
+_RATES_OF_MODEL = ("word_dropout", "char_dropout", "input_dropout", "recurrent_dropout", "output_dropout")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +81,13 @@ class ModelConfig:
     transformer_size: int = 150
     fine_tune: bool = False
 
+    def __post_init__(self) -> None:
+        _check_range(self, _RATES_OF_MODEL, 0, 1)
+        _check_range(self, ("word_size", "char_size", "hidden_size", "layers", "transformer_layers"), 1, None)
+        _check_range(self, ("char_filters", "casing_size", "transformer_size"), 0, None)
+        if not self.char_widths or min(self.char_widths) < 1:
+            raise InputError(f"char_widths: expected widths of at least 1, got {list(self.char_widths)}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:
@@ -117,6 +133,12 @@ class TrainingConfig:
     freeze_vectors: bool = False
     seed: int = 1
 
+    def __post_init__(self) -> None:
+        _check_range(self, ("epochs", "batch_sentences", "batch_tokens"), 1, None)
+        _check_range(self, ("learning_rate", "transformer_learning_rate", "clip_norm", "patience", "seed"), 0, None)
+        _check_range(self, ("momentum", "warmup", "ema_decay"), 0, 1)
+        _check_range(self, ("weight_decay", "decay"), 0, None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
@@ -124,90 +146,3 @@ class Config:
 
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
-
-
-PRESETS: Mapping[str, Config] = {
-    # The best F1 within minutes on two cores.
-    "fast": Config(),
-    # Ma and Hovy 2016, table 1 and section 3: 30 filters of width 3, 100 units per direction, SGD at 0.015 decayed by
-    # 0.05 per epoch, momentum 0.9, batch 10, norm clipping at 5, dropout 0.5. The loss is the mean over the sentences:
-    # with momentum 0.9 that is the same step as 0.015 on the sum of a batch of ten without momentum.
-    "paper": Config(
-        model=ModelConfig(
-            char_filters=30,
-            casing_size=0,
-            hidden_size=100,
-            word_dropout=0.0,
-            char_dropout=0.5,
-            input_dropout=0.5,
-            recurrent_dropout=0.0,
-            output_dropout=0.5,
-        ),
-        training=TrainingConfig(
-            epochs=50,
-            batch_sentences=10,
-            batch_tokens=100_000,
-            optimizer="sgd",
-            learning_rate=0.015,
-            momentum=0.9,
-            weight_decay=0.0,
-            schedule="inverse",
-            decay=0.05,
-            warmup=0.0,
-            reduction="sentence",
-            clip_norm=5.0,
-            ema_decay=0.0,
-            patience=15,
-        ),
-    ),
-}
-
-
-def preset(name: str) -> Config:
-    """The preset of that name.
-
-    Raises:
-        InputError: If there is none.
-    """
-    if name not in PRESETS:
-        raise InputError(f"expected a preset, one of {', '.join(PRESETS)}, got '{name}'")
-    return PRESETS[name]
-
-
-def read_config(path: str | Path, base: Config | None = None) -> Config:
-    """`base` (the default configuration) with what the TOML file's tables `[model]` and `[training]` set.
-
-    Raises:
-        InputError: If the file is no TOML, or holds an unknown table or key, or a value of the wrong type.
-    """
-    try:
-        tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"expected a readable TOML file: {error}", path=path) from error
-    return merge_config(base or Config(), tables, path=path)
-
-
-def merge_config(base: Config, tables: Mapping[str, Any], *, path: str | Path | None = None) -> Config:
-    """`base` with the values of `{"model": {...}, "training": {...}}`, each checked by name and type.
-
-    Raises:
-        InputError: If a table or key is unknown, or a value has the wrong type.
-    """
-    unknown = sorted(set(tables) - {"model", "training"})
-    if unknown:
-        raise InputError(f"expected the tables [model] and [training], found '{unknown[0]}'", path=path)
-    return Config(
-        model=_merge(base.model, tables.get("model", {}), "model", path),
-        training=_merge(base.training, tables.get("training", {}), "training", path),
-    )
-
-
-def _merge(base: T, values: Mapping[str, Any], table: str, path: str | Path | None) -> T:
-    types = get_type_hints(type(base))
-    for key, value in values.items():
-        if key not in types:
-            known = ", ".join(entry.name for entry in fields(base))
-            raise InputError(f"unknown key '{key}' in [{table}], expected one of {known}", path=path)
-        if not _fits(value, types[key]):
-            raise InputError(f"[{table}] {key}: expected {_wanted(types[key])}, got {value!r}", path=path)
-    return replace(base, **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})

@@ -1,0 +1,170 @@
+"""Sentences become tensors: `Featurizer` encodes and collates, `Batch` is what the network reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ner_lstm_crf.data.annotation import Sentence, Span
+from ner_lstm_crf.data.schemes import Scheme
+from ner_lstm_crf.features.forms import FormTable, Ids
+from ner_lstm_crf.features.subtokens import SubTokenBatch, SubTokenizer, SubTokens, collate_subtokens
+from ner_lstm_crf.features.vocabulary import Vocabulary
+
+__all__ = ["Batch", "Encoded", "Featurizer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One sentence as numbers.
+
+    Attributes:
+        forms: The row of each token's surface form in the featurizer's table (T,).
+        tags: The tag ids of its spans (T,); None where there are no gold spans.
+        subtokens: The sub-tokens a transformer reads; None without one.
+        contextual: What a frozen transformer made of them (T, D), computed once; None where it is still to run.
+    """
+
+    forms: Ids
+    tags: Ids | None = None
+    subtokens: SubTokens | None = None
+    contextual: Tensor | None = None
+
+    def __len__(self) -> int:
+        """The number of tokens."""
+        return len(self.forms)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Padded sentences over the distinct words they are made of.
+
+    Attributes:
+        words: Word ids (W,).
+        casings: Casing ids (W,).
+        characters: Character ids of all words, each word followed by a gap of zeros (N,).
+        character_counts: Characters of each word (W,).
+        tokens: Which word stands where (B, T); 0 beyond the lengths.
+        lengths: Tokens of each sentence (B,), at least 1.
+        tags: Gold tag ids (B, T); None outside training.
+        subtokens: What a transformer reads; None without one, or where `contextual` is given.
+        contextual: What a frozen transformer made of it (B, T, D).
+    """
+
+    words: Tensor
+    casings: Tensor
+    characters: Tensor
+    character_counts: Tensor
+    tokens: Tensor
+    lengths: Tensor
+    tags: Tensor | None = None
+    subtokens: SubTokenBatch | None = None
+    contextual: Tensor | None = None
+
+
+class Featurizer:
+    """Turns sentences into numbers and back: words, casing, characters, sub-tokens, tags.
+
+    Args:
+        words: The word vocabulary.
+        characters: The character vocabulary.
+        scheme: The scheme the tags are written in.
+        labels: The labels, in the order of their tags.
+        gap: Zeros after the characters of each word (`char_cnn.gap_of`).
+        subtokenizer: Cuts words into the sub-tokens of a transformer; None without one.
+    """
+
+    def __init__(
+        self,
+        words: Vocabulary,
+        characters: Vocabulary,
+        *,
+        scheme: Scheme,
+        labels: Sequence[str],
+        gap: int,
+        subtokenizer: SubTokenizer | None = None,
+    ) -> None:
+        self.words, self.characters, self.scheme, self.labels = words, characters, scheme, tuple(labels)
+        self.subtokenizer = subtokenizer
+        self.tags = scheme.tags(self.labels)
+        self.table = FormTable(words, characters, gap)
+        self._tag_ids = {tag: number for number, tag in enumerate(self.tags)}
+
+    def encode(self, words: Sequence[str]) -> Encoded:
+        """The tokens of one sentence, without tags.
+
+        Raises:
+            ValueError: If there are none.
+        """
+        if not words:
+            raise ValueError("expected a sentence of at least one token, got none")
+        subtokens = self.subtokenizer.encode(words) if self.subtokenizer else None
+        return Encoded(self.table.rows(words), subtokens=subtokens)
+
+    def encode_gold(self, sentence: Sentence) -> Encoded:
+        """The tokens of one sentence and the tags of its spans.
+
+        Raises:
+            ValueError: If there are no tokens, or a span's label is not among the labels.
+        """
+        encoded = self.encode(sentence.words)
+        tags = self.scheme.encode(sentence.spans, len(sentence.tokens))
+        unknown = next((tag for tag in tags if tag not in self._tag_ids), None)
+        if unknown is not None:
+            raise ValueError(f"expected tags of the labels {', '.join(self.labels)}, got '{unknown}'")
+        ids = np.array([self._tag_ids[tag] for tag in tags], np.int64)
+        return Encoded(encoded.forms, ids, encoded.subtokens)
+
+    def collate(self, sentences: Sequence[Encoded]) -> Batch:
+        """The sentences as one batch, in their order."""
+        forms = np.concatenate([sentence.forms for sentence in sentences])
+        rows, where = np.unique(forms, return_inverse=True)
+        characters, counts = self.table.characters(rows)
+        lengths = np.array([len(sentence) for sentence in sentences], np.int64)
+        place = np.arange(lengths.max()) < lengths[:, None]  # (B, T)
+        return Batch(
+            words=torch.from_numpy(self.table.words(rows)),
+            casings=torch.from_numpy(self.table.casings(rows)),
+            characters=torch.from_numpy(characters),
+            character_counts=torch.from_numpy(counts),
+            tokens=_padded(where, place),
+            lengths=torch.from_numpy(lengths),
+            tags=_tags(sentences, place),
+            **_transformer_inputs(sentences, place),
+        )
+
+    def spans(self, tags: NDArray[np.integer]) -> tuple[tuple[Span, ...], int]:
+        """The spans of one sentence's tag ids (T,), and how many of its tags broke the scheme."""
+        if not tags.any():  # id 0 is O
+            return (), 0
+        decoded = self.scheme.decode([self.tags[tag] for tag in tags.tolist()])
+        return decoded.spans, len(decoded.ill_formed)
+
+
+def _padded(values: NDArray[np.int64], place: NDArray[np.bool_]) -> Tensor:
+    """`values`, laid into the True places of (B, T) row by row, zero elsewhere."""
+    padded = np.zeros(place.shape, np.int64)
+    padded[place] = values
+    return torch.from_numpy(padded)
+
+
+def _tags(sentences: Sequence[Encoded], place: NDArray[np.bool_]) -> Tensor | None:
+    tags = [sentence.tags for sentence in sentences if sentence.tags is not None]
+    return _padded(np.concatenate(tags), place) if len(tags) == len(sentences) else None
+
+
+def _transformer_inputs(
+    sentences: Sequence[Encoded], place: NDArray[np.bool_]
+) -> dict[str, SubTokenBatch | Tensor | None]:
+    contextual = [sentence.contextual for sentence in sentences if sentence.contextual is not None]
+    if len(contextual) == len(sentences):
+        vectors = contextual[0].new_zeros(*place.shape, contextual[0].shape[1])
+        vectors[torch.from_numpy(place)] = torch.cat(contextual)
+        return {"contextual": vectors}
+    subtokens = [sentence.subtokens for sentence in sentences if sentence.subtokens is not None]
+    return {"subtokens": collate_subtokens(subtokens) if len(subtokens) == len(sentences) else None}

@@ -1,0 +1,98 @@
+"""Every distinct surface form once, as numbers.
+
+A corpus of 200,000 tokens has some 20,000 distinct words, a batch of 500 tokens some 250. What depends on the word
+alone (its row in the vocabulary, its casing, its characters) is looked up once per form, not once per token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ner_lstm_crf.features.vocabulary import UNKNOWN, Vocabulary, casing
+
+__all__ = ["FormTable"]
+
+Ids = NDArray[np.int64]
+
+
+class FormTable:
+    """Surface forms in the order they were first met, each with its word id, casing and character ids.
+
+    Args:
+        words: The word vocabulary.
+        characters: The character vocabulary.
+        gap: Zeros that follow the characters of each form (see `CharCnn`).
+    """
+
+    def __init__(self, words: Vocabulary, characters: Vocabulary, gap: int) -> None:
+        self._words, self._characters, self._gap = words, characters, gap
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all forms: rows given out before mean nothing any more."""
+        self._rows: dict[str, int] = {}
+        self._columns = np.zeros((4, 1024), np.int64)  # word id, casing, first character, number of characters
+        self._flat = np.zeros(8192, np.int64)  # the characters of all forms, each followed by the gap
+        self._used = 0
+
+    def __len__(self) -> int:
+        """How many forms are known."""
+        return len(self._rows)
+
+    def rows(self, forms: Sequence[str]) -> Ids:
+        """The row of each form (n,); a form that was never met is added."""
+        known = self._rows
+        try:
+            return np.array([known[form] for form in forms], np.int64)
+        except KeyError:
+            self._add([form for form in dict.fromkeys(forms) if form not in known])
+            return np.array([known[form] for form in forms], np.int64)
+
+    def words(self, rows: Ids) -> Ids:
+        """Word ids of these rows."""
+        return self._columns[0, rows]
+
+    def casings(self, rows: Ids) -> Ids:
+        """Casing ids of these rows."""
+        return self._columns[1, rows]
+
+    def characters(self, rows: Ids) -> tuple[Ids, Ids]:
+        """The character ids of these rows end to end, each followed by the gap (N,), and how many each has (W,)."""
+        starts, counts = self._columns[2, rows], self._columns[3, rows]
+        widths = counts + self._gap
+        ends = widths.cumsum()
+        index = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + widths, widths)
+        return self._flat[index], counts
+
+    def _add(self, forms: list[str]) -> None:
+        first = len(self._rows)
+        self._rows.update(zip(forms, range(first, first + len(forms)), strict=True))
+        # An empty token has one character, the unknown one, so that every form has a maximum.
+        spelled = [self._characters.ids(form) if form else np.array([UNKNOWN]) for form in forms]
+        counts = np.array([len(ids) for ids in spelled], np.int64)
+        widths = counts + self._gap
+        starts = self._used + widths.cumsum() - widths
+        self._flat = _grown(self._flat, self._used + int(widths.sum()))
+        for start, ids in zip(starts.tolist(), spelled, strict=True):
+            self._flat[start : start + len(ids)] = ids
+        self._used += int(widths.sum())
+        self._columns = _grown(self._columns, first + len(forms))
+        self._columns[:, first : first + len(forms)] = (
+            self._words.word_ids(forms),
+            [casing(form) for form in forms],
+            starts,
+            counts,
+        )
+
+
+def _grown(array: Ids, size: int) -> Ids:
+    """`array` with room for `size` entries in its last dimension, doubled so that growing stays cheap."""
+    room = array.shape[-1]
+    if size <= room:
+        return array
+    larger = np.zeros((*array.shape[:-1], max(size, 2 * room)), array.dtype)
+    larger[..., :room] = array
+    return larger

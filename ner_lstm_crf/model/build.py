@@ -1,0 +1,94 @@
+"""A network from its configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ner_lstm_crf.config import ModelConfig
+from ner_lstm_crf.model.char_cnn import CharCnn
+from ner_lstm_crf.model.embedding import ContextualInput, TokenEmbedding, WordEmbedding
+from ner_lstm_crf.model.encoder import BiLstm
+from ner_lstm_crf.model.heads import CrfHead, SoftmaxHead
+from ner_lstm_crf.model.network import Network
+from ner_lstm_crf.model.transformer import TransformerEmbedding
+
+__all__ = ["Inventory", "build_network"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """How many of everything the network has to tell apart, and which moves between tags are allowed.
+
+    Attributes:
+        characters: Size of the character vocabulary.
+        casings: Number of casing classes.
+        start: Which tags may start a sentence (K,), bool.
+        transitions: Which tag (column) may follow which (row) (K, K), bool.
+        end: Which tags may end a sentence (K,), bool.
+    """
+
+    characters: int
+    casings: int
+    start: Tensor
+    transitions: Tensor
+    end: Tensor
+
+
+def build_network(
+    config: ModelConfig,
+    inventory: Inventory,
+    word: WordEmbedding,
+    transformer: TransformerEmbedding | None = None,
+) -> Network:
+    """The network that `config` describes, its weights drawn from torch's random numbers.
+
+    Args:
+        config: Its shape.
+        inventory: What it has to tell apart.
+        word: Its word vectors.
+        transformer: The transformer joined to them, if there is one.
+    """
+    embedding = TokenEmbedding(
+        word,
+        casing=nn.Embedding(inventory.casings, config.casing_size) if config.casing_size else None,
+        characters=_char_cnn(config, inventory.characters),
+        contextual=ContextualInput(transformer, config.transformer_size) if transformer else None,
+        word_dropout=config.word_dropout,
+    )
+    encoder = BiLstm(
+        embedding.size,
+        config.hidden_size,
+        layers=config.layers,
+        dropouts=(config.input_dropout, config.recurrent_dropout, config.output_dropout),
+    )
+    return Network(embedding, encoder, _head(config, inventory), tags=len(inventory.start))
+
+
+def _char_cnn(config: ModelConfig, characters: int) -> CharCnn | None:
+    if not config.char_filters:
+        return None
+    return CharCnn(
+        characters,
+        size=config.char_size,
+        filters=config.char_filters,
+        widths=config.char_widths,
+        dropout=config.char_dropout,
+    )
+
+
+def _head(config: ModelConfig, inventory: Inventory) -> CrfHead | SoftmaxHead:
+    if config.head == "softmax":
+        return SoftmaxHead()
+    labelwise = config.crf_loss == "labelwise"
+    return CrfHead(inventory.start, inventory.transitions, inventory.end, labelwise=labelwise)
+
+
+def random_words(size: int, dimension: int) -> Tensor:
+    """Vectors for words without pretrained ones: uniform within sqrt(3 / D) (Ma and Hovy 2016), padding zero."""
+    bound = (3 / dimension) ** 0.5
+    vectors = torch.empty(size, dimension).uniform_(-bound, bound)
+    vectors[0] = 0
+    return vectors

@@ -1,0 +1,123 @@
+"""What the encoder reads of each token: its word, casing, characters and, if there is one, a transformer's vector."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ner_lstm_crf.features.batch import Batch
+from ner_lstm_crf.model.char_cnn import CharCnn
+from ner_lstm_crf.model.transformer import TransformerEmbedding
+
+__all__ = ["ContextualInput", "TokenEmbedding", "WordEmbedding"]
+
+UNKNOWN_ID = 1
+
+
+class WordEmbedding(nn.Module):
+    """Word vectors in two blocks: the words of the training data, trained, and words only the vectors know, kept.
+
+    The second block lets a tagger profit in new text from words it never saw in training. It takes no gradient, so its
+    size costs nothing in training, and lies in half precision.
+
+    Args:
+        trained: Vectors of the padding, the unknown word and the training words (V, D).
+        reserve: Vectors of the words that only the pretrained vectors know (R, D); R may be 0.
+        freeze: Whether the first block stays as it is too.
+    """
+
+    reserve: Tensor
+
+    def __init__(self, trained: Tensor, reserve: Tensor, *, freeze: bool = False) -> None:
+        super().__init__()
+        self.trained = nn.Parameter(trained, requires_grad=not freeze)
+        self.register_buffer("reserve", reserve.half())
+        self.size = trained.shape[1]
+
+    def forward(self, words: Tensor) -> Tensor:
+        """The vectors of word ids (W,): (W, D)."""
+        size = len(self.trained)
+        known = words < size
+        vectors = nn.functional.embedding(words.where(known, UNKNOWN_ID), self.trained)
+        if not len(self.reserve) or bool(known.all()):
+            return vectors
+        kept = self.reserve[(words - size).clamp(min=0)].to(vectors.dtype)
+        return torch.where(known.unsqueeze(1), vectors, kept)
+
+
+class ContextualInput(nn.Module):
+    """The vectors of a transformer, projected to a size that does not drown the others.
+
+    Args:
+        transformer: The encoder; where it is frozen a batch may bring its output instead of its input.
+        size: The size after projection; 0 for none.
+    """
+
+    def __init__(self, transformer: TransformerEmbedding, size: int) -> None:
+        super().__init__()
+        self.transformer = transformer
+        self.projection = nn.Linear(transformer.size, size) if size else nn.Identity()
+        self.size = size or transformer.size
+
+    def forward(self, batch: Batch) -> Tensor:
+        """One vector per token (B, T, D)."""
+        if batch.contextual is not None:
+            vectors = batch.contextual.float()
+        elif batch.subtokens is not None:
+            vectors = self.transformer(batch.subtokens)
+        else:
+            raise ValueError("expected a batch with sub-tokens or contextual vectors, got neither")
+        projected: Tensor = self.projection(vectors)
+        return projected
+
+
+class TokenEmbedding(nn.Module):
+    """Joins what is known of each token into one vector.
+
+    Args:
+        word: Word vectors.
+        casing: Casing vectors, or None.
+        characters: The char-CNN, or None.
+        contextual: A transformer's vectors, or None.
+        word_dropout: Share of tokens in training whose word is taken for the unknown one (Lample et al. 2016).
+    """
+
+    def __init__(
+        self,
+        word: WordEmbedding,
+        *,
+        casing: nn.Embedding | None = None,
+        characters: CharCnn | None = None,
+        contextual: ContextualInput | None = None,
+        word_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.word, self.casing, self.characters, self.contextual = word, casing, characters, contextual
+        self.word_dropout = word_dropout
+        self.size = (
+            word.size
+            + (casing.embedding_dim if casing else 0)
+            + (characters.size if characters else 0)
+            + (contextual.size if contextual else 0)
+        )
+
+    def forward(self, batch: Batch) -> Tensor:
+        """The vector of each token (B, T, D)."""
+        parts = [self._words(batch)]
+        forms = []  # what depends on the word alone is computed once per distinct word: (W, D)
+        if self.casing is not None:
+            forms.append(self.casing(batch.casings))
+        if self.characters is not None:
+            forms.append(self.characters(batch.characters, batch.character_counts))
+        if forms:
+            parts.append(nn.functional.embedding(batch.tokens, torch.cat(forms, dim=1)))
+        if self.contextual is not None:
+            parts.append(self.contextual(batch))
+        return torch.cat(parts, dim=-1)
+
+    def _words(self, batch: Batch) -> Tensor:
+        vectors = nn.functional.embedding(batch.tokens, self.word(batch.words))  # (B, T, D)
+        if not self.training or self.word_dropout == 0:
+            return vectors
+        dropped = torch.rand(*batch.tokens.shape, 1, device=vectors.device) < self.word_dropout
+        return torch.where(dropped, self.word.trained[UNKNOWN_ID], vectors)

@@ -1,0 +1,109 @@
+"""What turns emissions into tags: a CRF, or a softmax at each token.
+
+Why put a CRF after the LSTM, when a classifier could pick a tag per token? Both score a tag by its emission. The
+softmax then normalises over the K tags of each token alone, so nothing stops it from writing `O E-PER`. The CRF adds
+a score for each move from one tag to the next and normalises over all sequences, so moves that the scheme forbids hold
+no probability, in training as in decoding, and the tags of an entity are chosen together.
+
+A CRF whose scores for moves are all zero and all allowed *is* the softmax head: the sum over all sequences falls apart
+into a product over tokens, so loss, decoding and marginals are the same.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ner_lstm_crf.model import crf
+
+__all__ = ["CrfHead", "Head", "SoftmaxHead"]
+
+# Low enough that a forbidden move holds no probability in float32, high enough that gradients stay finite.
+FORBIDDEN = -1e4
+
+
+class Head(Protocol):
+    """What the network asks of a head. Emissions are (B, T, K), lengths (B,) and at least 1."""
+
+    def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
+        """The negative log-likelihood of each sentence's tags (B, T), in nats: (B,)."""
+
+    def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
+        """The best tags (B, T), zero beyond the lengths."""
+
+    def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
+        """Each token's distribution over tags (B, T, K), zero beyond the lengths."""
+
+
+class SoftmaxHead(nn.Module):
+    """Each token by itself: p(tag | token) = softmax of its emissions."""
+
+    def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
+        """The negative log-likelihood of each sentence's tags, the sum over its tokens: (B,)."""
+        scores = emissions.log_softmax(-1).gather(2, tags.unsqueeze(2)).squeeze(2)  # (B, T)
+        return -(scores * token_mask(lengths, scores.shape[1])).sum(1)
+
+    def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
+        """The tag of the highest emission at each token (B, T)."""
+        return emissions.argmax(-1) * token_mask(lengths, emissions.shape[1])
+
+    def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
+        """The softmax of each token's emissions (B, T, K)."""
+        return emissions.softmax(-1) * token_mask(lengths, emissions.shape[1]).unsqueeze(2)
+
+
+class CrfHead(nn.Module):
+    """A linear-chain conditional random field (Lafferty, McCallum and Pereira 2001).
+
+    score(tags) = start[y1] + sum of emissions[t, yt] + sum of transitions[yt, yt+1] + end[yT]
+
+    Args:
+        start: Which tags may start a sentence (K,), bool.
+        transitions: Which tag (column) may follow which (row) (K, K), bool.
+        end: Which tags may end a sentence (K,), bool.
+        labelwise: Train on the sum of each token's log marginal (Kakade, Teh and Roweis 2002) instead of the
+            log-likelihood of the sequence.
+    """
+
+    start_allowed: Tensor
+    transitions_allowed: Tensor
+    end_allowed: Tensor
+
+    def __init__(self, start: Tensor, transitions: Tensor, end: Tensor, *, labelwise: bool = False) -> None:
+        super().__init__()
+        tags = len(start)
+        self.start_transitions = nn.Parameter(torch.empty(tags).uniform_(-0.1, 0.1))
+        self.transitions = nn.Parameter(torch.empty(tags, tags).uniform_(-0.1, 0.1))
+        self.end_transitions = nn.Parameter(torch.empty(tags).uniform_(-0.1, 0.1))
+        self.register_buffer("start_allowed", start, persistent=False)
+        self.register_buffer("transitions_allowed", transitions, persistent=False)
+        self.register_buffer("end_allowed", end, persistent=False)
+        self.labelwise = labelwise
+
+    def scores(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores of starting (K,), of moving from row to column (K, K) and of ending (K,); forbidden moves at -1e4."""
+        return (
+            self.start_transitions.masked_fill(~self.start_allowed, FORBIDDEN),
+            self.transitions.masked_fill(~self.transitions_allowed, FORBIDDEN),
+            self.end_transitions.masked_fill(~self.end_allowed, FORBIDDEN),
+        )
+
+    def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
+        """The negative log-likelihood of each sentence's tags: of the sequence, or label by label (B,)."""
+        likelihood = crf.labelwise_log_likelihood if self.labelwise else crf.log_likelihood
+        return -likelihood(emissions, tags, lengths, *self.scores())
+
+    def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
+        """The tags of the best sequence (Viterbi 1967) (B, T)."""
+        return crf.viterbi(emissions, lengths, *self.scores())
+
+    def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
+        """Each token's tag distribution over all sequences (forward-backward) (B, T, K)."""
+        return crf.marginals(emissions, lengths, *self.scores())
+
+
+def token_mask(lengths: Tensor, longest: int) -> Tensor:
+    """True where there is a token (B, T)."""
+    return torch.arange(longest, device=lengths.device).unsqueeze(0) < lengths.unsqueeze(1)

@@ -1,0 +1,55 @@
+"""The whole network: embedding, encoder, emissions, head."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ner_lstm_crf.features.batch import Batch
+from ner_lstm_crf.model.embedding import TokenEmbedding
+from ner_lstm_crf.model.encoder import BiLstm
+from ner_lstm_crf.model.heads import CrfHead, SoftmaxHead
+
+__all__ = ["Network"]
+
+
+class Network(nn.Module):
+    """A batch of sentences to tags.
+
+    Args:
+        embedding: What is known of each token (B, T, D).
+        encoder: The same in its context (B, T, 2 H).
+        head: Turns emissions (B, T, K) into a loss, tags or marginals.
+        tags: K.
+    """
+
+    def __init__(self, embedding: TokenEmbedding, encoder: BiLstm, head: CrfHead | SoftmaxHead, *, tags: int) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.encoder = encoder
+        self.projection = nn.Linear(encoder.size, tags)
+        self.head = head
+
+    def emissions(self, batch: Batch) -> Tensor:
+        """How well each tag suits each token by itself (B, T, K)."""
+        embedded = self.embedding(batch)  # (B, T, D)
+        encoded = self.encoder(embedded, batch.lengths)  # (B, T, 2 H)
+        projected: Tensor = self.projection(encoded)
+        return projected
+
+    def loss(self, batch: Batch) -> Tensor:
+        """The negative log-likelihood of each sentence's gold tags, in nats (B,).
+
+        Raises:
+            ValueError: If the batch has no gold tags.
+        """
+        if batch.tags is None:
+            raise ValueError("expected a batch with gold tags, got none")
+        return self.head.loss(self.emissions(batch), batch.tags, batch.lengths)
+
+    def decode(self, batch: Batch) -> Tensor:
+        """The best tag of each token (B, T), zero beyond the lengths."""
+        return self.head.decode(self.emissions(batch), batch.lengths)
+
+    def marginals(self, batch: Batch) -> Tensor:
+        """Each token's distribution over tags (B, T, K), zero beyond the lengths."""
+        return self.head.marginals(self.emissions(batch), batch.lengths)
