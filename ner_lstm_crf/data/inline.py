@@ -1,0 +1,188 @@
+r"""Sentences with their entities marked in the text, the form that people write by hand.
+
+    # one sentence a line; lines that begin with # are comments
+    ## news
+    [Angela Merkel](PER) visited [Rome](LOC) .
+    [王小明](PER)在[北京大学](ORG)读书。
+
+The first sentence has the unit `word`: white space stands between tokens and around entities. The second has the unit
+`character`: every character is a token, and white space, if any, is none. A comment of the form `## name` begins a
+document. A backslash takes the meaning from `[`, `]`, `\`, a white space (it then belongs to its token) and from the
+`#` that begins a line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
+
+from ner_lstm_crf.data.annotation import Sentence, Span, Token
+from ner_lstm_crf.data.text_files import TextFile
+from ner_lstm_crf.errors import InputError
+
+__all__ = ["Unit", "format_inline", "parse_inline", "read_inline"]
+
+Unit: TypeAlias = Literal["word", "character"]
+"""What a token is: a word between spaces, or every character."""
+
+_PIECE = re.compile(
+    r"""\\(?P<escaped>.?)
+      | (?P<opening>\[)
+      | (?P<closing>\](?:\((?P<label>[^()\[\]\\\s]*)\))?)
+      | (?P<space>\s+)
+      | (?P<text>[^\\\[\]\s]+)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_LABEL = re.compile(r"[^()\[\]\\\s]+")
+_TO_ESCAPE = re.compile(r"[\[\]\\\s]")
+_ESCAPABLE = re.compile(r"[\[\]\\\s#]")
+
+
+def parse_inline(line: str, unit: Unit = "word") -> Sentence:
+    r"""The sentence that a line stands for; its tokens count the characters of the line without its markup.
+
+    Raises:
+        InputError: If an entity is not closed, empty, without a label or inside another one, if in the unit `word` no
+            white space stands before or after it, or if a backslash stands before a character that needs none.
+
+    Example:
+        >>> sentence = parse_inline("[Rome](LOC) \\[ Italy \\]")
+        >>> sentence.words, sentence.spans
+        (['Rome', '[', 'Italy', ']'], (Span(start=0, end=1, label='LOC'),))
+    """
+    draft = _Draft(unit)
+    for piece in _PIECE.finditer(line):
+        try:
+            draft.add(piece)
+        except InputError as error:
+            raise InputError(f"{error.message} (column {piece.start() + 1})") from None
+    return draft.finished()
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A sentence while its line is read from left to right."""
+
+    unit: Unit
+    tokens: list[Token] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    word: str = ""  # what has been read of the next token
+    position: int = 0  # where the next token begins in the plain text
+    spaced: bool = False  # white space has been read since the last token
+    opened: int | None = None  # the first token of the open entity
+    sealed: bool = False  # an entity has just ended: white space must come next
+
+    def add(self, piece: re.Match[str]) -> None:
+        match piece.lastgroup:
+            case "text":
+                self._write(piece["text"])
+            case "space":
+                self._end_word()
+                self.spaced, self.sealed = bool(self.tokens), False
+            case "opening":
+                self._open()
+            case "closing":
+                self._close(piece["label"])
+            case _:
+                if not _ESCAPABLE.fullmatch(piece["escaped"]):
+                    raise InputError(rf"expected \[ \] \# \\ or a space after a backslash, found {piece[0]!r}")
+                self._write(piece["escaped"])
+
+    def _write(self, text: str) -> None:
+        if self.sealed:
+            raise InputError(f"expected a space after an entity, found {text!r}")
+        if self.spaced:
+            self.position, self.spaced = self.position + 1, False
+        if self.unit == "word":
+            self.word += text
+            return
+        self.tokens.extend(Token(text[i], self.position + i, self.position + i + 1) for i in range(len(text)))
+        self.position += len(text)
+
+    def _end_word(self) -> None:
+        if self.word:
+            end = self.position + len(self.word)
+            self.tokens.append(Token(self.word, self.position, end))
+            self.word, self.position = "", end
+
+    def _open(self) -> None:
+        if self.opened is not None:
+            raise InputError(r"expected no entity within an entity, found '[': write \[ for the character itself")
+        if self.word or self.sealed:
+            raise InputError(r"expected a space before an entity, found none: write \[ for the character itself")
+        self.opened = len(self.tokens)
+
+    def _close(self, label: str | None) -> None:
+        if self.opened is None:
+            raise InputError(r"expected '[' before ']', found none: write \] for the character itself")
+        self._end_word()
+        if not label:
+            found = "none" if label is None else "()"
+            raise InputError(rf"expected a label, as in ](PER), found {found}: write \] for the character itself")
+        if self.opened == len(self.tokens):
+            raise InputError("expected text between '[' and ']', found none")
+        self.spans.append(Span(self.opened, len(self.tokens), label))
+        self.opened, self.sealed = None, self.unit == "word"
+
+    def finished(self) -> Sentence:
+        self._end_word()
+        if self.opened is not None:
+            raise InputError(r"expected ']' after '[', found the end of the line: write \[ for the character itself")
+        return Sentence(tuple(self.tokens), tuple(self.spans))
+
+
+def format_inline(sentence: Sentence, unit: Unit = "word") -> str:
+    """The line that `parse_inline` reads as these words and spans (and as these offsets, where gaps are one space).
+
+    Raises:
+        ValueError: If a token is empty or holds a line break, if a token of the unit `character` is longer than one,
+            or if a label holds white space, a bracket or a backslash.
+
+    Example:
+        >>> format_inline(Sentence.from_words(["In", "New", "York"], [Span(1, 3, "LOC")]))
+        'In [New York](LOC)'
+    """
+    pieces = [_escaped(token.text, unit) for token in sentence.tokens]
+    for start, end, label in sentence.spans:
+        if not _LABEL.fullmatch(label):
+            raise ValueError(f"expected a label without white space and brackets, found {label!r}")
+        pieces[start] = f"[{pieces[start]}"
+        pieces[end - 1] += f"]({label})"
+    line, end = "", 0
+    for token, piece in zip(sentence.tokens, pieces, strict=True):
+        line += f" {piece}" if line and (unit == "word" or token.start > end) else piece
+        end = token.end
+    return f"\\{line}" if line.startswith("#") else line
+
+
+def _escaped(text: str, unit: Unit) -> str:
+    if not text or "\n" in text or "\r" in text:
+        raise ValueError(f"expected tokens that fit on one line, found {text!r}")
+    if unit == "character" and len(text) > 1:
+        raise ValueError(f"expected tokens of one character, found {text!r}")
+    return _TO_ESCAPE.sub(r"\\\g<0>", text)
+
+
+def read_inline(path: str | os.PathLike[str], *, unit: Unit = "word") -> Iterator[Sentence]:
+    """The sentences of a file, each with its line and its document (a comment `## name` begins the next one).
+
+    Raises:
+        InputError: If the file cannot be read as text, or a line is malformed (the message names the line).
+    """
+    document, begun = 0, False
+    for number, line in enumerate(TextFile(path).lines(), 1):
+        text = line.strip() if line.lstrip().startswith("#") else line.removesuffix("\n").removesuffix("\r")
+        if text.startswith("#"):
+            if text.startswith("## ") and begun:
+                document, begun = document + 1, False
+        elif text and not text.isspace():
+            try:
+                sentence = parse_inline(text, unit)
+            except InputError as error:
+                raise InputError(error.message, path=path, line=number) from None
+            begun = True
+            yield replace(sentence, document=document, line=number)
