@@ -1,0 +1,223 @@
+"""Symbols become numbers: the vocabularies of words and of characters.
+
+Everywhere, id 0 pads and id 1 is the unknown symbol; real symbols follow. Neither of the two is a symbol of its own, so
+no text can collide with them.
+
+How a word finds its row. A form is tried in four spellings, and the first that has a row wins:
+
+    surface form        Rome-1998
+    lower case          rome-1998
+    digits as 0         Rome-0000
+    both                rome-0000
+
+and if none has, it is the unknown word. Which spellings have rows is decided when the vocabulary is built: a word of
+the training data takes the first of the four that the pretrained vectors know, so cased vectors keep case apart and
+lower-cased ones join it; what the vectors do not know is kept under the last, the lower-cased form with its digits as
+0. Case is not lost by that: the network sees it through the casing class and the char-CNN.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ner_lstm_crf.errors import InputError
+
+__all__ = ["PADDING", "UNKNOWN", "Vocabulary", "WordVocabulary", "build_characters", "build_words", "spellings"]
+
+PADDING = 0
+UNKNOWN = 1
+_FIRST = 2
+_DIGIT = re.compile(r"\d")
+
+
+def spellings(form: str) -> tuple[str, str, str, str]:
+    """The spellings under which a word may have a row, best first.
+
+    Example:
+        >>> spellings("Rome-1998")
+        ('Rome-1998', 'rome-1998', 'Rome-0000', 'rome-0000')
+    """
+    lower = form.lower()
+    return form, lower, _DIGIT.sub("0", form), _DIGIT.sub("0", lower)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Symbols and their ids: 0 pads, 1 is unknown, `symbols[i]` has the id `i + 2`.
+
+    Attributes:
+        symbols: The distinct symbols.
+
+    Raises:
+        ValueError: If a symbol occurs twice.
+
+    Example:
+        >>> Vocabulary(("a", "b")).ids("bat").tolist()
+        [3, 2, 1]
+    """
+
+    symbols: tuple[str, ...]
+    _ids: Mapping[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        ids = {symbol: number for number, symbol in enumerate(self.symbols, _FIRST)}
+        if len(ids) != len(self.symbols):
+            twice = Counter(self.symbols).most_common(1)[0][0]
+            raise ValueError(f"expected distinct symbols, got '{twice}' twice")
+        object.__setattr__(self, "_ids", ids)
+
+    def __len__(self) -> int:
+        """All rows: the symbols, padding and unknown."""
+        return len(self.symbols) + _FIRST
+
+    def __contains__(self, symbol: object) -> bool:
+        return symbol in self._ids
+
+    def id_of(self, symbol: str) -> int:
+        """The id of a symbol, 1 if it is unknown."""
+        return self._ids.get(symbol, UNKNOWN)
+
+    def ids(self, symbols: Iterable[str]) -> npt.NDArray[np.int64]:
+        """The id of each symbol, (N,)."""
+        get = self._ids.get
+        return np.array([get(symbol, UNKNOWN) for symbol in symbols], dtype=np.int64)
+
+    def to_json(self) -> Any:
+        """What `from_json` makes the same vocabulary of: the list of symbols."""
+        return list(self.symbols)
+
+    @classmethod
+    def from_json(cls, value: Any) -> Vocabulary:
+        """The vocabulary that `to_json` wrote.
+
+        Raises:
+            InputError: If the value is something else.
+        """
+        return Vocabulary(_symbols(value))
+
+
+@dataclass(frozen=True, slots=True)
+class WordVocabulary(Vocabulary):
+    """The rows of the word embedding: those training can change, then those that only the pretrained vectors know.
+
+    Rows 0 to `trainable_size - 1` are padding, unknown and the words of the training data, most frequent first. The
+    reserve follows: words that the training data lack and the vectors know, with vectors that stay as they are, so
+    that new text profits from them.
+
+    Attributes:
+        symbols: The spelling of each row, from row 2 on.
+        counts: How often each word of the training block occurred in the training data, in the order of `symbols`.
+    """
+
+    counts: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        Vocabulary.__post_init__(self)  # super() does not work in dataclasses with slots
+        if len(self.counts) > len(self.symbols):
+            raise ValueError(f"expected at most {len(self.symbols)} counts, got {len(self.counts)}")
+
+    @property
+    def trainable_size(self) -> int:
+        """The number of rows before the reserve."""
+        return len(self.counts) + _FIRST
+
+    def word_id(self, form: str) -> int:
+        """The row of a word: that of its first spelling which has one, else 1."""
+        for spelling in spellings(form):
+            number = self._ids.get(spelling)
+            if number is not None:
+                return number
+        return UNKNOWN
+
+    def word_ids(self, forms: Iterable[str]) -> npt.NDArray[np.int64]:
+        """The row of each word, (T,).
+
+        Example:
+            >>> build_words({"Rome": 2, "in": 1, "1998": 1}).word_ids(["ROME", "in", "2024", "Oslo"]).tolist()
+            [2, 4, 3, 1]
+        """
+        get, find = self._ids.get, self.word_id
+        return np.array([get(form) or find(form) for form in forms], dtype=np.int64)  # ids of symbols are never 0
+
+    def frequencies(self) -> npt.NDArray[np.int64]:
+        """The count of each trainable row in the training data, (trainable_size,); 0 for padding and unknown.
+
+        What a word dropout needs that drops rare words more often than frequent ones.
+        """
+        return np.array([0] * _FIRST + list(self.counts), dtype=np.int64)
+
+    def to_json(self) -> Any:
+        """What `from_json` makes the same vocabulary of: the symbols, and the counts of the training block."""
+        return {"symbols": list(self.symbols), "counts": list(self.counts)}
+
+    @classmethod
+    def from_json(cls, value: Any) -> WordVocabulary:
+        """The vocabulary that `to_json` wrote.
+
+        Raises:
+            InputError: If the value is something else.
+        """
+        if not isinstance(value, dict) or set(value) != {"symbols", "counts"}:
+            raise InputError("expected a word vocabulary with 'symbols' and 'counts'")
+        counts = value["counts"]
+        if not isinstance(counts, list) or not all(type(count) is int and count >= 0 for count in counts):
+            raise InputError("expected a word vocabulary whose counts are whole numbers")
+        symbols = _symbols(value["symbols"])
+        if len(counts) > len(symbols):
+            raise InputError(f"expected a word vocabulary with at most {len(symbols)} counts, got {len(counts)}")
+        return WordVocabulary(symbols, tuple(counts))
+
+
+def build_words(
+    counts: Mapping[str, int], known: Collection[str] = (), *, min_count: int = 1, reserve: bool = True
+) -> WordVocabulary:
+    """The word vocabulary of training data whose words occur so often, and of pretrained vectors.
+
+    Args:
+        counts: Every form of the training data and how often it occurs.
+        known: The words that the pretrained vectors know, in the order of the reserve.
+        min_count: The fewest times a spelling must occur, all its forms together, to have a row; a word that the
+            vectors know has one in any case. With 1 each word of the training data has a row, singletons too, and only
+            word dropout trains the unknown word.
+        reserve: Whether the known words that the training data lack have rows too.
+    """
+    lookup = frozenset(known)
+    rows: Counter[str] = Counter()
+    for form, count in counts.items():
+        rows[_row_spelling(form, lookup)] += count
+    kept = [row for row, count in rows.items() if count >= min_count or row in lookup]
+    kept.sort(key=lambda row: (-rows[row], row))
+    taken = frozenset(kept)
+    extra = [word for word in dict.fromkeys(known) if word not in taken] if reserve else []
+    return WordVocabulary((*kept, *extra), tuple(rows[row] for row in kept))
+
+
+def build_characters(counts: Mapping[str, int], *, min_count: int = 1) -> Vocabulary:
+    """The characters of words that occur so often, most frequent first; those below `min_count` are unknown."""
+    characters: Counter[str] = Counter()
+    for form, count in counts.items():
+        for character in form:
+            characters[character] += count
+    kept = [character for character, count in characters.items() if count >= min_count]
+    return Vocabulary(tuple(sorted(kept, key=lambda character: (-characters[character], character))))
+
+
+def _row_spelling(form: str, known: Container[str]) -> str:
+    """The spelling under which a word of the training data has its row."""
+    candidates = spellings(form)
+    return next((spelling for spelling in candidates if spelling in known), candidates[-1])
+
+
+def _symbols(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str) or not all(type(item) is str for item in value):
+        raise InputError("expected a vocabulary to be a list of strings")
+    if len(frozenset(value)) != len(value):
+        raise InputError("expected a vocabulary of distinct symbols, found one twice")
+    return tuple(value)
