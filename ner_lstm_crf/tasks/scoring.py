@@ -1,0 +1,66 @@
+"""Score two files of the same sentences against each other, whatever tools wrote them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+from os import PathLike
+
+from ner_lstm_crf.data.annotation import Sentence, Span
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.tasks.evaluation import Evaluation, evaluate_spans
+
+__all__ = ["score_sentences"]
+
+
+def score_sentences(
+    gold: Iterable[Sentence],
+    predicted: Iterable[Sentence],
+    *,
+    gold_path: str | PathLike[str] = "gold",
+    predicted_path: str | PathLike[str] = "prediction",
+    ill_formed: Iterable[Sequence[int]] = (),
+) -> Evaluation:
+    """Compare the spans of two annotations of the same tokens.
+
+    Args:
+        gold: The sentences with their true spans.
+        predicted: The same sentences with predicted spans.
+        gold_path: Where the first came from, for messages.
+        predicted_path: Where the second came from, for messages.
+        ill_formed: The positions of the ill-formed tags of each predicted sentence; only counted.
+
+    Raises:
+        InputError: If the tokens or the number of sentences differ, at the first difference.
+    """
+    pairs = list(_aligned(gold, predicted, gold_path, predicted_path))
+    return evaluate_spans((true for true, _ in pairs), (found for _, found in pairs), ill_formed=ill_formed)
+
+
+def _aligned(
+    gold: Iterable[Sentence],
+    predicted: Iterable[Sentence],
+    gold_path: str | PathLike[str],
+    predicted_path: str | PathLike[str],
+) -> Iterator[tuple[tuple[Span, ...], tuple[Span, ...]]]:
+    for number, (true, found) in enumerate(zip_longest(gold, predicted), start=1):
+        if found is None:
+            raise InputError(
+                f"sentence {number} has no counterpart in {predicted_path}", path=gold_path, line=true.line
+            )
+        if true is None:
+            raise InputError(
+                f"sentence {number} has no counterpart in {gold_path}", path=predicted_path, line=found.line
+            )
+        if len(true.tokens) != len(found.tokens) or true.words != found.words:
+            where = gold_path if true.line is None else f"{gold_path}:{true.line}"
+            message = f"expected the tokens of {where}, found {_mismatch(true.words, found.words)}"
+            raise InputError(message, path=predicted_path, line=found.line)
+        yield true.spans, found.spans
+
+
+def _mismatch(true: Sequence[str], found: Sequence[str]) -> str:
+    for number, (expected, came) in enumerate(zip(true, found, strict=False), start=1):
+        if expected != came:
+            return f"{came!r} instead of {expected!r} (token {number} of the sentence)"
+    return f"{len(found)} instead of {len(true)}"
