@@ -120,8 +120,7 @@ class Automaton:
     def allows(self, before: State, after: State) -> bool:
         """Whether one state may follow another: a span goes on, or one ends (or none was) and one begins (or none)."""
         same = before.same_label(after)
-        goes_on = before.prefix in {self.first, self.inside, self.after_same}
-        if same and goes_on and after.prefix in {self.inside, self.last, self.before_same}:
+        if same and before.prefix in {self.first, self.inside} and after.prefix in {self.inside, self.last}:
             return True
         if before.prefix not in {OUTSIDE, self.single, self.last, self.after_same, self.before_same}:
             return False
