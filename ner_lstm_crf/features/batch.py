@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ner_lstm_crf.data.annotation import Sentence, Span
-from ner_lstm_crf.data.schemes import Scheme
+from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.data.schemes import Decoded, Scheme
 from ner_lstm_crf.features.forms import FormTable, Ids
 from ner_lstm_crf.features.subtokens import SubTokenBatch, SubTokenizer, SubTokens, collate_subtokens
-from ner_lstm_crf.features.vocabulary import Vocabulary
+from ner_lstm_crf.features.vocabulary import Vocabulary, WordVocabulary
 
 __all__ = ["Batch", "Encoded", "Featurizer"]
 
@@ -81,7 +81,7 @@ class Featurizer:
 
     def __init__(
         self,
-        words: Vocabulary,
+        words: WordVocabulary,
         characters: Vocabulary,
         *,
         scheme: Scheme,
@@ -138,12 +138,11 @@ class Featurizer:
             **_transformer_inputs(sentences, place),
         )
 
-    def spans(self, tags: NDArray[np.integer]) -> tuple[tuple[Span, ...], int]:
-        """The spans of one sentence's tag ids (T,), and how many of its tags broke the scheme."""
+    def decode(self, tags: NDArray[np.integer]) -> Decoded:
+        """The spans of one sentence's tag ids (T,), and the positions of tags that break the scheme."""
         if not tags.any():  # id 0 is O
-            return (), 0
-        decoded = self.scheme.decode([self.tags[tag] for tag in tags.tolist()])
-        return decoded.spans, len(decoded.ill_formed)
+            return Decoded(())
+        return self.scheme.decode([self.tags[tag] for tag in tags.tolist()])
 
 
 def _padded(values: NDArray[np.int64], place: NDArray[np.bool_]) -> Tensor:

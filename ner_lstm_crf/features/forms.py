@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ner_lstm_crf.features.vocabulary import UNKNOWN, Vocabulary, casing
+from ner_lstm_crf.features.casing import casing_ids
+from ner_lstm_crf.features.vocabulary import UNKNOWN, Vocabulary, WordVocabulary
 
 __all__ = ["FormTable"]
 
@@ -27,7 +28,7 @@ class FormTable:
         gap: Zeros that follow the characters of each form (see `CharCnn`).
     """
 
-    def __init__(self, words: Vocabulary, characters: Vocabulary, gap: int) -> None:
+    def __init__(self, words: WordVocabulary, characters: Vocabulary, gap: int) -> None:
         self._words, self._characters, self._gap = words, characters, gap
         self.clear()
 
@@ -82,7 +83,7 @@ class FormTable:
         self._columns = _grown(self._columns, first + len(forms))
         self._columns[:, first : first + len(forms)] = (
             self._words.word_ids(forms),
-            [casing(form) for form in forms],
+            casing_ids(forms),
             starts,
             counts,
         )

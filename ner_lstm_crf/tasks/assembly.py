@@ -1,0 +1,133 @@
+"""A tagger's parts, put together for training: vocabularies, features, network."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from ner_lstm_crf.config import ModelConfig
+from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.data.schemes import Scheme, get_scheme
+from ner_lstm_crf.features.batch import Featurizer
+from ner_lstm_crf.features.casing import CASINGS
+from ner_lstm_crf.features.subtokens import SubTokenizer
+from ner_lstm_crf.features.vectors import Vectors
+from ner_lstm_crf.features.vocabulary import UNKNOWN, Vocabulary, WordVocabulary, build_characters, build_words
+from ner_lstm_crf.model.build import Inventory, build_network, random_words
+from ner_lstm_crf.model.char_cnn import gap_of
+from ner_lstm_crf.model.embedding import WordEmbedding
+from ner_lstm_crf.model.network import Network
+from ner_lstm_crf.model.transformer import TransformerEmbedding
+
+__all__ = ["Assembly", "assemble", "featurizer_for", "network_for", "transformer_for"]
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """What a tagger is made of.
+
+    Attributes:
+        config: The shape of the network.
+        featurizer: Turns sentences into numbers and tags into spans.
+        network: Turns numbers into tags.
+    """
+
+    config: ModelConfig
+    featurizer: Featurizer
+    network: Network
+
+
+def assemble(
+    sentences: Sequence[Sentence],
+    config: ModelConfig,
+    *,
+    vectors: Vectors | None = None,
+    freeze_vectors: bool = False,
+    seed: int = 1,
+) -> Assembly:
+    """A tagger for the words, characters and labels of `sentences`, its weights drawn with `seed`.
+
+    Args:
+        sentences: The training data.
+        config: The shape of the network; its `word_size` gives way to the size of the vectors.
+        vectors: Pretrained word vectors.
+        freeze_vectors: Whether the vectors of training words stay as they are.
+        seed: Seed of the first weights.
+    """
+    if vectors is not None:
+        config = replace(config, word_size=vectors.size)
+    counts = Counter(token.text for sentence in sentences for token in sentence.tokens)
+    words = build_words(counts, vectors.words if vectors else ())
+    labels = sorted({span.label for sentence in sentences for span in sentence.spans})
+    featurizer = featurizer_for(config, words, build_characters(counts), labels)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        word = _word_embedding(words, config.word_size, vectors, freeze=freeze_vectors)
+        network = network_for(config, featurizer, word, transformer_for(config))
+    return Assembly(config, featurizer, network)
+
+
+def featurizer_for(
+    config: ModelConfig,
+    words: WordVocabulary,
+    characters: Vocabulary,
+    labels: Sequence[str],
+    transformer: str | Path | None = None,
+) -> Featurizer:
+    """The featurizer that `config` describes, with the sub-tokens of the folder `transformer` if it is given."""
+    source = transformer or config.transformer
+    return Featurizer(
+        words,
+        characters,
+        scheme=get_scheme(config.scheme),
+        labels=labels,
+        gap=gap_of(config.char_widths),
+        subtokenizer=SubTokenizer.from_pretrained(source) if source else None,
+    )
+
+
+def network_for(
+    config: ModelConfig, featurizer: Featurizer, word: WordEmbedding, transformer: TransformerEmbedding | None
+) -> Network:
+    """The network that `config` describes, for what `featurizer` produces."""
+    inventory = _inventory(featurizer.scheme, featurizer.tags, len(featurizer.characters))
+    return build_network(config, inventory, word, transformer)
+
+
+def _inventory(scheme: Scheme, tags: Sequence[str], characters: int) -> Inventory:
+    moves = scheme.moves(tags)
+    return Inventory(
+        characters=characters,
+        casings=len(CASINGS),
+        start=torch.tensor(moves.start),
+        transitions=torch.tensor(moves.transitions),
+        end=torch.tensor(moves.end),
+    )
+
+
+def _word_embedding(words: WordVocabulary, size: int, vectors: Vectors | None, *, freeze: bool) -> WordEmbedding:
+    """Random rows for training words, pretrained ones where there are any, and the reserve behind them."""
+    rows = random_words(words.trainable_size, size)
+    if vectors is None:
+        return WordEmbedding(rows, torch.zeros(0, size))
+    matrix = torch.from_numpy(vectors.matrix)
+    place = torch.from_numpy(words.ids(vectors.words))
+    trained = (place > UNKNOWN) & (place < len(rows))
+    rows[place[trained]] = matrix[trained]
+    reserve = torch.zeros(len(words) - len(rows), size)
+    kept = place >= len(rows)
+    reserve[place[kept] - len(rows)] = matrix[kept]
+    return WordEmbedding(rows, reserve, freeze=freeze)
+
+
+def transformer_for(config: ModelConfig, folder: str | Path | None = None) -> TransformerEmbedding | None:
+    """The transformer that `config` names, read from `folder` if it is given; None where it names none."""
+    if config.transformer is None:
+        return None
+    return TransformerEmbedding.from_pretrained(
+        folder or config.transformer, layers=config.transformer_layers, fine_tune=config.fine_tune
+    )

@@ -1,0 +1,164 @@
+"""A tagger's directory: what it is (JSON) and its weights (safetensors). Nothing is ever pickled.
+
+    config.json          the format's version, the shape of the network, the labels
+    vocabulary.json      words and characters
+    model.safetensors    the weights, with a digest of all three files' contents
+    transformer/         the transformer's own files, where there is one
+
+Every file is written beside its place and renamed into it, so that a full disk or a kill leaves the old one whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ner_lstm_crf.config import Config
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.vocabulary import Vocabulary, WordVocabulary
+from ner_lstm_crf.model.embedding import WordEmbedding
+from ner_lstm_crf.presets import merge_config
+from ner_lstm_crf.tasks.assembly import Assembly, featurizer_for, network_for, transformer_for
+from ner_lstm_crf.tasks.storage import read_tensors, read_text, write_tensors, write_text
+
+__all__ = ["is_model", "load_assembly", "save_assembly"]
+
+FORMAT, VERSION = "ner_lstm_crf", 1
+CONFIG, VOCABULARY, WEIGHTS, TRANSFORMER = "config.json", "vocabulary.json", "model.safetensors", "transformer"
+_TRANSFORMER_WEIGHTS = "embedding.contextual.transformer."
+
+
+def is_model(directory: Path) -> bool:
+    """Whether the directory holds a model."""
+    return (directory / CONFIG).exists() or (directory / WEIGHTS).exists()
+
+
+def save_assembly(assembly: Assembly, directory: Path) -> None:
+    """Write a tagger into the directory, in place of the one that may be there.
+
+    Raises:
+        InputError: If it cannot be written; what was there before is unharmed.
+    """
+    description = {
+        "format": FORMAT,
+        "version": VERSION,
+        "labels": list(assembly.featurizer.labels),
+        "model": asdict(assembly.config),
+    }
+    vocabulary = {
+        "words": assembly.featurizer.words.to_json(),
+        "characters": assembly.featurizer.characters.to_json(),
+    }
+    config_text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+    vocabulary_text = json.dumps(vocabulary, ensure_ascii=False) + "\n"
+    tensors = _weights(assembly)
+    digests = {"digest": _digest(config_text, vocabulary_text, tensors)}
+    directory.mkdir(parents=True, exist_ok=True)
+    if assembly.config.transformer is not None:
+        _save_transformer(assembly, directory / TRANSFORMER)
+    # What seldom changes comes first: between two epochs of one run only the last of the three differs.
+    write_text(directory / VOCABULARY, vocabulary_text)
+    write_text(directory / CONFIG, config_text)
+    write_tensors(directory / WEIGHTS, tensors, digests)
+
+
+def load_assembly(directory: str | Path) -> Assembly:
+    """The tagger in the directory.
+
+    Raises:
+        InputError: If there is none, or it is damaged, or was written by a newer version.
+    """
+    folder = Path(directory)
+    if not folder.is_dir():
+        raise InputError("expected the directory of a model, found no such directory", path=folder)
+    config_text, vocabulary_text = (read_text(folder / name) for name in (CONFIG, VOCABULARY))
+    description = _description(folder / CONFIG, config_text)
+    tensors, metadata = read_tensors(folder / WEIGHTS)
+    if metadata.get("digest") != _digest(config_text, vocabulary_text, tensors):
+        raise InputError("the model is damaged: its files do not belong together or have changed", path=folder)
+    config = merge_config(Config(), {"model": description["model"]}, path=folder / CONFIG).model
+    vocabulary = json.loads(vocabulary_text)
+    source = folder / TRANSFORMER if config.transformer is not None else None
+    featurizer = featurizer_for(
+        config,
+        WordVocabulary.from_json(vocabulary["words"]),
+        Vocabulary.from_json(vocabulary["characters"]),
+        description["labels"],
+        source,
+    )
+    word = WordEmbedding(tensors["embedding.word.trained"], tensors["embedding.word.reserve"])
+    network = network_for(config, featurizer, word, transformer_for(config, source))
+    _load_weights(network, tensors, folder / WEIGHTS)
+    network.eval()
+    return Assembly(config, featurizer, network)
+
+
+def _weights(assembly: Assembly) -> dict[str, Tensor]:
+    """All weights but the transformer's, which lie in its own folder."""
+    state = assembly.network.state_dict()
+    return {
+        name: tensor.detach().contiguous()
+        for name, tensor in sorted(state.items())
+        if not name.startswith(_TRANSFORMER_WEIGHTS)
+    }
+
+
+def _load_weights(network: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    try:
+        missing, unexpected = network.load_state_dict(tensors, strict=False)
+    except RuntimeError as error:  # a shape differs
+        raise InputError(
+            f"the weights do not fit the configuration: {str(error).splitlines()[-1].strip()}", path=path
+        ) from error
+    missing = [name for name in missing if not name.startswith(_TRANSFORMER_WEIGHTS)]
+    if missing or unexpected:
+        raise InputError(f"the weights do not fit the configuration: {(missing + unexpected)[0]}", path=path)
+
+
+def _save_transformer(assembly: Assembly, folder: Path) -> None:
+    """Write the transformer's files, unless it is frozen and they are there: then they cannot differ."""
+    contextual, subtokenizer = assembly.network.embedding.contextual, assembly.featurizer.subtokenizer
+    if contextual is None or subtokenizer is None or (folder.is_dir() and not assembly.config.fine_tune):
+        return
+    fresh = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    contextual.transformer.save(fresh)
+    subtokenizer.save(fresh)
+    shutil.rmtree(folder, ignore_errors=True)
+    fresh.rename(folder)
+
+
+def _description(path: Path, text: str) -> dict[str, Any]:
+    """The contents of `config.json`, checked for format and version."""
+    try:
+        description = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"the model is damaged: {error}", path=path) from error
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise InputError(f"expected the configuration of a model with format '{FORMAT}'", path=path)
+    version = description.get("version")
+    if not isinstance(version, int) or version > VERSION:
+        raise InputError(
+            f"the model has format version {version}, this release reads up to {VERSION}: install a newer release",
+            path=path,
+        )
+    if not isinstance(description.get("labels"), list) or not isinstance(description.get("model"), dict):
+        raise InputError("the model is damaged: expected 'labels' and 'model'", path=path)
+    return description
+
+
+def _digest(config: str, vocabulary: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of all that a model consists of."""
+    digest = hashlib.sha256(config.encode() + b"\0" + vocabulary.encode())
+    for name in sorted(tensors):
+        digest.update(f"\0{name}\0{tensors[name].dtype}\0{tuple(tensors[name].shape)}\0".encode())
+        digest.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

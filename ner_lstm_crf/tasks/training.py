@@ -1,0 +1,219 @@
+"""Training as a generator of reports: one per epoch; printing, saving and stopping are the caller's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ner_lstm_crf.config import TrainingConfig
+from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.features.batch import Encoded
+from ner_lstm_crf.features.batching import shuffled_batches
+from ner_lstm_crf.progress import Progress, silent
+from ner_lstm_crf.tasks.assembly import Assembly
+from ner_lstm_crf.tasks.evaluation import Evaluation, evaluate_spans
+from ner_lstm_crf.tasks.optimization import AveragedWeights, learning_rate_factor, make_optimizer, set_learning_rate
+from ner_lstm_crf.tasks.prediction import predict
+
+__all__ = ["DevSet", "EpochReport", "Trainer", "evaluate_encoded"]
+
+
+@dataclass(frozen=True, slots=True)
+class DevSet:
+    """What each epoch is measured on: gold sentences and the same as numbers."""
+
+    gold: Sequence[Sentence]
+    encoded: Sequence[Encoded]
+
+
+@dataclass(frozen=True, slots=True)
+class EpochReport:
+    """One epoch of training.
+
+    Attributes:
+        epoch: Its number, from 1.
+        loss: Mean negative log-likelihood of a training token, in nats.
+        seconds: Time spent training.
+        tokens_per_second: Training tokens per second.
+        learning_rate: The learning rate of its last step.
+        dev: Scores on the dev set; None without one.
+        best: Whether this is the best epoch so far, the one to keep. Without a dev set each epoch is.
+        last: Whether training ends here.
+    """
+
+    epoch: int
+    loss: float
+    seconds: float
+    tokens_per_second: float
+    learning_rate: float
+    dev: Evaluation | None
+    best: bool
+    last: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as a line of `history.jsonl`."""
+        values = {key: value for key, value in asdict(self).items() if key not in ("dev", "last")}
+        return values | {"dev": self.dev.to_json() if self.dev else None}
+
+
+class Trainer:
+    """Trains the network of an assembly.
+
+    Every epoch draws its random numbers from the seed and its own number, so that training continued after an epoch
+    goes on exactly as if it had never stopped.
+
+    Args:
+        assembly: What is trained, in place.
+        sentences: The training data, with gold tags.
+        dev: What each epoch is measured on; None for nothing.
+        config: How to train.
+
+    Raises:
+        ValueError: If there are no sentences.
+    """
+
+    def __init__(
+        self, assembly: Assembly, sentences: Sequence[Encoded], dev: DevSet | None, config: TrainingConfig
+    ) -> None:
+        if not sentences:
+            raise ValueError("expected at least one training sentence, got none")
+        self.assembly, self.sentences, self.dev, self.config = assembly, sentences, dev, config
+        self.optimizer = make_optimizer(assembly.network, config)
+        self.average = AveragedWeights(assembly.network, config.ema_decay)
+        self.epoch, self.best_epoch, self.best_f1 = 0, 0, -1.0
+        self._lengths = [len(sentence) for sentence in sentences]
+        # Batches are drawn anew in each epoch, so their number may vary by a few; the schedule needs one number.
+        self._steps_per_epoch = len(self._batches(0))
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to train: all epochs done, or no better dev F1 within the patience."""
+        waited = self.epoch - self.best_epoch
+        return self.epoch >= self.config.epochs or 0 < self.config.patience <= waited
+
+    def run(self, progress: Progress = silent) -> Generator[EpochReport, None, None]:
+        """Train epoch after epoch.
+
+        The scores are those of the averaged weights, which the network has within `with trainer.average.applied()`:
+        save the model there. Outside, it has the weights that training goes on with.
+
+        Args:
+            progress: Told the batches of the current epoch done so far.
+        """
+        while not self.finished:
+            began = time.perf_counter()
+            self.epoch += 1
+            loss = self._train_epoch(progress)
+            seconds = time.perf_counter() - began
+            with self.average.applied():
+                dev = evaluate_encoded(self.assembly, self.dev) if self.dev else None
+            f1 = dev.micro.f1 if dev else float(self.epoch)  # without a dev set the last is the best
+            best = f1 > self.best_f1
+            if best:
+                self.best_f1, self.best_epoch = f1, self.epoch
+            yield EpochReport(
+                epoch=self.epoch,
+                loss=loss,
+                seconds=seconds,
+                tokens_per_second=sum(self._lengths) / seconds,
+                learning_rate=self.optimizer.param_groups[0]["lr"],
+                dev=dev,
+                best=best,
+                last=self.finished,
+            )
+
+    def _batches(self, epoch: int) -> list[list[int]]:
+        random = np.random.default_rng([self.config.seed, epoch])
+        return shuffled_batches(
+            self._lengths, random, sentences=self.config.batch_sentences, tokens=self.config.batch_tokens
+        )
+
+    def _train_epoch(self, progress: Progress) -> float:
+        """One pass over the data; returns the mean loss per token."""
+        batches = self._batches(self.epoch)
+        network, steps = self.assembly.network, self.config.epochs * self._steps_per_epoch
+        network.train()
+        total = torch.zeros((), dtype=torch.float64)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(_mixed(self.config.seed, self.epoch))
+            for number, batch in enumerate(batches):
+                step = min((self.epoch - 1) * self._steps_per_epoch + number, steps - 1)
+                factor = learning_rate_factor(step, steps, self._steps_per_epoch, self.config)
+                set_learning_rate(self.optimizer, factor)
+                total += self._step([self.sentences[index] for index in batch])
+                progress(number + 1, len(batches))
+        return total.item() / sum(self._lengths)
+
+    def _step(self, sentences: Sequence[Encoded]) -> Tensor:
+        """One step of the optimizer; returns the summed loss of the batch."""
+        network, config = self.assembly.network, self.config
+        batch = self.assembly.featurizer.collate(sentences)
+        summed = network.loss(batch).sum()
+        divisors = {"token": sum(len(sentence) for sentence in sentences), "sentence": len(sentences), "sum": 1}
+        (summed / divisors[config.reduction]).backward()  # type: ignore[no-untyped-call]
+        if config.clip_norm:
+            torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.average.update()
+        return summed.detach()
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that `restore` needs to go on after the last epoch: tensors by name, and numbers."""
+        tensors = {f"network.{name}": weight for name, weight in _trained(self.assembly)}
+        tensors |= {f"average.{number}": weight for number, weight in enumerate(self.average.average)}
+        for weight, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{weight}.{name}": value for name, value in values.items() if value is not None}
+        numbers = {
+            "epoch": self.epoch,
+            "best_epoch": self.best_epoch,
+            "best_f1": self.best_f1,
+            "average_steps": self.average.steps,
+        }
+        return {name: tensor.detach() for name, tensor in tensors.items()}, numbers
+
+    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Take up the state that `state` returned.
+
+        Raises:
+            KeyError: If something is missing.
+        """
+        with torch.no_grad():
+            for name, weight in _trained(self.assembly):
+                weight.copy_(tensors[f"network.{name}"])
+            for number, weight in enumerate(self.average.average):
+                weight.copy_(tensors[f"average.{number}"])
+        optimizer = self.optimizer.state_dict()
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition(".")
+            if kind == "optimizer":
+                index, _, key = rest.partition(".")
+                optimizer["state"].setdefault(int(index), {})[key] = tensor
+        self.optimizer.load_state_dict(optimizer)
+        self.epoch, self.best_epoch = int(numbers["epoch"]), int(numbers["best_epoch"])
+        self.best_f1, self.average.steps = float(numbers["best_f1"]), int(numbers["average_steps"])
+
+
+def evaluate_encoded(assembly: Assembly, data: DevSet, progress: Progress = silent) -> Evaluation:
+    """Span scores of the network as it stands."""
+    predictions = predict(assembly, data.encoded, progress=progress)
+    return evaluate_spans(
+        (sentence.spans for sentence in data.gold),
+        (prediction.spans for prediction in predictions),
+        ill_formed=(prediction.ill_formed for prediction in predictions),
+    )
+
+
+def _trained(assembly: Assembly) -> list[tuple[str, Tensor]]:
+    return [(name, weight) for name, weight in assembly.network.named_parameters() if weight.requires_grad]
+
+
+def _mixed(seed: int, epoch: int) -> int:
+    """One seed for torch out of two numbers."""
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
