@@ -1,0 +1,250 @@
+"""Column files (CoNLL and its kin) become Sentences, one at a time.
+
+The file is read once from start to end; twice if its tag scheme is to be found out, since the one tag that tells two
+schemes apart may be the last.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from itertools import accumulate
+from operator import add
+from typing import Any, cast
+
+from ner_lstm_crf.data.annotation import Sentence, Span, Token
+from ner_lstm_crf.data.blocks import Block, read_blocks
+from ner_lstm_crf.data.columns import ColumnOptions, Layout, find_layout
+from ner_lstm_crf.data.detection import Detection, detect_scheme
+from ner_lstm_crf.data.schemes import Scheme, TagError, get_scheme
+from ner_lstm_crf.data.tags import OUTSIDE
+from ner_lstm_crf.data.text_files import TextFile
+from ner_lstm_crf.errors import InputError
+
+__all__ = ["ColumnFile", "ReadReport", "characters_of", "read_conll"]
+
+_log = logging.getLogger(__name__)
+
+_make_token = cast(Any, partial(tuple.__new__, Token))  # Token(...) without its Python frame: a third of the time
+
+
+@dataclass(slots=True)
+class ReadReport:
+    """What reading a file finds beside its sentences; filled while they are read. Lines count from 1.
+
+    Attributes:
+        sentences: Sentences so far.
+        tokens: Tokens so far, in the unit asked for.
+        documents: Documents so far.
+        comments: Comment lines, with CoNLL-U's multiword ranges and empty nodes.
+        ill_formed: The lines of tags that break the scheme.
+        ragged: The lines of rows with fewer or more columns than most.
+        labels: The labels met, under their names in the file.
+        moved: The lines of entities of running text whose ends had to be moved to those of tokens.
+        dropped: The lines of entities that could not be kept, since others that are longer overlap them.
+        unannotated: The lines of records that say nothing about entities.
+    """
+
+    sentences: int = 0
+    tokens: int = 0
+    documents: int = 0
+    comments: int = 0
+    ill_formed: list[int] = field(default_factory=list)
+    ragged: list[int] = field(default_factory=list)
+    labels: set[str] = field(default_factory=set)
+    moved: list[int] = field(default_factory=list)
+    dropped: list[int] = field(default_factory=list)
+    unannotated: list[int] = field(default_factory=list)
+
+    def count(self, sentence: Sentence) -> None:
+        """Add one sentence."""
+        self.sentences += 1
+        self.tokens += len(sentence.tokens)
+        self.documents = sentence.document + 1
+
+
+def read_conll(
+    path: str | os.PathLike[str], options: ColumnOptions | None = None, *, report: ReadReport | None = None
+) -> Iterator[Sentence]:
+    """Read the sentences of a column file, packed or not.
+
+    Columns and scheme are found out unless the options name them. Ill-formed tags are read by the options' policy;
+    their lines go to `report`, or to the log where there is none.
+
+    Raises:
+        InputError: If the file cannot be read, holds no tokens or no tags, or a row lacks a column or holds no tag.
+
+    Example:
+        >>> for sentence in read_conll("train.conll"):  # doctest: +SKIP
+        ...     print(sentence.words, sentence.spans)
+    """
+    for _, sentence in ColumnFile(path, options or ColumnOptions()).read(report):
+        yield sentence
+
+
+class ColumnFile:
+    """A column file whose columns are known; it can be read as often as needed.
+
+    Args:
+        path: The file, or `-` for standard input.
+        options: What is known of it.
+
+    Attributes:
+        layout: Its columns.
+
+    Raises:
+        InputError: If it cannot be read, or its columns cannot be found.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], options: ColumnOptions) -> None:
+        self.text = TextFile(path, options.encoding)
+        self.path, self.options = self.text.path, options
+        self.layout: Layout = find_layout(self.text.lines(), options, self.path)
+
+    def blocks(self) -> Iterator[Block]:
+        """The raw lines, sentence by sentence."""
+        return read_blocks(self.text.lines(), self.layout)
+
+    @cached_property
+    def detection(self) -> Detection | None:
+        """What the tags of the whole file say about their scheme; None if the file has no tags."""
+        if self.layout.tag is None:
+            return None
+        try:
+            return detect_scheme(self._checked_tags())
+        except InputError as error:
+            raise error if error.path else InputError(error.message, path=self.path) from None
+
+    def _checked_tags(self) -> Iterator[list[str]]:
+        """The tags of each sentence with entities, refused with their line if they can be the tags of no scheme."""
+        known: set[str] = set()
+        for block in self.blocks():
+            tags = self._columns(block, [])[1]
+            for tag in set(tags) - known:
+                if not self.layout.is_tag(tag):
+                    raise self._not_a_tag(tag, block.line_of(tags.index(tag)))
+                known.add(tag)
+            if tags.count(OUTSIDE) != len(tags):
+                yield tags
+
+    def _not_a_tag(self, text: str, line: int) -> InputError:
+        column = (self.layout.tag or 0) + 1
+        message = f"expected a tag such as O or B-PER in column {column}, found {text!r}"
+        return InputError(message, path=self.path, line=line)
+
+    @cached_property
+    def scheme(self) -> Scheme | None:
+        """The scheme asked for, else the one found; None if the file has no tags."""
+        if self.layout.tag is None:
+            return None
+        if self.options.scheme is not None:
+            return get_scheme(self.options.scheme)
+        return get_scheme(self.detection.scheme) if self.detection else None
+
+    def read(self, report: ReadReport | None = None) -> Iterator[tuple[Block, Sentence]]:
+        """Each block with its sentence (a last block without tokens has none and is left out)."""
+        counted = report if report is not None else ReadReport()
+        scheme, labels = self.scheme, self.options.labels
+        for block in self.blocks():
+            counted.comments += len(block.comments())
+            if not block.rows:
+                continue
+            words, tags = self._columns(block, counted.ragged)
+            spans = self._decode(scheme, block, tags, counted) if scheme else ()
+            if spans and labels:
+                spans = labels(spans)
+            if self.options.unit == "character":
+                words, spans = self._explode(block, words, spans)
+            tokens = place(words, joiner="" if self.options.unit == "character" else " ")
+            sentence = Sentence(tokens, spans, block.document, block.line_of(0))
+            counted.count(sentence)
+            yield block, sentence
+        self._conclude(counted, told=report is not None)
+
+    def _columns(self, block: Block, ragged: list[int]) -> tuple[list[str], list[str]]:
+        """The tokens and the tags of a block; lines of unusual width are added to `ragged`."""
+        columns = self.layout.columns(block.row_lines())
+        words, tags = columns if columns is not None else self._columns_by_row(block, ragged)
+        return words, tags if self.layout.key is None else [self.layout.tag_in(cell) for cell in tags]
+
+    def _columns_by_row(self, block: Block, ragged: list[int]) -> tuple[list[str], list[str]]:
+        layout = self.layout
+        words: list[str] = []
+        tags: list[str] = []
+        for index in block.rows:
+            body = block.lines[index].rstrip("\r\n")
+            cells = layout.cells(body)
+            if len(cells) != layout.width:
+                self._check_width(cells, body, block.line + index)
+                ragged.append(block.line + index)
+            words.append(cells[layout.token])
+            if layout.tag is not None:
+                tags.append(cells[layout.tag])
+        return words, tags
+
+    def _check_width(self, cells: Sequence[str], body: str, line: int) -> None:
+        needed = 1 + max(self.layout.token, -1 if self.layout.tag is None else self.layout.tag)
+        if len(cells) < needed:
+            columns = "column" if needed == 1 else "columns"
+            message = f"expected at least {needed} {columns}, found {len(cells)}: {body!r}"
+            raise InputError(message, path=self.path, line=line)
+
+    def _decode(self, scheme: Scheme, block: Block, tags: list[str], report: ReadReport) -> tuple[Span, ...]:
+        try:
+            spans, ill_formed = scheme.decode(tags, self.options.policy)
+        except TagError as error:
+            where = f"column {(self.layout.tag or 0) + 1}: "
+            raise InputError(where + error.message, path=self.path, line=block.line_of(error.position)) from None
+        if ill_formed:
+            report.ill_formed += [block.line_of(position) for position in ill_formed]
+        report.labels.update([span.label for span in spans])
+        return spans
+
+    def _explode(self, block: Block, words: list[str], spans: tuple[Span, ...]) -> tuple[list[str], tuple[Span, ...]]:
+        characters = [characters_of(word) for word in words]
+        starts = list(accumulate(map(len, characters), initial=0))
+        moved = [Span(starts[start], starts[end], label) for start, end, label in spans]
+        for span, old in zip(moved, spans, strict=True):
+            if span.start == span.end:
+                _log.warning("%s:%d: an entity without characters is left out", self.path, block.line_of(old.start))
+        return list("".join(characters)), tuple(span for span in moved if span.start < span.end)
+
+    def _conclude(self, report: ReadReport, *, told: bool) -> None:
+        if not report.sentences:
+            raise InputError("expected rows of a token and a tag, found none", path=self.path)
+        if report.ill_formed and self.scheme and not told:
+            _log.warning(
+                f"%s: %d tags break {self.scheme.name} and are read by the policy {self.options.policy}: lines %s",
+                self.path,
+                len(report.ill_formed),
+                some_lines(report.ill_formed),
+            )
+        warn_of_missing_labels(self.path, self.options, report)
+
+
+def place(words: Sequence[str], joiner: str = " ") -> tuple[Token, ...]:
+    """Words as tokens of the text that `joiner` makes of them."""
+    lengths, gap = list(map(len, words)), len(joiner)
+    starts = list(accumulate([length + gap for length in lengths] if gap else lengths, initial=0))
+    return tuple(map(_make_token, zip(words, starts, map(add, starts, lengths), strict=False)))
+
+
+def characters_of(word: str) -> str:
+    """The characters of a token that become tokens themselves: all but whitespace."""
+    return "".join(word.split())
+
+
+def some_lines(lines: Sequence[int], most: int = 10) -> str:
+    """The first line numbers, for people: `3, 18, 40 and 12 more`."""
+    shown = ", ".join(map(str, lines[:most]))
+    return shown if len(lines) <= most else f"{shown} and {len(lines) - most} more"
+
+
+def warn_of_missing_labels(path: str, options: ColumnOptions, report: ReadReport) -> None:
+    """Log which of the labels asked for the file never has."""
+    if missing := options.labels.missing(report.labels):
+        found = ", ".join(sorted(report.labels)) or "none"
+        _log.warning("%s: no entity is labelled %s (labels found: %s)", path, " or ".join(missing), found)

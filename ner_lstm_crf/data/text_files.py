@@ -1,0 +1,227 @@
+r"""Text files as they come: plain or packed, with or without a byte order mark, in any encoding, or clearly refused.
+
+A line ends at `\n` alone and keeps its end (`\n` or `\r\n`), so that what is not rewritten can be written back byte
+for byte. `str.splitlines` would also cut at U+2028 and U+0085, which stand inside tokens of real corpora.
+"""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import gzip
+import io
+import lzma
+import os
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, TextIO, TypeAlias, cast
+
+from ner_lstm_crf.errors import InputError
+
+__all__ = ["STANDARD_STREAM", "TextFile", "open_packed", "writing"]
+
+STANDARD_STREAM = "-"  # as a path: standard input or output
+
+_Opener: TypeAlias = Callable[..., Any]  # gzip.open and its like: (file, mode) -> a stream of bytes
+
+_PACKED: dict[bytes, _Opener] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
+_PACKED_BY_NAME: dict[str, _Opener] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+_ARCHIVES = {b"PK\x03\x04": "zip", b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"\x28\xb5\x2f\xfd": "zstd"}
+_DAMAGED = (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error)
+_SAMPLE_BYTES = 65536
+
+
+class TextFile:
+    """One text file, to be read from the start as often as needed; standard input (`-`) and pipes are held in memory.
+
+    Args:
+        path: The file; gzip, xz and bzip2 are recognised by their first bytes, whatever the name.
+        encoding: Any encoding Python knows.
+
+    Raises:
+        InputError: If the file is missing, a directory, empty, an archive or binary, or the encoding is unknown.
+
+    Example:
+        >>> for line in TextFile("train.conll").lines():  # doctest: +SKIP
+        ...     print(line, end="")
+    """
+
+    def __init__(self, path: str | os.PathLike[str], encoding: str = "utf-8") -> None:
+        self.path = os.fspath(path)
+        self.encoding = _known_encoding(encoding)
+        self._held = _once_only(self.path)
+        sample = self._sample()
+        self.byte_order_mark = self.encoding == "utf-8" and sample.startswith(codecs.BOM_UTF8)
+        self._refuse_what_is_not_text(sample)
+
+    def lines(self) -> Iterator[str]:
+        """Every line with its own end; a byte order mark before the first is left out.
+
+        Raises:
+            InputError: If bytes do not fit the encoding or the packed data are damaged.
+        """
+        encoding = "utf-8-sig" if self.encoding == "utf-8" else self.encoding
+        try:
+            with self._open() as raw, io.TextIOWrapper(raw, encoding=encoding, newline="\n") as text:
+                yield from text
+        except UnicodeDecodeError as error:
+            raise self._wrong_encoding(error) from None
+        except _DAMAGED as error:
+            raise self._damaged(error) from None
+
+    def _open(self) -> IO[bytes]:
+        return open_packed(self.path) if self._held is None else _unpacked(io.BytesIO(self._held), self._held[:6])
+
+    def _sample(self) -> bytes:
+        try:
+            with self._open() as raw:
+                return raw.read(_SAMPLE_BYTES)
+        except _DAMAGED as error:
+            raise self._damaged(error) from None
+
+    def _refuse_what_is_not_text(self, sample: bytes) -> None:
+        if not sample:
+            raise InputError("the file is empty", path=self.path)
+        for magic, kind in _ARCHIVES.items():
+            if sample.startswith(magic):
+                raise InputError(f"expected text, found a {kind} archive: unpack it first", path=self.path)
+        if self.encoding.startswith(("utf-16", "utf-32")):
+            return
+        if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise InputError(
+                f"expected {self.encoding} text, found UTF-16: read it with --encoding utf-16", path=self.path
+            )
+        if (position := sample.find(b"\0")) >= 0:
+            raise InputError(f"expected text, found binary data (a NUL byte at offset {position})", path=self.path)
+        if b"\n" not in sample and b"\r" in sample.rstrip(b"\r"):
+            raise InputError("lines end in CR alone: convert them to LF or CRLF first", path=self.path)
+
+    def _wrong_encoding(self, error: UnicodeDecodeError) -> InputError:
+        """The first byte that does not fit, found again line by line: the decoder only knows its own buffer."""
+        offset = 0
+        with self._open() as raw:
+            for number, line in enumerate(raw, 1):
+                try:
+                    line.decode(self.encoding)
+                except UnicodeDecodeError as precise:
+                    byte = line[precise.start]
+                    message = f"byte 0x{byte:02x} at offset {offset + precise.start} is not valid {self.encoding}"
+                    if self.encoding == "utf-8":
+                        message += ": read the file in its own encoding, for instance --encoding latin-1"
+                    return InputError(message, path=self.path, line=number)
+                offset += len(line)
+        return InputError(f"the text is not valid {self.encoding}: {error.reason}", path=self.path)
+
+    def _damaged(self, error: Exception) -> InputError:
+        return InputError(f"the compressed data are damaged or cut short ({error})", path=self.path)
+
+
+def open_packed(path: str | os.PathLike[str]) -> IO[bytes]:
+    """Open a file for reading bytes, unpacked if its first bytes are those of gzip, xz or bzip2.
+
+    Raises:
+        InputError: If the file is missing, a directory, or may not be read.
+    """
+    try:
+        with Path(path).open("rb") as raw:
+            head = raw.read(6)
+    except FileNotFoundError:
+        raise InputError("no such file", path=path) from None
+    except IsADirectoryError:
+        raise InputError("expected a file, found a directory", path=path) from None
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", path=path) from None
+    return _unpacked(Path(path), head)
+
+
+def _unpacked(source: Path | io.BytesIO, head: bytes) -> IO[bytes]:
+    for magic, opener in _PACKED.items():
+        if head.startswith(magic):
+            return cast(IO[bytes], opener(source, "rb"))
+    return source.open("rb") if isinstance(source, Path) else source
+
+
+def _once_only(path: str) -> bytes | None:
+    """The content of what can be read only once (standard input, a pipe); None for a file."""
+    if path == STANDARD_STREAM:
+        return sys.stdin.buffer.read()
+    return Path(path).read_bytes() if Path(path).is_fifo() else None
+
+
+@contextmanager
+def writing(path: str | os.PathLike[str], encoding: str = "utf-8") -> Iterator[TextIO]:
+    """A text file that appears under its name only when it is complete; `-` is standard output.
+
+    The name's suffix (.gz, .xz, .bz2) says how it is packed. Line ends are written as given. Since the new file takes
+    the old one's place at the very end, a file may be rewritten while it is read.
+
+    Raises:
+        InputError: If the place cannot be written, or a character does not fit the encoding.
+    """
+    path, encoding = os.fspath(path), _known_encoding(encoding)
+    try:
+        if path == STANDARD_STREAM:
+            yield from _standard_output(encoding)
+        elif Path(path).exists() and not Path(path).is_file():
+            yield from _in_place(Path(path), encoding)
+        else:
+            yield from _replacing(Path(path).resolve(), encoding)
+    except UnicodeEncodeError as error:
+        character = error.object[error.start]
+        raise InputError(f"{character!r} cannot be written in {encoding}: use --encoding utf-8", path=path) from None
+
+
+def _standard_output(encoding: str) -> Iterator[TextIO]:
+    sys.stdout.flush()
+    stream = io.TextIOWrapper(sys.stdout.buffer, encoding=encoding, newline="")
+    try:
+        yield stream
+    finally:
+        stream.detach()  # flushes, and leaves standard output open
+
+
+def _in_place(path: Path, encoding: str) -> Iterator[TextIO]:
+    """A device or a pipe has no content to replace; a directory is refused."""
+    if path.is_dir():
+        raise InputError("expected a file to write, found a directory", path=path)
+    with path.open("w", encoding=encoding, newline="") as stream:
+        yield stream
+
+
+def _replacing(path: Path, encoding: str) -> Iterator[TextIO]:
+    """Write beside `path` and take its place when all went well, else leave no trace."""
+    opener = _PACKED_BY_NAME.get(path.suffix.lower())
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(descriptor)
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", path=path) from None
+    draft = Path(name)
+    try:
+        raw = cast(IO[bytes], opener(draft, "wb")) if opener else draft.open("wb")
+        with io.TextIOWrapper(raw, encoding=encoding, newline="") as stream:
+            yield stream
+        draft.chmod(_mode_of_new_files() if not path.exists() else path.stat().st_mode & 0o777)
+        draft.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror or error}", path=path) from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _mode_of_new_files() -> int:
+    """What the user's umask leaves of 0666; mkstemp gives 0600, which others could not read."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _known_encoding(encoding: str) -> str:
+    try:
+        return codecs.lookup(encoding).name
+    except LookupError:
+        raise InputError(f"unknown encoding {encoding!r}: expected utf-8, latin-1, gb18030 or the like") from None
