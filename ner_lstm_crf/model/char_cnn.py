@@ -30,7 +30,7 @@ class CharCnn(nn.Module):
         nn.init.uniform_(self.embedding.weight, -((3 / size) ** 0.5), (3 / size) ** 0.5)  # Ma and Hovy 2016, 3.1
         with torch.no_grad():
             self.embedding.weight[0] = 0
-        self.convolutions = nn.ModuleList(nn.Conv1d(size, filters, width, padding="same") for width in widths)
+        self.convolutions = nn.ModuleList(nn.Conv1d(size, filters, width, padding=width // 2) for width in widths)
         self.dropout = nn.Dropout(dropout)
         self.gap = gap_of(widths)
         self.size = filters * len(widths)
@@ -46,7 +46,8 @@ class CharCnn(nn.Module):
             (W, filters * number of widths)
         """
         embedded = self.embedding(characters).T.unsqueeze(0)  # (1, D, N)
-        scores = torch.cat([convolution(embedded)[0] for convolution in self.convolutions]).T  # (N, F)
+        # A filter of even width has one position more than there are characters.
+        scores = torch.cat([conv(embedded)[0, :, : len(characters)] for conv in self.convolutions]).T  # (N, F)
         scores = scores.masked_fill(characters.eq(0).unsqueeze(1), -torch.inf)
         best = torch.segment_reduce(scores, "max", lengths=lengths + self.gap, axis=0)  # (W, F)
         return self.dropout(best)

@@ -1,0 +1,76 @@
+"""The BiLSTM against nn.LSTM on packed sequences."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from ner_lstm_crf.model.dropout import VariationalDropout
+from ner_lstm_crf.model.encoder import BiLstm, reversal
+
+LENGTHS = torch.tensor([7, 1, 4])
+
+
+def packed_twin(encoder: BiLstm) -> nn.LSTM:
+    """A bidirectional nn.LSTM with the same weights."""
+    first = encoder.forwards[0].lstm
+    twin = nn.LSTM(
+        first.input_size, first.hidden_size, num_layers=len(encoder.forwards), batch_first=True, bidirectional=True
+    )
+    with torch.no_grad():
+        for layer, pair in enumerate(zip(encoder.forwards, encoder.backwards, strict=True)):
+            for suffix, direction in zip(("", "_reverse"), pair, strict=True):
+                for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+                    getattr(twin, f"{name}_l{layer}{suffix}").copy_(getattr(direction.lstm, f"{name}_l0"))
+    return twin
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_equals_a_packed_bidirectional_lstm(layers: int) -> None:
+    torch.manual_seed(0)
+    encoder = BiLstm(5, 6, layers=layers)
+    values = torch.randn(3, 7, 5)
+    packed = pack_padded_sequence(values, LENGTHS, batch_first=True, enforce_sorted=False)
+    expected = pad_packed_sequence(packed_twin(encoder)(packed)[0], batch_first=True)[0]
+    found = encoder(values, LENGTHS)
+    for row, length in enumerate(LENGTHS):
+        torch.testing.assert_close(found[row, :length], expected[row, :length])
+
+
+def test_padding_does_not_leak() -> None:
+    torch.manual_seed(0)
+    encoder = BiLstm(5, 6, layers=2).eval()
+    values = torch.randn(3, 7, 5)
+    changed = values.clone()
+    changed[1, 1:], changed[2, 4:] = 1e6, float("inf")
+    for row, length in enumerate(LENGTHS):
+        assert torch.equal(encoder(values, LENGTHS)[row, :length], encoder(changed, LENGTHS)[row, :length])
+
+
+def test_reversal_is_its_own_inverse() -> None:
+    order = reversal(LENGTHS, 7)
+    assert torch.equal(order.gather(1, order), torch.arange(7).expand(3, 7))
+    assert order[2].tolist() == [3, 2, 1, 0, 4, 5, 6]
+
+
+def test_recurrent_dropout_drops_weights_in_training_only() -> None:
+    torch.manual_seed(0)
+    encoder = BiLstm(5, 6, dropouts=(0.0, 0.5, 0.0))
+    values = torch.randn(3, 7, 5)
+    assert not torch.equal(encoder(values, LENGTHS), encoder(values, LENGTHS))
+    encoder(values, LENGTHS).sum().backward()
+    assert encoder.forwards[0].lstm.weight_hh_l0.grad is not None
+    encoder.eval()
+    assert torch.equal(encoder(values, LENGTHS), encoder(values, LENGTHS))
+
+
+def test_variational_dropout_drops_a_feature_at_every_token_and_keeps_the_mean() -> None:
+    torch.manual_seed(0)
+    dropped = VariationalDropout(0.25)(torch.ones(400, 3, 50))
+    assert torch.equal(dropped[:, 0], dropped[:, 2])
+    assert dropped.unique().tolist() == pytest.approx([0.0, 4 / 3])
+    assert dropped.mean().item() == pytest.approx(1.0, abs=0.03)
+    values = torch.randn(2, 3, 4)
+    assert VariationalDropout(0.5).eval()(values) is values
