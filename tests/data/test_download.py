@@ -28,6 +28,7 @@ class Server:
     ranges: bool = True
     cut: int | None = None  # close the connection after so many bytes
     shift: int = 0  # answer a range with another one
+    endless: bool = False  # send the file over and over, until nobody listens
     asked: list[tuple[str, str | None]] = field(default_factory=list)
 
     def corpus(self, name: str = "made-up", **contents: bytes) -> Corpus:
@@ -62,8 +63,14 @@ def handler_of(server: Server) -> type[BaseHTTPRequestHandler]:
                 return
             self.send_response(206 if start else 200)
             start += server.shift if start else 0
-            self.send_header("Content-Length", str(len(content) - start))
+            if not server.endless:
+                self.send_header("Content-Length", str(len(content) - start))
             self.end_headers()
+            while server.endless:
+                try:
+                    self.wfile.write(content)
+                except ConnectionError:
+                    return
             self.wfile.write(content[start:][: server.cut])
 
         def log_message(self, *values: object) -> None:
@@ -170,6 +177,12 @@ def test_other_bytes_never_get_the_name(server: Server, tmp_path: Path, content:
     with pytest.raises(InputError, match=r"/train\.conll: the checksum is not the catalogue's"):
         fetch_corpus(server.corpus(train=TRAIN), tmp_path)
     assert files_in(tmp_path / "made-up") == {}
+
+
+def test_a_server_that_does_not_end(server: Server, tmp_path: Path) -> None:
+    server.endless = True
+    with pytest.raises(InputError, match=r"/train\.conll: the checksum is not the catalogue's"):
+        fetch_corpus(server.corpus(train=TRAIN), tmp_path)
 
 
 def test_a_file_that_has_become_shorter(server: Server, tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ def test_numbers_share_a_row_unless_the_vectors_know_them() -> None:
 def test_rare_words_are_unknown_unless_the_vectors_know_them() -> None:
     words = build_words({"Rome": 1, "Oslo": 1, "in": 2}, ["rome"], min_count=2)
     assert words.word_ids(["Rome", "Oslo", "in"]).tolist() == [words.id_of("rome"), UNKNOWN, words.id_of("in")]
+    assert words.id_of("rome") < words.trainable_size
 
 
 def test_frequencies_stand_at_their_rows() -> None:
