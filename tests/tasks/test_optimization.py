@@ -1,0 +1,52 @@
+"""The learning rate over time and the averaged weights."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from ner_lstm_crf.config import TrainingConfig
+from ner_lstm_crf.tasks.optimization import AveragedWeights, learning_rate_factor
+
+
+def test_linear_schedule_rises_then_falls_to_nothing() -> None:
+    config = TrainingConfig(schedule="linear", warmup=0.1)
+    factors = [learning_rate_factor(step, 100, 10, config) for step in range(100)]
+    assert factors.index(max(factors)) == 10
+    assert max(factors) == 1.0
+    assert all(a < b for a, b in zip(factors[:10], factors[1:11], strict=True))
+    assert all(a > b for a, b in zip(factors[10:], factors[11:], strict=False))
+    assert 0 < factors[-1] < 0.02
+
+
+def test_inverse_schedule_is_that_of_ma_and_hovy() -> None:
+    config = TrainingConfig(schedule="inverse", decay=0.05, warmup=0)
+    assert [learning_rate_factor(step, 40, 10, config) for step in (0, 9, 10, 39)] == pytest.approx(
+        [1, 1, 1 / 1.05, 1 / 1.15]
+    )
+
+
+def test_average_is_the_exponential_moving_average_with_a_warm_up() -> None:
+    module = nn.Linear(1, 1, bias=False)
+    average = AveragedWeights(module, 0.9)
+    value = module.weight.item()
+    for step in range(1, 200):
+        with torch.no_grad():
+            module.weight.fill_(step)
+        average.update()
+        decay = min(0.9, (1 + step) / (10 + step))
+        value = decay * value + (1 - decay) * step
+    with average.applied():
+        assert module.weight.item() == pytest.approx(value, rel=1e-5)
+    assert module.weight.item() == 199
+
+
+def test_no_decay_means_the_weights_themselves() -> None:
+    module = nn.Linear(1, 1)
+    average = AveragedWeights(module, 0.0)
+    with torch.no_grad():
+        module.weight.fill_(3)
+    average.update()
+    with average.applied():
+        assert module.weight.item() == 3
