@@ -1,0 +1,128 @@
+"""A model's directory: what is saved is loaded, and what is damaged is refused."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from ner_lstm_crf.config import Config
+from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.vectors import Vectors
+from ner_lstm_crf.tasks import storage
+from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
+from ner_lstm_crf.tasks.prediction import predict_tags
+from ner_lstm_crf.tasks.runs import Data, prepare
+
+Make = Callable[..., list[Sentence]]
+
+
+@pytest.fixture(scope="module")
+def saved(make_sentences: Make, tiny: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a model trained for one epoch, with vectors that know more words than the training data."""
+    words = ("met", "oslo", "unseen", "Quito")
+    vectors = Vectors(words, torch.randn(len(words), 12, generator=torch.Generator().manual_seed(0)).numpy())
+    trainer = prepare(Data(make_sentences(30), vectors=vectors), tiny)
+    next(trainer.run())
+    directory = tmp_path_factory.mktemp("model")
+    save_assembly(trainer.assembly, directory)
+    return directory
+
+
+@pytest.fixture
+def copy(saved: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(saved, tmp_path / "copy"))
+
+
+def test_a_loaded_model_is_the_saved_one(saved: Path, tmp_path: Path, make_sentences: Make) -> None:
+    first = load_assembly(saved)
+    save_assembly(first, tmp_path)
+    second = load_assembly(tmp_path)
+    assert (saved / "model.safetensors").read_bytes() == (tmp_path / "model.safetensors").read_bytes()
+    words = [sentence.words for sentence in make_sentences(20, seed=5)]
+    tags = [predict_tags(one, [one.featurizer.encode(sentence) for sentence in words]) for one in (first, second)]
+    assert all((a == b).all() for a, b in zip(*tags, strict=True))
+    assert first.config == second.config
+
+
+def test_words_that_only_the_vectors_know_keep_their_vector(saved: Path) -> None:
+    assembly = load_assembly(saved)
+    vocabulary, word = assembly.featurizer.words, assembly.network.embedding.word
+    assert vocabulary.word_id("unseen") >= vocabulary.trainable_size
+    vector = torch.randn(4, 12, generator=torch.Generator().manual_seed(0))[2]
+    found = word(torch.from_numpy(vocabulary.word_ids(["unseen"])))[0]
+    torch.testing.assert_close(found, vector, atol=2e-3, rtol=1e-3)
+
+
+def test_nothing_is_pickled(saved: Path) -> None:
+    assert {path.name for path in saved.iterdir()} == {"config.json", "vocabulary.json", "model.safetensors"}
+    for path in saved.iterdir():
+        with pytest.raises((pickle.UnpicklingError, UnicodeDecodeError, ValueError, KeyError, IndexError, EOFError)):
+            pickle.loads(path.read_bytes())
+
+
+@pytest.mark.parametrize("name", ["config.json", "vocabulary.json", "model.safetensors"])
+def test_a_missing_file_is_named(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(InputError, match=f"{name}: expected a model, but this file is missing"):
+        load_assembly(copy)
+
+
+@pytest.mark.parametrize("name", ["config.json", "vocabulary.json", "model.safetensors"])
+def test_a_cut_file_is_damage(copy: Path, name: str) -> None:
+    content = (copy / name).read_bytes()
+    (copy / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match="damaged"):
+        load_assembly(copy)
+
+
+def test_one_flipped_bit_is_damage(copy: Path) -> None:
+    content = bytearray((copy / "model.safetensors").read_bytes())
+    content[-100] ^= 1
+    (copy / "model.safetensors").write_bytes(content)
+    with pytest.raises(InputError, match="damaged"):
+        load_assembly(copy)
+
+
+def test_another_models_vocabulary_is_damage(copy: Path) -> None:
+    text = (copy / "vocabulary.json").read_text(encoding="utf-8")
+    (copy / "vocabulary.json").write_text(text.replace("unseen", "unsaid"), encoding="utf-8")
+    with pytest.raises(InputError, match="do not belong together"):
+        load_assembly(copy)
+
+
+def test_a_newer_model_asks_for_a_newer_release(copy: Path) -> None:
+    description = json.loads((copy / "config.json").read_text(encoding="utf-8"))
+    (copy / "config.json").write_text(json.dumps(description | {"version": 99}), encoding="utf-8")
+    with pytest.raises(InputError, match="format version 99, this release reads up to 1"):
+        load_assembly(copy)
+
+
+def test_a_directory_that_is_none_or_no_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such directory"):
+        load_assembly(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="expected a model"):
+        load_assembly(tmp_path)
+
+
+def test_the_old_model_survives_a_write_that_fails(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {path.name: path.read_bytes() for path in copy.iterdir()}
+    assembly = load_assembly(copy)
+    with torch.no_grad():
+        assembly.network.projection.weight.zero_()
+
+    def full(tensors: object, path: Path, metadata: object) -> None:
+        path.write_bytes(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(storage, "save_file", full)
+    with pytest.raises(InputError, match="the old file is unharmed: .*No space left"):
+        save_assembly(assembly, copy)
+    assert {path.name: path.read_bytes() for path in copy.iterdir()} == before
+    load_assembly(copy)

@@ -1,0 +1,104 @@
+"""Tagging: offsets, order, flat memory, and the same result whatever else is tagged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ner_lstm_crf.config import Config
+from ner_lstm_crf.data.annotation import Sentence, Span
+from ner_lstm_crf.tasks import tagger as module
+from ner_lstm_crf.tasks.runs import Data, prepare
+from ner_lstm_crf.tasks.tagger import Tagger
+
+Make = Callable[..., list[Sentence]]
+
+
+@pytest.fixture(scope="module")
+def tagger(make_sentences: Make, tiny: Config) -> Tagger:
+    trainer = prepare(Data(make_sentences(200)), tiny)
+    list(trainer.run())
+    return Tagger(trainer.assembly)
+
+
+def test_entities_have_the_offsets_of_the_untouched_text(tagger: Tagger) -> None:
+    text = "  Anna Okafor met Boris in\u00a0Oslo today.\n\nEmil met Clara Quist in Quito."
+    found = tagger.tag(text)
+    assert [(entity.text, entity.label) for entity in found] == [
+        ("Anna Okafor", "PER"),
+        ("Boris", "PER"),
+        ("Oslo", "LOC"),
+        ("Emil", "PER"),
+        ("Clara Quist", "PER"),
+        ("Quito", "LOC"),
+    ]
+    assert all(text[entity.start : entity.end] == entity.text for entity in found)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), max_size=5))
+def test_any_text_can_be_tagged(tagger: Tagger, texts: list[str]) -> None:
+    found = list(tagger.tag_many(texts))
+    assert len(found) == len(texts)
+    for text, entities in zip(texts, found, strict=True):
+        assert all(text[entity.start : entity.end] == entity.text for entity in entities)
+        assert entities == sorted(entities)
+
+
+def test_tokens_are_tagged_as_given(tagger: Tagger) -> None:
+    assert tagger.tag_tokens(["Anna", "Okafor", "met", "in", "Oslo"]) == [Span(0, 2, "PER"), Span(4, 5, "LOC")]
+    assert tagger.tag_tokens([]) == []
+    with pytest.raises(TypeError, match=r"use tag\(text\)"):
+        tagger.tag_tokens("Anna met Boris")
+
+
+def test_the_result_does_not_depend_on_the_company(tagger: Tagger, make_sentences: Make) -> None:
+    sentences = make_sentences(60, seed=3)
+    together = [sentence.spans for sentence in tagger.tag_sentences(sentences)]
+    alone = [tuple(tagger.tag_tokens(sentence.words)) for sentence in sentences]
+    assert together == alone
+    assert sum(spans == sentence.spans for spans, sentence in zip(alone, sentences, strict=True)) > 50
+
+
+def test_order_is_kept_and_the_stream_is_read_window_by_window(
+    tagger: Tagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WINDOW_TOKENS", 50)
+    read = 0
+
+    def texts() -> Iterator[str]:
+        nonlocal read
+        for number in range(500):
+            read += 1
+            yield f"Anna met {'often ' * (number % 7)}in Oslo ." if number % 3 else ""
+
+    stream = tagger.tag_many(texts())
+    first = next(stream)
+    assert first == []
+    assert read < 60
+    lengths = [len(first), *(len(entities) for entities in stream)]
+    assert lengths == [2 if number % 3 else 0 for number in range(500)]
+
+
+def test_features_of_words_do_not_pile_up(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WINDOW_TOKENS", 50)
+    monkeypatch.setattr(module, "KNOWN_FORMS", 100)
+    texts = [f"Anna met w{number} in Oslo" for number in range(400)]
+    assert all(len(entities) == 2 for entities in tagger.tag_many(texts))
+    assert len(tagger.assembly.featurizer.table) < 200
+
+
+def test_a_saved_tagger_tags_alike(tagger: Tagger, tmp_path: Path) -> None:
+    tagger.save(tmp_path / "model")
+    text = "Farida Singh met Deniz in Perth and Turin."
+    assert Tagger.load(tmp_path / "model").tag(text) == tagger.tag(text) != []
+    assert Tagger.load(str(tmp_path / "model")).labels == ("LOC", "PER")
+
+
+def test_very_long_sentences_and_words_are_tagged_whole(tagger: Tagger) -> None:
+    words = ["often"] * 19_997 + ["in", "Oslo", "x" * 5000]
+    assert tagger.tag_tokens(words) == [Span(19_998, 19_999, "LOC")]
