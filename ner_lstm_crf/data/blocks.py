@@ -12,7 +12,7 @@ from ner_lstm_crf.data.columns import Layout
 
 __all__ = ["Block", "read_blocks"]
 
-_DOCUMENT_START = re.compile(r"[-<]+DOCSTART", re.IGNORECASE)
+DOCUMENT_START = re.compile(r"[-<]+DOCSTART", re.IGNORECASE)
 _NEW_DOCUMENT = re.compile(r"#\s*newdoc\b")
 _NOT_A_TOKEN = re.compile(
     r"\d+[-.]\d+[ \t]"
@@ -140,7 +140,7 @@ def _kind_of(line: str, layout: Layout) -> _Kind:
         return _Kind.COMMENT
     cells = layout.cells(line.rstrip("\r\n"))
     token = cells[min(layout.token, len(cells) - 1)]
-    return _Kind.DOCUMENT if _DOCUMENT_START.match(token) or _DOCUMENT_START.match(cells[0]) else _Kind.ROW
+    return _Kind.DOCUMENT if DOCUMENT_START.match(token) or DOCUMENT_START.match(cells[0]) else _Kind.ROW
 
 
 def _is_row(line: str, layout: Layout) -> bool:

@@ -18,20 +18,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from typing import Literal
 
+from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.labels import LabelMap
 from ner_lstm_crf.data.schemes import Policy
 from ner_lstm_crf.data.tags import OUTSIDE, PREFIXES, split_tag
+from ner_lstm_crf.data.text_files import quoted
 from ner_lstm_crf.errors import InputError
 
 __all__ = ["ColumnOptions", "Layout", "find_layout", "is_tag"]
 
 Separator = Literal["tab", "space"]
-Unit = Literal["word", "character"]
 
 SAMPLE_ROWS = 2000
 _SHARE_OF_TAGS = 0.8  # a few broken rows must not hide the tag column: reading names their lines
@@ -55,9 +56,10 @@ class ColumnOptions:
         encoding: Any encoding Python knows.
         scheme: The tag scheme, in any spelling `get_scheme` knows.
         policy: What an ill-formed tag sequence means.
-        unit: With `character` every character of a token becomes a token of its own.
+        unit: With `character` every character of a token becomes a token of its own; None is `word`, but `character`
+            for files whose entities are marked that way (CLUENER, inline-marked Chinese).
         labels: Which labels to keep and how to rename them.
-        needs_tags: Whether a file without tags is an error; else its sentences have no spans.
+        read_tags: Whether the tags matter; if not, a file may lack them, and its sentences have no spans.
     """
 
     token_column: int | None = None
@@ -66,9 +68,9 @@ class ColumnOptions:
     encoding: str = "utf-8"
     scheme: str | None = None
     policy: Policy = "conlleval"
-    unit: Unit = "word"
+    unit: Unit | None = None
     labels: LabelMap = field(default_factory=LabelMap)
-    needs_tags: bool = True
+    read_tags: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,22 @@ class Layout:
             return None
         tags = [] if self.tag is None else cells[self.tag : -1 : width + 1]
         return cells[self.token : -1 : width + 1], tags
+
+    def rewritten(self, row: str, changes: Mapping[int, str]) -> str:
+        """A raw row with some cells changed, and all else as it stands: spaces, further columns, the line end."""
+        body = row.rstrip("\r\n")
+        pieces = re.split("(\t)" if self.separator == "tab" else "([ \t]+)", body)
+        first = 2 if self.separator == "space" and pieces[0] == "" else 0  # spaces stand before the first cell
+        for column, text in changes.items():
+            pieces[first + 2 * column] = text
+        return "".join(pieces) + row[len(body) :]
+
+    def extended(self, row: str, cell: str) -> str:
+        """A raw row with one more column at its end."""
+        body = row.rstrip("\r\n")
+        if self.separator == "tab":
+            return f"{body}\t{cell}{row[len(body) :]}"
+        return f"{body.rstrip(' ')} {cell}{row[len(body) :]}"
 
     def tag_in(self, cell: str) -> str:
         """The tag that stands in a cell of the tag column."""
@@ -180,7 +198,7 @@ def find_layout(lines: Iterable[str], options: ColumnOptions, path: str) -> Layo
     if tag is None or tag == width - 1:
         key = _keyed_tags(rows, width)
         tag = width - 1 if key else tag
-    if tag is None and options.needs_tags:
+    if tag is None and options.read_tags:
         raise _no_tags(sample, rows, width, path)
     numbered = numbered and tag != 0 and not (width == 2 and tag == 1)
     if token is None:
@@ -266,9 +284,11 @@ def _no_tags(sample: Sequence[tuple[int, str]], rows: Sequence[list[str]], width
     at = next(index for index, row in enumerate(rows) if len(row) == width)
     line, body = sample[at]
     if width == 1:
-        return InputError(f"expected at least 2 columns (a token and its tag), found 1: {body!r}", path=path, line=line)
+        return InputError(
+            f"expected at least 2 columns (a token and its tag), found 1: {quoted(body)}", path=path, line=line
+        )
     return InputError(
-        f"no tag column: none of the {width} columns holds tags such as O and B-PER, the first row is {body!r}; "
+        f"no tag column: none of the {width} columns holds tags such as O and B-PER, the first row is {quoted(body)}; "
         "if there is one, name it with --tag-column",
         path=path,
         line=line,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -21,7 +22,7 @@ from ner_lstm_crf.data.columns import ColumnOptions, Layout, find_layout
 from ner_lstm_crf.data.detection import Detection, detect_scheme
 from ner_lstm_crf.data.schemes import Scheme, TagError, get_scheme
 from ner_lstm_crf.data.tags import OUTSIDE
-from ner_lstm_crf.data.text_files import TextFile
+from ner_lstm_crf.data.text_files import TextFile, quoted
 from ner_lstm_crf.errors import InputError
 
 __all__ = ["ColumnFile", "ReadReport", "characters_of", "read_conll"]
@@ -42,9 +43,11 @@ class ReadReport:
         comments: Comment lines, with CoNLL-U's multiword ranges and empty nodes.
         ill_formed: The lines of tags that break the scheme.
         ragged: The lines of rows with fewer or more columns than most.
-        labels: The labels met, under their names in the file.
-        moved: The lines of entities of running text whose ends had to be moved to those of tokens.
-        dropped: The lines of entities that could not be kept, since others that are longer overlap them.
+        widths: How many rows have so many columns.
+        labels: How many entities each label has, by its name in the file.
+        cut: The lines of entities of running text that begin or end within a word: the word became two tokens.
+        dropped: The lines of entities left out because a longer one overlaps them (CLUENER alone; elsewhere that is
+            an error).
         unannotated: The lines of records that say nothing about entities.
     """
 
@@ -54,8 +57,9 @@ class ReadReport:
     comments: int = 0
     ill_formed: list[int] = field(default_factory=list)
     ragged: list[int] = field(default_factory=list)
-    labels: set[str] = field(default_factory=set)
-    moved: list[int] = field(default_factory=list)
+    widths: Counter[int] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+    cut: list[int] = field(default_factory=list)
     dropped: list[int] = field(default_factory=list)
     unannotated: list[int] = field(default_factory=list)
 
@@ -82,7 +86,8 @@ def read_conll(
         ...     print(sentence.words, sentence.spans)
     """
     for _, sentence in ColumnFile(path, options or ColumnOptions()).read(report):
-        yield sentence
+        if sentence is not None:
+            yield sentence
 
 
 class ColumnFile:
@@ -122,7 +127,7 @@ class ColumnFile:
         """The tags of each sentence with entities, refused with their line if they can be the tags of no scheme."""
         known: set[str] = set()
         for block in self.blocks():
-            tags = self._columns(block, [])[1]
+            tags = self.columns(block)[1]
             for tag in set(tags) - known:
                 if not self.layout.is_tag(tag):
                     raise self._not_a_tag(tag, block.line_of(tags.index(tag)))
@@ -132,27 +137,28 @@ class ColumnFile:
 
     def _not_a_tag(self, text: str, line: int) -> InputError:
         column = (self.layout.tag or 0) + 1
-        message = f"expected a tag such as O or B-PER in column {column}, found {text!r}"
+        message = f"expected a tag such as O or B-PER in column {column}, found {quoted(text)}"
         return InputError(message, path=self.path, line=line)
 
     @cached_property
     def scheme(self) -> Scheme | None:
-        """The scheme asked for, else the one found; None if the file has no tags."""
-        if self.layout.tag is None:
+        """The scheme asked for, else the one found; None if the file has no tags, or they do not matter."""
+        if self.layout.tag is None or not self.options.read_tags:
             return None
         if self.options.scheme is not None:
             return get_scheme(self.options.scheme)
         return get_scheme(self.detection.scheme) if self.detection else None
 
-    def read(self, report: ReadReport | None = None) -> Iterator[tuple[Block, Sentence]]:
-        """Each block with its sentence (a last block without tokens has none and is left out)."""
+    def read(self, report: ReadReport | None = None) -> Iterator[tuple[Block, Sentence | None]]:
+        """Each block with its sentence; None for a last block without tokens."""
         counted = report if report is not None else ReadReport()
         scheme, labels = self.scheme, self.options.labels
         for block in self.blocks():
             counted.comments += len(block.comments())
             if not block.rows:
+                yield block, None
                 continue
-            words, tags = self._columns(block, counted.ragged)
+            words, tags = self.columns(block, counted)
             spans = self._decode(scheme, block, tags, counted) if scheme else ()
             if spans and labels:
                 spans = labels(spans)
@@ -164,22 +170,27 @@ class ColumnFile:
             yield block, sentence
         self._conclude(counted, told=report is not None)
 
-    def _columns(self, block: Block, ragged: list[int]) -> tuple[list[str], list[str]]:
-        """The tokens and the tags of a block; lines of unusual width are added to `ragged`."""
+    def columns(self, block: Block, report: ReadReport | None = None) -> tuple[list[str], list[str]]:
+        """The tokens and the tags of a block (no tags in a file without); the rows' widths go to the report."""
         columns = self.layout.columns(block.row_lines())
-        words, tags = columns if columns is not None else self._columns_by_row(block, ragged)
+        if columns is None:
+            columns = self._columns_by_row(block, report or ReadReport())
+        elif report is not None:
+            report.widths[self.layout.width] += len(block.rows)
+        words, tags = columns
         return words, tags if self.layout.key is None else [self.layout.tag_in(cell) for cell in tags]
 
-    def _columns_by_row(self, block: Block, ragged: list[int]) -> tuple[list[str], list[str]]:
+    def _columns_by_row(self, block: Block, report: ReadReport) -> tuple[list[str], list[str]]:
         layout = self.layout
         words: list[str] = []
         tags: list[str] = []
         for index in block.rows:
             body = block.lines[index].rstrip("\r\n")
             cells = layout.cells(body)
+            report.widths[len(cells)] += 1
             if len(cells) != layout.width:
                 self._check_width(cells, body, block.line + index)
-                ragged.append(block.line + index)
+                report.ragged.append(block.line + index)
             words.append(cells[layout.token])
             if layout.tag is not None:
                 tags.append(cells[layout.tag])
@@ -189,7 +200,7 @@ class ColumnFile:
         needed = 1 + max(self.layout.token, -1 if self.layout.tag is None else self.layout.tag)
         if len(cells) < needed:
             columns = "column" if needed == 1 else "columns"
-            message = f"expected at least {needed} {columns}, found {len(cells)}: {body!r}"
+            message = f"expected at least {needed} {columns}, found {len(cells)}: {quoted(body)}"
             raise InputError(message, path=self.path, line=line)
 
     def _decode(self, scheme: Scheme, block: Block, tags: list[str], report: ReadReport) -> tuple[Span, ...]:
@@ -200,7 +211,7 @@ class ColumnFile:
             raise InputError(where + error.message, path=self.path, line=block.line_of(error.position)) from None
         if ill_formed:
             report.ill_formed += [block.line_of(position) for position in ill_formed]
-        report.labels.update([span.label for span in spans])
+        report.labels.update([label for _, _, label in spans])
         return spans
 
     def _explode(self, block: Block, words: list[str], spans: tuple[Span, ...]) -> tuple[list[str], tuple[Span, ...]]:

@@ -22,7 +22,7 @@ from typing import IO, Any, TextIO, TypeAlias, cast
 
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["STANDARD_STREAM", "TextFile", "open_packed", "writing"]
+__all__ = ["STANDARD_STREAM", "TextFile", "open_packed", "quoted", "writing"]
 
 STANDARD_STREAM = "-"  # as a path: standard input or output
 
@@ -218,6 +218,11 @@ def _mode_of_new_files() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask
+
+
+def quoted(text: str, most: int = 80) -> str:
+    """A piece of a file as an error message shows it: quoted, on one line, cut if it is long."""
+    return repr(text if len(text) <= most else f"{text[:most]}...")
 
 
 def _known_encoding(encoding: str) -> str:

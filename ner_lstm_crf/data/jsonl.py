@@ -1,0 +1,142 @@
+"""JSON lines become Sentences and Sentences JSON lines; `records` knows the files, this module the tokens."""
+
+from __future__ import annotations
+
+import logging
+import os
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from operator import attrgetter
+
+from ner_lstm_crf.config import Unit
+from ner_lstm_crf.data.annotation import Entity, Sentence, Span, Token
+from ner_lstm_crf.data.columns import ColumnOptions
+from ner_lstm_crf.data.conll import ReadReport, some_lines, warn_of_missing_labels
+from ner_lstm_crf.data.records import Record, read_records
+from ner_lstm_crf.data.splitter import sentences
+from ner_lstm_crf.errors import InputError
+
+__all__ = ["annotate", "read_jsonl", "record_of"]
+
+_log = logging.getLogger(__name__)
+
+_start = attrgetter("start")
+_place = attrgetter("start", "end", "label")
+
+
+def read_jsonl(
+    path: str | os.PathLike[str], options: ColumnOptions | None = None, *, report: ReadReport | None = None
+) -> Iterator[Sentence]:
+    """Read JSON lines and cut their texts into sentences; each line is a document.
+
+    Of the options, `encoding`, `unit`, `labels` and `read_tags` matter. Token places count in the whole text.
+
+    Raises:
+        InputError: If the file cannot be read, a line is not a record, or there are no tokens.
+    """
+    options, told = options or ColumnOptions(), report is not None
+    counted = report if report is not None else ReadReport()
+    for document, record in enumerate(read_records(path, options.encoding, report=counted)):
+        counted.labels.update(entity.label for entity in record.entities)
+        unit = options.unit or ("character" if record.shape == "cluener" else "word")
+        for sentence in annotate(record if options.read_tags else record._replace(entities=()), unit, report=counted):
+            renamed = replace(sentence, spans=options.labels(sentence.spans), document=document, line=record.line)
+            counted.count(renamed)
+            yield renamed
+    _conclude(os.fspath(path), options, counted, told=told)
+
+
+def annotate(record: Record, unit: Unit = "word", *, report: ReadReport | None = None) -> list[Sentence]:
+    """The sentences of a text with its entities as spans.
+
+    No entity is lost: where one begins or ends within a token, the token becomes two, and where one runs over the end
+    of a sentence, the sentences become one.
+
+    Example:
+        >>> annotate(Record("pre-Rome", (Entity(4, 8, "LOC", "Rome"),)))[0].spans
+        (Span(start=2, end=3, label='LOC'),)
+    """
+    parts = [list(sentence.tokens) for sentence in sentences(record.text, unit=unit)]
+    if not record.entities:
+        return [Sentence(tuple(tokens)) for tokens in parts]
+    edges = sorted({edge for entity in record.entities for edge in (entity.start, entity.end)})
+    cut = [_cut(tokens, edges) for tokens in parts]
+    if report is not None and record.line is not None and sum(map(len, cut)) > sum(map(len, parts)):
+        report.cut.append(record.line)
+    return [_with_spans(tokens, record.entities) for tokens in _joined(cut, record.entities)]
+
+
+def record_of(sentence: Sentence) -> Record:
+    """A sentence as a text of its own: its tokens, with spaces where they do not touch.
+
+    Example:
+        >>> record_of(Sentence.from_words(["In", "Rome"], [Span(1, 2, "LOC")])).entities
+        (Entity(start=3, end=7, label='LOC', text='Rome'),)
+    """
+    origin = sentence.tokens[0].start if sentence.tokens else 0
+    text = ""
+    for token in sentence.tokens:
+        text += " " * (token.start - origin - len(text)) + token.text
+    moved = [Token(token.text, token.start - origin, token.end - origin) for token in sentence.tokens]
+    entities = Sentence(tuple(moved), sentence.spans).entities(text)
+    return Record(text, tuple(entity for entity in entities if entity.start < entity.end), sentence.line)
+
+
+def _cut(tokens: Iterable[Token], edges: Iterable[int]) -> list[Token]:
+    """The tokens, cut in two wherever one of the edges (sorted) lies within."""
+    pieces: list[Token] = []
+    remaining = iter(edges)
+    edge = next(remaining, None)
+    for whole in tokens:
+        token = whole
+        while edge is not None and edge < token.end:
+            if edge > token.start:
+                at = edge - token.start
+                pieces.append(Token(token.text[:at], token.start, edge))
+                token = Token(token.text[at:], edge, token.end)
+            edge = next(remaining, None)
+        pieces.append(token)
+    return pieces
+
+
+def _joined(parts: Iterable[list[Token]], entities: Iterable[Entity]) -> Iterator[list[Token]]:
+    """The sentences, those joined that one entity runs across."""
+    remaining = iter(entities)
+    entity = next(remaining, None)
+    held: list[Token] = []
+    for tokens in parts:
+        start = tokens[0].start
+        while entity is not None and entity.end <= start:
+            entity = next(remaining, None)
+        if held and not (entity is not None and entity.start < start):
+            yield held
+            held = []
+        held.extend(tokens)
+    if held:
+        yield held
+
+
+def _with_spans(tokens: list[Token], entities: Sequence[Entity]) -> Sentence:
+    first = {token.start: index for index, token in enumerate(tokens)}
+    last = {token.end: index + 1 for index, token in enumerate(tokens)}
+    inside = entities[bisect_left(entities, tokens[0].start, key=_start) :]
+    inside = inside[: bisect_left(inside, tokens[-1].end, key=_start)]
+    return Sentence(
+        tuple(tokens), tuple(Span(first[start], last[end], label) for start, end, label in map(_place, inside))
+    )
+
+
+def _conclude(path: str, options: ColumnOptions, report: ReadReport, *, told: bool) -> None:
+    if not report.sentences:
+        raise InputError("expected texts, found none", path=path)
+    warn_of_missing_labels(path, options, report)
+    if told:
+        return
+    for lines, message in (
+        (report.cut, "entities begin or end within a word, which was cut there"),
+        (report.dropped, "entities are left out, since longer ones overlap them"),
+        (report.unannotated, "records say nothing about entities (expected the key entities)"),
+    ):
+        if lines and (options.read_tags or lines is not report.unannotated):
+            _log.warning("%s: %d %s: lines %s", path, len(lines), message, some_lines(lines))
