@@ -22,7 +22,7 @@ SPECIAL = {"unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "pa
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
-def fast(model: Any, pre_tokenizer: Any, normalizer: Any = None) -> Any:
+def fast(model: Any, pre_tokenizer: Any, normalizer: Any = None, **options: Any) -> Any:
     """A tokenizer of `transformers` around a model of `tokenizers`, framing texts as BERT does."""
     backend = tokenizers.Tokenizer(model)
     backend.pre_tokenizer = pre_tokenizer
@@ -30,7 +30,7 @@ def fast(model: Any, pre_tokenizer: Any, normalizer: Any = None) -> Any:
         backend.normalizer = normalizer
     special = [(token, model.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
     backend.post_processor = tokenizers.processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=special)
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=backend, **SPECIAL)
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=backend, **SPECIAL, **options)
 
 
 def wordpiece() -> Any:
@@ -45,7 +45,8 @@ def byte_pairs(*, add_prefix_space: bool) -> Any:
     pieces = [*SPECIAL.values(), *sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet()), "Ġt", "Ġth", "Ġthe"]
     merges = [("Ġ", "t"), ("Ġt", "h"), ("Ġth", "e")]
     model = tokenizers.models.BPE({piece: id_ for id_, piece in enumerate(pieces)}, merges)
-    return fast(model, tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=add_prefix_space))
+    pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=add_prefix_space)
+    return fast(model, pre_tokenizer, add_prefix_space=add_prefix_space)
 
 
 def unigrams() -> Any:
