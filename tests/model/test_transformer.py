@@ -61,7 +61,7 @@ def slowly(encoder: nn.Module, sentence: SubTokens, layers: int) -> Tensor:
 
 
 @given(sentences=st.lists(pieces, max_size=5), layers=st.integers(1, 3))
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 def test_vectors_equal_a_slow_reference(sentences: list[list[list[int]]], layers: int) -> None:
     model, expected = embedding(layers=layers), cut(sentences)
     vectors = model(collate_subtokens(expected))
