@@ -27,9 +27,9 @@ from ner_lstm_crf.features.vocabulary import Vocabulary, WordVocabulary
 from ner_lstm_crf.model.embedding import WordEmbedding
 from ner_lstm_crf.presets import merge_config
 from ner_lstm_crf.tasks.assembly import Assembly, featurizer_for, network_for, transformer_for
-from ner_lstm_crf.tasks.storage import read_tensors, read_text, write_tensors, write_text
+from ner_lstm_crf.tasks.storage import read_tensors, read_text, tensor_writer, text_writer, write_together
 
-__all__ = ["is_model", "load_assembly", "save_assembly"]
+__all__ = ["copy_model", "is_model", "load_assembly", "save_assembly"]
 
 FORMAT, VERSION = "ner_lstm_crf", 1
 CONFIG, VOCABULARY, WEIGHTS, TRANSFORMER = "config.json", "vocabulary.json", "model.safetensors", "transformer"
@@ -64,10 +64,22 @@ def save_assembly(assembly: Assembly, directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     if assembly.config.transformer is not None:
         _save_transformer(assembly, directory / TRANSFORMER)
-    # What seldom changes comes first: between two epochs of one run only the last of the three differs.
-    write_text(directory / VOCABULARY, vocabulary_text)
-    write_text(directory / CONFIG, config_text)
-    write_tensors(directory / WEIGHTS, tensors, digests)
+    write_together(
+        {
+            directory / VOCABULARY: text_writer(vocabulary_text),
+            directory / CONFIG: text_writer(config_text),
+            directory / WEIGHTS: tensor_writer(tensors, digests),
+        }
+    )
+
+
+def copy_model(source: Path, target: Path) -> None:
+    """Write the model of one directory into another, in place of the one that may be there.
+
+    Raises:
+        InputError: If there is none, or it is damaged, or cannot be written.
+    """
+    save_assembly(load_assembly(source), target)
 
 
 def load_assembly(directory: str | Path) -> Assembly:
@@ -124,9 +136,9 @@ def _load_weights(network: torch.nn.Module, tensors: Mapping[str, Tensor], path:
 
 
 def _save_transformer(assembly: Assembly, folder: Path) -> None:
-    """Write the transformer's files, unless it is frozen and they are there: then they cannot differ."""
+    """Write the transformer's files, unless those of the same one are there, and it is frozen: they cannot differ."""
     contextual, subtokenizer = assembly.network.embedding.contextual, assembly.featurizer.subtokenizer
-    if contextual is None or subtokenizer is None or (folder.is_dir() and not assembly.config.fine_tune):
+    if contextual is None or subtokenizer is None or (folder.is_dir() and _is_frozen_twin(assembly, folder.parent)):
         return
     fresh = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -134,6 +146,14 @@ def _save_transformer(assembly: Assembly, folder: Path) -> None:
     subtokenizer.save(fresh)
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
+
+
+def _is_frozen_twin(assembly: Assembly, directory: Path) -> bool:
+    """Whether the model in the directory has the same transformer as the assembly, trained by neither."""
+    if assembly.config.fine_tune or not (directory / CONFIG).is_file():
+        return False
+    old = _description(directory / CONFIG, read_text(directory / CONFIG))["model"]
+    return old.get("transformer") == assembly.config.transformer and not old.get("fine_tune")
 
 
 def _description(path: Path, text: str) -> dict[str, Any]:

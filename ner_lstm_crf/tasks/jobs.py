@@ -7,6 +7,7 @@ one thread each do nearly twice the work, so workers are the better use of cores
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import statistics
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -101,11 +102,17 @@ def run_jobs(
         return
     context = multiprocessing.get_context("spawn")
     reports: Queue[_Numbered] = context.Queue()
+    strangers = multiprocessing.active_children()
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(data, reports))
     try:
         futures = [pool.submit(_work, number, job) for number, job in enumerate(jobs)]
         for number, report in _arriving(reports, futures):
             yield jobs[number], report
+    except BaseException:  # one run failed, or the caller leaves: the others would train on for hours
+        for process in multiprocessing.active_children():
+            if process not in strangers:
+                process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -140,6 +147,7 @@ _shared: list[tuple[Data, Queue[_Numbered]]] = []  # what a worker process was g
 
 
 def _start_worker(data: Data, reports: Queue[_Numbered]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     torch.set_num_threads(1)
     _shared[:] = [(data, reports)]
 

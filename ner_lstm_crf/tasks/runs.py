@@ -29,7 +29,7 @@ from ner_lstm_crf.tasks.checkpoint import is_model, save_assembly
 from ner_lstm_crf.tasks.storage import append_line, read_tensors, read_text, write_tensors, write_text
 from ner_lstm_crf.tasks.training import DevSet, EpochReport, Trainer
 
-__all__ = ["Data", "hold_out", "read_history", "train_run"]
+__all__ = ["Data", "check_free", "forget_run", "has_begun", "hold_out", "read_history", "train_run"]
 
 RUN, HISTORY, RESUME = "run.json", "history.jsonl", "resume.safetensors"
 
@@ -118,10 +118,30 @@ def train_run(
             yield report
 
 
-def begin(directory: Path, run: dict[str, Any], *, overwrite: bool) -> None:
-    """Make the directory of a new run, or clear that of an old one."""
+def check_free(directory: Path, *, overwrite: bool) -> None:
+    """Refuse a directory that holds a model, unless it may be replaced.
+
+    Raises:
+        InputError: If it holds one.
+    """
     if is_model(directory) and not overwrite:
         raise InputError("this directory holds a model: choose another, or say --overwrite or --resume", path=directory)
+
+
+def has_begun(directory: Path) -> bool:
+    """Whether a run has begun in the directory; it may have ended."""
+    return (directory / RUN).is_file()
+
+
+def forget_run(directory: Path) -> None:
+    """Remove what a run left beside its model, if there is anything."""
+    for name in (RUN, HISTORY, RESUME):
+        (directory / name).unlink(missing_ok=True)
+
+
+def begin(directory: Path, run: dict[str, Any], *, overwrite: bool) -> None:
+    """Make the directory of a new run, or clear that of an old one."""
+    check_free(directory, overwrite=overwrite)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name in (HISTORY, RESUME):
@@ -177,7 +197,7 @@ def _keep(trainer: Trainer, directory: Path) -> None:
 
 def check_same_run(directory: Path, run: dict[str, Any]) -> None:
     """Refuse to resume a run that is not there, or was another."""
-    if not (directory / RUN).is_file():
+    if not has_begun(directory):
         raise InputError("expected a run to resume, found none", path=directory)
     old, new = json.loads(read_text(directory / RUN)), json.loads(json.dumps(run))
     for table, values in new["config"].items():

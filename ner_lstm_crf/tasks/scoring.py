@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from os import PathLike
@@ -10,7 +11,7 @@ from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tasks.evaluation import Evaluation, evaluate_spans
 
-__all__ = ["score_sentences"]
+__all__ = ["ill_formed_by_sentence", "score_sentences"]
 
 
 def score_sentences(
@@ -35,6 +36,21 @@ def score_sentences(
     """
     pairs = list(_aligned(gold, predicted, gold_path, predicted_path))
     return evaluate_spans((true for true, _ in pairs), (found for _, found in pairs), ill_formed=ill_formed)
+
+
+def ill_formed_by_sentence(sentences: Sequence[Sentence], lines: Iterable[int]) -> list[list[int]]:
+    """The lines of ill-formed tags (`ReadReport.ill_formed`), sorted into the sentences of their file.
+
+    Raises:
+        ValueError: If there are such lines, but a sentence does not know its own.
+    """
+    found: list[list[int]] = [[] for _ in sentences]
+    starts = [sentence.line for sentence in sentences if sentence.line is not None]
+    for line in lines:
+        if len(starts) != len(found):
+            raise ValueError("expected sentences that know their lines")
+        found[bisect_right(starts, line) - 1].append(line)
+    return found
 
 
 def _aligned(

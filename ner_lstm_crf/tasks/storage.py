@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -12,7 +13,19 @@ from torch import Tensor
 
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["append_line", "read_tensors", "read_text", "write_tensors", "write_text"]
+__all__ = [
+    "append_line",
+    "read_tensors",
+    "read_text",
+    "tensor_writer",
+    "text_writer",
+    "write_tensors",
+    "write_text",
+    "write_together",
+]
+
+Writer: TypeAlias = Callable[[Path], object]
+"""Writes a file at a path."""
 
 
 def read_text(path: Path) -> str:
@@ -50,7 +63,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     Raises:
         InputError: If it cannot be written.
     """
-    _replace(path, lambda fresh: save_file(dict(tensors), fresh, dict(metadata)))
+    write_together({path: tensor_writer(tensors, metadata)})
 
 
 def write_text(path: Path, text: str) -> None:
@@ -59,18 +72,37 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         InputError: If it cannot be written.
     """
-    _replace(path, lambda fresh: fresh.write_text(text, encoding="utf-8"))
+    write_together({path: text_writer(text)})
 
 
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    fresh = path.with_name(f".{path.name}.new")
+def tensor_writer(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Writer:
+    """What writes a safetensors file, for `write_together`."""
+    return lambda fresh: save_file(dict(tensors), fresh, dict(metadata))
+
+
+def text_writer(text: str) -> Writer:
+    """What writes a text file, for `write_together`."""
+    return lambda fresh: fresh.write_text(text, encoding="utf-8")
+
+
+def write_together(files: Mapping[Path, Writer]) -> None:
+    """Write files that belong together in place of the old ones, or leave all the old ones whole.
+
+    Raises:
+        InputError: If one cannot be written.
+    """
+    fresh = {path: path.with_name(f".{path.name}.new") for path in files}
+    path = next(iter(files))
     try:
-        write(fresh)
-        with fresh.open("rb+") as file:
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        for path, write in files.items():
+            write(fresh[path])
+            with fresh[path].open("rb+") as file:
+                os.fsync(file.fileno())
+        for path in files:
+            fresh[path].replace(path)
     except (OSError, SafetensorError) as error:
-        fresh.unlink(missing_ok=True)
+        for draft in fresh.values():
+            draft.unlink(missing_ok=True)
         raise InputError(f"could not be written, the old file is unharmed: {error}", path=path) from error
 
 

@@ -63,13 +63,17 @@ class Tagger:
         """The labels it can give."""
         return self.assembly.featurizer.labels
 
+    def split(self, text: str) -> list[Sentence]:
+        """A text as the sentences that the model tags, without spans; their tokens keep their places in the text."""
+        return sentences(text, unit=self.assembly.config.unit)
+
     def tag(self, text: str) -> list[Entity]:
         """The entities of a text, in order; `text[e.start:e.end] == e.text`."""
         return next(self.tag_many([text]))
 
     def tag_many(self, texts: Iterable[str]) -> Iterator[list[Entity]]:
         """The entities of each text, in the order given; reads ahead a bounded number of tokens, never all."""
-        split = ((text, sentences(text, unit=self.assembly.config.unit)) for text in texts)
+        split = ((text, self.split(text)) for text in texts)
         for window in _windows(split, lambda item: sum(len(sentence.tokens) for sentence in item[1])):
             found = iter(self._spans([sentence.words for _, parts in window for sentence in parts]))
             for text, parts in window:

@@ -1,0 +1,89 @@
+"""What came of training runs: of one, and of several seeds together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.tasks.comparison import Outcome, measure
+from ner_lstm_crf.tasks.jobs import Job, Summary, median_run
+from ner_lstm_crf.tasks.runs import read_history
+
+__all__ = ["RunResult", "median_result", "results_to_json"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One training run that has ended.
+
+    Attributes:
+        directory: Where its model is.
+        seed: Its seed.
+        history: The reports of its epochs, as `read_history` returns them.
+        test: What its model found in the test set; None without one.
+    """
+
+    directory: Path
+    seed: int
+    history: Sequence[dict[str, Any]]
+    test: Outcome | None
+
+    @classmethod
+    def of(cls, job: Job, test: Sequence[Sentence]) -> RunResult:
+        """The result of a job that is done, its model measured on `test` if that is not empty.
+
+        Raises:
+            InputError: If its model cannot be read.
+        """
+        return cls(
+            directory=job.directory,
+            seed=job.config.training.seed,
+            history=read_history(job.directory),
+            test=measure(job.directory, test) if test else None,
+        )
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The report of the epoch whose model was kept."""
+        return next(report for report in reversed(self.history) if report["best"])
+
+    @property
+    def dev_f1(self) -> float | None:
+        """The dev F1 of the model that was kept; None without a dev set."""
+        return None if self.best["dev"] is None else float(self.best["dev"]["f1"])
+
+    @property
+    def seconds(self) -> float:
+        """Time spent training."""
+        return float(sum(report["seconds"] for report in self.history))
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures by name."""
+        return {
+            "directory": str(self.directory),
+            "seed": self.seed,
+            "epochs": len(self.history),
+            "best_epoch": self.best["epoch"],
+            "training_seconds": self.seconds,
+            "dev": self.best["dev"],
+            "test": self.test.evaluation.to_json() if self.test else None,
+        }
+
+
+def median_result(results: Sequence[RunResult]) -> RunResult:
+    """The run with the median dev F1: what to expect of one run, without choosing by the test set."""
+    return results[median_run([result.dev_f1 or 0.0 for result in results])]
+
+
+def results_to_json(results: Sequence[RunResult]) -> dict[str, Any]:
+    """Each run, and mean and deviation over all of them."""
+    dev = [result.dev_f1 for result in results if result.dev_f1 is not None]
+    test = [result.test.evaluation.micro.f1 for result in results if result.test is not None]
+    return {
+        "runs": [result.to_json() for result in results],
+        "dev_f1": Summary.of(dev).to_json() if dev else None,
+        "test_f1": Summary.of(test).to_json() if test else None,
+    }
