@@ -1,0 +1,50 @@
+"""`ner-lstm-crf convert`."""
+
+from __future__ import annotations
+
+import argparse
+
+from ner_lstm_crf.cli.arguments import SCHEME_NAMES, Subparsers, add_column_options, column_options
+from ner_lstm_crf.cli.file_names import named_format
+from ner_lstm_crf.data.formats import FORMATS, Format, convert, format_of_name
+from ner_lstm_crf.data.schemes import get_scheme
+from ner_lstm_crf.errors import InputError
+
+__all__ = ["add_command"]
+
+EPILOG = """\
+examples:
+  ner-lstm-crf convert iob1.conll bioes.conll --to BIOES
+  ner-lstm-crf convert train.conll train.jsonl
+  ner-lstm-crf convert source.inline train.conll --to BIEO
+  ner-lstm-crf convert all.conll three.conll --to IOB2 --labels PER,LOC,ORG
+
+Columns to columns keeps everything but the tags: other columns, comments, line ends. The format of IN is found out. The
+suffix of OUT (.conll, .jsonl, .inline) tells its format, unless --format does; else it is that of IN."""
+
+
+def add_command(subparsers: Subparsers) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "convert",
+        help="write annotated files in another scheme or format",
+        description="Write an annotated file in another tag scheme or another format.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("source", metavar="IN", help="file to read")
+    parser.add_argument("target", metavar="OUT", help="file to write, - for standard output")
+    parser.add_argument("--to", metavar="SCHEME", help=f"tag scheme to write: {SCHEME_NAMES} (default: as in IN)")
+    parser.add_argument("--format", choices=FORMATS, help="format of OUT")
+    add_column_options(parser)
+    parser.set_defaults(command=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the file."""
+    scheme = None if args.to is None else get_scheme(args.to).name
+    form: Format | None = args.format or format_of_name(args.target)
+    if form is None and (scheme is not None or named_format(args.target) == "conll"):
+        form = "conll"
+    if scheme is not None and form != "conll":
+        raise InputError(f"--to {args.to}: only columns have tags, the output is {form}: leave it out")
+    convert(args.source, args.target, scheme=scheme, form=form, options=column_options(args))

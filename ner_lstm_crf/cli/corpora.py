@@ -1,0 +1,115 @@
+"""`ner-lstm-crf corpora`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ner_lstm_crf.cli.arguments import Subparsers, add_json
+from ner_lstm_crf.cli.display import columns, progress_bar, say, show, show_json
+from ner_lstm_crf.data.catalogue import Corpus, catalogue, get_corpus
+
+__all__ = ["add_command"]
+
+EPILOG = """\
+examples:
+  ner-lstm-crf corpora list
+  ner-lstm-crf corpora fetch wnut17
+  ner-lstm-crf corpora fetch wnut17 --output data --from /media/copies"""
+
+LIST_EPILOG = """\
+examples:
+  ner-lstm-crf corpora list
+  ner-lstm-crf corpora list --json"""
+
+FETCH_EPILOG = """\
+examples:
+  ner-lstm-crf corpora fetch wnut17
+  ner-lstm-crf corpora fetch wnut17 --output data --from /media/copies
+
+The files come into the folder NAME of the output directory. A fetch that broke off goes on where it ended; files appear
+only when their checksum is right."""
+
+
+def add_command(subparsers: Subparsers) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "corpora",
+        help="list and fetch public corpora",
+        description="The public corpora that people train on: what they are, and where to get them.",
+        epilog=EPILOG,
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    listing = actions.add_parser(
+        "list", help="show the catalogue", description="Show the catalogue of corpora.", epilog=LIST_EPILOG
+    )
+    add_json(listing)
+    listing.set_defaults(command=run_list)
+    fetching = actions.add_parser(
+        "fetch", help="fetch a corpus", description="Fetch the files of a corpus and check them.", epilog=FETCH_EPILOG
+    )
+    fetching.add_argument("name", metavar="NAME", help="the corpus, as 'corpora list' calls it")
+    fetching.add_argument("--output", default="corpora", metavar="DIR", help="folder of corpora (default: corpora)")
+    fetching.add_argument("--from", dest="source", metavar="DIR", help="take the files from a local copy")
+    add_json(fetching)
+    fetching.set_defaults(command=run_fetch)
+
+
+def run_list(args: argparse.Namespace) -> None:
+    """Show the catalogue."""
+    corpora = catalogue().values()
+    if args.json:
+        show_json({"corpora": [_to_json(corpus) for corpus in corpora]})
+        return
+    rows = [
+        (
+            corpus.name,
+            corpus.language,
+            "restricted" if corpus.restricted else f"{corpus.size / 1e6:.1f} MB",
+            ",".join(corpus.labels) if len(corpus.labels) <= 6 else f"{len(corpus.labels)} labels",
+            corpus.licence,
+        )
+        for corpus in corpora
+    ]
+    show(columns([("name", "language", "size", "labels", "licence"), *rows]))
+
+
+def run_fetch(args: argparse.Namespace) -> None:
+    """Fetch a corpus, and say how to train on it."""
+    from ner_lstm_crf.data.download import fetch
+
+    corpus = get_corpus(args.name)
+    with progress_bar(corpus.name, unit="B", scale=True) as progress:
+        paths = fetch(corpus.name, args.output, source=args.source, progress=progress)
+    if args.json:
+        show_json({"name": corpus.name, "files": [str(path) for path in paths]})
+        return
+    for path in paths:
+        show(str(path))
+    say(f"licence: {corpus.licence}")
+    if corpus.note:
+        say(f"note: {corpus.note}")
+    if any(file.split in ("train", "all") for file in corpus.files):
+        say(f"to train on it: {_training_command(corpus, paths)}")
+
+
+def _training_command(corpus: Corpus, paths: Sequence[Path]) -> str:
+    """The command line that trains on the files of a corpus."""
+    words = ["ner-lstm-crf", "train"]
+    for file, path in zip(corpus.files, paths, strict=True):
+        words += ["--train" if file.split == "all" else f"--{file.split}", str(path)]
+    if corpus.token_column is not None:
+        words += ["--token-column", str(corpus.token_column)]
+    if corpus.tag_column is not None:
+        words += ["--tag-column", str(corpus.tag_column)]
+    if corpus.map:
+        words += ["--map", ",".join(f"{old}={new}" for old, new in corpus.map.items())]
+    return shlex.join([*words, "--output", f"models/{corpus.name}"])
+
+
+def _to_json(corpus: Corpus) -> dict[str, Any]:
+    return {**asdict(corpus), "size": corpus.size, "restricted": corpus.restricted}

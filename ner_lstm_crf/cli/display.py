@@ -1,0 +1,158 @@
+"""What the person at the terminal sees: results on standard output, all else on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from ner_lstm_crf.data.annotation import Span
+from ner_lstm_crf.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from ner_lstm_crf.tasks.training import EpochReport
+
+__all__ = ["TrainingDisplay", "columns", "marked", "progress_bar", "say", "show", "show_json"]
+
+DELAY = 0.5  # seconds that work may take before it gets a bar
+MOST_TOKENS_SHOWN = 80
+
+
+def show(text: str) -> None:
+    """Print a result."""
+    print(text)
+
+
+def show_json(value: Any) -> None:
+    """Print a result as one JSON object."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def say(message: str) -> None:
+    """Tell the user something that is no result, above the bar if one is drawn."""
+    tqdm.write(message, file=sys.stderr)
+
+
+def columns(rows: Sequence[Sequence[object]]) -> str:
+    """A table as lines of text: columns as wide as their longest cell, numbers to the right.
+
+    Example:
+        >>> print(columns([("label", "entities"), ("PER", 12)]))
+        label  entities
+        PER          12
+    """
+    texts = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    right = [isinstance(cell, int | float) for cell in rows[-1]]
+    lines = (
+        "  ".join(
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(row, widths, right, strict=True)
+        )
+        for row in texts
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def marked(words: Sequence[str], spans: Iterable[Span], *, joiner: str = " ", around: int | None = None) -> str:
+    """A sentence on one line with its entities marked; a long one is cut to the tokens near to token `around`.
+
+    Example:
+        >>> marked(["In", "New", "York"], [Span(1, 3, "LOC")])
+        'In [New York](LOC)'
+    """
+    first, last = 0, len(words)
+    if around is not None and last > MOST_TOKENS_SHOWN:
+        first = max(0, min(around - MOST_TOKENS_SHOWN // 2, last - MOST_TOKENS_SHOWN))
+        last = first + MOST_TOKENS_SHOWN
+    pieces = list(words)
+    for start, end, label in spans:
+        pieces[start] = f"[{pieces[start]}"
+        pieces[end - 1] += f"]({label})"
+    shown = joiner.join(pieces[first:last])
+    return f"{'… ' * (first > 0)}{shown}{' …' * (last < len(words))}"
+
+
+@contextmanager
+def progress_bar(what: str, *, unit: str, scale: bool = False) -> Iterator[Progress]:
+    """A bar on standard error while work is done; nothing where that is no terminal.
+
+    Args:
+        what: What is being done.
+        unit: What is counted.
+        scale: Whether to write large counts as 1.2M.
+    """
+    if not sys.stderr.isatty():
+        yield silent
+        return
+    with tqdm(desc=what, unit=unit, unit_scale=scale, delay=DELAY, leave=False, file=sys.stderr) as bar:
+
+        def update(done: int, total: int | None) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield update
+
+
+class TrainingDisplay:
+    """The progress of one or several training runs: a line for each epoch, under it a bar where there is a terminal.
+
+    A context manager.
+
+    Args:
+        epochs: The epochs of each run, as far as is known before the first one ends.
+        names: What the runs are called; an only run needs no name.
+    """
+
+    def __init__(self, epochs: int, names: Sequence[str]) -> None:
+        self._epochs, self._names = epochs, names
+        self._done = [0] * len(names)  # epochs of each run
+        self._trained = 0  # epochs trained since the display began: a resumed run has others before
+        self._began = time.perf_counter()
+        layout = "{desc}{percentage:3.0f}%|{bar}|{postfix} [{elapsed}<{remaining}]"
+        self._bar = tqdm(
+            total=epochs * len(names), bar_format=layout, file=sys.stderr, leave=False, disable=not sys.stderr.isatty()
+        )
+
+    def __enter__(self) -> TrainingDisplay:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
+
+    def batches(self, done: int, total: int | None) -> None:
+        """Move the bar within the current epoch (a `Progress`)."""
+        whole = sum(self._done)
+        self._bar.update(whole + done / (total or done or 1) - self._bar.n)
+        epoch = next((epochs for epochs in self._done if epochs < self._epochs), 0) + 1
+        self._bar.set_description_str(f"epoch {epoch}/{self._epochs} ", refresh=False)
+
+    def epoch(self, run: int, report: EpochReport) -> None:
+        """Write the line of an epoch that has ended."""
+        self._trained += 1
+        self._epochs = report.epochs
+        self._done[run] = report.epochs if report.last else report.epoch
+        self._bar.total = report.epochs * len(self._names)
+        figures = f"loss {report.loss:.4f}  {report.tokens_per_second:,.0f} tokens/s"
+        if report.dev is not None:
+            dev = report.dev.micro
+            figures += f"  dev P {dev.precision:.4f} R {dev.recall:.4f} F1 {dev.f1:.4f}"
+        name = f"{self._names[run]:<{max(map(len, self._names))}}  " if len(self._names) > 1 else ""
+        number = f"{report.epoch:>{len(str(self._epochs))}}/{self._epochs}"
+        best = " *" if report.best and report.dev is not None else "  "
+        say(f"{name}epoch {number}  {figures}{best}  {report.seconds:.1f} s, {self._time_left()} left")
+        self._bar.set_postfix_str(f" {figures}", refresh=False)
+        self._bar.update(sum(self._done) - self._bar.n)
+
+    def _time_left(self) -> str:
+        """How long the epochs to come will take if they take as long as those since the display began."""
+        left = self._epochs * len(self._names) - sum(self._done)
+        return tqdm.format_interval(left * (time.perf_counter() - self._began) / self._trained)

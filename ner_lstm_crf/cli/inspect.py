@@ -1,0 +1,45 @@
+"""`ner-lstm-crf inspect`."""
+
+from __future__ import annotations
+
+import argparse
+
+from ner_lstm_crf.cli.arguments import Subparsers, add_column_options, add_json, column_options
+from ner_lstm_crf.cli.display import progress_bar, show, show_json
+
+__all__ = ["add_command"]
+
+EPILOG = """\
+examples:
+  ner-lstm-crf inspect train.conll dev.conll test.conll
+  ner-lstm-crf inspect corpus.jsonl --json
+
+Shown for each file: its columns and tag scheme and what speaks for it, sizes, labels, lengths, and what is wrong with
+it; then for every two files what of the second stands in the first (test sentences that were trained on)."""
+
+
+def add_command(subparsers: Subparsers) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "inspect",
+        help="show what is in annotated files, and what is wrong with them",
+        description="Show what a careful person wants to know of annotated files before training.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="annotated file")
+    add_column_options(parser)
+    add_json(parser)
+    parser.set_defaults(command=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read the files and show what is in them."""
+    from ner_lstm_crf.data.inspection import inspect_files
+    from ner_lstm_crf.data.inspection_text import describe
+
+    with progress_bar("reading", unit=" files") as progress:
+        inspection = inspect_files(args.files, column_options(args), progress=progress)
+    if args.json:
+        show_json(inspection.to_json())
+    else:
+        show(describe(inspection))

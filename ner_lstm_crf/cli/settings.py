@@ -1,0 +1,123 @@
+"""The options that train and compare share: the data, the model, its training."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, get_args
+
+from ner_lstm_crf.cli.arguments import Parser, add_column_options, add_json, add_threads, at_least
+from ner_lstm_crf.config import Config, CrfLoss
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.presets import PRESETS, merge_config, preset, read_config
+
+__all__ = ["add_data_options", "add_training_options", "config_from"]
+
+
+def add_training_options(parser: Parser, *, seeds: int) -> None:
+    """Add the options of a command that trains.
+
+    Args:
+        parser: Where to.
+        seeds: How many runs there are unless `--seeds` says otherwise.
+    """
+    _add_model_options(parser)
+    _add_run_options(parser, seeds)
+    add_column_options(parser)
+
+
+def _add_model_options(parser: Parser) -> None:
+    group = parser.add_argument_group("the model", "A preset, changed by a file, changed by the options given here.")
+    group.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        default="fast",
+        help="fast: the best F1 within minutes; paper: Ma and Hovy 2016 (default: fast)",
+    )
+    group.add_argument(
+        "--config",
+        metavar="F.toml",
+        help="a TOML file with tables [model] and [training]; its keys are the fields of "
+        "ModelConfig and TrainingConfig",
+    )
+    group.add_argument(
+        "--crf-loss",
+        choices=get_args(CrfLoss),
+        help="what the CRF maximizes: the likelihood of the whole sequence, or of each tag by itself",
+    )
+    group.add_argument(
+        "--vectors", metavar="F", help="pretrained word vectors: GloVe, word2vec or fastText, also packed"
+    )
+    group.add_argument("--vectors-limit", type=at_least(1), metavar="N", help="read only the first N vectors")
+    group.add_argument("--freeze-vectors", action="store_true", help="leave the vectors as they are in training")
+    group.add_argument(
+        "--transformer", metavar="DIR", help="join a transformers encoder, a folder or a name on the hub, to the words"
+    )
+    group.add_argument("--fine-tune", action="store_true", help="train the transformer too")
+
+
+def _add_run_options(parser: Parser, seeds: int) -> None:
+    group = parser.add_argument_group("the training")
+    group.add_argument("--epochs", type=at_least(1), metavar="N", help="passes over the training data")
+    group.add_argument("--seed", type=at_least(0), metavar="N", help="seed of everything random (default: 1)")
+    group.add_argument(
+        "--seeds",
+        type=at_least(1),
+        default=seeds,
+        metavar="N",
+        help=f"train N times, seeds in a row (default: {seeds})",
+    )
+    group.add_argument(
+        "--jobs", type=at_least(1), default=1, metavar="N", help="train N runs at a time, a thread each (default: 1)"
+    )
+    add_threads(group)
+    again = group.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="go on with a run that was interrupted, same options")
+    again.add_argument("--overwrite", action="store_true", help="replace the model in the output directory")
+    add_json(parser)
+
+
+def add_data_options(parser: Parser, *, test_required: bool) -> None:
+    """Add `--train`, `--dev` and `--test`."""
+    group = parser.add_argument_group("the data")
+    group.add_argument(
+        "--train", action="append", required=True, metavar="F", help="training file; say it again to join several"
+    )
+    group.add_argument(
+        "--dev", metavar="F", help="file that the best epoch is chosen by (default: a tenth of --train is set aside)"
+    )
+    group.add_argument("--test", required=test_required, metavar="F", help="file that the trained model is measured on")
+
+
+def config_from(args: argparse.Namespace) -> Config:
+    """The configuration: the preset, changed by the file, changed by the flags.
+
+    Raises:
+        InputError: If the file is wrong, a value out of range, or a flag lacks the one it belongs to.
+    """
+    config = preset(args.preset)
+    if args.config is not None:
+        config = read_config(Path(args.config), config)
+    model = {
+        "head": getattr(args, "head", None),
+        "crf_loss": args.crf_loss,
+        "transformer": args.transformer,
+        "fine_tune": args.fine_tune or None,
+        "unit": "character" if args.characters else None,
+    }
+    training = {
+        "epochs": args.epochs,
+        "least_steps": None if args.epochs is None else 0,  # what was asked for, however small the corpus
+        "seed": args.seed,
+        "freeze_vectors": args.freeze_vectors or None,
+    }
+    config = merge_config(config, {"model": _given(model), "training": _given(training)})
+    if config.model.fine_tune and config.model.transformer is None:
+        raise InputError("--fine-tune: expected a --transformer to train")
+    if args.vectors is None and (args.freeze_vectors or args.vectors_limit is not None):
+        raise InputError("--freeze-vectors and --vectors-limit: expected --vectors as well")
+    return config
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}

@@ -1,0 +1,139 @@
+"""`ner-lstm-crf tag`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import get_args
+
+from ner_lstm_crf.cli.arguments import (
+    SCHEME_NAMES,
+    Subparsers,
+    add_place_options,
+    add_threads,
+    column_options,
+)
+from ner_lstm_crf.cli.file_names import TagFormat, named_format
+from ner_lstm_crf.data.text_files import STANDARD_STREAM
+from ner_lstm_crf.errors import InputError
+
+__all__ = ["add_command"]
+
+FORMATS = get_args(TagFormat)
+
+EPILOG = """\
+formats:
+  text   in: one text a line. out: one line per entity, its start, end, label and text with tabs between; the number of
+         the text comes first where there may be several
+  conll  in: one token a line; everything is kept, the predicted tag takes the place of the file's own, or is added.
+         out, from text: token and tag
+  jsonl  in: objects with the key "text", one a line. out: the same with "entities": start, end, label, text
+Starts and ends count characters, from 0; ends are exclusive. A file's suffix tells its format; --format is asked where
+it does not (- is text). What comes out has the format of --to, else of the suffix of --output, else of what went in.
+
+examples:
+  ner-lstm-crf tag --model my-model "Angela Merkel visited Rome."
+  ner-lstm-crf tag --model my-model --format jsonl "Angela Merkel visited Rome."
+  ner-lstm-crf tag --model my-model --input test.conll --output predicted.conll
+  cat news.txt | ner-lstm-crf tag --model my-model --input - --to jsonl > news.jsonl"""
+
+
+def add_command(subparsers: Subparsers) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "tag",
+        help="find the entities of texts and files",
+        description="Find the entities of texts, of a file, or of what comes through a pipe.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help="text to tag")
+    parser.add_argument("--model", metavar="DIR", help="directory of the model")
+    parser.add_argument("--input", metavar="F", help="file to tag in place of texts, - for standard input")
+    parser.add_argument("--output", metavar="F", default=STANDARD_STREAM, help="file to write (default: -, the output)")
+    parser.add_argument("--format", choices=FORMATS, help="format of the input; of the output where texts are given")
+    parser.add_argument("--to", choices=FORMATS, help="format of the output")
+    parser.add_argument(
+        "--scheme", default="IOB2", metavar="S", help=f"tag scheme to write: {SCHEME_NAMES} (default: IOB2)"
+    )
+    add_place_options(parser.add_argument_group("reading the input"))
+    add_threads(parser)
+    parser.set_defaults(command=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Tag what was given."""
+    form, to = _formats(args)
+    texts = [_checked(text) for text in args.texts]
+    tagger_directory = model_directory(args.model)
+
+    from ner_lstm_crf.cli import tagging
+    from ner_lstm_crf.cli.training_data import use_threads
+    from ner_lstm_crf.data.schemes import get_scheme
+    from ner_lstm_crf.tasks.tagger import Tagger
+
+    scheme = get_scheme(args.scheme).name
+    use_threads(args.threads)
+    tagger = Tagger.load(tagger_directory)
+    if form == "conll":
+        with _as_file(args.input) as path:
+            options = column_options(args, unit=tagger.assembly.config.unit, read_tags=False)
+            tagging.tag_columns(tagger, path, args.output, scheme=scheme, options=options)
+        return
+    records = tagging.text_records(texts) if texts else tagging.read_records(args.input, args.encoding, form)
+    tagging.tag_records(tagger, records, args.output, to=to, scheme=scheme, numbered=len(texts) != 1)
+
+
+def model_directory(given: str | None) -> Path:
+    """The directory of the model to tag with: the one given. A model to fall back on would be found here.
+
+    Raises:
+        InputError: If none is given.
+    """
+    if given is None:
+        raise InputError("--model DIR is missing: expected the directory of a model that 'ner-lstm-crf train' made")
+    return Path(given)
+
+
+def _formats(args: argparse.Namespace) -> tuple[TagFormat, TagFormat]:
+    """The format of what goes in and of what comes out.
+
+    Raises:
+        InputError: If there is nothing to tag, or too much, or a column file is to become something else.
+    """
+    if bool(args.texts) == (args.input is not None):
+        raise InputError("expected either texts or --input FILE (- for standard input)")
+    by_output = None if args.output == STANDARD_STREAM else named_format(args.output)
+    if args.texts:
+        return "text", args.to or args.format or by_output or "text"
+    form: TagFormat = args.format or named_format(args.input) or "text"
+    to: TagFormat = args.to or by_output or form
+    if form == "conll" and to != "conll":
+        raise InputError(f"a column file is written as columns, not as {to}: leave out --to, or see 'convert --help'")
+    return form, to
+
+
+def _checked(text: str) -> str:
+    """A text of the command line, if its bytes are a text at all."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InputError("expected a text in UTF-8 on the command line, found other bytes") from None
+    return text
+
+
+@contextmanager
+def _as_file(path: str) -> Iterator[str]:
+    """A file that can be read more than once: standard input is written down first."""
+    if path != STANDARD_STREAM:
+        yield path
+        return
+    with TemporaryDirectory(prefix="ner-lstm-crf-") as folder:
+        copy = Path(folder) / "input"
+        with copy.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield str(copy)

@@ -1,0 +1,138 @@
+"""Streams of texts through a tagger into a file, a window at a time: memory stays flat however long the stream is."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, replace
+from typing import Any, Literal, TypeAlias
+
+from ner_lstm_crf.cli.display import progress_bar
+from ner_lstm_crf.data.annotation import Entity, Sentence
+from ner_lstm_crf.data.columns import ColumnOptions
+from ner_lstm_crf.data.conll import read_conll
+from ner_lstm_crf.data.rewriting import replace_tags, write_conll
+from ner_lstm_crf.data.text_files import STANDARD_STREAM, TextFile, writing
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.progress import Progress, silent
+from ner_lstm_crf.tasks.tagger import Tagger
+
+__all__ = ["read_records", "tag_columns", "tag_records", "text_records"]
+
+TagRecord: TypeAlias = dict[str, Any]
+"""A JSON object with the key `text`."""
+
+
+def text_records(texts: Iterable[str]) -> Iterator[TagRecord]:
+    """Texts as records of nothing else."""
+    return ({"text": text} for text in texts)
+
+
+def read_records(path: str, encoding: str, form: Literal["text", "jsonl"]) -> Iterator[TagRecord]:
+    """The records of a file of texts or of JSON lines; `-` is standard input, read as it comes.
+
+    Raises:
+        InputError: If it cannot be read, or a line is no object with a text.
+    """
+    lines = _standard_input(encoding) if path == STANDARD_STREAM else TextFile(path, encoding).lines()
+    if form == "text":
+        yield from text_records(line.removesuffix("\n").removesuffix("\r") for line in lines)
+        return
+    for number, line in enumerate(lines, 1):
+        if not line.isspace():
+            yield _record(line, path, number)
+
+
+def tag_records(
+    tagger: Tagger, records: Iterable[TagRecord], output: str, *, to: str, scheme: str, numbered: bool
+) -> None:
+    """Tag records and write what was found.
+
+    Args:
+        tagger: The tagger.
+        records: What to tag.
+        output: The file to write.
+        to: Its format: `text`, one line per entity; `jsonl`, the records with their entities; `conll`.
+        scheme: The tag scheme of `conll`.
+        numbered: Whether each line of `text` begins with the number of its text, from 1.
+    """
+    if to == "conll":
+        write_conll(output, tagger.tag_sentences(_sentences(tagger, records)), scheme=scheme)
+        return
+    with writing(output) as out, _bar(output, " texts") as count:
+        for number, (record, entities) in enumerate(_tagged(tagger, records), 1):
+            count(number, None)
+            if to == "jsonl":
+                found = {"entities": [asdict(entity) for entity in entities]}
+                out.write(json.dumps(record | found, ensure_ascii=False) + "\n")
+            else:
+                out.writelines(_line(entity, number if numbered else None) for entity in entities)
+
+
+def tag_columns(tagger: Tagger, path: str, output: str, *, scheme: str, options: ColumnOptions) -> None:
+    """Tag a column file and write it again with the predicted tags, all else kept."""
+    with _bar(output, " sentences") as count:
+        tagged = _counted(tagger.tag_sentences(read_conll(path, options)), count)
+        replace_tags(path, output, tagged, scheme=scheme, options=options)
+
+
+def _standard_input(encoding: str) -> Iterator[str]:
+    stream = io.TextIOWrapper(sys.stdin.buffer, encoding=encoding, newline="\n")
+    try:
+        yield from stream
+    except UnicodeDecodeError as error:
+        message = f"byte 0x{error.object[error.start]:02x} is not valid {encoding}: say --encoding"
+        raise InputError(message, path="standard input") from None
+    finally:
+        stream.detach()
+
+
+def _record(line: str, path: str, number: int) -> TagRecord:
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(f"expected a JSON object, found no JSON: {error.msg}", path=path, line=number) from None
+    if not isinstance(record, dict) or not isinstance(record.get("text"), str):
+        raise InputError("expected a JSON object with a string under the key 'text'", path=path, line=number)
+    return record
+
+
+def _tagged(tagger: Tagger, records: Iterable[TagRecord]) -> Iterator[tuple[TagRecord, list[Entity]]]:
+    """Each record with its entities; the tagger reads ahead, so those on their way are held."""
+    held: deque[TagRecord] = deque()
+
+    def texts() -> Iterator[str]:
+        for record in records:
+            held.append(record)
+            yield record["text"]
+
+    for entities in tagger.tag_many(texts()):
+        yield held.popleft(), entities
+
+
+def _sentences(tagger: Tagger, records: Iterable[TagRecord]) -> Iterator[Sentence]:
+    """The sentences of all records, each record a document."""
+    for number, record in enumerate(records):
+        for sentence in tagger.split(record["text"]):
+            yield replace(sentence, document=number)
+
+
+def _counted(sentences: Iterable[Sentence], count: Progress) -> Iterator[Sentence]:
+    for number, sentence in enumerate(sentences, 1):
+        yield sentence
+        count(number, None)
+
+
+def _bar(output: str, unit: str) -> AbstractContextManager[Progress]:
+    """A bar, unless the results themselves run over the terminal."""
+    return nullcontext(silent) if output == STANDARD_STREAM else progress_bar("tagging", unit=unit)
+
+
+def _line(entity: Entity, number: int | None) -> str:
+    """An entity as a line of cells; white space within it becomes one space, since its place says what it was."""
+    first = "" if number is None else f"{number}\t"
+    return f"{first}{entity.start}\t{entity.end}\t{entity.label}\t{' '.join(entity.text.split())}\n"

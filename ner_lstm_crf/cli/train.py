@@ -1,0 +1,135 @@
+"""`ner-lstm-crf train`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from ner_lstm_crf.cli.arguments import Subparsers
+from ner_lstm_crf.cli.display import TrainingDisplay, say, show, show_json
+from ner_lstm_crf.cli.settings import add_data_options, add_training_options, config_from
+from ner_lstm_crf.config import HeadName
+
+if TYPE_CHECKING:
+    from ner_lstm_crf.tasks.jobs import Job
+    from ner_lstm_crf.tasks.results import RunResult
+    from ner_lstm_crf.tasks.runs import Data
+
+__all__ = ["add_command", "train_jobs"]
+
+EPILOG = """\
+examples:
+  ner-lstm-crf train --train train.conll --dev dev.conll --test test.conll --output my-model
+  ner-lstm-crf train --train train.conll --test test.conll --output my-model --vectors glove.6B.100d.txt.gz --seeds 3
+
+The output directory then holds the model (of the best epoch on dev, or of the median of several seeds), the history of
+its epochs (history.jsonl), the figures (summary.json) and the learning curves (curve.png, if matplotlib is installed).
+An interrupted run goes on with the same command and --resume.
+
+A file for --config:
+  [model]
+  hidden_size = 100
+  [training]
+  epochs = 30
+  learning_rate = 1e-3"""
+
+
+def add_command(subparsers: Subparsers) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "train",
+        help="learn a tagger from annotated files",
+        description="Learn a tagger from annotated files, and measure it.",
+        epilog=EPILOG,
+    )
+    add_data_options(parser, test_required=False)
+    parser.add_argument("--output", required=True, metavar="DIR", help="directory of the model")
+    parser.add_argument(
+        "--head",
+        choices=get_args(HeadName),
+        help="how tags are chosen: crf, the best sequence; softmax, each by itself (default: crf)",
+    )
+    add_training_options(parser, seeds=1)
+    parser.set_defaults(command=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train, measure, and write down what came of it."""
+    from ner_lstm_crf.cli.training_data import read_training_files
+    from ner_lstm_crf.tasks.jobs import Job, seeded
+    from ner_lstm_crf.tasks.results import RunResult
+    from ner_lstm_crf.tasks.runs import check_free, forget_run
+
+    directory, config = Path(args.output), config_from(args)
+    if not args.resume:
+        check_free(directory, overwrite=args.overwrite)
+    files = read_training_files(args, config)
+    jobs = [Job(files.config, directory, resume=args.resume, overwrite=args.overwrite)]
+    if args.seeds > 1:
+        jobs = seeded(jobs[0], args.seeds)
+        forget_run(directory)  # of a single run that was here before
+    train_jobs(files.data, jobs, args, directory)
+    results = [RunResult.of(job, files.test) for job in jobs]
+    _finish(directory, results, args)
+
+
+def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, directory: Path) -> None:
+    """Train all runs before the eyes of the user; with `--resume`, those that had begun go on.
+
+    Raises:
+        KeyboardInterrupt: With how to go on, if the user interrupts.
+    """
+    from ner_lstm_crf.cli.training_data import use_threads
+    from ner_lstm_crf.tasks.jobs import run_jobs
+    from ner_lstm_crf.tasks.runs import has_begun
+
+    use_threads(args.threads)
+    if args.resume and any(has_begun(job.directory) for job in jobs):
+        jobs = [replace(job, resume=has_begun(job.directory)) for job in jobs]
+    number = {job.directory: index for index, job in enumerate(jobs)}
+    names = [str(job.directory.relative_to(directory)) if len(jobs) > 1 else "" for job in jobs]
+    try:
+        with TrainingDisplay(jobs[0].config.training.epochs, names) as display:
+            for job, report in run_jobs(data, jobs, workers=min(args.jobs, len(jobs)), progress=display.batches):
+                display.epoch(number[job.directory], report)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command with --resume goes on after the last whole epoch") from None
+
+
+def _finish(directory: Path, results: Sequence[RunResult], args: argparse.Namespace) -> None:
+    """Choose the model, write down the figures, draw the curves, show the scores."""
+    from ner_lstm_crf.tasks.checkpoint import copy_model
+    from ner_lstm_crf.tasks.plots import plot_curves
+    from ner_lstm_crf.tasks.results import median_result, results_to_json
+    from ner_lstm_crf.tasks.storage import write_text
+
+    chosen = median_result(results)
+    if chosen.directory != directory:
+        copy_model(chosen.directory, directory)
+    summary = {"directory": str(directory), "seed": chosen.seed, **results_to_json(results)}
+    write_text(directory / "summary.json", json.dumps(summary, indent=2) + "\n")
+    plot_curves({f"seed {result.seed}": result.history for result in results}, directory / "curve.png")
+    if args.json:
+        show_json(summary)
+    else:
+        _show(directory, chosen, results, summary)
+
+
+def _show(directory: Path, chosen: RunResult, results: Sequence[RunResult], summary: dict[str, object]) -> None:
+    from ner_lstm_crf.tasks.jobs import Summary
+
+    if len(results) > 1:
+        for part in ("dev_f1", "test_f1"):
+            if isinstance(figures := summary[part], dict):
+                show(f"{part.replace('_f1', ' F1'):<9}{Summary(**figures)} ({len(results)} seeds)")
+        show(f"the median on dev, seed {chosen.seed}:")
+    if chosen.test is not None:
+        show(chosen.test.evaluation.table())
+    dev = "" if chosen.dev_f1 is None else f", dev F1 {chosen.dev_f1:.4f}"
+    seconds = sum(result.seconds for result in results)
+    epoch = f"epoch {chosen.best['epoch']} of {len(chosen.history)}"
+    say(f"{directory}: the model of {epoch}{dev}; {seconds:.0f} s of training")

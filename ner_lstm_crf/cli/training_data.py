@@ -1,0 +1,123 @@
+"""The files of a training run: read, checked, and described to the person who waits."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ner_lstm_crf.cli.arguments import column_options
+from ner_lstm_crf.cli.display import progress_bar, say
+from ner_lstm_crf.config import Config, Unit
+from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.data.columns import ColumnOptions
+from ner_lstm_crf.data.formats import read_sentences, require_entities
+from ner_lstm_crf.features.vectors import Vectors, coverage, read_vectors
+from ner_lstm_crf.tasks.runs import Data, hold_out
+
+__all__ = ["TrainingFiles", "read_training_files", "use_threads", "warn_of_unknown_labels"]
+
+_log = logging.getLogger(__name__)
+
+CHARACTER_SHARE = 0.999  # of one-character tokens: more than any corpus of words has, less than a slip can hide
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFiles:
+    """What the files of a training run hold.
+
+    Attributes:
+        data: Training and dev sentences, and the vectors.
+        test: Test sentences; empty without a test file.
+        config: The configuration, with the unit of the files.
+    """
+
+    data: Data
+    test: Sequence[Sentence]
+    config: Config
+
+
+def read_training_files(args: argparse.Namespace, config: Config) -> TrainingFiles:
+    """Read what `--train`, `--dev`, `--test` and `--vectors` name, and say what it is.
+
+    Raises:
+        InputError: If a file cannot be read, or the training files hold no entities.
+    """
+    unit, train = _read_train(args, config.model.unit)
+    config = replace(config, model=replace(config.model, unit=unit))
+    options = column_options(args, unit=unit)
+    dev = _read([args.dev], options) if args.dev else []
+    test = _read([args.test], options) if args.test else []
+    if not args.dev:
+        train, dev = hold_out(train)
+        say("no --dev: every tenth training sentence is set aside to choose the best epoch by")
+    _describe({"train": train, "dev": dev, "test": test})
+    labels = {span.label for sentence in train for span in sentence.spans}
+    for name, sentences in ((args.dev, dev), (args.test, test)):
+        if name:
+            warn_of_unknown_labels(name, sentences, labels, "the training data lack")
+    vectors = _read_vectors(args, {"train": train, "dev": dev, "test": test}) if args.vectors else None
+    return TrainingFiles(Data(train, dev, vectors), test, config)
+
+
+def _read_train(args: argparse.Namespace, unit: Unit) -> tuple[Unit, list[Sentence]]:
+    """The training sentences, and what their tokens are."""
+    train = _read(args.train, column_options(args, unit="character" if unit == "character" else None))
+    require_entities(train, ", ".join(args.train))
+    lengths = Counter(len(token.text) for sentence in train for token in sentence.tokens)
+    if unit == "word" and lengths[1] >= CHARACTER_SHARE * lengths.total():
+        say("every token of the training data is one character: the model takes characters as tokens")
+        unit = "character"
+        if lengths[1] < lengths.total():
+            train = _read(args.train, column_options(args, unit=unit))
+    return unit, train
+
+
+def _read(paths: Iterable[str], options: ColumnOptions) -> list[Sentence]:
+    """The sentences of all files, without those that have no token: there is nothing to learn or find in them."""
+    return [sentence for path in paths for sentence in read_sentences(path, options) if sentence.tokens]
+
+
+def use_threads(threads: int | None) -> None:
+    """Let torch use so many processor threads; as it pleases if None."""
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def _describe(parts: dict[str, Sequence[Sentence]]) -> None:
+    """Say how much there is of everything."""
+    for name, sentences in parts.items():
+        if sentences:
+            labels = Counter(span.label for sentence in sentences for span in sentence.spans)
+            tokens = sum(len(sentence.tokens) for sentence in sentences)
+            counts = ", ".join(f"{label} {count:,}" for label, count in sorted(labels.items()))
+            sizes = f"{len(sentences):,} sentences, {tokens:,} tokens, {labels.total():,} entities"
+            say(f"{name + ':':<7}{sizes} ({counts})")
+
+
+def warn_of_unknown_labels(path: str | Path, sentences: Iterable[Sentence], known: Iterable[str], whose: str) -> None:
+    """Log which labels of a file can never be found."""
+    counts = Counter(span.label for sentence in sentences for span in sentence.spans)
+    unknown = sorted(set(counts) - set(known))
+    if unknown:
+        entities = sum(counts[label] for label in unknown)
+        labels = ", ".join(unknown)
+        _log.warning("%s: %d entities have labels that %s (%s): they count as missed", path, entities, whose, labels)
+
+
+def _read_vectors(args: argparse.Namespace, parts: dict[str, Sequence[Sentence]]) -> Vectors:
+    """The vectors; says how many words of each part they know."""
+    with progress_bar("reading the vectors", unit="B", scale=True) as progress:
+        vectors = read_vectors(args.vectors, limit=args.vectors_limit, progress=progress)
+    say(f"{len(vectors):,} vectors of {vectors.size} values")
+    known = set(vectors.words)
+    for name, sentences in parts.items():
+        if sentences:
+            counts = Counter(token.text for sentence in sentences for token in sentence.tokens)
+            say(f"{name + ':':<7}{coverage(known, counts)}")
+    return vectors
