@@ -1,0 +1,71 @@
+"""Which characters stand alone, which join the one before, which open and close: ranges for regular expressions.
+
+Each constant is the inside of a character class, to be written between brackets: `re.compile(f"[{HAN}]")`. `re` knows
+no scripts, so these are the Unicode blocks, coarse where a block holds little else. Nothing depends on their being
+complete: a character that no class claims is a token of its own.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from itertools import chain, groupby
+
+__all__ = [
+    "ALONE",
+    "CLOSERS",
+    "EMOJI",
+    "EMOJI_MODIFIERS",
+    "FLAG_LETTERS",
+    "HAN",
+    "KANA",
+    "LOWER",
+    "MARKS",
+    "OPENERS",
+    "UPPER",
+    "WIDE",
+]
+
+# Scripts written without spaces, where an entity may begin at any character.
+HAN = (
+    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u303b\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff"
+)
+KANA = (
+    "\u3041-\u3096\u309b-\u309f\u30a1-\u30fa\u30fc-\u312f\u31a0-\u31bf\u31f0-\u31ff\uff66-\uff9f\U0001aff0-\U0001b16f"
+)
+_SOUTH_EAST_ASIAN = (  # Thai, Lao, Myanmar, Khmer, Tai: letters; their digits stay with the numbers
+    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ecd\u0edc-\u0edf\u1000-\u103f\u1050-\u108f\u109a-\u109d\u1780-\u17d3\u17dc"
+    "\u1950-\u19c9\u1a20-\u1a7c\ua9e0-\ua9ef\uaa60-\uaa76\uaa7a-\uaadd"
+)
+ALONE = HAN + KANA + _SOUTH_EAST_ASIAN
+
+# Everything of the CJK blocks, punctuation included: none of it belongs to a URL.
+WIDE = "\u2e80-\ua4cf\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
+
+# Cases of the alphabets whose sentences start with a capital.
+UPPER = "A-Z\u00c0-\u00d6\u00d8-\u00deĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶĹĻĽŁŃŅŇŌŐŒŔŘŚŞŠŢŤŪŮŰŲŹŻŽȘȚΆΈ-ΏΑ-ΫЀ-Я"
+LOWER = "a-z\u00df-\u00f6\u00f8-\u00ffāăąćčďđēėęěğģīįıķĺļľłńņňōőœŕřśşšţťūůűųźżžșțά-ώа-џ"
+
+# Pictographs; the pairs of FLAG_LETTERS that make a flag stand apart.
+EMOJI = (
+    "\u203c\u2049\u231a-\u23ff\u2600-\u27bf\u2b00-\u2bff\u2934\u2935\u3030\u303d\u3297\u3299"
+    "\U0001f000-\U0001f1e5\U0001f200-\U0001f3fa\U0001f400-\U0001faff"
+)
+FLAG_LETTERS = "\U0001f1e6-\U0001f1ff"
+EMOJI_MODIFIERS = "\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"  # presentation, skin, keycap, tags
+
+# Quotation marks and brackets; the straight quotes open as well as close, and so do some of the curled ones.
+OPENERS = "\"'`‘“”„‚«»‹›(\\[{（［｛「『《〈【〔¿¡"
+CLOSERS = "\"'’”“‘»«›‹)\\]}）］｝」』》〉】〕"
+
+
+def _marks() -> str:
+    """Accents written apart, vowel signs, joiners and other characters without width: part of what they follow."""
+    blocks = chain(range(0x0300, 0x3400), range(0xA000, 0xAC00), range(0xFB00, 0x10000))
+    codes = [code for code in blocks if unicodedata.category(chr(code)).startswith("M")]
+    runs = (list(run) for _, run in groupby(enumerate(codes), lambda pair: pair[1] - pair[0]))
+    ranges = "".join(f"{chr(run[0][1])}-{chr(run[-1][1])}" for run in runs)
+    return ranges + "\u00ad\u200b-\u200f\u2060-\u2064\ufeff\U000e0100-\U000e01ef"
+
+
+MARKS = _marks()
