@@ -37,6 +37,7 @@ class ReadReport:
     """What reading a file finds beside its sentences; filled while they are read. Lines count from 1.
 
     Attributes:
+        scheme: The tag scheme of the file; None if it has no tags.
         sentences: Sentences so far.
         tokens: Tokens so far, in the unit asked for.
         documents: Documents so far.
@@ -51,6 +52,7 @@ class ReadReport:
         unannotated: The lines of records that say nothing about entities.
     """
 
+    scheme: str | None = None
     sentences: int = 0
     tokens: int = 0
     documents: int = 0
@@ -153,6 +155,7 @@ class ColumnFile:
         """Each block with its sentence; None for a last block without tokens."""
         counted = report if report is not None else ReadReport()
         scheme, labels = self.scheme, self.options.labels
+        counted.scheme = scheme.name if scheme else None
         for block in self.blocks():
             counted.comments += len(block.comments())
             if not block.rows:
@@ -172,36 +175,35 @@ class ColumnFile:
 
     def columns(self, block: Block, report: ReadReport | None = None) -> tuple[list[str], list[str]]:
         """The tokens and the tags of a block (no tags in a file without); the rows' widths go to the report."""
-        columns = self.layout.columns(block.row_lines())
+        rows = block.row_lines()
+        columns = self.layout.columns(rows) if rows else ([], [])
         if columns is None:
-            columns = self._columns_by_row(block, report or ReadReport())
+            columns = self._columns_by_row(block, rows, report)
         elif report is not None:
-            report.widths[self.layout.width] += len(block.rows)
+            report.widths[self.layout.width] += len(rows)
         words, tags = columns
         return words, tags if self.layout.key is None else [self.layout.tag_in(cell) for cell in tags]
 
-    def _columns_by_row(self, block: Block, report: ReadReport) -> tuple[list[str], list[str]]:
+    def _columns_by_row(
+        self, block: Block, rows: Sequence[str], report: ReadReport | None
+    ) -> tuple[list[str], list[str]]:
         layout = self.layout
-        words: list[str] = []
-        tags: list[str] = []
-        for index in block.rows:
-            body = block.lines[index].rstrip("\r\n")
-            cells = layout.cells(body)
-            report.widths[len(cells)] += 1
-            if len(cells) != layout.width:
-                self._check_width(cells, body, block.line + index)
-                report.ragged.append(block.line + index)
-            words.append(cells[layout.token])
-            if layout.tag is not None:
-                tags.append(cells[layout.tag])
-        return words, tags
+        table = [layout.cells(row.rstrip("\r\n")) for row in rows]
+        widths = list(map(len, table))
+        needed = 1 + max(layout.token, -1 if layout.tag is None else layout.tag)
+        if min(widths) < needed:
+            raise self._too_few(block, rows, widths, needed)
+        if report is not None:
+            report.widths.update(widths)
+            report.ragged += [block.line_of(token) for token, width in enumerate(widths) if width != layout.width]
+        tags = [] if layout.tag is None else [cells[layout.tag] for cells in table]
+        return [cells[layout.token] for cells in table], tags
 
-    def _check_width(self, cells: Sequence[str], body: str, line: int) -> None:
-        needed = 1 + max(self.layout.token, -1 if self.layout.tag is None else self.layout.tag)
-        if len(cells) < needed:
-            columns = "column" if needed == 1 else "columns"
-            message = f"expected at least {needed} {columns}, found {len(cells)}: {quoted(body)}"
-            raise InputError(message, path=self.path, line=line)
+    def _too_few(self, block: Block, rows: Sequence[str], widths: Sequence[int], needed: int) -> InputError:
+        at = next(token for token, width in enumerate(widths) if width < needed)
+        row = quoted(rows[at].rstrip("\r\n"))
+        message = f"expected at least {needed} column{'' if needed == 1 else 's'}, found {widths[at]}: {row}"
+        return InputError(message, path=self.path, line=block.line_of(at))
 
     def _decode(self, scheme: Scheme, block: Block, tags: list[str], report: ReadReport) -> tuple[Span, ...]:
         try:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.annotation import Sentence
@@ -18,9 +18,9 @@ from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.conll import ReadReport, read_conll, warn_of_missing_labels
 from ner_lstm_crf.data.inline import format_inline, parse_inline, read_inline
 from ner_lstm_crf.data.jsonl import read_jsonl, record_of
-from ner_lstm_crf.data.records import Record, read_records, write_records
+from ner_lstm_crf.data.records import Record, Shape, read_records, write_records
 from ner_lstm_crf.data.rewriting import convert_columns, write_conll
-from ner_lstm_crf.data.text_files import STANDARD_STREAM, TextFile, writing
+from ner_lstm_crf.data.text_files import TextFile, writing
 from ner_lstm_crf.errors import InputError
 
 __all__ = [
@@ -42,33 +42,38 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 
 _PACKED = (".gz", ".xz", ".bz2")
 _BY_SUFFIX: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".inline": "inline"}
+_COLUMNS = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".bieo", ".bioes", ".tsv")
 _MARKED = re.compile(r"(?<!\\)\[[^\[\]]+\]\([^()\[\]\s]+\)")
 _SAMPLE_LINES = 200
+_SHARE_MARKED = 0.05  # of inline-marked lines many hold an entity; of columns of tokens hardly one looks like it
 
 
 def format_of_name(path: str | os.PathLike[str]) -> Format | None:
     """The form that a file's name tells, whether packed or not; None if it could be any."""
-    suffixes = [suffix.lower() for suffix in Path(path).suffixes if suffix.lower() not in _PACKED]
-    return _BY_SUFFIX.get(suffixes[-1]) if suffixes else None
+    suffix = next((suffix for suffix in reversed(Path(path).suffixes) if suffix.lower() not in _PACKED), "").lower()
+    return "conll" if suffix in _COLUMNS else _BY_SUFFIX.get(suffix)
 
 
 def detect_format(path: str | os.PathLike[str], encoding: str = "utf-8") -> Format:
     """The form of a file, by its name or else by its first lines: JSON objects, inline marks, or columns.
 
-    Standard input and pipes, which can be read only once, are taken to hold columns.
+    A pipe, which can be read only once, is taken to hold columns.
 
     Raises:
         InputError: If it cannot be read.
     """
-    if os.fspath(path) == STANDARD_STREAM or Path(path).is_fifo():
+    if Path(path).is_fifo():
         return "conll"
     lines = [line.strip() for line in islice(TextFile(path, encoding).lines(), _SAMPLE_LINES)]
-    if named := format_of_name(path):
+    named = format_of_name(path)
+    if named in ("jsonl", "inline"):
         return named
     content = [line for line in lines if line and not line.startswith("#")]
     if content and content[0].startswith("{") and _is_json(content[0]):
         return "jsonl"
-    return "inline" if any(map(_MARKED.search, content)) and "\t" not in "".join(content) else "conll"
+    marked = sum(_MARKED.search(line) is not None for line in content)
+    is_inline = named is None and marked > _SHARE_MARKED * len(content) and "\t" not in "".join(content)
+    return "inline" if is_inline else "conll"
 
 
 def iterate_sentences(
@@ -117,7 +122,7 @@ def write_sentences(
     scheme: str = "IOB2",
     encoding: str = "utf-8",
 ) -> None:
-    """Write sentences as a new file, in the form its name tells unless another is asked for; columns else.
+    """Write sentences as a new file, in the form asked for, else the one its name tells, else columns.
 
     Raises:
         InputError: If the file cannot be written, or a token or label cannot stand in it.
@@ -128,8 +133,7 @@ def write_sentences(
     elif form == "inline":
         _write_inline(path, sentences, encoding)
     else:
-        shape: Literal["cluener", "entities"] = "cluener" if form == "cluener" else "entities"
-        write_records(path, map(record_of, sentences), shape=shape, encoding=encoding)
+        write_records(path, map(record_of, sentences), shape=_shape(form), encoding=encoding)
 
 
 def convert(
@@ -150,7 +154,8 @@ def convert(
         source: The file to read, of any form.
         target: The file to write.
         scheme: The tag scheme of the columns to write; None keeps that of the source (IOB2 if it has none).
-        form: The form to write; None goes by the target's name, and keeps the source's form if that tells nothing.
+        form: The form to write; None goes by the target's name; if that tells nothing, a scheme asks for columns, and
+            else the source's form is kept.
         options: How to read the source; labels may be renamed or dropped.
         report: Receives what was met.
 
@@ -159,16 +164,19 @@ def convert(
     """
     options = options or ColumnOptions()
     old = detect_format(source, options.encoding)
-    new = form or format_of_name(target) or old
+    new = form or format_of_name(target) or ("conll" if scheme else old)
     if old == new == "conll":
         convert_columns(source, target, scheme, options=options, report=report)
     elif old == "jsonl" and new in ("jsonl", "cluener"):
-        shape: Literal["cluener", "entities"] = "cluener" if new == "cluener" else "entities"
         records = (_relabelled(record, options) for record in read_records(source, options.encoding, report=report))
-        write_records(target, records, shape=shape, encoding=options.encoding)
+        write_records(target, records, shape=_shape(new), encoding=options.encoding)
     else:
         sentences = iterate_sentences(source, options, report=report)
         write_sentences(target, sentences, form=new, scheme=scheme or "IOB2", encoding=options.encoding)
+
+
+def _shape(form: Format) -> Shape:
+    return "cluener" if form == "cluener" else "entities"
 
 
 def _is_json(line: str) -> bool:
@@ -196,19 +204,23 @@ def _iterate_inline(path: str | os.PathLike[str], options: ColumnOptions, report
 
 def _unit_of_inline(path: str | os.PathLike[str]) -> Unit:
     """Characters, if entities touch the text around them; words else."""
+    lines = (line.rstrip("\r\n") for line in islice(TextFile(path).lines(), _SAMPLE_LINES) if not line.startswith("#"))
+    touches = any(not _parses(line, "word") and _parses(line, "character") for line in lines)
+    return "character" if touches else "word"
+
+
+def _parses(line: str, unit: Unit) -> bool:
     try:
-        for line in islice(TextFile(path).lines(), _SAMPLE_LINES):
-            if not line.startswith("#"):
-                parse_inline(line.rstrip("\r\n"), "word")
+        parse_inline(line, unit)
     except InputError:
-        return "character"
-    return "word"
+        return False
+    return True
 
 
 def _write_inline(path: str | os.PathLike[str], sentences: Iterable[Sentence], encoding: str) -> None:
     """Lines of words, or of characters if that is what all tokens of a sentence are, as in Chinese corpora."""
     held = list(sentences)
-    unit = "character" if all(len(word) == 1 for sentence in held for word in sentence.words) else "word"
+    unit: Unit = "character" if all(len(word) == 1 for sentence in held for word in sentence.words) else "word"
     document = 0
     with writing(path, encoding) as out:
         for sentence in held:
@@ -216,6 +228,6 @@ def _write_inline(path: str | os.PathLike[str], sentences: Iterable[Sentence], e
                 document = sentence.document
                 out.write(f"\n## {document}\n")
             try:
-                out.write(format_inline(sentence, cast(Unit, unit)) + "\n")
+                out.write(format_inline(sentence, unit) + "\n")
             except ValueError as error:
                 raise InputError(str(error), path=path) from None

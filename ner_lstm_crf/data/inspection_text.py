@@ -27,7 +27,8 @@ def describe(inspection: Inspection) -> str:
 def _file(facts: FileFacts) -> Iterator[str]:
     yield _row("columns", _columns(facts))
     yield _row("scheme", facts.evidence or "none: there are no tags" if facts.format == "conll" else "none")
-    yield _row("size", f"{facts.sentences:,} sentences, {facts.tokens:,} tokens, {facts.documents:,} documents")
+    sizes = ((facts.documents, "document"), (facts.sentences, "sentence"), (facts.tokens, "token"))
+    yield _row("size", ", ".join(f"{count:,} {name}{'' if count == 1 else 's'}" for count, name in sizes))
     labels = ", ".join(f"{label} {count:,}" for label, count in facts.per_label.items())
     yield _row("entities", f"{facts.entities:,}: {labels}" if labels else "none")
     yield _row("ill-formed", _places(facts.ill_formed, facts.ill_formed_lines))

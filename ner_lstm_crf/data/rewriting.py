@@ -26,7 +26,8 @@ __all__ = ["convert_columns", "replace_tags", "write_conll"]
 
 _log = logging.getLogger(__name__)
 
-_SEPARATORS = re.compile(r"[\t\n]|\r$")
+_NOT_IN_A_TOKEN = re.compile(r"[\t\n\0]")  # NUL marks binary data
+_NOT_IN_A_LABEL = re.compile(r"[\t\n\r\0]")
 
 
 def convert_columns(
@@ -94,7 +95,7 @@ def write_conll(
             document = sentence.document
             words = sentence.words
             for word in words:
-                if _SEPARATORS.search(word) or DOCUMENT_START.match(word):
+                if _NOT_IN_A_TOKEN.search(word) or DOCUMENT_START.match(word):
                     raise InputError(f"the token {quoted(word)} cannot stand in a column file", path=target)
             tags = writer.tags(sentence.spans, len(words))
             out.writelines(f"{word}\t{tag}\n" for word, tag in zip(words, tags, strict=True))
@@ -117,7 +118,7 @@ class _TagWriter:
                 self.merged += 1
         tags = self.scheme.encode(spans, length)
         for _, _, label in spans:
-            if _SEPARATORS.search(label) or (self.separator == "space" and " " in label):
+            if _NOT_IN_A_LABEL.search(label) or (self.separator == "space" and " " in label):
                 raise InputError(f"the label {label!r} cannot stand in a column", path=self.target)
         return tags
 

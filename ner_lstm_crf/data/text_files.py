@@ -17,8 +17,9 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any, TextIO, TypeAlias, cast
+from typing import IO, Any, BinaryIO, TextIO, TypeAlias, cast
 
 from ner_lstm_crf.errors import InputError
 
@@ -148,7 +149,7 @@ def _unpacked(source: Path | io.BytesIO, head: bytes) -> IO[bytes]:
 def _once_only(path: str) -> bytes | None:
     """The content of what can be read only once (standard input, a pipe); None for a file."""
     if path == STANDARD_STREAM:
-        return sys.stdin.buffer.read()
+        return _content(sys.stdin.buffer)
     return Path(path).read_bytes() if Path(path).is_fifo() else None
 
 
@@ -173,6 +174,10 @@ def writing(path: str | os.PathLike[str], encoding: str = "utf-8") -> Iterator[T
     except UnicodeEncodeError as error:
         character = error.object[error.start]
         raise InputError(f"{character!r} cannot be written in {encoding}: use --encoding utf-8", path=path) from None
+    except BrokenPipeError:  # the reader has had enough: no mistake of anyone's
+        raise
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror or error}", path=path) from error
 
 
 def _standard_output(encoding: str) -> Iterator[TextIO]:
@@ -195,11 +200,8 @@ def _in_place(path: Path, encoding: str) -> Iterator[TextIO]:
 def _replacing(path: Path, encoding: str) -> Iterator[TextIO]:
     """Write beside `path` and take its place when all went well, else leave no trace."""
     opener = _PACKED_BY_NAME.get(path.suffix.lower())
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(descriptor)
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror}", path=path) from None
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(descriptor)
     draft = Path(name)
     try:
         raw = cast(IO[bytes], opener(draft, "wb")) if opener else draft.open("wb")
@@ -207,8 +209,6 @@ def _replacing(path: Path, encoding: str) -> Iterator[TextIO]:
             yield stream
         draft.chmod(_mode_of_new_files() if not path.exists() else path.stat().st_mode & 0o777)
         draft.replace(path)
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror or error}", path=path) from error
     finally:
         draft.unlink(missing_ok=True)
 
@@ -223,6 +223,12 @@ def _mode_of_new_files() -> int:
 def quoted(text: str, most: int = 80) -> str:
     """A piece of a file as an error message shows it: quoted, on one line, cut if it is long."""
     return repr(text if len(text) <= most else f"{text[:most]}...")
+
+
+@lru_cache(maxsize=1)
+def _content(stream: BinaryIO) -> bytes:
+    """What a stream holds, which is asked for again when its lines are read a second time."""
+    return stream.read()
 
 
 def _known_encoding(encoding: str) -> str:

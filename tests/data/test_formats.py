@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+
+from ner_lstm_crf.data.annotation import Sentence, Span
+from ner_lstm_crf.data.columns import ColumnOptions
+from ner_lstm_crf.data.conll import ReadReport
+from ner_lstm_crf.data.formats import (
+    FORMATS,
+    convert,
+    detect_format,
+    format_of_name,
+    iterate_sentences,
+    read_sentences,
+    require_entities,
+    write_sentences,
+)
+from ner_lstm_crf.data.labels import LabelMap
+from ner_lstm_crf.errors import InputError
+
+COLUMNS = "# two sentences\nAda\tB-PER\nKing\tI-PER\nsings\tO\n.\tO\n\nRome\tB-LOC\nfalls\tO\n.\tO\n"
+RECORDS = (
+    '{"text": "Ada King sings .", "entities": [{"start": 0, "end": 8, "label": "PER"}]}\n'
+    '{"text": "Rome falls .", "entities": [{"start": 0, "end": 4, "label": "LOC"}]}\n'
+)
+CLUENER = (
+    '{"text": "Ada King sings .", "label": {"PER": {"Ada King": [[0, 7]]}}}\n'
+    '{"text": "Rome falls .", "label": {"LOC": {"Rome": [[0, 3]]}}}\n'
+)
+INLINE = "# two sentences\n[Ada King](PER) sings .\n[Rome](LOC) falls .\n"
+CONTENTS = {"conll": COLUMNS, "jsonl": RECORDS, "cluener": CLUENER, "inline": INLINE}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("name", ["x.txt", "x", "named"])
+def test_every_form_gives_the_same_sentences(form, name, tmp_path):
+    suffix = {"conll": "conll", "inline": "inline"}.get(form, "jsonl")
+    path = tmp_path / (f"x.{suffix}" if name == "named" else name)
+    path.write_text(CONTENTS[form])
+    assert detect_format(path) == ("jsonl" if form == "cluener" else form)
+    sentences = read_sentences(path, ColumnOptions(unit="word"))
+    assert [sentence.words for sentence in sentences] == [["Ada", "King", "sings", "."], ["Rome", "falls", "."]]
+    assert [sentence.spans for sentence in sentences] == [(Span(0, 2, "PER"),), (Span(0, 1, "LOC"),)]
+
+
+@pytest.mark.parametrize("source", FORMATS)
+@pytest.mark.parametrize("target", FORMATS)
+def test_every_form_becomes_every_other(source, target, tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text(CONTENTS[source])
+    convert(old, new, form=target, options=ColumnOptions(unit="word"))
+    assert detect_format(new) == ("jsonl" if target == "cluener" else target)
+    expected = [(s.words, s.spans) for s in read_sentences(old, ColumnOptions(unit="word"))]
+    assert [(s.words, s.spans) for s in read_sentences(new, ColumnOptions(unit="word"))] == expected
+
+
+def test_content_counts_for_more_than_the_name_of_columns(tmp_path):
+    path = tmp_path / "x.conll"
+    path.write_text(RECORDS)
+    assert detect_format(path) == "jsonl"
+
+
+def test_tokens_that_look_like_marks_or_json_do_not_make_a_file_so(tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_text("[a](b) O\n" + "a O\n" * 30)
+    assert detect_format(path) == "conll"
+    path.write_text("{ O\n} O\n")
+    assert detect_format(path) == "conll"
+
+
+def test_names():
+    names = ("a.jsonl", "a.JSONL.gz", "a.json.xz", "a.conll", "a.iob2.bz2", "a.tsv", "a.txt", "a", "a.gz")
+    forms = ("jsonl", "jsonl", "jsonl", "conll", "conll", "conll", None, None, None)
+    assert tuple(map(format_of_name, names)) == forms
+
+
+def test_chinese_marks_are_read_as_characters(tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_text("# 例\n[王小明](PER)在[北京大学](ORG)读书。\n", encoding="utf-8")
+    (sentence,) = read_sentences(path)
+    assert sentence.words == list("王小明在北京大学读书。")
+    assert sentence.spans == (Span(0, 3, "PER"), Span(4, 8, "ORG"))
+
+
+def test_labels_and_reports_work_for_every_form(tmp_path):
+    for form in FORMATS:
+        path, report = tmp_path / form, ReadReport()
+        path.write_text(CONTENTS[form])
+        options = ColumnOptions(unit="word", labels=LabelMap.parse("PERSON", ["PER=PERSON"]))
+        sentences = read_sentences(path, options, report=report)
+        assert [span.label for sentence in sentences for span in sentence.spans] == ["PERSON"]
+        assert (report.sentences, report.tokens, report.labels) == (2, 7, {"PER": 1, "LOC": 1})
+        assert [sentence.spans for sentence in read_sentences(path, ColumnOptions(read_tags=False))] == [(), ()]
+
+
+def test_labels_that_never_come_are_named_for_every_form(tmp_path, caplog):
+    for form in FORMATS:
+        path = tmp_path / form
+        path.write_text(CONTENTS[form])
+        read_sentences(path, ColumnOptions(labels=LabelMap.parse("ORG")))
+    assert sum("no entity is labelled ORG" in message for message in caplog.messages) == len(FORMATS)
+
+
+def test_the_first_sentence_comes_before_the_last_is_read(tmp_path):
+    for form, last in (("jsonl", "{"), ("inline", "[Ada](PER")):
+        path = tmp_path / form
+        path.write_text(CONTENTS[form] + last)
+        sentences = iterate_sentences(path)
+        assert next(sentences).words[0] == "Ada"
+        with pytest.raises(InputError, match=r":[34]: "):
+            list(sentences)
+
+
+def test_standard_input_may_hold_any_form(monkeypatch):
+    for form in FORMATS:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(CONTENTS[form].encode())))
+        assert len(read_sentences("-")) == 2
+
+
+def test_a_file_without_entities_can_be_refused():
+    sentence = Sentence.from_words(["Ada"])
+    with pytest.raises(InputError, match=r"train.conll: expected entities, found none"):
+        require_entities([sentence], "train.conll")
+    require_entities([sentence, sentence.with_spans([Span(0, 1, "PER")])], "train.conll")
+
+
+def test_the_target_form_goes_by_what_was_asked_then_the_name_then_the_scheme(tmp_path):
+    source = tmp_path / "x.jsonl"
+    source.write_text(RECORDS)
+    for name, arguments, form in (
+        ("a.conll", {}, "conll"),
+        ("a.jsonl", {"scheme": "BIEO"}, "jsonl"),
+        ("a", {"scheme": "BIEO"}, "conll"),
+        ("a", {}, "jsonl"),
+        ("a.jsonl", {"form": "conll"}, "conll"),
+    ):
+        convert(source, tmp_path / name, **arguments)
+        content = (tmp_path / name).read_text()
+        assert content.startswith('{"text"') == (form == "jsonl")
+        assert ("E-PER" in content) == (form == "conll" and "scheme" in arguments)
+        (tmp_path / name).unlink()
+
+
+def test_json_lines_to_json_lines_keeps_the_texts_and_maps_labels(tmp_path):
+    source, target = tmp_path / "x.jsonl", tmp_path / "y.jsonl"
+    text = "Ada   sings.\n\nRome falls ."
+    source.write_text(json.dumps({"text": text, "entities": [[0, 3, "person"], [14, 18, "LOC"]]}))
+    convert(source, target, options=ColumnOptions(labels=LabelMap.parse("PER", ["person=PER"])))
+    assert json.loads(target.read_text()) == {"text": text, "entities": [{"start": 0, "end": 3, "label": "PER"}]}
+
+
+def test_inline_files_keep_their_documents_and_refuse_what_they_cannot_hold(tmp_path):
+    path = tmp_path / "x.inline"
+    sentences = [
+        Sentence(Sentence.from_words([word]).tokens, (), document) for document, word in enumerate(["ab", "cd"])
+    ]
+    write_sentences(path, sentences)
+    assert [sentence.document for sentence in read_sentences(path)] == [0, 1]
+    with pytest.raises(InputError, match="expected a label without white space"):
+        write_sentences(path, [Sentence.from_words(["ab"], [Span(0, 1, "two words")])])
+
+
+def test_columns_are_written_in_the_scheme_asked_for(tmp_path):
+    path = tmp_path / "x"
+    write_sentences(path, [Sentence.from_words(["Ada", "King"], [Span(0, 2, "PER")])], scheme="BILOU")
+    assert path.read_text() == "Ada\tB-PER\nKing\tL-PER\n\n"
