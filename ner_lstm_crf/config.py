@@ -15,6 +15,7 @@ __all__ = ["Config", "ModelConfig", "TrainingConfig"]
 HeadName = Literal["crf", "softmax"]
 CrfLoss = Literal["sequence", "labelwise"]
 Unit = Literal["word", "character"]
+Compounds = Literal["auto", "split", "keep"]
 Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal["linear", "inverse", "constant"]
 Reduction = Literal["token", "sentence", "sum"]
@@ -42,6 +43,7 @@ class ModelConfig:
         crf_loss: "sequence", the log-likelihood of the whole tag sequence (Lafferty et al. 2001), or "labelwise", the
             sum of each token's log marginal (Kakade, Teh and Roweis 2002). Ignored by the softmax head.
         unit: What a token is in raw text: a "word", or a "character" (Chinese corpora).
+        compounds: Whether the tokenizer of raw text splits words at hyphens; "auto" does as the training data do.
         word_size: Size of a word embedding; that of the pretrained vectors where they are given.
         char_size: Size of a character embedding (Ma and Hovy 2016: 30).
         char_filters: Filters of the char-CNN for each width; 0 leaves the char-CNN out.
@@ -64,6 +66,7 @@ class ModelConfig:
     head: HeadName = "crf"
     crf_loss: CrfLoss = "sequence"
     unit: Unit = "word"
+    compounds: Compounds = "auto"
     word_size: int = 100
     char_size: int = 30
     char_filters: int = 50
@@ -95,6 +98,7 @@ class TrainingConfig:
 
     Attributes:
         epochs: Passes over the training data.
+        least_steps: Steps of the optimizer that training takes at least: a small corpus is passed over more often.
         batch_sentences: Most sentences in one batch.
         batch_tokens: Most tokens in one batch, padding included; a longer sentence is a batch of its own.
         optimizer: "adamw" (Loshchilov and Hutter 2019) or "sgd".
@@ -116,6 +120,7 @@ class TrainingConfig:
     """
 
     epochs: int = 15
+    least_steps: int = 3000
     batch_sentences: int = 32
     batch_tokens: int = 2048
     optimizer: Optimizer = "adamw"
@@ -135,7 +140,12 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         _check_range(self, ("epochs", "batch_sentences", "batch_tokens"), 1, None)
-        _check_range(self, ("learning_rate", "transformer_learning_rate", "clip_norm", "patience", "seed"), 0, None)
+        _check_range(
+            self,
+            ("learning_rate", "transformer_learning_rate", "clip_norm", "patience", "seed", "least_steps"),
+            0,
+            None,
+        )
         _check_range(self, ("momentum", "warmup", "ema_decay"), 0, 1)
         _check_range(self, ("weight_decay", "decay"), 0, None)
 

@@ -33,6 +33,7 @@ PRESETS: Mapping[str, Config] = {
         ),
         training=TrainingConfig(
             epochs=50,
+            least_steps=0,
             batch_sentences=10,
             batch_tokens=100_000,
             optimizer="sgd",

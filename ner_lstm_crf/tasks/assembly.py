@@ -12,6 +12,7 @@ import torch
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.schemes import Scheme, get_scheme
+from ner_lstm_crf.data.tokenizer import detect_compounds
 from ner_lstm_crf.features.batch import Featurizer
 from ner_lstm_crf.features.casing import CASINGS
 from ner_lstm_crf.features.subtokens import SubTokenizer
@@ -61,6 +62,8 @@ def assemble(
     if vectors is not None:
         config = replace(config, word_size=vectors.size)
     counts = Counter(token.text for sentence in sentences for token in sentence.tokens)
+    if config.compounds == "auto":
+        config = replace(config, compounds=detect_compounds(counts.elements()))
     words = build_words(counts, vectors.words if vectors else ())
     labels = sorted({span.label for sentence in sentences for span in sentence.spans})
     featurizer = featurizer_for(config, words, build_characters(counts), labels)

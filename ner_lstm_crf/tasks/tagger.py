@@ -65,7 +65,8 @@ class Tagger:
 
     def split(self, text: str) -> list[Sentence]:
         """A text as the sentences that the model tags, without spans; their tokens keep their places in the text."""
-        return sentences(text, unit=self.assembly.config.unit)
+        config = self.assembly.config
+        return sentences(text, unit=config.unit, compounds="keep" if config.compounds == "keep" else "split")
 
     def tag(self, text: str) -> list[Entity]:
         """The entities of a text, in order; `text[e.start:e.end] == e.text`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ class EpochReport:
 
     Attributes:
         epoch: Its number, from 1.
+        epochs: How many there will be at most.
         loss: Mean negative log-likelihood of a training token, in nats.
         seconds: Time spent training.
         tokens_per_second: Training tokens per second.
@@ -48,6 +50,7 @@ class EpochReport:
     """
 
     epoch: int
+    epochs: int
     loss: float
     seconds: float
     tokens_per_second: float
@@ -74,6 +77,9 @@ class Trainer:
         dev: What each epoch is measured on; None for nothing.
         config: How to train.
 
+    Attributes:
+        epochs: How many epochs there will be at most.
+
     Raises:
         ValueError: If there are no sentences.
     """
@@ -90,12 +96,13 @@ class Trainer:
         self._lengths = [len(sentence) for sentence in sentences]
         # Batches are drawn anew in each epoch, so their number may vary by a few; the schedule needs one number.
         self._steps_per_epoch = len(self._batches(0))
+        self.epochs = max(config.epochs, ceil(config.least_steps / self._steps_per_epoch))
 
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to train: all epochs done, or no better dev F1 within the patience."""
         waited = self.epoch - self.best_epoch
-        return self.epoch >= self.config.epochs or 0 < self.config.patience <= waited
+        return self.epoch >= self.epochs or 0 < self.config.patience <= waited
 
     def run(self, progress: Progress = silent) -> Generator[EpochReport, None, None]:
         """Train epoch after epoch.
@@ -119,6 +126,7 @@ class Trainer:
                 self.best_f1, self.best_epoch = f1, self.epoch
             yield EpochReport(
                 epoch=self.epoch,
+                epochs=self.epochs,
                 loss=loss,
                 seconds=seconds,
                 tokens_per_second=sum(self._lengths) / seconds,
@@ -137,7 +145,7 @@ class Trainer:
     def _train_epoch(self, progress: Progress) -> float:
         """One pass over the data; returns the mean loss per token."""
         batches = self._batches(self.epoch)
-        network, steps = self.assembly.network, self.config.epochs * self._steps_per_epoch
+        network, steps = self.assembly.network, self.epochs * self._steps_per_epoch
         network.train()
         total = torch.zeros((), dtype=torch.float64)
         with torch.random.fork_rng(devices=[]):

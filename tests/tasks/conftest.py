@@ -36,6 +36,8 @@ def made_sentence(source: random.Random) -> Sentence:
     add(None, "in")
     add("LOC", source.choice(PLACES))
     add(None, *source.choices(FILLER, k=source.randrange(4)))
+    if source.random() < 0.7:
+        add(None, ".")
     return Sentence.from_words(words, spans)
 
 
@@ -55,5 +57,5 @@ def tiny() -> Config:
     """A network and a training so small that a run takes a second."""
     return Config(
         model=ModelConfig(word_size=12, char_size=6, char_filters=8, casing_size=3, hidden_size=12, input_dropout=0.2),
-        training=TrainingConfig(epochs=6, batch_sentences=8, learning_rate=0.01),
+        training=TrainingConfig(epochs=6, least_steps=0, batch_sentences=8, learning_rate=0.01),
     )
