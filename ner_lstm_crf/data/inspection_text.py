@@ -77,7 +77,7 @@ def _lengths(facts: FileFacts) -> Iterator[str]:
 
 def _bins(counts: Mapping[int, int]) -> dict[str, int]:
     """The number of sentences by ranges of length."""
-    bins = {}
+    bins = {"0": counts[0]} if 0 in counts else {}
     for low, high in pairwise((*_EDGES, max(*counts, _EDGES[-1] + 1))):
         name = f"{low + 1}-{high}" if high > low + 1 else str(high)
         bins[name] = sum(count for length, count in counts.items() if low < length <= high)

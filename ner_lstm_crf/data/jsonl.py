@@ -54,8 +54,8 @@ def annotate(record: Record, unit: Unit = "word", *, report: ReadReport | None =
     of a sentence, the sentences become one.
 
     Example:
-        >>> annotate(Record("pre-Rome", (Entity(4, 8, "LOC", "Rome"),)))[0].spans
-        (Span(start=2, end=3, label='LOC'),)
+        >>> annotate(Record("Romebound", (Entity(0, 4, "LOC", "Rome"),)))[0].words
+        ['Rome', 'bound']
     """
     parts = [list(sentence.tokens) for sentence in sentences(record.text, unit=unit)]
     if not record.entities:

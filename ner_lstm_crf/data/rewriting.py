@@ -167,6 +167,8 @@ class _Rewriter:
         if tags == old and not by_character:
             return block.lines
         lines, rows = list(block.lines), block.row_lines()
+        if self.file.layout.tag is None:
+            self._require_equal_widths(block, rows)
         if by_character:
             new_rows = self._by_character(rows, words, tags)
         else:
@@ -174,6 +176,14 @@ class _Rewriter:
         for index, row in zip(block.rows, new_rows, strict=True):
             lines[index] = row
         return lines
+
+    def _require_equal_widths(self, block: Block, rows: Sequence[str]) -> None:
+        """A column can only be added where all rows have the same."""
+        for token, row in enumerate(rows):
+            width, body = self.file.layout.width, row.rstrip("\r\n")
+            if len(self.file.layout.cells(body)) != width:
+                message = f"expected {width} columns, as most rows have, to add one of tags, found {quoted(body)}"
+                raise InputError(message, path=self.file.path, line=block.line_of(token))
 
     def _by_character(self, rows: Sequence[str], words: Sequence[str], tags: Sequence[str]) -> list[str]:
         """Each row repeated for every character of its token, and counted anew if the rows are numbered."""

@@ -5,6 +5,8 @@ import json
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.data.columns import ColumnOptions
@@ -70,6 +72,61 @@ def test_tokens_that_look_like_marks_or_json_do_not_make_a_file_so(tmp_path):
     assert detect_format(path) == "conll"
     path.write_text("{ O\n} O\n")
     assert detect_format(path) == "conll"
+
+
+ATOMS = st.sampled_from(
+    [
+        *(
+            "Ada",
+            "B-PER",
+            "I-PER",
+            "O",
+            "S-",
+            "\t",
+            " ",
+            "\n",
+            "\n\n",
+            "\r\n",
+            "# text",
+            "-DOCSTART-",
+            "1",
+            "1-2",
+            "_",
+            "\0",
+        ),
+        *(
+            "Ada\tB-PER\n",
+            "b\tO\n",
+            "1\tAda\tB-PER\n",
+            "2\tb\tO\n",
+            "Ada B-PER\n",
+            "name=B-X|a=b",
+            "# newdoc\n",
+            "\ufeff",
+        ),
+        *(
+            '{"text": "Ada b"',
+            ', "entities": [[0, 3, "X"]]}\n',
+            ', "label": {"x": {"Ad": [[0, 1]]}}}\n',
+            "[Ada](PER)",
+            "\\",
+        ),
+    ]
+)
+
+
+@given(content=st.lists(ATOMS, max_size=20).map("".join), unit=st.sampled_from([None, "character"]))
+def test_whatever_a_file_holds_it_is_read_or_refused_in_one_line(content, unit, tmp_path_factory):
+    path = tmp_path_factory.mktemp("any") / "x"
+    path.write_text(content, encoding="utf-8", newline="")
+    try:
+        outcome = "read" if read_sentences(path, ColumnOptions(unit=unit)) else "lost"
+        for form in FORMATS:
+            convert(path, path.with_name("y"), form=form, options=ColumnOptions(unit=unit))
+    except InputError as error:
+        outcome = str(error)
+    assert outcome == "read" or outcome.startswith(str(path.parent))
+    assert "\n" not in outcome
 
 
 def test_names():

@@ -143,6 +143,13 @@ def test_a_file_without_tags_gets_a_column(tmp_path):
     assert tagged("1\tAda\t_\n2\tsings\t_\n", tmp_path, [[Span(0, 1, "PER")]]) == "1\tAda\t_\tB-PER\n2\tsings\t_\tO\n"
 
 
+def test_no_column_is_added_to_rows_of_unequal_width(tmp_path):
+    with pytest.raises(
+        InputError, match=r"in\.conll:3: expected 1 columns, as most rows have, to add one .* 'New York'"
+    ):
+        tagged("Ada\n\nNew York\nsings\n", tmp_path, [[], []])
+
+
 def test_predictions_over_characters(tmp_path):
     assert (
         tagged("北京\tO\n好\tO\n", tmp_path, [[Span(0, 2, "LOC")]], unit="character") == "北\tB-LOC\n京\tI-LOC\n好\tO\n"
