@@ -117,7 +117,12 @@ class TrainingDisplay:
         self._began = time.perf_counter()
         layout = "{desc}{percentage:3.0f}%|{bar}|{postfix} [{elapsed}<{remaining}]"
         self._bar = tqdm(
-            total=epochs * len(names), bar_format=layout, file=sys.stderr, leave=False, disable=not sys.stderr.isatty()
+            total=epochs * len(names),
+            bar_format=layout,
+            miniters=0,  # drawn by the clock: epochs are few, and a resumed run leaps over some
+            leave=False,
+            file=sys.stderr,
+            disable=not sys.stderr.isatty(),
         )
 
     def __enter__(self) -> TrainingDisplay:
@@ -130,10 +135,9 @@ class TrainingDisplay:
 
     def batches(self, done: int, total: int | None) -> None:
         """Move the bar within the current epoch (a `Progress`)."""
-        whole = sum(self._done)
-        self._bar.update(whole + done / (total or done or 1) - self._bar.n)
         epoch = next((epochs for epochs in self._done if epochs < self._epochs), 0) + 1
         self._bar.set_description_str(f"epoch {epoch}/{self._epochs} ", refresh=False)
+        self._bar.update(sum(self._done) + done / (total or done or 1) - self._bar.n)
 
     def epoch(self, run: int, report: EpochReport) -> None:
         """Write the line of an epoch that has ended."""

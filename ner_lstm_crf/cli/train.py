@@ -126,7 +126,7 @@ def _show(directory: Path, chosen: RunResult, results: Sequence[RunResult], summ
         for part in ("dev_f1", "test_f1"):
             if isinstance(figures := summary[part], dict):
                 show(f"{part.replace('_f1', ' F1'):<9}{Summary(**figures)} ({len(results)} seeds)")
-        show(f"the median on dev, seed {chosen.seed}:")
+        show(f"the model is that of seed {chosen.seed}, the median on dev")
     if chosen.test is not None:
         show(chosen.test.evaluation.table())
     dev = "" if chosen.dev_f1 is None else f", dev F1 {chosen.dev_f1:.4f}"

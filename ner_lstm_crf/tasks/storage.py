@@ -95,7 +95,11 @@ def write_together(files: Mapping[Path, Writer]) -> None:
     path = next(iter(files))
     try:
         for path, write in files.items():
+            fresh[path].unlink(missing_ok=True)
+            fresh[path].touch()
+            mode = fresh[path].stat().st_mode  # what the user's umask allows; safetensors would leave it to them alone
             write(fresh[path])
+            fresh[path].chmod(mode)
             with fresh[path].open("rb+") as file:
                 os.fsync(file.fileno())
         for path in files:

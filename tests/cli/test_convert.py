@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+SOURCE = "# note\nAda\tx\tI-PER\nBrandt\tx\tI-PER\nmet\ty\tO\nOslo\tx\tI-LOC\n\n"
+
+
+def test_columns_keep_all_but_the_tags(write, tmp_path: Path, run: Run) -> None:
+    source, target = write("in.conll", SOURCE), tmp_path / "out.conll"
+    result = run("convert", source, target, "--to", "iobes")
+    assert (result.code, result.out, result.err) == (0, "", "")
+    expected = SOURCE.replace("I-PER", "B-PER", 1).replace("Brandt\tx\tI", "Brandt\tx\tE").replace("I-LOC", "S-LOC")
+    assert target.read_text() == expected
+    assert run("convert", source, "-", "--to", "BIOES").out == expected
+
+
+def test_labels_are_dropped_and_renamed(write, run: Run) -> None:
+    source = write("in.conll", SOURCE)
+    out = run("convert", source, "-", "--to", "IOB2", "--map", "PER=person", "--labels", "person").out
+    assert [line.split("\t")[2] for line in out.splitlines()[1:5]] == ["B-person", "I-person", "O", "O"]
+
+
+def test_formats_follow_the_suffix_or_the_option(write, tmp_path: Path, run: Run) -> None:
+    source, lines, marked = write("in.conll", SOURCE), tmp_path / "out.jsonl", tmp_path / "out.inline"
+    assert run("convert", source, lines).code == 0
+    assert json.loads(lines.read_text())["text"] == "Ada Brandt met Oslo"
+    assert run("convert", lines, marked).code == 0
+    assert marked.read_text() == "[Ada Brandt](PER) met [Oslo](LOC)\n"
+    assert run("convert", marked, tmp_path / "back.conll").code == 0
+    assert (tmp_path / "back.conll").read_text() == "Ada\tB-PER\nBrandt\tI-PER\nmet\tO\nOslo\tB-LOC\n\n"
+    assert run("convert", marked, tmp_path / "back", "--to", "BIEO").code == 0
+    assert (tmp_path / "back").read_text() == "Ada\tB-PER\nBrandt\tE-PER\nmet\tO\nOslo\tB-LOC\n\n"
+    assert json.loads(run("convert", source, "-", "--format", "jsonl").out)["entities"][0]["label"] == "PER"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["missing.conll", "out.conll", "--to", "IOB2"], "missing.conll: no such file"),
+        (["in.conll", "out.conll", "--to", "BIX"], "BIX"),
+        (["in.conll", "out.jsonl", "--to", "IOB2"], "only columns have tags"),
+        (["in.conll", "no/such/place.conll", "--to", "IOB2"], "cannot be written"),
+    ],
+)
+def test_mistakes(
+    arguments: list[str], said: str, write, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("in.conll", SOURCE)
+    monkeypatch.chdir(tmp_path)
+    assert said in run("convert", *arguments).complaint
+    assert [path.name for path in tmp_path.iterdir()] == ["in.conll"]

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from ner_lstm_crf.cli.display import TrainingDisplay, columns, progress_bar, say
+from ner_lstm_crf.data.annotation import Span
+from ner_lstm_crf.tasks.evaluation import evaluate_spans
+from ner_lstm_crf.tasks.training import EpochReport
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def report(epoch: int, **changes: Any) -> EpochReport:
+    values = {
+        "epoch": epoch,
+        "epochs": 3,
+        "loss": 0.5,
+        "seconds": 2.0,
+        "tokens_per_second": 12345.6,
+        "learning_rate": 0.1,
+        "dev": evaluate_spans([[Span(0, 1, "X"), Span(1, 2, "X")]], [[Span(0, 1, "X")]]),
+        "best": epoch == 1,
+        "last": epoch == 3,
+    }
+    return EpochReport(**(values | changes))
+
+
+def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with TrainingDisplay(3, [""]) as display:
+        for epoch in (1, 2, 3):
+            display.batches(1, 2)
+            display.epoch(0, report(epoch))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    first, second, third = captured.err.splitlines()
+    assert first.startswith("epoch 1/3  loss 0.5000  12,346 tokens/s  dev P 1.0000 R 0.5000 F1 0.6667 *  2.0 s, 00:0")
+    assert "F1 0.6667    2.0 s" in second
+    assert third.endswith("00:00 left")
+
+
+def test_a_bar_below_the_lines_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with TrainingDisplay(3, [""]) as display:
+        display.epoch(0, report(1))
+        display._bar.mininterval = 0
+        display.batches(1, 2)
+    drawn = terminal.getvalue()
+    assert "epoch 1/3  loss 0.5000" in drawn
+    assert "epoch 2/3  50%|" in drawn  # one epoch and a half
+    assert "loss 0.5000  12,346 tokens/s  dev P 1.0000 R 0.5000 F1 0.6667 [" in drawn
+    assert "<" in drawn.rpartition("[")[2]  # time left
+
+
+def test_runs_have_names_and_share_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
+    with TrainingDisplay(9, ["crf/seed-1", "softmax/seed-1"]) as display:
+        display.epoch(1, report(1, dev=None))
+        display.epoch(0, report(2, last=True))  # stopped early
+        assert display._done == [3, 1]
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("softmax/seed-1  epoch 1/3  loss 0.5000  12,346 tokens/s    2.0 s")
+    assert second.startswith("crf/seed-1      epoch 2/3")
+
+
+def test_progress_is_drawn_on_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress_bar("reading", unit="B") as progress:
+        progress(1, 2)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("ner_lstm_crf.cli.display.DELAY", 0)
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with progress_bar("reading", unit="B") as progress:
+        progress(1, 4)
+        say("meanwhile")
+        progress(4, 4)
+    assert "reading" in terminal.getvalue()
+    assert "meanwhile\n" in terminal.getvalue()
+
+
+def test_columns_are_as_wide_as_their_cells() -> None:
+    assert columns([("name", "n"), ("b", 1234)]) == "name      n\nb     1,234"

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ner_lstm_crf.tasks.checkpoint import VERSION
+from tests.cli.conftest import Files, Run, column_text
+
+
+def test_table_and_interval(model: Path, files: Files, run: Run) -> None:
+    result = run("evaluate", model, files.test)
+    assert result.code == 0
+    lines = result.out.splitlines()
+    assert [line.split()[0] for line in lines[1:5]] == ["LOC", "PER", "micro", "macro"]
+    assert lines[-1].startswith("F1 ")
+    assert "bootstrap" in lines[-1]
+
+
+def test_json_is_one_object_of_fractions_and_counts(model: Path, files: Files, run: Run) -> None:
+    result = run("evaluate", model, files.test, "--json", "--threads", "1")
+    scores = json.loads(result.out)
+    assert scores["support"] == 40
+    assert 0.9 < scores["f1"] <= 1
+    assert scores["per_label"].keys() == {"LOC", "PER"}
+    assert sum(label["support"] for label in scores["per_label"].values()) == 40
+    assert scores["interval"]["low"] <= scores["f1"] == scores["interval"]["value"] <= scores["interval"]["high"]
+    assert scores["ill_formed"] == 0
+    assert (scores["sentences"], scores["precision"] > 0.9, scores["recall"] > 0.9) == (20, True, True)
+
+
+def test_it_agrees_with_scoring_the_written_predictions(model: Path, files: Files, tmp_path: Path, run: Run) -> None:
+    hard = tmp_path / "hard.conll"
+    hard.write_text(column_text(30, 8).replace("B-LOC", "B-PER"))
+    predicted = tmp_path / "predicted.conll"
+    assert run("tag", "--model", model, "--input", hard, "--output", predicted, "--scheme", "BIOES").code == 0
+    evaluated = json.loads(run("evaluate", model, hard, "--json").out)
+    scored = json.loads(run("score", hard, predicted, "--json").out)
+    assert 0 < evaluated["f1"] < 1
+    assert {key: evaluated[key] for key in scored} == scored
+
+
+def test_labels_are_mapped_and_unknown_ones_warned_of(model: Path, files: Files, tmp_path: Path, run: Run) -> None:
+    other = tmp_path / "other.conll"
+    other.write_text(files.test.read_text().replace("-PER", "-person"))
+    result = run("evaluate", model, other, "--json")
+    assert "20 entities have labels that the model does not know (person)" in result.err
+    assert json.loads(result.out)["recall"] <= 0.5
+    mapped = run("evaluate", model, other, "--json", "--map", "person=PER")
+    assert "warning" not in mapped.err
+    assert json.loads(mapped.out)["recall"] > 0.9
+    kept = json.loads(run("evaluate", model, other, "--json", "--labels", "LOC").out)
+    assert kept["support"] == 20
+
+
+def test_no_model_there(files: Files, tmp_path: Path, run: Run) -> None:
+    assert "no such directory" in run("evaluate", tmp_path / "none", files.test).complaint
+    assert "config.json" in run("evaluate", tmp_path, files.test).complaint
+
+
+@pytest.fixture
+def copy(model: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(model, tmp_path / "copy"))
+
+
+def test_a_newer_model(copy: Path, files: Files, run: Run) -> None:
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"version": VERSION + 1}))
+    complaint = run("evaluate", copy, files.test).complaint
+    assert f"format version {VERSION + 1}" in complaint
+    assert "newer release" in complaint
+
+
+@pytest.mark.parametrize("name", ["config.json", "vocabulary.json", "model.safetensors"])
+@pytest.mark.parametrize("damage", ["gone", "cut", "changed"])
+def test_a_damaged_model(name: str, damage: str, copy: Path, files: Files, run: Run) -> None:
+    path = copy / name
+    content = bytearray(path.read_bytes())
+    if damage == "gone":
+        path.unlink()
+    elif damage == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    else:
+        places = {
+            "config.json": content.find(b"PER"),
+            "vocabulary.json": content.find(b"oslo"),
+            "model.safetensors": -9,
+        }
+        content[places[name]] ^= 1
+        path.write_bytes(content)
+    assert str(copy) in run("evaluate", copy, files.test).complaint

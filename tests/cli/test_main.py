@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from ner_lstm_crf import __version__
+from ner_lstm_crf.cli import convert, corpora, main
+from ner_lstm_crf.cli.main import COMMANDS
+from tests.cli.conftest import Run
+
+NAMES = [module.__name__.rpartition(".")[2] for module in COMMANDS]
+
+
+def test_help_names_every_command(run: Run) -> None:
+    result = run("--help")
+    assert (result.code, result.err) == (0, "")
+    listed = [line.split()[0] for line in result.out.splitlines() if line.startswith("    ") and line.strip()]
+    assert [name for name in listed if name in NAMES] == NAMES
+
+
+@pytest.mark.parametrize("command", [[name] for name in NAMES] + [["corpora", "list"], ["corpora", "fetch"]])
+def test_help_of_a_command_shows_an_example_that_parses(command: list[str], run: Run) -> None:
+    result = run(*command, "--help")
+    assert result.code == 0
+    examples = [line.strip() for line in result.out.split("examples:")[1].splitlines() if "ner-lstm-crf " in line]
+    assert examples
+    assert all(max(map(len, line.splitlines() or [""])) <= 120 for line in result.out.splitlines())
+
+
+def test_help_and_the_catalogue_do_without_torch() -> None:
+    code = (
+        "import sys; from ner_lstm_crf.cli.main import main; main(['--help']); main(['train', '--help']);"
+        "main(['corpora', 'list']); main(['tag', 'text']);"
+        "heavy = {'torch', 'transformers', 'matplotlib', 'numpy'} & sys.modules.keys(); sys.exit(', '.join(heavy) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_version(run: Run) -> None:
+    assert run("--version").out == f"ner-lstm-crf {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "COMMAND"),
+        (["learn"], "invalid choice: 'learn'"),
+        (["train"], "--train, --output"),
+        (["tag", "--modell", "x", "text"], "--modell"),
+        (
+            ["train", "--train", "f", "--output", "d", "--epochs", "0"],
+            "--epochs: expected a whole number of at least 1",
+        ),
+        (["train", "--train", "f", "--output", "d", "--jobs", "two"], "got 'two'"),
+        (["train", "--train", "f", "--output", "d", "--resume", "--overwrite"], "not allowed with"),
+        (["train", "--train", "f", "--output", "d", "--preset", "slow"], "invalid choice: 'slow'"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(arguments: list[str], said: str, run: Run) -> None:
+    complaint = run(*arguments).complaint
+    assert said in complaint
+    assert "--help" in complaint
+
+
+def test_python_dash_m_is_the_same_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ner_lstm_crf", "nothing"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "ner_lstm_crf", "corpora", "list", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_a_full_disk_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "out.conll")
+
+    monkeypatch.setattr(convert, "convert", fail)
+    assert "No space left on device: 'out.conll'" in run("convert", "a", "b").complaint
+
+
+def test_an_interruption_ends_with_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(corpora, "catalogue", interrupt)
+    result = run("corpora", "list")
+    assert (result.code, result.out, result.err) == (130, "", "interrupted\n")
+
+
+def test_a_defect_of_ours_is_not_hidden(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corpora, "catalogue", lambda: {}["defect"])
+    with pytest.raises(KeyError):
+        run("corpora", "list")
+
+
+def test_warnings_of_the_package_are_lines_on_standard_error(run: Run, write) -> None:
+    path = write("odd.conll", "Oslo\tI-LOC\n\nRome\tB-LOC\n\nBonn\tB-LOC\nAm\tI-PER\n" * 30)
+    result = run("inspect", path, "--labels", "LOC,ORGG", "--json")
+    assert result.code == 0
+    assert f"warning: {path}: no entity is labelled ORGG" in result.err
+    assert json.loads(result.out)
+    assert not main.logging.getLogger("ner_lstm_crf").handlers
+
+
+def test_results_are_utf8_whatever_the_locale(write) -> None:
+    path = write("zh.conll", "北\tB-地点\n京\tI-地点\n\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "ner_lstm_crf", "inspect", str(path), "--json"],
+        capture_output=True,
+        check=True,
+        env={"PYTHONIOENCODING": "ascii", "PATH": ""},
+    )
+    assert json.loads(done.stdout.decode())["files"][0]["per_label"] == {"地点": 1}

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+
+from tests.cli.conftest import Run
+
+GOLD = "Ada\tI-PER\nmet\tO\nMilo\tI-PER\nin\tO\nPort\tI-LOC\nAlba\tI-LOC\n\nNo\tO\n"  # IOB1 for all that can be seen
+
+
+def test_files_of_any_scheme_and_columns(write, run: Run) -> None:
+    gold = write("gold.conll", GOLD)
+    found = write("found.conll", "1 Ada S-PER\n2 met O\n3 Milo O\n4 in O\n5 Port B-LOC\n6 Alba E-LOC\n\n1 No S-LOC\n")
+    scores = json.loads(run("score", gold, found, "--json").out)
+    assert (scores["precision"], scores["recall"], scores["support"]) == (2 / 3, 2 / 3, 3)
+    assert scores["per_label"]["PER"]["recall"] == 0.5
+    assert scores["per_label"]["LOC"]["predicted"] == 2
+    text = run("score", gold, found)
+    assert text.out.splitlines()[3].split()[:2] == ["micro", "0.6667"]
+    assert text.err == ""
+
+
+def test_ill_formed_predictions_are_counted_and_read_by_the_policy(write, run: Run) -> None:
+    gold = write("gold.conll", "a\tB-X\nb\tI-X\nc\tO\nd\tB-X\n\ne\tB-X\n")
+    found = write("found.conll", "a\tB-X\nb\tI-X\nc\tO\nd\tI-X\n\ne\tB-X\n")
+    lenient, strict = (
+        json.loads(run("score", gold, found, "--scheme", "IOB2", "--policy", policy, "--json").out)
+        for policy in ("conlleval", "strict")
+    )
+    assert (lenient["f1"], lenient["ill_formed"], lenient["ill_formed_tags"]) == (1.0, 1, 1)
+    assert (strict["recall"], strict["ill_formed"]) == (2 / 3, 1)
+    complaint = run("score", gold, found, "--scheme", "IOB2", "--policy", "error").complaint
+    assert complaint.startswith(f"error: {found}:4: ")
+
+
+def test_other_tokens_are_refused_with_both_places(write, run: Run) -> None:
+    gold, found = write("gold.conll", GOLD), write("found.conll", GOLD.replace("Milo", "Mila"))
+    complaint = run("score", gold, found).complaint
+    assert f"{found}:1: expected the tokens of {gold}:1, found 'Mila' instead of 'Milo' (token 3" in complaint
+    short = write("short.conll", GOLD.partition("\n\n")[0] + "\n")
+    assert "no counterpart" in run("score", gold, short).complaint
+
+
+def test_characters_make_words_and_characters_comparable(write, run: Run) -> None:
+    gold, found = write("gold.conll", "北京\tB-LOC\n好\tO\n"), write("found.conll", "北\tB-LOC\n京\tI-LOC\n好\tO\n")
+    assert "expected the tokens" in run("score", gold, found).complaint
+    assert json.loads(run("score", gold, found, "--characters", "--json").out)["f1"] == 1.0

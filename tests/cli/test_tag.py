@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Files, Run
+
+TEXT = "Ada Brandt met Port Alba today. Milo saw Oslo again."
+ROWS = "0\t10\tPER\tAda Brandt\n15\t24\tLOC\tPort Alba\n32\t36\tPER\tMilo\n41\t45\tLOC\tOslo\n"
+
+
+def numbered(number: int, rows: str = ROWS) -> str:
+    return "".join(f"{number}\t{row}\n" for row in rows.splitlines())
+
+
+# Texts on the command line
+
+
+def test_a_text_gives_a_line_per_entity(model: Path, run: Run) -> None:
+    result = run("tag", "--model", model, TEXT)
+    assert (result.code, result.out, result.err) == (0, ROWS, "")
+
+
+def test_several_texts_are_numbered(model: Path, run: Run) -> None:
+    assert run("tag", "--model", model, TEXT, "", TEXT).out == numbered(1) + numbered(3)
+
+
+def test_a_text_as_json(model: Path, run: Run) -> None:
+    record = json.loads(run("tag", "--model", model, "--format", "jsonl", TEXT).out)
+    assert record["text"] == TEXT
+    assert [entity["label"] for entity in record["entities"]] == ["PER", "LOC", "PER", "LOC"]
+    assert all(TEXT[entity["start"] : entity["end"]] == entity["text"] for entity in record["entities"])
+
+
+def test_a_text_as_columns(model: Path, run: Run) -> None:
+    result = run("tag", "--model", model, "--format", "conll", "--scheme", "bioes", "Ada Brandt met Oslo today.")
+    assert result.out == "Ada\tB-PER\nBrandt\tE-PER\nmet\tO\nOslo\tS-LOC\ntoday\tO\n.\tO\n\n"
+
+
+@pytest.mark.parametrize("form", ["text", "jsonl", "conll"])
+@pytest.mark.parametrize("text", ["", " \n\t "])
+def test_a_text_of_nothing(form: str, text: str, model: Path, run: Run) -> None:
+    result = run("tag", "--model", model, "--format", form, text)
+    assert result.code == 0
+    assert result.out == ("" if form != "jsonl" else json.dumps({"text": text, "entities": []}) + "\n")
+
+
+def test_a_line_break_within_an_entity_does_not_break_the_line(model: Path, run: Run) -> None:
+    text = "Milo saw Port\nAlba again."
+    rows = [row.split("\t") for row in run("tag", "--model", model, text).out.splitlines()]
+    assert all(len(row) == 4 and text[int(row[0]) : int(row[1])].split() == row[3].split() for row in rows)
+
+
+# Files and pipes
+
+
+def test_a_text_file_line_by_line(model: Path, write, tmp_path: Path, run: Run) -> None:
+    path = write("news.txt", f"{TEXT}\r\n\r\n{TEXT}")
+    expected = numbered(1) + numbered(3)
+    assert run("tag", "--model", model, "--input", path).out == expected
+    assert run("tag", "--model", model, "--input", path, "--output", tmp_path / "out.txt").out == ""
+    assert (tmp_path / "out.txt").read_text() == expected
+    run("tag", "--model", model, "--input", path, "--output", tmp_path / "out.jsonl.gz")
+    records = [json.loads(line) for line in gzip.decompress((tmp_path / "out.jsonl.gz").read_bytes()).splitlines()]
+    assert [len(record["entities"]) for record in records] == [4, 0, 4]
+    assert [record["text"] for record in records] == [TEXT, "", TEXT]
+
+
+def test_a_pipe(model: Path, run: Run) -> None:
+    result = run("tag", "--model", model, "--input", "-", "--to", "jsonl", stdin=f"{TEXT}\n{TEXT}\n".encode())
+    assert [len(json.loads(line)["entities"]) for line in result.out.splitlines()] == [4, 4]
+    assert run("tag", "--model", model, "--input", "-").out == ""
+
+
+def test_texts_become_documents_of_columns(model: Path, run: Run) -> None:
+    result = run("tag", "--model", model, "--input", "-", "--to", "conll", stdin=b"Milo saw Oslo again.\nWe left.\n")
+    assert result.out.startswith("Milo\tB-PER\nsaw\tO\nOslo\tB-LOC\n")
+    assert "\n\n-DOCSTART-\tO\n\nWe\t" in result.out
+
+
+def test_json_lines_keep_what_else_they_hold(model: Path, write, run: Run) -> None:
+    lines = [{"id": 7, "text": TEXT, "entities": [{"start": 0, "end": 3, "label": "X"}], "é": None}, {"text": ""}]
+    path = write("in.jsonl", "\n".join(map(json.dumps, lines)) + "\n\n")
+    first, second = (json.loads(line) for line in run("tag", "--model", model, "--input", path).out.splitlines())
+    assert {key: value for key, value in first.items() if key != "entities"} == {"id": 7, "text": TEXT, "é": None}
+    assert [entity["text"] for entity in first["entities"]] == ["Ada Brandt", "Port Alba", "Milo", "Oslo"]
+    assert second == {"text": "", "entities": []}
+
+
+COLUMNS = "# a comment\n1  Ada  X B-ORG  left\n2  Brandt X I-ORG right\n3 met X O -\n4 Oslo X O -\n\n"
+
+
+def test_columns_keep_all_but_the_tags(model: Path, write, tmp_path: Path, run: Run) -> None:
+    path = write("in.conll", COLUMNS)
+    result = run("tag", "--model", model, "--input", path)
+    expected = COLUMNS.replace("B-ORG", "B-PER").replace("I-ORG", "I-PER").replace("Oslo X O", "Oslo X B-LOC")
+    assert result.out == expected
+    piped = run("tag", "--model", model, "--input", "-", "--format", "conll", stdin=COLUMNS.encode())
+    assert piped.out == expected
+    run("tag", "--model", model, "--input", path, "--output", path, "--scheme", "BILOU")  # in its own place
+    assert path.read_text() == expected.replace("I-PER", "L-PER").replace("B-LOC", "U-LOC")
+
+
+def test_a_file_of_tokens_alone_gets_a_column(model: Path, write, run: Run) -> None:
+    path = write("tokens.conll", "Milo\nsaw\nOslo\n")
+    assert run("tag", "--model", model, "--input", path).out == "Milo B-PER\nsaw O\nOslo B-LOC\n"
+
+
+def test_one_window_after_another_in_order(
+    model: Path, files: Files, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ner_lstm_crf.tasks.tagger.WINDOW_TOKENS", 20)
+    texts = [TEXT if number % 3 else f"Milo saw Graz {number}." for number in range(40)]
+    result = run("tag", "--model", model, "--input", "-", "--to", "jsonl", stdin="\n".join(texts).encode())
+    records = [json.loads(line) for line in result.out.splitlines()]
+    assert [record["text"] for record in records] == texts
+    assert [len(record["entities"]) for record in records] == [4 if number % 3 else 2 for number in range(40)]
+
+
+# Mistakes
+
+
+def test_without_a_model(run: Run) -> None:
+    assert "--model DIR is missing" in run("tag", "text").complaint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "either texts or --input"),
+        (["text", "--input", "f.txt"], "either texts or --input"),
+        (["--input", "f.conll", "--to", "jsonl"], "not as jsonl"),
+        (["--input", "f.conll", "--output", "g.jsonl"], "not as jsonl"),
+        (["text", "--scheme", "BIX"], "BIX"),
+        (["--input", "missing.txt"], "missing.txt: no such file"),
+        (["--input", "missing.conll"], "missing.conll: no such file"),
+        (["bad \udcff bytes"], "UTF-8"),
+        (["text", "--output", "no/such/folder/out.txt"], "cannot be written"),
+    ],
+)
+def test_mistakes(arguments: list[str], said: str, model: Path, run: Run) -> None:
+    assert said in run("tag", "--model", model, *arguments).complaint
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"text": 3}\n', ":1: expected a JSON object with a string under the key 'text'"),
+        (b'["text"]\n', ":1: expected a JSON object"),
+        (b'{"text": "a"\n', ":1: expected a JSON object, found no JSON"),
+        (b'{"text": "caf\xe9"}\n', "0xe9"),
+        (b"\x00\x01\x02", "binary"),
+        (b"", "empty"),
+    ],
+)
+def test_a_broken_file_of_records(content: bytes, said: str, model: Path, write, tmp_path: Path, run: Run) -> None:
+    path = write("in.jsonl", content)
+    complaint = run("tag", "--model", model, "--input", path, "--output", tmp_path / "out.jsonl").complaint
+    assert str(path) in complaint
+    assert said in complaint
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_wrong_bytes_in_a_pipe(model: Path, run: Run) -> None:
+    arguments = ["tag", "--model", model, "--input", "-"]
+    assert "standard input: byte 0xe9 is not valid utf-8" in run(*arguments, stdin=b"caf\xe9\n").complaint
+    assert run(*arguments, "--encoding", "latin-1", stdin=b"caf\xe9 Milo saw Oslo\n").code == 0
+
+
+def test_a_reader_that_has_had_enough(model: Path, write) -> None:
+    path = write("many.txt", f"{TEXT}\n" * 3000)
+    command = [sys.executable, "-m", "ner_lstm_crf", "tag", "--model", str(model), "--input", str(path)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"1\t0\t10\tPER\tAda Brandt\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0

@@ -1,0 +1,404 @@
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ner_lstm_crf.cli import display
+from ner_lstm_crf.cli.arguments import Parser
+from ner_lstm_crf.cli.settings import add_data_options, add_training_options, config_from
+from ner_lstm_crf.config import Config
+from ner_lstm_crf.errors import InputError
+from tests.cli.conftest import TINY, Files, Result, Run, column_text
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def equal_weights(first: Path, second: Path) -> bool:
+    one, two = (load_file(directory / "model.safetensors") for directory in (first, second))
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def same_history(first: Path, second: Path) -> bool:
+    """Whether each epoch had the same loss and dev scores: then the weights after the last are the same as well."""
+    one, two = (
+        [json.loads(line) | {"seconds": 0, "tokens_per_second": 0} for line in path.read_text().splitlines()]
+        for path in (first / "history.jsonl", second / "history.jsonl")
+    )
+    return one == two
+
+
+# What a run says and leaves behind
+
+
+def test_the_run_tells_what_it_does(trained: tuple[Path, Result]) -> None:
+    _, result = trained
+    lines = result.err.splitlines()
+    assert lines[0].startswith("train: 48 sentences, ")
+    assert lines[1].startswith("dev:   10 sentences, ")
+    assert "20 entities (LOC 10, PER 10)" in lines[1]
+    assert lines[2].startswith("test:  20 sentences, ")
+    epochs = [line for line in lines if line.startswith("epoch ")]
+    assert len(epochs) == 12
+    for part in ("epoch 12/12", "loss ", "tokens/s", "dev P ", " R ", " F1 ", "00:00 left"):
+        assert part in epochs[-1]
+    assert "the model of epoch" in lines[-1]
+
+
+def test_the_test_scores_are_the_result(trained: tuple[Path, Result]) -> None:
+    _, result = trained
+    assert result.out.splitlines()[0] == "label  precision  recall      f1  support  predicted"
+    assert float(result.out.splitlines()[3].split()[3]) > 0.9  # the made corpus is easy: an untrained model is near 0
+
+
+def test_the_directory_holds_model_history_figures_and_curve(trained: tuple[Path, Result]) -> None:
+    directory, _ = trained
+    history = [json.loads(line) for line in (directory / "history.jsonl").read_text().splitlines()]
+    assert [report["epoch"] for report in history] == list(range(1, 13))
+    summary = json.loads((directory / "summary.json").read_text())
+    (only,) = summary["runs"]
+    best = max(history, key=lambda report: report["dev"]["f1"])
+    assert only["best_epoch"] == best["epoch"]
+    assert only["dev"]["f1"] == summary["dev_f1"]["mean"] == best["dev"]["f1"]
+    assert only["test"]["f1"] == summary["test_f1"]["mean"] > 0.9
+    assert (directory / "curve.png").read_bytes().startswith(b"\x89PNG")
+    assert not (directory / "resume.safetensors").exists()
+    assert not list(directory.glob(".*"))
+    assert len({path.stat().st_mode for path in directory.iterdir()}) == 1  # who may read one file may read all
+
+
+def test_json_is_one_object_and_the_same_as_the_file(files: Files, tmp_path: Path, run: Run) -> None:
+    result = run("train", *files.options, "--output", tmp_path / "m", "--epochs", "1", "--json")
+    assert result.code == 0
+    assert json.loads(result.out) == json.loads((tmp_path / "m" / "summary.json").read_text())
+    assert json.loads(result.out)["runs"][0]["test"] is None
+
+
+def test_several_seeds_end_in_a_model_of_the_median(files: Files, tmp_path: Path, run: Run) -> None:
+    directory = tmp_path / "m"
+    arguments = ["train", *files.options, "--test", files.test, "--output", directory, "--epochs", "2", "--seeds", "3"]
+    result = run(*arguments, "--jobs", "2")
+    assert result.code == 0, result.err
+    summary = json.loads((directory / "summary.json").read_text())
+    dev = {one["seed"]: one["dev"]["f1"] for one in summary["runs"]}
+    assert list(dev) == [1, 2, 3]
+    assert dev[summary["seed"]] == sorted(dev.values())[1]
+    assert equal_weights(directory, directory / f"seed-{summary['seed']}")
+    assert not equal_weights(directory / "seed-1", directory / "seed-2")
+    assert f"± {summary['test_f1']['deviation']:.4f} (3 seeds)" in result.out
+    assert result.err.count("seed-2  epoch") == 2
+    assert "holds a model" in run(*arguments).complaint
+
+
+def test_without_dev_a_tenth_is_set_aside_aloud(files: Files, tmp_path: Path, run: Run) -> None:
+    result = run("train", "--train", files.train, "--config", files.config, "--epochs", 1, "--output", tmp_path / "m")
+    assert "no --dev: every tenth training sentence is set aside" in result.err
+    assert "train: 44 sentences" in result.err
+    assert "dev:   4 sentences" in result.err
+
+
+def test_training_files_are_joined(files: Files, tmp_path: Path, run: Run) -> None:
+    result = run("train", *files.options, "--train", files.test, "--output", tmp_path / "m", "--epochs", "1")
+    assert "train: 68 sentences" in result.err
+
+
+# Configuration
+
+
+def configured(*arguments: str) -> Config:
+    parser = Parser()
+    add_data_options(parser, test_required=False)
+    parser.add_argument("--head")
+    add_training_options(parser, seeds=1)
+    return config_from(parser.parse_args(["--train", "f", *arguments]))
+
+
+def test_a_flag_beats_the_file_and_the_file_beats_the_preset(files: Files) -> None:
+    paper = configured("--preset", "paper")
+    assert (paper.training.optimizer, paper.training.epochs, paper.model.hidden_size) == ("sgd", 50, 100)
+    mixed = configured("--preset", "paper", "--config", str(files.config))
+    assert (mixed.training.optimizer, mixed.training.epochs, mixed.model.hidden_size) == ("sgd", 12, 16)
+    flags = ("--epochs", "3", "--seed", "7", "--head", "softmax", "--characters", "--crf-loss", "labelwise")
+    config = configured("--preset", "paper", "--config", str(files.config), *flags)
+    assert (config.training.epochs, config.training.least_steps, config.training.seed) == (3, 0, 7)
+    assert (config.model.head, config.model.unit, config.model.crf_loss) == ("softmax", "character", "labelwise")
+    assert config.training.learning_rate == 0.02
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--fine-tune"], "--transformer"),
+        (["--freeze-vectors"], "--vectors"),
+        (["--vectors-limit", "10"], "--vectors"),
+        (["--config", "missing.toml"], "missing.toml: expected a readable TOML file"),
+    ],
+)
+def test_options_that_lack_their_other_half(arguments: list[str], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        configured(*arguments)
+
+
+def test_a_wrong_key_in_the_file_is_named(files: Files, write, tmp_path: Path, run: Run) -> None:
+    config = write("wrong.toml", "[model]\nhiden_size = 3\n")
+    result = run("train", "--train", files.train, "--config", config, "--output", tmp_path / "m")
+    assert f"{config}: [model]: unknown key 'hiden_size'" in result.complaint
+
+
+# Units
+
+
+def test_a_corpus_of_characters_is_recognized(files: Files, write, tmp_path: Path, run: Run) -> None:
+    train = write("zh.conll", "王\tB-PER\n明\tI-PER\n在\tO\n巴\tB-LOC\n黎\tI-LOC\n。\tO\n\n" * 20)
+    result = run("train", "--train", train, "--config", files.config, "--epochs", "3", "--output", tmp_path / "m")
+    assert "every token of the training data is one character" in result.err
+    assert json.loads((tmp_path / "m" / "config.json").read_text())["model"]["unit"] == "character"
+    words = write("words.conll", "王明\tB-PER\n在\tO\n巴黎\tB-LOC\n。\tO\n\n")  # evaluate splits them by itself
+    scores = json.loads(run("evaluate", tmp_path / "m", words, "--json").out)
+    assert (scores["support"], scores["f1"]) == (2, 1.0)
+
+
+def test_words_are_split_into_characters_on_request(files: Files, write, tmp_path: Path, run: Run) -> None:
+    train = write("zh.conll", "王明\tB-PER\n在\tO\n巴黎\tB-LOC\n。\tO\n\n" * 20)
+    options = ["--config", files.config, "--epochs", "1", "--output", tmp_path / "m"]
+    result = run("train", "--train", train, *options, "--characters")
+    assert "train: 18 sentences, 108 tokens" in result.err
+    result = run("train", "--train", train, *options, "--overwrite")
+    assert "train: 18 sentences, 72 tokens" in result.err
+
+
+# Vectors
+
+
+def test_vectors_and_what_they_know_are_reported(files: Files, write, tmp_path: Path, run: Run) -> None:
+    vectors = write("v.txt", "oslo 0.1 0.2 0.3\nmet 0.3 0.2 0.1\nBonn 1 1 1\n")
+    result = run("train", *files.options, "--vectors", vectors, "--epochs", "1", "--output", tmp_path / "m")
+    assert "3 vectors of 3 values" in result.err
+    assert "train: vectors know " in result.err
+    assert json.loads((tmp_path / "m" / "config.json").read_text())["model"]["word_size"] == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("oslo 0.1 0.2 0.3\nmet 0.3 0.2\n", ":2: expected 3 values after the word, found 2"),
+        ("oslo 0.1 0.2 0.3\nmet 0.3 zero 0.1\n", ":2: "),
+        ("", "empty"),
+    ],
+)
+def test_broken_vectors_are_refused_with_their_line(
+    content: str, said: str, files: Files, write, tmp_path: Path, run: Run
+) -> None:
+    vectors = write("v.txt", content)
+    complaint = run("train", *files.options, "--vectors", vectors, "--output", tmp_path / "m").complaint
+    assert complaint.startswith(f"error: {vectors}:")
+    assert said in complaint
+    assert not (tmp_path / "m").exists()
+
+
+# Bad data
+
+
+def test_no_entities_at_all(files: Files, write, tmp_path: Path, run: Run) -> None:
+    plain = write("plain.conll", "It\tO\nrains\tO\n\n" * 20)
+    complaint = run("train", "--train", plain, "--output", tmp_path / "m").complaint
+    assert complaint.startswith(f"error: {plain}: expected entities, found none")
+    dropped = run("train", "--train", files.train, "--map", "PER=O,LOC=O", "--output", tmp_path / "m").complaint
+    assert "expected entities, found none" in dropped
+
+
+def test_labels_that_train_lacks_are_a_warning_and_count_as_missed(
+    files: Files, write, tmp_path: Path, run: Run
+) -> None:
+    text = column_text(10, 5).replace("-LOC", "-SITE")
+    dev, test = write("dev.conll", text), write("test.conll", text)
+    options = ["--config", files.config, "--epochs", "2", "--output", tmp_path / "m", "--json"]
+    result = run("train", "--train", files.train, "--dev", dev, "--test", test, *options)
+    assert result.code == 0
+    for path in (dev, test):
+        assert f"warning: {path}: 10 entities have labels that the training data lack (SITE)" in result.err
+    site = json.loads(result.out)["runs"][0]["test"]["per_label"]["SITE"]
+    assert (site["support"], site["recall"]) == (10, 0.0)
+
+
+def test_too_few_sentences_to_set_some_aside(write, tmp_path: Path, run: Run) -> None:
+    path = write("few.conll", "Oslo\tB-LOC\n\n" * 9)
+    assert "at least 10 sentences" in run("train", "--train", path, "--output", tmp_path / "m").complaint
+
+
+def test_sentences_of_one_of_none_and_of_20000_tokens_and_a_token_of_5000_characters(
+    files: Files, write, tmp_path: Path, run: Run
+) -> None:
+    train = write(
+        "train.jsonl",
+        '{"text": "Oslo", "entities": [{"start": 0, "end": 4, "label": "LOC"}]}\n'
+        '{"text": "", "entities": []}\n{"text": " \\n ", "entities": []}\n'
+        + json.dumps({"text": "o" * 5000, "entities": []})
+        + "\n"
+        + json.dumps({"text": "rain " * 20_000, "entities": []}),
+    )
+    options = ["--config", files.config, "--epochs", "1", "--output", tmp_path / "m", "--threads", "1"]
+    result = run("train", "--train", train, "--dev", train, "--test", train, *options, "--json")
+    assert result.code == 0, result.err
+    assert "train: 3 sentences, 20,002 tokens, 1 entities" in result.err
+    assert json.loads(result.out)["runs"][0]["test"]["sentences"] == 3
+
+
+# The output directory
+
+
+def test_a_model_is_not_replaced_unless_asked(model: Path, files: Files, run: Run) -> None:
+    before = (model / "model.safetensors").read_bytes()
+    complaint = run("train", "--train", "missing.conll", "--output", model).complaint  # said before anything is read
+    assert complaint.startswith(f"error: {model}: this directory holds a model")
+    assert "--overwrite" in complaint
+    assert (model / "model.safetensors").read_bytes() == before
+
+
+def test_overwrite_replaces(files: Files, tmp_path: Path, run: Run) -> None:
+    options = [*files.options, "--epochs", "1", "--output", tmp_path / "m"]
+    assert run("train", *options).code == 0
+    before = (tmp_path / "m" / "model.safetensors").read_bytes()
+    assert run("train", *options, "--overwrite", "--seed", "9").code == 0
+    assert (tmp_path / "m" / "model.safetensors").read_bytes() != before
+
+
+def test_an_output_that_is_a_file(files: Files, write, run: Run) -> None:
+    path = write("taken", "text")
+    assert "expected a directory" in run("train", *files.options, "--output", path).complaint
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """Writing more than so many bytes into a file fails, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_leaves_the_old_model_whole(files: Files, tmp_path: Path, run: Run) -> None:
+    directory = tmp_path / "m"
+    assert run("train", *files.options, "--epochs", "1", "--output", directory).code == 0
+    before = {path.name: path.read_bytes() for path in directory.iterdir()}
+    other = tmp_path / "other.conll"
+    other.write_text(files.train.read_text().replace("Oslo", "Bergen"))
+    with file_size_limit(len(before["model.safetensors"]) // 2):
+        options = ["--dev", files.dev, "--config", files.config, "--output", directory, "--overwrite"]
+        complaint = run("train", "--train", other, *options).complaint
+    assert "model.safetensors: could not be written" in complaint
+    for name in ("config.json", "vocabulary.json", "model.safetensors"):
+        assert (directory / name).read_bytes() == before[name]
+    assert not list(directory.glob(".*.new"))
+    assert run("evaluate", directory, files.test).code == 0
+
+
+# Interrupted and resumed
+
+
+def test_resuming_an_interrupted_run_ends_where_an_unbroken_one_does(
+    files: Files, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = [*files.options, "--epochs", "4"]
+    assert run("train", *options, "--output", tmp_path / "unbroken").code == 0
+    show = display.TrainingDisplay.epoch
+
+    def interrupt(self: display.TrainingDisplay, number: int, report: object) -> None:
+        show(self, number, report)  # type: ignore[arg-type]
+        if report.epoch == 2:  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(display.TrainingDisplay, "epoch", interrupt)
+        result = run("train", *options, "--output", tmp_path / "m")
+    assert result.code == 130
+    assert result.err.splitlines()[-1].startswith("interrupted: the same command with --resume")
+    result = run("train", *options, "--output", tmp_path / "m", "--resume")
+    assert result.code == 0
+    assert [line[:9] for line in result.err.splitlines() if line.startswith("epoch")] == ["epoch 3/4", "epoch 4/4"]
+    assert equal_weights(tmp_path / "m", tmp_path / "unbroken")
+    assert same_history(tmp_path / "m", tmp_path / "unbroken")
+    again = run("train", *options, "--output", tmp_path / "m", "--resume", "--test", files.test)
+    assert again.code == 0  # nothing left to train: the scores once more
+    assert "micro" in again.out
+    assert "epoch 4/4" not in again.err
+    other = run("train", *files.options, "--epochs", "5", "--output", tmp_path / "m", "--resume").complaint
+    assert "had epochs = 4, this one has 5" in other
+
+
+def test_seeds_are_resumed_and_those_not_yet_begun_begin(
+    files: Files, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = [*files.options, "--epochs", "2", "--seeds", "2", "--output", tmp_path / "m"]
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(display.TrainingDisplay, "epoch", interrupt)
+        assert run("train", *options).code == 130
+    assert not (tmp_path / "m" / "seed-2").exists()
+    result = run("train", *options, "--resume")
+    assert result.code == 0, result.err
+    assert "seed-1  epoch 1/2" not in result.err
+    assert result.err.count("seed-2  epoch") == 2
+
+
+def test_nothing_to_resume(files: Files, tmp_path: Path, run: Run) -> None:
+    assert "found none" in run("train", *files.options, "--output", tmp_path / "m", "--resume").complaint
+
+
+@pytest.mark.slow
+def test_an_interruption_ends_the_workers_too(files: Files, write, tmp_path: Path) -> None:
+    config = write("long.toml", TINY.replace("epochs = 12", "epochs = 5000"))
+    options = ["--train", files.train, "--dev", files.dev, "--config", config, "--seeds", "2", "--jobs", "2"]
+    command = [sys.executable, "-m", "ner_lstm_crf", "train", *options, "--output", tmp_path / "m"]
+    with subprocess.Popen(
+        [str(part) for part in command], stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    ) as process:
+        assert process.stderr is not None
+        while "epoch" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()  # to its end: when the last of the workers has gone
+    assert process.returncode == 130
+    assert "--resume" in rest.splitlines()[-1]
+    assert "Traceback" not in rest
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_the_weights_of_an_unbroken_one(files: Files, write, tmp_path: Path, run: Run) -> None:
+    config = write("long.toml", TINY.replace("epochs = 12", "epochs = 40"))
+    options = ["--train", files.train, "--dev", files.dev, "--config", config, "--threads", "1"]
+    command = [sys.executable, "-m", "ner_lstm_crf", "train", *options, "--output", tmp_path / "m"]
+    history = tmp_path / "m" / "history.jsonl"
+    with subprocess.Popen(
+        [str(part) for part in command], stderr=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    ) as process:
+        while process.poll() is None and (not history.exists() or len(history.read_text().splitlines()) < 3):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert run("train", *options, "--output", tmp_path / "m", "--resume").code == 0
+    assert len(history.read_text().splitlines()) == 40
+    assert run("train", *options, "--output", tmp_path / "unbroken").code == 0
+    assert equal_weights(tmp_path / "m", tmp_path / "unbroken")
+    assert same_history(tmp_path / "m", tmp_path / "unbroken")

@@ -1,0 +1,38 @@
+"""The public names: lazy for speed, visible to type checkers, and the same for both."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ner_lstm_crf
+
+
+@pytest.mark.parametrize("name", ner_lstm_crf.__all__)
+def test_every_public_name_can_be_imported(name: str) -> None:
+    assert getattr(ner_lstm_crf, name) is not None
+    assert name in dir(ner_lstm_crf)
+
+
+def test_type_checkers_see_the_names_where_they_are() -> None:
+    tree = ast.parse(Path(ner_lstm_crf.__file__).read_text(encoding="utf-8"))
+    (checked,) = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {
+        alias.name: node.module for node in checked.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert seen == ner_lstm_crf._MODULE_OF
+    assert sorted(seen) == sorted(ner_lstm_crf.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="'Taggger'"):
+        _ = ner_lstm_crf.Taggger
+
+
+def test_reading_files_does_without_torch() -> None:
+    code = "import sys; from ner_lstm_crf import read_sentences, tokenize, Span; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
