@@ -90,6 +90,9 @@ def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, direct
     use_threads(args.threads)
     if args.resume and any(has_begun(job.directory) for job in jobs):
         jobs = [replace(job, resume=has_begun(job.directory)) for job in jobs]
+    model = jobs[0].config.model
+    if model.transformer is not None and not model.fine_tune:
+        say("before the first epoch the frozen transformer reads all sentences once: this may take minutes")
     number = {job.directory: index for index, job in enumerate(jobs)}
     names = [str(job.directory.relative_to(directory)) if len(jobs) > 1 else "" for job in jobs]
     try:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from ner_lstm_crf.cli.main import main
 
@@ -148,3 +150,24 @@ def write(tmp_path: Path) -> Callable[[str, str | bytes], Path]:
         return path
 
     return write
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def equal_weights(first: Path, second: Path) -> bool:
+    one, two = (load_file(directory / "model.safetensors") for directory in (first, second))
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def same_history(first: Path, second: Path) -> bool:
+    """Whether each epoch had the same loss and dev scores: then the weights after the last are the same as well."""
+    one, two = (
+        [json.loads(line) | {"seconds": 0, "tokens_per_second": 0} for line in path.read_text().splitlines()]
+        for path in (first / "history.jsonl", second / "history.jsonl")
+    )
+    return one == two

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ner_lstm_crf.cli import display
+from tests.cli.conftest import TINY, Files, Run, equal_weights, same_history
+
+# What is there already
+
+
+def test_a_model_is_not_replaced_unless_asked(model: Path, files: Files, run: Run) -> None:
+    before = (model / "model.safetensors").read_bytes()
+    complaint = run("train", "--train", "missing.conll", "--output", model).complaint  # said before anything is read
+    assert complaint.startswith(f"error: {model}: this directory holds a model")
+    assert "--overwrite" in complaint
+    assert (model / "model.safetensors").read_bytes() == before
+
+
+def test_overwrite_replaces(files: Files, tmp_path: Path, run: Run) -> None:
+    options = [*files.options, "--epochs", "1", "--output", tmp_path / "m"]
+    assert run("train", *options).code == 0
+    before = (tmp_path / "m" / "model.safetensors").read_bytes()
+    assert run("train", *options, "--overwrite", "--seed", "9").code == 0
+    assert (tmp_path / "m" / "model.safetensors").read_bytes() != before
+
+
+def test_an_output_that_is_a_file(files: Files, write, run: Run) -> None:
+    path = write("taken", "text")
+    assert "expected a directory" in run("train", *files.options, "--output", path).complaint
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """Writing more than so many bytes into a file fails, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_leaves_the_old_model_whole(files: Files, tmp_path: Path, run: Run) -> None:
+    directory = tmp_path / "m"
+    assert run("train", *files.options, "--epochs", "1", "--output", directory).code == 0
+    before = {path.name: path.read_bytes() for path in directory.iterdir()}
+    other = tmp_path / "other.conll"
+    other.write_text(files.train.read_text().replace("Oslo", "Bergen"))
+    with file_size_limit(len(before["model.safetensors"]) // 2):
+        options = ["--dev", files.dev, "--config", files.config, "--output", directory, "--overwrite"]
+        complaint = run("train", "--train", other, *options).complaint
+    assert "model.safetensors: could not be written" in complaint
+    for name in ("config.json", "vocabulary.json", "model.safetensors"):
+        assert (directory / name).read_bytes() == before[name]
+    assert not list(directory.glob(".*.new"))
+    assert run("evaluate", directory, files.test).code == 0
+
+
+# Interrupted and resumed
+
+
+def test_resuming_an_interrupted_run_ends_where_an_unbroken_one_does(
+    files: Files, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = [*files.options, "--epochs", "4"]
+    assert run("train", *options, "--output", tmp_path / "unbroken").code == 0
+    show = display.TrainingDisplay.epoch
+
+    def interrupt(self: display.TrainingDisplay, number: int, report: object) -> None:
+        show(self, number, report)  # type: ignore[arg-type]
+        if report.epoch == 2:  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(display.TrainingDisplay, "epoch", interrupt)
+        result = run("train", *options, "--output", tmp_path / "m")
+    assert result.code == 130
+    assert result.err.splitlines()[-1].startswith("interrupted: the same command with --resume")
+    result = run("train", *options, "--output", tmp_path / "m", "--resume")
+    assert result.code == 0
+    assert [line[:9] for line in result.err.splitlines() if line.startswith("epoch")] == ["epoch 3/4", "epoch 4/4"]
+    assert equal_weights(tmp_path / "m", tmp_path / "unbroken")
+    assert same_history(tmp_path / "m", tmp_path / "unbroken")
+    again = run("train", *options, "--output", tmp_path / "m", "--resume", "--test", files.test)
+    assert again.code == 0  # nothing left to train: the scores once more
+    assert "micro" in again.out
+    assert "epoch 4/4" not in again.err
+    other = run("train", *files.options, "--epochs", "5", "--output", tmp_path / "m", "--resume").complaint
+    assert "had epochs = 4, this one has 5" in other
+
+
+def test_seeds_are_resumed_and_those_not_yet_begun_begin(
+    files: Files, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = [*files.options, "--epochs", "2", "--seeds", "2", "--output", tmp_path / "m"]
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(display.TrainingDisplay, "epoch", interrupt)
+        assert run("train", *options).code == 130
+    assert not (tmp_path / "m" / "seed-2").exists()
+    result = run("train", *options, "--resume")
+    assert result.code == 0, result.err
+    assert "seed-1  epoch 1/2" not in result.err
+    assert result.err.count("seed-2  epoch") == 2
+
+
+def test_nothing_to_resume(files: Files, tmp_path: Path, run: Run) -> None:
+    assert "found none" in run("train", *files.options, "--output", tmp_path / "m", "--resume").complaint
+
+
+@pytest.mark.slow
+def test_an_interruption_ends_the_workers_too(files: Files, write, tmp_path: Path) -> None:
+    config = write("long.toml", TINY.replace("epochs = 12", "epochs = 5000"))
+    options = ["--train", files.train, "--dev", files.dev, "--config", config, "--seeds", "2", "--jobs", "2"]
+    command = [sys.executable, "-m", "ner_lstm_crf", "train", *options, "--output", tmp_path / "m"]
+    with subprocess.Popen(
+        [str(part) for part in command], stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    ) as process:
+        assert process.stderr is not None
+        while "epoch" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()  # to its end: when the last of the workers has gone
+    assert process.returncode == 130
+    assert "--resume" in rest.splitlines()[-1]
+    assert "Traceback" not in rest
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_the_weights_of_an_unbroken_one(files: Files, write, tmp_path: Path, run: Run) -> None:
+    config = write("long.toml", TINY.replace("epochs = 12", "epochs = 40"))
+    options = ["--train", files.train, "--dev", files.dev, "--config", config, "--threads", "1"]
+    command = [sys.executable, "-m", "ner_lstm_crf", "train", *options, "--output", tmp_path / "m"]
+    history = tmp_path / "m" / "history.jsonl"
+    with subprocess.Popen(
+        [str(part) for part in command], stderr=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    ) as process:
+        while process.poll() is None and (not history.exists() or len(history.read_text().splitlines()) < 3):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert run("train", *options, "--output", tmp_path / "m", "--resume").code == 0
+    assert len(history.read_text().splitlines()) == 40
+    assert run("train", *options, "--output", tmp_path / "unbroken").code == 0
+    assert equal_weights(tmp_path / "m", tmp_path / "unbroken")
+    assert same_history(tmp_path / "m", tmp_path / "unbroken")
