@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ner_lstm_crf.model.dropout import VariationalDropout
+from ner_lstm_crf.model.dropout import VariationalDropout, dropped_weights
 
 __all__ = ["BiLstm"]
 
@@ -80,7 +80,7 @@ class _Lstm(nn.Module):
         """(B, T, D) to (B, T, H)."""
         if not self.training or self.recurrent_rate == 0:
             return self.lstm(values)[0]  # type: ignore[no-any-return]
-        weight = nn.functional.dropout(self.lstm.weight_hh_l0, self.recurrent_rate)
+        weight = dropped_weights(self.lstm.weight_hh_l0, self.recurrent_rate)
         return torch.func.functional_call(self.lstm, {"weight_hh_l0": weight}, (values,))[0]  # type: ignore[no-any-return]
 
 

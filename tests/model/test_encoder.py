@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ner_lstm_crf.model.dropout import VariationalDropout
+from ner_lstm_crf.model.dropout import VariationalDropout, dropped_weights
 from ner_lstm_crf.model.encoder import BiLstm, reversal
 
 LENGTHS = torch.tensor([7, 1, 4])
@@ -74,3 +74,17 @@ def test_variational_dropout_drops_a_feature_at_every_token_and_keeps_the_mean()
     assert dropped.mean().item() == pytest.approx(1.0, abs=0.03)
     values = torch.randn(2, 3, 4)
     assert VariationalDropout(0.5).eval()(values) is values
+
+
+@pytest.mark.parametrize("rate", [0.25, 0.5])
+def test_dropped_weights_are_zero_or_scaled_in_the_share_asked_for(rate: float) -> None:
+    torch.manual_seed(0)
+    weights = torch.ones(301, 333, requires_grad=True)
+    dropped = dropped_weights(weights, rate)
+    assert dropped.unique().tolist() == pytest.approx([0.0, 1 / (1 - rate)])
+    assert dropped.eq(0).float().mean().item() == pytest.approx(rate, abs=0.01)
+    columns = dropped.eq(0).float().mean(0)  # no byte of a random number is treated otherwise
+    assert columns.std().item() == pytest.approx((rate * (1 - rate) / 301) ** 0.5, rel=0.2)
+    dropped.sum().backward()
+    assert torch.equal(weights.grad, dropped.detach())
+    assert torch.equal(dropped_weights(weights, 0.0), weights)
