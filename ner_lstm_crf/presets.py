@@ -87,10 +87,19 @@ def merge_config(base: Config, tables: Mapping[str, Any], *, path: str | Path | 
     unknown = sorted(set(tables) - {"model", "training"})
     if unknown:
         raise InputError(f"expected the tables [model] and [training], found '{unknown[0]}'", path=path)
-    return Config(
-        model=_merge(base.model, tables.get("model", {}), "model", path),
-        training=_merge(base.training, tables.get("training", {}), "training", path),
-    )
+    for table, values in tables.items():
+        if not isinstance(values, Mapping):
+            raise InputError(f"expected a table [{table}], found {values!r}", path=path)
+    training = tables.get("training", {})
+    if "epochs" in training:  # what was asked for, however small the corpus
+        training = {"least_steps": 0, **training}
+    try:
+        return Config(
+            model=_merge(base.model, tables.get("model", {}), "model", path),
+            training=_merge(base.training, training, "training", path),
+        )
+    except InputError as error:
+        raise InputError(error.message, path=error.path or path, line=error.line) from error
 
 
 def _merge(base: _Table, values: Mapping[str, Any], table: str, path: str | Path | None) -> _Table:

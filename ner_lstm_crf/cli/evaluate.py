@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     from ner_lstm_crf.cli.training_data import use_threads, warn_of_unknown_labels
     from ner_lstm_crf.data.formats import read_sentences
     from ner_lstm_crf.tasks.checkpoint import load_assembly
-    from ner_lstm_crf.tasks.comparison import measure_assembly
+    from ner_lstm_crf.tasks.measurement import measure_assembly
     from ner_lstm_crf.tasks.significance import f1_interval
 
     use_threads(args.threads)

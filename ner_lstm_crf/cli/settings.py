@@ -107,7 +107,6 @@ def config_from(args: argparse.Namespace) -> Config:
     }
     training = {
         "epochs": args.epochs,
-        "least_steps": None if args.epochs is None else 0,  # what was asked for, however small the corpus
         "seed": args.seed,
         "freeze_vectors": args.freeze_vectors or None,
     }

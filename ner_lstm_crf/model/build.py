@@ -64,7 +64,9 @@ def build_network(
         layers=config.layers,
         dropouts=(config.input_dropout, config.recurrent_dropout, config.output_dropout),
     )
-    return Network(embedding, encoder, _head(config, inventory), tags=len(inventory.start))
+    # The head draws its numbers last, so that networks of one seed are equal below it, whatever the head.
+    projection = nn.Linear(encoder.size, len(inventory.start))
+    return Network(embedding, encoder, projection, _head(config, inventory))
 
 
 def _char_cnn(config: ModelConfig, characters: int) -> CharCnn | None:

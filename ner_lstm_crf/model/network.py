@@ -18,15 +18,17 @@ class Network(nn.Module):
     Args:
         embedding: What is known of each token (B, T, D).
         encoder: The same in its context (B, T, 2 H).
-        head: Turns emissions (B, T, K) into a loss, tags or marginals.
-        tags: K.
+        projection: How well each tag suits each token by itself (B, T, K).
+        head: Turns these emissions into a loss, tags or marginals.
     """
 
-    def __init__(self, embedding: TokenEmbedding, encoder: BiLstm, head: CrfHead | SoftmaxHead, *, tags: int) -> None:
+    def __init__(
+        self, embedding: TokenEmbedding, encoder: BiLstm, projection: nn.Linear, head: CrfHead | SoftmaxHead
+    ) -> None:
         super().__init__()
         self.embedding = embedding
         self.encoder = encoder
-        self.projection = nn.Linear(encoder.size, tags)
+        self.projection = projection
         self.head = head
 
     def emissions(self, batch: Batch) -> Tensor:

@@ -7,8 +7,10 @@ one thread each do nearly twice the work, so workers are the better use of cores
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import statistics
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -148,8 +150,17 @@ _shared: list[tuple[Data, Queue[_Numbered]]] = []  # what a worker process was g
 
 def _start_worker(data: Data, reports: Queue[_Numbered]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     _shared[:] = [(data, reports)]
+
+
+def _end_with_parent() -> None:
+    """End the process when the one that started it is gone, even killed: a run that is resumed must run alone."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(number: int, job: Job) -> None:

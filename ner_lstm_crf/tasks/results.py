@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ner_lstm_crf.data.annotation import Sentence
-from ner_lstm_crf.tasks.comparison import Outcome, measure
 from ner_lstm_crf.tasks.jobs import Job, Summary, median_run
+from ner_lstm_crf.tasks.measurement import Outcome, measure
 from ner_lstm_crf.tasks.runs import read_history
 
 __all__ = ["RunResult", "median_result", "results_to_json"]

@@ -22,6 +22,9 @@ from ner_lstm_crf.tasks.evaluation import Evaluation, evaluate_spans
 from ner_lstm_crf.tasks.optimization import AveragedWeights, learning_rate_factor, make_optimizer, set_learning_rate
 from ner_lstm_crf.tasks.prediction import predict
 
+# A corpus of a few sentences is not passed over for ever to make up the least number of steps.
+MOST_REPEATS = 10
+
 __all__ = ["DevSet", "EpochReport", "Trainer", "evaluate_encoded"]
 
 
@@ -45,7 +48,7 @@ class EpochReport:
         tokens_per_second: Training tokens per second.
         learning_rate: The learning rate of its last step.
         dev: Scores on the dev set; None without one.
-        best: Whether this is the best epoch so far, the one to keep. Without a dev set each epoch is.
+        best: Whether this is the best epoch so far, the one to keep; each is where dev has no entities to find.
         last: Whether training ends here.
     """
 
@@ -96,7 +99,8 @@ class Trainer:
         self._lengths = [len(sentence) for sentence in sentences]
         # Batches are drawn anew in each epoch, so their number may vary by a few; the schedule needs one number.
         self._steps_per_epoch = len(self._batches(0))
-        self.epochs = max(config.epochs, ceil(config.least_steps / self._steps_per_epoch))
+        needed = ceil(config.least_steps / self._steps_per_epoch)
+        self.epochs = max(config.epochs, min(needed, MOST_REPEATS * config.epochs))
 
     @property
     def finished(self) -> bool:
@@ -120,7 +124,8 @@ class Trainer:
             seconds = time.perf_counter() - began
             with self.average.applied():
                 dev = evaluate_encoded(self.assembly, self.dev) if self.dev else None
-            f1 = dev.micro.f1 if dev else float(self.epoch)  # without a dev set the last is the best
+            # Without a dev set, or entities in it, nothing tells epochs apart and the last is the best.
+            f1 = dev.micro.f1 if dev and dev.support else float(self.epoch)
             best = f1 > self.best_f1
             if best:
                 self.best_f1, self.best_epoch = f1, self.epoch

@@ -1,0 +1,93 @@
+"""Several runs: side by side as one after another, and none left behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ner_lstm_crf.config import Config
+from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.data.formats import write_sentences
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.tasks.jobs import Job, Summary, median_run, run_jobs, seeded
+from ner_lstm_crf.tasks.runs import Data
+
+Make = Callable[..., list[Sentence]]
+
+
+def short(config: Config, epochs: int = 2) -> Config:
+    return dataclasses.replace(config, training=dataclasses.replace(config.training, epochs=epochs))
+
+
+def test_seeds_follow_each_other_in_folders_of_their_own(tiny: Config, tmp_path: Path) -> None:
+    jobs = seeded(Job(tiny, tmp_path, resume=True), 3)
+    assert [job.config.training.seed for job in jobs] == [1, 2, 3]
+    assert [job.directory.name for job in jobs] == ["seed-1", "seed-2", "seed-3"]
+    assert all(job.resume for job in jobs)
+
+
+def test_runs_side_by_side_end_like_runs_one_after_another(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
+    data = Data(make_sentences(60), make_sentences(10, seed=1))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as each worker has
+    try:
+        for name, workers in (("alone", 1), ("together", 2)):
+            jobs = seeded(Job(short(tiny), tmp_path / name), 2)
+            reports = list(run_jobs(data, jobs, workers=workers))
+            assert sorted((job.directory.name, report.epoch) for job, report in reports) == [
+                ("seed-1", 1),
+                ("seed-1", 2),
+                ("seed-2", 1),
+                ("seed-2", 2),
+            ]
+    finally:
+        torch.set_num_threads(threads)
+    for seed in ("seed-1", "seed-2"):
+        alone, together = (load_file(tmp_path / name / seed / "model.safetensors") for name in ("alone", "together"))
+        assert all(torch.equal(alone[name], together[name]) for name in alone)
+
+
+def test_what_goes_wrong_in_a_worker_comes_out(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
+    jobs = seeded(Job(short(tiny), tmp_path), 2)
+    list(run_jobs(Data(make_sentences(20)), jobs[:1]))
+    with pytest.raises(InputError, match="this directory holds a model"):
+        list(run_jobs(Data(make_sentences(20)), jobs, workers=2))
+
+
+@pytest.mark.slow
+def test_workers_end_when_their_parent_is_killed(make_sentences: Make, tmp_path: Path) -> None:
+    """A resumed run must not share its directory with a worker of the run that was killed."""
+    write_sentences(tmp_path / "train.conll", make_sentences(100))
+    history = tmp_path / "run" / "seed-1" / "history.jsonl"
+    options = ["--epochs", "100000", "--seeds", "2", "--jobs", "2", "--output", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "ner_lstm_crf", "train", "--train", str(tmp_path / "train.conll"), *options]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while not history.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.kill(process.pid, signal.SIGKILL)
+    time.sleep(3)
+    length = history.stat().st_size
+    time.sleep(3)
+    assert 0 < length == history.stat().st_size
+
+
+def test_summary_is_mean_and_sample_deviation() -> None:
+    summary = Summary.of([0.7, 0.8, 0.9])
+    assert (summary.mean, summary.deviation, summary.runs) == (pytest.approx(0.8), pytest.approx(0.1), 3)
+    assert Summary.of([0.5]).deviation == 0
+
+
+def test_the_median_run() -> None:
+    assert median_run([0.9, 0.1, 0.5]) == 2
+    assert median_run([0.4, 0.1, 0.5, 0.9]) == 0
