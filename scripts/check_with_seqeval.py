@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""Score written predictions with seqeval and with this package, and fail where they disagree.
+
+ner-lstm-crf tag --model my-model --input test.conll --output predicted.conll
+python scripts/check_with_seqeval.py test.conll predicted.conll
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from seqeval.metrics import f1_score
+from seqeval.scheme import IOB2
+
+from ner_lstm_crf.data.columns import ColumnOptions
+from ner_lstm_crf.data.conll import read_conll
+from ner_lstm_crf.data.labels import LabelMap
+from ner_lstm_crf.data.schemes import SCHEMES
+from ner_lstm_crf.tasks.scoring import score_sentences
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print both scores; 1 if they differ."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("gold")
+    parser.add_argument("predicted")
+    parser.add_argument("--labels", help="keep these labels of the gold file")
+    parser.add_argument("--characters", action="store_true", help="the gold file's tokens are split into characters")
+    options = parser.parse_args(arguments)
+    reading = ColumnOptions(labels=LabelMap.parse(options.labels), unit="character" if options.characters else None)
+    gold = list(read_conll(options.gold, reading))
+    found = list(read_conll(options.predicted))
+    ours = score_sentences(gold, found, gold_path=options.gold, predicted_path=options.predicted).micro.f1
+    # seqeval knows no spans: it gets both sides as IOB2, in its strict reading.
+    tags = [[SCHEMES["IOB2"].encode(one.spans, len(one.tokens)) for one in side] for side in (gold, found)]
+    theirs = float(f1_score(*tags, mode="strict", scheme=IOB2))
+    print(f"F1: seqeval (strict, IOB2) {theirs:.6f}, ner_lstm_crf {ours:.6f}")
+    return int(abs(ours - theirs) > 1e-9)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
