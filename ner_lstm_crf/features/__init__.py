@@ -1,1 +1,1 @@
-"""Strings become numbers: vocabularies, pretrained vectors, sub-tokens, batches. Knows `data`, and nothing of layers."""
+"""Strings become numbers: vocabularies, pretrained vectors, sub-tokens, batches. Knows `data`, nothing of layers."""

@@ -80,10 +80,6 @@ class Vocabulary:
     def __contains__(self, symbol: object) -> bool:
         return symbol in self._ids
 
-    def id_of(self, symbol: str) -> int:
-        """The id of a symbol, 1 if it is unknown."""
-        return self._ids.get(symbol, UNKNOWN)
-
     def ids(self, symbols: Iterable[str]) -> npt.NDArray[np.int64]:
         """The id of each symbol, (N,)."""
         get = self._ids.get
@@ -105,11 +101,11 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class WordVocabulary(Vocabulary):
-    """The rows of the word embedding: those training can change, then those that only the pretrained vectors know.
+    """The rows of the word embedding: those that training changes, then the reserve, whose vectors stay as they are.
 
-    Rows 0 to `trainable_size - 1` are padding, unknown and the words of the training data, most frequent first. The
-    reserve follows: words that the training data lack and the vectors know, with vectors that stay as they are, so
-    that new text profits from them.
+    Rows 0 to `trainable_size - 1` are padding, unknown and words of the training data, most frequent first. The reserve
+    follows: words that the vectors know and the training data lack, so that new text profits from them, or, where the
+    vectors are frozen, all words that the vectors know.
 
     Attributes:
         symbols: The spelling of each row, from row 2 on.
@@ -146,13 +142,6 @@ class WordVocabulary(Vocabulary):
         get, find = self._ids.get, self.word_id
         return np.array([get(form) or find(form) for form in forms], dtype=np.int64)  # ids of symbols are never 0
 
-    def frequencies(self) -> npt.NDArray[np.int64]:
-        """The count of each trainable row in the training data, (trainable_size,); 0 for padding and unknown.
-
-        What a word dropout needs that drops rare words more often than frequent ones.
-        """
-        return np.array([0] * _FIRST + list(self.counts), dtype=np.int64)
-
     def to_json(self) -> Any:
         """What `from_json` makes the same vocabulary of: the symbols, and the counts of the training block."""
         return {"symbols": list(self.symbols), "counts": list(self.counts)}
@@ -175,38 +164,45 @@ class WordVocabulary(Vocabulary):
         return WordVocabulary(symbols, tuple(counts))
 
 
-def build_words(
-    counts: Mapping[str, int], known: Collection[str] = (), *, min_count: int = 1, reserve: bool = True
-) -> WordVocabulary:
+def build_words(counts: Mapping[str, int], known: Collection[str] = (), *, frozen: bool = False) -> WordVocabulary:
     """The word vocabulary of training data whose words occur so often, and of pretrained vectors.
+
+    Each word of the training data has a row, singletons too: only word dropout trains the unknown word.
 
     Args:
         counts: Every form of the training data and how often it occurs.
         known: The words that the pretrained vectors know, in the order of the reserve.
-        min_count: The fewest times a spelling must occur, all its forms together, to have a row; a word that the
-            vectors know has one in any case. With 1 each word of the training data has a row, singletons too, and only
-            word dropout trains the unknown word.
-        reserve: Whether the known words that the training data lack have rows too.
+        frozen: Whether the known words of the training data are in the reserve too, where no vector changes.
+
+    Example:
+        >>> words = build_words({"Rome": 2, "xyzzy": 1}, ["rome", "oslo"])
+        >>> words.symbols, words.trainable_size  # padding, unknown, rome, xyzzy
+        (('rome', 'xyzzy', 'oslo'), 4)
+        >>> build_words({"Rome": 2, "xyzzy": 1}, ["rome", "oslo"], frozen=True).symbols
+        ('xyzzy', 'rome', 'oslo')
     """
     lookup = frozenset(known)
     rows: Counter[str] = Counter()
     for form, count in counts.items():
         rows[_row_spelling(form, lookup)] += count
-    kept = [row for row, count in rows.items() if count >= min_count or row in lookup]
-    kept.sort(key=lambda row: (-rows[row], row))
-    taken = frozenset(kept)
-    extra = [word for word in dict.fromkeys(known) if word not in taken] if reserve else []
-    return WordVocabulary((*kept, *extra), tuple(rows[row] for row in kept))
+    trained = _by_frequency({row: count for row, count in rows.items() if not (frozen and row in lookup)})
+    taken = frozenset(trained)
+    reserve = (word for word in dict.fromkeys(known) if word not in taken)
+    return WordVocabulary((*trained, *reserve), tuple(rows[row] for row in trained))
 
 
-def build_characters(counts: Mapping[str, int], *, min_count: int = 1) -> Vocabulary:
-    """The characters of words that occur so often, most frequent first; those below `min_count` are unknown."""
+def build_characters(counts: Mapping[str, int]) -> Vocabulary:
+    """The characters of words that occur so often, most frequent first."""
     characters: Counter[str] = Counter()
     for form, count in counts.items():
         for character in form:
             characters[character] += count
-    kept = [character for character, count in characters.items() if count >= min_count]
-    return Vocabulary(tuple(sorted(kept, key=lambda character: (-characters[character], character))))
+    return Vocabulary(_by_frequency(characters))
+
+
+def _by_frequency(counts: Mapping[str, int]) -> tuple[str, ...]:
+    """The keys, most frequent first; by spelling where that does not decide, not by the order of the data."""
+    return tuple(sorted(counts, key=lambda symbol: (-counts[symbol], symbol)))
 
 
 def _row_spelling(form: str, known: Container[str]) -> str:

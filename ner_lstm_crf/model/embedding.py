@@ -6,39 +6,39 @@ import torch
 from torch import Tensor, nn
 
 from ner_lstm_crf.features.batch import Batch
+from ner_lstm_crf.features.vocabulary import UNKNOWN
 from ner_lstm_crf.model.char_cnn import CharCnn
 from ner_lstm_crf.model.transformer import TransformerEmbedding
 
 __all__ = ["ContextualInput", "TokenEmbedding", "WordEmbedding"]
 
-UNKNOWN_ID = 1
-
 
 class WordEmbedding(nn.Module):
-    """Word vectors in two blocks: the words of the training data, trained, and words only the vectors know, kept.
+    """Word vectors in two blocks: one that is trained, and the reserve, pretrained and kept as it is.
 
-    The second block lets a tagger profit in new text from words it never saw in training. It takes no gradient, so its
-    size costs nothing in training, and lies in half precision.
+    The reserve lets a tagger profit in new text from words it never saw in training, and holds the pretrained vectors
+    that are not to change. It is no parameter: no gradient, weight decay or averaging touches it, and its size costs
+    nothing in training. It lies in half precision, unless that would overflow.
 
     Args:
-        trained: Vectors of the padding, the unknown word and the training words (V, D).
-        reserve: Vectors of the words that only the pretrained vectors know (R, D); R may be 0.
-        freeze: Whether the first block stays as it is too.
+        trained: Vectors of the padding, the unknown word and the words that are trained (V, D).
+        reserve: Vectors of the rows after these (R, D); R may be 0. `build_words` says which word is in which block.
     """
 
     reserve: Tensor
 
-    def __init__(self, trained: Tensor, reserve: Tensor, *, freeze: bool = False) -> None:
+    def __init__(self, trained: Tensor, reserve: Tensor) -> None:
         super().__init__()
-        self.trained = nn.Parameter(trained, requires_grad=not freeze)
-        self.register_buffer("reserve", reserve.half())
+        self.trained = nn.Parameter(trained)
+        half = reserve.half()
+        self.register_buffer("reserve", half if bool(half.isfinite().all()) else reserve)
         self.size = trained.shape[1]
 
     def forward(self, words: Tensor) -> Tensor:
         """The vectors of word ids (W,): (W, D)."""
         size = len(self.trained)
         known = words < size
-        vectors = nn.functional.embedding(words.where(known, UNKNOWN_ID), self.trained)
+        vectors = nn.functional.embedding(words.where(known, UNKNOWN), self.trained)
         if not len(self.reserve) or bool(known.all()):
             return vectors
         kept = self.reserve[(words - size).clamp(min=0)].to(vectors.dtype)
@@ -120,4 +120,4 @@ class TokenEmbedding(nn.Module):
         if not self.training or self.word_dropout == 0:
             return vectors
         dropped = torch.rand(*batch.tokens.shape, 1, device=vectors.device) < self.word_dropout
-        return torch.where(dropped, self.word.trained[UNKNOWN_ID], vectors)
+        return torch.where(dropped, self.word.trained[UNKNOWN], vectors)

@@ -56,7 +56,7 @@ def assemble(
         sentences: The training data.
         config: The shape of the network; its `word_size` gives way to the size of the vectors.
         vectors: Pretrained word vectors.
-        freeze_vectors: Whether the vectors of training words stay as they are.
+        freeze_vectors: Whether the pretrained vectors of training words stay as they are.
         seed: Seed of the first weights.
     """
     if vectors is not None:
@@ -64,12 +64,12 @@ def assemble(
     counts = Counter(token.text for sentence in sentences for token in sentence.tokens)
     if config.compounds == "auto":
         config = replace(config, compounds=detect_compounds(counts.elements()))
-    words = build_words(counts, vectors.words if vectors else ())
+    words = build_words(counts, vectors.words if vectors else (), frozen=freeze_vectors)
     labels = sorted({span.label for sentence in sentences for span in sentence.spans})
     featurizer = featurizer_for(config, words, build_characters(counts), labels)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        word = _word_embedding(words, config.word_size, vectors, freeze=freeze_vectors)
+        word = _word_embedding(words, config.word_size, vectors)
         network = network_for(config, featurizer, word, transformer_for(config))
     return Assembly(config, featurizer, network)
 
@@ -112,8 +112,8 @@ def _inventory(scheme: Scheme, tags: Sequence[str], characters: int) -> Inventor
     )
 
 
-def _word_embedding(words: WordVocabulary, size: int, vectors: Vectors | None, *, freeze: bool) -> WordEmbedding:
-    """Random rows for training words, pretrained ones where there are any, and the reserve behind them."""
+def _word_embedding(words: WordVocabulary, size: int, vectors: Vectors | None) -> WordEmbedding:
+    """Random rows for the trained words, pretrained ones where there are any, and the reserve behind them."""
     rows = random_words(words.trainable_size, size)
     if vectors is None:
         return WordEmbedding(rows, torch.zeros(0, size))
@@ -124,7 +124,7 @@ def _word_embedding(words: WordVocabulary, size: int, vectors: Vectors | None, *
     reserve = torch.zeros(len(words) - len(rows), size)
     kept = place >= len(rows)
     reserve[place[kept] - len(rows)] = matrix[kept]
-    return WordEmbedding(rows, reserve, freeze=freeze)
+    return WordEmbedding(rows, reserve)
 
 
 def transformer_for(config: ModelConfig, folder: str | Path | None = None) -> TransformerEmbedding | None:

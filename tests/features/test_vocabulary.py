@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vocabulary import (
-    PADDING,
     UNKNOWN,
     Vocabulary,
     WordVocabulary,
@@ -31,33 +30,42 @@ def test_spellings_from_exact_to_loose() -> None:
     assert spellings("٣")[2] == "0"  # digits of every script
 
 
-@given(COUNTS, KNOWN, st.integers(1, 3))
-def test_a_training_word_takes_the_first_spelling_the_vectors_know(counts: Any, known: Any, least: int) -> None:
-    """The oracle: the rule of the module's docstring, word by word."""
-    words = build_words(counts, known, min_count=least)
+def spelling_of_row(form: str, known: list[str]) -> str:
+    """The oracle: the rule of the module's docstring."""
+    return next((spelling for spelling in spellings(form) if spelling in known), spellings(form)[-1])
+
+
+@given(COUNTS, KNOWN, st.booleans())
+def test_a_training_word_takes_the_first_spelling_the_vectors_know(counts: Any, known: Any, frozen: bool) -> None:
+    words = build_words(counts, known, frozen=frozen)
     for form in counts:
-        row = next((spelling for spelling in spellings(form) if spelling in known), None)
-        if row is None:
-            row = spellings(form)[-1]
-            total = sum(count for other, count in counts.items() if not set(spellings(other)) & set(known)
-                        and spellings(other)[-1] == row)  # fmt: skip
-            if total < least:
-                continue
-        assert words.word_id(form) == words.id_of(row) >= 2
+        assert words.symbols[words.word_id(form) - 2] == spelling_of_row(form, known)
 
 
-@given(COUNTS, KNOWN, st.integers(1, 3))
-def test_training_block_first_then_what_only_the_vectors_know(counts: Any, known: Any, least: int) -> None:
-    words = build_words(counts, known, min_count=least)
+@given(COUNTS, KNOWN)
+def test_training_block_first_then_what_only_the_vectors_know(counts: Any, known: Any) -> None:
+    words = build_words(counts, known)
     block = words.trainable_size - 2
+    assert set(words.symbols[:block]) == {spelling_of_row(form, known) for form in counts}
     assert len(words) == len(words.symbols) + 2 == len(set(words.symbols)) + 2
     assert list(words.symbols[block:]) == [word for word in known if word not in words.symbols[:block]]
     assert list(words.counts) == sorted(words.counts, reverse=True)
-    assert sum(words.counts) <= sum(counts.values())
-    assert least > 1 or sum(words.counts) == sum(counts.values())
-    without = build_words(counts, known, min_count=least, reserve=False)
-    assert without.symbols == words.symbols[:block]
-    assert len(without) == without.trainable_size
+    assert sum(words.counts) == sum(counts.values())
+
+
+@given(COUNTS, KNOWN)
+def test_frozen_vectors_are_all_in_the_reserve_and_every_other_word_is_trained(counts: Any, known: Any) -> None:
+    trained, frozen = build_words(counts, known), build_words(counts, known, frozen=True)
+    block = frozen.trainable_size - 2
+    assert list(frozen.symbols[block:]) == known
+    assert not set(frozen.symbols[:block]) & set(known)
+    assert dict(zip(frozen.symbols[:block], frozen.counts, strict=True)) == {
+        word: count for word, count in zip(trained.symbols, trained.counts, strict=False) if word not in known
+    }
+    for form in [*counts, *known, "Ab01"]:  # each word finds the same spelling as without freezing
+        rows = [words.word_id(form) - 2 for words in (trained, frozen)]
+        assert (rows[0] < 0) == (rows[1] < 0)
+        assert rows[0] < 0 or trained.symbols[rows[0]] == frozen.symbols[rows[1]]
 
 
 @given(COUNTS, KNOWN, st.lists(FORMS))
@@ -89,30 +97,18 @@ def test_lower_cased_vectors_join_case_and_cased_ones_keep_it() -> None:
 
 def test_numbers_share_a_row_unless_the_vectors_know_them() -> None:
     words = build_words({"1998": 1, "2007": 1, "3,141": 1}, ["1998"])
-    assert words.word_id("1998") == words.id_of("1998")
-    assert words.word_id("2007") == words.word_id("2031") == words.id_of("0000")
-    assert words.word_id("2,718") == words.id_of("0,000")
+    exact, masked, grouped = words.ids(["1998", "0000", "0,000"]).tolist()
+    assert words.word_id("1998") == exact
+    assert words.word_id("2007") == words.word_id("2031") == masked
+    assert words.word_id("2,718") == grouped
+    assert len({exact, masked, grouped, UNKNOWN}) == 4
 
 
-def test_rare_words_are_unknown_unless_the_vectors_know_them() -> None:
-    words = build_words({"Rome": 1, "Oslo": 1, "in": 2}, ["rome"], min_count=2)
-    assert words.word_ids(["Rome", "Oslo", "in"]).tolist() == [words.id_of("rome"), UNKNOWN, words.id_of("in")]
-    assert words.id_of("rome") < words.trainable_size
-
-
-def test_frequencies_stand_at_their_rows() -> None:
-    words = build_words({"Rome": 2, "in": 5}, ["rome", "oslo"])
-    frequencies = words.frequencies()
-    assert frequencies.shape == (words.trainable_size,)
-    assert frequencies[[PADDING, UNKNOWN]].tolist() == [0, 0]
-    assert frequencies[words.word_ids(["Rome", "in"])].tolist() == [2, 5]
-
-
-@given(COUNTS, st.integers(1, 4))
-def test_characters_are_those_frequent_enough(counts: Any, least: int) -> None:
+@given(COUNTS)
+def test_characters_are_those_of_the_words_most_frequent_first(counts: Any) -> None:
     seen = Counter("".join(form * count for form, count in counts.items()))
-    vocabulary = build_characters(counts, min_count=least)
-    assert set(vocabulary.symbols) == {character for character, count in seen.items() if count >= least}
+    vocabulary = build_characters(counts)
+    assert set(vocabulary.symbols) == set(seen)
     assert [seen[symbol] for symbol in vocabulary.symbols] == sorted(map(seen.get, vocabulary.symbols), reverse=True)
     assert Vocabulary.from_json(json.loads(json.dumps(vocabulary.to_json()))) == vocabulary
 
@@ -121,7 +117,7 @@ def test_characters_are_those_frequent_enough(counts: Any, least: int) -> None:
 def test_ids_invert_symbols_and_never_meet_the_two_special_rows(symbols: list[str], other: str) -> None:
     vocabulary = Vocabulary(tuple(symbols))
     assert vocabulary.ids(symbols).tolist() == list(range(2, len(vocabulary)))
-    assert vocabulary.id_of(other) == (2 + symbols.index(other) if other in symbols else UNKNOWN)
+    assert vocabulary.ids([other]).tolist() == [2 + symbols.index(other) if other in symbols else UNKNOWN]
     assert (other in vocabulary) == (other in symbols)
 
 
