@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ner_lstm_crf.features.casing import casing_ids
 from ner_lstm_crf.features.vocabulary import UNKNOWN, Vocabulary, WordVocabulary
 
-__all__ = ["FormTable"]
+__all__ = ["FormTable", "Ids"]
 
 Ids = NDArray[np.int64]
 

@@ -8,14 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from ner_lstm_crf.config import ModelConfig
+from ner_lstm_crf.features.vocabulary import PADDING
 from ner_lstm_crf.model.char_cnn import CharCnn
 from ner_lstm_crf.model.embedding import ContextualInput, TokenEmbedding, WordEmbedding
 from ner_lstm_crf.model.encoder import BiLstm
-from ner_lstm_crf.model.heads import CrfHead, SoftmaxHead
+from ner_lstm_crf.model.heads import CrfHead, Head, SoftmaxHead
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.model.transformer import TransformerEmbedding
 
-__all__ = ["Inventory", "build_network"]
+__all__ = ["Inventory", "build_network", "random_words"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ def _char_cnn(config: ModelConfig, characters: int) -> CharCnn | None:
     )
 
 
-def _head(config: ModelConfig, inventory: Inventory) -> CrfHead | SoftmaxHead:
+def _head(config: ModelConfig, inventory: Inventory) -> Head:
     if config.head == "softmax":
         return SoftmaxHead()
     labelwise = config.crf_loss == "labelwise"
@@ -92,5 +93,5 @@ def random_words(size: int, dimension: int) -> Tensor:
     """Vectors for words without pretrained ones: uniform within sqrt(3 / D) (Ma and Hovy 2016), padding zero."""
     bound = (3 / dimension) ** 0.5
     vectors = torch.empty(size, dimension).uniform_(-bound, bound)
-    vectors[0] = 0
+    vectors[PADDING] = 0
     return vectors

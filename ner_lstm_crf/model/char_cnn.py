@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-__all__ = ["CharCnn"]
+from ner_lstm_crf.features.vocabulary import PADDING
+
+__all__ = ["CharCnn", "gap_of"]
 
 
 class CharCnn(nn.Module):
@@ -26,10 +28,10 @@ class CharCnn(nn.Module):
 
     def __init__(self, characters: int, *, size: int, filters: int, widths: Sequence[int], dropout: float) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(characters, size, padding_idx=0)
+        self.embedding = nn.Embedding(characters, size, padding_idx=PADDING)
         nn.init.uniform_(self.embedding.weight, -((3 / size) ** 0.5), (3 / size) ** 0.5)  # Ma and Hovy 2016, 3.1
         with torch.no_grad():
-            self.embedding.weight[0] = 0
+            self.embedding.weight[PADDING] = 0
         self.convolutions = nn.ModuleList(nn.Conv1d(size, filters, width, padding=width // 2) for width in widths)
         self.dropout = nn.Dropout(dropout)
         self.gap = gap_of(widths)
@@ -48,7 +50,7 @@ class CharCnn(nn.Module):
         embedded = self.embedding(characters).T.unsqueeze(0)  # (1, D, N)
         # A filter of even width has one position more than there are characters.
         scores = torch.cat([conv(embedded)[0, :, : len(characters)] for conv in self.convolutions]).T  # (N, F)
-        scores = scores.masked_fill(characters.eq(0).unsqueeze(1), -torch.inf)
+        scores = scores.masked_fill(characters.eq(PADDING).unsqueeze(1), -torch.inf)
         best = torch.segment_reduce(scores, "max", lengths=lengths + self.gap, axis=0)  # (W, F)
         return self.dropout(best)
 

@@ -11,7 +11,7 @@ into a product over tokens, so loss, decoding and marginals are the same.
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -24,20 +24,23 @@ __all__ = ["CrfHead", "Head", "SoftmaxHead"]
 FORBIDDEN = -1e4
 
 
-class Head(Protocol):
+class Head(nn.Module, ABC):
     """What the network asks of a head. Emissions are (B, T, K), lengths (B,) and at least 1."""
 
+    @abstractmethod
     def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
         """The negative log-likelihood of each sentence's tags (B, T), in nats: (B,)."""
 
+    @abstractmethod
     def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
         """The best tags (B, T), zero beyond the lengths."""
 
+    @abstractmethod
     def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
         """Each token's distribution over tags (B, T, K), zero beyond the lengths."""
 
 
-class SoftmaxHead(nn.Module):
+class SoftmaxHead(Head):
     """Each token by itself: p(tag | token) = softmax of its emissions."""
 
     def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
@@ -54,7 +57,7 @@ class SoftmaxHead(nn.Module):
         return emissions.softmax(-1) * token_mask(lengths, emissions.shape[1]).unsqueeze(2)
 
 
-class CrfHead(nn.Module):
+class CrfHead(Head):
     """A linear-chain conditional random field (Lafferty, McCallum and Pereira 2001).
 
     score(tags) = start[y1] + sum of emissions[t, yt] + sum of transitions[yt, yt+1] + end[yT]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.model.embedding import TokenEmbedding
 from ner_lstm_crf.model.encoder import BiLstm
-from ner_lstm_crf.model.heads import CrfHead, SoftmaxHead
+from ner_lstm_crf.model.heads import Head
 
 __all__ = ["Network"]
 
@@ -22,9 +22,7 @@ class Network(nn.Module):
         head: Turns these emissions into a loss, tags or marginals.
     """
 
-    def __init__(
-        self, embedding: TokenEmbedding, encoder: BiLstm, projection: nn.Linear, head: CrfHead | SoftmaxHead
-    ) -> None:
+    def __init__(self, embedding: TokenEmbedding, encoder: BiLstm, projection: nn.Linear, head: Head) -> None:
         super().__init__()
         self.embedding = embedding
         self.encoder = encoder
