@@ -1,0 +1,74 @@
+"""Settings out of range are refused when they are made, by name."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
+
+from ner_lstm_crf.config import Config, ModelConfig, TrainingConfig
+from ner_lstm_crf.errors import InputError
+
+NUMBERS = [
+    (table, one.name)
+    for table in (ModelConfig, TrainingConfig)
+    for one in fields(table)
+    if one.type in ("int", "float")
+]
+RATES = ["word_dropout", "char_dropout", "input_dropout", "recurrent_dropout", "output_dropout"]
+SHARES = ["momentum", "warmup", "ema_decay"]
+
+
+def test_the_fields_that_hold_numbers_are_found() -> None:
+    assert {name for _, name in NUMBERS} > {*RATES, *SHARES, "epochs", "hidden_size", "learning_rate", "seed"}
+
+
+@pytest.mark.parametrize(("table", "name"), NUMBERS)
+@pytest.mark.parametrize("value", [-1, -0.001, math.nan, math.inf, -math.inf])
+def test_no_number_may_be_negative_or_infinite_or_no_number(
+    table: type[ModelConfig | TrainingConfig], name: str, value: float
+) -> None:
+    with pytest.raises(InputError, match=f"^{name}: expected at least [01].*, got {value}$"):
+        table(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("table", "name"), [*((ModelConfig, name) for name in RATES), *((TrainingConfig, name) for name in SHARES)]
+)
+def test_shares_are_below_one(table: type[ModelConfig | TrainingConfig], name: str) -> None:
+    assert getattr(table(**{name: 0}), name) == 0
+    assert getattr(table(**{name: 0.999}), name) == 0.999
+    with pytest.raises(InputError, match=f"^{name}: expected at least 0 and below 1, got 1"):
+        table(**{name: 1})
+
+
+@pytest.mark.parametrize(
+    ("table", "name"),
+    [
+        *((ModelConfig, name) for name in ("word_size", "char_size", "hidden_size", "layers", "transformer_layers")),
+        *((TrainingConfig, name) for name in ("epochs", "batch_sentences", "batch_tokens")),
+    ],
+)
+def test_what_there_must_be_one_of(table: type[ModelConfig | TrainingConfig], name: str) -> None:
+    assert getattr(table(**{name: 1}), name) == 1
+    with pytest.raises(InputError, match=f"^{name}: expected at least 1, got 0"):
+        table(**{name: 0})
+
+
+@pytest.mark.parametrize("name", ["char_filters", "casing_size", "transformer_size"])
+def test_what_may_be_left_out(name: str) -> None:
+    assert getattr(ModelConfig(**{name: 0}), name) == 0
+
+
+@pytest.mark.parametrize("widths", [(), (0,), (3, -1)])
+def test_filters_have_a_width(widths: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=r"^char_widths: expected widths of at least 1, got \["):
+        ModelConfig(char_widths=widths)
+
+
+def test_a_configuration_is_a_value() -> None:
+    assert Config() == Config(model=ModelConfig(), training=TrainingConfig())
+    assert hash(ModelConfig()) == hash(ModelConfig())
+    with pytest.raises(FrozenInstanceError):
+        Config().model.layers = 2  # type: ignore[misc]
