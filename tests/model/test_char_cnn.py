@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ner_lstm_crf.model.char_cnn import CharCnn, gap_of
+from ner_lstm_crf.model.char_cnn import CharCnn
 
 
 def laid_out(words: list[list[int]], gap: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -36,10 +36,15 @@ def test_padding_never_wins_the_maximum() -> None:
 
 
 def test_a_long_word_costs_the_others_nothing() -> None:
+    torch.manual_seed(0)
     cnn = CharCnn(5, size=3, filters=4, widths=(3,), dropout=0.0)
-    characters, lengths = laid_out([[1] * 5000, [2, 3]], cnn.gap)
-    assert len(characters) == 5002 + 2 * gap_of((3,))
-    assert cnn(characters, lengths).shape == (2, 4)
+    convolved: list[int] = []
+    cnn.convolutions[0].register_forward_hook(lambda module, inputs, output: convolved.append(output.numel()))
+    short = [[2, 3]] * 50
+    alone = cnn(*laid_out(short, cnn.gap))
+    together = cnn(*laid_out([[1] * 5000, *short], cnn.gap))
+    assert convolved[1] - convolved[0] == 4 * (5000 + cnn.gap)  # the long word's own positions, for each filter
+    torch.testing.assert_close(together[1:], alone)
 
 
 def test_gradients_reach_embedding_and_filters_but_not_the_padding() -> None:

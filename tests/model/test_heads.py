@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
 
 from ner_lstm_crf.data.schemes import SCHEMES
-from ner_lstm_crf.model.heads import CrfHead, SoftmaxHead, token_mask
+from ner_lstm_crf.model.heads import CrfHead, Head, SoftmaxHead, token_mask
 
 LENGTHS = torch.tensor([5, 1, 3])
 TAGS = SCHEMES["BIEO"].tags(["LOC", "PER"])
@@ -88,7 +91,7 @@ def test_forbidden_moves_get_no_gradient_and_allowed_ones_do(labelwise: bool) ->
 
 
 @pytest.mark.parametrize("head", [bieo_head(), SoftmaxHead()], ids=["crf", "softmax"])
-def test_results_do_not_depend_on_what_lies_beyond_the_length(head: CrfHead | SoftmaxHead) -> None:
+def test_results_do_not_depend_on_what_lies_beyond_the_length(head: Head) -> None:
     torch.manual_seed(0)
     emissions = torch.randn(3, 5, len(TAGS))
     changed = emissions.masked_fill(~token_mask(LENGTHS, 5).unsqueeze(2), 1e4)
@@ -96,3 +99,90 @@ def test_results_do_not_depend_on_what_lies_beyond_the_length(head: CrfHead | So
     assert torch.equal(head.loss(emissions, tags, LENGTHS), head.loss(changed, tags, LENGTHS))
     assert torch.equal(head.decode(emissions, LENGTHS), head.decode(changed, LENGTHS))
     assert torch.equal(head.marginals(emissions, LENGTHS), head.marginals(changed, LENGTHS))
+
+
+def random_head(tags: int, *, labelwise: bool) -> CrfHead:
+    """A head in double precision with random scores, which forbids about a third of all moves, but never O O O."""
+    allowed = [torch.rand(*shape) < 0.7 for shape in ((tags,), (tags, tags), (tags,))]
+    for table in allowed:
+        table.view(-1)[0] = True
+    head = CrfHead(*allowed, labelwise=labelwise).double()
+    with torch.no_grad():
+        for scores in head.parameters():
+            scores.normal_(std=2)
+    return head
+
+
+def legal_paths(head: CrfHead, length: int) -> list[tuple[int, ...]]:
+    def legal(path: tuple[int, ...]) -> bool:
+        inner = all(head.transitions_allowed[move] for move in pairwise(path))
+        return bool(inner and head.start_allowed[path[0]] and head.end_allowed[path[-1]])
+
+    return [path for path in product(range(len(head.start_allowed)), repeat=length) if legal(path)]
+
+
+def path_scores(head: CrfHead, emissions: Tensor, paths: Tensor) -> Tensor:
+    """The score of each path (P, n), term by term as the class's docstring has it: (P,)."""
+    score = head.start_transitions[paths[:, 0]] + head.end_transitions[paths[:, -1]]
+    score = score + sum(emissions[t, paths[:, t]] for t in range(paths.shape[1]))
+    return score + sum(head.transitions[paths[:, t], paths[:, t + 1]] for t in range(paths.shape[1] - 1))
+
+
+def loss_by_enumeration(head: CrfHead, emissions: Tensor, path: tuple[int, ...]) -> Tensor:
+    """The loss of one sentence with tags `path`, from the scores of all its legal paths."""
+    paths = legal_paths(head, len(path))
+    scores = path_scores(head, emissions, torch.tensor(paths))
+    if not head.labelwise:
+        return scores.logsumexp(0) - scores[paths.index(path)]
+    log_marginals = [
+        scores[[other[place] == tag for other in paths]].logsumexp(0) - scores.logsumexp(0)
+        for place, tag in enumerate(path)
+    ]
+    return -torch.stack(log_marginals).sum()
+
+
+LENGTHS_OF_SENTENCES = st.lists(st.integers(1, 5), min_size=1, max_size=3)
+
+
+@settings(max_examples=25)
+@given(st.integers(1, 4), LENGTHS_OF_SENTENCES, st.booleans(), st.integers(0, 2**32 - 1))
+def test_loss_and_its_gradients_are_those_of_the_sum_over_all_legal_paths(
+    tags: int, lengths: list[int], labelwise: bool, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    head = random_head(tags, labelwise=labelwise)
+    emissions = (3 * torch.randn(len(lengths), max(lengths), tags, dtype=torch.float64)).requires_grad_()
+    weights = torch.rand(len(lengths), dtype=torch.float64)
+    given_paths, padded = [], torch.zeros(len(lengths), max(lengths), dtype=torch.int64)
+    for row, length in enumerate(lengths):
+        paths = legal_paths(head, length)
+        given_paths.append(paths[int(torch.randint(len(paths), ()))])
+        padded[row, :length] = torch.tensor(given_paths[-1])
+
+    found = head.loss(emissions, padded, torch.tensor(lengths))
+    expected = torch.stack([loss_by_enumeration(head, emissions[row], path) for row, path in enumerate(given_paths)])
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    inputs = [emissions, head.start_transitions, head.transitions, head.end_transitions]
+    gradients, oracle = (
+        torch.autograd.grad((loss * weights).sum(), inputs, materialize_grads=True) for loss in (found, expected)
+    )
+    for gradient, wanted in zip(gradients, oracle, strict=True):
+        torch.testing.assert_close(gradient, wanted, rtol=1e-9, atol=1e-9)
+
+
+@settings(max_examples=25)
+@given(st.integers(1, 4), LENGTHS_OF_SENTENCES, st.integers(0, 2**32 - 1))
+def test_marginals_and_best_path_are_those_of_all_legal_paths(tags: int, lengths: list[int], seed: int) -> None:
+    torch.manual_seed(seed)
+    head = random_head(tags, labelwise=False)
+    emissions = 3 * torch.randn(len(lengths), max(lengths), tags, dtype=torch.float64)
+    marginals = head.marginals(emissions, torch.tensor(lengths))
+    best = head.decode(emissions, torch.tensor(lengths))
+    for row, length in enumerate(lengths):
+        paths = torch.tensor(legal_paths(head, length))
+        scores = path_scores(head, emissions[row], paths).detach()
+        chosen = torch.nn.functional.one_hot(paths, tags).double()  # (P, n, K)
+        expected = torch.zeros(max(lengths), tags, dtype=torch.float64)
+        expected[:length] = torch.einsum("p,pnk->nk", scores.softmax(0), chosen)
+        torch.testing.assert_close(marginals[row], expected, rtol=1e-9, atol=1e-9)
+        assert best[row].tolist() == paths[scores.argmax()].tolist() + [0] * (max(lengths) - length)
