@@ -1,18 +1,18 @@
 """A tagger's directory: what it is (JSON) and its weights (safetensors). Nothing is ever pickled.
 
-    config.json          the format's version, the shape of the network, the labels
-    vocabulary.json      words and characters
-    model.safetensors    the weights, with a digest of all three files' contents
-    transformer/         the transformer's own files, where there is one
+    config.json                  the format's version, the shape of the network, the labels, the transformer's folder
+    vocabulary.json              words and characters
+    model.safetensors            the weights, with a digest of all three files' contents
+    transformer-0123456789ab/    the transformer's own files, where there is one (see `transformer_files`)
 
-Every file is written beside its place and renamed into it, so that a full disk or a kill leaves the old one whole.
+A new model takes the place of the old one by a single rename (see `write_together`), so that a full disk or a kill
+leaves one of the two, whole.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -27,18 +27,33 @@ from ner_lstm_crf.features.vocabulary import Vocabulary, WordVocabulary
 from ner_lstm_crf.model.embedding import WordEmbedding
 from ner_lstm_crf.presets import merge_config
 from ner_lstm_crf.tasks.assembly import Assembly, featurizer_for, network_for, transformer_for
-from ner_lstm_crf.tasks.storage import read_tensors, read_text, tensor_writer, text_writer, write_together
+from ner_lstm_crf.tasks.storage import (
+    Writer,
+    located,
+    make_directory,
+    read_tensors,
+    read_text,
+    tensor_writer,
+    text_writer,
+    write_together,
+)
+from ner_lstm_crf.tasks.transformer_files import (
+    check_transformer,
+    remember_transformer,
+    remove_other_transformers,
+    save_transformer,
+)
 
 __all__ = ["copy_model", "is_model", "load_assembly", "save_assembly"]
 
 FORMAT, VERSION = "ner_lstm_crf", 1
-CONFIG, VOCABULARY, WEIGHTS, TRANSFORMER = "config.json", "vocabulary.json", "model.safetensors", "transformer"
+CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocabulary.json", "model.safetensors"
 _TRANSFORMER_WEIGHTS = "embedding.contextual.transformer."
 
 
 def is_model(directory: Path) -> bool:
     """Whether the directory holds a model."""
-    return (directory / CONFIG).exists() or (directory / WEIGHTS).exists()
+    return any(located(directory, name).exists() for name in (CONFIG, WEIGHTS))
 
 
 def save_assembly(assembly: Assembly, directory: Path) -> None:
@@ -47,30 +62,19 @@ def save_assembly(assembly: Assembly, directory: Path) -> None:
     Raises:
         InputError: If it cannot be written; what was there before is unharmed.
     """
-    description = {
-        "format": FORMAT,
-        "version": VERSION,
-        "labels": list(assembly.featurizer.labels),
-        "model": asdict(assembly.config),
-    }
-    vocabulary = {
-        "words": assembly.featurizer.words.to_json(),
-        "characters": assembly.featurizer.characters.to_json(),
-    }
-    config_text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
-    vocabulary_text = json.dumps(vocabulary, ensure_ascii=False) + "\n"
+    make_directory(directory)
+    transformer = _save_transformer(assembly, directory)
+    config = _config_text(assembly, transformer)
+    vocabulary = _vocabulary_text(assembly)
     tensors = _weights(assembly)
-    digests = {"digest": _digest(config_text, vocabulary_text, tensors)}
-    directory.mkdir(parents=True, exist_ok=True)
-    if assembly.config.transformer is not None:
-        _save_transformer(assembly, directory / TRANSFORMER)
-    write_together(
-        {
-            directory / VOCABULARY: text_writer(vocabulary_text),
-            directory / CONFIG: text_writer(config_text),
-            directory / WEIGHTS: tensor_writer(tensors, digests),
-        }
-    )
+    files: dict[str, Writer] = {
+        CONFIG: text_writer(config),
+        WEIGHTS: tensor_writer(tensors, {"digest": _digest(config, vocabulary, tensors)}),
+    }
+    if not _holds(directory, VOCABULARY, vocabulary):  # of 400,000 words, and the same in each epoch
+        files[VOCABULARY] = text_writer(vocabulary)
+    write_together(directory, files)
+    remove_other_transformers(directory, transformer)
 
 
 def copy_model(source: Path, target: Path) -> None:
@@ -91,14 +95,14 @@ def load_assembly(directory: str | Path) -> Assembly:
     folder = Path(directory)
     if not folder.is_dir():
         raise InputError("expected the directory of a model, found no such directory", path=folder)
-    config_text, vocabulary_text = (read_text(folder / name) for name in (CONFIG, VOCABULARY))
+    config_text, vocabulary_text = (read_text(located(folder, name)) for name in (CONFIG, VOCABULARY))
     description = _description(folder / CONFIG, config_text)
-    tensors, metadata = read_tensors(folder / WEIGHTS)
+    tensors, metadata = read_tensors(located(folder, WEIGHTS))
     if metadata.get("digest") != _digest(config_text, vocabulary_text, tensors):
         raise InputError("the model is damaged: its files do not belong together or have changed", path=folder)
     config = merge_config(Config(), {"model": description["model"]}, path=folder / CONFIG).model
+    source = None if config.transformer is None else check_transformer(folder, description.get("transformer_files"))
     vocabulary = json.loads(vocabulary_text)
-    source = folder / TRANSFORMER if config.transformer is not None else None
     featurizer = featurizer_for(
         config,
         WordVocabulary.from_json(vocabulary["words"]),
@@ -107,10 +111,38 @@ def load_assembly(directory: str | Path) -> Assembly:
         source,
     )
     word = WordEmbedding(tensors["embedding.word.trained"], tensors["embedding.word.reserve"])
-    network = network_for(config, featurizer, word, transformer_for(config, source))
+    transformer = transformer_for(config, source)
+    if transformer is not None and source is not None:
+        remember_transformer(transformer, source.name)
+    network = network_for(config, featurizer, word, transformer)
     _load_weights(network, tensors, folder / WEIGHTS)
     network.eval()
     return Assembly(config, featurizer, network)
+
+
+def _config_text(assembly: Assembly, transformer: str | None) -> str:
+    description = {
+        "format": FORMAT,
+        "version": VERSION,
+        "labels": list(assembly.featurizer.labels),
+        "model": asdict(assembly.config),
+        "transformer_files": transformer,
+    }
+    return json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+
+
+def _vocabulary_text(assembly: Assembly) -> str:
+    featurizer = assembly.featurizer
+    vocabulary = {"words": featurizer.words.to_json(), "characters": featurizer.characters.to_json()}
+    return json.dumps(vocabulary, ensure_ascii=False) + "\n"
+
+
+def _holds(directory: Path, name: str, text: str) -> bool:
+    """Whether the file in the directory has this text already."""
+    try:
+        return read_text(located(directory, name)) == text
+    except InputError:
+        return False
 
 
 def _weights(assembly: Assembly) -> dict[str, Tensor]:
@@ -135,25 +167,12 @@ def _load_weights(network: torch.nn.Module, tensors: Mapping[str, Tensor], path:
         raise InputError(f"the weights do not fit the configuration: {(missing + unexpected)[0]}", path=path)
 
 
-def _save_transformer(assembly: Assembly, folder: Path) -> None:
-    """Write the transformer's files, unless those of the same one are there, and it is frozen: they cannot differ."""
+def _save_transformer(assembly: Assembly, directory: Path) -> str | None:
+    """Write the transformer's files, where there is one; returns the name of their folder."""
     contextual, subtokenizer = assembly.network.embedding.contextual, assembly.featurizer.subtokenizer
-    if contextual is None or subtokenizer is None or (folder.is_dir() and _is_frozen_twin(assembly, folder.parent)):
-        return
-    fresh = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    contextual.transformer.save(fresh)
-    subtokenizer.save(fresh)
-    shutil.rmtree(folder, ignore_errors=True)
-    fresh.rename(folder)
-
-
-def _is_frozen_twin(assembly: Assembly, directory: Path) -> bool:
-    """Whether the model in the directory has the same transformer as the assembly, trained by neither."""
-    if assembly.config.fine_tune or not (directory / CONFIG).is_file():
-        return False
-    old = _description(directory / CONFIG, read_text(directory / CONFIG))["model"]
-    return old.get("transformer") == assembly.config.transformer and not old.get("fine_tune")
+    if contextual is None or subtokenizer is None:
+        return None
+    return save_transformer(contextual.transformer, subtokenizer, directory)
 
 
 def _description(path: Path, text: str) -> dict[str, Any]:

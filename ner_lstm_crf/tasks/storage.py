@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -14,9 +17,14 @@ from torch import Tensor
 from ner_lstm_crf.errors import InputError
 
 __all__ = [
+    "Writer",
     "append_line",
+    "located",
+    "make_directory",
+    "read_json",
     "read_tensors",
     "read_text",
+    "seal",
     "tensor_writer",
     "text_writer",
     "write_tensors",
@@ -27,9 +35,11 @@ __all__ = [
 Writer: TypeAlias = Callable[[Path], object]
 """Writes a file at a path."""
 
+_DRAFT, _READY = ".files.new", ".files.ready"
 
-def read_text(path: Path) -> str:
-    """A text file of a model.
+
+def read_text(path: Path, what: str = "model") -> str:
+    """A text file that is part of `what`.
 
     Raises:
         InputError: If the file is missing or unreadable.
@@ -37,24 +47,48 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError("expected a model, but this file is missing", path=path) from None
+        raise InputError(f"expected a {what}, but this file is missing", path=path) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the model is damaged: {error}", path=path) from error
+        raise InputError(f"the {what} is damaged: {error}", path=path) from error
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a safetensors file and its metadata.
+def read_json(path: Path, what: str = "model") -> Any:
+    """The value in a JSON file that is part of `what`.
+
+    Raises:
+        InputError: If the file is missing or unreadable.
+    """
+    try:
+        return json.loads(read_text(path, what))
+    except json.JSONDecodeError as error:
+        raise InputError(f"the {what} is damaged: {error}", path=path) from error
+
+
+def read_tensors(path: Path, what: str = "model") -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a safetensors file that is part of `what`, and its metadata.
 
     Raises:
         InputError: If the file is missing or damaged.
     """
     if not path.is_file():
-        raise InputError("expected a model, but this file is missing", path=path)
+        raise InputError(f"expected a {what}, but this file is missing", path=path)
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise InputError(f"the model is damaged: {error}", path=path) from error
+        raise InputError(f"the {what} is damaged: {error}", path=path) from error
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and those above it, unless it is there.
+
+    Raises:
+        InputError: If that is not possible.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"expected a directory that can be written: {error}", path=path) from error
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
@@ -63,7 +97,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     Raises:
         InputError: If it cannot be written.
     """
-    write_together({path: tensor_writer(tensors, metadata)})
+    _write_alone(path, tensor_writer(tensors, metadata))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -72,7 +106,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         InputError: If it cannot be written.
     """
-    write_together({path: text_writer(text)})
+    _write_alone(path, text_writer(text))
 
 
 def tensor_writer(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Writer:
@@ -85,29 +119,47 @@ def text_writer(text: str) -> Writer:
     return lambda fresh: fresh.write_text(text, encoding="utf-8")
 
 
-def write_together(files: Mapping[Path, Writer]) -> None:
+def write_together(directory: Path, files: Mapping[str, Writer]) -> None:
     """Write files that belong together in place of the old ones, or leave all the old ones whole.
+
+    They are written into a folder of their own, and one rename decides: from then on `located` finds the new ones.
+    Only then do they go to their places, one after another; if a kill comes in between, the next write sees to it.
+
+    Args:
+        directory: Where the files go; it exists.
+        files: What writes each of them, by name.
 
     Raises:
         InputError: If one cannot be written.
     """
-    fresh = {path: path.with_name(f".{path.name}.new") for path in files}
-    path = next(iter(files))
+    draft, path = directory / _DRAFT, directory
     try:
-        for path, write in files.items():
-            fresh[path].unlink(missing_ok=True)
-            fresh[path].touch()
-            mode = fresh[path].stat().st_mode  # what the user's umask allows; safetensors would leave it to them alone
-            write(fresh[path])
-            fresh[path].chmod(mode)
-            with fresh[path].open("rb+") as file:
-                os.fsync(file.fileno())
-        for path in files:
-            fresh[path].replace(path)
+        _settle(directory)
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        for name, write in files.items():
+            path = directory / name
+            _write_sealed(draft / name, write)
+        draft.rename(directory / _READY)
     except (OSError, SafetensorError) as error:
-        for draft in fresh.values():
-            draft.unlink(missing_ok=True)
         raise InputError(f"could not be written, the old file is unharmed: {error}", path=path) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    with suppress(OSError):  # they are found where they are
+        _settle(directory)
+
+
+def located(directory: Path, name: str) -> Path:
+    """Where the file is that `write_together` wrote: in its place, unless a kill kept it from getting there."""
+    ready = directory / _READY / name
+    return ready if ready.exists() else directory / name
+
+
+def seal(path: Path, mode: int) -> None:
+    """Give a file the permissions `mode` and wait until it is on the disk."""
+    path.chmod(mode)
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def append_line(path: Path, line: str) -> None:
@@ -121,3 +173,30 @@ def append_line(path: Path, line: str) -> None:
             file.write(line + "\n")
     except OSError as error:
         raise InputError(f"could not be written: {error}", path=path) from error
+
+
+def _settle(directory: Path) -> None:
+    """Move what `write_together` has ready to its place."""
+    ready = directory / _READY
+    if ready.is_dir():
+        for path in ready.iterdir():
+            path.replace(directory / path.name)
+        ready.rmdir()
+
+
+def _write_alone(path: Path, write: Writer) -> None:
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        _write_sealed(fresh, write)
+        fresh.replace(path)
+    except (OSError, SafetensorError) as error:
+        fresh.unlink(missing_ok=True)
+        raise InputError(f"could not be written, the old file is unharmed: {error}", path=path) from error
+
+
+def _write_sealed(path: Path, write: Writer) -> None:
+    path.unlink(missing_ok=True)
+    path.touch()
+    mode = path.stat().st_mode  # what the user's umask allows; safetensors would leave it to them alone
+    write(path)
+    seal(path, mode)

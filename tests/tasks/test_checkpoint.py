@@ -15,6 +15,7 @@ from ner_lstm_crf.config import Config
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors import Vectors
+from ner_lstm_crf.features.vocabulary import WordVocabulary
 from ner_lstm_crf.tasks import storage
 from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
 from ner_lstm_crf.tasks.prediction import predict_tags
@@ -122,7 +123,72 @@ def test_the_old_model_survives_a_write_that_fails(copy: Path, monkeypatch: pyte
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(storage, "save_file", full)
-    with pytest.raises(InputError, match="the old file is unharmed: .*No space left"):
+    with pytest.raises(InputError, match=r"the old file is unharmed: .*No space left"):
         save_assembly(assembly, copy)
     assert {path.name: path.read_bytes() for path in copy.iterdir()} == before
     load_assembly(copy)
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+def kill_at(patch: pytest.MonkeyPatch, step: int) -> None:
+    """End the process before change number `step` of the file system."""
+    left = step
+
+    def counted(change: Callable[..., object]) -> Callable[..., object]:
+        def run(*args: object, **options: object) -> object:
+            nonlocal left
+            left -= 1
+            if left < 0:  # and so for every further one: the dead do not clean up
+                raise Killed
+            return change(*args, **options)
+
+        return run
+
+    for owner, name in [
+        *((Path, name) for name in ("mkdir", "rename", "replace", "rmdir", "touch", "unlink", "write_text")),
+        (storage, "save_file"),
+        (shutil, "rmtree"),
+    ]:
+        patch.setattr(owner, name, counted(getattr(owner, name)))
+
+
+def test_a_kill_at_any_time_leaves_the_old_or_the_new_model_whole(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ends before each change of the directory in turn; the next save goes well whatever was left."""
+    old, new = load_assembly(saved), load_assembly(saved)
+    words = (*new.featurizer.words.symbols[:-1], "another")  # so that all three files are others
+    new.featurizer.words = WordVocabulary(words, new.featurizer.words.counts)
+    found, ended = [], False
+    while not ended:
+        directory = Path(shutil.copytree(saved, tmp_path / str(len(found))))
+        with monkeypatch.context() as patch:
+            kill_at(patch, len(found))
+            try:
+                save_assembly(new, directory)
+                ended = True
+            except Killed:
+                pass
+        found.append(load_assembly(directory).featurizer.words == new.featurizer.words)
+        save_assembly(old, directory)
+        assert load_assembly(directory).featurizer.words == old.featurizer.words
+        assert {path.name for path in directory.iterdir()} == {path.name for path in saved.iterdir()}
+    assert found == sorted(found)
+    assert found.count(False) > 5
+    assert found.count(True) > 3
+
+
+def test_an_unchanged_vocabulary_is_not_written_again(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (copy / "vocabulary.json").stat()
+    save_assembly(load_assembly(copy), copy)
+    after = (copy / "vocabulary.json").stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_a_directory_that_cannot_be_made_is_named(saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="expected a directory that can be written"):
+        save_assembly(load_assembly(saved), tmp_path / "file" / "model")
