@@ -14,7 +14,7 @@ def plot_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: Path
     """Draw the training loss and the dev F1 of each epoch.
 
     Args:
-        histories: The reports of each run's epochs (see `runs.read_history`) by the run's name.
+        histories: The reports of each run's epochs (see `run_files.read_history`) by the run's name.
         path: The picture to write; its suffix says in which format.
 
     Returns:

@@ -36,11 +36,13 @@ def predict_tags(
     was_training = network.training
     network.eval()
     done = 0
-    for batch in batches_by_length(lengths, sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS):
-        best = network.decode(featurizer.collate([sentences[number] for number in batch])).numpy()
-        for row, number in enumerate(batch):
-            tags[number] = best[row, : lengths[number]]
-        done += len(batch)
-        progress(done, len(sentences))
-    network.train(was_training)
+    try:
+        for batch in batches_by_length(lengths, sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS):
+            best = network.decode(featurizer.collate([sentences[number] for number in batch])).numpy()
+            for row, number in enumerate(batch):
+                tags[number] = best[row, : lengths[number]]
+            done += len(batch)
+            progress(done, len(sentences))
+    finally:
+        network.train(was_training)
     return tags

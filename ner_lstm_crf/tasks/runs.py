@@ -1,9 +1,7 @@
 """One training run and its directory.
 
-config.json, vocabulary.json, model.safetensors    the best model so far (see `checkpoint`)
-run.json               the configuration and the data, to know a run again
-history.jsonl          one report per epoch
-resume.safetensors     what is needed to continue; gone once training has ended
+config.json, vocabulary.json, model.safetensors, transformer-*/    the best model so far (see `checkpoint`)
+run.json, history.jsonl, resume.safetensors                        its training (see `run_files`)
 """
 
 from __future__ import annotations
@@ -12,26 +10,29 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ner_lstm_crf.config import Config
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ner_lstm_crf.config import Config, ModelConfig
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.batch import Encoded
-from ner_lstm_crf.features.subtokens import SubTokens
+from ner_lstm_crf.features.subtokens import SubTokenizer
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.model.transformer import contextual_vectors
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.tasks.assembly import Assembly, assemble
+from ner_lstm_crf.tasks.assembly import assemble, transformer_for
 from ner_lstm_crf.tasks.checkpoint import is_model, save_assembly
-from ner_lstm_crf.tasks.storage import append_line, read_tensors, read_text, write_tensors, write_text
+from ner_lstm_crf.tasks.run_files import HISTORY, RESUME, RUN, forget_after, is_finished, read_run
+from ner_lstm_crf.tasks.storage import append_line, make_directory, read_tensors, write_tensors, write_text
 from ner_lstm_crf.tasks.training import DevSet, EpochReport, Trainer
 
-__all__ = ["Data", "check_free", "forget_run", "has_begun", "hold_out", "read_history", "train_run"]
-
-RUN, HISTORY, RESUME = "run.json", "history.jsonl", "resume.safetensors"
+__all__ = ["Data", "check_free", "forget_run", "has_begun", "hold_out", "read_with_transformer", "train_run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +43,25 @@ class Data:
         train: Training sentences.
         dev: What the best epoch is chosen by; may be empty.
         vectors: Pretrained word vectors, or None.
+        contextual: What a frozen transformer makes of the tokens of `train` and then of `dev` (N, D); None where it
+            has not read them (see `read_with_transformer`).
     """
 
     train: Sequence[Sentence]
     dev: Sequence[Sentence] = ()
     vectors: Vectors | None = None
+    contextual: npt.NDArray[np.float16] | None = field(default=None, repr=False, compare=False)
 
     def fingerprint(self) -> str:
-        """SHA-256 of all tokens and spans, to know the same data again."""
+        """SHA-256 of all tokens, spans and vectors, to know the same data again."""
         digest = hashlib.sha256()
         for part in (self.train, self.dev):
             for sentence in part:
                 digest.update(repr((sentence.words, [tuple(span) for span in sentence.spans])).encode())
             digest.update(b"\0")
         if self.vectors is not None:
-            digest.update(self.vectors.matrix.tobytes())
+            digest.update(repr((self.vectors.words, self.vectors.matrix.shape)).encode())
+            digest.update(np.ascontiguousarray(self.vectors.matrix).data)
         return digest.hexdigest()
 
 
@@ -90,24 +95,22 @@ def train_run(
         directory: Where the run lives.
         resume: Whether to go on with a run that was interrupted; the result is that of an unbroken run.
         overwrite: Whether a model in the directory may be replaced.
-        progress: Told the batches of the current epoch done so far.
+        progress: Told the batches of the current epoch done so far, and before the first the sentences that a frozen
+            transformer has read, unless `data` brings what it makes of them.
 
     Raises:
         InputError: If the directory holds a model and neither `resume` nor `overwrite` is given; if the run to resume
-            is not there or was another; if nothing can be written.
+            is not there, is damaged or was another; if nothing can be written.
     """
     run = {"config": asdict(config), "data": data.fingerprint()}
     if resume:
         check_same_run(directory, run)
-        if _is_finished(directory):
+        if is_finished(directory):
             return
     else:
         begin(directory, run, overwrite=overwrite)
-    trainer = prepare(data, config)
-    if (directory / RESUME).is_file():
-        tensors, metadata = read_tensors(directory / RESUME)
-        trainer.restore(tensors, json.loads(metadata["numbers"]))
-    _forget_after(directory / HISTORY, trainer.epoch)
+    trainer = prepare(data, config, progress)
+    _restore(trainer, directory)
     with closing(trainer.run(progress)) as reports:
         for report in reports:
             if report.best:
@@ -142,8 +145,8 @@ def forget_run(directory: Path) -> None:
 def begin(directory: Path, run: dict[str, Any], *, overwrite: bool) -> None:
     """Make the directory of a new run, or clear that of an old one."""
     check_free(directory, overwrite=overwrite)
+    make_directory(directory)
     try:
-        directory.mkdir(parents=True, exist_ok=True)
         for name in (HISTORY, RESUME):
             (directory / name).unlink(missing_ok=True)
     except OSError as error:
@@ -151,8 +154,9 @@ def begin(directory: Path, run: dict[str, Any], *, overwrite: bool) -> None:
     write_text(directory / RUN, json.dumps(run | {"finished": False}, indent=2) + "\n")
 
 
-def prepare(data: Data, config: Config) -> Trainer:
+def prepare(data: Data, config: Config, progress: Progress = silent) -> Trainer:
     """The trainer of a new network for the data."""
+    data = read_with_transformer(data, config.model, progress)
     assembly = assemble(
         data.train,
         config.model,
@@ -160,34 +164,46 @@ def prepare(data: Data, config: Config) -> Trainer:
         freeze_vectors=config.training.freeze_vectors,
         seed=config.training.seed,
     )
-    train = [assembly.featurizer.encode_gold(sentence) for sentence in data.train]
-    dev = [assembly.featurizer.encode(sentence.words) for sentence in data.dev]
-    train, dev = with_contextual(assembly, train), with_contextual(assembly, dev)
+    encoded = [assembly.featurizer.encode_gold(sentence) for sentence in data.train]
+    encoded += [assembly.featurizer.encode(sentence.words) for sentence in data.dev]
+    if data.contextual is not None and not config.model.fine_tune:
+        encoded = _with_contextual(encoded, data.contextual)
+    train, dev = encoded[: len(data.train)], encoded[len(data.train) :]
     return Trainer(assembly, train, DevSet(data.dev, dev) if dev else None, config.training)
 
 
-def with_contextual(assembly: Assembly, sentences: Sequence[Encoded], progress: Progress = silent) -> list[Encoded]:
-    """The sentences with what a frozen transformer makes of them, so that each epoch need not run it again."""
-    contextual = assembly.network.embedding.contextual
-    if contextual is None or assembly.config.fine_tune:
-        return list(sentences)
-    subtokens = [sentence.subtokens for sentence in sentences if isinstance(sentence.subtokens, SubTokens)]
-    vectors = contextual_vectors(contextual.transformer, subtokens, progress=progress)
-    return [
-        replace(sentence, subtokens=None, contextual=vector)
-        for sentence, vector in zip(sentences, vectors, strict=True)
-    ]
+def read_with_transformer(data: Data, config: ModelConfig, progress: Progress = silent) -> Data:
+    """The data with what the frozen transformer of `config` makes of them, so that no epoch or run need ask it again.
+
+    Args:
+        data: The data; they are returned as they are if they have it, or there is no frozen transformer.
+        config: Names the transformer.
+        progress: Told how many sentences it has read.
+
+    Raises:
+        InputError: If the transformer cannot be read.
+    """
+    if config.fine_tune or data.contextual is not None:
+        return data
+    transformer = transformer_for(config)
+    if transformer is None or config.transformer is None:
+        return data
+    subtokenizer = SubTokenizer.from_pretrained(config.transformer)
+    subtokens = [subtokenizer.encode(sentence.words) for sentence in (*data.train, *data.dev)]
+    vectors = contextual_vectors(transformer, subtokens, progress=progress)
+    return replace(data, contextual=torch.cat(vectors).numpy())
 
 
-def read_history(directory: Path) -> list[dict[str, Any]]:
-    """The reports of a run's epochs, as `EpochReport.to_json` wrote them."""
-    return [json.loads(line) for line in read_text(directory / HISTORY).splitlines()]
+def _with_contextual(sentences: Sequence[Encoded], vectors: npt.NDArray[np.float16]) -> list[Encoded]:
+    """The sentences with the vectors of their tokens in place of the sub-tokens."""
+    parts = torch.split(torch.from_numpy(vectors), [len(sentence) for sentence in sentences])
+    return [replace(sentence, subtokens=None, contextual=part) for sentence, part in zip(sentences, parts, strict=True)]
 
 
 def _keep(trainer: Trainer, directory: Path) -> None:
     """Write what is needed to continue, or note that nothing is left to do."""
     if trainer.finished:
-        run = json.loads(read_text(directory / RUN))
+        run = read_run(directory)
         write_text(directory / RUN, json.dumps(run | {"finished": True}, indent=2) + "\n")
         (directory / RESUME).unlink(missing_ok=True)
     else:
@@ -199,7 +215,7 @@ def check_same_run(directory: Path, run: dict[str, Any]) -> None:
     """Refuse to resume a run that is not there, or was another."""
     if not has_begun(directory):
         raise InputError("expected a run to resume, found none", path=directory)
-    old, new = json.loads(read_text(directory / RUN)), json.loads(json.dumps(run))
+    old, new = read_run(directory), json.loads(json.dumps(run))
     for table, values in new["config"].items():
         for key, value in values.items():
             was = old["config"][table].get(key)
@@ -209,11 +225,13 @@ def check_same_run(directory: Path, run: dict[str, Any]) -> None:
         raise InputError("the run to resume had other training data, dev data or vectors", path=directory)
 
 
-def _is_finished(directory: Path) -> bool:
-    return bool(json.loads(read_text(directory / RUN))["finished"])
-
-
-def _forget_after(path: Path, epoch: int) -> None:
-    """Drop the reports of epochs that will be trained again."""
-    lines = read_text(path).splitlines() if path.exists() else []
-    write_text(path, "".join(line + "\n" for line in lines[:epoch]))
+def _restore(trainer: Trainer, directory: Path) -> None:
+    """Let the trainer go on after the last whole epoch of the run in the directory, if there was one."""
+    path = directory / RESUME
+    if path.is_file():
+        tensors, metadata = read_tensors(path, "run")
+        try:
+            trainer.restore(tensors, json.loads(metadata.get("numbers", "{}")))
+        except ValueError as error:
+            raise InputError(f"the run to resume is damaged: {error}", path=path) from error
+    forget_after(directory, trainer.epoch)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from math import ceil
 from typing import Any
 
@@ -43,7 +44,8 @@ class EpochReport:
     Attributes:
         epoch: Its number, from 1.
         epochs: How many there will be at most.
-        loss: Mean negative log-likelihood of a training token, in nats.
+        loss: Mean negative log-likelihood of a training token, in nats: that of whole sentences, or with the label-wise
+            loss the sum of the tokens' negative log marginals, over the number of tokens.
         seconds: Time spent training.
         tokens_per_second: Training tokens per second.
         learning_rate: The learning rate of its last step.
@@ -64,7 +66,7 @@ class EpochReport:
 
     def to_json(self) -> dict[str, Any]:
         """The report as a line of `history.jsonl`."""
-        values = {key: value for key, value in asdict(self).items() if key not in ("dev", "last")}
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("dev", "last")}
         return values | {"dev": self.dev.to_json() if self.dev else None}
 
 
@@ -195,8 +197,9 @@ class Trainer:
         """Take up the state that `state` returned.
 
         Raises:
-            KeyError: If something is missing.
+            ValueError: If something is missing, or it is the state of another network; nothing was taken up then.
         """
+        self._check_state(tensors, numbers)
         with torch.no_grad():
             for name, weight in _trained(self.assembly):
                 weight.copy_(tensors[f"network.{name}"])
@@ -204,13 +207,29 @@ class Trainer:
                 weight.copy_(tensors[f"average.{number}"])
         optimizer = self.optimizer.state_dict()
         for name, tensor in tensors.items():
-            kind, _, rest = name.partition(".")
-            if kind == "optimizer":
-                index, _, key = rest.partition(".")
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".")
                 optimizer["state"].setdefault(int(index), {})[key] = tensor
         self.optimizer.load_state_dict(optimizer)
-        self.epoch, self.best_epoch = int(numbers["epoch"]), int(numbers["best_epoch"])
-        self.best_f1, self.average.steps = float(numbers["best_f1"]), int(numbers["average_steps"])
+        self.epoch, self.best_epoch = numbers["epoch"], numbers["best_epoch"]
+        self.best_f1, self.average.steps = numbers["best_f1"], numbers["average_steps"]
+
+    def _check_state(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        own_tensors, own_numbers = self.state()
+        shapes = {name: tensor.shape for name, tensor in own_tensors.items() if not name.startswith("optimizer.")}
+        weights = [weight.shape for group in self.optimizer.param_groups for weight in group["params"]]
+        # What an optimizer keeps of a weight has the weight's shape, or is a single number.
+        for name, tensor in tensors.items():
+            match = re.fullmatch(r"optimizer\.(\d+)\.\w+", name)
+            if match and int(match[1]) < len(weights):
+                shapes[name] = weights[int(match[1])] if tensor.ndim else tensor.shape
+        differing = sorted(name for name in {*shapes, *tensors} if _shape(tensors, name) != shapes.get(name))
+        if differing:
+            raise ValueError(f"expected the state of the same network, '{differing[0]}' differs")
+        if not isinstance(numbers, Mapping) or any(
+            type(numbers.get(name)) is not type(own) for name, own in own_numbers.items()
+        ):
+            raise ValueError(f"expected the numbers {', '.join(own_numbers)}, got {numbers!r}")
 
 
 def evaluate_encoded(assembly: Assembly, data: DevSet, progress: Progress = silent) -> Evaluation:
@@ -225,6 +244,10 @@ def evaluate_encoded(assembly: Assembly, data: DevSet, progress: Progress = sile
 
 def _trained(assembly: Assembly) -> list[tuple[str, Tensor]]:
     return [(name, weight) for name, weight in assembly.network.named_parameters() if weight.requires_grad]
+
+
+def _shape(tensors: Mapping[str, Tensor], name: str) -> torch.Size | None:
+    return tensors[name].shape if name in tensors else None
 
 
 def _mixed(seed: int, epoch: int) -> int:

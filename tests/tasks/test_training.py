@@ -6,14 +6,20 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.tasks.runs import Data, hold_out, prepare, read_history, train_run
+from ner_lstm_crf.features.vectors import Vectors
+from ner_lstm_crf.tasks.prediction import predict_tags
+from ner_lstm_crf.tasks.run_files import read_history
+from ner_lstm_crf.tasks.runs import Data, hold_out, prepare, train_run
+from ner_lstm_crf.tasks.training import EpochReport
 
 Make = Callable[..., list[Sentence]]
 
@@ -80,8 +86,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
         next(reports)
     reports.close()
     resumed = list(train_run(data, config, tmp_path / "broken", resume=True))
-    # The report in hand when the run broke was not yet kept: that epoch is trained again.
-    assert [report.epoch for report in resumed][-1] == 5
+    assert [report.epoch for report in resumed] == list(range(stop_after + 1, 6))
     assert same(weights(tmp_path / "unbroken"), weights(tmp_path / "broken"))
     losses = [[entry["loss"] for entry in read_history(tmp_path / name)] for name in ("unbroken", "broken")]
     assert losses[0] == losses[1] == [report.loss for report in unbroken]
@@ -92,6 +97,103 @@ def test_resuming_a_run_that_has_ended_trains_nothing(make_sentences: Make, tiny
     data, config = Data(make_sentences(20)), changed(tiny, epochs=1)
     list(train_run(data, config, tmp_path))
     assert list(train_run(data, config, tmp_path, resume=True)) == []
+
+
+@pytest.fixture
+def broken(make_sentences: Make, tiny: Config, tmp_path: Path) -> Callable[[], list[EpochReport]]:
+    """Resumes a run of three epochs that broke after the second; its directory is `tmp_path`."""
+    data, config = Data(make_sentences(20)), changed(tiny, epochs=3)
+    reports = train_run(data, config, tmp_path)
+    next(reports)
+    next(reports)
+    reports.close()
+    return lambda: list(train_run(data, config, tmp_path, resume=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("run.json", b'{"config": {"mod'),
+        ("run.json", b"[1, 2]"),
+        ("run.json", b'{"config": {"model": {}}, "data": "", "finished": false}'),
+        ("run.json", b"\xff"),
+        ("history.jsonl", b'{"epoch": 1, "lo\n'),
+        ("history.jsonl", b'{"epoch": 1}\n{"epoch": 2}\n'),
+        ("history.jsonl", b""),
+        ("resume.safetensors", b"cut"),
+        ("resume.safetensors", save({"network.projection.bias": torch.zeros(1)}, {"numbers": "{}"})),
+        ("resume.safetensors", save({}, {"numbers": "{"})),
+    ],
+    ids=str,
+)
+def test_a_damaged_run_is_one_line_that_names_the_file(
+    tmp_path: Path, broken: Callable[[], list[EpochReport]], name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=f"{name}(:1)?: the run (to resume )?is damaged"):
+        broken()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensors: tensors.pop("average.0"),
+        lambda tensors: tensors.update({"network.more": torch.zeros(1)}),
+        lambda tensors: tensors.update({"optimizer.0.exp_avg": torch.zeros(1)}),
+        lambda tensors: tensors.update({"network.projection.bias": torch.zeros(1)}),  # would fit by broadcasting
+    ],
+)
+def test_another_networks_state_is_refused(
+    tmp_path: Path, broken: Callable[[], list[EpochReport]], change: Callable[[dict[str, torch.Tensor]], object]
+) -> None:
+    path = tmp_path / "resume.safetensors"
+    with safe_open(path, framework="pt") as file:
+        numbers = file.metadata()
+    tensors = load_file(path)
+    change(tensors)
+    path.write_bytes(save(tensors, numbers))
+    with pytest.raises(InputError, match="is damaged: expected the state of the same network"):
+        broken()
+
+
+def test_a_missing_history_is_no_missing_model(tmp_path: Path, broken: Callable[[], list[EpochReport]]) -> None:
+    (tmp_path / "history.jsonl").unlink()
+    with pytest.raises(InputError, match="expected a run, but this file is missing"):
+        broken()
+
+
+def test_a_half_written_last_report_is_dropped(tmp_path: Path, broken: Callable[[], list[EpochReport]]) -> None:
+    with (tmp_path / "history.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"epoch": 3, "lo')
+    assert [report.epoch for report in broken()] == [3]
+    assert [report["epoch"] for report in read_history(tmp_path)] == [1, 2, 3]
+
+
+def test_the_same_vectors_of_other_words_are_other_data(make_sentences: Make) -> None:
+    sentences, matrix = make_sentences(10), np.zeros((2, 3), np.float32)
+    first, second = (Data(sentences, vectors=Vectors(words, matrix)) for words in (("a", "b"), ("b", "a")))
+    assert first.fingerprint() != second.fingerprint()
+
+
+def test_a_report_is_written_without_the_scores_of_each_sentence(make_sentences: Make, tiny: Config) -> None:
+    report = next(prepare(Data(make_sentences(20), make_sentences(5, seed=1)), tiny).run())
+    written = report.to_json()
+    assert report.dev is not None
+    assert written.pop("dev") == report.dev.to_json()
+    assert written == {name: getattr(report, name) for name in written}
+    assert written.keys() == {field.name for field in dataclasses.fields(report)} - {"dev", "last"}
+
+
+def test_a_prediction_that_fails_leaves_the_network_training(make_sentences: Make, tiny: Config) -> None:
+    trainer = prepare(Data(make_sentences(20)), tiny)
+    trainer.assembly.network.train()
+
+    def refuse(done: int, total: int | None) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict_tags(trainer.assembly, trainer.sentences, progress=refuse)
+    assert trainer.assembly.network.training
 
 
 def test_only_the_same_run_can_be_resumed(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:

@@ -1,0 +1,78 @@
+"""The files that a training run leaves beside its model, read and checked.
+
+run.json               the configuration and the data, to know a run again
+history.jsonl          one report per epoch
+resume.safetensors     what is needed to continue; gone once training has ended
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from ner_lstm_crf.config import Config
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.tasks.storage import read_json, read_text, write_text
+from ner_lstm_crf.tasks.training import EpochReport
+
+__all__ = ["HISTORY", "RESUME", "RUN", "forget_after", "is_finished", "read_history", "read_run"]
+
+RUN, HISTORY, RESUME = "run.json", "history.jsonl", "resume.safetensors"
+
+
+def is_finished(directory: Path) -> bool:
+    """Whether nothing is left to train."""
+    return bool(read_run(directory)["finished"])
+
+
+def read_run(directory: Path) -> dict[str, Any]:
+    """What `run.json` holds: the tables of "config", the fingerprint of the "data", and whether it is "finished".
+
+    Raises:
+        InputError: If the file is missing or damaged.
+    """
+    run = read_json(directory / RUN, "run")
+    if not isinstance(run, dict) or not {"config", "data", "finished"} <= run.keys():
+        raise InputError("the run is damaged: expected 'config', 'data' and 'finished'", path=directory / RUN)
+    tables = run["config"] if isinstance(run["config"], dict) else {}
+    if not all(isinstance(tables.get(field.name), dict) for field in fields(Config)):
+        raise InputError("the run is damaged: expected the tables 'model' and 'training'", path=directory / RUN)
+    return run
+
+
+def read_history(directory: Path) -> list[dict[str, Any]]:
+    """The reports of a run's epochs, as `EpochReport.to_json` wrote them.
+
+    Raises:
+        InputError: If the file is missing, or a line is no such report.
+    """
+    path = directory / HISTORY
+    return [_report(line, path, number) for number, line in enumerate(read_text(path, "run").splitlines(), 1)]
+
+
+def forget_after(directory: Path, epoch: int) -> None:
+    """Drop the reports of epochs that will be trained again: those after `epoch`.
+
+    Raises:
+        InputError: If the reports of the others are not there.
+    """
+    path = directory / HISTORY
+    lines = read_text(path, "run").splitlines()[:epoch] if epoch else []
+    for number, line in enumerate(lines, 1):
+        _report(line, path, number)
+    if len(lines) < epoch:
+        raise InputError(f"the run is damaged: expected the reports of {epoch} epochs, found {len(lines)}", path=path)
+    write_text(path, "".join(line + "\n" for line in lines))
+
+
+def _report(text: str, path: Path, line: int) -> dict[str, Any]:
+    expected = {field.name for field in fields(EpochReport)} - {"last"}
+    try:
+        report = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"the run is damaged: {error}", path=path, line=line) from error
+    if not isinstance(report, dict) or not expected <= report.keys():
+        raise InputError("the run is damaged: expected the report of an epoch", path=path, line=line)
+    return report
