@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from ner_lstm_crf.cli.arguments import Subparsers
-from ner_lstm_crf.cli.display import TrainingDisplay, say, show, show_json
+from ner_lstm_crf.cli.display import TrainingDisplay, progress_bar, say, show, show_json
 from ner_lstm_crf.cli.settings import add_data_options, add_training_options, config_from
 from ner_lstm_crf.config import HeadName
 
@@ -85,7 +85,7 @@ def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, direct
     """
     from ner_lstm_crf.cli.training_data import use_threads
     from ner_lstm_crf.tasks.jobs import run_jobs
-    from ner_lstm_crf.tasks.runs import has_begun
+    from ner_lstm_crf.tasks.runs import has_begun, read_with_transformer
 
     use_threads(args.threads)
     if args.resume and any(has_begun(job.directory) for job in jobs):
@@ -93,6 +93,8 @@ def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, direct
     model = jobs[0].config.model
     if model.transformer is not None and not model.fine_tune:
         say("before the first epoch the frozen transformer reads all sentences once: this may take minutes")
+        with progress_bar("reading with the transformer", unit=" sentences") as progress:
+            data = read_with_transformer(data, model, progress)
     number = {job.directory: index for index, job in enumerate(jobs)}
     names = [str(job.directory.relative_to(directory)) if len(jobs) > 1 else "" for job in jobs]
     try:
@@ -123,7 +125,7 @@ def _finish(directory: Path, results: Sequence[RunResult], args: argparse.Namesp
 
 
 def _show(directory: Path, chosen: RunResult, results: Sequence[RunResult], summary: dict[str, object]) -> None:
-    from ner_lstm_crf.tasks.jobs import Summary
+    from ner_lstm_crf.tasks.summary import Summary
 
     if len(results) > 1:
         for part in ("dev_f1", "test_f1"):

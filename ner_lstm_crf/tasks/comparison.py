@@ -10,9 +10,10 @@ from typing import Any, get_args
 from ner_lstm_crf.config import Config, HeadName
 from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.tasks.evaluation import Evaluation
-from ner_lstm_crf.tasks.jobs import Job, Summary, seeded
+from ner_lstm_crf.tasks.jobs import Job, seeded
 from ner_lstm_crf.tasks.measurement import Outcome
 from ner_lstm_crf.tasks.significance import Difference, f1_difference
+from ner_lstm_crf.tasks.summary import Summary
 
 __all__ = ["HEADS", "Comparison", "HeadResult", "SentenceDifference", "comparison_jobs"]
 

@@ -9,26 +9,41 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import statistics
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from multiprocessing.queues import Queue
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Lock
 from pathlib import Path
-from queue import Empty
-from typing import TypeAlias
 
 import torch
 
 from ner_lstm_crf.config import Config
+from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.runs import Data, train_run
 from ner_lstm_crf.tasks.training import EpochReport
 
-__all__ = ["Job", "Summary", "median_run", "run_jobs", "seeded"]
+__all__ = ["Job", "run_jobs", "seeded"]
 
-_Numbered: TypeAlias = tuple[int, EpochReport]
+_POLL = 0.2  # seconds after which the parent looks whether a run has failed
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What each worker process is given once.
+
+    Attributes:
+        data: What all runs learn from.
+        reports: Where the reports of all workers go, each with the number of its job.
+        turn: Held while one is sent.
+    """
+
+    data: Data
+    reports: Connection
+    turn: Lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +61,6 @@ class Job:
     directory: Path
     resume: bool = False
     overwrite: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Mean and sample standard deviation of one figure over several runs.
-
-    Example:
-        >>> print(Summary.of([0.75, 0.77]))
-        0.7600 ± 0.0141
-    """
-
-    mean: float
-    deviation: float
-    runs: int
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Summary:
-        """The summary of the values; the deviation of a single one is 0."""
-        return cls(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0, len(values))
-
-    def __str__(self) -> str:
-        return f"{self.mean:.4f} ± {self.deviation:.4f}"
-
-    def to_json(self) -> dict[str, float | int]:
-        """The fields by name."""
-        return {"mean": self.mean, "deviation": self.deviation, "runs": self.runs}
 
 
 def seeded(job: Job, seeds: int) -> list[Job]:
@@ -97,62 +86,59 @@ def run_jobs(
         jobs: The runs.
         workers: How many to train at the same time, each in a process and with one thread.
         progress: Told the batches of the current epoch; with one worker only.
+
+    Raises:
+        InputError: If a run cannot begin or go on (see `train_run`), or the system ends its process.
     """
     if workers == 1:
         for job in jobs:
             yield from ((job, report) for report in _train(data, job, progress))
         return
     context = multiprocessing.get_context("spawn")
-    reports: Queue[_Numbered] = context.Queue()
+    reports, sender = context.Pipe(duplex=False)
+    given = _Given(data, sender, context.Lock())
     strangers = multiprocessing.active_children()
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(data, reports))
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(given,))
     try:
         futures = [pool.submit(_work, number, job) for number, job in enumerate(jobs)]
         for number, report in _arriving(reports, futures):
             yield jobs[number], report
-    except BaseException:  # one run failed, or the caller leaves: the others would train on for hours
+    except BaseException as error:  # one run failed, or the caller leaves: the others would train on for hours
         for process in multiprocessing.active_children():
             if process not in strangers:
                 process.terminate()
+        if isinstance(error, BrokenProcessPool):
+            raise InputError(
+                "a training process was ended by the system, perhaps for lack of memory: use fewer --jobs"
+            ) from error
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+        reports.close()
+        sender.close()
 
 
-def _arriving(reports: Queue[_Numbered], futures: Sequence[Future[None]]) -> Iterator[_Numbered]:
+def _arriving(reports: Connection, futures: Sequence[Future[None]]) -> Iterator[tuple[int, EpochReport]]:
     """Reports in the order they arrive, until every run has ended; raises what a run raised."""
-    running = True
-    while running:
-        running = not all(future.done() for future in futures)
-        for future in futures:
-            if future.done():
-                future.result()
-        try:
-            while True:
-                yield reports.get(timeout=0.2)
-        except Empty:
-            pass
+    while True:
+        ended = [future for future in futures if future.done()]
+        for future in ended:
+            future.result()
+        # A run sends its reports before it ends: when all have ended, what is not in the pipe by now never comes.
+        if reports.poll(0 if len(ended) == len(futures) else _POLL):
+            yield reports.recv()
+        elif len(ended) == len(futures):
+            return
 
 
-def median_run(scores: Sequence[float]) -> int:
-    """Which of the runs has the median score; the lower of the middle two if their number is even.
-
-    Example:
-        >>> median_run([0.75, 0.77, 0.76])
-        2
-    """
-    order = sorted(range(len(scores)), key=lambda number: scores[number])
-    return order[(len(order) - 1) // 2]
+_shared: list[_Given] = []
 
 
-_shared: list[tuple[Data, Queue[_Numbered]]] = []  # what a worker process was given, once
-
-
-def _start_worker(data: Data, reports: Queue[_Numbered]) -> None:
+def _start_worker(given: _Given) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
-    _shared[:] = [(data, reports)]
+    _shared[:] = [given]
 
 
 def _end_with_parent() -> None:
@@ -164,9 +150,10 @@ def _end_with_parent() -> None:
 
 
 def _work(number: int, job: Job) -> None:
-    data, reports = _shared[0]
-    for report in _train(data, job, silent):
-        reports.put((number, report))
+    given = _shared[0]
+    for report in _train(given.data, job, silent):
+        with given.turn:
+            given.reports.send((number, report))
 
 
 def _train(data: Data, job: Job, progress: Progress) -> Iterator[EpochReport]:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ner_lstm_crf.data.annotation import Sentence
-from ner_lstm_crf.tasks.jobs import Job, Summary, median_run
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.tasks.jobs import Job
 from ner_lstm_crf.tasks.measurement import Outcome, measure
-from ner_lstm_crf.tasks.runs import read_history
+from ner_lstm_crf.tasks.run_files import read_history
+from ner_lstm_crf.tasks.summary import Summary, median_run
 
 __all__ = ["RunResult", "median_result", "results_to_json"]
 
@@ -36,12 +38,15 @@ class RunResult:
         """The result of a job that is done, its model measured on `test` if that is not empty.
 
         Raises:
-            InputError: If its model cannot be read.
+            InputError: If its model or its history cannot be read.
         """
+        history = read_history(job.directory)
+        if not any(report["best"] for report in history):
+            raise InputError("the run is damaged: its history has no best epoch", path=job.directory)
         return cls(
             directory=job.directory,
             seed=job.config.training.seed,
-            history=read_history(job.directory),
+            history=history,
             test=measure(job.directory, test) if test else None,
         )
 

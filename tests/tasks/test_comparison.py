@@ -10,8 +10,9 @@ import pytest
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.data.annotation import Sentence
-from ner_lstm_crf.tasks.comparison import HEADS, Comparison, HeadResult, comparison_jobs, measure
+from ner_lstm_crf.tasks.comparison import HEADS, Comparison, HeadResult, comparison_jobs
 from ner_lstm_crf.tasks.jobs import run_jobs
+from ner_lstm_crf.tasks.measurement import measure
 from ner_lstm_crf.tasks.runs import Data
 
 Make = Callable[..., list[Sentence]]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from ner_lstm_crf.config import Config
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.formats import write_sentences
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.tasks.jobs import Job, Summary, median_run, run_jobs, seeded
+from ner_lstm_crf.tasks.jobs import Job, _arriving, run_jobs, seeded
 from ner_lstm_crf.tasks.runs import Data
 
 Make = Callable[..., list[Sentence]]
@@ -64,6 +66,37 @@ def test_what_goes_wrong_in_a_worker_comes_out(make_sentences: Make, tiny: Confi
         list(run_jobs(Data(make_sentences(20)), jobs, workers=2))
 
 
+class Deadly:
+    """Sentences that kill the process they are sent to, as the system does where memory runs out."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return signal.raise_signal, (signal.SIGKILL,)
+
+
+def test_a_worker_that_the_system_ends_is_one_line(tiny: Config, tmp_path: Path) -> None:
+    data = Data(Deadly())  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="perhaps for lack of memory: use fewer --jobs"):
+        list(run_jobs(data, seeded(Job(tiny, tmp_path), 2), workers=2))
+
+
+def test_reports_that_are_late_arrive() -> None:
+    """All runs have ended, and what they said is still in the pipe."""
+    ended: Future[None] = Future()
+    ended.set_result(None)
+    reports, sender = multiprocessing.Pipe(duplex=False)
+    for number in range(3):
+        sender.send((number, None))
+    assert [number for number, _ in _arriving(reports, [ended])] == [0, 1, 2]
+
+
+def test_a_run_that_fails_ends_the_others_at_once() -> None:
+    failed: Future[None] = Future()
+    failed.set_exception(InputError("no"))
+    reports, _sender = multiprocessing.Pipe(duplex=False)
+    with pytest.raises(InputError, match="no"):
+        next(_arriving(reports, [Future(), failed]))
+
+
 @pytest.mark.slow
 def test_workers_end_when_their_parent_is_killed(make_sentences: Make, tmp_path: Path) -> None:
     """A resumed run must not share its directory with a worker of the run that was killed."""
@@ -80,14 +113,3 @@ def test_workers_end_when_their_parent_is_killed(make_sentences: Make, tmp_path:
     length = history.stat().st_size
     time.sleep(3)
     assert 0 < length == history.stat().st_size
-
-
-def test_summary_is_mean_and_sample_deviation() -> None:
-    summary = Summary.of([0.7, 0.8, 0.9])
-    assert (summary.mean, summary.deviation, summary.runs) == (pytest.approx(0.8), pytest.approx(0.1), 3)
-    assert Summary.of([0.5]).deviation == 0
-
-
-def test_the_median_run() -> None:
-    assert median_run([0.9, 0.1, 0.5]) == 2
-    assert median_run([0.4, 0.1, 0.5, 0.9]) == 0

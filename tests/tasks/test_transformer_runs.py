@@ -1,0 +1,261 @@
+"""A transformer in training, on disk and in tagging: frozen, and trained with the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from ner_lstm_crf.config import Config
+from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.pretrained import quiet_transformers
+from ner_lstm_crf.model.transformer import TransformerEmbedding
+from ner_lstm_crf.tasks import runs
+from ner_lstm_crf.tasks.assembly import assemble
+from ner_lstm_crf.tasks.checkpoint import copy_model, load_assembly, save_assembly
+from ner_lstm_crf.tasks.jobs import Job, run_jobs
+from ner_lstm_crf.tasks.runs import Data, read_with_transformer, train_run
+from ner_lstm_crf.tasks.tagger import Tagger
+
+transformers = pytest.importorskip("transformers")
+
+Make = Callable[..., list[Sentence]]
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def write_encoder(folder: Path, seed: int) -> Path:
+    """A BERT with random weights that spells every word."""
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS), "."]
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    sizes = {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
+    config = transformers.BertConfig(vocab_size=len(pieces), max_position_embeddings=64, initializer_range=0.5, **sizes)
+    with quiet_transformers(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        transformers.BertModel(config).save_pretrained(folder)
+        transformers.BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_encoder(tmp_path_factory.mktemp("encoders") / "first", 1)
+
+
+@pytest.fixture(scope="module")
+def data(make_sentences: Make) -> Data:
+    return Data(make_sentences(40), make_sentences(8, seed=1))
+
+
+def configured(tiny: Config, encoder: Path, *, fine_tune: bool = False, epochs: int = 3) -> Config:
+    model = dataclasses.replace(
+        tiny.model, transformer=str(encoder), transformer_layers=1, transformer_size=6, fine_tune=fine_tune
+    )
+    training = dataclasses.replace(
+        tiny.training, epochs=epochs, batch_sentences=2, learning_rate=0.02, transformer_learning_rate=1e-3
+    )
+    return Config(model=model, training=training)
+
+
+@pytest.fixture(scope="module")
+def trained(data: Data, tiny: Config, encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a model with a frozen transformer."""
+    directory = tmp_path_factory.mktemp("trained") / "model"
+    list(train_run(data, configured(tiny, encoder, epochs=1), directory))
+    return directory
+
+
+@pytest.fixture
+def copy(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "copy"))
+
+
+def folders(directory: Path) -> list[Path]:
+    return sorted(directory.glob("transformer*"))
+
+
+def same_files(first: Path, second: Path) -> bool:
+    return {path.name: path.read_bytes() for path in first.iterdir()} == {
+        path.name: path.read_bytes() for path in second.iterdir()
+    }
+
+
+@pytest.mark.parametrize("fine_tune", [False, True])
+def test_a_resumed_run_ends_where_an_unbroken_one_does(
+    data: Data, tiny: Config, encoder: Path, tmp_path: Path, make_sentences: Make, fine_tune: bool
+) -> None:
+    config = configured(tiny, encoder, fine_tune=fine_tune)
+    losses = [report.loss for report in train_run(data, config, tmp_path / "unbroken")]
+    assert losses[-1] < losses[0]
+    reports = train_run(data, config, tmp_path / "broken")
+    first = next(reports)
+    reports.close()
+    resumed = list(train_run(data, config, tmp_path / "broken", resume=True))
+    assert [first.loss, *(report.loss for report in resumed)] == losses
+
+    whole, broken = (load_file(tmp_path / name / "model.safetensors") for name in ("unbroken", "broken"))
+    assert all(torch.equal(whole[name], broken[name]) for name in whole)
+    ((kept,), (again,)) = (folders(tmp_path / name) for name in ("unbroken", "broken"))
+    assert kept.name == again.name
+    assert same_files(kept, again)
+    before, after = (TransformerEmbedding.from_pretrained(path, layers=1).state_dict() for path in (encoder, kept))
+    assert all(torch.equal(before[name], after[name]) for name in after) != fine_tune
+
+    shutil.move(encoder, tmp_path / "gone")  # the model needs only its own files
+    try:
+        sentences = make_sentences(10, seed=3)
+        tagged = list(Tagger.load(tmp_path / "unbroken").tag_sentences(sentences))
+        Tagger.load(tmp_path / "unbroken").save(tmp_path / "saved")
+        assert list(Tagger.load(tmp_path / "saved").tag_sentences(sentences)) == tagged
+        assert any(sentence.spans for sentence in tagged)
+    finally:
+        shutil.move(tmp_path / "gone", encoder)
+
+
+def test_tags_are_those_of_the_dev_scores(data: Data, tiny: Config, encoder: Path, tmp_path: Path) -> None:
+    """What training computed once in half precision, tagging computes anew."""
+    reports = list(train_run(data, configured(tiny, encoder, epochs=6), tmp_path))
+    best = next(report for report in reversed(reports) if report.best)
+    found = Tagger.load(tmp_path).tag_sentences(data.dev)
+    right = sum(len({*a.spans} & {*b.spans}) for a, b in zip(found, data.dev, strict=True))
+    assert best.dev is not None
+    assert right == best.dev.micro.true_positives > 0
+
+
+def test_a_frozen_transformer_reads_the_data_once_for_all_runs(
+    data: Data, tiny: Config, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int | None]] = []
+    config = configured(tiny, encoder, epochs=1)
+    read = read_with_transformer(data, config.model, lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (48, 48)
+    assert read.contextual is not None
+    assert read.contextual.shape == (sum(len(one.tokens) for one in (*data.train, *data.dev)), 12)
+    assert read_with_transformer(read, config.model) is read
+    assert read_with_transformer(data, tiny.model) is data
+    fine_tuned = dataclasses.replace(config.model, fine_tune=True)
+    assert read_with_transformer(data, fine_tuned) is data
+
+    sent: Data = pickle.loads(bytes(ForkingPickler.dumps(read)))  # as a worker gets it
+    list(train_run(data, config, tmp_path / "alone"))
+    monkeypatch.setattr(runs, "contextual_vectors", lambda *_, **__: pytest.fail("the transformer was run again"))
+    list(run_jobs(sent, [Job(config, tmp_path / "shared")]))
+    alone, shared = (load_file(tmp_path / name / "model.safetensors") for name in ("alone", "shared"))
+    assert all(torch.equal(alone[name], shared[name]) for name in alone)
+
+
+def test_a_frozen_transformer_is_written_once(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assembly = load_assembly(copy)
+    monkeypatch.setattr(TransformerEmbedding, "save", lambda *_: pytest.fail("written again"))
+    save_assembly(assembly, copy)
+    load_assembly(copy)
+
+
+def test_another_transformer_takes_the_place_of_the_old_one(
+    data: Data, copy: Path, tiny: Config, tmp_path: Path
+) -> None:
+    """Also where it has the name of the old one: the encoder was exchanged in its folder."""
+    encoder = tmp_path / "encoder"
+    write_encoder(encoder, 2)
+    before = folders(copy)
+    config = configured(tiny, encoder, epochs=1)
+    list(train_run(data, config, copy, overwrite=True))
+    (second,) = folders(copy)
+    assert [second] != before
+    shutil.rmtree(encoder)
+    write_encoder(encoder, 3)
+    list(train_run(data, config, copy, overwrite=True))
+    (third,) = folders(copy)
+    assert third != second
+    expected = TransformerEmbedding.from_pretrained(encoder, layers=1).state_dict()
+    contextual = load_assembly(copy).network.embedding.contextual
+    assert contextual is not None
+    found = contextual.transformer.state_dict()
+    assert all(torch.equal(found[name], expected[name]) for name in found)
+
+
+def test_a_model_without_one_takes_its_place(data: Data, copy: Path, tiny: Config) -> None:
+    save_assembly(assemble(data.train, tiny.model), copy)
+    assert folders(copy) == []
+    load_assembly(copy)
+
+
+def flip(folder: Path) -> None:
+    content = bytearray((folder / "model.safetensors").read_bytes())
+    content[-100] ^= 1
+    (folder / "model.safetensors").write_bytes(content)
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "a flipped bit": (flip, "the files of its transformer have changed"),
+    "a missing file": (lambda folder: (folder / "config.json").unlink(), "the files of its transformer have changed"),
+    "no folder": (shutil.rmtree, "expected the transformer of a model, but this folder is missing"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_transformer_is_refused_and_can_be_replaced(trained: Path, copy: Path, kind: str) -> None:
+    damage, message = DAMAGE[kind]
+    damage(*folders(copy))
+    with pytest.raises(InputError, match=message):
+        load_assembly(copy)
+    copy_model(trained, copy)
+    load_assembly(copy)
+
+
+@pytest.mark.parametrize("content", ['{"format": "ner_lstm_crf", "version": 99}', "{", "[]"])
+def test_a_newer_or_damaged_model_can_be_overwritten(
+    data: Data, copy: Path, tiny: Config, encoder: Path, content: str
+) -> None:
+    (copy / "config.json").write_text(content, encoding="utf-8")
+    list(train_run(data, configured(tiny, encoder, epochs=1), copy, overwrite=True))
+    load_assembly(copy)
+
+
+@pytest.mark.parametrize("name", ["../outside", "transformer", None, 3])
+def test_a_folder_of_another_name_is_damage(copy: Path, name: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ner_lstm_crf.tasks.checkpoint.save_transformer", lambda *_: name)
+    save_assembly(load_assembly(copy), copy)
+    assert json.loads((copy / "config.json").read_text(encoding="utf-8"))["transformer_files"] == name
+    with pytest.raises(InputError, match="expected the name of its transformer's folder"):
+        load_assembly(copy)
+
+
+@pytest.mark.parametrize("error", [SafetensorError("I/O error\nNo space left"), OSError(28, "No space left on device")])
+def test_the_old_model_survives_a_full_disk(
+    copy: Path,
+    trained: Path,
+    encoder: Path,
+    tiny: Config,
+    data: Data,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    def full(self: TransformerEmbedding, folder: Path) -> None:
+        (folder / "config.json").write_text("{")
+        raise error
+
+    new = assemble(data.train, configured(tiny, encoder, fine_tune=True).model)
+    monkeypatch.setattr(TransformerEmbedding, "save", full)
+    with pytest.raises(InputError, match="the old model is unharmed: ") as raised:
+        save_assembly(new, copy)
+    assert "\n" not in str(raised.value)
+    assert {path.name for path in copy.iterdir()} == {path.name for path in trained.iterdir()}
+    load_assembly(copy)
+
+
+def test_the_files_can_be_read_by_whom_the_others_can(trained: Path) -> None:
+    (folder,) = folders(trained)
+    modes = {path.stat().st_mode for path in folder.iterdir()}
+    assert modes == {(trained / "config.json").stat().st_mode}
