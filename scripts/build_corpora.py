@@ -15,8 +15,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.annotation import Sentence
-from ner_lstm_crf.data.inline import Unit, read_inline
+from ner_lstm_crf.data.inline import read_inline
 from ner_lstm_crf.data.schemes import get_scheme
 from ner_lstm_crf.errors import InputError
 

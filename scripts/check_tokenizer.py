@@ -23,8 +23,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
-from ner_lstm_crf.data.splitter import Unit, sentences
-from ner_lstm_crf.data.tokenizer import Compounds, characters, detect_compounds, tokenize
+from ner_lstm_crf.config import Unit
+from ner_lstm_crf.data.splitter import sentences
+from ner_lstm_crf.data.tokenizer import CompoundRule, characters, detect_compounds, tokenize
 
 __all__ = ["Agreement", "compare_file", "main", "read_gold"]
 
@@ -139,7 +140,7 @@ def _sentence_agreement(golds: Sequence[Gold], unit: Unit) -> Agreement:
     return total
 
 
-def compare_file(path: Path, compounds: Compounds | None = None) -> tuple[str, ...]:
+def compare_file(path: Path, compounds: CompoundRule | None = None) -> tuple[str, ...]:
     """The row of the table for one file.
 
     Args:

@@ -6,13 +6,14 @@ import argparse
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeAlias, cast, get_args
 
-from ner_lstm_crf.config import Unit
+from ner_lstm_crf.config import Compounds, Unit
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.labels import LabelMap
-from ner_lstm_crf.data.schemes import SCHEMES, Policy
+from ner_lstm_crf.data.schemes import SCHEMES, Policy, get_scheme
 from ner_lstm_crf.errors import InputError
 
 __all__ = [
+    "SCHEME_NAMES",
     "Command",
     "Parser",
     "Subparsers",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 SCHEME_NAMES = ", ".join(SCHEMES)
+"""The tag schemes, for people."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -129,24 +131,32 @@ def add_column_options(parser: Parser, *, characters: bool = True) -> None:
         )
 
 
-def column_options(args: argparse.Namespace, *, unit: Unit | None = None, read_tags: bool = True) -> ColumnOptions:
+def column_options(
+    args: argparse.Namespace, *, unit: Unit | None = None, compounds: Compounds = "auto", read_tags: bool = True
+) -> ColumnOptions:
     """How to read the files, as the command line says; options the command lacks stay at their defaults.
 
     Args:
         args: The arguments parsed.
         unit: What a token is; None to go by `--characters`, and without it by the file.
+        compounds: Whether the model that the files are for keeps words with hyphens whole.
         read_tags: Whether the tags matter.
+
+    Raises:
+        InputError: If the scheme is unknown, or labels are not written as they should be.
     """
     given = vars(args)
+    scheme = given.get("scheme") if read_tags else None
     by_flag: Unit | None = "character" if given.get("characters") else None
     return ColumnOptions(
         token_column=given.get("token_column"),
         tag_column=given.get("tag_column"),
         separator=given.get("separator"),
         encoding=args.encoding,
-        scheme=given.get("scheme") if read_tags else None,
+        scheme=None if scheme is None else get_scheme(scheme).name,
         policy=cast(Policy, given.get("policy", "conlleval")),
         unit=unit or by_flag,
+        compounds="keep" if compounds == "keep" else "split",
         labels=LabelMap.parse(given.get("labels"), given.get("map", ())),
         read_tags=read_tags,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from ner_lstm_crf.cli.arguments import SCHEME_NAMES, Subparsers, add_column_options, column_options
-from ner_lstm_crf.cli.file_names import named_format
 from ner_lstm_crf.data.formats import FORMATS, Format, convert, format_of_name
 from ner_lstm_crf.data.schemes import get_scheme
 from ner_lstm_crf.errors import InputError
@@ -19,8 +18,9 @@ examples:
   ner-lstm-crf convert source.inline train.conll --to BIEO
   ner-lstm-crf convert all.conll three.conll --to IOB2 --labels PER,LOC,ORG
 
-Columns to columns keeps everything but the tags: other columns, comments, line ends. The format of IN is found out. The
-suffix of OUT (.conll, .jsonl, .inline) tells its format, unless --format does; else it is that of IN."""
+Columns to columns keeps everything but the tags: other columns, comments, line ends. JSON lines keep their other keys,
+inline-marked text its comments and sections, as long as the format stays. The format of IN is found out.
+The suffix of OUT (.conll, .jsonl, .inline) tells its format, unless --format does; else it is that of IN."""
 
 
 def add_command(subparsers: Subparsers) -> None:
@@ -43,8 +43,6 @@ def run(args: argparse.Namespace) -> None:
     """Write the file."""
     scheme = None if args.to is None else get_scheme(args.to).name
     form: Format | None = args.format or format_of_name(args.target)
-    if form is None and (scheme is not None or named_format(args.target) == "conll"):
-        form = "conll"
-    if scheme is not None and form != "conll":
+    if scheme is not None and form not in (None, "conll"):
         raise InputError(f"--to {args.to}: only columns have tags, the output is {form}: leave it out")
     convert(args.source, args.target, scheme=scheme, form=form, options=column_options(args))

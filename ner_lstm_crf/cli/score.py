@@ -35,8 +35,8 @@ def add_command(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read both files and compare their spans."""
-    from ner_lstm_crf.data.conll import ReadReport
     from ner_lstm_crf.data.formats import read_sentences
+    from ner_lstm_crf.data.report import ReadReport
     from ner_lstm_crf.tasks.scoring import ill_formed_by_sentence, score_sentences
     from ner_lstm_crf.tasks.significance import f1_interval
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import get_args
+from typing import Literal, TypeAlias, get_args
 
 from ner_lstm_crf.cli.arguments import (
     SCHEME_NAMES,
@@ -18,13 +18,15 @@ from ner_lstm_crf.cli.arguments import (
     add_threads,
     column_options,
 )
-from ner_lstm_crf.cli.file_names import TagFormat, named_format
+from ner_lstm_crf.data.formats import format_of_name, suffix_of
 from ner_lstm_crf.data.text_files import STANDARD_STREAM
 from ner_lstm_crf.errors import InputError
 
 __all__ = ["add_command"]
 
-FORMATS = get_args(TagFormat)
+TagFormat: TypeAlias = Literal["text", "conll", "jsonl"]
+
+FORMATS: tuple[TagFormat, ...] = get_args(TagFormat)
 
 EPILOG = """\
 formats:
@@ -107,14 +109,21 @@ def _formats(args: argparse.Namespace) -> tuple[TagFormat, TagFormat]:
     """
     if bool(args.texts) == (args.input is not None):
         raise InputError("expected either texts or --input FILE (- for standard input)")
-    by_output = None if args.output == STANDARD_STREAM else named_format(args.output)
+    by_output = _named_format(args.output)
     if args.texts:
         return "text", args.to or args.format or by_output or "text"
-    form: TagFormat = args.format or named_format(args.input) or "text"
+    form: TagFormat = args.format or _named_format(args.input) or "text"
     to: TagFormat = args.to or by_output or form
     if form == "conll" and to != "conll":
         raise InputError(f"a column file is written as columns, not as {to}: leave out --to, or see 'convert --help'")
     return form, to
+
+
+def _named_format(path: str) -> TagFormat | None:
+    """The format that a file's suffix tells; None if it tells none of these."""
+    form = format_of_name(path)
+    named = "text" if suffix_of(path) == ".txt" else form
+    return next((known for known in FORMATS if known == named), None)
 
 
 def _checked(text: str) -> str:

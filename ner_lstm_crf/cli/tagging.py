@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
-import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -15,8 +12,9 @@ from ner_lstm_crf.cli.display import progress_bar
 from ner_lstm_crf.data.annotation import Entity, Sentence
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.conll import read_conll
+from ner_lstm_crf.data.json_lines import json_line, parse_record
 from ner_lstm_crf.data.rewriting import replace_tags, write_conll
-from ner_lstm_crf.data.text_files import STANDARD_STREAM, TextFile, writing
+from ner_lstm_crf.data.text_files import STANDARD_STREAM, stream_lines, writing
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.tagger import Tagger
@@ -38,13 +36,17 @@ def read_records(path: str, encoding: str, form: Literal["text", "jsonl"]) -> It
     Raises:
         InputError: If it cannot be read, or a line is no object with a text.
     """
-    lines = _standard_input(encoding) if path == STANDARD_STREAM else TextFile(path, encoding).lines()
+    lines = stream_lines(path, encoding)
     if form == "text":
         yield from text_records(line.removesuffix("\n").removesuffix("\r") for line in lines)
         return
     for number, line in enumerate(lines, 1):
         if not line.isspace():
-            yield _record(line, path, number)
+            try:
+                record = parse_record(line)
+            except InputError as error:
+                raise InputError(error.message, path=path, line=number) from None
+            yield record
 
 
 def tag_records(
@@ -68,7 +70,7 @@ def tag_records(
             count(number, None)
             if to == "jsonl":
                 found = {"entities": [asdict(entity) for entity in entities]}
-                out.write(json.dumps(record | found, ensure_ascii=False) + "\n")
+                out.write(json_line(record | found))
             else:
                 out.writelines(_line(entity, number if numbered else None) for entity in entities)
 
@@ -78,27 +80,6 @@ def tag_columns(tagger: Tagger, path: str, output: str, *, scheme: str, options:
     with _bar(output, " sentences") as count:
         tagged = _counted(tagger.tag_sentences(read_conll(path, options)), count)
         replace_tags(path, output, tagged, scheme=scheme, options=options)
-
-
-def _standard_input(encoding: str) -> Iterator[str]:
-    stream = io.TextIOWrapper(sys.stdin.buffer, encoding=encoding, newline="\n")
-    try:
-        yield from stream
-    except UnicodeDecodeError as error:
-        message = f"byte 0x{error.object[error.start]:02x} is not valid {encoding}: say --encoding"
-        raise InputError(message, path="standard input") from None
-    finally:
-        stream.detach()
-
-
-def _record(line: str, path: str, number: int) -> TagRecord:
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InputError(f"expected a JSON object, found no JSON: {error.msg}", path=path, line=number) from None
-    if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-        raise InputError("expected a JSON object with a string under the key 'text'", path=path, line=number)
-    return record
 
 
 def _tagged(tagger: Tagger, records: Iterable[TagRecord]) -> Iterator[tuple[TagRecord, list[Entity]]]:

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from functools import partial
+from itertools import accumulate
+from operator import add
+from typing import Any, NamedTuple, cast
 
-__all__ = ["Entity", "Sentence", "Span", "Token"]
+__all__ = ["Entity", "Sentence", "Span", "Token", "entity_of", "place"]
 
 
 class Token(NamedTuple):
@@ -35,6 +38,9 @@ class Span(NamedTuple):
     start: int
     end: int
     label: str
+
+
+_make_token = cast(Any, partial(tuple.__new__, Token))  # Token(...) without its Python frame: a third of the time
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -79,11 +85,7 @@ class Sentence:
     @classmethod
     def from_words(cls, words: Iterable[str], spans: Iterable[Span] = (), *, joiner: str = " ") -> Sentence:
         """A sentence of words that have no running text: placed as if joined by `joiner`."""
-        tokens, position = [], 0
-        for word in words:
-            tokens.append(Token(word, position, position + len(word)))
-            position += len(word) + len(joiner)
-        return cls(tuple(tokens), tuple(spans))
+        return cls(place(list(words), joiner), tuple(spans))
 
     @property
     def words(self) -> list[str]:
@@ -102,6 +104,18 @@ class Sentence:
             [Entity(start=3, end=7, label='LOC', text='Rome')]
         """
         return [entity_of(span, self.tokens, source) for span in self.spans]
+
+
+def place(words: Sequence[str], joiner: str = " ") -> tuple[Token, ...]:
+    """Words as tokens of the text that `joiner` makes of them.
+
+    Example:
+        >>> place(["In", "Rome"])
+        (Token(text='In', start=0, end=2), Token(text='Rome', start=3, end=7))
+    """
+    lengths, gap = list(map(len, words)), len(joiner)
+    starts = list(accumulate([length + gap for length in lengths] if gap else lengths, initial=0))
+    return tuple(map(_make_token, zip(words, starts, map(add, starts, lengths), strict=False)))
 
 
 def entity_of(span: Span, tokens: Sequence[Token], source: str) -> Entity:

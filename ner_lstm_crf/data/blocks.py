@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 from ner_lstm_crf.data.columns import Layout
 
-__all__ = ["Block", "read_blocks"]
+__all__ = ["DOCUMENT_START", "Block", "read_blocks"]
 
 DOCUMENT_START = re.compile(r"[-<]+DOCSTART", re.IGNORECASE)
+"""How a token begins that is no token but the start of a document."""
+
 _NEW_DOCUMENT = re.compile(r"#\s*newdoc\b")
 _NOT_A_TOKEN = re.compile(
     r"\d+[-.]\d+[ \t]"

@@ -28,6 +28,7 @@ from ner_lstm_crf.data.labels import LabelMap
 from ner_lstm_crf.data.schemes import Policy
 from ner_lstm_crf.data.tags import OUTSIDE, PREFIXES, split_tag
 from ner_lstm_crf.data.text_files import quoted
+from ner_lstm_crf.data.tokenizer import CompoundRule
 from ner_lstm_crf.errors import InputError
 
 __all__ = ["ColumnOptions", "Layout", "find_layout", "is_tag"]
@@ -58,6 +59,7 @@ class ColumnOptions:
         policy: What an ill-formed tag sequence means.
         unit: With `character` every character of a token becomes a token of its own; None is `word`, but `character`
             for files whose entities are marked that way (CLUENER, inline-marked Chinese).
+        compounds: Whether words of running text (JSON lines) are split at hyphens, as in `tokenize`.
         labels: Which labels to keep and how to rename them.
         read_tags: Whether the tags matter; if not, a file may lack them, and its sentences have no spans.
     """
@@ -69,6 +71,7 @@ class ColumnOptions:
     scheme: str | None = None
     policy: Policy = "conlleval"
     unit: Unit | None = None
+    compounds: CompoundRule = "split"
     labels: LabelMap = field(default_factory=LabelMap)
     read_tags: bool = True
 

@@ -8,68 +8,23 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import accumulate
-from operator import add
-from typing import Any, cast
 
-from ner_lstm_crf.data.annotation import Sentence, Span, Token
+from ner_lstm_crf.data.annotation import Sentence, Span, place
 from ner_lstm_crf.data.blocks import Block, read_blocks
 from ner_lstm_crf.data.columns import ColumnOptions, Layout, find_layout
 from ner_lstm_crf.data.detection import Detection, detect_scheme
+from ner_lstm_crf.data.report import ReadReport, some_lines, warn_of_missing_labels
 from ner_lstm_crf.data.schemes import Scheme, TagError, get_scheme
 from ner_lstm_crf.data.tags import OUTSIDE
 from ner_lstm_crf.data.text_files import TextFile, quoted
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["ColumnFile", "ReadReport", "characters_of", "read_conll"]
+__all__ = ["ColumnFile", "characters_of", "read_conll"]
 
 _log = logging.getLogger(__name__)
-
-_make_token = cast(Any, partial(tuple.__new__, Token))  # Token(...) without its Python frame: a third of the time
-
-
-@dataclass(slots=True)
-class ReadReport:
-    """What reading a file finds beside its sentences; filled while they are read. Lines count from 1.
-
-    Attributes:
-        scheme: The tag scheme of the file; None if it has no tags.
-        sentences: Sentences so far.
-        tokens: Tokens so far, in the unit asked for.
-        documents: Documents so far.
-        comments: Comment lines, with CoNLL-U's multiword ranges and empty nodes.
-        ill_formed: The lines of tags that break the scheme.
-        ragged: The lines of rows with fewer or more columns than most.
-        widths: How many rows have so many columns.
-        labels: How many entities each label has, by its name in the file.
-        cut: The lines of entities of running text that begin or end within a word: the word became two tokens.
-        dropped: The lines of entities left out because a longer one overlaps them (CLUENER alone; elsewhere that is
-            an error).
-        unannotated: The lines of records that say nothing about entities.
-    """
-
-    scheme: str | None = None
-    sentences: int = 0
-    tokens: int = 0
-    documents: int = 0
-    comments: int = 0
-    ill_formed: list[int] = field(default_factory=list)
-    ragged: list[int] = field(default_factory=list)
-    widths: Counter[int] = field(default_factory=Counter)
-    labels: Counter[str] = field(default_factory=Counter)
-    cut: list[int] = field(default_factory=list)
-    dropped: list[int] = field(default_factory=list)
-    unannotated: list[int] = field(default_factory=list)
-
-    def count(self, sentence: Sentence) -> None:
-        """Add one sentence."""
-        self.sentences += 1
-        self.tokens += len(sentence.tokens)
-        self.documents = sentence.document + 1
 
 
 def read_conll(
@@ -235,29 +190,9 @@ class ColumnFile:
                 len(report.ill_formed),
                 some_lines(report.ill_formed),
             )
-        warn_of_missing_labels(self.path, self.options, report)
-
-
-def place(words: Sequence[str], joiner: str = " ") -> tuple[Token, ...]:
-    """Words as tokens of the text that `joiner` makes of them."""
-    lengths, gap = list(map(len, words)), len(joiner)
-    starts = list(accumulate([length + gap for length in lengths] if gap else lengths, initial=0))
-    return tuple(map(_make_token, zip(words, starts, map(add, starts, lengths), strict=False)))
+        warn_of_missing_labels(self.path, self.options.labels, report)
 
 
 def characters_of(word: str) -> str:
     """The characters of a token that become tokens themselves: all but whitespace."""
     return "".join(word.split())
-
-
-def some_lines(lines: Sequence[int], most: int = 10) -> str:
-    """The first line numbers, for people: `3, 18, 40 and 12 more`."""
-    shown = ", ".join(map(str, lines[:most]))
-    return shown if len(lines) <= most else f"{shown} and {len(lines) - most} more"
-
-
-def warn_of_missing_labels(path: str, options: ColumnOptions, report: ReadReport) -> None:
-    """Log which of the labels asked for the file never has."""
-    if missing := options.labels.missing(report.labels):
-        found = ", ".join(sorted(report.labels)) or "none"
-        _log.warning("%s: no entity is labelled %s (labels found: %s)", path, " or ".join(missing), found)

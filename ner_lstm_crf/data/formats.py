@@ -15,10 +15,12 @@ from typing import Literal, get_args
 from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.conll import ReadReport, read_conll, warn_of_missing_labels
-from ner_lstm_crf.data.inline import format_inline, parse_inline, read_inline
+from ner_lstm_crf.data.conll import read_conll
+from ner_lstm_crf.data.inline import format_inline, inline_lines, parse_inline, rewrite_inline
 from ner_lstm_crf.data.jsonl import read_jsonl, record_of
+from ner_lstm_crf.data.packed import PACKERS
 from ner_lstm_crf.data.records import Record, Shape, read_records, write_records
+from ner_lstm_crf.data.report import ReadReport, some_lines, warn_of_missing_labels
 from ner_lstm_crf.data.rewriting import convert_columns, write_conll
 from ner_lstm_crf.data.text_files import TextFile, writing
 from ner_lstm_crf.errors import InputError
@@ -32,6 +34,7 @@ __all__ = [
     "iterate_sentences",
     "read_sentences",
     "require_entities",
+    "suffix_of",
     "write_sentences",
 ]
 
@@ -40,9 +43,12 @@ _log = logging.getLogger(__name__)
 Format = Literal["conll", "jsonl", "cluener", "inline"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-_PACKED = (".gz", ".xz", ".bz2")
-_BY_SUFFIX: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".inline": "inline"}
-_COLUMNS = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".bieo", ".bioes", ".tsv")
+_COLUMNS = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".bieo", ".bioes", ".bmes", ".tsv", ".ner")
+_BY_SUFFIX: dict[str, Format] = {
+    **dict.fromkeys(_COLUMNS, "conll"),
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
+    ".inline": "inline",
+}
 _MARKED = re.compile(r"(?<!\\)\[[^\[\]]+\]\([^()\[\]\s]+\)")
 _SAMPLE_LINES = 200
 _SHARE_MARKED = 0.05  # of inline-marked lines many hold an entity; of columns of tokens hardly one looks like it
@@ -50,8 +56,18 @@ _SHARE_MARKED = 0.05  # of inline-marked lines many hold an entity; of columns o
 
 def format_of_name(path: str | os.PathLike[str]) -> Format | None:
     """The form that a file's name tells, whether packed or not; None if it could be any."""
-    suffix = next((suffix for suffix in reversed(Path(path).suffixes) if suffix.lower() not in _PACKED), "").lower()
-    return "conll" if suffix in _COLUMNS else _BY_SUFFIX.get(suffix)
+    return _BY_SUFFIX.get(suffix_of(path))
+
+
+def suffix_of(path: str | os.PathLike[str]) -> str:
+    """The suffix of a file's name in lower case, without that of its packing.
+
+    Example:
+        >>> suffix_of("news.CoNLL.gz"), suffix_of("news")
+        ('.conll', '')
+    """
+    suffixes = (suffix.lower() for suffix in reversed(Path(path).suffixes))
+    return next((suffix for suffix in suffixes if suffix not in PACKERS), "")
 
 
 def detect_format(path: str | os.PathLike[str], encoding: str = "utf-8") -> Format:
@@ -147,8 +163,9 @@ def convert(
 ) -> None:
     """Write a file in another form or another tag scheme.
 
-    Columns to columns keeps everything but the tags; JSON lines to JSON lines keeps the texts. What JSON lines cannot
-    say about columns (other columns, comments) is left behind.
+    Columns to columns keeps everything but the tags, JSON lines to JSON lines the texts and all keys, inline to inline
+    the comments and sections. Between forms, what the new one cannot say (other columns, keys, comments) is left
+    behind.
 
     Args:
         source: The file to read, of any form.
@@ -168,8 +185,9 @@ def convert(
     if old == new == "conll":
         convert_columns(source, target, scheme, options=options, report=report)
     elif old == "jsonl" and new in ("jsonl", "cluener"):
-        records = (_relabelled(record, options) for record in read_records(source, options.encoding, report=report))
-        write_records(target, records, shape=_shape(new), encoding=options.encoding)
+        _convert_records(source, target, new, options, report if report is not None else ReadReport())
+    elif old == new == "inline":
+        _convert_inline(source, target, options, report if report is not None else ReadReport())
     else:
         sentences = iterate_sentences(source, options, report=report)
         write_sentences(target, sentences, form=new, scheme=scheme or "IOB2", encoding=options.encoding)
@@ -182,8 +200,30 @@ def _shape(form: Format) -> Shape:
 def _is_json(line: str) -> bool:
     try:
         return isinstance(json.loads(line), dict)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, or a number or nesting beyond what Python reads
         return False
+
+
+def _convert_records(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    form: Format,
+    options: ColumnOptions,
+    report: ReadReport,
+) -> None:
+    records = (_relabelled(record, options) for record in read_records(source, options.encoding, report=report))
+    write_records(target, records, shape=_shape(form), encoding=options.encoding)
+    if report.reduced:
+        message = "%s: of entities only start, end and label are kept, not what else they hold: lines %s"
+        _log.warning(message, source, some_lines(report.reduced))
+
+
+def _convert_inline(
+    source: str | os.PathLike[str], target: str | os.PathLike[str], options: ColumnOptions, report: ReadReport
+) -> None:
+    unit = options.unit or _unit_of_inline(source, options.encoding)
+    lines = _counted_inline(source, unit, options, report)
+    rewrite_inline(lines, target, labels=options.labels, unit=unit, encoding=options.encoding)
 
 
 def _relabelled(record: Record, options: ColumnOptions) -> Record:
@@ -192,19 +232,32 @@ def _relabelled(record: Record, options: ColumnOptions) -> Record:
 
 
 def _iterate_inline(path: str | os.PathLike[str], options: ColumnOptions, report: ReadReport) -> Iterator[Sentence]:
-    unit = options.unit or _unit_of_inline(path)
-    for sentence in read_inline(path, unit=unit):
-        report.labels.update(span.label for span in sentence.spans)
-        report.count(sentence)
-        yield sentence.with_spans(options.labels(sentence.spans) if options.read_tags else ())
+    unit = options.unit or _unit_of_inline(path, options.encoding)
+    for _, sentence in _counted_inline(path, unit, options, report):
+        if sentence is not None:
+            yield sentence.with_spans(options.labels(sentence.spans) if options.read_tags else ())
+
+
+def _counted_inline(
+    path: str | os.PathLike[str], unit: Unit, options: ColumnOptions, report: ReadReport
+) -> Iterator[tuple[str, Sentence | None]]:
+    """The lines with their sentences, their labels as in the file; the report counts them."""
+    for line, sentence in inline_lines(path, unit=unit, encoding=options.encoding):
+        if sentence is not None:
+            report.labels.update(span.label for span in sentence.spans)
+            report.count(sentence)
+        elif not line.isspace():
+            report.comments += 1
+        yield line, sentence
     if not report.sentences:
         raise InputError("expected sentences, found none", path=path)
-    warn_of_missing_labels(os.fspath(path), options, report)
+    warn_of_missing_labels(os.fspath(path), options.labels, report)
 
 
-def _unit_of_inline(path: str | os.PathLike[str]) -> Unit:
+def _unit_of_inline(path: str | os.PathLike[str], encoding: str) -> Unit:
     """Characters, if entities touch the text around them; words else."""
-    lines = (line.rstrip("\r\n") for line in islice(TextFile(path).lines(), _SAMPLE_LINES) if not line.startswith("#"))
+    sample = islice(TextFile(path, encoding).lines(), _SAMPLE_LINES)
+    lines = (line.rstrip("\r\n") for line in sample if not line.startswith("#"))
     touches = any(not _parses(line, "word") and _parses(line, "character") for line in lines)
     return "character" if touches else "word"
 

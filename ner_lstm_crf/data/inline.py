@@ -15,18 +15,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
 
+from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.annotation import Sentence, Span, Token
-from ner_lstm_crf.data.text_files import TextFile
+from ner_lstm_crf.data.labels import LabelMap
+from ner_lstm_crf.data.text_files import TextFile, writing
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["Unit", "format_inline", "parse_inline", "read_inline"]
-
-Unit: TypeAlias = Literal["word", "character"]
-"""What a token is: a word between spaces, or every character."""
+__all__ = ["format_inline", "inline_lines", "parse_inline", "read_inline", "rewrite_inline"]
 
 _PIECE = re.compile(
     r"""\\(?P<escaped>.?)
@@ -167,22 +165,59 @@ def _escaped(text: str, unit: Unit) -> str:
     return _TO_ESCAPE.sub(r"\\\g<0>", text)
 
 
-def read_inline(path: str | os.PathLike[str], *, unit: Unit = "word") -> Iterator[Sentence]:
+def read_inline(path: str | os.PathLike[str], *, unit: Unit = "word", encoding: str = "utf-8") -> Iterator[Sentence]:
     """The sentences of a file, each with its line and its document (a comment `## name` begins the next one).
 
     Raises:
         InputError: If the file cannot be read as text, or a line is malformed (the message names the line).
     """
+    return (sentence for _, sentence in inline_lines(path, unit=unit, encoding=encoding) if sentence is not None)
+
+
+def inline_lines(
+    path: str | os.PathLike[str], *, unit: Unit = "word", encoding: str = "utf-8"
+) -> Iterator[tuple[str, Sentence | None]]:
+    """Every line of a file as it stands, with the sentence that it holds; None for comments and empty lines.
+
+    Raises:
+        InputError: As `read_inline` does.
+    """
     document, begun = 0, False
-    for number, line in enumerate(TextFile(path).lines(), 1):
+    for number, line in enumerate(TextFile(path, encoding).lines(), 1):
         text = line.strip() if line.lstrip().startswith("#") else line.removesuffix("\n").removesuffix("\r")
-        if text.startswith("#"):
+        if not text or text.isspace() or text.startswith("#"):
             if text.startswith("## ") and begun:
                 document, begun = document + 1, False
-        elif text and not text.isspace():
+            yield line, None
+            continue
+        try:
+            sentence = parse_inline(text, unit)
+        except InputError as error:
+            raise InputError(error.message, path=path, line=number) from None
+        begun = True
+        yield line, replace(sentence, document=document, line=number)
+
+
+def rewrite_inline(
+    lines: Iterable[tuple[str, Sentence | None]],
+    target: str | os.PathLike[str],
+    *,
+    labels: LabelMap,
+    unit: Unit = "word",
+    encoding: str = "utf-8",
+) -> None:
+    """Write the lines of a file again under other labels; comments, sections and what does not change stay as they are.
+
+    Raises:
+        InputError: If the file cannot be written, or a new label cannot stand in it.
+    """
+    with writing(target, encoding) as out:
+        for line, sentence in lines:
+            if sentence is None or (renamed := labels(sentence.spans)) == sentence.spans:
+                out.write(line)
+                continue
             try:
-                sentence = parse_inline(text, unit)
-            except InputError as error:
-                raise InputError(error.message, path=path, line=number) from None
-            begun = True
-            yield replace(sentence, document=document, line=number)
+                body = format_inline(sentence.with_spans(renamed), unit)
+            except ValueError as error:
+                raise InputError(str(error), path=target) from None
+            out.write(body + line[len(line.rstrip("\r\n")) :])

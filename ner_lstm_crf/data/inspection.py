@@ -15,13 +15,15 @@ from typing import Any
 
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.columns import ColumnOptions, Layout
-from ner_lstm_crf.data.conll import ColumnFile, ReadReport
+from ner_lstm_crf.data.conll import ColumnFile
 from ner_lstm_crf.data.formats import detect_format, iterate_sentences
+from ner_lstm_crf.data.report import ReadReport
 from ner_lstm_crf.progress import Progress, silent
 
-__all__ = ["FileFacts", "Inspection", "Lengths", "Overlap", "inspect_files"]
+__all__ = ["LONG", "FileFacts", "Inspection", "Lengths", "Overlap", "inspect_files"]
 
-LONG = 3  # sentences of more tokens than this are hardly equal by chance
+LONG = 3
+"""Sentences of more tokens than this are hardly equal by chance."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from ner_lstm_crf.data.conll import some_lines
 from ner_lstm_crf.data.inspection import LONG, FileFacts, Inspection, Overlap
+from ner_lstm_crf.data.report import some_lines
 
 __all__ = ["describe"]
 

@@ -12,9 +12,10 @@ from operator import attrgetter
 from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.annotation import Entity, Sentence, Span, Token
 from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.conll import ReadReport, some_lines, warn_of_missing_labels
 from ner_lstm_crf.data.records import Record, read_records
+from ner_lstm_crf.data.report import ReadReport, some_lines, warn_of_missing_labels
 from ner_lstm_crf.data.splitter import sentences
+from ner_lstm_crf.data.tokenizer import CompoundRule
 from ner_lstm_crf.errors import InputError
 
 __all__ = ["annotate", "read_jsonl", "record_of"]
@@ -30,7 +31,8 @@ def read_jsonl(
 ) -> Iterator[Sentence]:
     """Read JSON lines and cut their texts into sentences; each line is a document.
 
-    Of the options, `encoding`, `unit`, `labels` and `read_tags` matter. Token places count in the whole text.
+    Of the options, `encoding`, `unit`, `compounds`, `labels` and `read_tags` matter. Token places count in the whole
+    text.
 
     Raises:
         InputError: If the file cannot be read, a line is not a record, or there are no tokens.
@@ -40,15 +42,18 @@ def read_jsonl(
     for document, record in enumerate(read_records(path, options.encoding, report=counted)):
         counted.labels.update(entity.label for entity in record.entities)
         unit = options.unit or ("character" if record.shape == "cluener" else "word")
-        for sentence in annotate(record if options.read_tags else record._replace(entities=()), unit, report=counted):
+        annotated = record if options.read_tags else record._replace(entities=())
+        for sentence in annotate(annotated, unit, compounds=options.compounds, report=counted):
             renamed = replace(sentence, spans=options.labels(sentence.spans), document=document, line=record.line)
             counted.count(renamed)
             yield renamed
     _conclude(os.fspath(path), options, counted, told=told)
 
 
-def annotate(record: Record, unit: Unit = "word", *, report: ReadReport | None = None) -> list[Sentence]:
-    """The sentences of a text with its entities as spans.
+def annotate(
+    record: Record, unit: Unit = "word", *, compounds: CompoundRule = "split", report: ReadReport | None = None
+) -> list[Sentence]:
+    """The sentences of a text, cut as `sentences` cuts it, with its entities as spans.
 
     No entity is lost: where one begins or ends within a token, the token becomes two, and where one runs over the end
     of a sentence, the sentences become one.
@@ -57,7 +62,7 @@ def annotate(record: Record, unit: Unit = "word", *, report: ReadReport | None =
         >>> annotate(Record("Romebound", (Entity(0, 4, "LOC", "Rome"),)))[0].words
         ['Rome', 'bound']
     """
-    parts = [list(sentence.tokens) for sentence in sentences(record.text, unit=unit)]
+    parts = [list(sentence.tokens) for sentence in sentences(record.text, unit=unit, compounds=compounds)]
     if not record.entities:
         return [Sentence(tuple(tokens)) for tokens in parts]
     edges = sorted({edge for entity in record.entities for edge in (entity.start, entity.end)})
@@ -130,7 +135,7 @@ def _with_spans(tokens: list[Token], entities: Sequence[Entity]) -> Sentence:
 def _conclude(path: str, options: ColumnOptions, report: ReadReport, *, told: bool) -> None:
     if not report.sentences:
         raise InputError("expected texts, found none", path=path)
-    warn_of_missing_labels(path, options, report)
+    warn_of_missing_labels(path, options.labels, report)
     if told:
         return
     for lines, message in (

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ner_lstm_crf.data.annotation import Span
+from ner_lstm_crf.data.tags import OUTSIDE
 from ner_lstm_crf.errors import InputError
 
 __all__ = ["LabelMap"]
-
-OUTSIDE = "O"
 
 
 @dataclass(frozen=True, slots=True)

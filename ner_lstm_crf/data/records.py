@@ -10,14 +10,15 @@ Offsets count Unicode code points, and ends are exclusive, but for CLUENER.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from ner_lstm_crf.data.annotation import Entity
-from ner_lstm_crf.data.conll import ReadReport
+from ner_lstm_crf.data.json_lines import json_line, kind_of, parse_record
+from ner_lstm_crf.data.report import ReadReport
 from ner_lstm_crf.data.text_files import TextFile, quoted, writing
 from ner_lstm_crf.errors import InputError
 
@@ -26,6 +27,7 @@ __all__ = ["Record", "Shape", "read_records", "write_records"]
 Shape = Literal["entities", "cluener"]
 
 _KEYS = ("entities", "spans", "label", "labels")
+_KEYS_OF_ENTITIES = {"start", "end", "start_offset", "end_offset", "label", "text"}
 
 
 class Record(NamedTuple):
@@ -36,12 +38,14 @@ class Record(NamedTuple):
         entities: Its entities.
         line: The 1-based line in its file; None for a record from no file.
         shape: The form it was written in.
+        rest: What else its object holds, by key.
     """
 
     text: str
     entities: tuple[Entity, ...] = ()
     line: int | None = None
     shape: Shape = "entities"
+    rest: Mapping[str, Any] = MappingProxyType({})
 
 
 def read_records(
@@ -77,47 +81,43 @@ def write_records(
     with writing(path, encoding) as out:
         for record in records:
             content = _cluener(record) if shape == "cluener" else _plain(record)
-            out.write(json.dumps(content, ensure_ascii=False) + "\n")
+            out.write(json_line(content, encoding))
 
 
 def _plain(record: Record) -> dict[str, object]:
     entities = [{"start": entity.start, "end": entity.end, "label": entity.label} for entity in record.entities]
-    return {"text": record.text, "entities": entities}
+    return {**record.rest, "text": record.text, "entities": entities}
 
 
 def _cluener(record: Record) -> dict[str, object]:
     labels: dict[str, dict[str, list[list[int]]]] = {}
     for entity in record.entities:
         labels.setdefault(entity.label, {}).setdefault(entity.text, []).append([entity.start, entity.end - 1])
-    return {"text": record.text, "label": labels}
+    rest = {key: value for key, value in record.rest.items() if key not in _KEYS}  # would be read in place of `label`
+    return {**rest, "text": record.text, "label": labels}
 
 
 def _record(line: str, number: int, report: ReadReport) -> Record:
-    try:
-        content = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"expected one JSON object per line, found no valid JSON: {error.msg} (column {error.colno})"
-        ) from None
-    if not isinstance(content, dict):
-        raise InputError(f"expected one JSON object per line, found {_kind(content)}")
-    text = content.get("text")
-    if not isinstance(text, str):
-        keys = ", ".join(content) or "none"
-        raise InputError(f"expected a string under the key 'text' (keys found: {keys})")
+    content = parse_record(line)
+    text = content["text"]
     key = next((key for key in _KEYS if content.get(key) is not None), None)
+    rest = {name: value for name, value in content.items() if name not in ("text", key)}
     if key is None:
         report.unannotated.append(number)
-        return Record(text, (), number)
+        return Record(text, (), number, rest=rest)
     if isinstance(content[key], dict):
         entities = _longest(_from_cluener(content[key], text), number, report)
-        return Record(text, entities, number, "cluener")
-    return Record(text, _without_overlap(_from_list(content[key], key, text)), number)
+        return Record(text, entities, number, "cluener", rest)
+    items = content[key]
+    entities = _without_overlap(_from_list(items, key, text))
+    if any(isinstance(item, dict) and not item.keys() <= _KEYS_OF_ENTITIES for item in items):
+        report.reduced.append(number)
+    return Record(text, entities, number, rest=rest)
 
 
 def _from_list(items: object, key: str, text: str) -> Iterator[Entity]:
     if not isinstance(items, list):
-        raise InputError(f"expected a list of entities under {key!r}, found {_kind(items)}")
+        raise InputError(f"expected a list of entities under {key!r}, found {kind_of(items)}")
     for item in items:
         match item:
             case {"start": start, "end": end, "label": label} | {
@@ -129,14 +129,14 @@ def _from_list(items: object, key: str, text: str) -> Iterator[Entity]:
             case [start, end, label]:
                 yield _entity(start, end, label, text)
             case _:
-                found = quoted(json.dumps(item, ensure_ascii=False))
+                found = quoted(json_line(item).rstrip("\n"))
                 raise InputError(f"expected an entity with start, end and label, found {found}")
 
 
 def _from_cluener(labels: Mapping[str, Any], text: str) -> Iterator[Entity]:
     for label, names in labels.items():
         if not isinstance(names, dict):
-            raise InputError(f"expected the names of the label {label!r} with their places, found {_kind(names)}")
+            raise InputError(f"expected the names of the label {label!r} with their places, found {kind_of(names)}")
         for name, places in names.items():
             for place in places if isinstance(places, list) else [places]:
                 match place:
@@ -184,8 +184,3 @@ def _longest(entities: Iterable[Entity], number: int, report: ReadReport) -> tup
         else:
             kept.append(entity)
     return tuple(sorted(kept))
-
-
-def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), "a number")

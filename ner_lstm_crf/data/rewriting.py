@@ -16,7 +16,8 @@ from itertools import pairwise
 from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.data.blocks import DOCUMENT_START, Block
 from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.conll import ColumnFile, ReadReport, characters_of
+from ner_lstm_crf.data.conll import ColumnFile, characters_of
+from ner_lstm_crf.data.report import ReadReport
 from ner_lstm_crf.data.schemes import Scheme, get_scheme
 from ner_lstm_crf.data.tags import split_tag
 from ner_lstm_crf.data.text_files import quoted, writing

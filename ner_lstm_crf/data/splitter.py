@@ -20,8 +20,8 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
-from typing import Literal, TypeAlias
 
+from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.abbreviations import (
     ABBREVIATIONS,
     AFTER_ORDINALS,
@@ -31,12 +31,9 @@ from ner_lstm_crf.data.abbreviations import (
 )
 from ner_lstm_crf.data.annotation import Sentence, Token
 from ner_lstm_crf.data.code_points import CLOSERS, HAN, KANA, OPENERS
-from ner_lstm_crf.data.tokenizer import Compounds, characters, tokenize
+from ner_lstm_crf.data.tokenizer import CompoundRule, characters, tokenize
 
-__all__ = ["Unit", "sentences", "split_sentences"]
-
-Unit: TypeAlias = Literal["word", "character"]
-"""What a token is: a word (a character where words are not spaced), or every single character."""
+__all__ = ["sentences", "split_sentences"]
 
 _NARROWEST_WRAP, _WIDEST_WRAP = 50, 120  # characters in the longest line of wrapped text
 _SHORTEST_PLAIN_WORD = 5  # before a full stop and a lower-case word: 204 sentence ends, 16 abbreviations in the corpora
@@ -126,12 +123,12 @@ def split_sentences(text: str, tokens: Sequence[Token]) -> list[Sequence[Token]]
     return [tokens[start:end] for start, end in pairwise(edges)]
 
 
-def sentences(text: str, *, unit: Unit = "word", compounds: Compounds = "split") -> list[Sentence]:
+def sentences(text: str, *, unit: Unit = "word", compounds: CompoundRule = "split") -> list[Sentence]:
     """The sentences of a text.
 
     Args:
         text: Any Unicode string, of any length.
-        unit: Whether tokens are words or single characters.
+        unit: Whether tokens are words (characters where words are not spaced) or single characters.
         compounds: As in `tokenize`.
 
     Returns:

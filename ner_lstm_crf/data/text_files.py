@@ -6,33 +6,25 @@ for byte. `str.splitlines` would also cut at U+2028 and U+0085, which stand insi
 
 from __future__ import annotations
 
-import bz2
 import codecs
-import gzip
 import io
-import lzma
 import os
 import sys
 import tempfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any, BinaryIO, TextIO, TypeAlias, cast
+from typing import IO, BinaryIO, TextIO, cast
 
+from ner_lstm_crf.data.packed import DAMAGE, HEAD, PACKERS, ZIP, unpacked
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["STANDARD_STREAM", "TextFile", "open_packed", "quoted", "writing"]
+__all__ = ["STANDARD_STREAM", "TextFile", "open_packed", "quoted", "stream_lines", "writing"]
 
 STANDARD_STREAM = "-"  # as a path: standard input or output
 
-_Opener: TypeAlias = Callable[..., Any]  # gzip.open and its like: (file, mode) -> a stream of bytes
-
-_PACKED: dict[bytes, _Opener] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
-_PACKED_BY_NAME: dict[str, _Opener] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
-_ARCHIVES = {b"PK\x03\x04": "zip", b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"\x28\xb5\x2f\xfd": "zstd"}
-_DAMAGED = (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error)
+_ARCHIVES = {ZIP: "zip", b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"\x28\xb5\x2f\xfd": "zstd"}
 _SAMPLE_BYTES = 65536
 
 
@@ -65,23 +57,22 @@ class TextFile:
         Raises:
             InputError: If bytes do not fit the encoding or the packed data are damaged.
         """
-        encoding = "utf-8-sig" if self.encoding == "utf-8" else self.encoding
         try:
-            with self._open() as raw, io.TextIOWrapper(raw, encoding=encoding, newline="\n") as text:
+            with self._open() as raw, _decoded(raw, self.encoding) as text:
                 yield from text
         except UnicodeDecodeError as error:
             raise self._wrong_encoding(error) from None
-        except _DAMAGED as error:
+        except DAMAGE as error:
             raise self._damaged(error) from None
 
     def _open(self) -> IO[bytes]:
-        return open_packed(self.path) if self._held is None else _unpacked(io.BytesIO(self._held), self._held[:6])
+        return open_packed(self.path) if self._held is None else unpacked(io.BytesIO(self._held), self._held[:HEAD])
 
     def _sample(self) -> bytes:
         try:
             with self._open() as raw:
                 return raw.read(_SAMPLE_BYTES)
-        except _DAMAGED as error:
+        except DAMAGE as error:
             raise self._damaged(error) from None
 
     def _refuse_what_is_not_text(self, sample: bytes) -> None:
@@ -118,6 +109,8 @@ class TextFile:
         return InputError(f"the text is not valid {self.encoding}: {error.reason}", path=self.path)
 
     def _damaged(self, error: Exception) -> InputError:
+        if isinstance(error, OSError) and error.errno is not None:
+            return InputError(f"cannot be read: {error.strerror}", path=self.path)
         return InputError(f"the compressed data are damaged or cut short ({error})", path=self.path)
 
 
@@ -129,21 +122,51 @@ def open_packed(path: str | os.PathLike[str]) -> IO[bytes]:
     """
     try:
         with Path(path).open("rb") as raw:
-            head = raw.read(6)
+            head = raw.read(HEAD)
     except FileNotFoundError:
         raise InputError("no such file", path=path) from None
     except IsADirectoryError:
         raise InputError("expected a file, found a directory", path=path) from None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", path=path) from None
-    return _unpacked(Path(path), head)
+    return unpacked(Path(path), head)
 
 
-def _unpacked(source: Path | io.BytesIO, head: bytes) -> IO[bytes]:
-    for magic, opener in _PACKED.items():
-        if head.startswith(magic):
-            return cast(IO[bytes], opener(source, "rb"))
-    return source.open("rb") if isinstance(source, Path) else source
+def stream_lines(path: str | os.PathLike[str], encoding: str = "utf-8") -> Iterator[str]:
+    """The lines of a file, read once and as they come: standard input (`-`) and pipes are never held in memory.
+
+    Raises:
+        InputError: As `TextFile` does; a pipe's first bytes are not looked at, so it must be plain text.
+    """
+    path, encoding = os.fspath(path), _known_encoding(encoding)
+    if path != STANDARD_STREAM and not Path(path).is_fifo():
+        yield from TextFile(path, encoding).lines()
+        return
+    with _standing(path) as raw:
+        text = _decoded(raw, encoding)
+        try:
+            yield from text
+        except UnicodeDecodeError as error:
+            where = "standard input" if path == STANDARD_STREAM else path
+            message = f"byte 0x{error.object[error.start]:02x} is not valid {encoding}: say --encoding"
+            raise InputError(message, path=where) from None
+        finally:
+            text.detach()  # else it would close standard input
+
+
+@contextmanager
+def _standing(path: str) -> Iterator[IO[bytes]]:
+    """Standard input, which stays open, or a pipe."""
+    if path == STANDARD_STREAM:
+        yield sys.stdin.buffer
+        return
+    with Path(path).open("rb") as raw:
+        yield raw
+
+
+def _decoded(raw: IO[bytes], encoding: str) -> io.TextIOWrapper:
+    """Text that ends its lines at a line feed alone, without the byte order mark that UTF-8 may have."""
+    return io.TextIOWrapper(raw, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="\n")
 
 
 def _once_only(path: str) -> bytes | None:
@@ -172,12 +195,19 @@ def writing(path: str | os.PathLike[str], encoding: str = "utf-8") -> Iterator[T
         else:
             yield from _replacing(Path(path).resolve(), encoding)
     except UnicodeEncodeError as error:
-        character = error.object[error.start]
-        raise InputError(f"{character!r} cannot be written in {encoding}: use --encoding utf-8", path=path) from None
+        raise _not_in(encoding, error.object[error.start], path) from None
     except BrokenPipeError:  # the reader has had enough: no mistake of anyone's
         raise
     except OSError as error:
         raise InputError(f"cannot be written: {error.strerror or error}", path=path) from error
+
+
+def _not_in(encoding: str, character: str, path: str) -> InputError:
+    """What a character means that cannot be written."""
+    if "\ud800" <= character <= "\udfff":
+        message = f"{character!r} is half of a surrogate pair and cannot be written: only JSON lines can hold it"
+        return InputError(message, path=path)
+    return InputError(f"{character!r} cannot be written in {encoding}: use --encoding utf-8", path=path)
 
 
 def _standard_output(encoding: str) -> Iterator[TextIO]:
@@ -199,7 +229,7 @@ def _in_place(path: Path, encoding: str) -> Iterator[TextIO]:
 
 def _replacing(path: Path, encoding: str) -> Iterator[TextIO]:
     """Write beside `path` and take its place when all went well, else leave no trace."""
-    opener = _PACKED_BY_NAME.get(path.suffix.lower())
+    opener = PACKERS.get(path.suffix.lower())
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(descriptor)
     draft = Path(name)
@@ -233,6 +263,7 @@ def _content(stream: BinaryIO) -> bytes:
 
 def _known_encoding(encoding: str) -> str:
     try:
+        "".encode(encoding)  # refuses what `lookup` finds but is no encoding of text, such as base64
         return codecs.lookup(encoding).name
-    except LookupError:
+    except (LookupError, ValueError):
         raise InputError(f"unknown encoding {encoding!r}: expected utf-8, latin-1, gb18030 or the like") from None

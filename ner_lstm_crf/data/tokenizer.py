@@ -30,9 +30,9 @@ from ner_lstm_crf.data.abbreviations import ABBREVIATIONS, BEFORE_NAMES, BEFORE_
 from ner_lstm_crf.data.annotation import Token
 from ner_lstm_crf.data.code_points import ALONE, EMOJI, EMOJI_MODIFIERS, FLAG_LETTERS, LOWER, MARKS, UPPER, WIDE
 
-__all__ = ["Compounds", "characters", "detect_compounds", "tokenize"]
+__all__ = ["CompoundRule", "characters", "detect_compounds", "tokenize"]
 
-Compounds: TypeAlias = Literal["split", "keep"]
+CompoundRule: TypeAlias = Literal["split", "keep"]
 """Whether `well-known`, `and/or` and `5pm` are several tokens or one."""
 
 # Every quantifier below is bounded, possessive (`++`), or followed by nothing that can fail, and rules that read a long
@@ -106,7 +106,7 @@ _CLITICS = (
 _PUNCTUATION = (r"[?!]{2,}", r"([^\w\s]|_)\1+", rf"\S[{MARKS}]*")
 
 
-def _word_rules(compounds: Compounds) -> tuple[str, ...]:
+def _word_rules(compounds: CompoundRule) -> tuple[str, ...]:
     """The rules for numbers and words, which are where the treebanks differ."""
     ordinal = rf"\+?{_NUMBER}(?:\.(?=\s+[{LOWER}])|['’]s{_END})"  # 3. maj, the 60's
     currency = r"[A-Z]{1,3}\$"
@@ -124,21 +124,21 @@ def _word_rules(compounds: Compounds) -> tuple[str, ...]:
     )
 
 
-def _rules(compounds: Compounds, shortcuts: Iterable[str] = _SHORTCUTS) -> tuple[str, ...]:
+def _rules(compounds: CompoundRule, shortcuts: Iterable[str] = _SHORTCUTS) -> tuple[str, ...]:
     """All rules, first come, first served."""
     special = (*_ADDRESSES, *_PICTURES, *_ABBREVIATIONS, *_CLITICS)
     return (*_FIRST, *shortcuts, *special, *_word_rules(compounds), *_PUNCTUATION)
 
 
 @cache
-def _pattern(compounds: Compounds) -> re.Pattern[str]:
+def _pattern(compounds: CompoundRule) -> re.Pattern[str]:
     if compounds not in ("split", "keep"):
         raise ValueError(f'expected compounds "split" or "keep", got {compounds!r}')
     # Without the look-ahead, every space would try every rule: half the speed.
     return re.compile(rf"(?=\S)(?:{'|'.join(_rules(compounds))})")
 
 
-def tokenize(text: str, *, compounds: Compounds = "split") -> list[Token]:
+def tokenize(text: str, *, compounds: CompoundRule = "split") -> list[Token]:
     """The words and signs of a text, with their places.
 
     Args:
@@ -176,7 +176,7 @@ def characters(text: str) -> list[Token]:
 _COMPOUND = re.compile(rf"(?!{_PREFIX}){_LETTER}{{2,}}-{_LETTER}{{2,}}")
 
 
-def detect_compounds(words: Iterable[str]) -> Compounds:
+def detect_compounds(words: Iterable[str]) -> CompoundRule:
     """Whether a corpus splits compounds: what to ask of `tokenize` for a model trained on these words.
 
     "keep" if there is a word like `well-known` for every 20 lone hyphens. (In the public corpora there are

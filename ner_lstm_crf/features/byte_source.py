@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
 import zipfile
-import zlib
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from ner_lstm_crf.data.packed import DAMAGE, HEAD, ZIP, unpacked
 from ner_lstm_crf.errors import InputError
 
 __all__ = ["ByteSource"]
 
-_DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+_DAMAGE = (*DAMAGE, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 
 
 class ByteSource:
@@ -75,17 +72,9 @@ class ByteSource:
         return b"".join(parts)
 
     def _unpacked(self) -> IO[bytes]:
-        magic = self._raw.read(6)
+        head = self._raw.read(HEAD)
         self._raw.seek(0)
-        if magic.startswith(b"\x1f\x8b"):
-            return gzip.GzipFile(fileobj=self._raw)  # type: ignore[return-value]
-        if magic == b"\xfd7zXZ\x00":
-            return lzma.LZMAFile(self._raw)
-        if magic.startswith(b"BZh"):
-            return bz2.BZ2File(self._raw)
-        if magic.startswith(b"PK\x03\x04"):
-            return self._only_member()
-        return self._raw
+        return self._only_member() if head.startswith(ZIP) else unpacked(self._raw, head)
 
     def _only_member(self) -> IO[bytes]:
         archive = zipfile.ZipFile(self._raw)

@@ -7,6 +7,7 @@ of  -0.153 -0.243 ...     the -0.038 -0.245 ...         the <100 little-endian f
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
@@ -45,21 +46,35 @@ class RowLayout:
 class RowStore:
     """The rows kept so far; the first of equal words wins.
 
+    Args:
+        size: Values per vector, D.
+        needed: Words to keep wherever they stand.
+        limit: Rows at the beginning to keep in any case. Without it, all are kept if `needed` is None, else none.
+
     Attributes:
         words: The kept words, in order.
+        seen: The rows so far, kept or not.
+        beyond: How many of the words stand beyond the limit.
         duplicates: How many rows were left out since their word had one already.
         nameless: How many rows were left out since their word is empty or no UTF-8.
     """
 
-    def __init__(self, size: int, needed: Container[str] | None) -> None:
+    def __init__(self, size: int, needed: Container[str] | None, limit: int | None) -> None:
         self.words: dict[str, None] = {}
-        self.duplicates = self.nameless = 0
-        self._needed = needed
+        self.seen = self.beyond = self.duplicates = self.nameless = 0
+        self._needed, self._limit = needed, limit
+        self._kept_anyway = limit if limit is not None else 0 if needed is not None else sys.maxsize
         self._matrix: npt.NDArray[np.float32] = np.empty((1024, size), dtype=np.float32)
         self._filled = 0
 
+    @property
+    def full(self) -> bool:
+        """Whether no further row would be kept."""
+        return self._needed is None and self.seen >= self._kept_anyway
+
     def take(self, raw: bytes) -> str | None:
-        """The word if its row is to be kept (the caller then adds its values), else None."""
+        """The word of the next row if it is to be kept (the caller then adds its values), else None."""
+        self.seen += 1
         try:
             word = raw.decode()
         except UnicodeDecodeError:
@@ -67,11 +82,13 @@ class RowStore:
         if not word:
             self.nameless += 1
             return None
-        if self._needed is not None and word not in self._needed:
+        is_beyond = self.seen > self._kept_anyway
+        if is_beyond and (self._needed is None or word not in self._needed):
             return None
         if word in self.words:
             self.duplicates += 1
             return None
+        self.beyond += is_beyond and self._limit is not None
         self.words[word] = None
         return word
 
@@ -138,28 +155,24 @@ def _is_binary(body: bytes, size: int) -> bool:
     return any(byte in _CONTROL for byte in sample)
 
 
-def read_text_rows(
-    source: ByteSource, head: bytes, layout: RowLayout, store: RowStore, *, limit: int | None, progress: Progress
-) -> int:
-    """Read the rows of a text file into `store`; the number of rows seen.
+def read_text_rows(source: ByteSource, head: bytes, layout: RowLayout, store: RowStore, *, progress: Progress) -> None:
+    """Read the rows of a text file into `store`, until it is full.
 
     Raises:
         InputError: If a row has another number of values, or a value is no finite number; with the line.
     """
-    seen = 0
     for first, lines in _line_blocks(source, head[layout.start :], 1 if layout.count is None else 2):
         block = _TextBlock(layout.size, store, source)
         for number, line in enumerate(lines, first):
-            if seen == limit:
+            if store.full:
                 break
-            if not seen and line.strip():
+            if not store.seen and line.strip():
                 block.check(line, number)
-            seen += block.read(line.rstrip(), number)
+            block.read(line.rstrip(), number)
         block.flush()
         progress(source.position, source.total)
-        if seen == limit:
+        if store.full:
             break
-    return seen
 
 
 def _line_blocks(source: ByteSource, rest: bytes, first: int) -> Iterator[tuple[int, list[bytes]]]:
@@ -186,17 +199,16 @@ class _TextBlock:
         if _parsed([values.decode("latin-1")], self._size) is None:
             raise self._complaint([(number, values.decode("latin-1"))])
 
-    def read(self, line: bytes, number: int) -> int:
-        """Read one line; 1 if it is a row, 0 if it is blank."""
+    def read(self, line: bytes, number: int) -> None:
+        """Read one line; a blank one is no row."""
         if not line:
-            return 0
+            return
         word, _, values = line.partition(b" ")
         if values.count(b" ") != self._size - 1:
             word, values = self._split(line, number)
         if self._store.take(word) is not None:
             self._rows.append(values.decode("latin-1"))
             self._numbers.append(number)
-        return 1
 
     def flush(self) -> None:
         """Parse what was read and hand it to the store."""
@@ -247,18 +259,19 @@ def _parsed(rows: list[str], size: int) -> npt.NDArray[np.float32] | None:
 
 
 def read_binary_rows(
-    source: ByteSource, head: bytes, layout: RowLayout, store: RowStore, *, limit: int | None, progress: Progress
-) -> int:
-    """Read the rows of a word2vec binary file into `store`; the number of rows seen.
+    source: ByteSource, head: bytes, layout: RowLayout, store: RowStore, *, progress: Progress
+) -> None:
+    """Read the rows of a word2vec binary file into `store`, until it is full.
 
     Raises:
         InputError: If the file ends early, or a value is not finite; with the number of the vector.
     """
     count = layout.count or 0
-    wanted = count if limit is None else min(limit, count)
     buffer, at = head[layout.start :], 0
     kept: list[tuple[int, bytes]] = []
-    for number in range(1, wanted + 1):
+    for number in range(1, count + 1):
+        if store.full:
+            break
         space = buffer.find(b" ", at)
         if space < 0 or space + 1 + 4 * layout.size > len(buffer):
             _flush(kept, store, source)
@@ -272,7 +285,6 @@ def read_binary_rows(
             kept.append((number, buffer[space + 1 : end]))
         at = end
     _flush(kept, store, source)
-    return wanted
 
 
 def _flush(kept: list[tuple[int, bytes]], store: RowStore, source: ByteSource) -> None:

@@ -37,10 +37,14 @@ class Vectors:
     Attributes:
         words: The distinct words, in the order of the file (most frequent first, in published files).
         matrix: Their vectors, (N, D) float32.
+        rows: The rows of the file that were seen, kept or not; 0 where the vectors come from no file.
+        beyond: How many of the words stand beyond the limit, and are kept since they are needed.
     """
 
     words: tuple[str, ...]
     matrix: npt.NDArray[np.float32]
+    rows: int = 0
+    beyond: int = 0
 
     def __len__(self) -> int:
         return len(self.words)
@@ -66,8 +70,9 @@ def read_vectors(
 
     Args:
         path: GloVe, word2vec or fastText text, or word2vec binary, plain or packed.
-        needed: Keep only the words in it; None keeps all.
-        limit: Read only the first rows of the file; published files have the most frequent words first.
+        needed: Keep these words, wherever they stand.
+        limit: Keep the words of so many rows at the beginning; published files have the most frequent words first.
+            Without `needed`, no more is read. With neither, all words are kept; with `needed` alone, no others.
         progress: Told the bytes read of the file on disk, and its size.
 
     Raises:
@@ -80,20 +85,20 @@ def read_vectors(
     with ByteSource(Path(path)) as source:
         head = source.read(_HEAD)
         layout = detect_layout(head, source)
-        store = RowStore(layout.size, needed)
+        store = RowStore(layout.size, needed, limit)
         read = read_binary_rows if layout.binary else read_text_rows
-        seen = read(source, head, layout, store, limit=limit, progress=progress)
+        read(source, head, layout, store, progress=progress)
         progress(source.total, source.total)
-    if not seen:
+    if not store.seen:
         raise InputError("expected word vectors, found only a header line", path=path)
-    _report(path, layout, store, seen, limit)
-    return Vectors(tuple(store.words), store.matrix())
+    _report(path, layout, store)
+    return Vectors(tuple(store.words), store.matrix(), store.seen, store.beyond)
 
 
-def _report(path: str | PathLike[str], layout: RowLayout, store: RowStore, seen: int, limit: int | None) -> None:
+def _report(path: str | PathLike[str], layout: RowLayout, store: RowStore) -> None:
     """Log what a careful reader would want to know."""
-    if layout.count is not None and seen != layout.count and limit is None:
-        _LOGGER.warning("%s: the header announces %d vectors, the file holds %d", path, layout.count, seen)
+    if layout.count is not None and store.seen != layout.count and not store.full:
+        _LOGGER.warning("%s: the header announces %d vectors, the file holds %d", path, layout.count, store.seen)
     if store.duplicates:
         _LOGGER.warning("%s: kept the first vector of words that occur again (%d rows)", path, store.duplicates)
     if store.nameless:

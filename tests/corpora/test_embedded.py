@@ -12,8 +12,9 @@ from types import ModuleType
 
 import pytest
 
+from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.annotation import Sentence
-from ner_lstm_crf.data.inline import Unit, format_inline, read_inline
+from ner_lstm_crf.data.inline import format_inline, read_inline
 from ner_lstm_crf.data.schemes import get_scheme
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.conll import ColumnFile, ReadReport, read_conll, some_lines
+from ner_lstm_crf.data.conll import ColumnFile, read_conll
 from ner_lstm_crf.data.labels import LabelMap
+from ner_lstm_crf.data.report import ReadReport, some_lines
 from ner_lstm_crf.data.schemes import SCHEMES
 from ner_lstm_crf.errors import InputError
 

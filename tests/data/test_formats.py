@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.conll import ReadReport
 from ner_lstm_crf.data.formats import (
     FORMATS,
     convert,
@@ -19,9 +18,11 @@ from ner_lstm_crf.data.formats import (
     iterate_sentences,
     read_sentences,
     require_entities,
+    suffix_of,
     write_sentences,
 )
 from ner_lstm_crf.data.labels import LabelMap
+from ner_lstm_crf.data.report import ReadReport
 from ner_lstm_crf.errors import InputError
 
 COLUMNS = "# two sentences\nAda\tB-PER\nKing\tI-PER\nsings\tO\n.\tO\n\nRome\tB-LOC\nfalls\tO\n.\tO\n"
@@ -133,6 +134,8 @@ def test_names():
     names = ("a.jsonl", "a.JSONL.gz", "a.json.xz", "a.conll", "a.iob2.bz2", "a.tsv", "a.txt", "a", "a.gz")
     forms = ("jsonl", "jsonl", "jsonl", "conll", "conll", "conll", None, None, None)
     assert tuple(map(format_of_name, names)) == forms
+    assert {format_of_name(f"a{suffix}") for suffix in (".bieo", ".bioes", ".bmes", ".ner", ".conllu")} == {"conll"}
+    assert (suffix_of("a.b.TXT.gz"), suffix_of("a.gz"), suffix_of("folder.x/a")) == (".txt", "", "")
 
 
 def test_chinese_marks_are_read_as_characters(tmp_path):
@@ -208,6 +211,64 @@ def test_json_lines_to_json_lines_keeps_the_texts_and_maps_labels(tmp_path):
     source.write_text(json.dumps({"text": text, "entities": [[0, 3, "person"], [14, 18, "LOC"]]}))
     convert(source, target, options=ColumnOptions(labels=LabelMap.parse("PER", ["person=PER"])))
     assert json.loads(target.read_text()) == {"text": text, "entities": [{"start": 0, "end": 3, "label": "PER"}]}
+
+
+def test_json_lines_to_json_lines_keeps_what_else_the_objects_hold(tmp_path, caplog):
+    source, target = tmp_path / "x.jsonl", tmp_path / "y.jsonl"
+    rest = {"id": 7, "meta": {"source": [1, None]}, "é": "\ud83d"}
+    records = [
+        {**rest, "text": "Ada sings.", "spans": [{"start": 0, "end": 3, "label": "PER", "score": 0.5}]},
+        {"text": "Rome", "entities": [], "labels": ["news"]},
+        {"text": "Oslo", "n": 1},
+    ]
+    source.write_text("".join(json.dumps(record) + "\n" for record in records))
+    convert(source, target)
+    first, second, third = (json.loads(line) for line in target.read_text().splitlines())
+    assert first == {**rest, "text": "Ada sings.", "entities": [{"start": 0, "end": 3, "label": "PER"}]}
+    assert second == {"text": "Rome", "entities": [], "labels": ["news"]}
+    assert third == {"text": "Oslo", "n": 1, "entities": []}
+    assert [message for message in caplog.messages if "what else they hold: lines 1" in message]
+    convert(source, target, form="cluener")
+    first, *_ = (json.loads(line) for line in target.read_text().splitlines())
+    assert first == {**rest, "text": "Ada sings.", "label": {"PER": {"Ada": [[0, 2]]}}}
+
+
+def test_inline_to_inline_keeps_comments_sections_and_lines(tmp_path):
+    source, target = tmp_path / "x.inline", tmp_path / "y.inline"
+    content = "# by hand\r\n## news: one\r\n\r\n[Ada](person)  met [Oslo](LOC)\r\n\r\n## two\r\n \\# [Ro\\[](LOC)  fell"
+    source.write_bytes(content.encode())
+    convert(source, target)
+    assert target.read_bytes() == source.read_bytes()
+    convert(source, target, options=ColumnOptions(labels=LabelMap.parse("PER,LOC", ["person=PER"])))
+    assert target.read_bytes().decode() == content.replace("person", "PER").replace("  met", " met")
+    convert(source, source, options=ColumnOptions(labels=LabelMap.parse("LOC")))  # in its own place
+    assert source.read_bytes().decode() == content.replace("[Ada](person)  met", "Ada met")
+    with pytest.raises(InputError, match="expected a label without white space"):
+        convert(target, source, options=ColumnOptions(labels=LabelMap.parse(None, ["PER=a b"])))
+
+
+def test_inline_files_have_encodings_too(tmp_path):
+    source, target = tmp_path / "x.inline", tmp_path / "y.inline"
+    source.write_bytes("# café\n[王小明](PER)在[北京](LOC)。\n".encode("gb18030"))
+    options = ColumnOptions(encoding="gb18030")
+    (sentence,) = read_sentences(source, options)
+    assert sentence.spans == (Span(0, 3, "PER"), Span(4, 6, "LOC"))
+    assert sentence.words[0] == "王"
+    convert(source, target, options=options)
+    assert target.read_bytes() == source.read_bytes()
+    with pytest.raises(InputError, match="is not valid utf-8"):
+        read_sentences(source)
+
+
+def test_json_that_python_cannot_read_is_refused_with_its_line(tmp_path):
+    for number, broken in enumerate(('{"text": ' + "[" * 100_000, '{"text": "a", "n": ' + "1" * 5000 + "}")):
+        path = tmp_path / f"{number}.jsonl"
+        path.write_text('{"text": "Ada", "entities": []}\n' + broken + "\n")
+        with pytest.raises(InputError, match=r"\.jsonl:2: expected one JSON object per line, found (values|a number)"):
+            read_sentences(path)
+        path.with_suffix("").write_text(broken)
+        with pytest.raises(InputError):
+            read_sentences(path.with_suffix(""))
 
 
 def test_inline_files_keep_their_documents_and_refuse_what_they_cannot_hold(tmp_path):

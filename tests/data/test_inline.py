@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.annotation import Sentence, Span, Token
-from ner_lstm_crf.data.inline import Unit, format_inline, parse_inline, read_inline
+from ner_lstm_crf.data.inline import format_inline, parse_inline, read_inline
 from ner_lstm_crf.errors import InputError
 
 # Line breaks cannot stand within a line; everything else must survive, above all what the markup itself is made of.

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from ner_lstm_crf.data.annotation import Entity, Sentence, Span, Token
 from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.conll import ReadReport
 from ner_lstm_crf.data.jsonl import annotate, read_jsonl, record_of
 from ner_lstm_crf.data.labels import LabelMap
 from ner_lstm_crf.data.records import Record, read_records, write_records
+from ner_lstm_crf.data.report import ReadReport
 from ner_lstm_crf.errors import InputError
 
 TEXT = "Ada met King Lu in Rome."
@@ -54,6 +54,14 @@ def test_entities_become_spans_over_tokens_that_keep_their_places(tmp_path):
     (sentence,) = read_jsonl(file_of(tmp_path, {"text": TEXT} | SHAPES["ours"]))
     assert tuple(sentence.entities(TEXT)) == ENTITIES
     assert sentence.words == ["Ada", "met", "King", "Lu", "in", "Rome", "."]
+
+
+def test_words_are_split_at_hyphens_or_not(tmp_path):
+    path = file_of(tmp_path, {"text": "A well-known name.", "entities": [{"start": 2, "end": 12, "label": "X"}]})
+    (split,) = read_jsonl(path)
+    assert (split.words, split.spans) == (["A", "well", "-", "known", "name", "."], (Span(1, 4, "X"),))
+    (kept,) = read_jsonl(path, ColumnOptions(compounds="keep"))
+    assert (kept.words, kept.spans) == (["A", "well-known", "name", "."], (Span(1, 2, "X"),))
 
 
 def test_each_line_is_a_document_and_may_hold_several_sentences(tmp_path):

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.conll import ReadReport, read_conll
+from ner_lstm_crf.data.conll import read_conll
 from ner_lstm_crf.data.inspection import inspect_files
+from ner_lstm_crf.data.report import ReadReport
 from ner_lstm_crf.data.rewriting import convert_columns
 from ner_lstm_crf.data.schemes import SCHEMES
 from tests.conftest import SHARED

@@ -8,13 +8,13 @@ import lzma
 import os
 import sys
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_lstm_crf.data.text_files import TextFile, open_packed, quoted, writing
+from ner_lstm_crf.data.text_files import TextFile, open_packed, quoted, stream_lines, writing
 from ner_lstm_crf.errors import InputError
 
 PACKERS = {"plain": bytes, "gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress}
@@ -207,3 +207,66 @@ def test_writing_to_standard_output(capsysbinary):
 def test_quoted_text_is_one_short_line():
     assert quoted("a\nb") == r"'a\nb'"
     assert len(quoted("x" * 5000)) < 90
+
+
+# Streams
+
+
+def test_a_stream_gives_the_lines_that_a_file_gives(tmp_path, monkeypatch):
+    content = "\ufeffAda\r\n\u2028King\ufeff\nRome".encode()
+    path = tmp_path / "x"
+    path.write_bytes(content)
+    expected = ["Ada\r\n", "\u2028King\ufeff\n", "Rome"]
+    assert list(stream_lines(path)) == list(TextFile(path).lines()) == expected
+    stdin = io.TextIOWrapper(io.BytesIO(content))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert list(stream_lines("-")) == expected
+    assert not stdin.buffer.closed
+
+
+def test_lines_of_a_live_pipe_come_before_it_ends(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    answered = Event()
+
+    def write():
+        with path.open("wb", buffering=0) as out:
+            out.write(b"one\ntwo\n")
+            if answered.wait(timeout=20):
+                out.write(b"three\n")
+
+    writer = Thread(target=write)
+    writer.start()
+    lines = stream_lines(path)
+    assert next(lines) == "one\n"  # the writer has not ended: it waits for us
+    answered.set()
+    assert list(lines) == ["two\n", "three\n"]
+    writer.join()
+
+
+@pytest.mark.parametrize("encoding", ["latin-99", "base64", "rot13"])
+def test_what_is_no_encoding_is_refused_for_streams_as_for_files(encoding, tmp_path):
+    for read in (lambda: list(stream_lines("-", encoding)), lambda: TextFile(tmp_path / "x", encoding)):
+        with pytest.raises(InputError, match=f"unknown encoding '{encoding}'"):
+            read()
+
+
+def test_wrong_bytes_of_a_stream(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9\n")))
+    with pytest.raises(InputError, match=r"^standard input: byte 0xe9 is not valid utf-8: say --encoding$"):
+        list(stream_lines("-"))
+
+
+def test_half_a_surrogate_pair_cannot_be_written_and_the_message_says_so(tmp_path):
+    with pytest.raises(InputError, match="half of a surrogate pair"), writing(tmp_path / "x") as out:
+        out.write("\ud83d")
+    assert not list(tmp_path.iterdir())
+
+
+def test_damaged_bzip2_is_named_with_its_path(tmp_path):
+    path = tmp_path / "x.bz2"
+    content = bytearray(bz2.compress(b"Rome\n" * 5000))
+    content[20] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"x\.bz2: the compressed data are damaged"):
+        list(TextFile(path).lines())

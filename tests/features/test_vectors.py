@@ -143,7 +143,40 @@ def test_limit_counts_rows(tmp_path: Path, content: bytes, limit: int) -> None:
     path = tmp_path / "vectors"
     path.write_bytes(content)
     assert same(read_vectors(path, limit=limit), WORDS[:limit], MATRIX[:limit])
-    assert read_vectors(path, limit=1, needed={"Rome"}).words == ()
+
+
+@pytest.mark.parametrize(
+    "content", [FORMATS["glove"], FORMATS["blank lines"], binary(WORDS, MATRIX).replace(b". . .", b"dots.")]
+)
+def test_what_is_needed_is_kept_beyond_the_limit(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "vectors"
+    path.write_bytes(content)
+    vectors = read_vectors(path, limit=2, needed={"北京", "the", "absent"})
+    assert same(vectors, ("the", "Rome", "北京"), MATRIX[[0, 1, 3]])
+    assert (vectors.rows, vectors.beyond) == (6, 1)
+    everything = read_vectors(path, limit=6, needed={"北京"})
+    assert (len(everything), everything.rows, everything.beyond) == (6, 6, 0)
+
+
+def test_a_limit_alone_reads_no_further(tmp_path: Path) -> None:
+    path = tmp_path / "vectors"
+    path.write_bytes(FORMATS["glove"] + b"broken 1\n")
+    assert read_vectors(path, limit=6).rows == 6
+    with pytest.raises(InputError, match=":7: expected 3 values"):
+        read_vectors(path, limit=6, needed={"absent"})
+
+
+def test_many_rows_beyond_the_limit(tmp_path: Path) -> None:
+    """Over the seams of blocks, too, exactly the first and the needed are kept."""
+    count, size = 30_000, 12
+    matrix = np.arange(count * size, dtype=np.float32).reshape(count, size)
+    words = tuple(f"w{number}" for number in range(count))
+    needed = {f"w{number}" for number in range(0, count, 997)}
+    kept = [number for number in range(count) if number < 20_001 or words[number] in needed]
+    for content in (text(words, matrix), binary(words, matrix)):
+        (tmp_path / "vectors").write_bytes(content)
+        vectors = read_vectors(tmp_path / "vectors", limit=20_001, needed=needed)
+        assert same(vectors, tuple(words[number] for number in kept), matrix[kept])
 
 
 def test_limit_below_one_is_a_programming_error(tmp_path: Path) -> None:

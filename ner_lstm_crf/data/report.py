@@ -1,0 +1,70 @@
+"""What reading a file finds beside its sentences, whatever its form, and how people are told."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.data.labels import LabelMap
+
+__all__ = ["ReadReport", "some_lines", "warn_of_missing_labels"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class ReadReport:
+    """What reading a file finds beside its sentences; filled while they are read. Lines count from 1.
+
+    Attributes:
+        scheme: The tag scheme of the file; None if it has no tags.
+        sentences: Sentences so far.
+        tokens: Tokens so far, in the unit asked for.
+        documents: Documents so far.
+        comments: Comment lines, with CoNLL-U's multiword ranges and empty nodes.
+        ill_formed: The lines of tags that break the scheme.
+        ragged: The lines of rows with fewer or more columns than most.
+        widths: How many rows have so many columns.
+        labels: How many entities each label has, by its name in the file.
+        cut: The lines of entities of running text that begin or end within a word: the word became two tokens.
+        dropped: The lines of entities left out because a longer one overlaps them (CLUENER alone; elsewhere that is
+            an error).
+        unannotated: The lines of records that say nothing about entities.
+        reduced: The lines of records with entities that say more than their place, label and text.
+    """
+
+    scheme: str | None = None
+    sentences: int = 0
+    tokens: int = 0
+    documents: int = 0
+    comments: int = 0
+    ill_formed: list[int] = field(default_factory=list)
+    ragged: list[int] = field(default_factory=list)
+    widths: Counter[int] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+    cut: list[int] = field(default_factory=list)
+    dropped: list[int] = field(default_factory=list)
+    unannotated: list[int] = field(default_factory=list)
+    reduced: list[int] = field(default_factory=list)
+
+    def count(self, sentence: Sentence) -> None:
+        """Add one sentence."""
+        self.sentences += 1
+        self.tokens += len(sentence.tokens)
+        self.documents = sentence.document + 1
+
+
+def some_lines(lines: Sequence[int], most: int = 10) -> str:
+    """The first line numbers, for people: `3, 18, 40 and 12 more`."""
+    shown = ", ".join(map(str, lines[:most]))
+    return shown if len(lines) <= most else f"{shown} and {len(lines) - most} more"
+
+
+def warn_of_missing_labels(path: str, labels: LabelMap, report: ReadReport) -> None:
+    """Log which of the labels asked for the file never has."""
+    if missing := labels.missing(report.labels):
+        found = ", ".join(sorted(report.labels)) or "none"
+        _log.warning("%s: no entity is labelled %s (labels found: %s)", path, " or ".join(missing), found)
