@@ -10,11 +10,12 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Lock
 from pathlib import Path
 
@@ -104,9 +105,7 @@ def run_jobs(
         for number, report in _arriving(reports, futures):
             yield jobs[number], report
     except BaseException as error:  # one run failed, or the caller leaves: the others would train on for hours
-        for process in multiprocessing.active_children():
-            if process not in strangers:
-                process.terminate()
+        _terminate(process for process in multiprocessing.active_children() if process not in strangers)
         if isinstance(error, BrokenProcessPool):
             raise InputError(
                 "a training process was ended by the system, perhaps for lack of memory: use fewer --jobs"
@@ -116,6 +115,11 @@ def run_jobs(
         pool.shutdown(cancel_futures=True)
         reports.close()
         sender.close()
+
+
+def _terminate(processes: Iterable[BaseProcess]) -> None:
+    for process in processes:
+        process.terminate()
 
 
 def _arriving(reports: Connection, futures: Sequence[Future[None]]) -> Iterator[tuple[int, EpochReport]]:

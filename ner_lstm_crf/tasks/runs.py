@@ -113,11 +113,7 @@ def train_run(
     _restore(trainer, directory)
     with closing(trainer.run(progress)) as reports:
         for report in reports:
-            if report.best:
-                with trainer.average.applied():
-                    save_assembly(trainer.assembly, directory)
-            append_line(directory / HISTORY, json.dumps(report.to_json()))
-            _keep(trainer, directory)
+            _keep(report, trainer, directory)
             yield report
 
 
@@ -200,8 +196,12 @@ def _with_contextual(sentences: Sequence[Encoded], vectors: npt.NDArray[np.float
     return [replace(sentence, subtokens=None, contextual=part) for sentence, part in zip(sentences, parts, strict=True)]
 
 
-def _keep(trainer: Trainer, directory: Path) -> None:
-    """Write what is needed to continue, or note that nothing is left to do."""
+def _keep(report: EpochReport, trainer: Trainer, directory: Path) -> None:
+    """Write the model if it is the best, the report, and what is needed to continue, or that nothing is left to do."""
+    if report.best:
+        with trainer.average.applied():
+            save_assembly(trainer.assembly, directory)
+    append_line(directory / HISTORY, json.dumps(report.to_json()))
     if trainer.finished:
         run = read_run(directory)
         write_text(directory / RUN, json.dumps(run | {"finished": True}, indent=2) + "\n")

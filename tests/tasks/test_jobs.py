@@ -106,7 +106,7 @@ def test_workers_end_when_their_parent_is_killed(make_sentences: Make, tmp_path:
     command = [sys.executable, "-m", "ner_lstm_crf", "train", "--train", str(tmp_path / "train.conll"), *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 120
-        while not history.exists() and time.monotonic() < deadline:
+        while not (history.exists() and history.stat().st_size) and time.monotonic() < deadline:
             time.sleep(0.1)
         os.kill(process.pid, signal.SIGKILL)
     time.sleep(3)
