@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -15,8 +17,8 @@ def test_linear_schedule_rises_then_falls_to_nothing() -> None:
     factors = [learning_rate_factor(step, 100, 10, config) for step in range(100)]
     assert factors.index(max(factors)) == 10
     assert max(factors) == 1.0
-    assert all(a < b for a, b in zip(factors[:10], factors[1:11], strict=True))
-    assert all(a > b for a, b in zip(factors[10:], factors[11:], strict=False))
+    assert all(a < b for a, b in pairwise(factors[:11]))
+    assert all(a > b for a, b in pairwise(factors[10:]))
     assert 0 < factors[-1] < 0.02
 
 
