@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ner_lstm_crf.cli.arguments import Subparsers, at_least
 from ner_lstm_crf.cli.display import marked, say, show, show_json
 from ner_lstm_crf.cli.settings import add_data_options, add_training_options, config_from
-from ner_lstm_crf.cli.train import train_jobs
+from ner_lstm_crf.cli.train import check_output, in_unit, train_jobs
 from ner_lstm_crf.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,17 +53,15 @@ def run(args: argparse.Namespace) -> None:
     """Train all models, measure them, and lay the heads side by side."""
     from ner_lstm_crf.cli.training_data import read_training_files
     from ner_lstm_crf.tasks.comparison import Comparison, comparison_jobs
-    from ner_lstm_crf.tasks.runs import check_free
 
     config = config_from(args)
     if args.resume and args.output is None:
         raise InputError("--resume: expected the --output directory of the comparison to go on with")
     with _directory(args.output) as directory:
         jobs = comparison_jobs(config, directory, seeds=args.seeds, overwrite=args.overwrite)
-        for job in (*jobs["crf"], *jobs["softmax"]):
-            check_free(job.directory, overwrite=args.overwrite or args.resume)
+        check_output(directory, [*jobs["crf"], *jobs["softmax"]], args)
         files = read_training_files(args, config)
-        jobs = comparison_jobs(files.config, directory, seeds=args.seeds, overwrite=args.overwrite)
+        jobs = {head: in_unit(runs, files.unit) for head, runs in jobs.items()}
         train_jobs(files.data, [*jobs["crf"], *jobs["softmax"]], args, directory)
         results = {head: _head_result(head, runs, files.test) for head, runs in jobs.items()}
         comparison = Comparison(results["crf"], results["softmax"], files.test)
@@ -71,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         show_json({**comparison.to_json(), "differences": [_difference_to_json(one) for one in differences]})
     else:
-        joiner = "" if files.config.model.unit == "character" else " "
+        joiner = "" if files.unit == "character" else " "
         _show(comparison, differences, path=args.test, joiner=joiner)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -108,16 +108,19 @@ class TrainingDisplay:
     Args:
         epochs: The epochs of each run, as far as is known before the first one ends.
         names: What the runs are called; an only run needs no name.
+        finished: The runs of which nothing is left to do, by number, and the epochs that they took.
     """
 
-    def __init__(self, epochs: int, names: Sequence[str]) -> None:
-        self._epochs, self._names = epochs, names
-        self._done = [0] * len(names)  # epochs of each run
+    def __init__(self, epochs: int, names: Sequence[str], finished: Mapping[int, int] | None = None) -> None:
+        self._finished = frozenset(finished or ())
+        self._epochs, self._names = max(epochs, *(finished or {}).values(), 0), names
+        self._done = [self._epochs if number in self._finished else 0 for number in range(len(names))]
         self._trained = 0  # epochs trained since the display began: a resumed run has others before
         self._began = time.perf_counter()
         layout = "{desc}{percentage:3.0f}%|{bar}|{postfix} [{elapsed}<{remaining}]"
         self._bar = tqdm(
-            total=epochs * len(names),
+            total=self._epochs * len(names),
+            initial=sum(self._done),
             bar_format=layout,
             miniters=0,  # drawn by the clock: epochs are few, and a resumed run leaps over some
             leave=False,
@@ -144,6 +147,8 @@ class TrainingDisplay:
         self._trained += 1
         self._epochs = report.epochs
         self._done[run] = report.epochs if report.last else report.epoch
+        for other in self._finished:
+            self._done[other] = report.epochs  # a small corpus takes more epochs than were expected at first
         self._bar.total = report.epochs * len(self._names)
         figures = f"loss {report.loss:.4f}  {report.tokens_per_second:,.0f} tokens/s"
         if report.dev is not None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import tomllib
 from pathlib import Path
 from typing import Any, get_args
 
 from ner_lstm_crf.cli.arguments import Parser, add_column_options, add_json, add_threads, at_least
-from ner_lstm_crf.config import Config, CrfLoss
+from ner_lstm_crf.config import Config, CrfLoss, Unit
+from ner_lstm_crf.data.schemes import get_scheme
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.presets import PRESETS, merge_config, preset, read_config
 
-__all__ = ["add_data_options", "add_training_options", "config_from"]
+__all__ = ["VECTORS_LIMIT", "add_data_options", "add_training_options", "config_from", "unit_asked_for"]
+
+VECTORS_LIMIT = 400_000
+"""Vectors read unless `--vectors-limit` says otherwise: all of GloVe 6B; half a gigabyte of fastText's 300 values."""
 
 
 def add_training_options(parser: Parser, *, seeds: int) -> None:
@@ -48,7 +53,13 @@ def _add_model_options(parser: Parser) -> None:
     group.add_argument(
         "--vectors", metavar="F", help="pretrained word vectors: GloVe, word2vec or fastText, also packed"
     )
-    group.add_argument("--vectors-limit", type=at_least(1), metavar="N", help="read only the first N vectors")
+    group.add_argument(
+        "--vectors-limit",
+        type=at_least(1),
+        metavar="N",
+        help="keep the first N vectors, and those of the words in the files wherever they stand "
+        f"(default: {VECTORS_LIMIT:,})",
+    )
     group.add_argument("--freeze-vectors", action="store_true", help="leave the vectors as they are in training")
     group.add_argument(
         "--transformer", metavar="DIR", help="join a transformers encoder, a folder or a name on the hub, to the words"
@@ -93,7 +104,8 @@ def config_from(args: argparse.Namespace) -> Config:
     """The configuration: the preset, changed by the file, changed by the flags.
 
     Raises:
-        InputError: If the file is wrong, a value out of range, or a flag lacks the one it belongs to.
+        InputError: If the file is wrong, a value out of range, the scheme unknown, or a flag lacks the one it belongs
+            to.
     """
     config = preset(args.preset)
     if args.config is not None:
@@ -111,11 +123,30 @@ def config_from(args: argparse.Namespace) -> Config:
         "freeze_vectors": args.freeze_vectors or None,
     }
     config = merge_config(config, {"model": _given(model), "training": _given(training)})
+    _check_scheme(config.model.scheme, args.config)
     if config.model.fine_tune and config.model.transformer is None:
         raise InputError("--fine-tune: expected a --transformer to train")
     if args.vectors is None and (args.freeze_vectors or args.vectors_limit is not None):
         raise InputError("--freeze-vectors and --vectors-limit: expected --vectors as well")
     return config
+
+
+def unit_asked_for(args: argparse.Namespace) -> Unit | None:
+    """The unit that `--characters` or the file of `--config` names; None if the training data are to decide."""
+    if args.characters:
+        return "character"
+    if args.config is None:
+        return None
+    tables = tomllib.loads(Path(args.config).read_text(encoding="utf-8"))  # checked by `config_from`
+    unit: Unit | None = tables.get("model", {}).get("unit")
+    return unit
+
+
+def _check_scheme(scheme: str, path: str | None) -> None:
+    try:
+        get_scheme(scheme)
+    except InputError as error:
+        raise InputError(f"[model] scheme: {error.message}", path=path) from None
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

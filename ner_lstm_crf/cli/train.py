@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, get_args
 from ner_lstm_crf.cli.arguments import Subparsers
 from ner_lstm_crf.cli.display import TrainingDisplay, progress_bar, say, show, show_json
 from ner_lstm_crf.cli.settings import add_data_options, add_training_options, config_from
-from ner_lstm_crf.config import HeadName
+from ner_lstm_crf.config import HeadName, Unit
+from ner_lstm_crf.errors import InputError
 
 if TYPE_CHECKING:
     from ner_lstm_crf.tasks.jobs import Job
     from ner_lstm_crf.tasks.results import RunResult
     from ner_lstm_crf.tasks.runs import Data
 
-__all__ = ["add_command", "train_jobs"]
+__all__ = ["add_command", "check_output", "in_unit", "train_jobs"]
 
 EPILOG = """\
 examples:
@@ -62,23 +63,46 @@ def run(args: argparse.Namespace) -> None:
     from ner_lstm_crf.cli.training_data import read_training_files
     from ner_lstm_crf.tasks.jobs import Job, seeded
     from ner_lstm_crf.tasks.results import RunResult
-    from ner_lstm_crf.tasks.runs import check_free, forget_run
+    from ner_lstm_crf.tasks.runs import forget_run
 
     directory, config = Path(args.output), config_from(args)
-    if not args.resume:
-        check_free(directory, overwrite=args.overwrite)
+    single = Job(config, directory, overwrite=args.overwrite)
+    jobs = seeded(single, args.seeds) if args.seeds > 1 else [single]
+    check_output(directory, jobs, args)
     files = read_training_files(args, config)
-    jobs = [Job(files.config, directory, resume=args.resume, overwrite=args.overwrite)]
-    if args.seeds > 1:
-        jobs = seeded(jobs[0], args.seeds)
+    jobs = in_unit(jobs, files.unit)
+    if args.seeds > 1 and not args.resume:
         forget_run(directory)  # of a single run that was here before
     train_jobs(files.data, jobs, args, directory)
-    results = [RunResult.of(job, files.test) for job in jobs]
-    _finish(directory, results, args)
+    _finish(directory, [RunResult.of(job, files.test) for job in jobs], args)
+
+
+def check_output(directory: Path, jobs: Sequence[Job], args: argparse.Namespace) -> None:
+    """Refuse, before anything is read, what must not be replaced or cannot be resumed.
+
+    Raises:
+        InputError: If there is a model and neither `--overwrite` nor `--resume` is given; if there is nothing to
+            resume, or a run of one seed where runs of several are to be.
+    """
+    from ner_lstm_crf.tasks.runs import check_free, has_begun
+
+    places = [job.directory for job in jobs]
+    if not args.resume:
+        for place in (directory, *places):
+            check_free(place, overwrite=args.overwrite)
+    elif directory not in places and has_begun(directory):
+        raise InputError("this directory holds a run of one seed: resume it without --seeds", path=directory)
+    elif not any(map(has_begun, places)):
+        raise InputError("expected a run to resume, found none", path=directory)
+
+
+def in_unit(jobs: Sequence[Job], unit: Unit) -> list[Job]:
+    """The jobs for a model whose tokens are what those of the files are."""
+    return [replace(job, config=replace(job.config, model=replace(job.config.model, unit=unit))) for job in jobs]
 
 
 def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, directory: Path) -> None:
-    """Train all runs before the eyes of the user; with `--resume`, those that had begun go on.
+    """Train all runs before the eyes of the user; with `--resume`, those that have begun go on.
 
     Raises:
         KeyboardInterrupt: With how to go on, if the user interrupts.
@@ -88,7 +112,7 @@ def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, direct
     from ner_lstm_crf.tasks.runs import has_begun, read_with_transformer
 
     use_threads(args.threads)
-    if args.resume and any(has_begun(job.directory) for job in jobs):
+    if args.resume:
         jobs = [replace(job, resume=has_begun(job.directory)) for job in jobs]
     model = jobs[0].config.model
     if model.transformer is not None and not model.fine_tune:
@@ -97,12 +121,20 @@ def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, direct
             data = read_with_transformer(data, model, progress)
     number = {job.directory: index for index, job in enumerate(jobs)}
     names = [str(job.directory.relative_to(directory)) if len(jobs) > 1 else "" for job in jobs]
+    finished = {index: epochs for index, job in enumerate(jobs) if (epochs := _epochs_if_finished(job))}
     try:
-        with TrainingDisplay(jobs[0].config.training.epochs, names) as display:
+        with TrainingDisplay(jobs[0].config.training.epochs, names, finished) as display:
             for job, report in run_jobs(data, jobs, workers=min(args.jobs, len(jobs)), progress=display.batches):
                 display.epoch(number[job.directory], report)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the same command with --resume goes on after the last whole epoch") from None
+
+
+def _epochs_if_finished(job: Job) -> int:
+    """How many epochs a run took that has nothing left to do; 0 for any other."""
+    from ner_lstm_crf.tasks.run_files import is_finished, read_history
+
+    return len(read_history(job.directory)) if job.resume and is_finished(job.directory) else 0
 
 
 def _finish(directory: Path, results: Sequence[RunResult], args: argparse.Namespace) -> None:

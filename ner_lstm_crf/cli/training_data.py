@@ -6,16 +6,18 @@ import argparse
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ner_lstm_crf.cli.arguments import column_options
 from ner_lstm_crf.cli.display import progress_bar, say
-from ner_lstm_crf.config import Config, Unit
+from ner_lstm_crf.cli.settings import VECTORS_LIMIT, unit_asked_for
+from ner_lstm_crf.config import Compounds, Config, Unit
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.formats import read_sentences, require_entities
 from ner_lstm_crf.features.vectors import Vectors, coverage, read_vectors
+from ner_lstm_crf.features.vocabulary import spellings
 from ner_lstm_crf.tasks.runs import Data, hold_out
 
 __all__ = ["TrainingFiles", "read_training_files", "use_threads", "warn_of_unknown_labels"]
@@ -32,12 +34,12 @@ class TrainingFiles:
     Attributes:
         data: Training and dev sentences, and the vectors.
         test: Test sentences; empty without a test file.
-        config: The configuration, with the unit of the files.
+        unit: What the tokens of all of them are.
     """
 
     data: Data
     test: Sequence[Sentence]
-    config: Config
+    unit: Unit
 
 
 def read_training_files(args: argparse.Namespace, config: Config) -> TrainingFiles:
@@ -46,34 +48,35 @@ def read_training_files(args: argparse.Namespace, config: Config) -> TrainingFil
     Raises:
         InputError: If a file cannot be read, or the training files hold no entities.
     """
-    unit, train = _read_train(args, config.model.unit)
-    config = replace(config, model=replace(config.model, unit=unit))
-    options = column_options(args, unit=unit)
+    compounds = config.model.compounds
+    unit, train = _read_train(args, compounds)
+    options = column_options(args, unit=unit, compounds=compounds)
     dev = _read([args.dev], options) if args.dev else []
     test = _read([args.test], options) if args.test else []
     if not args.dev:
         train, dev = hold_out(train)
         say("no --dev: every tenth training sentence is set aside to choose the best epoch by")
-    _describe({"train": train, "dev": dev, "test": test})
-    labels = {span.label for sentence in train for span in sentence.spans}
-    for name, sentences in ((args.dev, dev), (args.test, test)):
-        if name:
-            warn_of_unknown_labels(name, sentences, labels, "the training data lack")
-    vectors = _read_vectors(args, {"train": train, "dev": dev, "test": test}) if args.vectors else None
-    return TrainingFiles(Data(train, dev, vectors), test, config)
+    parts: dict[str, Sequence[Sentence]] = {"train": train, "dev": dev, "test": test}
+    _describe(parts)
+    _warn(parts, {"dev": args.dev or "dev (set aside)", "test": args.test})
+    vectors = _read_vectors(args, parts) if args.vectors else None
+    return TrainingFiles(Data(train, dev, vectors), test, unit)
 
 
-def _read_train(args: argparse.Namespace, unit: Unit) -> tuple[Unit, list[Sentence]]:
-    """The training sentences, and what their tokens are."""
-    train = _read(args.train, column_options(args, unit="character" if unit == "character" else None))
+def _read_train(args: argparse.Namespace, compounds: Compounds) -> tuple[Unit, list[Sentence]]:
+    """The training sentences, and what their tokens are: what was asked for, else what they look like."""
+    asked = unit_asked_for(args)
+    train = _read(args.train, column_options(args, unit=asked, compounds=compounds))
     require_entities(train, ", ".join(args.train))
+    if asked is not None:
+        return asked, train
     lengths = Counter(len(token.text) for sentence in train for token in sentence.tokens)
-    if unit == "word" and lengths[1] >= CHARACTER_SHARE * lengths.total():
-        say("every token of the training data is one character: the model takes characters as tokens")
-        unit = "character"
-        if lengths[1] < lengths.total():
-            train = _read(args.train, column_options(args, unit=unit))
-    return unit, train
+    if lengths[1] < CHARACTER_SHARE * lengths.total():
+        return "word", train
+    say("every token of the training data is one character: the model takes characters as tokens")
+    if lengths[1] < lengths.total():
+        train = _read(args.train, column_options(args, unit="character"))
+    return "character", train
 
 
 def _read(paths: Iterable[str], options: ColumnOptions) -> list[Sentence]:
@@ -100,6 +103,16 @@ def _describe(parts: dict[str, Sequence[Sentence]]) -> None:
             say(f"{name + ':':<7}{sizes} ({counts})")
 
 
+def _warn(parts: dict[str, Sequence[Sentence]], names: dict[str, str | None]) -> None:
+    """Log what dev and test cannot tell."""
+    labels = {span.label for sentence in parts["train"] for span in sentence.spans}
+    for part, name in names.items():
+        if name is not None:
+            warn_of_unknown_labels(name, parts[part], labels, "the training data lack")
+    if not any(sentence.spans for sentence in parts["dev"]):
+        _log.warning("%s: no entities in dev: nothing tells epochs apart, the last one is kept", names["dev"])
+
+
 def warn_of_unknown_labels(path: str | Path, sentences: Iterable[Sentence], known: Iterable[str], whose: str) -> None:
     """Log which labels of a file can never be found."""
     counts = Counter(span.label for sentence in sentences for span in sentence.spans)
@@ -112,12 +125,26 @@ def warn_of_unknown_labels(path: str | Path, sentences: Iterable[Sentence], know
 
 def _read_vectors(args: argparse.Namespace, parts: dict[str, Sequence[Sentence]]) -> Vectors:
     """The vectors; says how many words of each part they know."""
+    counts = {
+        name: Counter(token.text for sentence in sentences for token in sentence.tokens)
+        for name, sentences in parts.items()
+    }
+    needed = {spelling for words in counts.values() for word in words for spelling in spellings(word)}
+    limit = args.vectors_limit or VECTORS_LIMIT
     with progress_bar("reading the vectors", unit="B", scale=True) as progress:
-        vectors = read_vectors(args.vectors, limit=args.vectors_limit, progress=progress)
-    say(f"{len(vectors):,} vectors of {vectors.size} values")
+        vectors = read_vectors(args.vectors, needed=needed, limit=limit, progress=progress)
+    say(_extent(vectors, limit))
     known = set(vectors.words)
-    for name, sentences in parts.items():
-        if sentences:
-            counts = Counter(token.text for sentence in sentences for token in sentence.tokens)
-            say(f"{name + ':':<7}{coverage(known, counts)}")
+    for name, words in counts.items():
+        if words:
+            say(f"{name + ':':<7}{coverage(known, words)}")
     return vectors
+
+
+def _extent(vectors: Vectors, limit: int) -> str:
+    """How many vectors there are, and which of how many."""
+    if vectors.rows <= limit:
+        return f"{len(vectors):,} vectors of {vectors.size} values"
+    first = len(vectors) - vectors.beyond
+    more = f"and {vectors.beyond:,} more that the files need"
+    return f"{first:,} most frequent of {vectors.rows:,} vectors of {vectors.size} values, {more}"

@@ -38,6 +38,28 @@ def test_formats_follow_the_suffix_or_the_option(write, tmp_path: Path, run: Run
     assert json.loads(run("convert", source, "-", "--format", "jsonl").out)["entities"][0]["label"] == "PER"
 
 
+def test_json_lines_keep_their_other_keys_and_inline_marks_their_comments(write, run: Run) -> None:
+    lines = write("in.jsonl", '{"id": 7, "text": "Oslo", "label": [[0, 4, "LOC"]], "meta": {"by": "hand"}}\n')
+    record = json.loads(run("convert", lines, "-").out)
+    assert record == {
+        "id": 7,
+        "text": "Oslo",
+        "entities": [{"start": 0, "end": 4, "label": "LOC"}],
+        "meta": {"by": "hand"},
+    }
+    marked = write("in.inline", "# by hand\n## news\n[Oslo](city) fell\n".encode("utf-16"))
+    renamed = run("convert", marked, marked, "--encoding", "utf-16", "--map", "city=LOC")
+    assert (renamed.code, renamed.err) == (0, "")
+    assert marked.read_text(encoding="utf-16") == "# by hand\n## news\n[Oslo](LOC) fell\n"
+
+
+def test_every_suffix_of_columns_tells_the_format(write, tmp_path: Path, run: Run) -> None:
+    source = write("in.jsonl", '{"text": "Oslo", "entities": [{"start": 0, "end": 4, "label": "LOC"}]}\n')
+    for suffix in ("bieo", "bmes", "ner", "iob2", "tsv"):
+        assert run("convert", source, tmp_path / f"out.{suffix}").code == 0
+        assert (tmp_path / f"out.{suffix}").read_text() == "Oslo\tB-LOC\n\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

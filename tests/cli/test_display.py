@@ -68,6 +68,21 @@ def test_runs_have_names_and_share_the_time_left(capsys: pytest.CaptureFixture[s
     assert second.startswith("crf/seed-1      epoch 2/3")
 
 
+def test_runs_that_had_finished_count_as_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with TrainingDisplay(3, ["seed-1", "seed-2"], {0: 2}) as display:  # seed 1 stopped early
+        assert (display._bar.n, display._bar.total) == (3, 6)
+        for epoch in (1, 2, 3):
+            display.epoch(1, report(epoch))
+        assert display._bar.n == display._bar.total == 6
+    with TrainingDisplay(3, ["seed-1", "seed-2"], {0: 9}) as display:  # of a small corpus, which takes more epochs
+        assert (display._bar.n, display._bar.total) == (9, 18)
+        display.epoch(1, report(9, epochs=9, last=True))
+        assert display._bar.n == display._bar.total == 18
+    assert "00:00 left" in terminal.getvalue()
+
+
 def test_progress_is_drawn_on_a_terminal_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

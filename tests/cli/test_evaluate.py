@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ner_lstm_crf.tasks.checkpoint import VERSION
+from ner_lstm_crf.config import Compounds
+from ner_lstm_crf.tasks.checkpoint import VERSION, load_assembly
 from tests.cli.conftest import Files, Run, column_text
 
 
@@ -53,6 +55,31 @@ def test_labels_are_mapped_and_unknown_ones_warned_of(model: Path, files: Files,
     assert json.loads(mapped.out)["recall"] > 0.9
     kept = json.loads(run("evaluate", model, other, "--json", "--labels", "LOC").out)
     assert kept["support"] == 20
+
+
+def test_labels_are_dropped_from_what_the_model_finds_too(model: Path, files: Files, run: Run) -> None:
+    whole = json.loads(run("evaluate", model, files.test, "--json").out)["per_label"]["LOC"]
+    result = run("evaluate", model, files.test, "--json", "--labels", "LOC")
+    kept = json.loads(result.out)
+    assert kept["per_label"] == {"LOC": whole}
+    assert (kept["precision"], kept["predicted"]) == (whole["precision"], whole["predicted"])
+    assert kept["precision"] > 0.9  # the 20 persons it finds do not count as wrong
+    renamed = run("evaluate", model, files.test, "--json", "--map", "LOC=city,PER=O")
+    assert json.loads(renamed.out)["per_label"] == {"city": whole}
+    assert "warning" not in result.err + renamed.err
+
+
+@pytest.mark.parametrize(("compounds", "tokens"), [("split", 8), ("keep", 6)])
+def test_texts_are_cut_as_the_model_cuts_them(
+    compounds: Compounds, tokens: int, model: Path, write, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assembly = load_assembly(model)
+    changed = replace(assembly, config=replace(assembly.config, compounds=compounds))
+    monkeypatch.setattr("ner_lstm_crf.tasks.checkpoint.load_assembly", lambda _: changed)
+    path = write("x.jsonl", json.dumps({"text": "Milo met well-known Oslo again.", "entities": []}))
+    result = run("evaluate", model, path)
+    assert result.code == 0, result.err
+    assert f"{tokens} tokens tagged" in result.err
 
 
 def test_no_model_there(files: Files, tmp_path: Path, run: Run) -> None:

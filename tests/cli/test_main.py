@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 
@@ -21,12 +22,28 @@ def test_help_names_every_command(run: Run) -> None:
     assert [name for name in listed if name in NAMES] == NAMES
 
 
+def examples_in(text: str) -> list[list[str]]:
+    """The arguments of each command line in a text, without what the shell makes of the rest."""
+    lines = (line.partition("ner-lstm-crf ")[2].partition(" > ")[0] for line in text.splitlines())
+    return [shlex.split(line) for line in lines if line]
+
+
+def test_the_shortest_way_parses(run: Run) -> None:
+    examples = examples_in(run("--help").out.split("the shortest way")[1].rpartition("\n\n")[0])
+    assert [main._parser().parse_args(example).command.__module__ for example in examples] == [
+        f"ner_lstm_crf.cli.{name}" for name in ("inspect", "train", "tag")
+    ]
+
+
 @pytest.mark.parametrize("command", [[name] for name in NAMES] + [["corpora", "list"], ["corpora", "fetch"]])
-def test_help_of_a_command_shows_an_example_that_parses(command: list[str], run: Run) -> None:
+def test_help_of_a_command_shows_examples_that_parse(command: list[str], run: Run) -> None:
     result = run(*command, "--help")
     assert result.code == 0
-    examples = [line.strip() for line in result.out.split("examples:")[1].splitlines() if "ner-lstm-crf " in line]
+    examples = examples_in(result.out.split("examples:")[1])
     assert examples
+    for example in examples:
+        assert example[: len(command)] == command[: len(example)]
+        assert callable(main._parser().parse_args(example).command)
     assert all(max(map(len, line.splitlines() or [""])) <= 120 for line in result.out.splitlines())
 
 

@@ -115,10 +115,36 @@ def test_seeds_are_resumed_and_those_not_yet_begun_begin(
     assert result.code == 0, result.err
     assert "seed-1  epoch 1/2" not in result.err
     assert result.err.count("seed-2  epoch") == 2
+    assert "seed-2  epoch 2/2" in result.err
+    assert result.err.rpartition("seed-2  epoch 2/2")[2].split("\n")[0].endswith("00:00 left")
 
 
-def test_nothing_to_resume(files: Files, tmp_path: Path, run: Run) -> None:
-    assert "found none" in run("train", *files.options, "--output", tmp_path / "m", "--resume").complaint
+def test_nothing_to_resume_is_said_before_anything_is_read(files: Files, tmp_path: Path, run: Run) -> None:
+    for command in ("train", "compare"):
+        options = ["--train", "missing.conll", "--test", "missing.conll", "--output", tmp_path / "m", "--resume"]
+        for seeds in ("1", "2"):
+            complaint = run(command, *options, "--seeds", seeds).complaint
+            assert complaint == f"error: {tmp_path / 'm'}: expected a run to resume, found none"
+    assert not (tmp_path / "m").exists()
+
+
+def test_resuming_with_other_seeds_leaves_an_interrupted_run_alone(
+    files: Files, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options, directory = [*files.options, "--epochs", "3"], tmp_path / "m"
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(display.TrainingDisplay, "epoch", interrupt)
+        assert run("train", *options, "--output", directory).code == 130
+    before = {path.name: path.read_bytes() for path in directory.iterdir()}
+    assert {"run.json", "history.jsonl", "resume.safetensors"} <= before.keys()
+    complaint = run("train", *options, "--output", directory, "--seeds", "2", "--resume").complaint
+    assert complaint.startswith(f"error: {directory}: this directory holds a run of one seed")
+    assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
+    assert run("train", *options, "--output", directory, "--resume").code == 0
 
 
 @pytest.mark.slow

@@ -151,9 +151,10 @@ def test_mistakes(arguments: list[str], said: str, model: Path, run: Run) -> Non
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b'{"text": 3}\n', ":1: expected a JSON object with a string under the key 'text'"),
-        (b'["text"]\n', ":1: expected a JSON object"),
-        (b'{"text": "a"\n', ":1: expected a JSON object, found no JSON"),
+        (b'{"text": 3}\n', ":1: expected a string under the key 'text' (keys found: text)"),
+        (b'["text"]\n', ":1: expected one JSON object per line, found a list"),
+        (b'{"text": "a"\n', ":1: expected one JSON object per line, found no valid JSON"),
+        (b'{"text": ' + b"[" * 100_000, ":1: expected one JSON object per line, found values nested too deeply"),
         (b'{"text": "caf\xe9"}\n', "0xe9"),
         (b"\x00\x01\x02", "binary"),
         (b"", "empty"),
@@ -171,6 +172,33 @@ def test_wrong_bytes_in_a_pipe(model: Path, run: Run) -> None:
     arguments = ["tag", "--model", model, "--input", "-"]
     assert "standard input: byte 0xe9 is not valid utf-8" in run(*arguments, stdin=b"caf\xe9\n").complaint
     assert run(*arguments, "--encoding", "latin-1", stdin=b"caf\xe9 Milo saw Oslo\n").code == 0
+    assert "unknown encoding 'latin-99'" in run(*arguments, "--encoding", "latin-99", stdin=b"Milo\n").complaint
+
+
+def test_a_byte_order_mark_in_a_pipe_is_no_text(model: Path, run: Run) -> None:
+    for form, line in (("text", TEXT), ("jsonl", json.dumps({"text": TEXT}))):
+        arguments = ["tag", "--model", model, "--input", "-", "--format", form, "--to", "jsonl"]
+        record = json.loads(run(*arguments, stdin=f"\ufeff{line}\n".encode()).out)
+        assert record["text"] == TEXT
+        assert record["entities"][0]["start"] == 0
+
+
+def test_half_a_surrogate_pair_is_written_as_it_was_read(model: Path, write, run: Run) -> None:
+    path = write("in.jsonl", '{"text": "\\ud83d Oslo", "é": "\\udc00"}\n')
+    result = run("tag", "--model", model, "--input", path)
+    assert (result.code, result.err) == (0, "")
+    record = json.loads(result.out)
+    assert (record["text"], record["é"]) == ("\ud83d Oslo", "\udc00")
+    assert [entity["text"][-4:] for entity in record["entities"]] == ["Oslo"]
+    assert "half of a surrogate pair" in run("tag", "--model", model, "--input", path, "--to", "conll").err
+
+
+def test_suffixes_tell_the_format_as_everywhere(model: Path, write, tmp_path: Path, run: Run) -> None:
+    path = write("in.bieo", "Milo\tO\nsaw\tO\nOslo\tO\n")
+    assert run("tag", "--model", model, "--input", path).out == "Milo\tB-PER\nsaw\tO\nOslo\tB-LOC\n"
+    lines = write("in.jsonl", json.dumps({"text": TEXT}))
+    run("tag", "--model", model, "--input", lines, "--output", tmp_path / "out.txt")
+    assert (tmp_path / "out.txt").read_text() == numbered(1)
 
 
 def test_a_reader_that_has_had_enough(model: Path, write) -> None:

@@ -115,9 +115,14 @@ def test_a_flag_beats_the_file_and_the_file_beats_the_preset(files: Files) -> No
         (["--freeze-vectors"], "--vectors"),
         (["--vectors-limit", "10"], "--vectors"),
         (["--config", "missing.toml"], "missing.toml: expected a readable TOML file"),
+        (["--config", "odd.toml"], r"odd.toml: \[model\] scheme: expected a tag scheme"),
     ],
 )
-def test_options_that_lack_their_other_half(arguments: list[str], said: str) -> None:
+def test_what_is_refused_before_any_file_is_read(
+    arguments: list[str], said: str, write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write("odd.toml", '[model]\nscheme = "BIX"\n')
     with pytest.raises(InputError, match=said):
         configured(*arguments)
 
@@ -150,6 +155,16 @@ def test_words_are_split_into_characters_on_request(files: Files, write, tmp_pat
     assert "train: 18 sentences, 72 tokens" in result.err
 
 
+def test_a_unit_that_is_named_is_not_decided_by_the_data(files: Files, write, tmp_path: Path, run: Run) -> None:
+    train = write("letters.conll", "a\tB-X\nb\tO\n\n" * 20)
+    config = write("word.toml", files.config.read_text().replace("[model]", '[model]\nunit = "word"'))
+    options = ["--train", train, "--epochs", "1", "--output", tmp_path / "m"]
+    result = run("train", *options, "--config", config)
+    assert "takes characters" not in result.err
+    assert json.loads((tmp_path / "m" / "config.json").read_text())["model"]["unit"] == "word"
+    assert "takes characters" in run("train", *options, "--config", files.config, "--overwrite").err
+
+
 # Vectors
 
 
@@ -159,6 +174,19 @@ def test_vectors_and_what_they_know_are_reported(files: Files, write, tmp_path: 
     assert "3 vectors of 3 values" in result.err
     assert "train: vectors know " in result.err
     assert json.loads((tmp_path / "m" / "config.json").read_text())["model"]["word_size"] == 3
+
+
+def test_vectors_beyond_the_limit_are_read_for_the_words_of_the_files(
+    files: Files, write, tmp_path: Path, run: Run
+) -> None:
+    test = write("test.conll", "Bergen\tB-LOC\n1999\tO\n\n")
+    vectors = write("v.txt", "the 1 1\nfar 1 2\nxyz 1 3\noslo 1 4\nbergen 1 5\n0000 1 6\nabc 1 7\n")
+    options = [*files.options, "--vectors", vectors, "--epochs", "1", "--output", tmp_path / "m"]
+    result = run("train", *options, "--test", test, "--vectors-limit", "2")
+    assert "2 most frequent of 7 vectors of 2 values, and 3 more that the files need" in result.err
+    assert "test:  vectors know 100.0% of 2 tokens" in result.err
+    vocabulary = (tmp_path / "m" / "vocabulary.json").read_text()
+    assert [word in vocabulary for word in ("far", "bergen", "xyz", "abc")] == [True, True, False, False]
 
 
 @pytest.mark.parametrize(
@@ -202,6 +230,18 @@ def test_labels_that_train_lacks_are_a_warning_and_count_as_missed(
         assert f"warning: {path}: 10 entities have labels that the training data lack (SITE)" in result.err
     site = json.loads(result.out)["runs"][0]["test"]["per_label"]["SITE"]
     assert (site["support"], site["recall"]) == (10, 0.0)
+
+
+def test_what_a_dev_set_cannot_tell_is_a_warning(files: Files, write, tmp_path: Path, run: Run) -> None:
+    options = ["--config", files.config, "--epochs", "1", "--output", tmp_path / "m"]
+    plain = write("plain.conll", "It\tO\nrains\tO\n\n" * 3)
+    result = run("train", "--train", files.train, "--dev", plain, *options)
+    assert f"warning: {plain}: no entities in dev: nothing tells epochs apart, the last one is kept" in result.err
+    # Of ten sentences the tenth is set aside, and its label with it.
+    held = write("held.conll", "Oslo\tB-LOC\n\n" * 9 + "Milo\tB-PER\n\n")
+    result = run("train", "--train", held, *options, "--overwrite")
+    assert "warning: dev (set aside): 1 entities have labels that the training data lack (PER)" in result.err
+    assert "no entities in dev" not in result.err
 
 
 def test_too_few_sentences_to_set_some_aside(write, tmp_path: Path, run: Run) -> None:

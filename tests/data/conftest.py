@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import product
 
 import pytest
+
+from ner_lstm_crf.data.schemes import SCHEMES, Scheme
+
+LABELS = ("PER", "creative-work")
+EVERY_SCHEME = pytest.mark.parametrize("scheme", SCHEMES.values(), ids=list(SCHEMES))
+
+
+def sequences(scheme: Scheme, longest: int) -> Iterator[list[str]]:
+    """Every tag sequence of length 0 to `longest`."""
+    for length in range(longest + 1):
+        for tags in product(scheme.tags(LABELS), repeat=length):
+            yield list(tags)
 
 
 def _seconds(function: Callable[[str], object], text: str) -> float:
