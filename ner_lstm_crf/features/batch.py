@@ -13,8 +13,9 @@ from torch import Tensor
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.schemes import Decoded, Scheme
 from ner_lstm_crf.features.forms import FormTable, Ids
-from ner_lstm_crf.features.subtokens import SubTokenBatch, SubTokenizer, SubTokens, collate_subtokens
+from ner_lstm_crf.features.subtokens import SubTokenizer
 from ner_lstm_crf.features.vocabulary import Vocabulary, WordVocabulary
+from ner_lstm_crf.features.windows import SubTokenBatch, SubTokens, collate_subtokens
 
 __all__ = ["Batch", "Encoded", "Featurizer"]
 
@@ -127,6 +128,7 @@ class Featurizer:
         characters, counts = self.table.characters(rows)
         lengths = np.array([len(sentence) for sentence in sentences], np.int64)
         place = np.arange(lengths.max()) < lengths[:, None]  # (B, T)
+        contextual = _contextual(sentences, place)
         return Batch(
             words=torch.from_numpy(self.table.words(rows)),
             casings=torch.from_numpy(self.table.casings(rows)),
@@ -135,7 +137,8 @@ class Featurizer:
             tokens=_padded(where, place),
             lengths=torch.from_numpy(lengths),
             tags=_tags(sentences, place),
-            **_transformer_inputs(sentences, place),
+            subtokens=_subtokens(sentences) if contextual is None else None,
+            contextual=contextual,
         )
 
     def decode(self, tags: NDArray[np.integer]) -> Decoded:
@@ -157,13 +160,15 @@ def _tags(sentences: Sequence[Encoded], place: NDArray[np.bool_]) -> Tensor | No
     return _padded(np.concatenate(tags), place) if len(tags) == len(sentences) else None
 
 
-def _transformer_inputs(
-    sentences: Sequence[Encoded], place: NDArray[np.bool_]
-) -> dict[str, SubTokenBatch | Tensor | None]:
+def _contextual(sentences: Sequence[Encoded], place: NDArray[np.bool_]) -> Tensor | None:
     contextual = [sentence.contextual for sentence in sentences if sentence.contextual is not None]
-    if len(contextual) == len(sentences):
-        vectors = contextual[0].new_zeros(*place.shape, contextual[0].shape[1])
-        vectors[torch.from_numpy(place)] = torch.cat(contextual)
-        return {"contextual": vectors}
+    if len(contextual) < len(sentences):
+        return None
+    vectors = contextual[0].new_zeros(*place.shape, contextual[0].shape[1])
+    vectors[torch.from_numpy(place)] = torch.cat(contextual)
+    return vectors
+
+
+def _subtokens(sentences: Sequence[Encoded]) -> SubTokenBatch | None:
     subtokens = [sentence.subtokens for sentence in sentences if sentence.subtokens is not None]
-    return {"subtokens": collate_subtokens(subtokens) if len(subtokens) == len(sentences) else None}
+    return collate_subtokens(subtokens) if len(subtokens) == len(sentences) else None

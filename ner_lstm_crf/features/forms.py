@@ -54,11 +54,13 @@ class FormTable:
 
     def words(self, rows: Ids) -> Ids:
         """Word ids of these rows."""
-        return self._columns[0, rows]
+        ids: Ids = self._columns[0, rows]
+        return ids
 
     def casings(self, rows: Ids) -> Ids:
         """Casing ids of these rows."""
-        return self._columns[1, rows]
+        ids: Ids = self._columns[1, rows]
+        return ids
 
     def characters(self, rows: Ids) -> tuple[Ids, Ids]:
         """The character ids of these rows end to end, each followed by the gap (N,), and how many each has (W,)."""

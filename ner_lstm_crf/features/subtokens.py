@@ -20,9 +20,9 @@ from typing import Any
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.pretrained import pretrained_folder, quiet_transformers, unreadable
-from ner_lstm_crf.features.windows import Framing, SubTokenBatch, SubTokens, collate_subtokens, cut_windows
+from ner_lstm_crf.features.windows import Framing, SubTokens, cut_windows
 
-__all__ = ["Framing", "SubTokenBatch", "SubTokenizer", "SubTokens", "collate_subtokens", "cut_windows"]
+__all__ = ["SubTokenizer"]
 
 # The widest window unless the caller asks for more: attention costs the square of it, and most encoders end here.
 _WINDOW = 512

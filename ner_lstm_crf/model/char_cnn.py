@@ -52,7 +52,8 @@ class CharCnn(nn.Module):
         scores = torch.cat([conv(embedded)[0, :, : len(characters)] for conv in self.convolutions]).T  # (N, F)
         scores = scores.masked_fill(characters.eq(PADDING).unsqueeze(1), -torch.inf)
         best = torch.segment_reduce(scores, "max", lengths=lengths + self.gap, axis=0)  # (W, F)
-        return self.dropout(best)
+        vectors: Tensor = self.dropout(best)
+        return vectors
 
 
 def gap_of(widths: Sequence[int]) -> int:

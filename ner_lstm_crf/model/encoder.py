@@ -68,19 +68,20 @@ class _Lstm(nn.Module):
     def _initialise(self) -> None:
         """Orthogonal recurrence, Glorot input weights, a forget gate that starts open (Jozefowicz et al. 2015)."""
         hidden = self.lstm.hidden_size
+        from_input, from_hidden, input_bias, hidden_bias = self.lstm.parameters()
         with torch.no_grad():
             for gate in range(4):
-                nn.init.orthogonal_(self.lstm.weight_hh_l0[gate * hidden : (gate + 1) * hidden])
-                nn.init.xavier_uniform_(self.lstm.weight_ih_l0[gate * hidden : (gate + 1) * hidden])
-            self.lstm.bias_ih_l0.zero_()
-            self.lstm.bias_hh_l0.zero_()
-            self.lstm.bias_ih_l0[hidden : 2 * hidden] = 1  # torch orders the gates input, forget, cell, output
+                nn.init.orthogonal_(from_hidden[gate * hidden : (gate + 1) * hidden])
+                nn.init.xavier_uniform_(from_input[gate * hidden : (gate + 1) * hidden])
+            input_bias.zero_()
+            hidden_bias.zero_()
+            input_bias[hidden : 2 * hidden] = 1  # torch orders the gates input, forget, cell, output
 
     def forward(self, values: Tensor) -> Tensor:
         """(B, T, D) to (B, T, H)."""
         if not self.training or self.recurrent_rate == 0:
             return self.lstm(values)[0]  # type: ignore[no-any-return]
-        weight = dropped_weights(self.lstm.weight_hh_l0, self.recurrent_rate)
+        weight = dropped_weights(self.lstm.get_parameter("weight_hh_l0"), self.recurrent_rate)
         return torch.func.functional_call(self.lstm, {"weight_hh_l0": weight}, (values,))[0]  # type: ignore[no-any-return]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from ner_lstm_crf.data.schemes import SCHEMES
 from ner_lstm_crf.features.batch import Featurizer
 from ner_lstm_crf.features.casing import casing
 from ner_lstm_crf.features.vocabulary import build_characters, build_words
+from ner_lstm_crf.features.windows import Framing, cut_windows
 
 WORDS = {"Rome": 2, "in": 5, "1998": 1, "": 1, "Ünïcode": 1}
 
@@ -70,6 +73,26 @@ def test_gold_spans_become_tags_and_come_back() -> None:
     batch = features.collate([encoded, features.encode_gold(Sentence.from_words(["in"]))])
     assert batch.tags is not None
     assert batch.tags.tolist()[1] == [0, 0, 0, 0]
+
+
+def test_a_transformers_output_takes_the_place_of_its_input() -> None:
+    features = featurizer()
+    sentences = [
+        replace(features.encode(words), subtokens=cut_windows([[5]] * len(words), Framing(8)))
+        for words in (["in", "Rome"], ["x"])
+    ]
+    batch = features.collate(sentences)
+    assert batch.contextual is None
+    assert batch.subtokens is not None
+    assert batch.subtokens.shape == (2, 2)
+    first, second = torch.randn(2, 3), torch.randn(1, 3)
+    batch = features.collate([replace(sentences[0], contextual=first), replace(sentences[1], contextual=second)])
+    assert batch.subtokens is None
+    assert batch.contextual is not None
+    assert torch.equal(batch.contextual, torch.stack([first, torch.cat([second, torch.zeros(1, 3)])]))
+    plain = features.collate([features.encode(["in"])])
+    assert plain.subtokens is None
+    assert plain.contextual is None
 
 
 def test_ill_formed_tags_are_reported() -> None:
