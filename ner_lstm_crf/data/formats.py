@@ -20,7 +20,7 @@ from ner_lstm_crf.data.inline import format_inline, inline_lines, parse_inline, 
 from ner_lstm_crf.data.jsonl import read_jsonl, record_of
 from ner_lstm_crf.data.packed import PACKERS
 from ner_lstm_crf.data.records import Record, Shape, read_records, write_records
-from ner_lstm_crf.data.report import ReadReport, some_lines, warn_of_missing_labels
+from ner_lstm_crf.data.report import ReadReport, some_lines, warn_of_losses, warn_of_missing_labels
 from ner_lstm_crf.data.rewriting import convert_columns, write_conll
 from ner_lstm_crf.data.text_files import TextFile, writing
 from ner_lstm_crf.errors import InputError
@@ -185,7 +185,7 @@ def convert(
     if old == new == "conll":
         convert_columns(source, target, scheme, options=options, report=report)
     elif old == "jsonl" and new in ("jsonl", "cluener"):
-        _convert_records(source, target, new, options, report if report is not None else ReadReport())
+        _convert_records(source, target, new, options, report)
     elif old == new == "inline":
         _convert_inline(source, target, options, report if report is not None else ReadReport())
     else:
@@ -209,13 +209,17 @@ def _convert_records(
     target: str | os.PathLike[str],
     form: Format,
     options: ColumnOptions,
-    report: ReadReport,
+    report: ReadReport | None,
 ) -> None:
-    records = (_relabelled(record, options) for record in read_records(source, options.encoding, report=report))
+    found = report if report is not None else ReadReport()
+    records = (_relabelled(record, options) for record in read_records(source, options.encoding, report=found))
     write_records(target, records, shape=_shape(form), encoding=options.encoding)
-    if report.reduced:
+    if report is not None:
+        return
+    warn_of_losses(os.fspath(source), found)
+    if found.reduced:
         message = "%s: of entities only start, end and label are kept, not what else they hold: lines %s"
-        _log.warning(message, source, some_lines(report.reduced))
+        _log.warning(message, source, some_lines(found.reduced))
 
 
 def _convert_inline(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,14 +12,12 @@ from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.annotation import Entity, Sentence, Span, Token
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.records import Record, read_records
-from ner_lstm_crf.data.report import ReadReport, some_lines, warn_of_missing_labels
+from ner_lstm_crf.data.report import ReadReport, warn_of_losses, warn_of_missing_labels
 from ner_lstm_crf.data.splitter import sentences
 from ner_lstm_crf.data.tokenizer import CompoundRule
 from ner_lstm_crf.errors import InputError
 
 __all__ = ["annotate", "read_jsonl", "record_of"]
-
-_log = logging.getLogger(__name__)
 
 _start = attrgetter("start")
 _place = attrgetter("start", "end", "label")
@@ -136,12 +133,5 @@ def _conclude(path: str, options: ColumnOptions, report: ReadReport, *, told: bo
     if not report.sentences:
         raise InputError("expected texts, found none", path=path)
     warn_of_missing_labels(path, options.labels, report)
-    if told:
-        return
-    for lines, message in (
-        (report.cut, "entities begin or end within a word, which was cut there"),
-        (report.dropped, "entities are left out, since longer ones overlap them"),
-        (report.unannotated, "records say nothing about entities (expected the key entities)"),
-    ):
-        if lines and (options.read_tags or lines is not report.unannotated):
-            _log.warning("%s: %d %s: lines %s", path, len(lines), message, some_lines(lines))
+    if not told:
+        warn_of_losses(path, report, read_tags=options.read_tags)

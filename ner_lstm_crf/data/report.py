@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.labels import LabelMap
 
-__all__ = ["ReadReport", "some_lines", "warn_of_missing_labels"]
+__all__ = ["ReadReport", "some_lines", "warn_of_losses", "warn_of_missing_labels"]
 
 _log = logging.getLogger(__name__)
 
@@ -68,3 +68,20 @@ def warn_of_missing_labels(path: str, labels: LabelMap, report: ReadReport) -> N
     if missing := labels.missing(report.labels):
         found = ", ".join(sorted(report.labels)) or "none"
         _log.warning("%s: no entity is labelled %s (labels found: %s)", path, " or ".join(missing), found)
+
+
+def warn_of_losses(path: str, report: ReadReport, *, read_tags: bool = True) -> None:
+    """Log where records of running text could not be taken as they are.
+
+    Args:
+        path: Their file.
+        report: What was found.
+        read_tags: Whether entities were asked for, so that records without any are worth a word.
+    """
+    for lines, message in (
+        (report.cut, "entities begin or end within a word, which was cut there"),
+        (report.dropped, "entities are left out, since longer ones overlap them"),
+        (report.unannotated if read_tags else [], "records say nothing about entities (expected the key entities)"),
+    ):
+        if lines:
+            _log.warning("%s: %d %s: lines %s", path, len(lines), message, some_lines(lines))

@@ -13,7 +13,7 @@ from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.conll import ColumnFile, read_conll
 from ner_lstm_crf.data.labels import LabelMap
-from ner_lstm_crf.data.report import ReadReport, some_lines
+from ner_lstm_crf.data.report import ReadReport
 from ner_lstm_crf.data.schemes import SCHEMES
 from ner_lstm_crf.errors import InputError
 
@@ -256,8 +256,3 @@ def test_a_column_file_is_read_as_often_as_needed(tmp_path):
     assert file.scheme is SCHEMES["IOB2"]
     assert file.detection is not None
     assert file.detection.evidence.startswith("IOB2")
-
-
-def test_line_numbers_for_people():
-    assert some_lines([3, 18]) == "3, 18"
-    assert some_lines(range(1, 15)) == "1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 4 more"
