@@ -5,7 +5,6 @@ Each field says what it means, its unit, and where its default comes from.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,11 +21,14 @@ Schedule = Literal["linear", "inverse", "constant"]
 Reduction = Literal["token", "sentence", "sum"]
 
 
+_HUGE = 1e300  # beyond it, as NaN, a value is no setting but a slip
+
+
 def _check_range(config: object, names: tuple[str, ...], lowest: float, below: float | None) -> None:
     """Refuse values outside [lowest, below): a dropout of 1 or a batch of no sentence trains nothing."""
     for name in names:
         value = getattr(config, name)
-        if not math.isfinite(value) or value < lowest or (below is not None and value >= below):
+        if not -_HUGE < value < _HUGE or value < lowest or (below is not None and value >= below):
             wanted = f"at least {lowest}" + ("" if below is None else f" and below {below}")
             raise InputError(f"{name}: expected {wanted}, got {value}")
 

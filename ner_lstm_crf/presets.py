@@ -111,7 +111,8 @@ def _merge(base: _Table, values: Mapping[str, Any], table: str, path: str | Path
             raise InputError(f"[{table}]: unknown key '{key}', expected one of {', '.join(types)}", path=path)
         if not _fits(value, types[key]):
             raise InputError(f"[{table}] {key}: expected {_wanted(types[key])}, got {value!r}", path=path)
-    return replace(base, **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    changes: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    return replace(base, **changes)
 
 
 def _fits(value: object, kind: Any) -> bool:
