@@ -152,9 +152,12 @@ def test_an_interruption_ends_the_workers_too(files: Files, write, tmp_path: Pat
     config = write("long.toml", TINY.replace("epochs = 12", "epochs = 5000"))
     options = ["--train", files.train, "--dev", files.dev, "--config", config, "--seeds", "2", "--jobs", "2"]
     command = [sys.executable, "-m", "ner_lstm_crf", "train", *options, "--output", tmp_path / "m"]
+    # A shell makes what it puts in the background deaf to interrupts; the suite may run so, its children must not.
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         [str(part) for part in command], stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
     ) as process:
+        signal.signal(signal.SIGINT, heard)
         assert process.stderr is not None
         while "epoch" not in process.stderr.readline():
             assert process.poll() is None
