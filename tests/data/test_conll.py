@@ -65,7 +65,7 @@ def test_a_scheme_that_only_the_last_tag_gives_away(tmp_path):
     [
         "Zoë B-PER\r\nsings O\r\n\r\nRome B-LOC\r\n".encode(),
         b"\xef\xbb\xbf" + "Zoë B-PER\nsings O\n\nRome B-LOC".encode(),
-        gzip.compress("Zoë B-PER\nsings O\n\nRome B-LOC".encode()),
+        gzip.compress("Zoë B-PER\nsings O\n\nRome B-LOC".encode(), mtime=0),
         lzma.compress("Zoë\tB-PER\nsings\tO\n \t\nRome\tB-LOC\n\n\n".encode()),
         "\n\n  Zoë   \t B-PER  \nsings  O\n\t\nRome B-LOC".encode(),
         "# about Zoë\nZoë B-PER\nsings O\n\n# about Rome\nRome B-LOC\n".encode(),
