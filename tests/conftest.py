@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-# Tests share the cores: an example's time says nothing about the code.
-settings.register_profile("suite", deadline=None)
+# Tests share the cores: an example's time says nothing about the code. Where a change is judged, the examples are those
+# of the change before; elsewhere each run looks for new ones.
+settings.register_profile("suite", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("suite")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
