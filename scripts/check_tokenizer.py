@@ -24,6 +24,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from ner_lstm_crf.config import Unit
+from ner_lstm_crf.data.annotation import spell
 from ner_lstm_crf.data.splitter import sentences
 from ner_lstm_crf.data.tokenizer import CompoundRule, characters, detect_compounds, tokenize
 
@@ -107,18 +108,6 @@ def read_gold(path: Path) -> Iterator[Gold]:
             text, words, new_document = None, [], False
 
 
-def _gold_places(gold: Gold) -> list[tuple[int, int]] | None:
-    """Where the words stand in the text; None if they do not spell it."""
-    places, position = list[tuple[int, int]](), 0
-    for word in gold.words:
-        start = gold.text.find(word, position)
-        if start < 0 or gold.text[position:start].strip():
-            return None
-        position = start + len(word)
-        places.append((start, position))
-    return None if gold.text[position:].strip() else places
-
-
 def _ends(text: str, places: Iterable[tuple[int, int]]) -> set[int]:
     """Where tokens end, counted in characters that are not spaces."""
     inked = [0, *accumulate(not char.isspace() for char in text)]
@@ -153,12 +142,12 @@ def compare_file(path: Path, compounds: CompoundRule | None = None) -> tuple[str
     compounds = compounds or detect_compounds(word for gold in golds for word in gold.words)
     ends, tokens, exact, compared = Agreement(), Agreement(), 0, 0
     for gold in golds:
-        places = _gold_places(gold)
-        if places is None:
+        spelled = spell(gold.words, gold.text)
+        if spelled is None:
             print(f"{path}: the tokens do not spell the text: {gold.text}", file=sys.stderr)
             continue
         cut = tokenize(gold.text, compounds=compounds) if unit == "word" else characters(gold.text)
-        found = [(token.start, token.end) for token in cut]
+        places, found = ([(token.start, token.end) for token in tokens_of] for tokens_of in (spelled, cut))
         ends += Agreement.of(_ends(gold.text, places), _ends(gold.text, found))
         tokens += Agreement.of(set(places), set(found))
         exact += found == places

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ner_lstm_crf.data.annotation import Sentence, Span
+from ner_lstm_crf.data.annotation import Sentence, Span, spell
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.conll import ColumnFile
 from ner_lstm_crf.data.labels import LabelMap
@@ -36,14 +36,10 @@ def with_texts(path: Path, options: ColumnOptions) -> Iterator[tuple[str, Senten
 
 def in_characters(text: str, sentence: Sentence) -> tuple[Span, ...] | None:
     """The sentence's spans, counted in characters of the text; None if its tokens do not spell the text."""
-    places, position = [], 0
-    for word in sentence.words:
-        start = text.find(word, position)
-        if start < 0 or text[position:start].strip():
-            return None
-        position = start + len(word)
-        places.append((start, position))
-    return tuple(Span(places[start][0], places[end - 1][1], label) for start, end, label in sentence.spans)
+    tokens = spell(sentence.words, text)
+    if tokens is None:
+        return None
+    return tuple(Span(tokens[start].start, tokens[end - 1].end, label) for start, end, label in sentence.spans)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

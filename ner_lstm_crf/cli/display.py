@@ -16,9 +16,10 @@ from ner_lstm_crf.data.annotation import Span
 from ner_lstm_crf.progress import Progress, silent
 
 if TYPE_CHECKING:
+    from ner_lstm_crf.tasks.evaluation import Evaluation
     from ner_lstm_crf.tasks.training import EpochReport
 
-__all__ = ["TrainingDisplay", "columns", "marked", "progress_bar", "say", "show", "show_json"]
+__all__ = ["TrainingDisplay", "columns", "marked", "progress_bar", "say", "show", "show_evaluation", "show_json"]
 
 DELAY = 0.5  # seconds that work may take before it gets a bar
 MOST_TOKENS_SHOWN = 80
@@ -32,6 +33,18 @@ def show(text: str) -> None:
 def show_json(value: Any) -> None:
     """Print a result as one JSON object."""
     print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def show_evaluation(evaluation: Evaluation, *, as_json: bool, **more: object) -> None:
+    """Print scores and the interval of their F1: as text, or as one JSON object together with `more`."""
+    from ner_lstm_crf.tasks.significance import f1_interval
+
+    interval = f1_interval([evaluation])
+    if as_json:
+        show_json({**evaluation.to_json(), "interval": interval.to_json(), **more})
+        return
+    show(evaluation.table())
+    show(f"F1 {interval} (95%, bootstrap over sentences)")
 
 
 def say(message: str) -> None:

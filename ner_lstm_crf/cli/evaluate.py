@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ner_lstm_crf.cli.arguments import Subparsers, add_column_options, add_json, add_threads, column_options
-from ner_lstm_crf.cli.display import progress_bar, say, show, show_json
+from ner_lstm_crf.cli.display import progress_bar, say, show_evaluation
 
 if TYPE_CHECKING:
     from ner_lstm_crf.data.annotation import Sentence
@@ -50,7 +50,6 @@ def run(args: argparse.Namespace) -> None:
     from ner_lstm_crf.data.formats import read_sentences
     from ner_lstm_crf.tasks.checkpoint import load_assembly
     from ner_lstm_crf.tasks.measurement import measure_assembly
-    from ner_lstm_crf.tasks.significance import f1_interval
 
     use_threads(args.threads)
     assembly = load_assembly(args.model)
@@ -61,14 +60,10 @@ def run(args: argparse.Namespace) -> None:
     with progress_bar("tagging", unit=" sentences") as progress:
         outcome = measure_assembly(assembly, sentences, progress=progress)
     evaluation = _under_labels(options.labels, sentences, outcome)
-    interval = f1_interval([evaluation])
-    if args.json:
-        show_json({**evaluation.to_json(), "interval": interval.to_json(), "seconds": outcome.seconds})
-        return
-    show(evaluation.table())
-    show(f"F1 {interval} (95%, bootstrap over sentences)")
-    tokens = sum(len(sentence.tokens) for sentence in sentences)
-    say(f"{tokens:,} tokens tagged in {outcome.seconds:.2f} s")
+    show_evaluation(evaluation, as_json=args.json, seconds=outcome.seconds)
+    if not args.json:
+        tokens = sum(len(sentence.tokens) for sentence in sentences)
+        say(f"{tokens:,} tokens tagged in {outcome.seconds:.2f} s")
 
 
 def _under_labels(labels: LabelMap, sentences: Sequence[Sentence], outcome: Outcome) -> Evaluation:

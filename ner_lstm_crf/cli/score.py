@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ner_lstm_crf.cli.arguments import Subparsers, add_column_options, add_json, column_options
-from ner_lstm_crf.cli.display import show, show_json
+from ner_lstm_crf.cli.display import show_evaluation
 
 __all__ = ["add_command"]
 
@@ -38,7 +38,6 @@ def run(args: argparse.Namespace) -> None:
     from ner_lstm_crf.data.formats import read_sentences
     from ner_lstm_crf.data.report import ReadReport
     from ner_lstm_crf.tasks.scoring import ill_formed_by_sentence, score_sentences
-    from ner_lstm_crf.tasks.significance import f1_interval
 
     options, report = column_options(args), ReadReport()
     gold = read_sentences(args.gold, options)
@@ -50,9 +49,4 @@ def run(args: argparse.Namespace) -> None:
         predicted_path=args.predicted,
         ill_formed=ill_formed_by_sentence(predicted, report.ill_formed),
     )
-    interval = f1_interval([evaluation])
-    if args.json:
-        show_json({**evaluation.to_json(), "interval": interval.to_json()})
-        return
-    show(evaluation.table())
-    show(f"F1 {interval} (95%, bootstrap over sentences)")
+    show_evaluation(evaluation, as_json=args.json)

@@ -16,7 +16,7 @@ from itertools import accumulate
 from operator import add
 from typing import Any, NamedTuple, cast
 
-__all__ = ["Entity", "Sentence", "Span", "Token", "entity_of", "place"]
+__all__ = ["Entity", "Sentence", "Span", "Token", "entity_of", "place", "spell"]
 
 
 class Token(NamedTuple):
@@ -116,6 +116,25 @@ def place(words: Sequence[str], joiner: str = " ") -> tuple[Token, ...]:
     lengths, gap = list(map(len, words)), len(joiner)
     starts = list(accumulate([length + gap for length in lengths] if gap else lengths, initial=0))
     return tuple(map(_make_token, zip(words, starts, map(add, starts, lengths), strict=False)))
+
+
+def spell(words: Iterable[str], text: str) -> tuple[Token, ...] | None:
+    """Words as tokens of the text that they are, white space aside; None if they do not spell it.
+
+    Example:
+        >>> spell(["New", "York", "!"], "New York!")[-1]
+        Token(text='!', start=8, end=9)
+        >>> spell(["New", "York"], "New York!") is None
+        True
+    """
+    tokens, position = list[Token](), 0
+    for word in words:
+        start = text.find(word, position)
+        if start < 0 or text[position:start].strip():
+            return None
+        position = start + len(word)
+        tokens.append(Token(word, start, position))
+    return None if text[position:].strip() else tuple(tokens)
 
 
 def entity_of(span: Span, tokens: Sequence[Token], source: str) -> Entity:

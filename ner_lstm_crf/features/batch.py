@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -96,30 +96,34 @@ class Featurizer:
         self.table = FormTable(words, characters, gap)
         self._tag_ids = {tag: number for number, tag in enumerate(self.tags)}
 
-    def encode(self, words: Sequence[str]) -> Encoded:
+    def encode(self, words: Sequence[str], contextual: Tensor | None = None) -> Encoded:
         """The tokens of one sentence, without tags.
+
+        Args:
+            words: The tokens.
+            contextual: What a frozen transformer makes of them (T, D), if it has read them: no sub-tokens are needed.
 
         Raises:
             ValueError: If there are none.
         """
         if not words:
             raise ValueError("expected a sentence of at least one token, got none")
-        subtokens = self.subtokenizer.encode(words) if self.subtokenizer else None
-        return Encoded(self.table.rows(words), subtokens=subtokens)
+        subtokens = self.subtokenizer.encode(words) if self.subtokenizer and contextual is None else None
+        return Encoded(self.table.rows(words), subtokens=subtokens, contextual=contextual)
 
-    def encode_gold(self, sentence: Sentence) -> Encoded:
-        """The tokens of one sentence and the tags of its spans.
+    def encode_gold(self, sentence: Sentence, contextual: Tensor | None = None) -> Encoded:
+        """The tokens of one sentence and the tags of its spans; `contextual` as in `encode`.
 
         Raises:
             ValueError: If there are no tokens, or a span's label is not among the labels.
         """
-        encoded = self.encode(sentence.words)
+        encoded = self.encode(sentence.words, contextual)
         tags = self.scheme.encode(sentence.spans, len(sentence.tokens))
         unknown = next((tag for tag in tags if tag not in self._tag_ids), None)
         if unknown is not None:
             raise ValueError(f"expected tags of the labels {', '.join(self.labels)}, got '{unknown}'")
         ids = np.array([self._tag_ids[tag] for tag in tags], np.int64)
-        return Encoded(encoded.forms, ids, encoded.subtokens)
+        return replace(encoded, tags=ids)
 
     def collate(self, sentences: Sequence[Encoded]) -> Batch:
         """The sentences as one batch, in their order."""

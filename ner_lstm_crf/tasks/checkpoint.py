@@ -31,6 +31,7 @@ from ner_lstm_crf.tasks.storage import (
     Writer,
     located,
     make_directory,
+    parse_json,
     read_tensors,
     read_text,
     tensor_writer,
@@ -177,10 +178,7 @@ def _save_transformer(assembly: Assembly, directory: Path) -> str | None:
 
 def _description(path: Path, text: str) -> dict[str, Any]:
     """The contents of `config.json`, checked for format and version."""
-    try:
-        description = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"the model is damaged: {error}", path=path) from error
+    description = parse_json(text, path)
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise InputError(f"expected the configuration of a model with format '{FORMAT}'", path=path)
     version = description.get("version")

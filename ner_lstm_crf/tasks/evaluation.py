@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ner_lstm_crf.data.annotation import Span
+from ner_lstm_crf.data.annotation import Sentence, Span
+from ner_lstm_crf.data.schemes import Decoded
 
-__all__ = ["Evaluation", "Score", "evaluate_spans"]
+__all__ = ["Evaluation", "Score", "evaluate_decoded", "evaluate_spans"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,4 +192,17 @@ def evaluate_spans(
         tuple(by_sentence),
         len(broken),
         sum(broken),
+    )
+
+
+def evaluate_decoded(gold: Iterable[Sentence], found: Sequence[Decoded]) -> Evaluation:
+    """Compare the spans of gold sentences with what was found in them, ill-formed tags counted.
+
+    Raises:
+        ValueError: If one has more sentences than the other.
+    """
+    return evaluate_spans(
+        (sentence.spans for sentence in gold),
+        (decoded.spans for decoded in found),
+        ill_formed=(decoded.ill_formed for decoded in found),
     )

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ner_lstm_crf.data.annotation import Sentence, Span
-from ner_lstm_crf.data.schemes import Decoded
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.assembly import Assembly
 from ner_lstm_crf.tasks.checkpoint import load_assembly
-from ner_lstm_crf.tasks.evaluation import Evaluation, evaluate_spans
-from ner_lstm_crf.tasks.prediction import predict
+from ner_lstm_crf.tasks.evaluation import Evaluation, evaluate_decoded
+from ner_lstm_crf.tasks.prediction import predict_words
 
 __all__ = ["Outcome", "measure", "measure_assembly"]
 
@@ -40,18 +39,9 @@ def measure(directory: Path, test: Sequence[Sentence]) -> Outcome:
 
 def measure_assembly(assembly: Assembly, test: Sequence[Sentence], *, progress: Progress = silent) -> Outcome:
     """What a model finds in the test sentences; one without tokens counts, and has nothing to be found."""
-    filled = [number for number, sentence in enumerate(test) if sentence.tokens]
-    predict(
-        assembly, [assembly.featurizer.encode(test[number].words) for number in filled[:8]]
-    )  # what only the first costs
+    words = [sentence.words for sentence in test]
+    predict_words(assembly, words[:8])  # untimed: the first call alone pays for what happens once
     began = time.perf_counter()
-    encoded = [assembly.featurizer.encode(test[number].words) for number in filled]
-    found = [Decoded(())] * len(test)
-    for number, decoded in zip(filled, predict(assembly, encoded, progress=progress), strict=True):
-        found[number] = decoded
+    found = predict_words(assembly, words, progress=progress)
     seconds = time.perf_counter() - began
-    spans = tuple(decoded.spans for decoded in found)
-    evaluation = evaluate_spans(
-        (sentence.spans for sentence in test), spans, ill_formed=(decoded.ill_formed for decoded in found)
-    )
-    return Outcome(evaluation, spans, seconds)
+    return Outcome(evaluate_decoded(test, found), tuple(decoded.spans for decoded in found), seconds)

@@ -14,7 +14,7 @@ from ner_lstm_crf.features.batching import batches_by_length
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.assembly import Assembly
 
-__all__ = ["predict", "predict_tags"]
+__all__ = ["predict", "predict_tags", "predict_words"]
 
 BATCH_SENTENCES = 256
 BATCH_TOKENS = 4096
@@ -23,6 +23,18 @@ BATCH_TOKENS = 4096
 def predict(assembly: Assembly, sentences: Sequence[Encoded], *, progress: Progress = silent) -> list[Decoded]:
     """The spans of each sentence and its ill-formed tags (none with a CRF), in the order given."""
     return [assembly.featurizer.decode(tags) for tags in predict_tags(assembly, sentences, progress=progress)]
+
+
+def predict_words(
+    assembly: Assembly, sentences: Sequence[Sequence[str]], *, progress: Progress = silent
+) -> list[Decoded]:
+    """As `predict`, of sentences given as their words; one without any has nothing to be found."""
+    filled = [number for number, words in enumerate(sentences) if words]
+    encoded = [assembly.featurizer.encode(sentences[number]) for number in filled]
+    found = [Decoded(())] * len(sentences)
+    for number, decoded in zip(filled, predict(assembly, encoded, progress=progress), strict=True):
+        found[number] = decoded
+    return found
 
 
 @torch.inference_mode()

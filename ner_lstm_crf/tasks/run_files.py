@@ -7,14 +7,13 @@ resume.safetensors     what is needed to continue; gone once training has ended
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.tasks.storage import read_json, read_text, write_text
+from ner_lstm_crf.tasks.storage import parse_json, read_json, read_text, write_text
 from ner_lstm_crf.tasks.training import EpochReport
 
 __all__ = ["HISTORY", "RESUME", "RUN", "forget_after", "is_finished", "read_history", "read_run"]
@@ -69,10 +68,7 @@ def forget_after(directory: Path, epoch: int) -> None:
 
 def _report(text: str, path: Path, line: int) -> dict[str, Any]:
     expected = {field.name for field in fields(EpochReport)} - {"last"}
-    try:
-        report = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"the run is damaged: {error}", path=path, line=line) from error
+    report = parse_json(text, path, "run", line=line)
     if not isinstance(report, dict) or not expected <= report.keys():
         raise InputError("the run is damaged: expected the report of an epoch", path=path, line=line)
     return report

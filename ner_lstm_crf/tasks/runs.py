@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from ner_lstm_crf.config import Config, ModelConfig
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.batch import Encoded
 from ner_lstm_crf.features.subtokens import SubTokenizer
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.model.transformer import contextual_vectors
@@ -133,20 +134,23 @@ def has_begun(directory: Path) -> bool:
 
 
 def forget_run(directory: Path) -> None:
-    """Remove what a run left beside its model, if there is anything."""
-    for name in (RUN, HISTORY, RESUME):
-        (directory / name).unlink(missing_ok=True)
+    """Remove what a run left beside its model, if there is anything.
+
+    Raises:
+        InputError: If it cannot be removed.
+    """
+    try:
+        for name in (RUN, HISTORY, RESUME):
+            (directory / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"expected a directory that can be written: {error}", path=directory) from error
 
 
 def begin(directory: Path, run: dict[str, Any], *, overwrite: bool) -> None:
     """Make the directory of a new run, or clear that of an old one."""
     check_free(directory, overwrite=overwrite)
     make_directory(directory)
-    try:
-        for name in (HISTORY, RESUME):
-            (directory / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"expected a directory that can be written: {error}", path=directory) from error
+    forget_run(directory)
     write_text(directory / RUN, json.dumps(run | {"finished": False}, indent=2) + "\n")
 
 
@@ -160,11 +164,10 @@ def prepare(data: Data, config: Config, progress: Progress = silent) -> Trainer:
         freeze_vectors=config.training.freeze_vectors,
         seed=config.training.seed,
     )
-    encoded = [assembly.featurizer.encode_gold(sentence) for sentence in data.train]
-    encoded += [assembly.featurizer.encode(sentence.words) for sentence in data.dev]
-    if data.contextual is not None and not config.model.fine_tune:
-        encoded = _with_contextual(encoded, data.contextual)
-    train, dev = encoded[: len(data.train)], encoded[len(data.train) :]
+    contextual = iter(_by_sentence(data) if not config.model.fine_tune else repeat(None))
+    featurizer = assembly.featurizer
+    train = [featurizer.encode_gold(sentence, next(contextual)) for sentence in data.train]
+    dev = [featurizer.encode(sentence.words, next(contextual)) for sentence in data.dev]
     return Trainer(assembly, train, DevSet(data.dev, dev) if dev else None, config.training)
 
 
@@ -190,10 +193,12 @@ def read_with_transformer(data: Data, config: ModelConfig, progress: Progress = 
     return replace(data, contextual=torch.cat(vectors).numpy())
 
 
-def _with_contextual(sentences: Sequence[Encoded], vectors: npt.NDArray[np.float16]) -> list[Encoded]:
-    """The sentences with the vectors of their tokens in place of the sub-tokens."""
-    parts = torch.split(torch.from_numpy(vectors), [len(sentence) for sentence in sentences])
-    return [replace(sentence, subtokens=None, contextual=part) for sentence, part in zip(sentences, parts, strict=True)]
+def _by_sentence(data: Data) -> Iterable[Tensor | None]:
+    """What the frozen transformer makes of each sentence of `train` and then of `dev`; None where it read nothing."""
+    if data.contextual is None:
+        return repeat(None)
+    lengths = [len(sentence.tokens) for sentence in (*data.train, *data.dev)]
+    return torch.split(torch.from_numpy(data.contextual), lengths)
 
 
 def _keep(report: EpochReport, trainer: Trainer, directory: Path) -> None:

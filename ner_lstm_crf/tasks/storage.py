@@ -21,6 +21,7 @@ __all__ = [
     "append_line",
     "located",
     "make_directory",
+    "parse_json",
     "read_json",
     "read_tensors",
     "read_text",
@@ -56,12 +57,21 @@ def read_json(path: Path, what: str = "model") -> Any:
     """The value in a JSON file that is part of `what`.
 
     Raises:
-        InputError: If the file is missing or unreadable.
+        InputError: If the file is missing, unreadable or no JSON.
+    """
+    return parse_json(read_text(path, what), path, what)
+
+
+def parse_json(text: str, path: Path, what: str = "model", *, line: int | None = None) -> Any:
+    """The JSON value of a text that stands in a file (in one of its lines) that is part of `what`.
+
+    Raises:
+        InputError: If the text is no JSON.
     """
     try:
-        return json.loads(read_text(path, what))
+        return json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(f"the {what} is damaged: {error}", path=path) from error
+        raise InputError(f"the {what} is damaged: {error}", path=path, line=line) from error
 
 
 def read_tensors(path: Path, what: str = "model") -> tuple[dict[str, Tensor], dict[str, str]]:

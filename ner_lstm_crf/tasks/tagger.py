@@ -11,7 +11,7 @@ from ner_lstm_crf.data.annotation import Entity, Sentence, Span
 from ner_lstm_crf.data.splitter import sentences
 from ner_lstm_crf.tasks.assembly import Assembly
 from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
-from ner_lstm_crf.tasks.prediction import predict
+from ner_lstm_crf.tasks.prediction import predict_words
 
 __all__ = ["Tagger"]
 
@@ -99,15 +99,10 @@ class Tagger:
 
     def _spans(self, words: Sequence[Sequence[str]]) -> list[tuple[Span, ...]]:
         """The spans of each sentence; none where there is no token."""
-        featurizer = self.assembly.featurizer
-        if len(featurizer.table) > KNOWN_FORMS:
-            featurizer.table.clear()
-        filled = [number for number, sentence in enumerate(words) if sentence]
-        spans: list[tuple[Span, ...]] = [()] * len(words)
-        predictions = predict(self.assembly, [featurizer.encode(words[number]) for number in filled])
-        for number, prediction in zip(filled, predictions, strict=True):
-            spans[number] = prediction.spans
-        return spans
+        table = self.assembly.featurizer.table
+        if len(table) > KNOWN_FORMS:
+            table.clear()
+        return [decoded.spans for decoded in predict_words(self.assembly, words)]
 
 
 def _windows(items: Iterable[Item], tokens: Callable[[Item], int]) -> Iterator[list[Item]]:

@@ -19,7 +19,7 @@ from ner_lstm_crf.features.batch import Encoded
 from ner_lstm_crf.features.batching import shuffled_batches
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.assembly import Assembly
-from ner_lstm_crf.tasks.evaluation import Evaluation, evaluate_spans
+from ner_lstm_crf.tasks.evaluation import Evaluation, evaluate_decoded
 from ner_lstm_crf.tasks.optimization import AveragedWeights, learning_rate_factor, make_optimizer, set_learning_rate
 from ner_lstm_crf.tasks.prediction import predict
 
@@ -234,12 +234,7 @@ class Trainer:
 
 def evaluate_encoded(assembly: Assembly, data: DevSet, progress: Progress = silent) -> Evaluation:
     """Span scores of the network as it stands."""
-    predictions = predict(assembly, data.encoded, progress=progress)
-    return evaluate_spans(
-        (sentence.spans for sentence in data.gold),
-        (prediction.spans for prediction in predictions),
-        ill_formed=(prediction.ill_formed for prediction in predictions),
-    )
+    return evaluate_decoded(data.gold, predict(assembly, data.encoded, progress=progress))
 
 
 def _trained(assembly: Assembly) -> list[tuple[str, Tensor]]:
