@@ -16,17 +16,22 @@ Every function takes, in this order, where B counts sentences, T tokens of the l
     transitions  (K, K)     score of a move, [from, to]
     end          (K,)       score of ending with a tag
 
+The work is done by compiled kernels (`crf_compiled`) or, on other devices and where there are none, by plain torch
+(`crf_portable`).
+
 Scores must be finite: an illegal move has a score such as -1e4, never -inf, so that gradients stay finite.
 """
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import torch
 from torch import Tensor
 
-from ner_lstm_crf.model import crf_portable
+from ner_lstm_crf.model import crf_compiled, crf_portable
 
-__all__ = ["log_likelihood", "labelwise_log_likelihood", "log_partition", "marginals", "viterbi"]
+__all__ = ["log_likelihood", "labelwise_log_likelihood", "marginals", "viterbi"]
 
 
 def log_likelihood(
@@ -39,7 +44,8 @@ def log_likelihood(
     """
     _check(emissions, lengths, start, transitions, end)
     _check_tags(emissions, tags)
-    return crf_portable.log_likelihood(emissions, tags, lengths, start, transitions, end)
+    likelihood: Tensor = _path(emissions).log_likelihood(emissions, tags, lengths, start, transitions, end)
+    return likelihood
 
 
 def labelwise_log_likelihood(
@@ -58,16 +64,6 @@ def labelwise_log_likelihood(
     return crf_portable.labelwise_log_likelihood(emissions, tags, lengths, start, transitions, end)
 
 
-def log_partition(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
-    """Return log Z of each sentence (B,), differentiable.
-
-    Raises:
-        ValueError: A shape, type or length is not what the module describes.
-    """
-    _check(emissions, lengths, start, transitions, end)
-    return crf_portable.log_partition(emissions, lengths, start, transitions, end)
-
-
 def marginals(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
     """Return each token's distribution over tags (B, T, K), 0 on padding; takes no part in autograd.
 
@@ -75,7 +71,8 @@ def marginals(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Te
         ValueError: A shape, type or length is not what the module describes.
     """
     _check(emissions, lengths, start, transitions, end)
-    return crf_portable.marginals(emissions, lengths, start, transitions, end)
+    found: Tensor = _path(emissions).marginals(emissions, lengths, start, transitions, end)
+    return found
 
 
 def viterbi(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
@@ -85,7 +82,13 @@ def viterbi(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tens
         ValueError: A shape, type or length is not what the module describes.
     """
     _check(emissions, lengths, start, transitions, end)
-    return crf_portable.viterbi(emissions, lengths, start, transitions, end)
+    best: Tensor = _path(emissions).viterbi(emissions, lengths, start, transitions, end)
+    return best
+
+
+def _path(emissions: Tensor) -> ModuleType:
+    """Compiled kernels where they serve, else plain torch: the same results."""
+    return crf_compiled if crf_compiled.serves(emissions) else crf_portable
 
 
 def _check(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> None:
@@ -94,7 +97,7 @@ def _check(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tenso
         raise ValueError(f"expected emissions of shape (B, T, K), each at least 1, got {tuple(emissions.shape)}")
     if not emissions.is_floating_point():
         raise ValueError(f"expected emissions of a floating type, got {emissions.dtype}")
-    batch, tokens, count = emissions.shape
+    batch, _, count = emissions.shape
     for name, table, shape in (
         ("start", start, (count,)),
         ("transitions", transitions, (count, count)),
@@ -106,8 +109,6 @@ def _check(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tenso
             )
     if lengths.shape != (batch,) or lengths.dtype != torch.int64:
         raise ValueError(f"expected lengths of shape ({batch},) int64, got {tuple(lengths.shape)} {lengths.dtype}")
-    if int(lengths.min()) < 1 or int(lengths.max()) > tokens:
-        raise ValueError(f"expected lengths from 1 to {tokens}, got {int(lengths.min())} to {int(lengths.max())}")
 
 
 def _check_tags(emissions: Tensor, tags: Tensor) -> None:

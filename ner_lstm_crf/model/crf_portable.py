@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torchcrf import CRF
 
-__all__ = ["log_likelihood", "labelwise_log_likelihood", "log_partition", "marginals", "viterbi"]
+__all__ = ["log_likelihood", "labelwise_log_likelihood", "marginals", "viterbi"]
 
 
 class _GivenScores(CRF):  # type: ignore[misc]
@@ -32,7 +32,7 @@ def log_likelihood(
     """Return the log-probability of each sentence's tags (B,); differentiable in emissions and score tables."""
     mask = _mask(emissions, lengths)  # (B, T)
     scores = _GivenScores(start, transitions, end)
-    tags = tags.masked_fill(~mask, 0)
+    tags = _within(tags, mask, emissions.shape[2])
     likelihood: Tensor = scores(_without_padding(emissions, mask), tags, mask=mask, reduction="none")
     return likelihood
 
@@ -43,15 +43,8 @@ def labelwise_log_likelihood(
     """Return per sentence the sum over its tokens of the log marginal of the given tag (B,); differentiable."""
     mask = _mask(emissions, lengths)
     log_marginals = _log_marginals(_without_padding(emissions, mask), mask, start, transitions, end)
-    given = log_marginals.gather(2, tags.masked_fill(~mask, 0).unsqueeze(2)).squeeze(2)  # (B, T)
+    given = log_marginals.gather(2, _within(tags, mask, emissions.shape[2]).unsqueeze(2)).squeeze(2)  # (B, T)
     return given.masked_fill(~mask, 0.0).sum(1)
-
-
-def log_partition(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
-    """Return the log of the sum of exp(score) over all tag paths (B,); differentiable."""
-    mask = _mask(emissions, lengths)
-    messages, offsets = _forward(_without_padding(emissions, mask), mask, start, transitions)
-    return torch.logsumexp(messages[-1] + end, 1) + offsets
 
 
 def marginals(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
@@ -73,9 +66,19 @@ def viterbi(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tens
 
 
 def _mask(emissions: Tensor, lengths: Tensor) -> Tensor:
-    """Return which positions hold a token (B, T) bool."""
-    positions = torch.arange(emissions.shape[1], device=emissions.device)
-    return positions < lengths.to(emissions.device).unsqueeze(1)
+    """Return which positions hold a token (B, T) bool; refuse lengths out of range."""
+    tokens = emissions.shape[1]
+    if int(lengths.min()) < 1 or int(lengths.max()) > tokens:
+        raise ValueError(f"expected lengths from 1 to {tokens}, got {int(lengths.min())} to {int(lengths.max())}")
+    return torch.arange(tokens, device=emissions.device) < lengths.to(emissions.device).unsqueeze(1)
+
+
+def _within(tags: Tensor, mask: Tensor, count: int) -> Tensor:
+    """Return the tags with 0 on padding; refuse those out of range."""
+    tags = tags.masked_fill(~mask, 0)
+    if int(tags.min()) < 0 or int(tags.max()) >= count:
+        raise ValueError(f"expected tags from 0 to {count - 1}, got {int(tags.min())} to {int(tags.max())}")
+    return tags
 
 
 def _without_padding(emissions: Tensor, mask: Tensor) -> Tensor:

@@ -1,0 +1,127 @@
+"""The linear-chain CRF in compiled kernels (`kernels/crf.c`): the path that CPU tensors take.
+
+Arguments are as `ner_lstm_crf.model.crf` describes and checks them. The kernels read what torch holds where it lies:
+nothing is copied, padded positions are not visited, and the two halves of a batch may run on two threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from ner_lstm_crf.model.kernels import kernel
+
+__all__ = ["log_likelihood", "marginals", "serves", "viterbi"]
+
+
+def serves(emissions: Tensor) -> bool:
+    """Whether these emissions can be worked on here: on the CPU, float32 or float64, kernels compiled."""
+    return emissions.device.type == "cpu" and kernel("crf", emissions.dtype) is not None
+
+
+def log_likelihood(
+    emissions: Tensor, tags: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor
+) -> Tensor:
+    """Return the log-probability of each sentence's tags (B,); differentiable in emissions and score tables."""
+    likelihood: Tensor = _LogLikelihood.apply(emissions, tags, lengths, start, transitions, end)  # type: ignore[no-untyped-call]
+    return likelihood
+
+
+@torch.no_grad()
+def marginals(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
+    """Return each token's distribution over tags (B, T, K), 0 on padding; takes no part in autograd."""
+    found = torch.empty(emissions.shape, dtype=emissions.dtype)
+    arguments, held = _arguments(emissions, lengths, start, transitions, end)
+    _call("crf_marginals", emissions, *arguments, found.data_ptr())
+    del held
+    return found
+
+
+@torch.no_grad()
+def viterbi(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
+    """Return each sentence's best tag path (B, T) int64, 0 on padding; ties go to the lower tag."""
+    best = torch.empty(emissions.shape[:2], dtype=torch.int64)
+    arguments, held = _arguments(emissions, lengths, start, transitions, end)
+    _call("crf_viterbi", emissions, *arguments, best.data_ptr())
+    del held
+    return best
+
+
+class _LogLikelihood(torch.autograd.Function):
+    """The likelihoods; their gradients fall out of the same pass, and the backward pass only weighs them."""
+
+    @staticmethod
+    def forward(ctx: Any, emissions: Tensor, tags: Tensor, lengths: Tensor, *tables: Tensor) -> Tensor:
+        count = emissions.shape[2]
+        likelihood = emissions.new_empty(len(lengths))
+        of_emissions = torch.empty(emissions.shape, dtype=emissions.dtype)
+        of_moves = emissions.new_empty(len(lengths), count, count)
+        arguments, held = _arguments(emissions, lengths, *tables)
+        if tags.stride(1) != 1:
+            tags = tags.contiguous()
+        outputs = (likelihood.data_ptr(), of_emissions.data_ptr(), of_moves.data_ptr())
+        _call("crf_log_likelihood", emissions, *arguments, tags.data_ptr(), tags.stride(0), *outputs)
+        del held
+        ctx.save_for_backward(of_emissions, of_moves, lengths)
+        return likelihood
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, weights: Tensor) -> tuple[Tensor | None, ...]:
+        of_emissions, of_moves, lengths = ctx.saved_tensors
+        sentences, tokens, count = of_emissions.shape
+        emissions, start = torch.empty_like(of_emissions), weights.new_empty(count)
+        transitions, end = weights.new_empty(count, count), weights.new_empty(count)
+        outputs = (emissions.data_ptr(), start.data_ptr(), transitions.data_ptr(), end.data_ptr())
+        inputs = (of_emissions.data_ptr(), of_moves.data_ptr(), lengths.data_ptr(), weights.data_ptr())
+        _call("crf_gradient", emissions, *inputs, weights.stride(0), sentences, tokens, count, *outputs)
+        return emissions, None, None, start, transitions, end
+
+
+def _arguments(
+    emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor
+) -> tuple[tuple[int, ...], tuple[Tensor, ...]]:
+    """What every kernel takes first, and the tensors that must live until it returns."""
+    if emissions.stride(2) != 1:
+        emissions = emissions.contiguous()
+    held = emissions, lengths.contiguous(), start.contiguous(), transitions.contiguous(), end.contiguous()
+    where = [tensor.data_ptr() for tensor in held]
+    sentence_stride, token_stride, _ = emissions.stride()
+    return (where[0], sentence_stride, token_stride, *where[1:], *emissions.shape, torch.get_num_threads()), held
+
+
+_SIGNATURES: dict[str, int] = {"crf_marginals": 12, "crf_viterbi": 12, "crf_log_likelihood": 16, "crf_gradient": 12}
+_FUNCTIONS: dict[tuple[str, torch.dtype], Any] = {}
+
+
+def _call(name: str, like: Tensor, *arguments: int) -> None:
+    """Call a kernel; all its arguments are addresses and numbers of 64 bits, only the number of threads is an int.
+
+    Raises:
+        ValueError: If a length or a tag is out of range.
+        MemoryError: If there is none left.
+    """
+    function = _FUNCTIONS.get((name, like.dtype)) or _function(name, like.dtype)
+    failure = function(*arguments)
+    if failure == 0:
+        return
+    tokens, count = like.shape[1:]
+    if failure == 1:
+        raise ValueError(f"expected lengths from 1 to {tokens}, got one out of range")
+    if failure == 2:
+        raise ValueError(f"expected tags from 0 to {count - 1}, got one out of range")
+    raise MemoryError(f"{name}: no memory for emissions of shape {tuple(like.shape)}")
+
+
+def _function(name: str, dtype: torch.dtype) -> Any:
+    library = kernel("crf", dtype)
+    if library is None:
+        raise ValueError(f"expected emissions that `serves` accepts, got {dtype}")
+    function = library[name]
+    function.argtypes = [ctypes.c_int64] * _SIGNATURES[name]
+    function.restype = ctypes.c_int
+    return _FUNCTIONS.setdefault((name, dtype), function)

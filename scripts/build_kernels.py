@@ -1,0 +1,93 @@
+"""Compiles the kernels of `ner_lstm_crf/model/kernels` when the package is built or installed.
+
+Runs as hatchling's build hook, with the C compiler of the machine; where there is none, with the one in the package
+`ziglang`. By hand, after a change of the C code: `python scripts/build_kernels.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+KERNELS = Path("ner_lstm_crf/model/kernels")
+LEVELS = {"x86-64-v4": ("-march=x86-64-v4", "-mprefer-vector-width=512"), "x86-64-v3": ("-march=x86-64-v3",)}
+FLAGS = ("-O3", "-shared", "-fPIC", "-std=gnu11", "-Wall", "-Wextra")
+IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
+
+
+def compiler() -> list[str] | None:
+    """The command of the machine's C compiler, that of the environment variable CC first."""
+    named = os.environ.get("CC", "").split()
+    if named and shutil.which(named[0]):
+        return named
+    found = next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
+    return [found] if found else None
+
+
+def build(root: Path) -> list[Path]:
+    """Compile every kernel for every level of the processor's kind, side by side; the shared libraries made.
+
+    Raises:
+        RuntimeError: If the compiler fails.
+    """
+    command = compiler() or [sys.executable, "-m", "ziglang", "cc"]
+    jobs = []
+    for source in sorted((root / KERNELS).glob("*.c")):
+        for bits in (32, 64):
+            for level, flags in {**(LEVELS if IS_X86 else {}), "generic": ()}.items():
+                target = source.with_name(f"{source.stem}-{bits}-{level}.so")
+                call = [*command, *FLAGS, *flags, *_openmp(command), f"-DREAL_BITS={bits}", str(source)]
+                jobs.append((target, [*call, "-o", f"{target}.part", "-lm"]))
+    running = [
+        (target, subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+        for target, call in jobs
+    ]
+    outputs = [(target, process.communicate()[0], process.returncode) for target, process in running]
+    for target, output, code in outputs:
+        if code:
+            raise RuntimeError(f"{target.name}: expected {' '.join(command)} to compile it:\n{output}")
+        Path(f"{target}.part").replace(target)  # never half a library, nor one changed under a running process
+    return [target for target, _, _ in outputs]
+
+
+def _openmp(command: list[str]) -> list[str]:
+    """The flag for threads, where the compiler has OpenMP; without it the kernels use one thread."""
+    test = [*command, "-fopenmp", "-shared", "-fPIC", "-x", "c", "-", "-o", os.devnull]
+    works = subprocess.run(test, input="int f(void) { return 0; }", capture_output=True, text=True, check=False)
+    return ["-fopenmp"] if works.returncode == 0 else []
+
+
+class KernelHook(BuildHookInterface[Any]):
+    """Adds the compiled kernels to a wheel, or to the source folder of an editable installation."""
+
+    PLUGIN_NAME = "custom"
+
+    def dependencies(self) -> list[str]:
+        """A compiler, where the machine has none."""
+        return [] if compiler() or self.target_name != "wheel" else ["ziglang"]
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+        """Compile; a package without kernels is slower but whole, so a failure is said and does not end the build."""
+        if self.target_name != "wheel":
+            return
+        try:
+            made = build(Path(self.root))
+        except (OSError, RuntimeError) as error:
+            self.app.display_warning(f"The kernels were not compiled; the portable path serves in their place. {error}")
+            return
+        build_data["artifacts"] += [str(path.relative_to(self.root)) for path in made]
+        build_data["pure_python"] = False
+        build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
+
+
+if __name__ == "__main__":
+    for path in build(Path(__file__).parents[1]):
+        print(path)
