@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import groupby, pairwise
+from itertools import chain, groupby, pairwise
 
 from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.abbreviations import (
@@ -33,7 +33,7 @@ from ner_lstm_crf.data.annotation import Sentence, Token
 from ner_lstm_crf.data.code_points import CLOSERS, HAN, KANA, OPENERS
 from ner_lstm_crf.data.tokenizer import CompoundRule, characters, tokenize
 
-__all__ = ["sentences", "split_sentences"]
+__all__ = ["sentence_edges", "sentences", "split_sentences", "tokens_of"]
 
 _NARROWEST_WRAP, _WIDEST_WRAP = 50, 120  # characters in the longest line of wrapped text
 _SHORTEST_PLAIN_WORD = 5  # before a full stop and a lower-case word: 204 sentence ends, 16 abbreviations in the corpora
@@ -118,9 +118,13 @@ def split_sentences(text: str, tokens: Sequence[Token]) -> list[Sequence[Token]]
         text: The whole text.
         tokens: Its tokens, in order.
     """
-    starts = [token.start for token in tokens]
-    edges = sorted({0, len(tokens), *(bisect_left(starts, cut) for cut in (*_stops(text), *_line_breaks(text)))})
-    return [tokens[start:end] for start, end in pairwise(edges)]
+    return [tokens[start:end] for start, end in pairwise(sentence_edges(text, tokens))]
+
+
+def sentence_edges(text: str, tokens: Sequence[Token]) -> list[int]:
+    """Where sentences begin and end among the tokens of a text: 0, each border, the number of tokens; each once."""
+    starts = [token[1] for token in tokens]
+    return sorted({0, len(tokens), *(bisect_left(starts, cut) for cut in chain(_stops(text), _line_breaks(text)))})
 
 
 def sentences(text: str, *, unit: Unit = "word", compounds: CompoundRule = "split") -> list[Sentence]:
@@ -141,7 +145,12 @@ def sentences(text: str, *, unit: Unit = "word", compounds: CompoundRule = "spli
         >>> [sentence.words for sentence in sentences("Dr. No left. 他走了。是吗？")]
         [['Dr.', 'No', 'left', '.'], ['他', '走', '了', '。'], ['是', '吗', '？']]
     """
+    tokens = tokens_of(text, unit=unit, compounds=compounds)
+    return [Sentence(tuple(part)) for part in split_sentences(text, tokens)]
+
+
+def tokens_of(text: str, *, unit: Unit = "word", compounds: CompoundRule = "split") -> list[Token]:
+    """The tokens of a text, arguments and errors as those of `sentences`."""
     if unit not in ("word", "character"):
         raise ValueError(f'expected unit "word" or "character", got {unit!r}')
-    tokens = tokenize(text, compounds=compounds) if unit == "word" else characters(text)
-    return [Sentence(tuple(part)) for part in split_sentences(text, tokens)]
+    return tokenize(text, compounds=compounds) if unit == "word" else characters(text)

@@ -26,15 +26,20 @@ class FormTable:
         words: The word vocabulary.
         characters: The character vocabulary.
         gap: Zeros that follow the characters of each form (see `CharCnn`).
+
+    Attributes:
+        generation: How often it was cleared: a row means the same form as long as this is the same.
     """
 
     def __init__(self, words: WordVocabulary, characters: Vocabulary, gap: int) -> None:
         self._words, self._characters, self._gap = words, characters, gap
+        self.generation = -1
         self.clear()
 
     def clear(self) -> None:
         """Forget all forms: rows given out before mean nothing any more."""
         self._rows: dict[str, int] = {}
+        self.generation += 1
         self._columns = np.zeros((4, 1024), np.int64)  # word id, casing, first character, number of characters
         self._flat = np.zeros(8192, np.int64)  # the characters of all forms, each followed by the gap
         self._used = 0
@@ -45,12 +50,12 @@ class FormTable:
 
     def rows(self, forms: Sequence[str]) -> Ids:
         """The row of each form (n,); a form that was never met is added."""
-        known = self._rows
+        find = self._rows.__getitem__
         try:
-            return np.array([known[form] for form in forms], np.int64)
+            return np.fromiter(map(find, forms), np.int64, len(forms))
         except KeyError:
-            self._add([form for form in dict.fromkeys(forms) if form not in known])
-            return np.array([known[form] for form in forms], np.int64)
+            self._add([form for form in dict.fromkeys(forms) if form not in self._rows])
+            return np.fromiter(map(find, forms), np.int64, len(forms))
 
     def words(self, rows: Ids) -> Ids:
         """Word ids of these rows."""
@@ -61,6 +66,11 @@ class FormTable:
         """Casing ids of these rows."""
         ids: Ids = self._columns[1, rows]
         return ids
+
+    def character_counts(self, rows: Ids) -> Ids:
+        """How many characters each of these rows has, at least 1."""
+        counts: Ids = self._columns[3, rows]
+        return counts
 
     def characters(self, rows: Ids) -> tuple[Ids, Ids]:
         """The character ids of these rows end to end, each followed by the gap (N,), and how many each has (W,)."""

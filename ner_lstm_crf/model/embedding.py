@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ner_lstm_crf.features.batch import Batch
+from ner_lstm_crf.features.flat import FormBatch
 from ner_lstm_crf.features.vocabulary import UNKNOWN
 from ner_lstm_crf.model.char_cnn import CharCnn
 from ner_lstm_crf.model.transformer import TransformerEmbedding
@@ -59,7 +60,7 @@ class ContextualInput(nn.Module):
         self.projection = nn.Linear(transformer.size, size) if size else nn.Identity()
         self.size = size or transformer.size
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Batch | FormBatch) -> Tensor:
         """One vector per token (B, T, D)."""
         if batch.contextual is not None:
             vectors = batch.contextual.float()
@@ -114,6 +115,22 @@ class TokenEmbedding(nn.Module):
         if self.contextual is not None:
             parts.append(self.contextual(batch))
         return torch.cat(parts, dim=-1)
+
+    def form_vectors(self, words: Tensor, casings: Tensor, characters: Tensor, character_counts: Tensor) -> Tensor:
+        """What `forward` knows of each word by itself, in evaluation (W, D without the transformer's part).
+
+        Args:
+            words: Word ids (W,).
+            casings: Casing ids (W,).
+            characters: Character ids of all words, each word followed by a gap of zeros (N,).
+            character_counts: Characters of each word (W,).
+        """
+        parts = [self.word(words)]
+        if self.casing is not None:
+            parts.append(self.casing(casings))
+        if self.characters is not None:
+            parts.append(self.characters(characters, character_counts))
+        return torch.cat(parts, dim=1)
 
     def _words(self, batch: Batch) -> Tensor:
         vectors = nn.functional.embedding(batch.tokens, self.word(batch.words))  # (B, T, D)

@@ -12,7 +12,7 @@ from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.assembly import Assembly
 from ner_lstm_crf.tasks.checkpoint import load_assembly
 from ner_lstm_crf.tasks.evaluation import Evaluation, evaluate_decoded
-from ner_lstm_crf.tasks.prediction import predict_words
+from ner_lstm_crf.tasks.prediction import Predictor
 
 __all__ = ["Outcome", "measure", "measure_assembly"]
 
@@ -40,8 +40,9 @@ def measure(directory: Path, test: Sequence[Sentence]) -> Outcome:
 def measure_assembly(assembly: Assembly, test: Sequence[Sentence], *, progress: Progress = silent) -> Outcome:
     """What a model finds in the test sentences; one without tokens counts, and has nothing to be found."""
     words = [sentence.words for sentence in test]
-    predict_words(assembly, words[:8])  # untimed: the first call alone pays for what happens once
+    predictor = Predictor(assembly)
+    predictor.decode_all(words[:8])  # untimed: the first call alone pays for what happens once
     began = time.perf_counter()
-    found = predict_words(assembly, words, progress=progress)
+    found = predictor.decode_all(words, progress)
     seconds = time.perf_counter() - began
     return Outcome(evaluate_decoded(test, found), tuple(decoded.spans for decoded in found), seconds)

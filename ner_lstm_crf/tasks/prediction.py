@@ -1,60 +1,210 @@
-"""Encoded sentences to tags, in batches of like length, whatever the order they come in."""
+"""Sentences to spans: batches of like length, whatever the order they come in, over vectors that are computed once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import accumulate, pairwise
+from threading import Lock
+from typing import Generic, TypeAlias, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from ner_lstm_crf.data.schemes import Decoded
 from ner_lstm_crf.features.batch import Encoded
-from ner_lstm_crf.features.batching import batches_by_length
+from ner_lstm_crf.features.flat import FlatSentences
+from ner_lstm_crf.features.forms import Ids
+from ner_lstm_crf.features.spans import SpanReader
+from ner_lstm_crf.model.form_network import FormNetwork
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.assembly import Assembly
+from ner_lstm_crf.tasks.form_vectors import FormVectors
+from ner_lstm_crf.tasks.workers import Deferred, Job, Workers
 
-__all__ = ["predict", "predict_tags", "predict_words"]
+__all__ = ["Predictor", "Window", "predict", "predict_tags", "windows"]
 
+Item = TypeVar("Item")
+Submit: TypeAlias = Callable[[Callable[[], None]], Job[None]]
+
+# Enough tokens to fill batches of like length, few enough that memory stays flat and the first result comes soon.
+WINDOW_TOKENS = 32_768
 BATCH_SENTENCES = 256
 BATCH_TOKENS = 4096
+# Distinct forms whose vectors are remembered; with 158 values each, some 60 MB.
+KNOWN_FORMS = 100_000
+
+
+@dataclass(eq=False)
+class Window(Generic[Item]):
+    """Sentences that are tagged together.
+
+    Attributes:
+        items: What the caller cut them from.
+        words: The tokens of all of them, end to end.
+        lengths: How many tokens each has; some may have none.
+    """
+
+    items: list[Item] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+
+
+def windows(items: Iterable[Item], add: Callable[[Window[Item], Item], None]) -> Iterator[Window[Item]]:
+    """Cut a stream into windows of about `WINDOW_TOKENS` tokens, in order; a longer item is a window of its own.
+
+    Args:
+        items: What is to be tagged.
+        add: Adds the words and lengths of an item's sentences to a window.
+    """
+    window = Window[Item]()
+    for item in items:
+        window.items.append(item)
+        add(window, item)
+        if len(window.words) + len(window.items) >= WINDOW_TOKENS:  # a stream of empty texts must not pile up either
+            yield window
+            window = Window[Item]()
+    if window.items:
+        yield window
+
+
+class Predictor:
+    """Finds the spans of sentences.
+
+    Args:
+        assembly: The model, which is put into evaluation mode. Its weights may change between calls.
+        dtype: What the encoder computes in.
+    """
+
+    def __init__(self, assembly: Assembly, dtype: torch.dtype = torch.float32) -> None:
+        self.assembly, self.dtype = assembly, dtype
+        featurizer = assembly.featurizer
+        self._network = FormNetwork(assembly.network, dtype)
+        self._vectors = FormVectors(assembly.network.embedding, featurizer.table, dtype)
+        self._spans = SpanReader(featurizer.scheme, featurizer.tags)
+        self._lock = Lock()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Predictor, (self.assembly, self.dtype)
+
+    def decode(self, window: Window[Item]) -> list[Decoded]:
+        """The spans of the sentences of one window: with no thread to start, and none to wait for."""
+        return self._read(self._start(*self._encoded(window), Deferred))
+
+    def stream(self, windows: Iterable[Window[Item]]) -> Generator[tuple[Window[Item], list[Decoded]], None, None]:
+        """The spans of the sentences of many windows, in the order given; one window is read ahead."""
+        pending: deque[tuple[Window[Item], _Running]] = deque()
+        with Workers() as workers:
+            for window in windows:
+                pending.append((window, self._start(*self._encoded(window), workers.submit)))
+                if len(pending) > (workers.threads > 1):
+                    first, running = pending.popleft()
+                    yield first, self._read(running)
+            for window, running in pending:
+                yield window, self._read(running)
+
+    def decode_all(self, sentences: Sequence[Sequence[str]], progress: Progress = silent) -> list[Decoded]:
+        """The spans of many sentences, each given as its words, all at hand."""
+        found: list[Decoded] = []
+        for _, decoded in self.stream(windows(sentences, _add_words)):
+            found += decoded
+            progress(len(found), len(sentences))
+        return found
+
+    def tags(self, sentences: FlatSentences, progress: Progress = silent) -> Ids:
+        """The tag ids of encoded sentences, end to end (N,)."""
+        with Workers() as workers:
+            return self._start(sentences, self._vectors.of(sentences.forms), workers.submit).wait(progress)
+
+    def _encoded(self, window: Window[Item]) -> tuple[FlatSentences, Tensor]:
+        """Sentences as numbers, and vectors of their forms, which stay valid if the table is cleared later."""
+        featurizer = self.assembly.featurizer
+        words, lengths = window.words, window.lengths
+        if self.assembly.network.training:
+            self.assembly.network.eval()
+        with self._lock:
+            if len(featurizer.table) > KNOWN_FORMS:
+                featurizer.table.clear()
+            forms = featurizer.table.rows(words)
+            vectors = self._vectors.of(forms)
+            subtokens = None
+            if featurizer.subtokenizer is not None:
+                edges = pairwise(accumulate(lengths, initial=0))
+                subtokens = [featurizer.subtokenizer.encode(words[start:end]) for start, end in edges]
+        return FlatSentences(forms, np.array(lengths, np.int64), subtokens), vectors
+
+    def _start(self, sentences: FlatSentences, vectors: Tensor, submit: Submit) -> _Running:
+        """Begin to compute the tags of all sentences."""
+        self._network.refresh()
+        tags = np.zeros(len(sentences.forms), np.int64)
+        jobs = []
+        for numbers in sentences.batches(sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS):
+            jobs.append((len(numbers), submit(partial(self._compute, sentences, vectors, numbers, tags))))
+        return _Running(sentences, tags, jobs)
+
+    def _compute(self, sentences: FlatSentences, vectors: Tensor, numbers: Ids, tags: Ids) -> None:
+        """Write the tags of the sentences of one batch to their places."""
+        places, real = sentences.places(numbers)
+        with torch.inference_mode():
+            best = self._network.decode(vectors, sentences.batch(numbers, places)).numpy()
+        tags[places[real]] = best[real]
+
+    def _read(self, running: _Running) -> list[Decoded]:
+        return self._spans.read(running.wait(), running.sentences.lengths)
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """Sentences whose tags are being computed.
+
+    Attributes:
+        sentences: The sentences.
+        tags: Where their tags will be (N,).
+        jobs: The batches, each with its number of sentences.
+    """
+
+    sentences: FlatSentences
+    tags: Ids
+    jobs: Sequence[tuple[int, Job[None]]]
+
+    def wait(self, progress: Progress = silent) -> Ids:
+        """The tags, when all are there (N,)."""
+        done, total = 0, len(self.sentences.lengths)
+        for count, job in self.jobs:
+            job.result()
+            done += count
+            progress(done, total)
+        return self.tags
 
 
 def predict(assembly: Assembly, sentences: Sequence[Encoded], *, progress: Progress = silent) -> list[Decoded]:
     """The spans of each sentence and its ill-formed tags (none with a CRF), in the order given."""
-    return [assembly.featurizer.decode(tags) for tags in predict_tags(assembly, sentences, progress=progress)]
+    featurizer, flat = assembly.featurizer, FlatSentences.of_encoded(sentences)
+    tags = _tags(assembly, flat, progress)
+    return SpanReader(featurizer.scheme, featurizer.tags).read(tags, flat.lengths)
 
 
-def predict_words(
-    assembly: Assembly, sentences: Sequence[Sequence[str]], *, progress: Progress = silent
-) -> list[Decoded]:
-    """As `predict`, of sentences given as their words; one without any has nothing to be found."""
-    filled = [number for number, words in enumerate(sentences) if words]
-    encoded = [assembly.featurizer.encode(sentences[number]) for number in filled]
-    found = [Decoded(())] * len(sentences)
-    for number, decoded in zip(filled, predict(assembly, encoded, progress=progress), strict=True):
-        found[number] = decoded
-    return found
-
-
-@torch.inference_mode()
-def predict_tags(
-    assembly: Assembly, sentences: Sequence[Encoded], *, progress: Progress = silent
-) -> list[NDArray[np.int64]]:
+def predict_tags(assembly: Assembly, sentences: Sequence[Encoded], *, progress: Progress = silent) -> list[Ids]:
     """The tag ids of each sentence (T,), in the order given."""
-    network, featurizer = assembly.network, assembly.featurizer
-    lengths = [len(sentence) for sentence in sentences]
-    tags: list[NDArray[np.int64]] = [np.zeros(0, np.int64)] * len(sentences)
+    flat = FlatSentences.of_encoded(sentences)
+    tags = _tags(assembly, flat, progress)
+    return [tags[start : start + length] for start, length in zip(flat.starts, flat.lengths, strict=True)]
+
+
+def _tags(assembly: Assembly, sentences: FlatSentences, progress: Progress) -> Ids:
+    """The tag ids of all sentences, of a network that may be in training and then goes on with it (N,)."""
+    network = assembly.network
     was_training = network.training
     network.eval()
-    done = 0
     try:
-        for batch in batches_by_length(lengths, sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS):
-            best = network.decode(featurizer.collate([sentences[number] for number in batch])).numpy()
-            for row, number in enumerate(batch):
-                tags[number] = best[row, : lengths[number]]
-            done += len(batch)
-            progress(done, len(sentences))
+        return Predictor(assembly).tags(sentences, progress)
     finally:
         network.train(was_training)
-    return tags
+
+
+def _add_words(window: Window[Sequence[str]], words: Sequence[str]) -> None:
+    window.words.extend(words)
+    window.lengths.append(len(words))

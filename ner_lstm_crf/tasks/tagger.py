@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple
 
-from ner_lstm_crf.data.annotation import Entity, Sentence, Span
-from ner_lstm_crf.data.splitter import sentences
+from ner_lstm_crf.data.annotation import Entity, Sentence, Span, Token, entity_of
+from ner_lstm_crf.data.schemes import Decoded
+from ner_lstm_crf.data.splitter import sentence_edges, sentences, tokens_of
 from ner_lstm_crf.tasks.assembly import Assembly
 from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
-from ner_lstm_crf.tasks.prediction import predict_words
+from ner_lstm_crf.tasks.prediction import Predictor, Window, windows
 
 __all__ = ["Tagger"]
-
-Item = TypeVar("Item")
-
-# Enough tokens to fill batches of like length, few enough that memory stays flat and the first result comes soon.
-WINDOW_TOKENS = 32_768
-# Distinct words whose features are remembered between windows.
-KNOWN_FORMS = 200_000
 
 
 class Tagger:
@@ -40,6 +34,7 @@ class Tagger:
     def __init__(self, assembly: Assembly) -> None:
         self.assembly = assembly
         assembly.network.eval()
+        self._predictor = Predictor(assembly)
 
     @classmethod
     def load(cls, directory: str | Path) -> Tagger:
@@ -70,16 +65,16 @@ class Tagger:
 
     def tag(self, text: str) -> list[Entity]:
         """The entities of a text, in order; `text[e.start:e.end] == e.text`."""
-        return next(self.tag_many([text]))
+        window, cut = Window[_Text](), self._cut(text)
+        _add_text(window, cut)
+        return _entities(cut, iter(self._predictor.decode(window)))
 
     def tag_many(self, texts: Iterable[str]) -> Iterator[list[Entity]]:
         """The entities of each text, in the order given; reads ahead a bounded number of tokens, never all."""
-        split = ((text, self.split(text)) for text in texts)
-        for window in _windows(split, lambda item: sum(len(sentence.tokens) for sentence in item[1])):
-            found = iter(self._spans([sentence.words for _, parts in window for sentence in parts]))
-            for text, parts in window:
-                tagged = (sentence.with_spans(next(found)) for sentence in parts)
-                yield list(chain.from_iterable(sentence.entities(text) for sentence in tagged))
+        for window, decoded in self._predictor.stream(windows(map(self._cut, texts), _add_text)):
+            found = iter(decoded)
+            for text in window.items:
+                yield _entities(text, found)
 
     def tag_tokens(self, tokens: Sequence[str]) -> list[Span]:
         """The entities of one sentence that is already cut into tokens.
@@ -89,31 +84,43 @@ class Tagger:
         """
         if isinstance(tokens, str):
             raise TypeError("expected a sequence of tokens, got a string: use tag(text)")
-        return list(self._spans([list(tokens)])[0])
+        return list(self._predictor.decode(Window([], list(tokens), [len(tokens)]))[0].spans)
 
     def tag_sentences(self, items: Iterable[Sentence]) -> Iterator[Sentence]:
         """The same sentences with the spans found in place of theirs; memory stays flat."""
-        for window in _windows(items, lambda sentence: len(sentence.tokens)):
-            spans = self._spans([sentence.words for sentence in window])
-            yield from (sentence.with_spans(found) for sentence, found in zip(window, spans, strict=True))
+        for window, decoded in self._predictor.stream(windows(items, _add_sentence)):
+            for sentence, found in zip(window.items, decoded, strict=True):
+                yield sentence if found.spans == sentence.spans else sentence.with_spans(found.spans)
 
-    def _spans(self, words: Sequence[Sequence[str]]) -> list[tuple[Span, ...]]:
-        """The spans of each sentence; none where there is no token."""
-        table = self.assembly.featurizer.table
-        if len(table) > KNOWN_FORMS:
-            table.clear()
-        return [decoded.spans for decoded in predict_words(self.assembly, words)]
+    def _cut(self, text: str) -> _Text:
+        config = self.assembly.config
+        tokens = tokens_of(text, unit=config.unit, compounds="keep" if config.compounds == "keep" else "split")
+        return _Text(text, tokens, sentence_edges(text, tokens))
 
 
-def _windows(items: Iterable[Item], tokens: Callable[[Item], int]) -> Iterator[list[Item]]:
-    """Cut a stream into runs of about `WINDOW_TOKENS` tokens, in order; a longer item is a run of its own."""
-    window: list[Item] = []
-    size = 0
-    for item in items:
-        window.append(item)
-        size += tokens(item) + 1  # one for the item itself: a stream of empty texts must not pile up
-        if size >= WINDOW_TOKENS:
-            yield window
-            window, size = [], 0
-    if window:
-        yield window
+class _Text(NamedTuple):
+    """A text, its tokens, and the edges of its sentences among them."""
+
+    text: str
+    tokens: list[Token]
+    edges: list[int]
+
+
+def _add_text(window: Window[_Text], item: _Text) -> None:
+    window.words.extend([token[0] for token in item.tokens])
+    window.lengths.extend([end - start for start, end in pairwise(item.edges)])
+
+
+def _add_sentence(window: Window[Sentence], item: Sentence) -> None:
+    window.words.extend([token[0] for token in item.tokens])
+    window.lengths.append(len(item.tokens))
+
+
+def _entities(text: _Text, found: Iterator[Decoded]) -> list[Entity]:
+    """The entities of a text, whose sentences are the next of those found."""
+    entities: list[Entity] = []
+    for start, decoded in zip(text.edges[:-1], found, strict=False):
+        entities += [
+            entity_of(Span(start + span[0], start + span[1], span[2]), text.tokens, text.text) for span in decoded.spans
+        ]
+    return entities

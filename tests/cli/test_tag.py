@@ -115,7 +115,7 @@ def test_a_file_of_tokens_alone_gets_a_column(model: Path, write, run: Run) -> N
 def test_one_window_after_another_in_order(
     model: Path, files: Files, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ner_lstm_crf.tasks.tagger.WINDOW_TOKENS", 20)
+    monkeypatch.setattr("ner_lstm_crf.tasks.prediction.WINDOW_TOKENS", 20)
     texts = [TEXT if number % 3 else f"Milo saw Graz {number}." for number in range(40)]
     result = run("tag", "--model", model, "--input", "-", "--to", "jsonl", stdin="\n".join(texts).encode())
     records = [json.loads(line) for line in result.out.splitlines()]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.data.annotation import Sentence, Span
-from ner_lstm_crf.tasks import tagger as module
+from ner_lstm_crf.tasks import prediction as module
 from ner_lstm_crf.tasks.runs import Data, prepare
 from ner_lstm_crf.tasks.tagger import Tagger
 

@@ -1,0 +1,87 @@
+"""The network in evaluation mode, over vectors of forms that were computed before.
+
+Letters: R forms, B sentences, T tokens of the longest, D vector size, H LSTM units per direction, K tags.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from ner_lstm_crf.features.flat import FormBatch
+from ner_lstm_crf.model.encoder import reversal
+from ner_lstm_crf.model.network import Network
+from ner_lstm_crf.model.weights_state import WeightsState
+
+__all__ = ["FormNetwork"]
+
+
+class FormNetwork:
+    """Decodes as `Network.decode` does in evaluation mode, if it is given what the embedding says of each form.
+
+    Args:
+        network: The network, in evaluation mode. It is shared, not copied, but for an encoder of other precision.
+        dtype: What the encoder computes in; all else is float32.
+    """
+
+    def __init__(self, network: Network, dtype: torch.dtype = torch.float32) -> None:
+        self.network, self.dtype = network, dtype
+        self._encoder, self._state = network.encoder, WeightsState()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Follow the network: to be called where its weights may have changed."""
+        if self.dtype == torch.float32:
+            self._encoder = self.network.encoder
+            return
+        state = WeightsState(self.network.encoder)
+        if state != self._state:
+            self._encoder, self._state = deepcopy(self.network.encoder).to(self.dtype).eval(), state
+
+    def emissions(self, vectors: Tensor, batch: FormBatch) -> Tensor:
+        """How well each tag suits each token by itself (B, T, K), float32.
+
+        Args:
+            vectors: What `TokenEmbedding.form_vectors` says of each form, in the encoder's type (R, D).
+            batch: The sentences; their rows are those of `vectors`.
+        """
+        contextual = self.network.embedding.contextual
+        if contextual is None and len(self._encoder.forwards) == 1:
+            return self._emissions_of_one_layer(vectors, batch)
+        embedded = nn.functional.embedding(batch.rows, vectors)  # (B, T, D)
+        if contextual is not None:
+            embedded = torch.cat([embedded, contextual(batch).to(self.dtype)], dim=-1)
+        encoded = self._encoder(embedded, batch.lengths)  # (B, T, 2 H)
+        projected: Tensor = self.network.projection(encoded.float())
+        return projected
+
+    def _emissions_of_one_layer(self, vectors: Tensor, batch: FormBatch) -> Tensor:
+        """The same, for one layer: what the backward direction reads is reversed as rows, what it says as emissions.
+
+        Both are far smaller than the vectors that `BiLstm` reverses. Time comes first, as `nn.LSTM` computes it.
+        """
+        order = reversal(batch.lengths, batch.rows.shape[1])  # (B, T)
+        projection, size = self.network.projection, self._encoder.size // 2
+        sides = zip(
+            (self._encoder.forwards[0], self._encoder.backwards[0]),
+            (batch.rows, batch.rows.gather(1, order)),
+            (projection.weight[:, :size], projection.weight[:, size:]),
+            strict=True,
+        )
+        ahead, back = (
+            nn.functional.linear(lstm(_time_first(rows, vectors)).transpose(0, 1).float(), weight)  # (T, B, K)
+            for lstm, rows, weight in sides
+        )
+        back = back.gather(0, order.T.unsqueeze(-1).expand_as(back))
+        return (ahead + back + projection.bias).transpose(0, 1).contiguous()
+
+    def decode(self, vectors: Tensor, batch: FormBatch) -> Tensor:
+        """The best tag of each token (B, T), zero beyond the lengths; arguments as those of `emissions`."""
+        return self.network.head.decode(self.emissions(vectors, batch), batch.lengths)
+
+
+def _time_first(rows: Tensor, vectors: Tensor) -> Tensor:
+    """The vectors of rows (B, T) as (B, T, D), which lie in memory as (T, B, D)."""
+    return nn.functional.embedding(rows.T, vectors).transpose(0, 1)
