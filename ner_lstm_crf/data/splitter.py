@@ -18,8 +18,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import merge
 from itertools import chain, groupby, pairwise
+from typing import NamedTuple
 
 from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.abbreviations import (
@@ -31,10 +33,11 @@ from ner_lstm_crf.data.abbreviations import (
 )
 from ner_lstm_crf.data.annotation import Sentence, Token
 from ner_lstm_crf.data.code_points import CLOSERS, HAN, KANA, OPENERS
-from ner_lstm_crf.data.tokenizer import CompoundRule, characters, tokenize
+from ner_lstm_crf.data.tokenizer import CompoundRule, character_portions, characters, tokenize, word_portions
 
-__all__ = ["sentence_edges", "sentences", "split_sentences", "tokens_of"]
+__all__ = ["Portion", "portions", "sentences", "split_sentences"]
 
+_PORTION = 32_768  # tokens
 _NARROWEST_WRAP, _WIDEST_WRAP = 50, 120  # characters in the longest line of wrapped text
 _SHORTEST_PLAIN_WORD = 5  # before a full stop and a lower-case word: 204 sentence ends, 16 abbreviations in the corpora
 
@@ -118,13 +121,13 @@ def split_sentences(text: str, tokens: Sequence[Token]) -> list[Sequence[Token]]
         text: The whole text.
         tokens: Its tokens, in order.
     """
-    return [tokens[start:end] for start, end in pairwise(sentence_edges(text, tokens))]
+    edges = _edges([token.start for token in tokens], chain(_stops(text), _line_breaks(text)))
+    return [tokens[start:end] for start, end in pairwise(edges)]
 
 
-def sentence_edges(text: str, tokens: Sequence[Token]) -> list[int]:
-    """Where sentences begin and end among the tokens of a text: 0, each border, the number of tokens; each once."""
-    starts = [token[1] for token in tokens]
-    return sorted({0, len(tokens), *(bisect_left(starts, cut) for cut in chain(_stops(text), _line_breaks(text)))})
+def _edges(starts: Sequence[int], cuts: Iterable[int]) -> list[int]:
+    """Where sentences begin and end among tokens that start there, each once: 0, those of the cuts, all tokens."""
+    return sorted({0, len(starts), *(bisect_left(starts, cut) for cut in cuts)})
 
 
 def sentences(text: str, *, unit: Unit = "word", compounds: CompoundRule = "split") -> list[Sentence]:
@@ -145,12 +148,52 @@ def sentences(text: str, *, unit: Unit = "word", compounds: CompoundRule = "spli
         >>> [sentence.words for sentence in sentences("Dr. No left. 他走了。是吗？")]
         [['Dr.', 'No', 'left', '.'], ['他', '走', '了', '。'], ['是', '吗', '？']]
     """
-    tokens = tokens_of(text, unit=unit, compounds=compounds)
+    if unit not in ("word", "character"):
+        raise ValueError(f'expected unit "word" or "character", got {unit!r}')
+    tokens = tokenize(text, compounds=compounds) if unit == "word" else characters(text)
     return [Sentence(tuple(part)) for part in split_sentences(text, tokens)]
 
 
-def tokens_of(text: str, *, unit: Unit = "word", compounds: CompoundRule = "split") -> list[Token]:
-    """The tokens of a text, arguments and errors as those of `sentences`."""
-    if unit not in ("word", "character"):
-        raise ValueError(f'expected unit "word" or "character", got {unit!r}')
-    return tokenize(text, compounds=compounds) if unit == "word" else characters(text)
+class Portion(NamedTuple):
+    """Some sentences of a text, without an object per token.
+
+    Attributes:
+        words: The text of each token.
+        starts: Where each token starts in the text.
+        edges: Where sentences begin and end among the tokens: 0, each border, the number of tokens.
+        last: Whether the text ends here.
+    """
+
+    words: list[str]
+    starts: list[int]
+    edges: list[int]
+    last: bool
+
+
+def portions(text: str, *, unit: Unit = "word", compounds: CompoundRule = "split") -> Iterator[Portion]:
+    """The same sentences as those of `sentences`, whose arguments they are: all in one portion, unless they are many.
+
+    A long text is read as it is asked for, so that it need not be in memory as tokens; a sentence is never cut.
+    """
+    if unit == "word":
+        parts = word_portions(text, _PORTION, compounds=compounds)
+    else:
+        parts = character_portions(text, _PORTION)
+    words, starts = next(parts)
+    if len(words) < _PORTION:
+        yield Portion(words, starts, _edges(starts, chain(_stops(text), _line_breaks(text))), True)
+        return
+    cuts = merge(_stops(text), _line_breaks(text))
+    cut = next(cuts, len(text))
+    for more_words, more_starts in parts:
+        edges = [0]
+        while cut <= starts[-1]:
+            edges.append(bisect_left(starts, cut))
+            cut = next(cuts, len(text))
+        border = edges[-1]
+        if border:
+            yield Portion(words[:border], starts[:border], sorted({*edges}), False)
+            words, starts = words[border:], starts[border:]
+        words += more_words
+        starts += more_starts
+    yield Portion(words, starts, _edges(starts, chain([cut], cuts)), True)

@@ -20,9 +20,9 @@ What is not attempted: French elision (l'homme stays whole), Chinese words, Swed
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Literal, TypeAlias
 
@@ -30,7 +30,7 @@ from ner_lstm_crf.data.abbreviations import ABBREVIATIONS, BEFORE_NAMES, BEFORE_
 from ner_lstm_crf.data.annotation import Token
 from ner_lstm_crf.data.code_points import ALONE, EMOJI, EMOJI_MODIFIERS, FLAG_LETTERS, LOWER, MARKS, UPPER, WIDE
 
-__all__ = ["CompoundRule", "characters", "detect_compounds", "tokenize"]
+__all__ = ["CompoundRule", "character_portions", "characters", "detect_compounds", "tokenize", "word_portions"]
 
 CompoundRule: TypeAlias = Literal["split", "keep"]
 """Whether `well-known`, `and/or` and `5pm` are several tokens or one."""
@@ -171,6 +171,36 @@ def characters(text: str) -> list[Token]:
     """
     new = tuple.__new__
     return [new(Token, (char, place, place + 1)) for place, char in enumerate(text) if not char.isspace()]
+
+
+def word_portions(text: str, size: int, *, compounds: CompoundRule = "split") -> Iterator[tuple[list[str], list[int]]]:
+    """What `tokenize` finds as texts and starts, without an object per token, portion by portion.
+
+    Args:
+        text: As in `tokenize`.
+        size: Tokens in a portion; the last has fewer, perhaps none.
+        compounds: As in `tokenize`.
+    """
+    matches = _pattern(compounds).finditer(text)
+    full = True
+    while full:
+        texts, starts = list[str](), list[int]()
+        add_text, add_start = texts.append, starts.append
+        for match in islice(matches, size):
+            add_text(match[0])
+            add_start(match.start())
+        full = len(texts) == size
+        yield texts, starts
+
+
+def character_portions(text: str, size: int) -> Iterator[tuple[list[str], list[int]]]:
+    """What `characters` finds as texts and starts, portion by portion; arguments as those of `word_portions`."""
+    places = (place for place, char in enumerate(text) if not char.isspace())
+    full = True
+    while full:
+        starts = list(islice(places, size))
+        full = len(starts) == size
+        yield [text[start] for start in starts], starts
 
 
 _COMPOUND = re.compile(rf"(?!{_PREFIX}){_LETTER}{{2,}}-{_LETTER}{{2,}}")

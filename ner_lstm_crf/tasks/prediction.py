@@ -58,11 +58,10 @@ def windows(items: Iterable[Item], add: Callable[[Window[Item], Item], None]) ->
 
     Args:
         items: What is to be tagged.
-        add: Adds the words and lengths of an item's sentences to a window.
+        add: Adds an item, its words and the lengths of its sentences to a window.
     """
     window = Window[Item]()
     for item in items:
-        window.items.append(item)
         add(window, item)
         if len(window.words) + len(window.items) >= WINDOW_TOKENS:  # a stream of empty texts must not pile up either
             yield window
@@ -206,5 +205,6 @@ def _tags(assembly: Assembly, sentences: FlatSentences, progress: Progress) -> I
 
 
 def _add_words(window: Window[Sequence[str]], words: Sequence[str]) -> None:
+    window.items.append(words)
     window.words.extend(words)
     window.lengths.append(len(words))

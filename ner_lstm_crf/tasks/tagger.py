@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from ner_lstm_crf.data.annotation import Entity, Sentence, Span, Token, entity_of
+from ner_lstm_crf.data.annotation import Entity, Sentence, Span
 from ner_lstm_crf.data.schemes import Decoded
-from ner_lstm_crf.data.splitter import sentence_edges, sentences, tokens_of
+from ner_lstm_crf.data.splitter import Portion, portions, sentences
+from ner_lstm_crf.data.tokenizer import CompoundRule
 from ner_lstm_crf.tasks.assembly import Assembly
 from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
 from ner_lstm_crf.tasks.prediction import Predictor, Window, windows
 
 __all__ = ["Tagger"]
+
+# Characters up to which a text is tagged where it is asked for: there is nothing to do side by side.
+SHORT_TEXT = 4000
 
 
 class Tagger:
@@ -35,6 +39,8 @@ class Tagger:
         self.assembly = assembly
         assembly.network.eval()
         self._predictor = Predictor(assembly)
+        compounds: CompoundRule = "keep" if assembly.config.compounds == "keep" else "split"
+        self._units = assembly.config.unit, compounds
 
     @classmethod
     def load(cls, directory: str | Path) -> Tagger:
@@ -60,21 +66,30 @@ class Tagger:
 
     def split(self, text: str) -> list[Sentence]:
         """A text as the sentences that the model tags, without spans; their tokens keep their places in the text."""
-        config = self.assembly.config
-        return sentences(text, unit=config.unit, compounds="keep" if config.compounds == "keep" else "split")
+        unit, compounds = self._units
+        return sentences(text, unit=unit, compounds=compounds)
 
     def tag(self, text: str) -> list[Entity]:
         """The entities of a text, in order; `text[e.start:e.end] == e.text`."""
-        window, cut = Window[_Text](), self._cut(text)
-        _add_text(window, cut)
-        return _entities(cut, iter(self._predictor.decode(window)))
+        if len(text) > SHORT_TEXT:
+            return next(self.tag_many([text]))
+        window = Window[_Part]()
+        for part in self._parts(text):
+            _add_part(window, part)
+        found = iter(self._predictor.decode(window))
+        return [entity for part in window.items for entity in _entities(part, found)]
 
     def tag_many(self, texts: Iterable[str]) -> Iterator[list[Entity]]:
         """The entities of each text, in the order given; reads ahead a bounded number of tokens, never all."""
-        for window, decoded in self._predictor.stream(windows(map(self._cut, texts), _add_text)):
+        entities: list[Entity] = []
+        parts = chain.from_iterable(map(self._parts, texts))
+        for window, decoded in self._predictor.stream(windows(parts, _add_part)):
             found = iter(decoded)
-            for text in window.items:
-                yield _entities(text, found)
+            for part in window.items:
+                entities += _entities(part, found)
+                if part.portion.last:
+                    yield entities
+                    entities = []
 
     def tag_tokens(self, tokens: Sequence[str]) -> list[Span]:
         """The entities of one sentence that is already cut into tokens.
@@ -92,35 +107,35 @@ class Tagger:
             for sentence, found in zip(window.items, decoded, strict=True):
                 yield sentence if found.spans == sentence.spans else sentence.with_spans(found.spans)
 
-    def _cut(self, text: str) -> _Text:
-        config = self.assembly.config
-        tokens = tokens_of(text, unit=config.unit, compounds="keep" if config.compounds == "keep" else "split")
-        return _Text(text, tokens, sentence_edges(text, tokens))
+    def _parts(self, text: str) -> Iterator[_Part]:
+        unit, compounds = self._units
+        return (_Part(text, portion) for portion in portions(text, unit=unit, compounds=compounds))
 
 
-class _Text(NamedTuple):
-    """A text, its tokens, and the edges of its sentences among them."""
+class _Part(NamedTuple):
+    """A text, or what comes next of a long one."""
 
     text: str
-    tokens: list[Token]
-    edges: list[int]
+    portion: Portion
 
 
-def _add_text(window: Window[_Text], item: _Text) -> None:
-    window.words.extend([token[0] for token in item.tokens])
-    window.lengths.extend([end - start for start, end in pairwise(item.edges)])
+def _add_part(window: Window[_Part], part: _Part) -> None:
+    window.items.append(part)
+    window.words.extend(part.portion.words)
+    window.lengths.extend([end - start for start, end in pairwise(part.portion.edges)])
 
 
 def _add_sentence(window: Window[Sentence], item: Sentence) -> None:
+    window.items.append(item)
     window.words.extend([token[0] for token in item.tokens])
     window.lengths.append(len(item.tokens))
 
 
-def _entities(text: _Text, found: Iterator[Decoded]) -> list[Entity]:
-    """The entities of a text, whose sentences are the next of those found."""
-    entities: list[Entity] = []
-    for start, decoded in zip(text.edges[:-1], found, strict=False):
-        entities += [
-            entity_of(Span(start + span[0], start + span[1], span[2]), text.tokens, text.text) for span in decoded.spans
-        ]
-    return entities
+def _entities(part: _Part, found: Iterator[Decoded]) -> Iterator[Entity]:
+    """The entities of a part, whose sentences are the next of those found."""
+    text, (words, starts, edges, _) = part
+    for first, decoded in zip(edges[:-1], found, strict=False):
+        for begin, end, label in decoded.spans:
+            last = first + end - 1
+            start, stop = starts[first + begin], starts[last] + len(words[last])
+            yield Entity(start, stop, label, text[start:stop])
