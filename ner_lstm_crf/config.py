@@ -19,6 +19,7 @@ Compounds = Literal["auto", "split", "keep"]
 Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal["linear", "inverse", "constant"]
 Reduction = Literal["token", "sentence", "sum"]
+Precision = Literal["float32", "bfloat16"]
 
 
 _HUGE = 1e300  # beyond it, as NaN, a value is no setting but a slip

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeAlias, cast, get_args
 
-from ner_lstm_crf.config import Compounds, Unit
+from ner_lstm_crf.config import Compounds, Precision, Unit
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.labels import LabelMap
 from ner_lstm_crf.data.schemes import SCHEMES, Policy, get_scheme
@@ -21,6 +21,7 @@ __all__ = [
     "add_json",
     "add_label_options",
     "add_place_options",
+    "add_precision",
     "add_threads",
     "at_least",
     "column_options",
@@ -76,6 +77,16 @@ def add_json(parser: Parser) -> None:
 def add_threads(parser: argparse._ActionsContainer) -> None:
     """Add `--threads`."""
     parser.add_argument("--threads", type=at_least(1), metavar="N", help="processor threads (default: all cores)")
+
+
+def add_precision(parser: argparse._ActionsContainer) -> None:
+    """Add `--precision`."""
+    parser.add_argument(
+        "--precision",
+        choices=get_args(Precision),
+        default="float32",
+        help="what the LSTM computes in; bfloat16 is faster, on processors that have it (default: float32)",
+    )
 
 
 def add_place_options(group: argparse._ActionsContainer) -> None:

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ner_lstm_crf.cli.arguments import Subparsers, add_column_options, add_json, add_threads, column_options
+from ner_lstm_crf.cli.arguments import (
+    Subparsers,
+    add_column_options,
+    add_json,
+    add_precision,
+    add_threads,
+    column_options,
+)
 from ner_lstm_crf.cli.display import progress_bar, say, show_evaluation
 
 if TYPE_CHECKING:
@@ -40,6 +47,7 @@ def add_command(subparsers: Subparsers) -> None:
     parser.add_argument("file", metavar="FILE", help="annotated file")
     add_column_options(parser, characters=False)
     add_threads(parser)
+    add_precision(parser)
     add_json(parser)
     parser.set_defaults(command=run)
 
@@ -58,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
     known = {new for label in assembly.featurizer.labels if (new := options.labels.renaming(label)) is not None}
     warn_of_unknown_labels(args.file, sentences, known, "the model does not know")
     with progress_bar("tagging", unit=" sentences") as progress:
-        outcome = measure_assembly(assembly, sentences, progress=progress)
+        outcome = measure_assembly(assembly, sentences, precision=args.precision, progress=progress)
     evaluation = _under_labels(options.labels, sentences, outcome)
     show_evaluation(evaluation, as_json=args.json, seconds=outcome.seconds)
     if not args.json:

@@ -15,6 +15,7 @@ from ner_lstm_crf.cli.arguments import (
     SCHEME_NAMES,
     Subparsers,
     add_place_options,
+    add_precision,
     add_threads,
     column_options,
 )
@@ -64,6 +65,7 @@ def add_command(subparsers: Subparsers) -> None:
     )
     add_place_options(parser.add_argument_group("reading the input"))
     add_threads(parser)
+    add_precision(parser)
     parser.set_defaults(command=run)
 
 
@@ -80,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
 
     scheme = get_scheme(args.scheme).name
     use_threads(args.threads)
-    tagger = Tagger.load(tagger_directory)
+    tagger = Tagger.load(tagger_directory, precision=args.precision)
     if form == "conll":
         with _as_file(args.input) as path:
             options = column_options(args, unit=tagger.assembly.config.unit, read_tags=False)

@@ -175,10 +175,8 @@ def portions(text: str, *, unit: Unit = "word", compounds: CompoundRule = "split
 
     A long text is read as it is asked for, so that it need not be in memory as tokens; a sentence is never cut.
     """
-    if unit == "word":
-        parts = word_portions(text, _PORTION, compounds=compounds)
-    else:
-        parts = character_portions(text, _PORTION)
+    cut_words = unit == "word"
+    parts = word_portions(text, _PORTION, compounds=compounds) if cut_words else character_portions(text, _PORTION)
     words, starts = next(parts)
     if len(words) < _PORTION:
         yield Portion(words, starts, _edges(starts, chain(_stops(text), _line_breaks(text))), True)

@@ -6,13 +6,17 @@ Letters: R forms, B sentences, T tokens of the longest, D vector size, H LSTM un
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
+from ner_lstm_crf.config import Precision
+from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.flat import FormBatch
 from ner_lstm_crf.model.encoder import reversal
 from ner_lstm_crf.model.network import Network
+from ner_lstm_crf.model.transformer import quickest_dtype
 from ner_lstm_crf.model.weights_state import WeightsState
 
 __all__ = ["FormNetwork"]
@@ -23,11 +27,19 @@ class FormNetwork:
 
     Args:
         network: The network, in evaluation mode. It is shared, not copied, but for an encoder of other precision.
-        dtype: What the encoder computes in; all else is float32.
+        precision: What the encoder computes in: "float32", or "bfloat16" where the processor multiplies it natively.
+            All else is float32.
+
+    Attributes:
+        dtype: What `emissions` expects the vectors of forms in.
+
+    Raises:
+        InputError: If the processor lacks the precision. In its place float32 would be as fast, and give what the
+            model gives elsewhere; so which of the two it is has to be said.
     """
 
-    def __init__(self, network: Network, dtype: torch.dtype = torch.float32) -> None:
-        self.network, self.dtype = network, dtype
+    def __init__(self, network: Network, precision: Precision = "float32") -> None:
+        self.network, self.dtype = network, _dtype(precision)
         self._encoder, self._state = network.encoder, WeightsState()
         self.refresh()
 
@@ -52,7 +64,9 @@ class FormNetwork:
             return self._emissions_of_one_layer(vectors, batch)
         embedded = nn.functional.embedding(batch.rows, vectors)  # (B, T, D)
         if contextual is not None:
-            embedded = torch.cat([embedded, contextual(batch).to(self.dtype)], dim=-1)
+            context = contextual(batch)
+            context = nn.functional.pad(context, (0, 0, 0, embedded.shape[1] - context.shape[1]))
+            embedded = torch.cat([embedded, context.to(self.dtype)], dim=-1)
         encoded = self._encoder(embedded, batch.lengths)  # (B, T, 2 H)
         projected: Tensor = self.network.projection(encoded.float())
         return projected
@@ -80,6 +94,19 @@ class FormNetwork:
     def decode(self, vectors: Tensor, batch: FormBatch) -> Tensor:
         """The best tag of each token (B, T), zero beyond the lengths; arguments as those of `emissions`."""
         return self.network.head.decode(self.emissions(vectors, batch), batch.lengths)
+
+
+def _dtype(precision: str) -> torch.dtype:
+    known = {name: getattr(torch, name) for name in get_args(Precision)}
+    if precision not in known:
+        raise InputError(f"expected a precision ({', '.join(known)}), got {precision!r}")
+    if precision == "bfloat16" and quickest_dtype() != torch.bfloat16:
+        raise InputError(
+            "expected a processor that multiplies bfloat16 (AVX-512 BF16 or AMX) for precision bfloat16, "
+            "this one does not: float32 is the precision to use here"
+        )
+    dtype: torch.dtype = known[precision]
+    return dtype
 
 
 def _time_first(rows: Tensor, vectors: Tensor) -> Tensor:

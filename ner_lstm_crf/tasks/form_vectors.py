@@ -15,9 +15,9 @@ from ner_lstm_crf.model.weights_state import WeightsState
 __all__ = ["FormVectors"]
 
 # Address space, not memory: a page is taken when a vector is written to it.
-_ROOM = 131_072
+_ROOM = 98_304
 # Characters that go through the char-CNN at once.
-_CHARACTERS_AT_ONCE = 32_768
+_CHARACTERS_AT_ONCE = 8192
 
 
 class FormVectors:

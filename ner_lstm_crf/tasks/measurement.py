@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ner_lstm_crf.config import Precision
 from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.assembly import Assembly
@@ -37,10 +38,22 @@ def measure(directory: Path, test: Sequence[Sentence]) -> Outcome:
     return measure_assembly(load_assembly(directory), test)
 
 
-def measure_assembly(assembly: Assembly, test: Sequence[Sentence], *, progress: Progress = silent) -> Outcome:
-    """What a model finds in the test sentences; one without tokens counts, and has nothing to be found."""
+def measure_assembly(
+    assembly: Assembly, test: Sequence[Sentence], *, precision: Precision = "float32", progress: Progress = silent
+) -> Outcome:
+    """What a model finds in the test sentences; one without tokens counts, and has nothing to be found.
+
+    Args:
+        assembly: The model.
+        test: The sentences.
+        precision: As in `Predictor`.
+        progress: Told how many sentences are done.
+
+    Raises:
+        InputError: If the processor lacks the precision.
+    """
     words = [sentence.words for sentence in test]
-    predictor = Predictor(assembly)
+    predictor = Predictor(assembly, precision)
     predictor.decode_all(words[:8])  # untimed: the first call alone pays for what happens once
     began = time.perf_counter()
     found = predictor.decode_all(words, progress)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ner_lstm_crf.config import Precision
 from ner_lstm_crf.data.schemes import Decoded
 from ner_lstm_crf.features.batch import Encoded
 from ner_lstm_crf.features.flat import FlatSentences
@@ -34,8 +35,8 @@ Submit: TypeAlias = Callable[[Callable[[], None]], Job[None]]
 WINDOW_TOKENS = 32_768
 BATCH_SENTENCES = 256
 BATCH_TOKENS = 4096
-# Distinct forms whose vectors are remembered; with 158 values each, some 60 MB.
-KNOWN_FORMS = 100_000
+# Distinct forms whose vectors are remembered, beside those of the last window; with 158 values each, 30 to 50 MB.
+KNOWN_FORMS = 50_000
 
 
 @dataclass(eq=False)
@@ -75,19 +76,22 @@ class Predictor:
 
     Args:
         assembly: The model, which is put into evaluation mode. Its weights may change between calls.
-        dtype: What the encoder computes in.
+        precision: What the encoder computes in, see `FormNetwork`; all else is float32.
+
+    Raises:
+        InputError: If the processor lacks the precision.
     """
 
-    def __init__(self, assembly: Assembly, dtype: torch.dtype = torch.float32) -> None:
-        self.assembly, self.dtype = assembly, dtype
+    def __init__(self, assembly: Assembly, precision: Precision = "float32") -> None:
+        self.assembly, self.precision = assembly, precision
         featurizer = assembly.featurizer
-        self._network = FormNetwork(assembly.network, dtype)
-        self._vectors = FormVectors(assembly.network.embedding, featurizer.table, dtype)
+        self._network = FormNetwork(assembly.network, precision)
+        self._vectors = FormVectors(assembly.network.embedding, featurizer.table, self._network.dtype)
         self._spans = SpanReader(featurizer.scheme, featurizer.tags)
         self._lock = Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Predictor, (self.assembly, self.dtype)
+        return Predictor, (self.assembly, self.precision)
 
     def decode(self, window: Window[Item]) -> list[Decoded]:
         """The spans of the sentences of one window: with no thread to start, and none to wait for."""

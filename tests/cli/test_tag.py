@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.cli.conftest import Files, Run
 
@@ -121,6 +122,17 @@ def test_one_window_after_another_in_order(
     records = [json.loads(line) for line in result.out.splitlines()]
     assert [record["text"] for record in records] == texts
     assert [len(record["entities"]) for record in records] == [4 if number % 3 else 2 for number in range(40)]
+
+
+def test_lower_precision(model: Path, files: Files, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    quickest = "ner_lstm_crf.model.form_network.quickest_dtype"
+    monkeypatch.setattr(quickest, lambda: torch.bfloat16)
+    assert run("tag", "--model", model, "--precision", "bfloat16", TEXT).out == ROWS
+    assert run("evaluate", model, files.test, "--precision", "bfloat16", "--json").code == 0
+    monkeypatch.setattr(quickest, lambda: torch.float32)
+    said = "expected a processor that multiplies bfloat16"
+    assert said in run("tag", "--model", model, "--precision", "bfloat16", TEXT).complaint
+    assert said in run("evaluate", model, files.test, "--precision", "bfloat16").complaint
 
 
 # Mistakes

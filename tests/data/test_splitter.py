@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_lstm_crf.data.splitter import sentences, split_sentences
+from ner_lstm_crf.config import Unit
+from ner_lstm_crf.data import splitter as module
+from ner_lstm_crf.data.splitter import portions, sentences, split_sentences
 from ner_lstm_crf.data.tokenizer import characters, tokenize
 
 FRAGMENTS = [
@@ -160,3 +164,45 @@ def test_time_is_linear_on_hostile_text(is_linear, unit):
 
 def test_time_is_linear_when_a_comma_undoes_many_stops(is_linear):
     assert is_linear(lambda text: sentences(text.replace("X", "，")), "。")
+
+
+PIECES = [
+    "Dr. ",
+    "a b ",
+    "No. 3 ",
+    "\n",
+    "\n\n",
+    ". ",
+    "! ",
+    "他走了。",
+    "Foo ",
+    "word\n",
+    "x" * 60 + "\n",
+    "“Why?” ",
+    "…",
+]
+
+
+@pytest.mark.parametrize("unit", ["word", "character"])
+@given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join), st.integers(1, 20))
+def test_portions_hold_the_same_sentences_none_cut(unit: Unit, text: str, size: int) -> None:
+    expected = [[(token.text, token.start) for token in sentence.tokens] for sentence in sentences(text, unit=unit)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_PORTION", size)
+        parts = list(portions(text, unit=unit))
+    found = [
+        list(zip(part.words[start:end], part.starts[start:end], strict=True))
+        for part in parts
+        for start, end in pairwise(part.edges)
+    ]
+    assert found == expected
+    assert [part.last for part in parts] == [False] * (len(parts) - 1) + [True]
+    longest = max(map(len, expected), default=0)
+    assert all(len(part.words) <= 2 * size + longest for part in parts)
+
+
+def test_a_long_text_is_read_as_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PORTION", 10)
+    first = next(portions("He left. " * 100_000))
+    assert first.words[:3] == ["He", "left", "."]
+    assert len(first.words) < 20

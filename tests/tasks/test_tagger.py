@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ner_lstm_crf.config import Config
+from ner_lstm_crf.data import splitter
 from ner_lstm_crf.data.annotation import Sentence, Span
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.model import form_network
 from ner_lstm_crf.tasks import prediction as module
 from ner_lstm_crf.tasks.runs import Data, prepare
 from ner_lstm_crf.tasks.tagger import Tagger
@@ -99,6 +104,56 @@ def test_a_saved_tagger_tags_alike(tagger: Tagger, tmp_path: Path) -> None:
     text = "Farida Singh met Deniz in Perth and Turin."
     assert Tagger.load(tmp_path / "model").tag(text) == tagger.tag(text) != []
     assert Tagger.load(str(tmp_path / "model")).labels == ("LOC", "PER")
+
+
+def test_a_long_text_is_tagged_portion_by_portion(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = "Anna Okafor met Boris in Oslo often. "
+    expected = [(entity.start, entity.text) for entity in tagger.tag(one)]
+    assert len(expected) == 3
+    monkeypatch.setattr(splitter, "_PORTION", 50)
+    monkeypatch.setattr(module, "WINDOW_TOKENS", 60)
+    text = one * 200
+    found = tagger.tag(text)
+    repeated = [(number * len(one) + start, word) for number in range(200) for start, word in expected]
+    assert [(entity.start, entity.text) for entity in found] == repeated
+    assert list(tagger.tag_many([one, text, "", one])) == [tagger.tag(one), found, [], tagger.tag(one)]
+
+
+def test_a_stream_that_is_left_leaves_no_thread(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WINDOW_TOKENS", 50)
+    before, threads = threading.active_count(), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        stream = tagger.tag_many(f"Anna met w{number} in Oslo" for number in range(10**9))
+        assert next(stream)
+        assert threading.active_count() == before + 2
+        del stream
+        assert threading.active_count() == before
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_lower_precision_finds_nearly_the_same_and_is_not_saved(
+    tagger: Tagger, make_sentences: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(form_network, "quickest_dtype", lambda: torch.bfloat16)
+    tagger.save(tmp_path / "model")
+    half = Tagger.load(tmp_path / "model", precision="bfloat16")
+    half.save(tmp_path / "half")
+    assert equal_files(tmp_path / "model", tmp_path / "half")
+    sentences = make_sentences(100, seed=4)
+    pairs = zip(half.tag_sentences(sentences), tagger.tag_sentences(sentences), strict=True)
+    assert sum(one == other for one, other in pairs) > 90
+    monkeypatch.setattr(form_network, "quickest_dtype", lambda: torch.float32)
+    with pytest.raises(InputError, match="float32 is the precision to use here"):
+        Tagger.load(tmp_path / "model", precision="bfloat16")
+
+
+def equal_files(one: Path, other: Path) -> bool:
+    names = sorted(path.name for path in one.iterdir())
+    return names == sorted(path.name for path in other.iterdir()) and all(
+        (one / name).read_bytes() == (other / name).read_bytes() for name in names
+    )
 
 
 def test_very_long_sentences_and_words_are_tagged_whole(tagger: Tagger) -> None:

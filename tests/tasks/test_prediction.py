@@ -1,0 +1,173 @@
+"""Prediction: what the network says of each sentence by itself, whatever the batches, the threads and the company."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ner_lstm_crf.config import Config
+from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.data.schemes import Decoded
+from ner_lstm_crf.tasks import prediction as module
+from ner_lstm_crf.tasks.assembly import Assembly, assemble
+from ner_lstm_crf.tasks.prediction import Predictor, Window, predict, predict_tags
+
+Make = Callable[..., list[Sentence]]
+THREADS = pytest.mark.parametrize("threads", [1, 2, 3])
+
+
+@pytest.fixture(scope="module", params=["crf", "softmax"])
+def assembly(request: pytest.FixtureRequest, make_sentences: Make, tiny: Config) -> Assembly:
+    """A network of random weights large enough that tags vary, and with a softmax break the scheme."""
+    made = assemble(make_sentences(20), replace(tiny.model, head=request.param))
+    with torch.no_grad():
+        made.network.projection.weight.mul_(30)
+    made.network.eval()
+    return made
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Windows and batches so small that there are many; torch's threads as before."""
+    monkeypatch.setattr(module, "WINDOW_TOKENS", 40)
+    monkeypatch.setattr(module, "BATCH_TOKENS", 16)
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def one_by_one(assembly: Assembly, sentences: list[list[str]]) -> list[Decoded]:
+    """The plain path: each sentence by itself through the whole network."""
+    featurizer, found = assembly.featurizer, []
+    for words in sentences:
+        if not words:
+            found.append(Decoded(()))
+            continue
+        with torch.inference_mode():
+            found.append(
+                featurizer.decode(assembly.network.decode(featurizer.collate([featurizer.encode(words)])).numpy()[0])
+            )
+    return found
+
+
+def workers() -> int:
+    return sum(thread.name.startswith("ner-lstm-crf") for thread in threading.enumerate())
+
+
+def sentences_of(make_sentences: Make, count: int = 60) -> list[list[str]]:
+    made = [sentence.words for sentence in make_sentences(count, seed=5)]
+    return [[], *made[:30], ["very"] * 50, [], *made[30:], []]
+
+
+@THREADS
+def test_spans_are_those_of_each_sentence_by_itself(assembly: Assembly, make_sentences: Make, threads: int) -> None:
+    torch.set_num_threads(threads)
+    sentences = sentences_of(make_sentences)
+    expected = one_by_one(assembly, sentences)
+    done: list[tuple[int, int | None]] = []
+    assert Predictor(assembly).decode_all(sentences, lambda *count: done.append(count)) == expected
+    assert done[-1] == (len(sentences), len(sentences))
+    assert any(decoded.spans for decoded in expected)
+    assert any(decoded.ill_formed for decoded in expected) == (assembly.config.head == "softmax")
+    filled = [words for words in sentences if words]
+    encoded = [assembly.featurizer.encode(words) for words in filled]
+    assert predict(assembly, encoded) == one_by_one(assembly, filled)
+    assert [len(tags) for tags in predict_tags(assembly, encoded)] == [len(words) for words in filled]
+    assert predict(assembly, []) == predict_tags(assembly, []) == []
+    assert workers() == 0
+    assert torch.get_num_threads() == threads
+
+
+Words = st.lists(st.lists(st.sampled_from(["Anna", "met", "Oslo", "in", "", "Q7"]), max_size=9), max_size=8)
+
+
+@given(sentences=Words)
+def test_a_window_at_once_is_the_same(assembly: Assembly, sentences: list[list[str]]) -> None:
+    window = Window(
+        list(sentences), [word for words in sentences for word in words], [len(words) for words in sentences]
+    )
+    assert Predictor(assembly).decode(window) == one_by_one(assembly, sentences)
+
+
+@THREADS
+def test_windows_come_in_order_and_few_are_read_ahead(assembly: Assembly, threads: int) -> None:
+    torch.set_num_threads(threads)
+    read = 0
+
+    def endless() -> Iterator[Window[int]]:
+        nonlocal read
+        while True:
+            read += 1
+            yield Window([read], ["Anna", "met", "Oslo"] * (read % 5), [3] * (read % 5))
+
+    stream = Predictor(assembly).stream(endless())
+    for number in range(1, 30):
+        window, found = next(stream)
+        assert window.items == [number]
+        assert len(found) == number % 5
+        assert read <= number + 1
+    assert workers() == (threads if threads > 1 else 0)
+    assert torch.get_num_threads() == threads  # here, whatever the workers have
+    stream.close()
+    assert workers() == 0
+    assert torch.get_num_threads() == threads
+
+
+@THREADS
+@pytest.mark.parametrize("where", ["source", "network"])
+def test_errors_come_out_and_threads_end(
+    assembly: Assembly, threads: int, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.set_num_threads(threads)
+    predictor = Predictor(assembly)
+
+    def source() -> Iterator[Window[int]]:
+        for number in range(6):
+            if number == 4 and where == "source":
+                raise OSError("the disk is gone")
+            yield Window([number], ["Anna"] * (20 if number == 4 else 3), [20 if number == 4 else 3])
+
+    original = predictor._network.decode
+
+    def broken(vectors: torch.Tensor, batch: module.FormBatch) -> torch.Tensor:
+        if where == "network" and batch.rows.shape[1] == 20:
+            raise OSError("the disk is gone")
+        return original(vectors, batch)
+
+    monkeypatch.setattr(predictor._network, "decode", broken)
+    seen: list[object] = []
+    with pytest.raises(OSError, match="the disk is gone"):
+        seen.extend(predictor.stream(source()))
+    assert 3 <= len(seen) <= 4
+    assert workers() == 0
+
+
+def test_training_mode_comes_back_and_weights_are_followed(assembly: Assembly, make_sentences: Make) -> None:
+    encoded = [assembly.featurizer.encode(sentence.words) for sentence in make_sentences(10)]
+    words = [sentence.words for sentence in make_sentences(10)]
+    predictor = Predictor(assembly)
+    assembly.network.train()
+    predict(assembly, encoded)
+    assert assembly.network.training
+    before = predictor.decode_all(words)  # puts it into evaluation mode
+    assert not assembly.network.training
+    state = {name: tensor.clone() for name, tensor in assembly.network.state_dict().items()}
+    with torch.no_grad():
+        assembly.network.embedding.word.trained.neg_()
+    assert predictor.decode_all(words) == one_by_one(assembly, words) != before
+    assembly.network.load_state_dict(state)
+    assert predictor.decode_all(words) == before
+
+
+def test_a_predictor_can_be_pickled(assembly: Assembly, make_sentences: Make) -> None:
+    words = [sentence.words for sentence in make_sentences(10)]
+    predictor = Predictor(assembly)
+    expected = predictor.decode_all(words)
+    assert pickle.loads(pickle.dumps(predictor)).decode_all(words) == expected
