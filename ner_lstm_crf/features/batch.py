@@ -93,8 +93,13 @@ class Featurizer:
         self.words, self.characters, self.scheme, self.labels = words, characters, scheme, tuple(labels)
         self.subtokenizer = subtokenizer
         self.tags = scheme.tags(self.labels)
-        self.table = FormTable(words, characters, gap)
+        self._gap = gap
+        self.table = self.new_table()
         self._tag_ids = {tag: number for number, tag in enumerate(self.tags)}
+
+    def new_table(self) -> FormTable:
+        """A table of forms like the featurizer's own, without any: for whoever clears it now and then."""
+        return FormTable(self.words, self.characters, self._gap)
 
     def encode(self, words: Sequence[str], contextual: Tensor | None = None) -> Encoded:
         """The tokens of one sentence, without tags.

@@ -18,7 +18,7 @@ from ner_lstm_crf.config import Precision
 from ner_lstm_crf.data.schemes import Decoded
 from ner_lstm_crf.features.batch import Encoded
 from ner_lstm_crf.features.flat import FlatSentences
-from ner_lstm_crf.features.forms import Ids
+from ner_lstm_crf.features.forms import FormTable, Ids
 from ner_lstm_crf.features.spans import SpanReader
 from ner_lstm_crf.model.form_network import FormNetwork
 from ner_lstm_crf.progress import Progress, silent
@@ -77,16 +77,18 @@ class Predictor:
     Args:
         assembly: The model, which is put into evaluation mode. Its weights may change between calls.
         precision: What the encoder computes in, see `FormNetwork`; all else is float32.
+        table: The forms that encoded sentences refer to; one of its own if not given, which is cleared when it is full.
 
     Raises:
         InputError: If the processor lacks the precision.
     """
 
-    def __init__(self, assembly: Assembly, precision: Precision = "float32") -> None:
+    def __init__(self, assembly: Assembly, precision: Precision = "float32", *, table: FormTable | None = None) -> None:
         self.assembly, self.precision = assembly, precision
         featurizer = assembly.featurizer
+        self._table = featurizer.new_table() if table is None else table
         self._network = FormNetwork(assembly.network, precision)
-        self._vectors = FormVectors(assembly.network.embedding, featurizer.table, self._network.dtype)
+        self._vectors = FormVectors(assembly.network.embedding, self._table, self._network.dtype)
         self._spans = SpanReader(featurizer.scheme, featurizer.tags)
         self._lock = Lock()
 
@@ -118,7 +120,7 @@ class Predictor:
         return found
 
     def tags(self, sentences: FlatSentences, progress: Progress = silent) -> Ids:
-        """The tag ids of encoded sentences, end to end (N,)."""
+        """The tag ids of sentences encoded with `table`, end to end (N,)."""
         with Workers() as workers:
             return self._start(sentences, self._vectors.of(sentences.forms), workers.submit).wait(progress)
 
@@ -129,9 +131,9 @@ class Predictor:
         if self.assembly.network.training:
             self.assembly.network.eval()
         with self._lock:
-            if len(featurizer.table) > KNOWN_FORMS:
-                featurizer.table.clear()
-            forms = featurizer.table.rows(words)
+            if len(self._table) > KNOWN_FORMS:
+                self._table.clear()
+            forms = self._table.rows(words)
             vectors = self._vectors.of(forms)
             subtokens = None
             if featurizer.subtokenizer is not None:
@@ -203,7 +205,7 @@ def _tags(assembly: Assembly, sentences: FlatSentences, progress: Progress) -> I
     was_training = network.training
     network.eval()
     try:
-        return Predictor(assembly).tags(sentences, progress)
+        return Predictor(assembly, table=assembly.featurizer.table).tags(sentences, progress)
     finally:
         network.train(was_training)
 

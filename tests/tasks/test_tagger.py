@@ -96,7 +96,15 @@ def test_features_of_words_do_not_pile_up(tagger: Tagger, monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "WINDOW_TOKENS", 50)
     monkeypatch.setattr(module, "KNOWN_FORMS", 100)
     assert list(tagger.tag_many(texts)) == expected
-    assert len(tagger.assembly.featurizer.table) < 200
+    assert len(tagger._predictor._table) < 200
+
+
+def test_tagging_leaves_the_encodings_of_the_training_data_alone(tagger: Tagger) -> None:
+    table = tagger.assembly.featurizer.table
+    before = len(table), table.generation
+    assert before[0] > 0
+    tagger.tag("Anna met words that training never saw.")
+    assert (len(table), table.generation) == before
 
 
 def test_a_saved_tagger_tags_alike(tagger: Tagger, tmp_path: Path) -> None:
