@@ -24,7 +24,7 @@ from ner_lstm_crf.model.form_network import FormNetwork
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.assembly import Assembly
 from ner_lstm_crf.tasks.form_vectors import FormVectors
-from ner_lstm_crf.tasks.workers import Deferred, Job, Workers
+from ner_lstm_crf.tasks.workers import Deferred, Job, Workers, one_thread
 
 __all__ = ["Predictor", "Window", "predict", "predict_tags", "windows"]
 
@@ -96,8 +96,9 @@ class Predictor:
         return Predictor, (self.assembly, self.precision)
 
     def decode(self, window: Window[Item]) -> list[Decoded]:
-        """The spans of the sentences of one window: with no thread to start, and none to wait for."""
-        return self._read(self._start(*self._encoded(window), Deferred))
+        """The spans of the sentences of one small window: with no thread to start, and none to wait for."""
+        with one_thread():
+            return self._read(self._start(*self._encoded(window), Deferred))
 
     def stream(self, windows: Iterable[Window[Item]]) -> Generator[tuple[Window[Item], list[Decoded]], None, None]:
         """The spans of the sentences of many windows, in the order given; one window is read ahead."""

@@ -6,15 +6,17 @@ by side never wait for one another, and what Python does for one runs beside wha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ctypes
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from contextlib import contextmanager
+from functools import cache
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
 import torch
 
-__all__ = ["Deferred", "Job", "Workers"]
+__all__ = ["Deferred", "Job", "Workers", "one_thread"]
 
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
@@ -48,7 +50,7 @@ class Workers:
         if self.threads == 1:
             return Deferred(job)
         if self._pool is None:
-            self._pool = _single_threaded_pool(self.threads)
+            self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="ner-lstm-crf", initializer=_use_one_here)
         return self._pool.submit(job)
 
 
@@ -70,21 +72,43 @@ class Deferred(Generic[Result_co]):
         return self._job()
 
 
-def _single_threaded_pool(threads: int) -> ThreadPoolExecutor:
-    """Threads in which torch uses one thread, as it does not elsewhere.
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread of the processor for what this thread does here.
 
-    `torch.set_num_threads` holds for OpenMP in the calling thread, and for MKL and for threads that start later
-    everywhere: the caller sets these to what they were.
+    For small jobs: a second thread that sleeps wakes up later than the job takes, up to 15 ms where one takes 1.
     """
-    before, ready = torch.get_num_threads(), Barrier(threads + 1)
+    before = torch.get_num_threads()
+    of_mkl = _use_one_here()
+    try:
+        yield
+    finally:
+        openmp, mkl = _setters()
+        openmp(before)
+        mkl(of_mkl)
 
-    def begin() -> None:
-        torch.set_num_threads(1)
-        ready.wait()
 
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="ner-lstm-crf", initializer=begin)
-    for _ in range(threads):
-        pool.submit(int)  # a thread starts with a job
-    ready.wait()
-    torch.set_num_threads(before)
-    return pool
+def _use_one_here() -> int:
+    """Set torch's threads to one for the calling thread alone; without effect where torch is not built on OpenMP.
+
+    `torch.set_num_threads` would set them for MKL, and for every thread that starts later, as well.
+
+    Returns:
+        What MKL had been told for this thread.
+    """
+    torch.get_num_threads()  # sets up what torch knows of this thread, which would undo what follows
+    openmp, mkl = _setters()
+    openmp(1)
+    return mkl(1)
+
+
+@cache
+def _setters() -> tuple[Callable[[int], int], Callable[[int], int]]:
+    """What sets the calling thread's threads in OpenMP and in MKL, in the libraries that torch uses."""
+    try:
+        libraries = ctypes.CDLL(torch._C.__file__)
+    except OSError:
+        return int, int
+    names = ("omp_set_num_threads", "MKL_Set_Num_Threads_Local")
+    openmp, mkl = (getattr(libraries, name, int) for name in names)
+    return openmp, mkl

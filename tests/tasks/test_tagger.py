@@ -134,7 +134,7 @@ def test_a_stream_that_is_left_leaves_no_thread(tagger: Tagger, monkeypatch: pyt
     try:
         stream = tagger.tag_many(f"Anna met w{number} in Oslo" for number in range(10**9))
         assert next(stream)
-        assert threading.active_count() == before + 2
+        assert before < threading.active_count() <= before + 2
         del stream
         assert threading.active_count() == before
     finally:
