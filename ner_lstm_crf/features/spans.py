@@ -31,6 +31,7 @@ class SpanReader:
         tags: The tag of each id; id 0 is `O`.
 
     Example:
+        >>> from ner_lstm_crf.data.schemes import SCHEMES
         >>> reader = SpanReader(SCHEMES["BIEO"], ("O", "B-LOC", "I-LOC", "E-LOC"))
         >>> reader.read(np.array([0, 1, 3, 0, 0, 1]), np.array([4, 1, 0, 1]))[0].spans
         (Span(start=1, end=3, label='LOC'),)

@@ -1,7 +1,7 @@
 """Threads that compute batches side by side, each on one core, while the caller prepares the next ones.
 
-One operation over two threads has to wait for both at its end, some thirty times per sentence length; two batches side
-by side never wait for one another, and what Python does for one runs beside what the network does for the other.
+An operation that is shared by two threads ends when the slower one does, at every step of an LSTM. Two batches side by
+side do not wait for one another, and what Python does for one runs beside what the network does for the other.
 """
 
 from __future__ import annotations
