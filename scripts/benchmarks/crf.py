@@ -97,7 +97,7 @@ def run(shapes: Sequence[tuple[int, int, int]], repeats: int, threads: int) -> l
 
 def _contenders(problem: Problem) -> dict[str, Callable[[], object]]:
     return {
-        "ours/loss": lambda: _descend(problem, our_loss),
+        "ours/loss": lambda: _descend(problem, _our_loss),
         "baseline/loss": lambda: _descend(problem, _torchcrf_loss),
         "floor/loss": _floor(problem, products=3, exponentials=True),
         "ours/viterbi": lambda: _our_paths(problem),
@@ -118,7 +118,7 @@ def _results(name: str, samples: dict[str, Samples], threads: int) -> list[Resul
     return results
 
 
-def our_loss(problem: Problem) -> Tensor:
+def _our_loss(problem: Problem) -> Tensor:
     """The summed negative log-likelihood by this package."""
     return -crf.log_likelihood(problem.emissions, problem.tags, problem.lengths, *problem.tables).sum()
 
@@ -128,13 +128,19 @@ def _torchcrf_loss(problem: Problem) -> Tensor:
     return loss
 
 
-def _descend(problem: Problem, loss: Callable[[Problem], Tensor]) -> tuple[Tensor, ...]:
-    """Forward and backward; the loss and its gradients."""
+def _descend(problem: Problem, loss: Callable[[Problem], Tensor]) -> Tensor:
+    """Forward and backward; the loss."""
     for leaf in problem.leaves:
         leaf.grad = None
     value = loss(problem)
     value.backward()  # type: ignore[no-untyped-call]
-    return value.detach(), *(leaf.grad for leaf in problem.leaves if leaf.grad is not None)
+    return value.detach()
+
+
+def _with_gradients(problem: Problem, loss: Callable[[Problem], Tensor]) -> list[Tensor]:
+    """The loss and all gradients; that of transitions is 0 where sentences are one token long."""
+    value = _descend(problem, loss)
+    return [value, *(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in problem.leaves)]
 
 
 def _our_paths(problem: Problem) -> Tensor:
@@ -174,7 +180,7 @@ def check(problem: Problem) -> None:
     Raises:
         WrongAnswerError: If they do not, saying in what.
     """
-    ours, theirs = _descend(problem, our_loss), _descend(problem, _torchcrf_loss)
+    ours, theirs = _with_gradients(problem, _our_loss), _with_gradients(problem, _torchcrf_loss)
     names = ("loss", "gradient of emissions", "gradient of start", "gradient of transitions", "gradient of end")
     for name, mine, other in zip(names, ours, theirs, strict=True):
         _agree(name, mine, other)

@@ -77,7 +77,7 @@ def write_text(path: Path, size: int, types: int) -> None:
 
 
 def _measure(way: str, model: Path, text: Path) -> dict[str, float]:
-    command = [sys.executable, str(_CHILD), way, str(model), str(text)]
+    command = [sys.executable, "-P", str(_CHILD), way, str(model), str(text)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     figures: dict[str, float] = json.loads(done.stdout)
     return figures
