@@ -22,9 +22,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -32,8 +32,9 @@ from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).parent))  # the parts beside this script, however it was loaded
 
-from benchmarks import crf, memory, report, start, tagging, training
+from benchmarks import crf, memory, start, tagging, training
 from benchmarks.measure import Result, WrongAnswerError, machine, say
+from benchmarks.report import Report
 from benchmarks.text import read_corpus
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.presets import preset
@@ -86,17 +87,24 @@ class Run:
     Args:
         settings: What it is told.
         folder: Where it may write.
+
+    Attributes:
+        read: The corpus and the file of vectors that were needed.
     """
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings, self._folder = settings, folder
+        self.read: tuple[str | None, str | None] = None, None
 
     @cached_property
     def _prepared(self) -> training.Prepared:
         train, test = self.settings.made
         corpus = read_corpus(self.settings.corpus, train=train, test=test)
         say(f"{corpus.name}: {len(corpus.train):,} sentences to learn from, {len(corpus.test):,} to tag")
-        return training.prepare(corpus, self.settings.vectors, self.settings.config)
+        prepared = training.prepare(corpus, self.settings.vectors, self.settings.config)
+        vectors = self.settings.vectors
+        self.read = corpus.name, vectors.name if vectors is not None and prepared.vectors is not None else None
+        return prepared
 
     @cached_property
     def _model(self) -> Path:
@@ -126,7 +134,7 @@ class Run:
 
     def memory(self) -> list[Result]:
         """`benchmark.py memory`."""
-        size = self.settings.size or (20 * 10**6 if self.settings.quick else 10**9)
+        size = self.settings.size or (5 * 10**6 if self.settings.quick else 10**9)
         return memory.run(self._model, size, types=self.settings.types)
 
 
@@ -139,12 +147,14 @@ COMMANDS: dict[str, Callable[[Run], list[Result]]] = {
 }
 
 
-def measure(command: str, settings: Settings) -> list[Result]:
-    """The results of one command, or of all."""
-    with ExitStack() as stack:
-        run = Run(settings, Path(stack.enter_context(TemporaryDirectory(prefix="benchmark-"))))
+def measure(command: str, settings: Settings, shown: str) -> Report:
+    """The results of one command, or of all; `shown` is how it was called."""
+    with TemporaryDirectory(prefix="benchmark-") as folder:
+        run = Run(settings, Path(folder))
         names = list(COMMANDS) if command == "all" else [command]
-        return [result for name in names for result in COMMANDS[name](run)]
+        results = [result for name in names for result in COMMANDS[name](run)]
+    here = {**machine(), "threads": list(settings.threads)}
+    return Report(here, shown, *run.read, results)
 
 
 def main(arguments: Sequence[str] | None = None, base: Settings | None = None) -> int:
@@ -154,20 +164,21 @@ def main(arguments: Sequence[str] | None = None, base: Settings | None = None) -
         arguments: Of the command line.
         base: What options that are not given stand at.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments)
-    settings = _settings(options, base)
+    shown = shlex.join(["python", "scripts/benchmark.py", *arguments])
     try:
-        results = measure(options.command, settings)
+        report = measure(options.command, _settings(options, base), shown)
     except WrongAnswerError as error:
         say(f"error: {error}")
         return 1
-    here = {**machine(), "threads": list(settings.threads)}
+    as_json = json.dumps(report.to_json(), indent=1)
     if options.json == "-":
-        print(json.dumps(report.as_json(here, results), indent=1))
+        print(as_json)
         return 0
     if options.json:
-        Path(options.json).write_text(json.dumps(report.as_json(here, results), indent=1) + "\n", encoding="utf-8")
-    print(report.as_markdown(here, results) if options.markdown else report.as_table(here, results))
+        Path(options.json).write_text(as_json + "\n", encoding="utf-8")
+    print(report.to_markdown() if options.markdown else report.to_text())
     return 0
 
 
@@ -180,8 +191,8 @@ def _settings(options: argparse.Namespace, base: Settings | None) -> Settings:
     for name in ("threads", "shapes"):
         if name in given:
             given[name] = tuple(given[name])
-    if options.command == "all":
-        given.setdefault("size", base.size or 40 * 10**6)
+    if options.command == "all" and not given.get("quick"):
+        given.setdefault("size", base.size or 20 * 10**6)
     return replace(base, **given)
 
 

@@ -3,44 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks.measure import Result, Samples
 
-__all__ = ["as_json", "as_markdown", "as_table"]
+__all__ = ["Report"]
 
 HEAD = ("case", "threads", "ours", "baseline", "floor", "speedup", "over floor", "more")
+TO_THE_LEFT = (0, 7)
 
 
-def as_json(machine: Mapping[str, Any], results: Sequence[Result]) -> dict[str, Any]:
-    """What `--json` writes."""
-    return {"machine": dict(machine), "results": [result.to_json() for result in results]}
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that a run found, and what is needed to repeat it.
 
+    Attributes:
+        machine: Where it ran.
+        command: The command line.
+        corpus: What was trained on and tagged; None where nothing was.
+        vectors: The file of word vectors; None without one.
+        results: The figures.
+    """
 
-def as_table(machine: Mapping[str, Any], results: Sequence[Result]) -> str:
-    """A line a case, in columns."""
-    rows = [HEAD, *(_cells(result, spread=True) for result in results)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if column in (0, 7) else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    return "\n".join([_machine_line(machine), "", *lines])
+    machine: Mapping[str, Any]
+    command: str
+    corpus: str | None
+    vectors: str | None
+    results: Sequence[Result]
 
+    def to_json(self) -> dict[str, Any]:
+        """What `--json` writes."""
+        return asdict(self) | {"results": [result.to_json() for result in self.results]}
 
-def as_markdown(machine: Mapping[str, Any], results: Sequence[Result]) -> str:
-    """The same for a page of documentation, without the spread."""
-    rows = [_cells(result, spread=False) for result in results]
-    lines = [HEAD, tuple("---" if column in (0, 7) else "---:" for column in range(len(HEAD))), *rows]
-    return "\n".join([_machine_line(machine) + ".", "", *(f"| {' | '.join(row)} |" for row in lines)])
+    def to_text(self) -> str:
+        """A line a case, in columns."""
+        rows = [HEAD, *(_cells(result, spread=True) for result in self.results)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+        lines = [
+            "  ".join(
+                cell.ljust(width) if column in TO_THE_LEFT else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in rows
+        ]
+        return "\n".join([f"$ {self.command}", self._circumstances(), "", *lines])
 
+    def to_markdown(self) -> str:
+        """The same for a page of documentation, without the spread."""
+        rows = [_cells(result, spread=False) for result in self.results]
+        rule = tuple("---" if column in TO_THE_LEFT else "---:" for column in range(len(HEAD)))
+        lines = [f"| {' | '.join(row)} |" for row in (HEAD, rule, *rows)]
+        return "\n".join([f"`{self.command}`: {self._circumstances()}.", "", *lines])
 
-def _machine_line(machine: Mapping[str, Any]) -> str:
-    parts = ["{processor}, {cores} cores, {capability}, {system}", "Python {python}, torch {torch}"]
-    return ", ".join(parts).format(**machine)
+    def _circumstances(self) -> str:
+        machine = "{processor}, {cores} cores, {capability}, {system}, Python {python}, torch {torch}"
+        machine = machine.format(**self.machine)
+        return ", ".join([machine, *(name for name in (self.corpus, self.vectors) if name is not None)])
 
 
 def _cells(result: Result, *, spread: bool) -> tuple[str, ...]:
