@@ -1,0 +1,211 @@
+"""`benchmark.py crf`: the CRF alone, on scores drawn at random over sentences of T/2 to T tokens.
+
+    crf/loss/BxTxK        log-likelihood, with the gradient of emissions and of the three score tables
+    crf/viterbi/BxTxK     the best path of each sentence
+    crf/marginals/BxTxK   each token's distribution over tags
+
+The baseline is `torchcrf.CRF`; it has no marginals, so theirs is the plain torch of `crf_portable`, and `over_loss`
+is their time over that of our loss.
+
+The floor is the arithmetic alone. A recursion over a sentence multiplies a vector of K values with a K x K table for
+each token: 2 K^2 operations. The loss takes three such products per token (forward, backward, gradient of the
+transitions), marginals two, and Viterbi one, with a sum and a maximum in place of a product and a sum. The floor is one
+product of two square matrices with as many multiply-adds, their side rounded down to a multiple of 16: the shape in
+which the processor is fastest. For all but Viterbi it also has the exponentials of the emissions. Padding is not
+counted. A recursion hardly reaches it: each step waits for the one before, K is seldom a multiple of what the
+processor takes at once, and a maximum cannot be fused with a sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torchcrf import CRF
+
+from benchmarks.measure import Result, Samples, WrongAnswerError, interleave, ratio, say
+from ner_lstm_crf.model import crf, crf_portable
+
+__all__ = ["SHAPES", "Problem", "check", "make_problem", "run"]
+
+VECTOR = 16  # float32 values that the widest registers hold
+SHAPES = ((32, 25, 13), (32, 50, 17), (64, 128, 33), (8, 512, 73))
+TOLERANCE = 1e-3  # of float32 sums over some hundred tokens, relative to values of the size of 1 or more
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What all contenders work on; shapes and letters as in `ner_lstm_crf.model.crf`."""
+
+    emissions: Tensor
+    tags: Tensor
+    lengths: Tensor
+    mask: Tensor
+    layer: CRF
+
+    @property
+    def tables(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Start, transitions, end."""
+        return self.layer.start_transitions, self.layer.transitions, self.layer.end_transitions
+
+    @property
+    def leaves(self) -> tuple[Tensor, ...]:
+        """All that takes a gradient."""
+        return self.emissions, *self.tables
+
+    @property
+    def tokens(self) -> int:
+        """Real tokens, padding aside."""
+        return int(self.lengths.sum())
+
+
+def make_problem(shape: tuple[int, int, int], seed: int = 0) -> Problem:
+    """Scores of the standard normal distribution, one sentence of full length and the others of half to all of it."""
+    batch, longest, count = shape
+    random = torch.Generator().manual_seed(seed)
+    lengths = torch.randint((longest + 1) // 2, longest + 1, (batch,), generator=random)
+    lengths[0] = longest
+    mask = torch.arange(longest) < lengths.unsqueeze(1)
+    layer = CRF(count, batch_first=True)
+    with torch.no_grad():
+        for table in layer.parameters():
+            table.copy_(torch.randn(table.shape, generator=random))
+    emissions = torch.randn(batch, longest, count, generator=random).requires_grad_()
+    tags = torch.randint(0, count, (batch, longest), generator=random) * mask
+    return Problem(emissions, tags, lengths, mask, layer)
+
+
+def run(shapes: Sequence[tuple[int, int, int]], repeats: int, threads: int) -> list[Result]:
+    """Check and time every shape.
+
+    Raises:
+        WrongAnswerError: If a contender's answer is wrong.
+    """
+    torch.set_num_threads(threads)
+    results = []
+    for shape in shapes:
+        name = "x".join(map(str, shape))
+        say(f"crf {name}")
+        problem = make_problem(shape)
+        check(problem)
+        samples = interleave(_contenders(problem), repeats)
+        results += _results(name, samples, threads)
+    return results
+
+
+def _contenders(problem: Problem) -> dict[str, Callable[[], object]]:
+    return {
+        "ours/loss": lambda: _descend(problem, _our_loss),
+        "baseline/loss": lambda: _descend(problem, _torchcrf_loss),
+        "floor/loss": _floor(problem, products=3, exponentials=True),
+        "ours/viterbi": lambda: _our_paths(problem),
+        "baseline/viterbi": lambda: _torchcrf_paths(problem),
+        "floor/viterbi": _floor(problem, products=1, exponentials=False),
+        "ours/marginals": lambda: _our_marginals(problem),
+        "baseline/marginals": lambda: crf_portable.marginals(problem.emissions, problem.lengths, *problem.tables),
+        "floor/marginals": _floor(problem, products=2, exponentials=True),
+    }
+
+
+def _results(name: str, samples: dict[str, Samples], threads: int) -> list[Result]:
+    results = []
+    for work in ("loss", "viterbi", "marginals"):
+        extra = {"over_loss": ratio(samples["ours/marginals"], samples["ours/loss"])} if work == "marginals" else {}
+        ours, baseline, floor = (samples[f"{side}/{work}"] for side in ("ours", "baseline", "floor"))
+        results.append(Result(f"crf/{work}/{name}", ours, baseline, floor, threads=threads, extra=extra))
+    return results
+
+
+def _our_loss(problem: Problem) -> Tensor:
+    """The summed negative log-likelihood by this package."""
+    return -crf.log_likelihood(problem.emissions, problem.tags, problem.lengths, *problem.tables).sum()
+
+
+def _torchcrf_loss(problem: Problem) -> Tensor:
+    loss: Tensor = -problem.layer(problem.emissions, problem.tags, mask=problem.mask, reduction="sum")
+    return loss
+
+
+def _descend(problem: Problem, loss: Callable[[Problem], Tensor]) -> Tensor:
+    """Forward and backward; the loss."""
+    for leaf in problem.leaves:
+        leaf.grad = None
+    value = loss(problem)
+    value.backward()  # type: ignore[no-untyped-call]
+    return value.detach()
+
+
+def _with_gradients(problem: Problem, loss: Callable[[Problem], Tensor]) -> list[Tensor]:
+    """The loss and all gradients; that of transitions is 0 where sentences are one token long."""
+    value = _descend(problem, loss)
+    return [value, *(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in problem.leaves)]
+
+
+def _our_paths(problem: Problem) -> Tensor:
+    with torch.no_grad():
+        return crf.viterbi(problem.emissions, problem.lengths, *problem.tables)
+
+
+def _torchcrf_paths(problem: Problem) -> list[list[int]]:
+    with torch.no_grad():
+        paths: list[list[int]] = problem.layer.decode(problem.emissions, mask=problem.mask)
+    return paths
+
+
+def _our_marginals(problem: Problem) -> Tensor:
+    return crf.marginals(problem.emissions, problem.lengths, *problem.tables)
+
+
+def _floor(problem: Problem, *, products: int, exponentials: bool) -> Callable[[], None]:
+    """As many multiply-adds as the recursions take, without recursion (see the head of this file)."""
+    emissions = torch.rand(problem.tokens, len(problem.tables[0]))
+    side = int((products * emissions.numel() * emissions.shape[1]) ** (1 / 3))
+    side = max(1, side // VECTOR * VECTOR)
+    left, right = torch.rand(side, side), torch.rand(side, side)
+    product, exponential = torch.empty_like(left), torch.empty_like(emissions)
+
+    def work() -> None:
+        torch.mm(left, right, out=product)
+        if exponentials:
+            torch.exp(emissions, out=exponential)
+
+    return work
+
+
+def check(problem: Problem) -> None:
+    """See that all contenders give the same answers.
+
+    Raises:
+        WrongAnswerError: If they do not, saying in what.
+    """
+    ours, theirs = _with_gradients(problem, _our_loss), _with_gradients(problem, _torchcrf_loss)
+    names = ("loss", "gradient of emissions", "gradient of start", "gradient of transitions", "gradient of end")
+    for name, mine, other in zip(names, ours, theirs, strict=True):
+        _agree(name, mine, other)
+    longest = problem.emissions.shape[1]
+    best = torch.tensor([path + [0] * (longest - len(path)) for path in _torchcrf_paths(problem)])
+    _agree("scores of the best paths", _score(problem, _our_paths(problem)), _score(problem, best))
+    portable = crf_portable.marginals(
+        problem.emissions.double(), problem.lengths, *(table.double() for table in problem.tables)
+    )
+    _agree("marginals", _our_marginals(problem), portable)
+
+
+def _agree(what: str, ours: Tensor, theirs: Tensor) -> None:
+    error = float(((ours.double() - theirs.double()).abs() / theirs.double().abs().clamp(min=1)).max())
+    if not error <= TOLERANCE:
+        raise WrongAnswerError(
+            f"{what}: expected what the reference gives within {TOLERANCE}, got an error of {error:.2g}"
+        )
+
+
+@torch.no_grad()
+def _score(problem: Problem, paths: Tensor) -> Tensor:
+    """The score of each sentence's path (B,), in float64."""
+    start, transitions, end = (table.double() for table in problem.tables)
+    emitted = problem.emissions.double().gather(2, paths.unsqueeze(2)).squeeze(2)
+    moved = transitions[paths[:, :-1], paths[:, 1:]] * problem.mask[:, 1:]
+    last = paths.gather(1, problem.lengths.unsqueeze(1) - 1).squeeze(1)
+    return (emitted * problem.mask).sum(1) + moved.sum(1) + start[paths[:, 0]] + end[last]

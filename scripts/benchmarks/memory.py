@@ -1,0 +1,83 @@
+"""`benchmark.py memory`: resident memory while a large text is tagged, each run in a process of its own.
+
+    memory/tag_many/SIZE   Tagger.tag_many over the lines of a file
+    memory/command/SIZE    ner-lstm-crf tag --input FILE --output /dev/null
+
+Both at half the size and at all of it. `loaded_mb` is what a process holds once it has loaded the model and tagged one
+sentence in Python, `peak_mb` the most it ever held, `over_loaded_mb` the difference; `growth_mb` is how much higher the
+peak is than that at half the size: flat memory has none. The text is made, with half a million distinct words, and
+numbers that may never come again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.measure import Result, say
+from benchmarks.text import MadeText
+
+__all__ = ["parse_size", "run", "write_text"]
+
+UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+WAYS = ("tag_many", "command")
+_CHILD = Path(__file__).with_name("memory_child.py")
+
+
+def parse_size(text: str) -> int:
+    """`50MB` as bytes.
+
+    Raises:
+        ValueError: If it is no size.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?b?)", text.strip().lower())
+    unit = "" if found is None or found[2] in ("", "b") else found[2].rstrip("b") + "b"
+    if found is None or float(found[1]) * UNITS[unit] < 1:
+        raise ValueError(f"expected a size such as 50MB or 1GB, got {text!r}")
+    return int(float(found[1]) * UNITS[unit])
+
+
+def run(model: Path, size: int, *, types: int = 500_000) -> list[Result]:
+    """Tag text of half the size and of all of it, both ways.
+
+    Args:
+        model: Directory of the model.
+        size: Bytes of text.
+        types: Distinct words of the text.
+    """
+    results: list[Result] = []
+    peaks: dict[str, float] = {}  # at half the size
+    with TemporaryDirectory(prefix="benchmark-") as folder:
+        path = Path(folder) / "text.txt"
+        for part in (size // 2, size):
+            say(f"memory, {part:,} bytes")
+            write_text(path, part, types)
+            loaded = 0.0
+            for way in WAYS:
+                figures = _measure(way, model, path)
+                loaded = figures.setdefault("loaded_mb", loaded)  # the command cannot tell its own
+                peak = figures["peak_mb"]
+                figures["over_loaded_mb"] = peak - loaded
+                if way in peaks:
+                    figures["growth_mb"] = peak - peaks[way]
+                peaks.setdefault(way, peak)
+                results.append(Result(f"memory/{way}/{part / 10**6:g}MB", extra=figures))
+    return results
+
+
+def write_text(path: Path, size: int, types: int) -> None:
+    """Write so many bytes of made text."""
+    made = MadeText(2, types=types)
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in made.lines(size))
+
+
+def _measure(way: str, model: Path, text: Path) -> dict[str, float]:
+    command = [sys.executable, "-P", str(_CHILD), way, str(model), str(text)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures

@@ -1,0 +1,125 @@
+"""What is trained on and tagged: a real corpus where there is one, else text made to the same statistics.
+
+The statistics are those of the English Web Treebank (uner-en_ewt): lengths of sentences are about log-normal, words
+follow Zipf's law, 3.5% of the tokens begin an entity of 1.5 tokens on average. Every random number comes from a seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ner_lstm_crf.data.annotation import Sentence, Span
+from ner_lstm_crf.data.columns import ColumnOptions
+from ner_lstm_crf.data.conll import ColumnFile
+from ner_lstm_crf.data.labels import LabelMap
+
+__all__ = ["Corpus", "MadeText", "read_corpus"]
+
+LABELS = "PER,LOC,ORG"
+_TEXT = "# text = "
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Sentences to learn from, sentences to tag, and the running text of these.
+
+    Attributes:
+        name: Where they come from.
+        train: To learn from.
+        test: To tag.
+        texts: The text of each of `test`.
+    """
+
+    name: str
+    train: Sequence[Sentence]
+    test: Sequence[Sentence]
+    texts: Sequence[str]
+
+
+def read_corpus(folder: Path | None, *, train: int = 12_500, test: int = 4_000, seed: int = 1) -> Corpus:
+    """The corpus in the folder (`train.iob2`; dev and test are what is tagged), else a made one of the sizes given."""
+    if folder is None or not (folder / "train.iob2").is_file():
+        made = MadeText(seed)
+        learnt, tagged = list(made.sentences(train)), list(made.sentences(test))
+        return Corpus("made text", learnt, tagged, [" ".join(sentence.words) for sentence in tagged])
+    learnt = [sentence for _, sentence in _with_texts(folder / "train.iob2")]
+    pairs = [pair for part in ("test", "dev") for pair in _with_texts(folder / f"{part}.iob2")]
+    return Corpus(folder.name, learnt, [sentence for _, sentence in pairs], [text for text, _ in pairs])
+
+
+def _with_texts(path: Path) -> Iterator[tuple[str, Sentence]]:
+    """The sentences of a column file, each with its `# text` or else its tokens between spaces."""
+    for block, sentence in ColumnFile(path, ColumnOptions(labels=LabelMap.parse(LABELS))).read():
+        if sentence is not None and sentence.tokens:
+            texts = [line.removeprefix(_TEXT).strip() for line in block.comments() if line.startswith(_TEXT)]
+            yield (texts[0] if texts else " ".join(sentence.words)), sentence
+
+
+class MadeText:
+    """An endless text of made words.
+
+    Args:
+        seed: Of all random numbers; the same seed gives the same text.
+        types: Distinct words.
+    """
+
+    def __init__(self, seed: int = 1, *, types: int = 30_000) -> None:
+        self._random = np.random.default_rng(seed)
+        self.words = _spell(types, self._random)
+        rank = np.arange(types)
+        weights = (rank + 2.0) ** -1.08
+        self._below = np.cumsum(weights) / weights.sum()
+
+    def sentences(self, count: int) -> Iterator[Sentence]:
+        """So many sentences, with entities."""
+        for length in self._lengths(count):
+            words, spans = self._drawn(length), []
+            place = 0
+            while place < length:
+                if self._random.random() < 0.036:
+                    size = min(int(self._random.geometric(0.67)), length - place)
+                    label = ("PER", "LOC", "ORG")[self._random.choice(3, p=(0.41, 0.38, 0.21))]
+                    spans.append(Span(place, place + size, label))
+                    words[place : place + size] = [word.title() for word in words[place : place + size]]
+                    place += size
+                place += 1
+            yield Sentence.from_words(words, spans)
+
+    def lines(self, size: int) -> Iterator[str]:
+        """Lines of one to five sentences, `size` bytes in all (line ends counted), the last line cut short."""
+        left = size
+        while left > 0:
+            parts = [" ".join(self._drawn(length)).capitalize() + "." for length in self._lengths(1000)]
+            place = 0
+            while left > 0 and place < len(parts):
+                some = int(self._random.integers(1, 6))
+                line = " ".join(parts[place : place + some])[: max(left - 1, 1)]
+                place += some
+                left -= len(line) + 1
+                yield line
+
+    def _lengths(self, count: int) -> list[int]:
+        drawn = np.ceil(self._random.lognormal(2.35, 0.9, count))
+        return [int(length) for length in np.clip(drawn, 1, 160)]
+
+    def _drawn(self, count: int) -> list[str]:
+        """Words by their frequency, and now and then a number that may never come again."""
+        places = np.searchsorted(self._below, self._random.random(count))
+        words = [self.words[place] for place in places.tolist()]
+        for place in np.flatnonzero(self._random.random(count) < 0.01).tolist():
+            words[place] = str(self._random.integers(1, 10**6))
+        return words
+
+
+def _spell(types: int, random: np.random.Generator) -> list[str]:
+    """Distinct words of letters a to z, the frequent ones short."""
+    letters = np.array(list("etaoinshrdlucmfwypvbgkjqxz"))
+    words: dict[str, None] = {}
+    while len(words) < types:
+        length = 1 + int(1.3 * np.log10(len(words) + 2)) + int(random.integers(0, 3))
+        words["".join(letters[np.minimum(random.geometric(0.13, length) - 1, 25)])] = None
+    return list(words)

@@ -1,0 +1,135 @@
+"""`benchmark.py train`: an epoch over the first sentences of the training data, with the preset `fast`.
+
+    train/1-thread, train/2-threads
+
+The vocabulary and the table of words are those of the whole training data. The baseline is `handrolled.HandRolled`
+of the same size. The floor is the bare LSTM, forward and backward, on batches cut as the trainer cuts them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.floor import BareLstm
+from benchmarks.handrolled import HandRolled
+from benchmarks.measure import Result, WrongAnswerError, interleave, say
+from benchmarks.text import Corpus
+from ner_lstm_crf.config import Config, TrainingConfig
+from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.features.batching import shuffled_batches
+from ner_lstm_crf.features.vectors import Vectors, read_vectors
+from ner_lstm_crf.tasks.assembly import Assembly, assemble
+from ner_lstm_crf.tasks.checkpoint import save_assembly
+from ner_lstm_crf.tasks.training import Trainer
+
+__all__ = ["Prepared", "named", "prepare", "run", "training_shapes", "write_model"]
+
+VECTORS_LIMIT = 400_000  # as the command line reads
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is trained on, and how.
+
+    Attributes:
+        corpus: The corpus.
+        vectors: Pretrained vectors; None for random ones.
+        config: The model and its training; its `word_size` is that of the vectors.
+    """
+
+    corpus: Corpus
+    vectors: Vectors | None
+    config: Config
+
+
+def prepare(corpus: Corpus, vectors: Path | None, config: Config) -> Prepared:
+    """Read the vectors, if the file is there."""
+    if vectors is None or not vectors.is_file():
+        return Prepared(corpus, None, config)
+    read = read_vectors(vectors, limit=VECTORS_LIMIT)
+    return Prepared(corpus, read, replace(config, model=replace(config.model, word_size=read.size)))
+
+
+def run(prepared: Prepared, sentences: int, repeats: int, threads: Sequence[int]) -> list[Result]:
+    """Time one epoch over so many sentences, for each number of threads.
+
+    Raises:
+        WrongAnswerError: If a loss is no number.
+    """
+    chosen = prepared.corpus.train[:sentences]
+    tokens = sum(len(sentence.tokens) for sentence in chosen)
+    results = []
+    for count in threads:
+        say(f"train, {len(chosen):,} sentences, {named(count)}")
+        torch.set_num_threads(count)
+        contenders = {
+            "ours": _our_epochs(prepared, chosen, repeats),
+            "baseline": _baseline_epochs(prepared, chosen),
+            "floor": BareLstm(prepared.config.model, training_shapes(chosen, prepared.config.training)).train,
+        }
+        samples = interleave(contenders, repeats, least_seconds=0)
+        results.append(Result.of(f"train/{named(count)}", samples, threads=count, tokens=tokens))
+    return results
+
+
+def named(threads: int) -> str:
+    """`1-thread`, `2-threads`."""
+    return f"{threads}-thread{'s' if threads > 1 else ''}"
+
+
+def training_shapes(sentences: Sequence[Sentence], config: TrainingConfig) -> list[tuple[int, int]]:
+    """The batches of an epoch of training: sentences and longest length of each."""
+    lengths = [len(sentence.tokens) for sentence in sentences]
+    random = np.random.default_rng([config.seed, 1])
+    batches = shuffled_batches(lengths, random, sentences=config.batch_sentences, tokens=config.batch_tokens)
+    return [(len(batch), max(lengths[number] for number in batch)) for batch in batches]
+
+
+def _our_epochs(prepared: Prepared, sentences: Sequence[Sentence], repeats: int) -> Callable[[], None]:
+    """The next epoch, at each call."""
+    assembly = _assembly(prepared)
+    encoded = [assembly.featurizer.encode_gold(sentence) for sentence in sentences]
+    # One epoch for each sample and a few to warm up.
+    config = replace(prepared.config.training, epochs=repeats + 3, least_steps=0)
+    epochs = Trainer(assembly, encoded, None, config).run()
+
+    def epoch() -> None:
+        loss = next(epochs).loss
+        if not math.isfinite(loss):
+            raise WrongAnswerError(f"training: expected a finite loss, got {loss}")
+
+    return epoch
+
+
+def _baseline_epochs(prepared: Prepared, sentences: Sequence[Sentence]) -> Callable[[], None]:
+    corpus = prepared.corpus
+    also = (token.text for sentence in corpus.test for token in sentence.tokens)
+    baseline = HandRolled(corpus.train, prepared.config.model, prepared.vectors, also)
+
+    def epoch() -> None:
+        loss = baseline.train_epoch(sentences)
+        if not math.isfinite(loss):
+            raise WrongAnswerError(f"baseline's training: expected a finite loss, got {loss}")
+
+    return epoch
+
+
+def write_model(prepared: Prepared, sentences: int, directory: Path) -> None:
+    """Train a model that finds some entities and save it: two epochs over so many sentences, but all their words."""
+    assembly = _assembly(prepared)
+    encoded = [assembly.featurizer.encode_gold(sentence) for sentence in prepared.corpus.train[:sentences]]
+    trainer = Trainer(assembly, encoded, None, replace(prepared.config.training, epochs=2, least_steps=0))
+    for _ in trainer.run():
+        pass
+    with trainer.average.applied():
+        save_assembly(assembly, directory)
+
+
+def _assembly(prepared: Prepared) -> Assembly:
+    return assemble(prepared.corpus.train, prepared.config.model, vectors=prepared.vectors)
