@@ -39,11 +39,13 @@ def build(root: Path) -> list[Path]:
         RuntimeError: If the compiler fails.
     """
     command = compiler() or [sys.executable, "-m", "ziglang", "cc"]
+    folder = root / KERNELS / "built"
+    folder.mkdir(exist_ok=True)
     jobs = []
     for source in sorted((root / KERNELS).glob("*.c")):
         for bits in (32, 64):
             for level, flags in {**(LEVELS if IS_X86 else {}), "generic": ()}.items():
-                target = source.with_name(f"{source.stem}-{bits}-{level}.so")
+                target = folder / f"{source.stem}-{bits}-{level}.so"
                 call = [*command, *FLAGS, *flags, *_openmp(command), f"-DREAL_BITS={bits}", str(source)]
                 jobs.append((target, [*call, "-o", f"{target}.part", "-lm"]))
     running = [

@@ -6,21 +6,20 @@ nothing is copied, padded positions are not visited, and the two halves of a bat
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ner_lstm_crf.model.kernels import kernel
+from ner_lstm_crf.model.kernels import available, kernel
 
 __all__ = ["log_likelihood", "marginals", "serves", "viterbi"]
 
 
 def serves(emissions: Tensor) -> bool:
     """Whether these emissions can be worked on here: on the CPU, float32 or float64, kernels compiled."""
-    return emissions.device.type == "cpu" and kernel("crf", emissions.dtype) is not None
+    return emissions.device.type == "cpu" and available(emissions.dtype)
 
 
 def log_likelihood(
@@ -94,19 +93,14 @@ def _arguments(
     return (where[0], sentence_stride, token_stride, *where[1:], *emissions.shape, torch.get_num_threads()), held
 
 
-_SIGNATURES: dict[str, int] = {"crf_marginals": 12, "crf_viterbi": 12, "crf_log_likelihood": 16, "crf_gradient": 12}
-_FUNCTIONS: dict[tuple[str, torch.dtype], Any] = {}
-
-
 def _call(name: str, like: Tensor, *arguments: int) -> None:
-    """Call a kernel; all its arguments are addresses and numbers of 64 bits, only the number of threads is an int.
+    """Call a kernel.
 
     Raises:
         ValueError: If a length or a tag is out of range.
         MemoryError: If there is none left.
     """
-    function = _FUNCTIONS.get((name, like.dtype)) or _function(name, like.dtype)
-    failure = function(*arguments)
+    failure = kernel(name, like.dtype)(*arguments)
     if failure == 0:
         return
     tokens, count = like.shape[1:]
@@ -115,13 +109,3 @@ def _call(name: str, like: Tensor, *arguments: int) -> None:
     if failure == 2:
         raise ValueError(f"expected tags from 0 to {count - 1}, got one out of range")
     raise MemoryError(f"{name}: no memory for emissions of shape {tuple(like.shape)}")
-
-
-def _function(name: str, dtype: torch.dtype) -> Any:
-    library = kernel("crf", dtype)
-    if library is None:
-        raise ValueError(f"expected emissions that `serves` accepts, got {dtype}")
-    function = library[name]
-    function.argtypes = [ctypes.c_int64] * _SIGNATURES[name]
-    function.restype = ctypes.c_int
-    return _FUNCTIONS.setdefault((name, dtype), function)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,25 +18,49 @@ __all__ = ["available", "kernel"]
 
 _LEVELS = {"AVX512": ("x86-64-v4", "x86-64-v3"), "AVX2": ("x86-64-v3",)}
 _BITS = {torch.float32: 32, torch.float64: 64}
+_FUNCTIONS: dict[tuple[str, torch.dtype], Any] = {}
+_KERNELS = {  # which file each function is in, and how many arguments it takes: addresses and numbers of 64 bits
+    "crf_marginals": ("crf", 12),
+    "crf_viterbi": ("crf", 12),
+    "crf_log_likelihood": ("crf", 16),
+    "crf_gradient": ("crf", 12),
+    "char_cnn_forward": ("char_cnn", 9),
+    "char_cnn_backward": ("char_cnn", 9),
+}
 
 
-def kernel(name: str, dtype: torch.dtype) -> ctypes.CDLL | None:
-    """The library of a kernel for tensors of `dtype`, for this processor; None where there is none."""
-    return _load(name, dtype)
+def available(dtype: torch.dtype = torch.float32) -> bool:
+    """Whether the kernels were compiled for this machine and serve tensors of `dtype`."""
+    return _load("crf", dtype) is not None
 
 
-def available() -> bool:
-    """Whether the kernels were compiled for this machine."""
-    return _load("crf", torch.float32) is not None
+def kernel(name: str, dtype: torch.dtype) -> Any:
+    """The function `name` for tensors of `dtype`, for this processor.
+
+    Raises:
+        ValueError: If there is none; see `available`.
+    """
+    return _FUNCTIONS.get((name, dtype)) or _function(name, dtype)
+
+
+def _function(name: str, dtype: torch.dtype) -> Any:
+    file, arguments = _KERNELS[name]
+    library = _load(file, dtype)
+    if library is None:
+        raise ValueError(f"expected float32 or float64 and a machine that has the kernels, got {dtype}")
+    function = library[name]
+    function.argtypes = [ctypes.c_int64] * arguments
+    function.restype = ctypes.c_int
+    return _FUNCTIONS.setdefault((name, dtype), function)
 
 
 @cache
-def _load(name: str, dtype: torch.dtype) -> ctypes.CDLL | None:
+def _load(file: str, dtype: torch.dtype) -> ctypes.CDLL | None:
     if dtype not in _BITS:
         return None
-    folder = Path(__file__).parent
+    folder = Path(__file__).parent / "built"
     for level in (*_LEVELS.get(torch.backends.cpu.get_cpu_capability(), ()), "generic"):
-        path = folder / f"{name}-{_BITS[dtype]}-{level}.so"
+        path = folder / f"{file}-{_BITS[dtype]}-{level}.so"
         if path.is_file():
             try:
                 # torch is imported by now, and its OpenMP with it: the library shares its threads.
