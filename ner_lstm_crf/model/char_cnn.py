@@ -59,10 +59,11 @@ class CharCnn(nn.Module):
         """What a filter says of a character at one of its places depends on nothing else, so it is looked up."""
         maxima = []
         for convolution in self.convolutions:
-            places = convolution.weight.permute(1, 2, 0)  # (D, width, F)
+            weight, bias = convolution.get_parameter("weight"), convolution.get_parameter("bias")
+            places = weight.permute(1, 2, 0)  # (D, width, F)
             table = self.embedding.weight @ places.flatten(1)  # (characters, width * F)
-            best = _Maxima.apply(table, characters, lengths, self.gap, convolution.kernel_size[0])  # type: ignore[no-untyped-call]
-            maxima.append(best + convolution.bias)
+            best = _Maxima.apply(table, characters, lengths, self.gap, weight.shape[2])  # type: ignore[no-untyped-call]
+            maxima.append(best + bias)
         return torch.cat(maxima, dim=1)
 
     def _from_convolutions(self, characters: Tensor, lengths: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ class VariationalDropout(nn.Module):
     """Drops whole features: one mask per sentence, the same at each token (Gal and Ghahramani 2016).
 
     Args:
-        rate: Share of features dropped; the others are scaled by 1 / (1 - rate).
+        rate: Share of features dropped, rounded to 1/256; the others are scaled to the same mean.
     """
 
     def __init__(self, rate: float) -> None:
@@ -23,9 +23,8 @@ class VariationalDropout(nn.Module):
         """`values` (B, T, D) in evaluation, and with some features set to zero in training."""
         if not self.training or self.rate == 0:
             return values
-        keep = 1 - self.rate
-        mask = values.new_empty(values.shape[0], 1, values.shape[2]).bernoulli_(keep).div_(keep)
-        return values * mask
+        mask = values.new_ones(values.shape[0], 1, values.shape[2])
+        return values * dropped_weights(mask, self.rate)
 
     def extra_repr(self) -> str:
         """The rate, for `print(network)`."""

@@ -24,6 +24,9 @@ class WordEmbedding(nn.Module):
     Args:
         trained: Vectors of the padding, the unknown word and the words that are trained (V, D).
         reserve: Vectors of the rows after these (R, D); R may be 0. `build_words` says which word is in which block.
+
+    Attributes:
+        sparse_gradient: Whether the gradient of the trained block has the rows of the batch alone.
     """
 
     reserve: Tensor
@@ -31,19 +34,25 @@ class WordEmbedding(nn.Module):
     def __init__(self, trained: Tensor, reserve: Tensor) -> None:
         super().__init__()
         self.trained = nn.Parameter(trained)
+        self.sparse_gradient = False
         half = reserve.half()
         self.register_buffer("reserve", half if bool(half.isfinite().all()) else reserve)
         self.size = trained.shape[1]
 
     def forward(self, words: Tensor) -> Tensor:
         """The vectors of word ids (W,): (W, D)."""
+        rows = self.trained_rows(words)
+        vectors = nn.functional.embedding(rows, self.trained, sparse=self.sparse_gradient)
         size = len(self.trained)
         known = words < size
-        vectors = nn.functional.embedding(words.where(known, UNKNOWN), self.trained)
         if not len(self.reserve) or bool(known.all()):
             return vectors
         kept = self.reserve[(words - size).clamp(min=0)].to(vectors.dtype)
         return torch.where(known.unsqueeze(1), vectors, kept)
+
+    def trained_rows(self, words: Tensor) -> Tensor:
+        """The rows of the trained block that are read for these words (W,), that of the unknown one for the reserve."""
+        return words.where(words < len(self.trained), UNKNOWN)
 
 
 class ContextualInput(nn.Module):
@@ -133,8 +142,9 @@ class TokenEmbedding(nn.Module):
         return torch.cat(parts, dim=1)
 
     def _words(self, batch: Batch) -> Tensor:
-        vectors = nn.functional.embedding(batch.tokens, self.word(batch.words))  # (B, T, D)
-        if not self.training or self.word_dropout == 0:
-            return vectors
-        dropped = torch.rand(*batch.tokens.shape, 1, device=vectors.device) < self.word_dropout
-        return torch.where(dropped, self.word.trained[UNKNOWN], vectors)
+        words, tokens = batch.words, batch.tokens
+        if self.training and self.word_dropout:  # the unknown word is one more word of the batch
+            dropped = torch.rand(tokens.shape, device=tokens.device) < self.word_dropout
+            tokens = tokens.masked_fill(dropped, len(words))
+            words = torch.cat([words, words.new_tensor([UNKNOWN])])
+        return nn.functional.embedding(tokens, self.word(words))  # (B, T, D)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from ner_lstm_crf.model.dropout import VariationalDropout, dropped_weights
+from ner_lstm_crf.model.workers import both
 
 __all__ = ["BiLstm"]
 
@@ -23,6 +28,10 @@ class BiLstm(nn.Module):
         layers: Number of layers; each reads both directions of the one below.
         dropouts: Rates of the variational dropout on the input of the first layer, of the dropped hidden-to-hidden
             weights (Merity et al. 2018) and of the variational dropout on the output of each layer.
+
+    Attributes:
+        side_by_side: Whether the two directions run at once, each on a core of its own, forward and backward. Torch
+            shares every step between the cores in its place, and waits for the slower one at each.
     """
 
     def __init__(
@@ -36,6 +45,7 @@ class BiLstm(nn.Module):
         self.backwards = nn.ModuleList(_Lstm(size, hidden_size, recurrent_rate) for size in sizes)
         self.output_dropout = VariationalDropout(output_rate)
         self.size = 2 * hidden_size
+        self.side_by_side = False
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         """The context of each token.
@@ -47,13 +57,20 @@ class BiLstm(nn.Module):
         Returns:
             (B, T, 2 H), undefined beyond the lengths.
         """
-        order = reversal(lengths, values.shape[1]).unsqueeze(-1)  # (B, T, 1)
+        order = reversal(lengths, values.shape[1])  # (B, T)
         values = self.input_dropout(values)
         for ahead, back in zip(self.forwards, self.backwards, strict=True):
-            reverse = values.gather(1, order.expand_as(values))
-            there, here = ahead(values), back(reverse)
-            values = self.output_dropout(torch.cat([there, here.gather(1, order.expand_as(here))], dim=-1))
+            there, here = self._directions(ahead, back, values, _Reordered.apply(values, order))  # type: ignore[no-untyped-call]
+            values = self.output_dropout(torch.cat([there, _Reordered.apply(here, order)], dim=-1))  # type: ignore[no-untyped-call]
         return values
+
+    def _directions(self, ahead: nn.Module, back: nn.Module, values: Tensor, reverse: Tensor) -> tuple[Tensor, Tensor]:
+        """Both directions of one layer, each (B, T, H)."""
+        if not self.side_by_side:
+            return ahead(values), back(reverse)
+        weights = (*ahead.weights(), *back.weights())  # type: ignore[operator]
+        there, here = _SideBySide.apply(values, reverse, *weights)  # type: ignore[no-untyped-call]
+        return there, here
 
 
 class _Lstm(nn.Module):
@@ -77,12 +94,68 @@ class _Lstm(nn.Module):
             hidden_bias.zero_()
             input_bias[hidden : 2 * hidden] = 1  # torch orders the gates input, forget, cell, output
 
+    def weights(self) -> list[Tensor]:
+        """The weights from the input and from the hidden state, and their biases; some dropped in training."""
+        weights: list[Tensor] = list(self.lstm.parameters())
+        if self.training and self.recurrent_rate:
+            weights[1] = dropped_weights(weights[1], self.recurrent_rate)
+        return weights
+
     def forward(self, values: Tensor) -> Tensor:
         """(B, T, D) to (B, T, H)."""
-        if not self.training or self.recurrent_rate == 0:
-            return self.lstm(values)[0]  # type: ignore[no-any-return]
-        weight = dropped_weights(self.lstm.get_parameter("weight_hh_l0"), self.recurrent_rate)
-        return torch.func.functional_call(self.lstm, {"weight_hh_l0": weight}, (values,))[0]  # type: ignore[no-any-return]
+        return _run(values, *self.weights())
+
+
+def _run(values: Tensor, *weights: Tensor) -> Tensor:
+    """One direction of one layer, from (B, T, D) to (B, T, H)."""
+    zeros = values.new_zeros(1, len(values), weights[1].shape[1])
+    state, bidirectional, batch_first = (zeros, zeros), False, True
+    output: Tensor = torch.lstm(values, state, weights, True, 1, 0.0, False, bidirectional, batch_first)[0]
+    return output
+
+
+class _SideBySide(torch.autograd.Function):
+    """Two directions at once, each on one core, forward and backward; autograd by itself uses one thread."""
+
+    @staticmethod
+    def forward(ctx: Any, ahead: Tensor, back: Tensor, *weights: Tensor) -> tuple[Tensor, Tensor]:
+        half = len(weights) // 2
+        sides = (ahead, *weights[:half]), (back, *weights[half:])
+        ctx.graphs = both(*(partial(_with_graph, *side) for side in sides))
+        return ctx.graphs[0][-1].detach(), ctx.graphs[1][-1].detach()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+        sides = zip(ctx.graphs, gradients, strict=True)
+        ahead, back = both(*(partial(torch.autograd.grad, graph[-1], graph[:-1], given) for graph, given in sides))
+        return ahead[0], back[0], *ahead[1:], *back[1:]
+
+
+@torch.enable_grad()
+def _with_graph(*inputs: Tensor) -> list[Tensor]:
+    """The leaves of a graph of its own, and what `_run` makes of them."""
+    leaves = [tensor.detach().requires_grad_() for tensor in inputs]
+    return [*leaves, _run(*leaves)]
+
+
+class _Reordered(torch.autograd.Function):
+    """Tokens in another order that is its own inverse: values (B, T, D), order (B, T).
+
+    As `gather` along the tokens, but by whole rows, and its gradient is no scattered sum.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, order: Tensor) -> Tensor:
+        batch, tokens, size = values.shape
+        starts = torch.arange(0, batch * tokens, tokens, device=order.device).unsqueeze(1)
+        ctx.rows = (order + starts).flatten()
+        return values.reshape(-1, size).index_select(0, ctx.rows).view(batch, tokens, size)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient.reshape(-1, gradient.shape[2]).index_select(0, ctx.rows).view_as(gradient), None
 
 
 def reversal(lengths: Tensor, longest: int) -> Tensor:

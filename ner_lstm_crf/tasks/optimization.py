@@ -2,35 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 
 from ner_lstm_crf.config import TrainingConfig
 from ner_lstm_crf.model.network import Network
+from ner_lstm_crf.tasks.word_rows import WordRows
 
-__all__ = ["AveragedWeights", "learning_rate_factor", "make_optimizer", "set_learning_rate"]
+__all__ = ["AveragedWeights", "clip_gradients", "learning_rate_factor", "make_optimizer", "set_learning_rate"]
 
 
-def make_optimizer(network: Network, config: TrainingConfig) -> Optimizer:
-    """The optimizer of `config`, with a learning rate of its own for a fine-tuned transformer."""
-    contextual = network.embedding.contextual
+def make_optimizer(network: Network, config: TrainingConfig) -> tuple[Optimizer, WordRows | None]:
+    """The optimizer of `config`, with a learning rate of its own for a fine-tuned transformer.
+
+    Returns:
+        The optimizer, and with AdamW that of the word vectors, which the first then leaves out.
+    """
+    contextual, word = network.embedding.contextual, network.embedding.word
     slow = (
         [] if contextual is None else [weight for weight in contextual.transformer.parameters() if weight.requires_grad]
     )
-    theirs = {id(weight) for weight in slow}
-    fast = [weight for weight in network.parameters() if weight.requires_grad and id(weight) not in theirs]
+    word.sparse_gradient = config.optimizer == "adamw"
+    apart = {id(weight) for weight in slow} | ({id(word.trained)} if word.sparse_gradient else set())
+    fast = [weight for weight in network.parameters() if weight.requires_grad and id(weight) not in apart]
     groups: list[dict[str, object]] = [{"params": fast, "peak": config.learning_rate}]
     if slow:
         groups.append({"params": slow, "peak": config.transformer_learning_rate})
     if config.optimizer == "sgd":
-        return SGD(
-            groups, lr=config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay, fused=True
-        )
-    return AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+        momentum, decay = config.momentum, config.weight_decay
+        return SGD(groups, lr=config.learning_rate, momentum=momentum, weight_decay=decay, fused=True), None
+    optimizer = AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+    return optimizer, WordRows(word.trained, config.weight_decay)
+
+
+def clip_gradients(gradients: list[Tensor], largest: float) -> None:
+    """Scale gradients in place so that their common norm is at most `largest` (Pascanu, Mikolov and Bengio 2013)."""
+    norm = torch.stack(torch._foreach_norm(gradients)).norm()
+    torch._foreach_mul_(gradients, torch.clamp(largest / (norm + 1e-6), max=1.0))
 
 
 def learning_rate_factor(step: int, steps: int, steps_per_epoch: int, config: TrainingConfig) -> float:
@@ -62,33 +74,45 @@ class AveragedWeights:
     The decay grows from 0 to `decay` over the first steps, so that the first weights, which know nothing, fade fast.
 
     Args:
-        module: Whose trained weights are averaged.
+        weights: What is averaged.
         decay: Share of the average that a step keeps; 0 makes the average the weights themselves.
+        rows: Word vectors, which are averaged where they are trained; None if they are among the weights.
     """
 
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        self.decay, self.steps = decay, 0
-        self._weights = [weight for weight in module.parameters() if weight.requires_grad]
+    def __init__(self, weights: Sequence[Tensor], decay: float, rows: WordRows | None = None) -> None:
+        self.decay, self.steps, self.rows = decay, 0, rows
+        self._weights = list(weights)
         self.average = [weight.detach().clone() for weight in self._weights] if decay else []
+
+    def next_kept(self) -> float:
+        """What the average keeps of itself at the next step."""
+        return min(self.decay, (2 + self.steps) / (11 + self.steps))
 
     def update(self) -> None:
         """Take the weights after one more step into the average."""
         if self.decay:
-            self.steps += 1
-            decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-            torch._foreach_lerp_(self.average, [weight.detach() for weight in self._weights], 1 - decay)
+            kept = self.next_kept()
+            torch._foreach_lerp_(self.average, [weight.detach() for weight in self._weights], 1 - kept)
+        self.steps += 1
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Within this context the module has the averaged weights; after it, its own again."""
-        own = [weight.detach().clone() for weight in self._weights] if self.decay else []
-        self._assign(self.average)
+        if self.rows is not None:
+            self.rows.catch_up()
+        weights, averages = list(self._weights), list(self.average)
+        if self.decay and self.rows is not None:
+            weights.append(self.rows.weight)
+            averages.append(self.rows.average)
+        own = [weight.detach().clone() for weight in weights] if self.decay else []
+        _assign(weights, averages)
         try:
             yield
         finally:
-            self._assign(own)
+            _assign(weights, own)
 
-    def _assign(self, values: list[Tensor]) -> None:
-        with torch.no_grad():
-            for weight, value in zip(self._weights, values, strict=False):
-                weight.copy_(value)
+
+def _assign(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    with torch.no_grad():
+        for weight, value in zip(weights, values, strict=False):
+            weight.copy_(value)

@@ -21,10 +21,10 @@ from ner_lstm_crf.features.flat import FlatSentences
 from ner_lstm_crf.features.forms import FormTable, Ids
 from ner_lstm_crf.features.spans import SpanReader
 from ner_lstm_crf.model.form_network import FormNetwork
+from ner_lstm_crf.model.workers import Deferred, Job, Workers, one_thread
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.assembly import Assembly
 from ner_lstm_crf.tasks.form_vectors import FormVectors
-from ner_lstm_crf.tasks.workers import Deferred, Job, Workers, one_thread
 
 __all__ = ["Predictor", "Window", "predict", "predict_tags", "windows"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from math import ceil
 from typing import Any
@@ -17,10 +18,18 @@ from ner_lstm_crf.config import TrainingConfig
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.features.batch import Encoded
 from ner_lstm_crf.features.batching import shuffled_batches
+from ner_lstm_crf.features.vocabulary import UNKNOWN
+from ner_lstm_crf.model.workers import one_thread
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.assembly import Assembly
 from ner_lstm_crf.tasks.evaluation import Evaluation, evaluate_decoded
-from ner_lstm_crf.tasks.optimization import AveragedWeights, learning_rate_factor, make_optimizer, set_learning_rate
+from ner_lstm_crf.tasks.optimization import (
+    AveragedWeights,
+    clip_gradients,
+    learning_rate_factor,
+    make_optimizer,
+    set_learning_rate,
+)
 from ner_lstm_crf.tasks.prediction import predict
 
 # A corpus of a few sentences is not passed over for ever to make up the least number of steps.
@@ -95,8 +104,9 @@ class Trainer:
         if not sentences:
             raise ValueError("expected at least one training sentence, got none")
         self.assembly, self.sentences, self.dev, self.config = assembly, sentences, dev, config
-        self.optimizer = make_optimizer(assembly.network, config)
-        self.average = AveragedWeights(assembly.network, config.ema_decay)
+        self.optimizer, self.rows = make_optimizer(assembly.network, config)
+        self._weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
+        self.average = AveragedWeights(self._weights, config.ema_decay, self.rows)
         self.epoch, self.best_epoch, self.best_f1 = 0, 0, -1.0
         self._lengths = [len(sentence) for sentence in sentences]
         # Batches are drawn anew in each epoch, so their number may vary by a few; the schedule needs one number.
@@ -155,7 +165,7 @@ class Trainer:
         network, steps = self.assembly.network, self.epochs * self._steps_per_epoch
         network.train()
         total = torch.zeros((), dtype=torch.float64)
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), self._cores():
             torch.manual_seed(_mixed(self.config.seed, self.epoch))
             for number, batch in enumerate(batches):
                 step = min((self.epoch - 1) * self._steps_per_epoch + number, steps - 1)
@@ -165,19 +175,49 @@ class Trainer:
                 progress(number + 1, len(batches))
         return total.item() / sum(self._lengths)
 
+    @contextmanager
+    def _cores(self) -> Iterator[None]:
+        """Let each direction of the encoder have a core; what else there is to do is too little to be shared.
+
+        A transformer that is trained is not: it keeps all the threads of torch.
+        """
+        network = self.assembly.network
+        contextual = network.embedding.contextual
+        if torch.get_num_threads() == 1 or (contextual is not None and contextual.transformer.fine_tune):
+            yield
+            return
+        network.encoder.side_by_side = True
+        try:
+            with one_thread():
+                yield
+        finally:
+            network.encoder.side_by_side = False
+
     def _step(self, sentences: Sequence[Encoded]) -> Tensor:
         """One step of the optimizer; returns the summed loss of the batch."""
         network, config = self.assembly.network, self.config
         batch = self.assembly.featurizer.collate(sentences)
+        if self.rows is not None:
+            read = network.embedding.word.trained_rows(batch.words)
+            self.rows.catch_up(torch.unique(torch.cat([read, read.new_tensor([UNKNOWN])])))
         summed = network.loss(batch).sum()
         divisors = {"token": sum(len(sentence) for sentence in sentences), "sentence": len(sentences), "sum": 1}
         (summed / divisors[config.reduction]).backward()  # type: ignore[no-untyped-call]
-        if config.clip_norm:
-            torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
+        self._update()
+        return summed.detach()
+
+    def _update(self) -> None:
+        """Move the weights along their gradients, which are used up."""
+        gradients = [weight.grad for weight in self._weights if weight.grad is not None]
+        touched = self.rows.gradient() if self.rows is not None else None
+        if self.config.clip_norm:
+            clip_gradients([*gradients, *((touched[1],) if touched else ())], self.config.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        if self.rows is not None and touched is not None:
+            self.rows.step(*touched, self.optimizer.param_groups[0]["lr"], self.average.next_kept())
+            self.rows.weight.grad = None
         self.average.update()
-        return summed.detach()
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """All that `restore` needs to go on after the last epoch: tensors by name, and numbers."""
@@ -185,11 +225,14 @@ class Trainer:
         tensors |= {f"average.{number}": weight for number, weight in enumerate(self.average.average)}
         for weight, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{weight}.{name}": value for name, value in values.items() if value is not None}
+        rows, row_numbers = self.rows.state() if self.rows is not None else ({}, {})
+        tensors |= {f"rows.{name}": tensor for name, tensor in rows.items()}
         numbers = {
             "epoch": self.epoch,
             "best_epoch": self.best_epoch,
             "best_f1": self.best_f1,
             "average_steps": self.average.steps,
+            "rows": row_numbers,
         }
         return {name: tensor.detach() for name, tensor in tensors.items()}, numbers
 
@@ -213,11 +256,14 @@ class Trainer:
         self.optimizer.load_state_dict(optimizer)
         self.epoch, self.best_epoch = numbers["epoch"], numbers["best_epoch"]
         self.best_f1, self.average.steps = numbers["best_f1"], numbers["average_steps"]
+        if self.rows is not None:
+            rows = {name.removeprefix("rows."): tensor for name, tensor in tensors.items() if name.startswith("rows.")}
+            self.rows.restore(rows, numbers["rows"])
 
     def _check_state(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         own_tensors, own_numbers = self.state()
         shapes = {name: tensor.shape for name, tensor in own_tensors.items() if not name.startswith("optimizer.")}
-        weights = [weight.shape for group in self.optimizer.param_groups for weight in group["params"]]
+        weights = [weight.shape for weight in self._weights]
         # What an optimizer keeps of a weight has the weight's shape, or is a single number.
         for name, tensor in tensors.items():
             match = re.fullmatch(r"optimizer\.(\d+)\.\w+", name)

@@ -31,7 +31,7 @@ def test_inverse_schedule_is_that_of_ma_and_hovy() -> None:
 
 def test_average_is_the_exponential_moving_average_with_a_warm_up() -> None:
     module = nn.Linear(1, 1, bias=False)
-    average = AveragedWeights(module, 0.9)
+    average = AveragedWeights(list(module.parameters()), 0.9)
     value = module.weight.item()
     for step in range(1, 200):
         with torch.no_grad():
@@ -46,7 +46,7 @@ def test_average_is_the_exponential_moving_average_with_a_warm_up() -> None:
 
 def test_no_decay_means_the_weights_themselves() -> None:
     module = nn.Linear(1, 1)
-    average = AveragedWeights(module, 0.0)
+    average = AveragedWeights(list(module.parameters()), 0.0)
     with torch.no_grad():
         module.weight.fill_(3)
     average.update()

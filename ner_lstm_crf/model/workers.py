@@ -7,8 +7,9 @@ side do not wait for one another, and what Python does for one runs beside what 
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
 from types import TracebackType
@@ -16,7 +17,7 @@ from typing import Generic, Protocol, Self, TypeVar
 
 import torch
 
-__all__ = ["Deferred", "Job", "Workers", "one_thread"]
+__all__ = ["Deferred", "Job", "Workers", "both", "one_thread"]
 
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
@@ -70,6 +71,22 @@ class Deferred(Generic[Result_co]):
     def result(self) -> Result_co:
         """Do it."""
         return self._job()
+
+
+def both(one: Callable[[], Result], other: Callable[[], Result]) -> tuple[Result, Result]:
+    """Do two jobs at once, each on one core: the second by a thread that stays, asleep, for the next call."""
+    running = _companion(os.getpid()).submit(other)  # a process that was forked has none of its parent's threads
+    try:
+        with one_thread():
+            first = one()
+    finally:
+        wait([running])
+    return first, running.result()
+
+
+@cache
+def _companion(process: int) -> ThreadPoolExecutor:  # noqa: ARG001
+    return ThreadPoolExecutor(1, thread_name_prefix="ner-lstm-crf-companion", initializer=_use_one_here)
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from ner_lstm_crf.tasks import workers as module
-from ner_lstm_crf.tasks.workers import Workers, one_thread
+from ner_lstm_crf.model import workers as module
+from ner_lstm_crf.model.workers import Workers, one_thread
 
 
 @pytest.fixture(autouse=True)
