@@ -19,7 +19,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 KERNELS = Path("ner_lstm_crf/model/kernels")
 LEVELS = {"x86-64-v4": ("-march=x86-64-v4", "-mprefer-vector-width=512"), "x86-64-v3": ("-march=x86-64-v3",)}
-FLAGS = ("-O3", "-shared", "-fPIC", "-std=gnu11", "-Wall", "-Wextra")
+FLAGS = ("-O3", "-fno-math-errno", "-shared", "-fPIC", "-std=gnu11", "-Wall", "-Wextra")
 IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 

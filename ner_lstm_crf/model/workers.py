@@ -86,7 +86,7 @@ def both(one: Callable[[], Result], other: Callable[[], Result]) -> tuple[Result
 
 @cache
 def _companion(process: int) -> ThreadPoolExecutor:  # noqa: ARG001
-    return ThreadPoolExecutor(1, thread_name_prefix="ner-lstm-crf-companion", initializer=_use_one_here)
+    return ThreadPoolExecutor(1, thread_name_prefix="companion", initializer=_use_one_here)
 
 
 @contextmanager

@@ -20,13 +20,13 @@ def make_optimizer(network: Network, config: TrainingConfig) -> tuple[Optimizer,
     """The optimizer of `config`, with a learning rate of its own for a fine-tuned transformer.
 
     Returns:
-        The optimizer, and with AdamW that of the word vectors, which the first then leaves out.
+        The optimizer, and with AdamW on the CPU that of the word vectors, which the first then leaves out.
     """
     contextual, word = network.embedding.contextual, network.embedding.word
     slow = (
         [] if contextual is None else [weight for weight in contextual.transformer.parameters() if weight.requires_grad]
     )
-    word.sparse_gradient = config.optimizer == "adamw"
+    word.sparse_gradient = config.optimizer == "adamw" and WordRows.serves(word.trained)
     apart = {id(weight) for weight in slow} | ({id(word.trained)} if word.sparse_gradient else set())
     fast = [weight for weight in network.parameters() if weight.requires_grad and id(weight) not in apart]
     groups: list[dict[str, object]] = [{"params": fast, "peak": config.learning_rate}]
@@ -36,7 +36,7 @@ def make_optimizer(network: Network, config: TrainingConfig) -> tuple[Optimizer,
         momentum, decay = config.momentum, config.weight_decay
         return SGD(groups, lr=config.learning_rate, momentum=momentum, weight_decay=decay, fused=True), None
     optimizer = AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
-    return optimizer, WordRows(word.trained, config.weight_decay)
+    return optimizer, WordRows(word.trained, config.weight_decay) if word.sparse_gradient else None
 
 
 def clip_gradients(gradients: list[Tensor], largest: float) -> None:

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ner_lstm_crf.model.kernels import available, kernel
+
 __all__ = ["WordRows"]
 
-_MOMENTUM, _VARIANCE, _EPSILON = 0.9, 0.999, 1e-8  # those of torch.optim.AdamW
+_MOMENTUM, _VARIANCE = 0.9, 0.999  # those of torch.optim.AdamW, as in the kernel
 # What is left of a step of momentum, over what is left of the root mean square it is divided by, after 0, 1, ... steps.
 _FADING = (_MOMENTUM / _VARIANCE**0.5) ** np.arange(256)
 
@@ -28,7 +30,7 @@ class WordRows:
     Letters: V rows, R rows of a batch, D size of a vector.
 
     Args:
-        weight: The vectors (V, D), whose gradient has to be sparse.
+        weight: The vectors (V, D), which have to be ones that `serves` accepts, and their gradient sparse.
         decay: Decoupled weight decay.
 
     Attributes:
@@ -45,6 +47,11 @@ class WordRows:
         # of what weight decay has left of a weight until then, and steps of an average.
         self._history = torch.zeros(3, 1024, dtype=torch.float64)
 
+    @staticmethod
+    def serves(weight: Tensor) -> bool:
+        """Whether there are kernels for such a weight; torch's AdamW moves all rows of another."""
+        return weight.device.type == "cpu" and weight.is_contiguous() and available(weight.dtype)
+
     def gradient(self) -> tuple[Tensor, Tensor]:
         """The rows that have one (R,) and their gradients (R, D)."""
         if self.weight.grad is None:
@@ -52,44 +59,35 @@ class WordRows:
         gradient = self.weight.grad.coalesce()
         return gradient.indices()[0], gradient.values()
 
-    @torch.no_grad()
     def catch_up(self, rows: Tensor | None = None) -> None:
-        """Let these rows (R,), or all, have what they missed: to be called before they are read."""
+        """Let these rows (R,), without repetition, or all have what they missed: to be called before they are read."""
         if rows is None:
             rows = torch.nonzero(self._last < self.steps)[:, 0]
-        last = self._last.index_select(0, rows)
-        late = last < self.steps
-        if not bool(late.any()):
-            return
-        rows, last = rows[late], last[late]
-        missed = (self.steps - last).to(self.weight.dtype).unsqueeze(1)  # (R, 1)
-        carried = self._history[0, last]
-        kept, drawn = (self._history[1:, self.steps, None] - self._history[1:, last]).exp()
-        carried, kept, drawn = (values.to(self.weight.dtype).unsqueeze(1) for values in (carried, kept, drawn))
-        first, second, weight, average = self._read(rows)
-        weight = weight * kept - first / (second.sqrt() + _EPSILON) * carried
-        average = torch.lerp(weight, average, drawn)
-        self._write(rows, first * _MOMENTUM**missed, second * _VARIANCE**missed, weight, average)
+        self._call("word_rows_catch_up", rows, self._history.data_ptr(), self._history.shape[1])
 
-    @torch.no_grad()
-    def step(self, rows: Tensor, gradient: Tensor, rate: float, average_kept: float) -> None:
+    def step(self, rows: Tensor, gradients: Tensor, rate: float, average_kept: float) -> None:
         """One step of AdamW for the rows of a batch.
 
         Args:
             rows: The rows (R,), without repetition and up to date.
-            gradient: Their gradients (R, D).
+            gradients: Their gradients (R, D).
             rate: The learning rate.
             average_kept: What the average keeps of itself; 0 makes it the weights.
         """
         self.steps += 1
         self._note(rate, average_kept)
-        first, second, weight, average = self._read(rows)
-        first.lerp_(gradient, 1 - _MOMENTUM)
-        second.mul_(_VARIANCE).addcmul_(gradient, gradient, value=1 - _VARIANCE)
-        weight.mul_(1 - rate * self.decay)
-        of_first, of_second = _biases(self.steps)
-        weight.addcdiv_(first, (second / of_second).sqrt_().add_(_EPSILON), value=-rate / of_first)
-        self._write(rows, first, second, weight, torch.lerp(weight, average, average_kept))
+        gradients = gradients.contiguous()
+        numbers = torch.tensor([rate, self.decay, average_kept], dtype=torch.float64)
+        self._call("word_rows_step", rows, gradients.data_ptr(), numbers.data_ptr())
+
+    def _call(self, name: str, rows: Tensor, *more: int) -> None:
+        """Call one of the kernels in `kernels/word_rows.c`."""
+        rows, count = rows.contiguous(), len(rows)
+        tables = (self.weight, self.average, self._first, self._second, self._last)
+        addresses = [table.data_ptr() for table in (*tables, rows)]
+        kernel(name, self.weight.dtype)(*addresses, count, self.weight.shape[1], self.steps, *more)
+        with torch.no_grad():
+            self.weight[:0].zero_()  # tells torch, and what was computed from the weight, that it has changed
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and numbers that `restore` needs; everything is brought up to date."""
@@ -105,27 +103,13 @@ class WordRows:
         self._last.fill_(self.steps)
         self._history = torch.zeros(3, self.steps + 1024, dtype=torch.float64)
 
-    def _read(self, rows: Tensor) -> list[Tensor]:
-        """Copies of what there is of each row (R, D)."""
-        return [table.index_select(0, rows) for table in (self._first, self._second, self.weight, self.average)]
-
-    def _write(self, rows: Tensor, *values: Tensor) -> None:
-        for table, value in zip((self._first, self._second, self.weight, self.average), values, strict=True):
-            table.index_copy_(0, rows, value)
-        self._last.index_fill_(0, rows, self.steps)
-
     def _note(self, rate: float, average_kept: float) -> None:
         if self.steps == self._history.shape[1]:
             self._history = torch.cat([self._history, torch.zeros_like(self._history)], dim=1)
-        of_first, of_second = _biases(self.steps)
+        of_first, of_second = 1 - _MOMENTUM**self.steps, 1 - _VARIANCE**self.steps
         recent = min(self.steps, len(_FADING) - 1)
         fading = torch.from_numpy(_FADING[recent:0:-1].copy())
         self._history[0, self.steps - recent : self.steps] += fading * (rate * math.sqrt(of_second) / of_first)
         # Of an average that keeps nothing, 1e-30 is left after a step.
         logs = torch.tensor([math.log1p(-rate * self.decay), math.log(max(average_kept, 1e-30))], dtype=torch.float64)
         self._history[1:, self.steps] = self._history[1:, self.steps - 1] + logs
-
-
-def _biases(steps: int) -> tuple[float, float]:
-    """What the running means of AdamW lack after so many steps, since they began at zero."""
-    return 1 - _MOMENTUM**steps, 1 - _VARIANCE**steps

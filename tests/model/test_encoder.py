@@ -39,6 +39,27 @@ def test_equals_a_packed_bidirectional_lstm(layers: int) -> None:
         torch.testing.assert_close(found[row, :length], expected[row, :length])
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+def test_directions_side_by_side_give_the_same_and_the_same_gradients(layers: int) -> None:
+    torch.manual_seed(0)
+    encoder = BiLstm(5, 6, layers=layers, dropouts=(0.2, 0.3, 0.2))
+    values, weights = torch.randn(3, 7, 5, requires_grad=True), torch.randn(3, 7, 12)
+    results = []
+    for encoder.side_by_side in (False, True):
+        torch.manual_seed(1)
+        output = encoder(values, LENGTHS)
+        results.append((output, *torch.autograd.grad((output * weights).sum(), [values, *encoder.parameters()])))
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_directions_side_by_side_need_no_gradient_of_the_values() -> None:
+    encoder = BiLstm(5, 6)
+    encoder.side_by_side = True
+    encoder(torch.randn(3, 7, 5), LENGTHS).sum().backward()
+    assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in encoder.parameters())
+
+
 def test_padding_does_not_leak() -> None:
     torch.manual_seed(0)
     encoder = BiLstm(5, 6, layers=2).eval()

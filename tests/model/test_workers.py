@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ner_lstm_crf.model import workers as module
-from ner_lstm_crf.model.workers import Workers, one_thread
+from ner_lstm_crf.model.workers import Workers, both, one_thread
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +45,28 @@ def test_a_small_job_has_one_core_and_others_what_they_had() -> None:
         assert seen_by_another_thread() == 3
     assert torch.get_num_threads() == 3
     assert mkl(own) == own
+
+
+def test_two_jobs_at_once_have_one_core_each_and_both_end() -> None:
+    meeting = threading.Barrier(2, timeout=20)
+
+    def job() -> tuple[int, str]:
+        meeting.wait()  # neither goes on without the other
+        return torch.get_num_threads(), threading.current_thread().name
+
+    one, other = both(job, job)
+    assert one[0] == other[0] == 1
+    assert one[1] != other[1]
+    assert torch.get_num_threads() == 3
+    done: list[int] = []
+
+    def fails() -> None:
+        raise OSError("gone")
+
+    for jobs in ((fails, lambda: done.append(1)), (lambda: done.append(2), fails)):
+        with pytest.raises(OSError, match="gone"):
+            both(*jobs)
+    assert done == [1, 2]
 
 
 def test_with_one_thread_the_caller_does_the_work_when_asked() -> None:

@@ -16,6 +16,7 @@ from ner_lstm_crf.config import Config
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors import Vectors
+from ner_lstm_crf.model import encoder, workers
 from ner_lstm_crf.tasks.prediction import predict_tags
 from ner_lstm_crf.tasks.run_files import read_history
 from ner_lstm_crf.tasks.runs import Data, hold_out, prepare, train_run
@@ -71,6 +72,22 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
         list(train_run(data, changed(tiny, seed=seed, epochs=2), tmp_path / name))
     assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
     assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
+
+
+def test_a_second_core_changes_nothing_but_rounding(
+    make_sentences: Make, tiny: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, threads, losses, used = Data(make_sentences(40)), torch.get_num_threads(), [], []
+    monkeypatch.setattr(encoder, "both", lambda *jobs: used.append(1) or workers.both(*jobs))
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            losses.append([report.loss for report in prepare(data, changed(tiny, epochs=3)).run()])
+            assert bool(used) == (count == 2)
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(threads)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])

@@ -23,8 +23,10 @@ def trained(steps: int, *, seed: int = 0, restore_at: int | None = None) -> tupl
         weights = torch.cat([torch.ones(5), torch.full((35,), 0.05), torch.zeros(10)])
         read = torch.multinomial(weights, 6, generator=random)
         rows.catch_up(read)
+        version = rows.weight._version
         gradient = torch.randn(6, 4, generator=random) + 0.3
         rows.step(read, gradient, rate, KEPT)
+        assert rows.weight._version > version  # whoever computed something from the weight can tell
         dense.grad = torch.zeros(50, 4).index_add_(0, read, gradient)
         adam.param_groups[0]["lr"] = rate
         adam.step()
