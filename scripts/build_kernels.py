@@ -57,7 +57,11 @@ def build(root: Path) -> list[Path]:
         if code:
             raise RuntimeError(f"{target.name}: expected {' '.join(command)} to compile it:\n{output}")
         Path(f"{target}.part").replace(target)  # never half a library, nor one changed under a running process
-    return [target for target, _, _ in outputs]
+    targets = [target for target, _, _ in outputs]
+    for path in folder.iterdir():
+        if path not in targets:  # what an earlier version made
+            path.unlink()
+    return targets
 
 
 def _openmp(command: list[str]) -> list[str]:

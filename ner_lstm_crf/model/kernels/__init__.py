@@ -20,10 +20,10 @@ _LEVELS = {"AVX512": ("x86-64-v4", "x86-64-v3"), "AVX2": ("x86-64-v3",)}
 _BITS = {torch.float32: 32, torch.float64: 64}
 _FUNCTIONS: dict[tuple[str, torch.dtype], Any] = {}
 _KERNELS = {  # which file each function is in, and how many arguments it takes: addresses and numbers of 64 bits
-    "crf_marginals": ("crf", 12),
-    "crf_viterbi": ("crf", 12),
-    "crf_log_likelihood": ("crf", 16),
-    "crf_gradient": ("crf", 12),
+    "crf_marginals": ("crf_sums", 12),
+    "crf_viterbi": ("crf_viterbi", 12),
+    "crf_log_likelihood": ("crf_sums", 16),
+    "crf_gradient": ("crf_sums", 12),
     "char_cnn_forward": ("char_cnn", 9),
     "char_cnn_backward": ("char_cnn", 9),
     "word_rows_catch_up": ("word_rows", 11),
@@ -33,7 +33,7 @@ _KERNELS = {  # which file each function is in, and how many arguments it takes:
 
 def available(dtype: torch.dtype = torch.float32) -> bool:
     """Whether the kernels were compiled for this machine and serve tensors of `dtype`."""
-    return _load("crf", dtype) is not None
+    return _load("crf_sums", dtype) is not None
 
 
 def kernel(name: str, dtype: torch.dtype) -> Any:

@@ -24,8 +24,8 @@ INLINE row row_at(real *weight, real *average, real *first, real *second, int64_
     return (row){weight + at, average + at, first + at, second + at};
 }
 
-/* What rows missed since the step in `last`, up to `steps`. The history (3, room) has for each step how far its momentum
-   has carried, and the logs of what is left of a weight and of an average. */
+/* What rows missed since the step in `last`, up to `steps`. The history (3, room) has for each step how far its
+   momentum has carried, and the logs of what is left of a weight and of an average. */
 int word_rows_catch_up(real *weight, real *average, real *first, real *second, int64_t *last, const int64_t *rows,
                        int64_t count, int64_t size, int64_t steps, const double *history, int64_t room) {
     for (int64_t r = 0; r < count; r++) {

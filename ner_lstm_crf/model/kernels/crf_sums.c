@@ -1,8 +1,4 @@
-/* The recursions of a linear-chain CRF (Lafferty, McCallum and Pereira 2001), one sentence at a time.
-
-   B sentences of at most T tokens, K tags. Emissions are (B, T, K) with any stride between sentences and tokens;
-   nothing beyond a sentence's length is read. The scores of starting and ending are (K,), those of moves (K, K),
-   [from][to]. Compiled once with REAL_BITS=32 and once with 64.
+/* Sums over all paths of a CRF: partition, posteriors, and the gradients of the log-likelihood.
 
    Sums over paths are taken in probability space, where a step is a product of a vector and a matrix. Every factor is
    at most 1, since its maximum is taken out (moves, and the emissions of each token); each message is scaled by a power
@@ -10,88 +6,12 @@
    than 1e-12 of the probability as long as the sums of the messages and the products of forward and backward messages
    stay above the bounds below; a sentence in which one does not is computed again in logarithms, slowly and safely. */
 
-#include <float.h>
 #include <math.h>
-#include <stdlib.h>
 
-#include "vector.h"
+#include "crf.h"
 
 #define SUM_BOUND ((real)(REAL_BITS == 32 ? 1e-10 : 1e-80))
 #define PRODUCT_BOUND ((real)(REAL_BITS == 32 ? 1e-14 : 1e-100))
-#define LEAST ((real)-1e30) /* the score of what is beyond K */
-#define LARGE_WORK 400000   /* multiplications from which a second thread pays */
-
-enum { DONE, BAD_LENGTH, BAD_TAG, NO_MEMORY };
-
-/* The scores of one CRF, prepared: `move` is row by row, `back` its transpose. */
-typedef struct {
-    int64_t tags, padded;
-    const real *start_scores, *move_scores, *end_scores; /* as given */
-    real *start, *move, *back, *end;                     /* padded to `padded` in both dimensions */
-    double offset_once, offset_move; /* log of the factors taken out of start and end, of each move */
-    void *memory;
-} scores;
-
-/* Where the values of a batch lie. */
-typedef struct {
-    const real *emissions;
-    int64_t sentences, tokens, tags, sentence_stride, token_stride;
-    const int64_t *lengths;
-} batch;
-
-INLINE int64_t rounded(int64_t count, int64_t to) { return (count + to - 1) / to * to; }
-
-/* Whole vectors, and whole groups of the four rows that `product_part` takes at once. */
-INLINE int64_t padded_to(int64_t tags) { return rounded(tags, LANES < 4 ? 4 : LANES); }
-
-static real *allocate(int64_t values, void **memory) {
-    *memory = malloc(values * sizeof(real) + 64);
-    return *memory ? (real *)(((uintptr_t)*memory + 63) & ~(uintptr_t)63) : NULL;
-}
-
-static real largest_in(const real *values, int64_t count) {
-    real best = values[0];
-    for (int64_t i = 1; i < count; i++)
-        if (values[i] > best) best = values[i];
-    return best;
-}
-
-/* A score, LEAST beyond the K tags. */
-INLINE real padded_score(const real *scores, int64_t row, int64_t column, int64_t tags) {
-    return row < tags && column < tags ? scores[row * tags + column] : LEAST;
-}
-
-static void exponentials_in_place(real *values, int64_t count, real largest) {
-    for (int64_t i = 0; i < count; i += LANES) store(values + i, exponential(load(values + i) - largest));
-}
-
-static int prepare(scores *crf, int64_t tags, const real *start, const real *move, const real *end, int exponentiate) {
-    int64_t padded = padded_to(tags);
-    *crf = (scores){.tags = tags, .padded = padded, .start_scores = start, .move_scores = move, .end_scores = end};
-    crf->move = allocate(2 * padded * (padded + 1), &crf->memory);
-    if (!crf->move) return NO_MEMORY;
-    crf->back = crf->move + padded * padded;
-    crf->start = crf->back + padded * padded;
-    crf->end = crf->start + padded;
-    for (int64_t i = 0; i < padded; i++) {
-        crf->start[i] = padded_score(start, 0, i, tags);
-        crf->end[i] = padded_score(end, 0, i, tags);
-        for (int64_t j = 0; j < padded; j++) {
-            crf->move[i * padded + j] = padded_score(move, i, j, tags);
-            crf->back[i * padded + j] = padded_score(move, j, i, tags);
-        }
-    }
-    if (exponentiate) {
-        real best = largest_in(move, tags * tags), first = largest_in(start, tags), last = largest_in(end, tags);
-        exponentials_in_place(crf->move, padded * padded, best);
-        exponentials_in_place(crf->back, padded * padded, best);
-        exponentials_in_place(crf->start, padded, first);
-        exponentials_in_place(crf->end, padded, last);
-        crf->offset_move = best;
-        crf->offset_once = (double)first + last;
-    }
-    return DONE;
-}
 
 /* `width` vectors of the product of a row of K values and a matrix of padded rows. */
 INLINE void product_part(const real *row, const real *matrix, int64_t tags, int64_t padded, int width, real *out) {
@@ -108,15 +28,6 @@ INLINE void product_part(const real *row, const real *matrix, int64_t tags, int6
         if (chains == 4) total += sum[2 * width + v] + sum[3 * width + v];
         store(out + v * LANES, total);
     }
-}
-
-/* The product of a row (K) and a matrix (K, K). */
-INLINE void product(const real *row, const real *matrix, int64_t tags, int64_t padded, real *out) {
-    int64_t left = padded / LANES, done = 0;
-    for (; left >= 4; left -= 4, done += 4 * LANES) product_part(row, matrix + done, tags, padded, 4, out + done);
-    if (left == 3) product_part(row, matrix + done, tags, padded, 3, out + done);
-    if (left == 2) product_part(row, matrix + done, tags, padded, 2, out + done);
-    if (left == 1) product_part(row, matrix + done, tags, padded, 1, out + done);
 }
 
 /* exp(emissions - the largest of each token) of one sentence into rows; returns the sum of what was taken out. */
@@ -152,7 +63,7 @@ static double forward(const scores *crf, const real *emissions, int64_t length, 
         int64_t shift = exponent_of(sum);
         vector scale = broadcast(power_of_two(-shift));
         real *message = messages + t * padded;
-        product(message - padded, crf->move, crf->tags, padded, message);
+        STEP(product_part, message - padded, crf->move, crf->tags, padded, message);
         doublings += shift;
         sums = (vector){0};
         for (int64_t i = 0; i < padded; i += LANES) {
@@ -196,7 +107,7 @@ static int backward(const scores *crf, real *emissions, int64_t length, const re
         scale_of_message = power_of_two(-exponent_of(sum));
         for (int64_t i = 0; i < padded; i += LANES)
             store(weighted + i, load(message + i) * load(emissions + t * padded + i));
-        product(weighted, crf->back, tags, padded, message);
+        STEP(product_part, weighted, crf->back, tags, padded, message);
         for (int64_t i = 0; i < padded; i += LANES) store(message + i, load(message + i) * scale_of_message);
     }
 }
@@ -304,24 +215,11 @@ static double path_score(const scores *crf, const batch *input, int64_t sentence
     return score;
 }
 
-static int64_t longest_of(const batch *input) {
-    int64_t longest = 0;
-    for (int64_t b = 0; b < input->sentences; b++) {
-        if (input->lengths[b] < 1 || input->lengths[b] > input->tokens) return -1;
-        if (input->lengths[b] > longest) longest = input->lengths[b];
-    }
-    return longest;
-}
-
 static int all_tags_known(const batch *input, const int64_t *tags, int64_t tag_stride) {
     for (int64_t b = 0; b < input->sentences; b++)
         for (int64_t t = 0; t < input->lengths[b]; t++)
             if (tags[b * tag_stride + t] < 0 || tags[b * tag_stride + t] >= input->tags) return 0;
     return 1;
-}
-
-static int threads_for(const batch *input, int64_t longest, int64_t threads) {
-    return input->sentences * longest * input->tags * input->tags < LARGE_WORK ? 1 : (int)threads;
 }
 
 /* Posteriors (B, T, K), zero beyond the lengths. With `tags`, also the log-likelihood of each sentence's path (B,), and
@@ -399,102 +297,4 @@ int crf_gradient(const real *of_emissions, const real *of_moves, const int64_t *
         for (int64_t i = 0; i < tags * tags; i++) move[i] += weight * of_moves[b * tags * tags + i];
     }
     return DONE;
-}
-
-/* `width` vectors of the best score of a step into each tag. */
-INLINE void best_part(const real *row, const real *matrix, int64_t tags, int64_t padded, int width, real *out) {
-    const int chains = width == 1 ? 4 : 2;
-    vector best[8];
-    for (int i = 0; i < 8; i++) best[i] = broadcast(2 * LEAST);
-    for (int64_t i = 0; i < rounded(tags, chains); i += chains)
-        for (int chain = 0; chain < chains; chain++) {
-            vector value = broadcast(row[i + chain]);
-            for (int v = 0; v < width; v++)
-                best[chain * width + v] =
-                    larger(best[chain * width + v], value + load(matrix + (i + chain) * padded + v * LANES));
-        }
-    for (int v = 0; v < width; v++) {
-        vector total = larger(best[v], best[width + v]);
-        if (chains == 4) total = larger(total, larger(best[2 * width + v], best[3 * width + v]));
-        store(out + v * LANES, total);
-    }
-}
-
-INLINE void best_step(const real *row, const real *matrix, int64_t tags, int64_t padded, real *out) {
-    int64_t left = padded / LANES, done = 0;
-    for (; left >= 4; left -= 4, done += 4 * LANES) best_part(row, matrix + done, tags, padded, 4, out + done);
-    if (left == 3) best_part(row, matrix + done, tags, padded, 3, out + done);
-    if (left == 2) best_part(row, matrix + done, tags, padded, 2, out + done);
-    if (left == 1) best_part(row, matrix + done, tags, padded, 1, out + done);
-}
-
-/* The lowest tag with the largest score + move. */
-static int64_t best_before(const real *score, const real *move, int64_t padded) {
-    vector best = broadcast(4 * LEAST);
-    wholes where = {0}, lanes;
-    for (int64_t lane = 0; lane < LANES; lane++) lanes[lane] = (whole)lane;
-    for (int64_t i = 0; i < padded; i += LANES, lanes += (whole)LANES) {
-        vector value = load(score + i) + load(move + i);
-        wholes better = value > best;
-        best = choose(better, value, best);
-        where = (wholes)choose(better, (vector)lanes, (vector)where);
-    }
-    real most = largest_of(best);
-    int64_t lowest = padded;
-    for (int64_t lane = 0; lane < LANES; lane++)
-        if (best[lane] == most && where[lane] < lowest) lowest = where[lane];
-    return lowest < padded ? lowest : 0;
-}
-
-/* The best path (Viterbi 1967). The forward pass keeps scores alone; which tag came before is found again on the way
-   back, for the tags of the path only. */
-static void best_path(const scores *crf, const batch *input, int64_t sentence, real *work, int64_t *path) {
-    int64_t length = input->lengths[sentence], padded = crf->padded, tags = crf->tags;
-    const real *row = input->emissions + sentence * input->sentence_stride;
-    for (int64_t i = 0; i < padded; i += LANES)
-        store(work + i, load(crf->start + i) + load_first(row + i, tags - i, LEAST));
-    real largest = 0;
-    for (int64_t t = 1; t < length; t++) {
-        real *here = work + t * padded;
-        best_step(here - padded, crf->move, tags, padded, here);
-        row += input->token_stride;
-        vector most = broadcast(4 * LEAST), taken = broadcast(largest); /* kept small, so that digits are not lost */
-        for (int64_t i = 0; i < padded; i += LANES) {
-            vector value = (load(here + i) - taken) + load_first(row + i, tags - i, LEAST);
-            store(here + i, value);
-            most = larger(most, value);
-        }
-        largest = largest_of(most);
-    }
-    int64_t tag = best_before(work + (length - 1) * padded, crf->end, padded);
-    for (int64_t t = length - 1; t > 0; t--) {
-        path[t] = tag;
-        tag = best_before(work + (t - 1) * padded, crf->back + tag * padded, padded);
-    }
-    path[0] = tag;
-    memset(path + length, 0, (input->tokens - length) * sizeof(int64_t));
-}
-
-int crf_viterbi(const real *emissions, int64_t sentence_stride, int64_t token_stride, const int64_t *lengths,
-                const real *start, const real *move, const real *end, int64_t sentences, int64_t tokens, int64_t tags,
-                int64_t threads, int64_t *best) {
-    batch input = {emissions, sentences, tokens, tags, sentence_stride, token_stride, lengths};
-    int64_t longest = longest_of(&input);
-    if (longest < 0) return BAD_LENGTH;
-    scores crf;
-    if (prepare(&crf, tags, start, move, end, 0)) return NO_MEMORY;
-    int failed = 0;
-    int team = threads_for(&input, longest, threads);
-#pragma omp parallel num_threads(team) if (team > 1)
-    {
-        void *memory;
-        real *work = allocate(longest * crf.padded, &memory);
-        if (!work) failed = 1;
-#pragma omp for schedule(dynamic, 1)
-        for (int64_t b = 0; b < sentences; b++)
-            if (work) best_path(&crf, &input, b, work, best + b * tokens);
-        free(memory);
-    }
-    free(crf.memory);
-    return failed ? NO_MEMORY : DONE;
 }
