@@ -1,4 +1,4 @@
-"""The linear-chain CRF in compiled kernels (`kernels/crf_sums.c`, `kernels/crf_viterbi.c`): the path that CPU tensors take.
+"""The linear-chain CRF in compiled kernels (`kernels/crf_*.c`): the path that CPU tensors take.
 
 Arguments are as `ner_lstm_crf.model.crf` describes and checks them. The kernels read what torch holds where it lies:
 nothing is copied, padded positions are not visited, and the two halves of a batch may run on two threads.
