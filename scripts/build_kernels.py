@@ -12,13 +12,18 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 KERNELS = Path("ner_lstm_crf/model/kernels")
-LEVELS = {"x86-64-v4": ("-march=x86-64-v4", "-mprefer-vector-width=512"), "x86-64-v3": ("-march=x86-64-v3",)}
+X86_LEVELS = {  # by the name that the package asks for
+    "x86-64-v4": ("-march=x86-64-v4", "-mprefer-vector-width=512"),
+    "x86-64-v3": ("-march=x86-64-v3",),
+    "generic": ("-march=x86-64",),
+}
 FLAGS = ("-O3", "-fno-math-errno", "-shared", "-fPIC", "-std=gnu11", "-Wall", "-Wextra")
 IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
 
@@ -39,14 +44,15 @@ def build(root: Path) -> list[Path]:
         RuntimeError: If the compiler fails.
     """
     command = compiler() or [sys.executable, "-m", "ziglang", "cc"]
+    threads = _openmp(command)
     folder = root / KERNELS / "built"
     folder.mkdir(exist_ok=True)
     jobs = []
     for source in sorted((root / KERNELS).glob("*.c")):
         for bits in (32, 64):
-            for level, flags in {**(LEVELS if IS_X86 else {}), "generic": ()}.items():
+            for level, given in (X86_LEVELS if IS_X86 else {"generic": ()}).items():
                 target = folder / f"{source.stem}-{bits}-{level}.so"
-                call = [*command, *FLAGS, *flags, *_openmp(command), f"-DREAL_BITS={bits}", str(source)]
+                call = [*command, *FLAGS, *_spelled(given, command), *threads, f"-DREAL_BITS={bits}", str(source)]
                 jobs.append((target, [*call, "-o", f"{target}.part", "-lm"]))
     running = [
         (target, subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
@@ -62,6 +68,13 @@ def build(root: Path) -> list[Path]:
         if path not in targets:  # what an earlier version made
             path.unlink()
     return targets
+
+
+def _spelled(flags: Iterable[str], command: list[str]) -> list[str]:
+    """Flags as the compiler wants them: zig writes x86_64_v3."""
+    if "ziglang" not in command:
+        return list(flags)
+    return [flag.replace("x86-64", "x86_64").replace("64-v", "64_v") for flag in flags]
 
 
 def _openmp(command: list[str]) -> list[str]:
