@@ -14,6 +14,7 @@ import sys
 import sysconfig
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
@@ -78,10 +79,16 @@ def _spelled(flags: Iterable[str], command: list[str]) -> list[str]:
 
 
 def _openmp(command: list[str]) -> list[str]:
-    """The flag for threads, where the compiler has OpenMP; without it the kernels use one thread."""
-    test = [*command, "-fopenmp", "-shared", "-fPIC", "-x", "c", "-", "-o", os.devnull]
-    works = subprocess.run(test, input="int f(void) { return 0; }", capture_output=True, text=True, check=False)
-    return ["-fopenmp"] if works.returncode == 0 else []
+    """The flag for threads, where what it makes can be loaded; without it the kernels use one thread."""
+    program = "int f(int n) {\n#pragma omp parallel for\nfor (int i = 0; i < 2; i++) n += i;\nreturn n; }"
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "test.so"
+        test = [*command, "-fopenmp", "-shared", "-fPIC", "-x", "c", "-", "-o", str(path)]
+        done = subprocess.run(test, input=program, capture_output=True, text=True, check=False)
+        # In a process of its own: what was loaded stays loaded.
+        load = [sys.executable, "-c", "import ctypes, sys; ctypes.CDLL(sys.argv[1], 2)", str(path)]
+        works = done.returncode == 0 and subprocess.run(load, capture_output=True, check=False).returncode == 0
+    return ["-fopenmp"] if works else []
 
 
 class KernelHook(BuildHookInterface[Any]):
