@@ -13,7 +13,7 @@ import pytest
 import ner_lstm_crf
 
 MODULES = ["ner_lstm_crf", *(module.name for module in walk_packages(ner_lstm_crf.__path__, "ner_lstm_crf."))]
-OPTIONAL = {"matplotlib", "numba", "transformers"}
+OPTIONAL = {"matplotlib", "transformers"}
 
 
 def examples_in(module: str) -> int:

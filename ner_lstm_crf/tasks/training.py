@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from ner_lstm_crf.tasks.optimization import (
     set_learning_rate,
 )
 from ner_lstm_crf.tasks.prediction import predict
+from ner_lstm_crf.tasks.training_state import check_state
 
 # A corpus of a few sentences is not passed over for ever to make up the least number of steps.
 MOST_REPEATS = 10
@@ -242,7 +242,7 @@ class Trainer:
         Raises:
             ValueError: If something is missing, or it is the state of another network; nothing was taken up then.
         """
-        self._check_state(tensors, numbers)
+        check_state(self.state(), (tensors, numbers), [weight.shape for weight in self._weights])
         with torch.no_grad():
             for name, weight in _trained(self.assembly):
                 weight.copy_(tensors[f"network.{name}"])
@@ -260,23 +260,6 @@ class Trainer:
             rows = {name.removeprefix("rows."): tensor for name, tensor in tensors.items() if name.startswith("rows.")}
             self.rows.restore(rows, numbers["rows"])
 
-    def _check_state(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        own_tensors, own_numbers = self.state()
-        shapes = {name: tensor.shape for name, tensor in own_tensors.items() if not name.startswith("optimizer.")}
-        weights = [weight.shape for weight in self._weights]
-        # What an optimizer keeps of a weight has the weight's shape, or is a single number.
-        for name, tensor in tensors.items():
-            match = re.fullmatch(r"optimizer\.(\d+)\.\w+", name)
-            if match and int(match[1]) < len(weights):
-                shapes[name] = weights[int(match[1])] if tensor.ndim else tensor.shape
-        differing = sorted(name for name in {*shapes, *tensors} if _shape(tensors, name) != shapes.get(name))
-        if differing:
-            raise ValueError(f"expected the state of the same network, '{differing[0]}' differs")
-        if not isinstance(numbers, Mapping) or any(
-            type(numbers.get(name)) is not type(own) for name, own in own_numbers.items()
-        ):
-            raise ValueError(f"expected the numbers {', '.join(own_numbers)}, got {numbers!r}")
-
 
 def evaluate_encoded(assembly: Assembly, data: DevSet, progress: Progress = silent) -> Evaluation:
     """Span scores of the network as it stands."""
@@ -285,10 +268,6 @@ def evaluate_encoded(assembly: Assembly, data: DevSet, progress: Progress = sile
 
 def _trained(assembly: Assembly) -> list[tuple[str, Tensor]]:
     return [(name, weight) for name, weight in assembly.network.named_parameters() if weight.requires_grad]
-
-
-def _shape(tensors: Mapping[str, Tensor], name: str) -> torch.Size | None:
-    return tensors[name].shape if name in tensors else None
 
 
 def _mixed(seed: int, epoch: int) -> int:

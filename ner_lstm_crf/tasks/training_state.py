@@ -1,0 +1,52 @@
+"""Whether a saved state of training fits the training that is to go on with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+__all__ = ["State", "check_state"]
+
+State: TypeAlias = tuple[Mapping[str, Tensor], Mapping[str, Any]]
+"""Tensors by name, and numbers."""
+
+
+def check_state(own: State, given: State, weights: Sequence[torch.Size]) -> None:
+    """Refuse a state that lacks something, has too much, or is that of another network.
+
+    Args:
+        own: The state of the training as it stands.
+        given: The saved one.
+        weights: The shapes of the weights, in the optimizer's order.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    (own_tensors, own_numbers), (tensors, numbers) = own, given
+    shapes = {name: tensor.shape for name, tensor in own_tensors.items() if not name.startswith("optimizer.")}
+    # What an optimizer keeps of a weight has the weight's shape, or is a single number.
+    for name, tensor in tensors.items():
+        match = re.fullmatch(r"optimizer\.(\d+)\.\w+", name)
+        if match and int(match[1]) < len(weights):
+            shapes[name] = weights[int(match[1])] if tensor.ndim else tensor.shape
+    differing = sorted(name for name in {*shapes, *tensors} if _shape(tensors, name) != shapes.get(name))
+    if differing:
+        raise ValueError(f"expected the state of the same network, '{differing[0]}' differs")
+    if not _alike(numbers, own_numbers):
+        raise ValueError(f"expected the numbers {', '.join(own_numbers)}, got {numbers!r}")
+
+
+def _alike(values: Any, own: Mapping[str, Any]) -> bool:
+    """Whether there is a number of the same type for each that there should be."""
+    return isinstance(values, Mapping) and all(
+        _alike(values.get(name), number) if isinstance(number, dict) else type(values.get(name)) is type(number)
+        for name, number in own.items()
+    )
+
+
+def _shape(tensors: Mapping[str, Tensor], name: str) -> torch.Size | None:
+    return tensors[name].shape if name in tensors else None
