@@ -238,6 +238,17 @@ def test_five_thousand_tokens_lose_no_digits(scale: float) -> None:
         torch.testing.assert_close(scores[0], scores[1], rtol=1e-9, atol=0.1)
 
 
+@pytest.mark.parametrize("broken", [torch.nan, torch.inf])
+def test_scores_that_are_no_numbers_give_none_and_harm_no_other_sentence(broken: float) -> None:
+    emissions, gold, lengths, tables = drawn(9, 3, 6, 5)
+    expected = crf_compiled.log_likelihood(emissions, gold, lengths, *tables)
+    emissions[1, 0, 2] = broken
+    found = crf_compiled.log_likelihood(emissions, gold, lengths, *tables)
+    assert not found[1].isfinite()
+    assert torch.equal(found[[0, 2]], expected[[0, 2]])
+    assert crf_compiled.viterbi(emissions, lengths, *tables).max() < 5
+
+
 @PATHS
 def test_padding_is_never_read(path: ModuleType) -> None:
     emissions, gold, lengths, tables = drawn(5, 4, 6, 5)

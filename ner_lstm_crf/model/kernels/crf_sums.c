@@ -30,22 +30,25 @@ INLINE void product_part(const real *row, const real *matrix, int64_t tags, int6
     }
 }
 
-/* exp(emissions - the largest of each token) of one sentence into rows; returns the sum of what was taken out. */
+/* exp(emissions - the largest of each token) of one sentence into rows; returns the sum of what was taken out, NaN if
+   an emission is not finite. */
 static double exponential_emissions(const batch *input, int64_t sentence, int64_t length, int64_t padded, real *out) {
     double taken = 0;
+    vector odd = {0};
     for (int64_t t = 0; t < length; t++, out += padded) {
         const real *row = input->emissions + sentence * input->sentence_stride + t * input->token_stride;
         vector best = broadcast(LEAST);
         for (int64_t i = 0; i < padded; i += LANES) {
             vector values = load_first(row + i, input->tags - i, LEAST);
             best = larger(best, values);
+            odd += values - values;
             store(out + i, values);
         }
         real largest = largest_of(best);
         exponentials_in_place(out, padded, largest);
         taken += largest;
     }
-    return taken;
+    return taken + sum_of(odd);
 }
 
 /* The messages of all beginnings (n, KP); returns log Z, or NaN where it cannot vouch for it. */
@@ -145,13 +148,16 @@ static double log_sum(const double *values, int64_t count) {
     return best + log(sum);
 }
 
-/* All of the above in logarithms: any finite scores, any length. `moves` may be NULL. Returns log Z, or infinity
-   without memory. */
+/* All of the above in logarithms: any finite scores, any length. `moves` may be NULL. Returns log Z, or sets
+   `failed` without memory. */
 static double in_logarithms(const scores *crf, const batch *input, int64_t sentence, int64_t length, real *out,
-                            real *moves) {
+                            real *moves, int *failed) {
     int64_t tags = crf->tags;
     double *ahead = malloc((2 * length + 2) * tags * sizeof(double));
-    if (!ahead) return INFINITY;
+    if (!ahead) {
+        *failed = 1;
+        return 0;
+    }
     double *back = ahead + length * tags, *terms = back + length * tags, *pair = terms + tags;
     const real *row = input->emissions + sentence * input->sentence_stride;
     int64_t step = input->token_stride;
@@ -186,8 +192,9 @@ static double in_logarithms(const scores *crf, const batch *input, int64_t sente
 }
 
 /* Posteriors (n, K) of one sentence, and with `moves` the expected number of each move subtracted from it (K, K).
-   Returns log Z, or infinity without memory. */
-static double posteriors(const scores *crf, const batch *input, int64_t sentence, real *work, real *out, real *moves) {
+   Returns log Z, or sets `failed` without memory. */
+static double posteriors(const scores *crf, const batch *input, int64_t sentence, real *work, real *out, real *moves,
+                         int *failed) {
     int64_t length = input->lengths[sentence], padded = crf->padded;
     real *emissions = work + 2 * padded, *messages = emissions + length * padded;
     double taken = exponential_emissions(input, sentence, length, padded, emissions);
@@ -196,7 +203,7 @@ static double posteriors(const scores *crf, const batch *input, int64_t sentence
         if (moves) subtract_moves(crf, messages, emissions, length, moves);
         return partition + taken;
     }
-    return in_logarithms(crf, input, sentence, length, out, moves);
+    return in_logarithms(crf, input, sentence, length, out, moves, failed);
 }
 
 /* The score of the given path, its tags and moves added to the counts. */
@@ -243,8 +250,7 @@ static int all_posteriors(const scores *crf, const batch *input, const int64_t *
             real *rows = out + b * size, *pairs = moves ? moves + b * count * count : NULL;
             int64_t filled = input->lengths[b] * count;
             if (pairs) memset(pairs, 0, count * count * sizeof(real));
-            double partition = posteriors(crf, input, b, work, rows, pairs);
-            if (partition == INFINITY) failed = 1;
+            double partition = posteriors(crf, input, b, work, rows, pairs, &failed);
             memset(rows + filled, 0, (size - filled) * sizeof(real));
             if (!tags) continue;
             for (int64_t i = 0; i < filled; i++) rows[i] = -rows[i];
