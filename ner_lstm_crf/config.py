@@ -152,6 +152,9 @@ class TrainingConfig:
         )
         _check_range(self, ("momentum", "warmup", "ema_decay"), 0, 1)
         _check_range(self, ("weight_decay", "decay"), 0, None)
+        if self.optimizer == "adamw" and self.learning_rate * self.weight_decay >= 1:
+            product = self.learning_rate * self.weight_decay
+            raise InputError(f"expected learning_rate * weight_decay below 1, which leaves no weight, got {product:g}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ Runs as hatchling's build hook, with the C compiler of the machine; where there 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shutil
@@ -26,6 +27,8 @@ X86_LEVELS = {  # by the name that the package asks for
     "generic": ("-march=x86-64",),
 }
 FLAGS = ("-O3", "-fno-math-errno", "-shared", "-fPIC", "-std=gnu11", "-Wall", "-Wextra")
+# Set to anything, no kernels are built: for machines without a compiler that cannot have the package ziglang either.
+WITHOUT = os.environ.get("NER_LSTM_CRF_NO_KERNELS")
 IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 
@@ -39,36 +42,41 @@ def compiler() -> list[str] | None:
 
 
 def build(root: Path) -> list[Path]:
-    """Compile every kernel for every level of the processor's kind, side by side; the shared libraries made.
+    """Compile every kernel for every level of the processor's kind, side by side; the files made.
+
+    The libraries of an earlier build go, whether this one succeeds or not: they may take other arguments.
 
     Raises:
         RuntimeError: If the compiler fails.
     """
     command = compiler() or [sys.executable, "-m", "ziglang", "cc"]
-    threads = _openmp(command)
-    folder = root / KERNELS / "built"
-    folder.mkdir(exist_ok=True)
-    jobs = []
-    for source in sorted((root / KERNELS).glob("*.c")):
-        for bits in (32, 64):
-            for level, given in (X86_LEVELS if IS_X86 else {"generic": ()}).items():
-                target = folder / f"{source.stem}-{bits}-{level}.so"
-                call = [*command, *FLAGS, *_spelled(given, command), *threads, f"-DREAL_BITS={bits}", str(source)]
-                jobs.append((target, [*call, "-o", f"{target}.part", "-lm"]))
-    running = [
-        (target, subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
-        for target, call in jobs
-    ]
-    outputs = [(target, process.communicate()[0], process.returncode) for target, process in running]
-    for target, output, code in outputs:
-        if code:
-            raise RuntimeError(f"{target.name}: expected {' '.join(command)} to compile it:\n{output}")
-        Path(f"{target}.part").replace(target)  # never half a library, nor one changed under a running process
-    targets = [target for target, _, _ in outputs]
-    for path in folder.iterdir():
-        if path not in targets:  # what an earlier version made
-            path.unlink()
-    return targets
+    threads, kernels = _openmp(command), root / KERNELS
+    final = kernels / "built"
+    shutil.rmtree(final, ignore_errors=True)
+    with TemporaryDirectory(dir=kernels, prefix="building-") as name:
+        folder, running = Path(name) / "built", []
+        folder.mkdir()
+        for source in sorted(kernels.glob("*.c")):
+            for bits in (32, 64):
+                for level, flags in (X86_LEVELS if IS_X86 else {"generic": ()}).items():
+                    call = [*command, *FLAGS, *_spelled(flags, command), *threads, f"-DREAL_BITS={bits}", str(source)]
+                    call += ["-o", str(folder / f"{source.stem}-{bits}-{level}.so"), "-lm"]
+                    running.append(subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+        outputs = [process.communicate()[0] for process in running]
+        for process, output in zip(running, outputs, strict=True):
+            if process.returncode:
+                raise RuntimeError(f"expected {' '.join(command)} to compile the kernels:\n{output}")
+        (folder / "sources.sha256").write_text(_digest(kernels), encoding="ascii")
+        folder.replace(final)
+    return sorted(final.iterdir())
+
+
+def _digest(kernels: Path) -> str:
+    """What the sources are known by, as `ner_lstm_crf.model.kernels` computes it when it loads a library."""
+    digest = hashlib.sha256()
+    for path in sorted(kernels.glob("*.[ch]")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _spelled(flags: Iterable[str], command: list[str]) -> list[str]:
@@ -91,6 +99,16 @@ def _openmp(command: list[str]) -> list[str]:
     return ["-fopenmp"] if works else []
 
 
+def _platform_tag() -> str:
+    """The platform of a wheel that was compiled here."""
+    tag = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    if platform.system() != "Darwin":
+        return tag
+    from hatchling.builders.macos import process_macos_plat_tag
+
+    return process_macos_plat_tag(tag.replace("universal2", platform.machine()), compat=False)
+
+
 class KernelHook(BuildHookInterface[Any]):
     """Adds the compiled kernels to a wheel, or to the source folder of an editable installation."""
 
@@ -98,11 +116,11 @@ class KernelHook(BuildHookInterface[Any]):
 
     def dependencies(self) -> list[str]:
         """A compiler, where the machine has none."""
-        return [] if compiler() or self.target_name != "wheel" else ["ziglang"]
+        return [] if compiler() or self.target_name != "wheel" or WITHOUT else ["ziglang"]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
         """Compile; a package without kernels is slower but whole, so a failure is said and does not end the build."""
-        if self.target_name != "wheel":
+        if self.target_name != "wheel" or WITHOUT:
             return
         try:
             made = build(Path(self.root))
@@ -111,7 +129,7 @@ class KernelHook(BuildHookInterface[Any]):
             return
         build_data["artifacts"] += [str(path.relative_to(self.root)) for path in made]
         build_data["pure_python"] = False
-        build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
+        build_data["tag"] = f"py3-none-{_platform_tag()}"
 
 
 if __name__ == "__main__":

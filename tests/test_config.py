@@ -56,6 +56,12 @@ def test_what_there_must_be_one_of(table: type[ModelConfig | TrainingConfig], na
         table(**{name: 0})
 
 
+def test_a_decay_that_leaves_no_weight_is_refused() -> None:
+    with pytest.raises(InputError, match=r"learning_rate \* weight_decay below 1, .* got 2$"):
+        TrainingConfig(learning_rate=0.5, weight_decay=4)
+    assert TrainingConfig(optimizer="sgd", learning_rate=0.5, weight_decay=4).weight_decay == 4
+
+
 @pytest.mark.parametrize("name", ["char_filters", "casing_size", "transformer_size"])
 def test_what_may_be_left_out(name: str) -> None:
     assert getattr(ModelConfig(**{name: 0}), name) == 0

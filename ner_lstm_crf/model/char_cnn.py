@@ -80,7 +80,8 @@ class _Maxima(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, characters: Tensor, lengths: Tensor, gap: int, width: int) -> Tensor:
-        table, characters, lengths = table.contiguous(), characters.contiguous(), lengths.contiguous()
+        table = table.contiguous()
+        characters, lengths = (ids.to(table.device, torch.int64).contiguous() for ids in (characters, lengths))
         filters = table.shape[1] // width
         _check(characters, lengths, gap, len(table))
         best = table.new_empty(len(lengths), filters)

@@ -107,11 +107,19 @@ def _check(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tenso
             raise ValueError(
                 f"expected {name} of shape {shape} and type {emissions.dtype}, got {tuple(table.shape)} {table.dtype}"
             )
+        _check_device(name, table, emissions)
+    _check_device("lengths", lengths, emissions)
     if lengths.shape != (batch,) or lengths.dtype != torch.int64:
         raise ValueError(f"expected lengths of shape ({batch},) int64, got {tuple(lengths.shape)} {lengths.dtype}")
 
 
+def _check_device(name: str, tensor: Tensor, emissions: Tensor) -> None:
+    if tensor.device != emissions.device:
+        raise ValueError(f"expected {name} on {emissions.device}, where the emissions are, got {tensor.device}")
+
+
 def _check_tags(emissions: Tensor, tags: Tensor) -> None:
+    _check_device("tags", tags, emissions)
     if tags.shape != emissions.shape[:2] or tags.dtype != torch.int64:
         raise ValueError(
             f"expected tags of shape {tuple(emissions.shape[:2])} int64, got {tuple(tags.shape)} {tags.dtype}"

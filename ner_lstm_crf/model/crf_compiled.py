@@ -64,8 +64,7 @@ class _LogLikelihood(torch.autograd.Function):
             tags = tags.contiguous()
         outputs = (likelihood.data_ptr(), of_emissions.data_ptr(), of_moves.data_ptr())
         _call("crf_log_likelihood", emissions, *arguments, tags.data_ptr(), tags.stride(0), *outputs)
-        del held
-        ctx.save_for_backward(of_emissions, of_moves, lengths)
+        ctx.save_for_backward(of_emissions, of_moves, held[1])  # the lengths as they were checked, side by side
         return likelihood
 
     @staticmethod

@@ -10,9 +10,10 @@ __all__ = ["WeightsState"]
 
 
 class WeightsState:
-    """Differs from an earlier one if a weight was replaced or changed in place, by an optimizer or `load_state_dict`.
+    """Differs from an earlier one if a weight was replaced or changed in place, by `Trainer` or `load_state_dict`.
 
-    A change in place through `weight.data` escapes it, as it escapes autograd.
+    What escapes autograd escapes it too: changes through `weight.data`, and those of torch's fused optimizers, unless
+    `torch.autograd.graph.increment_version` is told of them.
 
     Args:
         modules: Whose weights; None for no module.

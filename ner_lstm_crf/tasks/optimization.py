@@ -26,8 +26,8 @@ def make_optimizer(network: Network, config: TrainingConfig) -> tuple[Optimizer,
     slow = (
         [] if contextual is None else [weight for weight in contextual.transformer.parameters() if weight.requires_grad]
     )
-    word.sparse_gradient = config.optimizer == "adamw" and WordRows.serves(word.trained)
-    apart = {id(weight) for weight in slow} | ({id(word.trained)} if word.sparse_gradient else set())
+    by_rows = config.optimizer == "adamw" and WordRows.serves(word.trained)
+    apart = {id(weight) for weight in slow} | ({id(word.trained)} if by_rows else set())
     fast = [weight for weight in network.parameters() if weight.requires_grad and id(weight) not in apart]
     groups: list[dict[str, object]] = [{"params": fast, "peak": config.learning_rate}]
     if slow:
@@ -36,7 +36,7 @@ def make_optimizer(network: Network, config: TrainingConfig) -> tuple[Optimizer,
         momentum, decay = config.momentum, config.weight_decay
         return SGD(groups, lr=config.learning_rate, momentum=momentum, weight_decay=decay, fused=True), None
     optimizer = AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
-    return optimizer, WordRows(word.trained, config.weight_decay) if word.sparse_gradient else None
+    return optimizer, WordRows(word.trained, config.weight_decay) if by_rows else None
 
 
 def clip_gradients(gradients: list[Tensor], largest: float) -> None:

@@ -165,7 +165,7 @@ class Trainer:
         network, steps = self.assembly.network, self.epochs * self._steps_per_epoch
         network.train()
         total = torch.zeros((), dtype=torch.float64)
-        with torch.random.fork_rng(devices=[]), self._cores():
+        with torch.random.fork_rng(devices=[]), self._sparse_rows(), self._cores():
             torch.manual_seed(_mixed(self.config.seed, self.epoch))
             for number, batch in enumerate(batches):
                 step = min((self.epoch - 1) * self._steps_per_epoch + number, steps - 1)
@@ -174,6 +174,16 @@ class Trainer:
                 total += self._step([self.sentences[index] for index in batch])
                 progress(number + 1, len(batches))
         return total.item() / sum(self._lengths)
+
+    @contextmanager
+    def _sparse_rows(self) -> Iterator[None]:
+        """Let the gradient of the word vectors have the rows of the batch alone, if these are moved by themselves."""
+        word = self.assembly.network.embedding.word
+        word.sparse_gradient = self.rows is not None
+        try:
+            yield
+        finally:
+            word.sparse_gradient = False
 
     @contextmanager
     def _cores(self) -> Iterator[None]:
@@ -213,6 +223,7 @@ class Trainer:
         if self.config.clip_norm:
             clip_gradients([*gradients, *((touched[1],) if touched else ())], self.config.clip_norm)
         self.optimizer.step()
+        torch.autograd.graph.increment_version(self._weights)  # fused optimizers do not say that they change weights
         self.optimizer.zero_grad()
         if self.rows is not None and touched is not None:
             self.rows.step(*touched, self.optimizer.param_groups[0]["lr"], self.average.next_kept())

@@ -27,6 +27,10 @@ def check_state(own: State, given: State, weights: Sequence[torch.Size]) -> None
         ValueError: If they differ.
     """
     (own_tensors, own_numbers), (tensors, numbers) = own, given
+    if tensors and any(name.startswith("rows.") for name in own_tensors) != any(
+        name.startswith("rows.") for name in tensors
+    ):
+        raise ValueError("expected a run that went on both times with the compiled kernels, or both times without")
     shapes = {name: tensor.shape for name, tensor in own_tensors.items() if not name.startswith("optimizer.")}
     # What an optimizer keeps of a weight has the weight's shape, or is a single number.
     for name, tensor in tensors.items():

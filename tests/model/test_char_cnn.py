@@ -51,6 +51,12 @@ def test_looked_up_scores_are_those_of_convolutions(widths: tuple[int, ...], dty
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
+def test_ids_of_a_smaller_type_are_the_same_ids() -> None:
+    cnn = CharCnn(40, size=6, filters=7, widths=(3,), dropout=0.0)
+    characters, lengths = laid_out([[3, 4, 5], [7]], cnn.gap)
+    assert torch.equal(cnn(characters.int(), lengths.short()), cnn(characters, lengths))
+
+
 def test_a_long_word_changes_nothing_for_the_others() -> None:
     torch.manual_seed(0)
     cnn = CharCnn(5, size=3, filters=4, widths=(3,), dropout=0.0)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
 from itertools import product
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -61,6 +63,20 @@ def with_gradients(
     likelihood = path.log_likelihood(leaves[0], gold, lengths, *leaves[1:])
     gradients = torch.autograd.grad((likelihood * weights).sum(), leaves, allow_unused=True, materialize_grads=True)
     return likelihood.detach(), list(gradients)
+
+
+def test_libraries_of_other_sources_are_not_loaded(tmp_path: Path) -> None:
+    (tmp_path / "one.c").write_text("int one(void) { return 1; }")
+    built = tmp_path / "built"
+    built.mkdir()
+    assert not kernels._is_current(built)
+    digest = hashlib.sha256(b"int one(void) { return 1; }").hexdigest()
+    (built / "sources.sha256").write_text(digest)
+    kernels._is_current.cache_clear()
+    assert kernels._is_current(built)
+    (tmp_path / "two.h").write_text("int two(void);")
+    kernels._is_current.cache_clear()
+    assert not kernels._is_current(built)
 
 
 def test_the_kernels_were_compiled() -> None:
@@ -249,6 +265,40 @@ def test_scores_that_are_no_numbers_give_none_and_harm_no_other_sentence(broken:
     assert crf_compiled.viterbi(emissions, lengths, *tables).max() < 5
 
 
+@pytest.mark.parametrize("table", [0, 1, 2])
+@pytest.mark.parametrize("broken", [torch.nan, torch.inf])
+def test_tables_that_are_no_numbers_give_no_likelihood(table: int, broken: float) -> None:
+    emissions, gold, lengths, tables = drawn(10, 3, 6, 5)
+    tables[table].view(-1)[1] = broken  # a tag or move that the gold path need not take
+    found = crf_compiled.log_likelihood(emissions, gold, lengths, *tables)
+    assert not found[lengths > 1].isfinite().any()  # a sentence of one token has no moves
+
+
+@TYPES
+@pytest.mark.parametrize("tags", [1, 3, 10, 16, 33])
+@pytest.mark.parametrize("broken", [torch.nan, -torch.inf, torch.inf, -3e30])
+def test_a_best_path_is_always_of_real_tags(dtype: torch.dtype, tags: int, broken: float) -> None:
+    emissions, _, lengths, tables = drawn(11, 3, 6, tags)
+    emissions, tables = emissions.to(dtype), tuple(table.to(dtype) for table in tables)
+    emissions[0], emissions[1, 0], emissions[2, lengths[2] - 1] = broken, broken, broken
+    found = crf_compiled.viterbi(emissions, lengths, *tables)
+    assert 0 <= found.min() <= found.max() < tags
+
+
+def test_lengths_of_any_layout_give_the_same_gradients() -> None:
+    emissions, gold, lengths, tables = drawn(12, 3, 6, 5)
+    weights = torch.ones(3, dtype=torch.float64)
+    expected = with_gradients(crf_compiled, emissions, gold, lengths, tables, weights)[1]
+    strided = torch.stack([lengths, torch.full((3,), 10**9)], dim=1)[:, 0]
+    assert not strided.is_contiguous()
+    found = with_gradients(crf_compiled, emissions, gold, strided, tables, weights)[1]
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    same = torch.tensor([6])
+    found = with_gradients(crf_compiled, emissions, gold, same.expand(3), tables, weights)[1]
+    expected = with_gradients(crf_compiled, emissions, gold, same.repeat(3), tables, weights)[1]
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
 @PATHS
 def test_padding_is_never_read(path: ModuleType) -> None:
     emissions, gold, lengths, tables = drawn(5, 4, 6, 5)
@@ -322,6 +372,9 @@ def test_a_gradient_is_no_function_to_derive_again() -> None:
         ({"tags": torch.zeros(2, 2, dtype=torch.int64)}, r"tags of shape \(2, 3\)"),
         ({"transitions": torch.zeros(4, 5)}, r"transitions of shape \(4, 4\)"),
         ({"end": torch.zeros(4, dtype=torch.float64)}, "end of shape"),
+        ({"end": torch.zeros(4, device="meta")}, "end on cpu, where the emissions are, got meta"),
+        ({"lengths": torch.zeros(2, dtype=torch.int64, device="meta")}, "lengths on cpu"),
+        ({"tags": torch.zeros(2, 3, dtype=torch.int64, device="meta")}, "tags on cpu"),
     ],
 )
 @PATHS

@@ -173,6 +173,28 @@ def test_another_networks_state_is_refused(
         broken()
 
 
+def test_a_state_without_kernels_is_told_from_that_of_another_network(
+    tmp_path: Path, broken: Callable[[], list[EpochReport]]
+) -> None:
+    path = tmp_path / "resume.safetensors"
+    with safe_open(path, framework="pt") as file:
+        numbers = file.metadata()
+    tensors = {name: tensor for name, tensor in load_file(path).items() if not name.startswith("rows.")}
+    path.write_bytes(save(tensors, numbers))
+    with pytest.raises(InputError, match="both times with the compiled kernels, or both times without"):
+        broken()
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_weights_tell_that_they_were_trained(make_sentences: Make, tiny: Config, optimizer: str) -> None:
+    trainer = prepare(Data(make_sentences(20)), changed(tiny, optimizer=optimizer, ema_decay=0.0, epochs=1))
+    network = trainer.assembly.network
+    before = {name: weight._version for name, weight in network.named_parameters()}
+    next(trainer.run())
+    assert all(weight._version > before[name] for name, weight in network.named_parameters())
+    assert not network.embedding.word.sparse_gradient  # another loop over the network has dense gradients
+
+
 def test_a_missing_history_is_no_missing_model(tmp_path: Path, broken: Callable[[], list[EpochReport]]) -> None:
     (tmp_path / "history.jsonl").unlink()
     with pytest.raises(InputError, match="expected a run, but this file is missing"):

@@ -1,13 +1,14 @@
 """Loops in C that torch has no fast operation for, one shared library per processor level and number type.
 
 `scripts/build_kernels.py` compiles them when the package is installed; nothing is compiled later. Where they are
-missing (no C compiler then, or another kind of processor) the callers take the portable path in torch, which gives the
-same results, slower.
+missing, or were built from other sources than those beside them (new code, not installed again), the callers take the
+portable path in torch, which gives the same results, slower.
 """
 
 from __future__ import annotations
 
 import ctypes
+import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,8 @@ def _load(file: str, dtype: torch.dtype) -> ctypes.CDLL | None:
     if dtype not in _BITS:
         return None
     folder = Path(__file__).parent / "built"
+    if not _is_current(folder):
+        return None
     for level in (*_LEVELS.get(torch.backends.cpu.get_cpu_capability(), ()), "generic"):
         path = folder / f"{file}-{_BITS[dtype]}-{level}.so"
         if path.is_file():
@@ -70,3 +73,13 @@ def _load(file: str, dtype: torch.dtype) -> ctypes.CDLL | None:
             except OSError:  # built elsewhere
                 continue
     return None
+
+
+@cache
+def _is_current(folder: Path) -> bool:
+    """Whether the libraries were built from the sources as they are: others may take other arguments."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.parent.glob("*.[ch]")):
+        digest.update(path.read_bytes())
+    built_from = folder / "sources.sha256"
+    return built_from.is_file() and built_from.read_text(encoding="ascii") == digest.hexdigest()

@@ -82,6 +82,10 @@ static int prepare(scores *crf, int64_t tags, const real *start, const real *mov
         exponentials_in_place(crf->end, padded, last);
         crf->offset_move = best;
         crf->offset_once = (double)first + last;
+        double odd = 0; /* 0, or NaN if a score is not finite, and then so is every sum */
+        for (int64_t i = 0; i < tags * tags; i++) odd += move[i] - move[i];
+        for (int64_t i = 0; i < tags; i++) odd += (start[i] - start[i]) + (end[i] - end[i]);
+        crf->offset_once += odd;
     }
     return DONE;
 }

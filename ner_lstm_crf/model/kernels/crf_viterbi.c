@@ -21,8 +21,8 @@ INLINE void best_part(const real *row, const real *matrix, int64_t tags, int64_t
     }
 }
 
-/* The lowest tag with the largest score + move. */
-static int64_t best_before(const real *score, const real *move, int64_t padded) {
+/* The lowest tag with the largest score + move; 0 where no score is a number. */
+static int64_t best_before(const real *score, const real *move, int64_t tags, int64_t padded) {
     vector best = broadcast(4 * LEAST);
     wholes where = {0}, lanes;
     for (int64_t lane = 0; lane < LANES; lane++) lanes[lane] = (whole)lane;
@@ -36,7 +36,7 @@ static int64_t best_before(const real *score, const real *move, int64_t padded) 
     int64_t lowest = padded;
     for (int64_t lane = 0; lane < LANES; lane++)
         if (best[lane] == most && where[lane] < lowest) lowest = where[lane];
-    return lowest < padded ? lowest : 0;
+    return lowest < tags ? lowest : 0;
 }
 
 /* The best path (Viterbi 1967). The forward pass keeps scores alone; which tag came before is found again on the way
@@ -59,10 +59,10 @@ static void best_path(const scores *crf, const batch *input, int64_t sentence, r
         }
         largest = largest_of(most);
     }
-    int64_t tag = best_before(work + (length - 1) * padded, crf->end, padded);
+    int64_t tag = best_before(work + (length - 1) * padded, crf->end, tags, padded);
     for (int64_t t = length - 1; t > 0; t--) {
         path[t] = tag;
-        tag = best_before(work + (t - 1) * padded, crf->back + tag * padded, padded);
+        tag = best_before(work + (t - 1) * padded, crf->back + tag * padded, tags, padded);
     }
     path[0] = tag;
     memset(path + length, 0, (input->tokens - length) * sizeof(int64_t));
