@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ner_lstm_crf.features.vocabulary import PADDING
-from ner_lstm_crf.model.kernels import available, kernel
+from ner_lstm_crf.model.kernels import kernel, serves
 
 __all__ = ["CharCnn", "gap_of"]
 
@@ -50,8 +50,7 @@ class CharCnn(nn.Module):
         Returns:
             (W, filters * number of widths)
         """
-        serves = self.embedding.weight.device.type == "cpu" and available(self.embedding.weight.dtype)
-        maxima = self._from_tables if serves else self._from_convolutions
+        maxima = self._from_tables if serves(self.embedding.weight) else self._from_convolutions
         vectors: Tensor = self.dropout(maxima(characters, lengths))
         return vectors
 

@@ -29,7 +29,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from ner_lstm_crf.model import crf_compiled, crf_portable
+from ner_lstm_crf.model import crf_compiled, crf_portable, kernels
 
 __all__ = ["log_likelihood", "labelwise_log_likelihood", "marginals", "viterbi"]
 
@@ -88,7 +88,7 @@ def viterbi(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tens
 
 def _path(emissions: Tensor) -> ModuleType:
     """Compiled kernels where they serve, else plain torch: the same results."""
-    return crf_compiled if crf_compiled.serves(emissions) else crf_portable
+    return crf_compiled if kernels.serves(emissions) else crf_portable
 
 
 def _check(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> None:

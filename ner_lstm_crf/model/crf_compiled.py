@@ -12,14 +12,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ner_lstm_crf.model.kernels import available, kernel
+from ner_lstm_crf.model.kernels import kernel
 
-__all__ = ["log_likelihood", "marginals", "serves", "viterbi"]
-
-
-def serves(emissions: Tensor) -> bool:
-    """Whether these emissions can be worked on here: on the CPU, float32 or float64, kernels compiled."""
-    return emissions.device.type == "cpu" and available(emissions.dtype)
+__all__ = ["log_likelihood", "marginals", "viterbi"]
 
 
 def log_likelihood(
@@ -34,9 +29,7 @@ def log_likelihood(
 def marginals(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
     """Return each token's distribution over tags (B, T, K), 0 on padding; takes no part in autograd."""
     found = torch.empty(emissions.shape, dtype=emissions.dtype)
-    arguments, held = _arguments(emissions, lengths, start, transitions, end)
-    _call("crf_marginals", emissions, *arguments, found.data_ptr())
-    del held
+    _call_on_batch("crf_marginals", (emissions, lengths, start, transitions, end), found.data_ptr())
     return found
 
 
@@ -44,9 +37,7 @@ def marginals(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Te
 def viterbi(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
     """Return each sentence's best tag path (B, T) int64, 0 on padding; ties go to the lower tag."""
     best = torch.empty(emissions.shape[:2], dtype=torch.int64)
-    arguments, held = _arguments(emissions, lengths, start, transitions, end)
-    _call("crf_viterbi", emissions, *arguments, best.data_ptr())
-    del held
+    _call_on_batch("crf_viterbi", (emissions, lengths, start, transitions, end), best.data_ptr())
     return best
 
 
@@ -59,12 +50,13 @@ class _LogLikelihood(torch.autograd.Function):
         likelihood = emissions.new_empty(len(lengths))
         of_emissions = torch.empty(emissions.shape, dtype=emissions.dtype)
         of_moves = emissions.new_empty(len(lengths), count, count)
-        arguments, held = _arguments(emissions, lengths, *tables)
+        lengths = lengths.contiguous()  # the backward pass reads what was checked here
         if tags.stride(1) != 1:
             tags = tags.contiguous()
         outputs = (likelihood.data_ptr(), of_emissions.data_ptr(), of_moves.data_ptr())
-        _call("crf_log_likelihood", emissions, *arguments, tags.data_ptr(), tags.stride(0), *outputs)
-        ctx.save_for_backward(of_emissions, of_moves, held[1])  # the lengths as they were checked, side by side
+        inputs = (emissions, lengths, *tables)
+        _call_on_batch("crf_log_likelihood", inputs, tags.data_ptr(), tags.stride(0), *outputs)
+        ctx.save_for_backward(of_emissions, of_moves, lengths)
         return likelihood
 
     @staticmethod
@@ -80,16 +72,13 @@ class _LogLikelihood(torch.autograd.Function):
         return emissions, None, None, start, transitions, end
 
 
-def _arguments(
-    emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor
-) -> tuple[tuple[int, ...], tuple[Tensor, ...]]:
-    """What every kernel takes first, and the tensors that must live until it returns."""
-    if emissions.stride(2) != 1:
-        emissions = emissions.contiguous()
-    held = emissions, lengths.contiguous(), start.contiguous(), transitions.contiguous(), end.contiguous()
-    where = [tensor.data_ptr() for tensor in held]
-    sentence_stride, token_stride, _ = emissions.stride()
-    return (where[0], sentence_stride, token_stride, *where[1:], *emissions.shape, torch.get_num_threads()), held
+def _call_on_batch(name: str, inputs: tuple[Tensor, ...], *more: int) -> None:
+    """Call a kernel on emissions, lengths and the three score tables, and what else it takes; errors as of `_call`."""
+    emissions = inputs[0] if inputs[0].stride(2) == 1 else inputs[0].contiguous()
+    others = [tensor.contiguous() for tensor in inputs[1:]]
+    strides, where = emissions.stride()[:2], [tensor.data_ptr() for tensor in others]
+    sizes = (*emissions.shape, torch.get_num_threads())
+    _call(name, emissions, emissions.data_ptr(), *strides, *where, *sizes, *more)
 
 
 def _call(name: str, like: Tensor, *arguments: int) -> None:

@@ -114,11 +114,7 @@ class TokenEmbedding(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """The vector of each token (B, T, D)."""
         parts = [self._words(batch)]
-        forms = []  # what depends on the word alone is computed once per distinct word: (W, D)
-        if self.casing is not None:
-            forms.append(self.casing(batch.casings))
-        if self.characters is not None:
-            forms.append(self.characters(batch.characters, batch.character_counts))
+        forms = self._spelling(batch.casings, batch.characters, batch.character_counts)
         if forms:
             parts.append(nn.functional.embedding(batch.tokens, torch.cat(forms, dim=1)))
         if self.contextual is not None:
@@ -134,12 +130,16 @@ class TokenEmbedding(nn.Module):
             characters: Character ids of all words, each word followed by a gap of zeros (N,).
             character_counts: Characters of each word (W,).
         """
-        parts = [self.word(words)]
+        return torch.cat([self.word(words), *self._spelling(casings, characters, character_counts)], dim=1)
+
+    def _spelling(self, casings: Tensor, characters: Tensor, character_counts: Tensor) -> list[Tensor]:
+        """What depends on how a word is written, computed once per distinct word: casing and characters (W, D each)."""
+        parts: list[Tensor] = []
         if self.casing is not None:
             parts.append(self.casing(casings))
         if self.characters is not None:
             parts.append(self.characters(characters, character_counts))
-        return torch.cat(parts, dim=1)
+        return parts
 
     def _words(self, batch: Batch) -> Tensor:
         words, tokens = batch.words, batch.tokens

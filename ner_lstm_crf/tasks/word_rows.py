@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ner_lstm_crf.model.kernels import available, kernel
+from ner_lstm_crf.model.kernels import kernel, serves
 
 __all__ = ["WordRows"]
 
@@ -50,7 +50,7 @@ class WordRows:
     @staticmethod
     def serves(weight: Tensor) -> bool:
         """Whether there are kernels for such a weight; torch's AdamW moves all rows of another."""
-        return weight.device.type == "cpu" and weight.is_contiguous() and available(weight.dtype)
+        return weight.is_contiguous() and serves(weight)
 
     def gradient(self) -> tuple[Tensor, Tensor]:
         """The rows that have one (R,) and their gradients (R, D)."""

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-__all__ = ["available", "kernel"]
+__all__ = ["kernel", "serves"]
 
 _LEVELS = {"AVX512": ("x86-64-v4", "x86-64-v3"), "AVX2": ("x86-64-v3",)}
 _BITS = {torch.float32: 32, torch.float64: 64}
@@ -32,16 +33,16 @@ _KERNELS = {  # which file each function is in, and how many arguments it takes:
 }
 
 
-def available(dtype: torch.dtype = torch.float32) -> bool:
-    """Whether the kernels were compiled for this machine and serve tensors of `dtype`."""
-    return _load("crf_sums", dtype) is not None
+def serves(tensor: Tensor) -> bool:
+    """Whether there are kernels for such a tensor: on the CPU, of float32 or float64, kernels compiled."""
+    return tensor.device.type == "cpu" and _load("crf_sums", tensor.dtype) is not None
 
 
 def kernel(name: str, dtype: torch.dtype) -> Any:
     """The function `name` for tensors of `dtype`, for this processor.
 
     Raises:
-        ValueError: If there is none; see `available`.
+        ValueError: If there is none; see `serves`.
     """
     return _FUNCTIONS.get((name, dtype)) or _function(name, dtype)
 
