@@ -43,7 +43,7 @@ def add_command(subparsers: Subparsers) -> None:
         description="Measure a model on an annotated file: span precision, recall and F1.",
         epilog=EPILOG,
     )
-    parser.add_argument("model", metavar="MODEL", help="directory of the model")
+    parser.add_argument("model", metavar="MODEL", help="directory of the model, or en or zh: the shipped taggers")
     parser.add_argument("file", metavar="FILE", help="annotated file")
     add_column_options(parser, characters=False)
     add_threads(parser)
@@ -58,9 +58,10 @@ def run(args: argparse.Namespace) -> None:
     from ner_lstm_crf.data.formats import read_sentences
     from ner_lstm_crf.tasks.checkpoint import load_assembly
     from ner_lstm_crf.tasks.measurement import measure_assembly
+    from ner_lstm_crf.tasks.shipped import model_directory
 
     use_threads(args.threads)
-    assembly = load_assembly(args.model)
+    assembly = load_assembly(model_directory(args.model))
     options = column_options(args, unit=assembly.config.unit, compounds=assembly.config.compounds)
     sentences = read_sentences(args.file, options)
     known = {new for label in assembly.featurizer.labels if (new := options.labels.renaming(label)) is not None}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 from ner_lstm_crf.cli.arguments import Parser, add_column_options, add_json, add_threads, at_least
-from ner_lstm_crf.config import Config, CrfLoss, Unit
+from ner_lstm_crf.config import Config, CrfLoss, ModelConfig, Unit
 from ner_lstm_crf.data.schemes import get_scheme
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.presets import PRESETS, merge_config, preset, read_config
@@ -127,9 +128,30 @@ def config_from(args: argparse.Namespace) -> Config:
     _check_scheme(config.model.scheme, args.config)
     if config.model.fine_tune and config.model.transformer is None:
         raise InputError("--fine-tune: expected a --transformer to train")
-    if args.vectors is None and (args.freeze_vectors or args.vectors_limit is not None):
+    if getattr(args, "init", None) is not None:
+        config = replace(config, model=_model_to_start_from(args, config))
+    elif args.vectors is None and (args.freeze_vectors or args.vectors_limit is not None):
         raise InputError("--freeze-vectors and --vectors-limit: expected --vectors as well")
     return config
+
+
+def _model_to_start_from(args: argparse.Namespace, config: Config) -> ModelConfig:
+    """The configuration of the model that `--init` names.
+
+    Raises:
+        InputError: If it cannot be read, or another option asks for another model.
+    """
+    from ner_lstm_crf.tasks.checkpoint import load_assembly
+    from ner_lstm_crf.tasks.shipped import model_directory
+
+    others = ("head", "crf_loss", "vectors", "transformer")
+    given = next((name for name in others if getattr(args, name, None)), None)
+    if given is not None:
+        raise InputError(f"--init: expected the model as it is, without --{given.replace('_', '-')}")
+    model = load_assembly(model_directory(args.init)).config
+    if config.model not in (preset(args.preset).model, replace(preset(args.preset).model, unit=model.unit)):
+        raise InputError("--init: expected the model as it is, without changes to [model] or its --characters")
+    return model
 
 
 def unit_asked_for(args: argparse.Namespace) -> Unit | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from ner_lstm_crf.cli.arguments import (
     SCHEME_NAMES,
@@ -19,9 +19,13 @@ from ner_lstm_crf.cli.arguments import (
     add_threads,
     column_options,
 )
+from ner_lstm_crf.cli.display import say
 from ner_lstm_crf.data.formats import format_of_name, suffix_of
 from ner_lstm_crf.data.text_files import STANDARD_STREAM
 from ner_lstm_crf.errors import InputError
+
+if TYPE_CHECKING:
+    from ner_lstm_crf.tasks.tagger import Tagger
 
 __all__ = ["add_command"]
 
@@ -40,6 +44,7 @@ Starts and ends count characters, from 0; ends are exclusive. A file's suffix te
 it does not (- is text). What comes out has the format of --to, else of the suffix of --output, else of what went in.
 
 examples:
+  ner-lstm-crf tag "Angela Merkel visited Rome."
   ner-lstm-crf tag --model my-model "Angela Merkel visited Rome."
   ner-lstm-crf tag --model my-model --format jsonl "Angela Merkel visited Rome."
   ner-lstm-crf tag --model my-model --input test.conll --output predicted.conll
@@ -55,7 +60,11 @@ def add_command(subparsers: Subparsers) -> None:
         epilog=EPILOG,
     )
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="text to tag")
-    parser.add_argument("--model", metavar="DIR", help="directory of the model")
+    parser.add_argument(
+        "--model",
+        metavar="DIR",
+        help="directory of a model, or en or zh: the shipped taggers (default: by the script)",
+    )
     parser.add_argument("--input", metavar="F", help="file to tag in place of texts, - for standard input")
     parser.add_argument("--output", metavar="F", default=STANDARD_STREAM, help="file to write (default: -, the output)")
     parser.add_argument("--format", choices=FORMATS, help="format of the input; of the output where texts are given")
@@ -73,34 +82,37 @@ def run(args: argparse.Namespace) -> None:
     """Tag what was given."""
     form, to = _formats(args)
     texts = [_checked(text) for text in args.texts]
-    tagger_directory = model_directory(args.model)
 
     from ner_lstm_crf.cli import tagging
     from ner_lstm_crf.cli.training_data import use_threads
     from ner_lstm_crf.data.schemes import get_scheme
-    from ner_lstm_crf.tasks.tagger import Tagger
 
     scheme = get_scheme(args.scheme).name
     use_threads(args.threads)
-    tagger = Tagger.load(tagger_directory, precision=args.precision)
     if form == "conll":
         with _as_file(args.input) as path:
+            first = tagging.first_sentences(path, column_options(args, unit=None, read_tags=False))
+            tagger = _tagger(args, first)
             options = column_options(args, unit=tagger.assembly.config.unit, read_tags=False)
             tagging.tag_columns(tagger, path, args.output, scheme=scheme, options=options)
         return
     records = tagging.text_records(texts) if texts else tagging.read_records(args.input, args.encoding, form)
-    tagging.tag_records(tagger, records, args.output, to=to, scheme=scheme, numbered=len(texts) != 1)
+    if args.model is None:
+        texts, records = tagging.first_texts(records)
+    tagger = _tagger(args, texts)
+    tagging.tag_records(tagger, records, args.output, to=to, scheme=scheme, numbered=len(args.texts) != 1)
 
 
-def model_directory(given: str | None) -> Path:
-    """The directory of the model to tag with: the one given. A model to fall back on would be found here.
+def _tagger(args: argparse.Namespace, first: Iterable[str]) -> Tagger:
+    """The tagger that `--model` names; without it the shipped one that suits the first texts."""
+    from ner_lstm_crf.tasks.shipped import language_of
+    from ner_lstm_crf.tasks.tagger import Tagger
 
-    Raises:
-        InputError: If none is given.
-    """
-    if given is None:
-        raise InputError("--model DIR is missing: expected the directory of a model that 'ner-lstm-crf train' made")
-    return Path(given)
+    if args.model is not None:
+        return Tagger.load(args.model, precision=args.precision)
+    language = language_of(first)
+    say(f"the tagger that comes with the package for '{language}' (by the script of the text; --model names another)")
+    return Tagger.load(language, precision=args.precision)
 
 
 def _formats(args: argparse.Namespace) -> tuple[TagFormat, TagFormat]:

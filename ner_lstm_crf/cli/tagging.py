@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
+from itertools import chain, islice
 from typing import Any, Literal, TypeAlias
 
 from ner_lstm_crf.cli.display import progress_bar
@@ -19,10 +20,12 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.tagger import Tagger
 
-__all__ = ["read_records", "tag_columns", "tag_records", "text_records"]
+__all__ = ["first_sentences", "first_texts", "read_records", "tag_columns", "tag_records", "text_records"]
 
 TagRecord: TypeAlias = dict[str, Any]
 """A JSON object with the key `text`."""
+
+_FIRST_SENTENCES = 20
 
 
 def text_records(texts: Iterable[str]) -> Iterator[TagRecord]:
@@ -47,6 +50,21 @@ def read_records(path: str, encoding: str, form: Literal["text", "jsonl"]) -> It
             except InputError as error:
                 raise InputError(error.message, path=path, line=number) from None
             yield record
+
+
+def first_texts(records: Iterator[TagRecord]) -> tuple[list[str], Iterator[TagRecord]]:
+    """The first text that is more than white space, as a list, and all records, the first ones once more."""
+    read = list[TagRecord]()
+    for record in records:
+        read.append(record)
+        if record["text"].strip():
+            break
+    return [record["text"] for record in read[-1:]], chain(read, records)
+
+
+def first_sentences(path: str, options: ColumnOptions) -> list[str]:
+    """The tokens of the first sentences of a column file."""
+    return [word for sentence in islice(read_conll(path, options), _FIRST_SENTENCES) for word in sentence.words]
 
 
 def tag_records(

@@ -54,6 +54,11 @@ def add_command(subparsers: Subparsers) -> None:
         choices=get_args(HeadName),
         help="how tags are chosen: crf, the best sequence; softmax, each by itself (default: crf)",
     )
+    parser.add_argument(
+        "--init",
+        metavar="DIR",
+        help="start from the weights of a trained model, or of en or zh: the shipped taggers; its shape is kept",
+    )
     add_training_options(parser, seeds=1)
     parser.set_defaults(command=run)
 

@@ -19,6 +19,7 @@ from ner_lstm_crf.data.formats import read_sentences, require_entities
 from ner_lstm_crf.features.vectors import Vectors, coverage, read_vectors
 from ner_lstm_crf.features.vocabulary import spellings
 from ner_lstm_crf.tasks.runs import Data, hold_out
+from ner_lstm_crf.tasks.shipped import model_directory
 
 __all__ = ["TrainingFiles", "read_training_files", "use_threads", "warn_of_unknown_labels"]
 
@@ -49,7 +50,9 @@ def read_training_files(args: argparse.Namespace, config: Config) -> TrainingFil
         InputError: If a file cannot be read, or the training files hold no entities.
     """
     compounds = config.model.compounds
-    unit, train = _read_train(args, compounds)
+    initial = model_directory(args.init) if getattr(args, "init", None) else None
+    asked = unit_asked_for(args) if initial is None else config.model.unit
+    unit, train = _read_train(args, asked, compounds)
     options = column_options(args, unit=unit, compounds=compounds)
     dev = _read([args.dev], options) if args.dev else []
     test = _read([args.test], options) if args.test else []
@@ -60,12 +63,11 @@ def read_training_files(args: argparse.Namespace, config: Config) -> TrainingFil
     _describe(parts)
     _warn(parts, {"dev": args.dev or "dev (set aside)", "test": args.test})
     vectors = _read_vectors(args, parts) if args.vectors else None
-    return TrainingFiles(Data(train, dev, vectors), test, unit)
+    return TrainingFiles(Data(train, dev, vectors, initial), test, unit)
 
 
-def _read_train(args: argparse.Namespace, compounds: Compounds) -> tuple[Unit, list[Sentence]]:
+def _read_train(args: argparse.Namespace, asked: Unit | None, compounds: Compounds) -> tuple[Unit, list[Sentence]]:
     """The training sentences, and what their tokens are: what was asked for, else what they look like."""
-    asked = unit_asked_for(args)
     train = _read(args.train, column_options(args, unit=asked, compounds=compounds))
     require_entities(train, ", ".join(args.train))
     if asked is not None:

@@ -24,7 +24,7 @@ from ner_lstm_crf.model.embedding import WordEmbedding
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.model.transformer import TransformerEmbedding
 
-__all__ = ["Assembly", "assemble", "featurizer_for", "network_for", "transformer_for"]
+__all__ = ["Assembly", "assemble", "featurizer_for", "network_for", "transformer_for", "word_embedding"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def assemble(
     featurizer = featurizer_for(config, words, build_characters(counts), labels)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        word = _word_embedding(words, config.word_size, vectors)
+        word = word_embedding(words, config.word_size, vectors)
         network = network_for(config, featurizer, word, transformer_for(config))
     return Assembly(config, featurizer, network)
 
@@ -112,7 +112,7 @@ def _inventory(scheme: Scheme, tags: Sequence[str], characters: int) -> Inventor
     )
 
 
-def _word_embedding(words: WordVocabulary, size: int, vectors: Vectors | None) -> WordEmbedding:
+def word_embedding(words: WordVocabulary, size: int, vectors: Vectors | None) -> WordEmbedding:
     """Random rows for the trained words, pretrained ones where there are any, and the reserve behind them."""
     rows = random_words(words.trainable_size, size)
     if vectors is None:

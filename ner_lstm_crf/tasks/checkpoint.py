@@ -27,6 +27,7 @@ from ner_lstm_crf.features.vocabulary import Vocabulary, WordVocabulary
 from ner_lstm_crf.model.embedding import WordEmbedding
 from ner_lstm_crf.presets import merge_config
 from ner_lstm_crf.tasks.assembly import Assembly, featurizer_for, network_for, transformer_for
+from ner_lstm_crf.tasks.compact import compacted, expanded
 from ner_lstm_crf.tasks.storage import (
     Writer,
     located,
@@ -45,9 +46,9 @@ from ner_lstm_crf.tasks.transformer_files import (
     save_transformer,
 )
 
-__all__ = ["copy_model", "is_model", "load_assembly", "save_assembly"]
+__all__ = ["copy_model", "is_model", "load_assembly", "model_digest", "save_assembly"]
 
-FORMAT, VERSION = "ner_lstm_crf", 1
+FORMAT, VERSION = "ner_lstm_crf", 2
 CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocabulary.json", "model.safetensors"
 _TRANSFORMER_WEIGHTS = "embedding.contextual.transformer."
 
@@ -57,8 +58,13 @@ def is_model(directory: Path) -> bool:
     return any(located(directory, name).exists() for name in (CONFIG, WEIGHTS))
 
 
-def save_assembly(assembly: Assembly, directory: Path) -> None:
+def save_assembly(assembly: Assembly, directory: Path, *, compact: bool = False) -> None:
     """Write a tagger into the directory, in place of the one that may be there.
+
+    Args:
+        assembly: The tagger.
+        directory: Where to.
+        compact: Whether its weights are rounded to take a quarter of the space (see `compact`).
 
     Raises:
         InputError: If it cannot be written; what was there before is unharmed.
@@ -67,7 +73,7 @@ def save_assembly(assembly: Assembly, directory: Path) -> None:
     transformer = _save_transformer(assembly, directory)
     config = _config_text(assembly, transformer)
     vocabulary = _vocabulary_text(assembly)
-    tensors = _weights(assembly)
+    tensors = compacted(_weights(assembly)) if compact else _weights(assembly)
     files: dict[str, Writer] = {
         CONFIG: text_writer(config),
         WEIGHTS: tensor_writer(tensors, {"digest": _digest(config, vocabulary, tensors)}),
@@ -101,6 +107,7 @@ def load_assembly(directory: str | Path) -> Assembly:
     tensors, metadata = read_tensors(located(folder, WEIGHTS))
     if metadata.get("digest") != _digest(config_text, vocabulary_text, tensors):
         raise InputError("the model is damaged: its files do not belong together or have changed", path=folder)
+    tensors = expanded(tensors)
     config = merge_config(Config(), {"model": description["model"]}, path=folder / CONFIG).model
     source = None if config.transformer is None else check_transformer(folder, description.get("transformer_files"))
     vocabulary = json.loads(vocabulary_text)
@@ -119,6 +126,15 @@ def load_assembly(directory: str | Path) -> Assembly:
     _load_weights(network, tensors, folder / WEIGHTS)
     network.eval()
     return Assembly(config, featurizer, network)
+
+
+def model_digest(directory: Path) -> str:
+    """What tells the model in the directory from any other.
+
+    Raises:
+        InputError: If there is none, or it is damaged.
+    """
+    return read_tensors(located(directory, WEIGHTS))[1].get("digest", "")
 
 
 def _config_text(assembly: Assembly, transformer: str | None) -> str:

@@ -27,8 +27,9 @@ from ner_lstm_crf.features.subtokens import SubTokenizer
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.model.transformer import contextual_vectors
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.tasks.assembly import assemble, transformer_for
-from ner_lstm_crf.tasks.checkpoint import is_model, save_assembly
+from ner_lstm_crf.tasks.assembly import Assembly, assemble, transformer_for
+from ner_lstm_crf.tasks.checkpoint import is_model, load_assembly, model_digest, save_assembly
+from ner_lstm_crf.tasks.initial import assemble_from
 from ner_lstm_crf.tasks.run_files import HISTORY, RESUME, RUN, forget_after, is_finished, read_run
 from ner_lstm_crf.tasks.storage import append_line, make_directory, read_tensors, write_tensors, write_text
 from ner_lstm_crf.tasks.training import DevSet, EpochReport, Trainer
@@ -44,6 +45,7 @@ class Data:
         train: Training sentences.
         dev: What the best epoch is chosen by; may be empty.
         vectors: Pretrained word vectors, or None.
+        initial: The directory of a trained model to start from, or None.
         contextual: What a frozen transformer makes of the tokens of `train` and then of `dev` (N, D); None where it
             has not read them (see `read_with_transformer`).
     """
@@ -51,10 +53,11 @@ class Data:
     train: Sequence[Sentence]
     dev: Sequence[Sentence] = ()
     vectors: Vectors | None = None
+    initial: Path | None = None
     contextual: npt.NDArray[np.float16] | None = field(default=None, repr=False, compare=False)
 
     def fingerprint(self) -> str:
-        """SHA-256 of all tokens, spans and vectors, to know the same data again."""
+        """SHA-256 of all tokens, spans, vectors and the model to start from, to know the same data again."""
         digest = hashlib.sha256()
         for part in (self.train, self.dev):
             for sentence in part:
@@ -63,6 +66,8 @@ class Data:
         if self.vectors is not None:
             digest.update(repr((self.vectors.words, self.vectors.matrix.shape)).encode())
             digest.update(np.ascontiguousarray(self.vectors.matrix).data)
+        if self.initial is not None:
+            digest.update(model_digest(self.initial).encode())
         return digest.hexdigest()
 
 
@@ -157,18 +162,23 @@ def begin(directory: Path, run: dict[str, Any], *, overwrite: bool) -> None:
 def prepare(data: Data, config: Config, progress: Progress = silent) -> Trainer:
     """The trainer of a new network for the data."""
     data = read_with_transformer(data, config.model, progress)
-    assembly = assemble(
-        data.train,
-        config.model,
-        vectors=data.vectors,
-        freeze_vectors=config.training.freeze_vectors,
-        seed=config.training.seed,
-    )
+    assembly = _assemble(data, config)
     contextual = iter(_by_sentence(data) if not config.model.fine_tune else repeat(None))
     featurizer = assembly.featurizer
     train = [featurizer.encode_gold(sentence, next(contextual)) for sentence in data.train]
     dev = [featurizer.encode(sentence.words, next(contextual)) for sentence in data.dev]
     return Trainer(assembly, train, DevSet(data.dev, dev) if dev else None, config.training)
+
+
+def _assemble(data: Data, config: Config) -> Assembly:
+    """A new network for the data, or the one to start from, made fit for them."""
+    freeze, seed = config.training.freeze_vectors, config.training.seed
+    if data.initial is None:
+        return assemble(data.train, config.model, vectors=data.vectors, freeze_vectors=freeze, seed=seed)
+    base = load_assembly(data.initial)
+    if base.config != config.model or data.vectors is not None:
+        raise InputError("expected the configuration of the model to start from, and no vectors", path=data.initial)
+    return assemble_from(base, data.train, freeze_vectors=freeze, seed=seed)
 
 
 def read_with_transformer(data: Data, config: ModelConfig, progress: Progress = silent) -> Data:

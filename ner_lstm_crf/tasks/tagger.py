@@ -15,6 +15,7 @@ from ner_lstm_crf.data.tokenizer import CompoundRule
 from ner_lstm_crf.tasks.assembly import Assembly
 from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
 from ner_lstm_crf.tasks.prediction import Predictor, Window, windows
+from ner_lstm_crf.tasks.shipped import model_directory
 
 __all__ = ["Tagger"]
 
@@ -36,7 +37,7 @@ class Tagger:
         InputError: If the processor lacks the precision.
 
     Example:
-        >>> tagger = Tagger.load("runs/news")  # doctest: +SKIP
+        >>> tagger = Tagger.load("en")  # doctest: +SKIP
         >>> tagger.tag("Angela Merkel visited Rome.")  # doctest: +SKIP
         [Entity(start=0, end=13, label='PER', text='Angela Merkel'), Entity(start=22, end=26, label='LOC', text='Rome')]
     """
@@ -50,25 +51,29 @@ class Tagger:
 
     @classmethod
     def load(cls, directory: str | Path, *, precision: Precision = "float32") -> Tagger:
-        """The tagger that `save` or training wrote.
+        """The tagger that `save` or training wrote, or one that comes with the package.
 
         Args:
-            directory: Where it was written.
+            directory: Where it was written; or "en" or "zh", the shipped tagger of the language.
             precision: What its LSTM computes in; see the class.
 
         Raises:
             InputError: If there is none in the directory, or it is damaged, or was written by a newer version, or the
                 processor lacks the precision.
         """
-        return cls(load_assembly(directory), precision)
+        return cls(load_assembly(model_directory(directory)), precision)
 
-    def save(self, directory: str | Path) -> None:
+    def save(self, directory: str | Path, *, compact: bool = False) -> None:
         """Write the tagger into a directory, JSON and safetensors, in place of the one that may be there.
+
+        Args:
+            directory: Where to.
+            compact: Whether weights are rounded, word vectors to 8 bits and the others to 16: a quarter of the space.
 
         Raises:
             InputError: If it cannot be written.
         """
-        save_assembly(self.assembly, Path(directory))
+        save_assembly(self.assembly, Path(directory), compact=compact)
 
     @property
     def labels(self) -> tuple[str, ...]:

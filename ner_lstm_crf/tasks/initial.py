@@ -1,0 +1,88 @@
+"""A tagger for new data that starts from the weights of a trained one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.vectors import Vectors
+from ner_lstm_crf.features.vocabulary import UNKNOWN, Vocabulary, build_characters, build_words
+from ner_lstm_crf.tasks.assembly import Assembly, featurizer_for, network_for, word_embedding
+
+__all__ = ["assemble_from"]
+
+_FIRST = UNKNOWN + 1  # of the rows that stand for a symbol
+
+
+def assemble_from(
+    base: Assembly, sentences: Sequence[Sentence], *, freeze_vectors: bool = False, seed: int = 1
+) -> Assembly:
+    """A tagger of the shape of `base` for the words, characters and labels of `sentences`, which knows what it knew.
+
+    Words of `base` keep their vectors: those in the sentences are trained on, the others are its reserve. Characters
+    are those of both. Labels are those of the sentences; the emissions and transitions of a tag that `base` knows go
+    on from its weights, those of another begin at random.
+
+    Args:
+        base: The trained tagger; it is left as it is.
+        sentences: The training data.
+        freeze_vectors: Whether the vectors of words that `base` knows stay as they are.
+        seed: Seed of the weights that `base` has no value for.
+
+    Raises:
+        InputError: If `base` has a transformer.
+    """
+    if base.config.transformer is not None:
+        raise InputError("expected a model without a transformer to start from")
+    counts = Counter(token.text for sentence in sentences for token in sentence.tokens)
+    old = base.featurizer
+    vectors = _vectors(base)
+    words = build_words(counts, vectors.words, frozen=freeze_vectors)
+    known = set(old.characters.symbols)
+    fresh = (symbol for symbol in build_characters(counts).symbols if symbol not in known)
+    characters = Vocabulary((*old.characters.symbols, *fresh))
+    labels = sorted({span.label for sentence in sentences for span in sentence.spans})
+    featurizer = featurizer_for(base.config, words, characters, labels)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        word = word_embedding(words, vectors.size, vectors)
+        network = network_for(base.config, featurizer, word, None)
+    places = [featurizer.tags.index(tag) if tag in featurizer.tags else -1 for tag in old.tags]
+    _copy(base.network.state_dict(), network.state_dict(), places)
+    return Assembly(base.config, featurizer, network)
+
+
+def _vectors(base: Assembly) -> Vectors:
+    """All words of a tagger as pretrained vectors."""
+    word = base.network.embedding.word
+    rows = torch.cat([word.trained.detach()[_FIRST:], word.reserve.float()])
+    return Vectors(base.featurizer.words.symbols, rows.numpy())
+
+
+def _copy(source: dict[str, Tensor], target: dict[str, Tensor], places: Sequence[int]) -> None:
+    """Let the weights `target`, in place, be those of `source`, wherever these have a value for them.
+
+    Args:
+        source: Weights by name.
+        target: Weights by name, of the same network but for the number of words, characters and tags.
+        places: Where each tag of the source stands in the target; -1 for nowhere.
+    """
+    shared = [tag for tag, place in enumerate(places) if place >= 0]
+    old, new = torch.tensor(shared, dtype=torch.int64), torch.tensor([places[tag] for tag in shared], dtype=torch.int64)
+    for name, weight in target.items():
+        if name.startswith("embedding.word."):
+            continue
+        values = source[name]
+        if name == "head.transitions":
+            weight[new[:, None], new] = values[old[:, None], old]
+        elif name.startswith(("head.", "projection.")):
+            weight[new] = values[old]
+        else:  # characters of the source come first
+            weight[: len(values)] = values
+    for row in range(_FIRST):
+        target["embedding.word.trained"][row] = source["embedding.word.trained"][row]

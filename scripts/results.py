@@ -1,0 +1,130 @@
+"""The results table of the README: every corpus, several seeds, the CRF beside the softmax.
+
+    python scripts/results.py ../shared/corpora --vectors glove.6B.100d.txt.gz --output runs/results --jobs 2
+    python scripts/results.py ../shared/corpora --vectors ... --preset best --transformer MiniLM --crf-only --output ...
+
+Each row is one `ner-lstm-crf compare` (or `train --seeds`), whose command is printed; a row that was interrupted goes
+on where it stopped. Test sets are read here and nowhere else: settings are chosen on dev (docs/recipe.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A corpus with published splits.
+
+    Attributes:
+        train: Training files.
+        dev: What the best epoch is chosen by.
+        test: What is reported.
+        english: Whether the English vectors and transformer are of use.
+        options: How the files are read.
+    """
+
+    train: Sequence[str]
+    dev: str
+    test: str
+    english: bool = True
+    options: Sequence[str] = ()
+
+    def arguments(self, corpora: Path) -> list[str]:
+        """The options that name the data."""
+        training = [part for name in self.train for part in ("--train", str(corpora / name))]
+        return [*training, "--dev", str(corpora / self.dev), "--test", str(corpora / self.test), *self.options]
+
+
+def _uner(name: str, *options: str, english: bool = False) -> Row:
+    train, dev, test = (f"uner-{name}/{part}.iob2" for part in ("train", "dev", "test"))
+    return Row([train], dev, test, english, ("--labels", "PER,LOC,ORG", *options))
+
+
+def _biomedical(name: str) -> Row:
+    return Row([f"{name}/train.tsv"], f"{name}/dev.tsv", f"{name}/test.tsv")
+
+
+ROWS = {
+    "uner-en_ewt": _uner("en_ewt", english=True),
+    "wnut17": Row(["wnut17/train.conll"], "wnut17/dev.conll", "wnut17/test.conll"),
+    "bc5cdr": _biomedical("bc5cdr"),
+    "ncbi-disease": _biomedical("ncbi-disease"),
+    "uner-zh_gsdsimp": _uner("zh_gsdsimp", "--characters"),
+    "uner-da_ddt": _uner("da_ddt"),
+    "uner-hr_set": _uner("hr_set"),
+}
+
+
+def main() -> None:
+    """Train what is missing, then print the table in Markdown."""
+    args = _arguments()
+    print("| corpus | CRF | softmax | gain of the CRF, 95% interval | minutes a seed |")
+    print("|---|--:|--:|--:|--:|")
+    for name in args.corpora:
+        print(_line(name, _result(name, args)), flush=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="folder of the corpora, each in one of its own")
+    parser.add_argument("--output", type=Path, required=True, help="folder of all runs")
+    parser.add_argument("--corpora", nargs="+", choices=ROWS, default=list(ROWS), metavar="NAME")
+    parser.add_argument("--preset", default="fast")
+    parser.add_argument("--seeds", default="3")
+    parser.add_argument("--jobs", default="2")
+    parser.add_argument("--vectors", help="English word vectors")
+    parser.add_argument("--transformer", help="folder of an English transformer; without it the row has none")
+    parser.add_argument("--config", help="TOML file that changes the preset")
+    parser.add_argument("--crf-only", action="store_true", help="leave the softmax out")
+    return parser.parse_args()
+
+
+def _result(name: str, args: argparse.Namespace) -> dict[str, Any]:
+    """What the command found, from its file if it has run before."""
+    output: Path = args.output / name
+    found = output.with_suffix(".json")
+    if not found.exists():
+        command = [*_command(name, args), "--output", str(output), *(["--resume"] if output.exists() else [])]
+        print(" ".join(command), file=sys.stderr)
+        args.output.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run([sys.executable, "-m", *command, "--json"], stdout=subprocess.PIPE, check=True, text=True)
+        found.write_text(done.stdout, encoding="utf-8")
+    result: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
+    return result
+
+
+def _command(name: str, args: argparse.Namespace) -> list[str]:
+    row = ROWS[name]
+    command = ["ner_lstm_crf", "train" if args.crf_only else "compare", *row.arguments(args.folder)]
+    command += ["--preset", args.preset, "--seeds", args.seeds, "--jobs", args.jobs]
+    given = {"--config": args.config}
+    if row.english:
+        given |= {"--vectors": args.vectors, "--transformer": args.transformer}
+    return command + [part for option, value in given.items() if value for part in (option, value)]
+
+
+def _line(name: str, result: dict[str, Any]) -> str:
+    """One row of the table, F1 in per cent."""
+    if "heads" not in result:
+        seconds = [run["training_seconds"] for run in result["runs"]]
+        return f"| {name} | {_f1(result['test_f1'])} | | | {sum(seconds) / len(seconds) / 60:.1f} |"
+    crf, softmax = result["heads"]
+    gain = " to ".join(f"{100 * result['gain'][end]:+.1f}" for end in ("low", "high"))
+    cells = name, _f1(crf["f1"]), _f1(softmax["f1"]), f"{100 * result['gain']['value']:+.1f} ({gain})"
+    return f"| {' | '.join(cells)} | {crf['training_seconds']['mean'] / 60:.1f} |"
+
+
+def _f1(summary: dict[str, float]) -> str:
+    return f"{100 * summary['mean']:.1f} ± {100 * summary['deviation']:.1f}"
+
+
+if __name__ == "__main__":
+    main()

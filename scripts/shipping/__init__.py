@@ -1,0 +1,1 @@
+"""What the shipped taggers are made of: `train_shipped.py` puts it together."""

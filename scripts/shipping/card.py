@@ -1,0 +1,124 @@
+"""The model card of a shipped tagger, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ner_lstm_crf.tasks.evaluation import Evaluation
+from ner_lstm_crf.tasks.significance import f1_interval
+from shipping.corpora import Corpus, Language
+
+__all__ = ["Facts", "Measured", "model_card"]
+
+LABELS = ("PER", "LOC", "ORG")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The scores on one test set.
+
+    Attributes:
+        name: Of the test set.
+        learnt: Whether the tagger has learnt from training data of the same corpus.
+        evaluation: The scores.
+    """
+
+    name: str
+    learnt: bool
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What else the card says.
+
+    Attributes:
+        command: What rebuilds the tagger.
+        sentences: Of training, variants included.
+        tokens: Of training, variants included.
+        dev_f1: On the dev sentences.
+        minutes: Of training.
+        megabytes: Of the model's directory.
+        vectors: The pretrained vectors, if there are any.
+    """
+
+    command: str
+    sentences: int
+    tokens: int
+    dev_f1: float
+    minutes: float
+    megabytes: float
+    vectors: str
+
+
+def model_card(name: str, language: Language, facts: Facts, measured: Sequence[Measured]) -> str:
+    """The card."""
+    kind = "characters" if language.unit == "character" else "words"
+    lines = [
+        f"# The tagger `{name}`",
+        "",
+        f"A char-CNN, a bidirectional LSTM and a CRF over {kind}; labels PER, LOC, ORG. {facts.megabytes:.1f} MB, word "
+        "vectors in 8 bits, all else in 16.",
+        "",
+        "## Scores",
+        "",
+        "Span F1 in per cent on gold tokens, with the 95% interval for other sentences of the same kind (bootstrap). "
+        "The test sets were read once, for this table. *Learnt from*: whether training data of the corpus were used.",
+        "",
+        f"| test set | learnt from | F1 | {' | '.join(LABELS)} | entities |",
+        f"|---|---|--:|{'--:|' * len(LABELS)}--:|",
+        *map(_row, measured),
+        "",
+        "## Data",
+        "",
+        "| corpus | licence | source | used for |",
+        "|---|---|---|---|",
+        *map(_corpus, language.corpora),
+        "",
+        f"{facts.sentences:,} training sentences, {facts.tokens:,} tokens{_variants(language)}. The best epoch has a "
+        f"dev F1 of {100 * facts.dev_f1:.1f}. {facts.vectors}".rstrip(),
+        "",
+        "The weights are under CC BY-SA 4.0, as the corpora with the strictest licence ask.",
+        "",
+        "## Known weaknesses",
+        "",
+        *(f"- {weakness}" for weakness in language.weaknesses),
+        "",
+        "## Making it again",
+        "",
+        "```sh",
+        facts.command,
+        "```",
+        "",
+        f"{facts.minutes:.0f} minutes of training on one core. On another processor or release of torch the "
+        "weights differ in their rounding, and the scores a little.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(measured: Measured) -> str:
+    evaluation = measured.evaluation
+    interval = f1_interval([evaluation])
+    scores = [evaluation.per_label.get(label) for label in LABELS]
+    cells = [
+        measured.name,
+        "yes" if measured.learnt else "no",
+        f"{100 * interval.value:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]",
+        *(f"{100 * score.f1:.1f}" if score else "" for score in scores),
+        str(evaluation.support),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _corpus(corpus: Corpus) -> str:
+    uses = [use for use, files in (("training", corpus.train), ("test", corpus.test)) if files]
+    return f"| {corpus.name} | {corpus.licence} | {corpus.citation} | {', '.join(uses)} |"
+
+
+def _variants(language: Language) -> str:
+    return (
+        ", among them copies in lower case, in capitals and as headlines, each of every tenth sentence with entities"
+        if language.cased
+        else ""
+    )

@@ -1,0 +1,158 @@
+"""The corpora that the shipped taggers learn from and are measured on, and the variants of their sentences.
+
+All are open; which licence each has, and who made it, goes into the model card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ner_lstm_crf.config import Unit
+from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.data.columns import ColumnOptions
+from ner_lstm_crf.data.formats import read_sentences
+from ner_lstm_crf.data.labels import LabelMap
+from ner_lstm_crf.tasks.runs import hold_out
+
+__all__ = ["LANGUAGES", "Corpus", "Language", "changed", "with_variants"]
+
+_LABELS = LabelMap.parse("PER,LOC,ORG")
+_UNER = "Mayhew et al. 2024, Universal NER (NAACL)"
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """An annotated corpus.
+
+    Attributes:
+        name: The name of its folder.
+        licence: Its licence.
+        citation: Who made it.
+        train: Training files, if it is learnt from.
+        dev: Files that take part in choosing the epoch; without any, a tenth of the training sentences does.
+        test: What it is measured on; empty for none.
+        labels: Its labels as PER, LOC, ORG; all others become O.
+    """
+
+    name: str
+    licence: str
+    citation: str
+    train: Sequence[str] = ()
+    dev: Sequence[str] = ()
+    test: str = ""
+    labels: LabelMap = field(default=_LABELS)
+
+    def read(self, folder: Path, files: Iterable[str], unit: Unit) -> list[Sentence]:
+        """The sentences of some of its files, without those that have no token."""
+        options = ColumnOptions(labels=self.labels, unit="character" if unit == "character" else None)
+        paths = (folder / self.name / file for file in files)
+        return [sentence for path in paths for sentence in read_sentences(path, options) if sentence.tokens]
+
+    def learnt(self, folder: Path, unit: Unit) -> tuple[list[Sentence], list[Sentence]]:
+        """Its training and dev sentences."""
+        train = self.read(folder, self.train, unit)
+        if not self.dev:
+            return hold_out(train) if train else ([], [])
+        return train, self.read(folder, self.dev, unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """What a tagger is made from.
+
+    Attributes:
+        unit: What a token is.
+        corpora: What it learns from and is measured on.
+        cased: Whether its script has case.
+        words: How many pretrained vectors it keeps beyond the words of the training data.
+        weaknesses: What it is known to do badly.
+    """
+
+    unit: Unit
+    corpora: Sequence[Corpus]
+    cased: bool
+    words: int
+    weaknesses: Sequence[str]
+
+
+_TWITTER = LabelMap.parse("PER,LOC,ORG", ["person=PER,location=LOC,corporation=ORG,group=ORG"])
+
+LANGUAGES = {
+    "en": Language(
+        unit="word",
+        cased=True,
+        words=80_000,
+        corpora=(
+            Corpus("uner-en_ewt", "CC BY-SA 4.0", _UNER, ["train.iob2"], ["dev.iob2"], "test.iob2"),
+            Corpus("wikigold", "CC BY 4.0", "Balasuriya et al. 2009, WikiGold", ["wikigold.conll"]),
+            Corpus(
+                "btc",
+                "CC BY 4.0",
+                "Derczynski, Bontcheva and Roberts 2016, Broad Twitter Corpus",
+                ["a.conll", "b.conll", "e.conll", "g.conll", "h.conll"],
+                test="f.conll",
+            ),
+            Corpus(
+                "wnut17",
+                "CC BY 4.0",
+                "Derczynski et al. 2017, W-NUT shared task",
+                ["train.conll"],
+                ["dev.conll"],
+                "test.conll",
+                _TWITTER,
+            ),
+            Corpus(
+                "sec-filings",
+                "CC BY 3.0",
+                "Salinas Alvarado, Verspoor and Baldwin 2015, SEC filings",
+                ["train.conll"],
+                test="test.conll",
+            ),
+            Corpus("uner-en_pud", "CC BY-SA 3.0", _UNER, test="test.iob2"),
+        ),
+        weaknesses=(
+            "Guidelines differ between the corpora: what one calls ORG (a team, a newspaper, a government) another "
+            "calls LOC or leaves out, so ORG is the weakest label.",
+            "Text without capitals, or all in capitals, loses many names that only their capital gives away.",
+            "There is no MISC: nationalities, events, works and products are not marked.",
+        ),
+    ),
+    "zh": Language(
+        unit="character",
+        cased=False,
+        words=0,
+        corpora=(
+            Corpus("uner-zh_gsdsimp", "CC BY-SA 4.0", _UNER, ["train.iob2"], ["dev.iob2"], "test.iob2"),
+            Corpus("uner-zh_gsd", "CC BY-SA 4.0", _UNER, ["train.iob2"], ["dev.iob2"], "test.iob2"),
+            Corpus("uner-zh_pud", "CC BY-SA 3.0", _UNER, test="test.iob2"),
+        ),
+        weaknesses=(
+            "4,000 sentences of encyclopaedic text, each in simplified and in traditional characters, are all it has "
+            "learnt from: names of companies, and the language of news and chat, are largely new to it.",
+            "There are no pretrained vectors: a character that the training data lack is unknown to it.",
+        ),
+    ),
+}
+
+
+def with_variants(sentences: Sequence[Sentence]) -> list[Sentence]:
+    """The sentences, and copies in lower case, in capitals and as headlines, each of every tenth."""
+    changes = (str.lower, str.upper, _title)
+    copies = [
+        changed(sentence, changes[number % 10])
+        for number, sentence in enumerate(sentences)
+        if number % 10 < len(changes) and sentence.spans
+    ]
+    return [*sentences, *copies]
+
+
+def changed(sentence: Sentence, change: Callable[[str], str]) -> Sentence:
+    """The sentence with each token changed, its spans kept."""
+    return replace(Sentence.from_words(map(change, sentence.words), sentence.spans), document=sentence.document)
+
+
+def _title(word: str) -> str:
+    """A word as in a headline, where every word but the short ones has a capital."""
+    return word[:1].upper() + word[1:] if len(word) > 3 else word
