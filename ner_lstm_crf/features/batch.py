@@ -14,7 +14,8 @@ from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.schemes import Decoded, Scheme
 from ner_lstm_crf.features.forms import FormTable, Ids
 from ner_lstm_crf.features.subtokens import SubTokenizer
-from ner_lstm_crf.features.vocabulary import Vocabulary, WordVocabulary
+from ner_lstm_crf.features.vocabularies import Vocabularies
+from ner_lstm_crf.features.vocabulary import WordVocabulary
 from ner_lstm_crf.features.windows import SubTokenBatch, SubTokens, collate_subtokens
 
 __all__ = ["Batch", "Encoded", "Featurizer"]
@@ -29,12 +30,14 @@ class Encoded:
         tags: The tag ids of its spans (T,); None where there are no gold spans.
         subtokens: The sub-tokens a transformer reads; None without one.
         contextual: What a frozen transformer made of them (T, D), computed once; None where it is still to run.
+        bigrams: The pairs of each token with its neighbours (T, 2); None where pairs are not looked at.
     """
 
     forms: Ids
     tags: Ids | None = None
     subtokens: SubTokens | None = None
     contextual: Tensor | None = None
+    bigrams: Ids | None = None
 
     def __len__(self) -> int:
         """The number of tokens."""
@@ -55,6 +58,7 @@ class Batch:
         tags: Gold tag ids (B, T); None outside training.
         subtokens: What a transformer reads; None without one, or where `contextual` is given.
         contextual: What a frozen transformer made of it (B, T, D).
+        bigrams: The pairs of each token with its neighbours (B, T, 2); None where pairs are not looked at.
     """
 
     words: Tensor
@@ -66,14 +70,14 @@ class Batch:
     tags: Tensor | None = None
     subtokens: SubTokenBatch | None = None
     contextual: Tensor | None = None
+    bigrams: Tensor | None = None
 
 
 class Featurizer:
     """Turns sentences into numbers and back: words, casing, characters, sub-tokens, tags.
 
     Args:
-        words: The word vocabulary.
-        characters: The character vocabulary.
+        vocabularies: What has a row in the network's tables.
         scheme: The scheme the tags are written in.
         labels: The labels, in the order of their tags.
         gap: Zeros after the characters of each word (`char_cnn.gap_of`).
@@ -82,24 +86,28 @@ class Featurizer:
 
     def __init__(
         self,
-        words: WordVocabulary,
-        characters: Vocabulary,
+        vocabularies: Vocabularies,
         *,
         scheme: Scheme,
         labels: Sequence[str],
         gap: int,
         subtokenizer: SubTokenizer | None = None,
     ) -> None:
-        self.words, self.characters, self.scheme, self.labels = words, characters, scheme, tuple(labels)
+        self.vocabularies, self.scheme, self.labels = vocabularies, scheme, tuple(labels)
         self.subtokenizer = subtokenizer
         self.tags = scheme.tags(self.labels)
         self._gap = gap
         self.table = self.new_table()
         self._tag_ids = {tag: number for number, tag in enumerate(self.tags)}
 
+    @property
+    def words(self) -> WordVocabulary:
+        """The word vocabulary."""
+        return self.vocabularies.words
+
     def new_table(self) -> FormTable:
         """A table of forms like the featurizer's own, without any: for whoever clears it now and then."""
-        return FormTable(self.words, self.characters, self._gap)
+        return FormTable(self.words, self.vocabularies.characters, self._gap)
 
     def encode(self, words: Sequence[str], contextual: Tensor | None = None) -> Encoded:
         """The tokens of one sentence, without tags.
@@ -114,7 +122,14 @@ class Featurizer:
         if not words:
             raise ValueError("expected a sentence of at least one token, got none")
         subtokens = self.subtokenizer.encode(words) if self.subtokenizer and contextual is None else None
-        return Encoded(self.table.rows(words), subtokens=subtokens, contextual=contextual)
+        forms = self.table.rows(words)
+        bigrams = self.bigram_ids(self.table, forms, np.array([len(forms)]))
+        return Encoded(forms, subtokens=subtokens, contextual=contextual, bigrams=bigrams)
+
+    def bigram_ids(self, table: FormTable, forms: Ids, lengths: Ids) -> Ids | None:
+        """The pairs of each token (N, 2) of sentences of these lengths (S,), whose forms (N,) are rows of `table`."""
+        bigrams = self.vocabularies.bigrams
+        return None if bigrams is None else bigrams.ids(table.codes(forms), lengths)
 
     def encode_gold(self, sentence: Sentence, contextual: Tensor | None = None) -> Encoded:
         """The tokens of one sentence and the tags of its spans; `contextual` as in `encode`.
@@ -148,6 +163,7 @@ class Featurizer:
             tags=_tags(sentences, place),
             subtokens=_subtokens(sentences) if contextual is None else None,
             contextual=contextual,
+            bigrams=_bigrams(sentences, place),
         )
 
     def decode(self, tags: NDArray[np.integer]) -> Decoded:
@@ -167,6 +183,15 @@ def _padded(values: NDArray[np.int64], place: NDArray[np.bool_]) -> Tensor:
 def _tags(sentences: Sequence[Encoded], place: NDArray[np.bool_]) -> Tensor | None:
     tags = [sentence.tags for sentence in sentences if sentence.tags is not None]
     return _padded(np.concatenate(tags), place) if len(tags) == len(sentences) else None
+
+
+def _bigrams(sentences: Sequence[Encoded], place: NDArray[np.bool_]) -> Tensor | None:
+    bigrams = [sentence.bigrams for sentence in sentences if sentence.bigrams is not None]
+    if len(bigrams) < len(sentences):
+        return None
+    padded = np.zeros((*place.shape, 2), np.int64)
+    padded[place] = np.concatenate(bigrams)
+    return torch.from_numpy(padded)
 
 
 def _contextual(sentences: Sequence[Encoded], place: NDArray[np.bool_]) -> Tensor | None:

@@ -34,12 +34,14 @@ class FormBatch:
         lengths: Tokens of each sentence (B,), at least 1.
         subtokens: What a transformer reads; None without one, or where `contextual` is given.
         contextual: What a frozen transformer made of it (B, T, D).
+        bigrams: The pairs of each token with its neighbours (B, T, 2); None where pairs are not looked at.
     """
 
     rows: Tensor
     lengths: Tensor
     subtokens: SubTokenBatch | None = None
     contextual: Tensor | None = None
+    bigrams: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +53,7 @@ class FlatSentences:
         lengths: Tokens of each sentence (S,).
         subtokens: What a transformer reads of each sentence; None without one.
         contextual: What a frozen transformer made of each sentence (T, D); None where it is still to run.
+        bigrams: The pairs of each token with its neighbours (N, 2); None where pairs are not looked at.
         starts: Where each sentence begins (S,).
     """
 
@@ -58,6 +61,7 @@ class FlatSentences:
     lengths: Ids
     subtokens: Sequence[SubTokens] | None = None
     contextual: Sequence[Tensor] | None = None
+    bigrams: Ids | None = None
     starts: Ids = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,11 +72,13 @@ class FlatSentences:
         """Encoded sentences end to end; their tags are left behind."""
         subtokens = [sentence.subtokens for sentence in sentences if sentence.subtokens is not None]
         contextual = [sentence.contextual for sentence in sentences if sentence.contextual is not None]
+        bigrams = [sentence.bigrams for sentence in sentences if sentence.bigrams is not None]
         return cls(
             np.concatenate([np.zeros(0, np.int64), *(sentence.forms for sentence in sentences)]),
             np.array([len(sentence) for sentence in sentences], np.int64),
             subtokens if len(subtokens) == len(sentences) else None,
             contextual if len(contextual) == len(sentences) else None,
+            np.concatenate(bigrams) if bigrams and len(bigrams) == len(sentences) else None,
         )
 
     def batches(self, *, sentences: int, tokens: int) -> list[Ids]:
@@ -111,7 +117,8 @@ class FlatSentences:
         if contextual is None and self.subtokens is not None:
             subtokens = collate_subtokens([self.subtokens[number] for number in numbers])
         rows, lengths = torch.from_numpy(self.forms[places]), torch.from_numpy(self.lengths[numbers])
-        return FormBatch(rows, lengths, subtokens, contextual)
+        bigrams = None if self.bigrams is None else torch.from_numpy(self.bigrams[places])
+        return FormBatch(rows, lengths, subtokens, contextual, bigrams)
 
     def _contextual(self, numbers: Ids, longest: int) -> Tensor | None:
         if self.contextual is None:

@@ -40,7 +40,7 @@ class FormTable:
         """Forget all forms: rows given out before mean nothing any more."""
         self._rows: dict[str, int] = {}
         self.generation += 1
-        self._columns = np.zeros((4, 1024), np.int64)  # word id, casing, first character, number of characters
+        self._columns = np.zeros((5, 1024), np.int64)  # word id, casing, first character, number of characters, code
         self._flat = np.zeros(8192, np.int64)  # the characters of all forms, each followed by the gap
         self._used = 0
 
@@ -66,6 +66,11 @@ class FormTable:
         """Casing ids of these rows."""
         ids: Ids = self._columns[1, rows]
         return ids
+
+    def codes(self, rows: Ids) -> Ids:
+        """The code of the first character of each of these rows."""
+        codes: Ids = self._columns[4, rows]
+        return codes
 
     def character_counts(self, rows: Ids) -> Ids:
         """How many characters each of these rows has, at least 1."""
@@ -98,6 +103,7 @@ class FormTable:
             casing_ids(forms),
             starts,
             counts,
+            [ord(form[0]) if form else 0 for form in forms],
         )
 
 

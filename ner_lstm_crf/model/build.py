@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.features.vocabulary import PADDING
 from ner_lstm_crf.model.char_cnn import CharCnn
-from ner_lstm_crf.model.embedding import ContextualInput, TokenEmbedding, WordEmbedding
+from ner_lstm_crf.model.embedding import BigramEmbedding, ContextualInput, TokenEmbedding, WordEmbedding
 from ner_lstm_crf.model.encoder import BiLstm
 from ner_lstm_crf.model.heads import CrfHead, Head, SoftmaxHead
 from ner_lstm_crf.model.network import Network
@@ -29,6 +29,7 @@ class Inventory:
         start: Which tags may start a sentence (K,), bool.
         transitions: Which tag (column) may follow which (row) (K, K), bool.
         end: Which tags may end a sentence (K,), bool.
+        bigrams: Pairs of characters that have a vector, padding and unknown included; 0 where none are looked at.
     """
 
     characters: int
@@ -36,6 +37,7 @@ class Inventory:
     start: Tensor
     transitions: Tensor
     end: Tensor
+    bigrams: int = 0
 
 
 def build_network(
@@ -57,6 +59,7 @@ def build_network(
         casing=nn.Embedding(inventory.casings, config.casing_size) if config.casing_size else None,
         characters=_char_cnn(config, inventory.characters),
         contextual=ContextualInput(transformer, config.transformer_size) if transformer else None,
+        bigrams=_bigrams(config, inventory.bigrams),
         word_dropout=config.word_dropout,
     )
     encoder = BiLstm(
@@ -68,6 +71,13 @@ def build_network(
     # The head draws its numbers last, so that networks of one seed are equal below it, whatever the head.
     projection = nn.Linear(encoder.size, len(inventory.start))
     return Network(embedding, encoder, projection, _head(config, inventory))
+
+
+def _bigrams(config: ModelConfig, bigrams: int) -> BigramEmbedding | None:
+    if not bigrams:
+        return None
+    table = WordEmbedding(random_words(bigrams, config.bigram_size), torch.zeros(0, config.bigram_size))
+    return BigramEmbedding(table, config.bigram_dropout)
 
 
 def _char_cnn(config: ModelConfig, characters: int) -> CharCnn | None:

@@ -11,7 +11,7 @@ from ner_lstm_crf.features.vocabulary import UNKNOWN
 from ner_lstm_crf.model.char_cnn import CharCnn
 from ner_lstm_crf.model.transformer import TransformerEmbedding
 
-__all__ = ["ContextualInput", "TokenEmbedding", "WordEmbedding"]
+__all__ = ["BigramEmbedding", "ContextualInput", "TokenEmbedding", "WordEmbedding"]
 
 
 class WordEmbedding(nn.Module):
@@ -81,6 +81,28 @@ class ContextualInput(nn.Module):
         return projected
 
 
+class BigramEmbedding(nn.Module):
+    """The vectors of the two pairs that a character makes with its neighbours.
+
+    Args:
+        table: The vectors of pairs.
+        dropout: Share of pairs in training that are taken for the unknown one.
+    """
+
+    def __init__(self, table: WordEmbedding, dropout: float) -> None:
+        super().__init__()
+        self.table, self.dropout = table, dropout
+        self.size = 2 * table.size
+
+    def forward(self, bigrams: Tensor) -> Tensor:
+        """The vectors of pairs (B, T, 2), those of a token side by side: (B, T, D)."""
+        if self.training and self.dropout:
+            dropped = torch.rand(bigrams.shape, device=bigrams.device) < self.dropout
+            bigrams = bigrams.masked_fill(dropped, UNKNOWN)
+        vectors: Tensor = self.table(bigrams.flatten())
+        return vectors.view(*bigrams.shape[:2], self.size)
+
+
 class TokenEmbedding(nn.Module):
     """Joins what is known of each token into one vector.
 
@@ -89,6 +111,7 @@ class TokenEmbedding(nn.Module):
         casing: Casing vectors, or None.
         characters: The char-CNN, or None.
         contextual: A transformer's vectors, or None.
+        bigrams: Vectors of pairs of neighbouring characters, or None.
         word_dropout: Share of tokens in training whose word is taken for the unknown one (Lample et al. 2016).
     """
 
@@ -99,17 +122,14 @@ class TokenEmbedding(nn.Module):
         casing: nn.Embedding | None = None,
         characters: CharCnn | None = None,
         contextual: ContextualInput | None = None,
+        bigrams: BigramEmbedding | None = None,
         word_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.word, self.casing, self.characters, self.contextual = word, casing, characters, contextual
-        self.word_dropout = word_dropout
-        self.size = (
-            word.size
-            + (casing.embedding_dim if casing else 0)
-            + (characters.size if characters else 0)
-            + (contextual.size if contextual else 0)
-        )
+        self.bigrams, self.word_dropout = bigrams, word_dropout
+        self.form_size = word.size + (casing.embedding_dim if casing else 0) + (characters.size if characters else 0)
+        self.size = self.form_size + (bigrams.size if bigrams else 0) + (contextual.size if contextual else 0)
 
     def forward(self, batch: Batch) -> Tensor:
         """The vector of each token (B, T, D)."""
@@ -117,12 +137,29 @@ class TokenEmbedding(nn.Module):
         forms = self._spelling(batch.casings, batch.characters, batch.character_counts)
         if forms:
             parts.append(nn.functional.embedding(batch.tokens, torch.cat(forms, dim=1)))
+        return torch.cat([*parts, *self.in_context(batch)], dim=-1)
+
+    def in_context(self, batch: Batch | FormBatch) -> list[Tensor]:
+        """What depends on a token's neighbours: its pairs, and what a transformer makes of it (B, T, D each)."""
+        parts: list[Tensor] = []
+        if self.bigrams is not None:
+            if batch.bigrams is None:
+                raise ValueError("expected a batch with the pairs of its tokens, got none")
+            parts.append(self.bigrams(batch.bigrams))
         if self.contextual is not None:
             parts.append(self.contextual(batch))
-        return torch.cat(parts, dim=-1)
+        return parts
+
+    def tables(self) -> dict[str, WordEmbedding]:
+        """The tables of vectors of which a batch reads some rows."""
+        return {"word": self.word} | ({"bigrams": self.bigrams.table} if self.bigrams is not None else {})
+
+    def table_ids(self, batch: Batch) -> dict[str, Tensor]:
+        """The ids that a batch reads from each table, beside the unknown one."""
+        return {"word": batch.words} | ({"bigrams": batch.bigrams} if batch.bigrams is not None else {})
 
     def form_vectors(self, words: Tensor, casings: Tensor, characters: Tensor, character_counts: Tensor) -> Tensor:
-        """What `forward` knows of each word by itself, in evaluation (W, D without the transformer's part).
+        """What `forward` knows of each word by itself, in evaluation (W, D without what `in_context` gives).
 
         Args:
             words: Word ids (W,).

@@ -59,14 +59,13 @@ class FormNetwork:
             vectors: What `TokenEmbedding.form_vectors` says of each form, in the encoder's type (R, D).
             batch: The sentences; their rows are those of `vectors`.
         """
-        contextual = self.network.embedding.contextual
-        if contextual is None and len(self._encoder.forwards) == 1:
+        embedding = self.network.embedding
+        if embedding.size == embedding.form_size and len(self._encoder.forwards) == 1:
             return self._emissions_of_one_layer(vectors, batch)
         embedded = nn.functional.embedding(batch.rows, vectors)  # (B, T, D)
-        if contextual is not None:
-            context = contextual(batch)
-            context = nn.functional.pad(context, (0, 0, 0, embedded.shape[1] - context.shape[1]))
-            embedded = torch.cat([embedded, context.to(self.dtype)], dim=-1)
+        longest = embedded.shape[1]
+        context = [nn.functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part in embedding.in_context(batch)]
+        embedded = torch.cat([embedded, *(part.to(self.dtype) for part in context)], dim=-1)
         encoded = self._encoder(embedded, batch.lengths)  # (B, T, 2 H)
         projected: Tensor = self.network.projection(encoded.float())
         return projected

@@ -11,13 +11,15 @@ import torch
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.data.annotation import Sentence
-from ner_lstm_crf.data.schemes import Scheme, get_scheme
+from ner_lstm_crf.data.schemes import get_scheme
 from ner_lstm_crf.data.tokenizer import detect_compounds
 from ner_lstm_crf.features.batch import Featurizer
+from ner_lstm_crf.features.bigrams import build_bigrams
 from ner_lstm_crf.features.casing import CASINGS
 from ner_lstm_crf.features.subtokens import SubTokenizer
 from ner_lstm_crf.features.vectors import Vectors
-from ner_lstm_crf.features.vocabulary import UNKNOWN, Vocabulary, WordVocabulary, build_characters, build_words
+from ner_lstm_crf.features.vocabularies import Vocabularies
+from ner_lstm_crf.features.vocabulary import UNKNOWN, WordVocabulary, build_characters, build_words
 from ner_lstm_crf.model.build import Inventory, build_network, random_words
 from ner_lstm_crf.model.char_cnn import gap_of
 from ner_lstm_crf.model.embedding import WordEmbedding
@@ -66,7 +68,8 @@ def assemble(
         config = replace(config, compounds=detect_compounds(counts.elements()))
     words = build_words(counts, vectors.words if vectors else (), frozen=freeze_vectors)
     labels = sorted({span.label for sentence in sentences for span in sentence.spans})
-    featurizer = featurizer_for(config, words, build_characters(counts), labels)
+    bigrams = build_bigrams(sentence.words for sentence in sentences) if config.has_bigrams else None
+    featurizer = featurizer_for(config, Vocabularies(words, build_characters(counts), bigrams), labels)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         word = word_embedding(words, config.word_size, vectors)
@@ -76,16 +79,14 @@ def assemble(
 
 def featurizer_for(
     config: ModelConfig,
-    words: WordVocabulary,
-    characters: Vocabulary,
+    vocabularies: Vocabularies,
     labels: Sequence[str],
     transformer: str | Path | None = None,
 ) -> Featurizer:
     """The featurizer that `config` describes, with the sub-tokens of the folder `transformer` if it is given."""
     source = transformer or config.transformer
     return Featurizer(
-        words,
-        characters,
+        vocabularies,
         scheme=get_scheme(config.scheme),
         labels=labels,
         gap=gap_of(config.char_widths),
@@ -97,14 +98,14 @@ def network_for(
     config: ModelConfig, featurizer: Featurizer, word: WordEmbedding, transformer: TransformerEmbedding | None
 ) -> Network:
     """The network that `config` describes, for what `featurizer` produces."""
-    inventory = _inventory(featurizer.scheme, featurizer.tags, len(featurizer.characters))
-    return build_network(config, inventory, word, transformer)
+    return build_network(config, _inventory(featurizer), word, transformer)
 
 
-def _inventory(scheme: Scheme, tags: Sequence[str], characters: int) -> Inventory:
-    moves = scheme.moves(tags)
+def _inventory(featurizer: Featurizer) -> Inventory:
+    moves = featurizer.scheme.moves(featurizer.tags)
     return Inventory(
-        characters=characters,
+        characters=len(featurizer.vocabularies.characters),
+        bigrams=len(featurizer.vocabularies.bigrams or ()),
         casings=len(CASINGS),
         start=torch.tensor(moves.start),
         transitions=torch.tensor(moves.transitions),

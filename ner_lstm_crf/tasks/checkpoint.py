@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.vocabulary import Vocabulary, WordVocabulary
+from ner_lstm_crf.features.vocabularies import Vocabularies
 from ner_lstm_crf.model.embedding import WordEmbedding
 from ner_lstm_crf.presets import merge_config
 from ner_lstm_crf.tasks.assembly import Assembly, featurizer_for, network_for, transformer_for
@@ -50,6 +50,8 @@ __all__ = ["copy_model", "is_model", "load_assembly", "model_digest", "save_asse
 
 FORMAT, VERSION = "ner_lstm_crf", 2
 CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocabulary.json", "model.safetensors"
+# What a model of an older version has that does not say it.
+_BEFORE: Mapping[int, dict[str, Any]] = {1: {"bigram_size": 0}, 2: {}}
 _TRANSFORMER_WEIGHTS = "embedding.contextual.transformer."
 
 
@@ -108,13 +110,12 @@ def load_assembly(directory: str | Path) -> Assembly:
     if metadata.get("digest") != _digest(config_text, vocabulary_text, tensors):
         raise InputError("the model is damaged: its files do not belong together or have changed", path=folder)
     tensors = expanded(tensors)
-    config = merge_config(Config(), {"model": description["model"]}, path=folder / CONFIG).model
+    shape = _BEFORE[description["version"]] | description["model"]
+    config = merge_config(Config(), {"model": shape}, path=folder / CONFIG).model
     source = None if config.transformer is None else check_transformer(folder, description.get("transformer_files"))
-    vocabulary = json.loads(vocabulary_text)
     featurizer = featurizer_for(
         config,
-        WordVocabulary.from_json(vocabulary["words"]),
-        Vocabulary.from_json(vocabulary["characters"]),
+        Vocabularies.from_json(json.loads(vocabulary_text)),
         description["labels"],
         source,
     )
@@ -149,9 +150,7 @@ def _config_text(assembly: Assembly, transformer: str | None) -> str:
 
 
 def _vocabulary_text(assembly: Assembly) -> str:
-    featurizer = assembly.featurizer
-    vocabulary = {"words": featurizer.words.to_json(), "characters": featurizer.characters.to_json()}
-    return json.dumps(vocabulary, ensure_ascii=False) + "\n"
+    return json.dumps(assembly.featurizer.vocabularies.to_json(), ensure_ascii=False) + "\n"
 
 
 def _holds(directory: Path, name: str, text: str) -> bool:
@@ -198,7 +197,7 @@ def _description(path: Path, text: str) -> dict[str, Any]:
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise InputError(f"expected the configuration of a model with format '{FORMAT}'", path=path)
     version = description.get("version")
-    if not isinstance(version, int) or version > VERSION:
+    if not isinstance(version, int) or not 1 <= version <= VERSION:
         raise InputError(
             f"the model has format version {version}, this release reads up to {VERSION}: install a newer release",
             path=path,

@@ -19,7 +19,7 @@ from ner_lstm_crf.tasks.assembly import Assembly, featurizer_for, network_for
 __all__ = ["compacted", "expanded", "with_words"]
 
 _WORD = "embedding.word."
-_VECTORS = (f"{_WORD}trained", f"{_WORD}reserve")
+_VECTORS = (f"{_WORD}trained", f"{_WORD}reserve", "embedding.bigrams.table.trained")
 _SCALE = ".scale"
 _LARGEST = 127
 
@@ -64,7 +64,7 @@ def with_words(assembly: Assembly, words: Container[str]) -> Assembly:
     kept = [place for place, symbol in enumerate(symbols) if symbol in words]
     trained = [place for place in kept if place < len(counts)]
     vocabulary = WordVocabulary(tuple(symbols[place] for place in kept), tuple(counts[place] for place in trained))
-    fewer = featurizer_for(config, vocabulary, featurizer.characters, featurizer.labels)
+    fewer = featurizer_for(config, replace(featurizer.vocabularies, words=vocabulary), featurizer.labels)
     first, old = featurizer.words.trainable_size - len(counts), assembly.network.embedding.word
     rows = torch.tensor([*range(first), *(place + first for place in trained)])
     reserve = torch.tensor([place - len(counts) for place in kept[len(trained) :]], dtype=torch.int64)

@@ -33,7 +33,7 @@ class FormVectors:
 
     def __init__(self, embedding: TokenEmbedding, table: FormTable, dtype: torch.dtype = torch.float32) -> None:
         self._embedding, self._table, self._dtype = embedding, table, dtype
-        self._size = embedding.size - (embedding.contextual.size if embedding.contextual else 0)
+        self._size = embedding.form_size
         self._state: tuple[int, WeightsState] | None = None
         self._vectors = torch.empty(0)
         self._known = np.zeros(0, np.bool_)

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.bigrams import Bigrams, build_bigrams
 from ner_lstm_crf.features.vectors import Vectors
+from ner_lstm_crf.features.vocabularies import Vocabularies
 from ner_lstm_crf.features.vocabulary import UNKNOWN, Vocabulary, build_characters, build_words
 from ner_lstm_crf.tasks.assembly import Assembly, featurizer_for, network_for, word_embedding
 
@@ -43,11 +45,10 @@ def assemble_from(
     old = base.featurizer
     vectors = _vectors(base)
     words = build_words(counts, vectors.words, frozen=freeze_vectors)
-    known = set(old.characters.symbols)
-    fresh = (symbol for symbol in build_characters(counts).symbols if symbol not in known)
-    characters = Vocabulary((*old.characters.symbols, *fresh))
+    characters = _united(old.vocabularies.characters, build_characters(counts))
     labels = sorted({span.label for sentence in sentences for span in sentence.spans})
-    featurizer = featurizer_for(base.config, words, characters, labels)
+    bigrams = _united_bigrams(old.vocabularies.bigrams, sentences)
+    featurizer = featurizer_for(base.config, Vocabularies(words, characters, bigrams), labels)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         word = word_embedding(words, vectors.size, vectors)
@@ -55,6 +56,18 @@ def assemble_from(
     places = [featurizer.tags.index(tag) if tag in featurizer.tags else -1 for tag in old.tags]
     _copy(base.network.state_dict(), network.state_dict(), places)
     return Assembly(base.config, featurizer, network)
+
+
+def _united(old: Vocabulary, new: Vocabulary) -> Vocabulary:
+    """The symbols of both, the old ones first."""
+    return Vocabulary((*old.symbols, *(symbol for symbol in new.symbols if symbol not in old)))
+
+
+def _united_bigrams(old: Bigrams | None, sentences: Sequence[Sentence]) -> Bigrams | None:
+    if old is None:
+        return None
+    new = build_bigrams(sentence.words for sentence in sentences)
+    return Bigrams(_united(old.vocabulary, new.vocabulary))
 
 
 def _vectors(base: Assembly) -> Vectors:
@@ -82,7 +95,7 @@ def _copy(source: dict[str, Tensor], target: dict[str, Tensor], places: Sequence
             weight[new[:, None], new] = values[old[:, None], old]
         elif name.startswith(("head.", "projection.")):
             weight[new] = values[old]
-        else:  # characters of the source come first
+        else:  # characters and pairs of the source come first
             weight[: len(values)] = values
     for row in range(_FIRST):
         target["embedding.word.trained"][row] = source["embedding.word.trained"][row]

@@ -11,32 +11,32 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from ner_lstm_crf.config import TrainingConfig
 from ner_lstm_crf.model.network import Network
+from ner_lstm_crf.tasks.row_tables import RowTables
 from ner_lstm_crf.tasks.word_rows import WordRows
 
 __all__ = ["AveragedWeights", "clip_gradients", "learning_rate_factor", "make_optimizer", "set_learning_rate"]
 
 
-def make_optimizer(network: Network, config: TrainingConfig) -> tuple[Optimizer, WordRows | None]:
+def make_optimizer(network: Network, config: TrainingConfig) -> tuple[Optimizer, RowTables]:
     """The optimizer of `config`, with a learning rate of its own for a fine-tuned transformer.
 
     Returns:
-        The optimizer, and with AdamW on the CPU that of the word vectors, which the first then leaves out.
+        The optimizer, and with AdamW on the CPU that of the tables of vectors, which the first then leaves out.
     """
-    contextual, word = network.embedding.contextual, network.embedding.word
+    contextual = network.embedding.contextual
     slow = (
         [] if contextual is None else [weight for weight in contextual.transformer.parameters() if weight.requires_grad]
     )
-    by_rows = config.optimizer == "adamw" and WordRows.serves(word.trained)
-    apart = {id(weight) for weight in slow} | ({id(word.trained)} if by_rows else set())
+    tables = RowTables(network.embedding, config.weight_decay, apart=config.optimizer == "adamw")
+    apart = {id(weight) for weight in (*slow, *(rows.weight for rows in tables.all_rows))}
     fast = [weight for weight in network.parameters() if weight.requires_grad and id(weight) not in apart]
     groups: list[dict[str, object]] = [{"params": fast, "peak": config.learning_rate}]
     if slow:
         groups.append({"params": slow, "peak": config.transformer_learning_rate})
     if config.optimizer == "sgd":
         momentum, decay = config.momentum, config.weight_decay
-        return SGD(groups, lr=config.learning_rate, momentum=momentum, weight_decay=decay, fused=True), None
-    optimizer = AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
-    return optimizer, WordRows(word.trained, config.weight_decay) if by_rows else None
+        return SGD(groups, lr=config.learning_rate, momentum=momentum, weight_decay=decay, fused=True), tables
+    return AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True), tables
 
 
 def clip_gradients(gradients: list[Tensor], largest: float) -> None:
@@ -76,11 +76,11 @@ class AveragedWeights:
     Args:
         weights: What is averaged.
         decay: Share of the average that a step keeps; 0 makes the average the weights themselves.
-        rows: Word vectors, which are averaged where they are trained; None if they are among the weights.
+        rows: Tables of vectors, which are averaged where they are trained.
     """
 
-    def __init__(self, weights: Sequence[Tensor], decay: float, rows: WordRows | None = None) -> None:
-        self.decay, self.steps, self.rows = decay, 0, rows
+    def __init__(self, weights: Sequence[Tensor], decay: float, rows: Sequence[WordRows] = ()) -> None:
+        self.decay, self.steps, self._rows = decay, 0, rows
         self._weights = list(weights)
         self.average = [weight.detach().clone() for weight in self._weights] if decay else []
 
@@ -98,12 +98,12 @@ class AveragedWeights:
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Within this context the module has the averaged weights; after it, its own again."""
-        if self.rows is not None:
-            self.rows.catch_up()
         weights, averages = list(self._weights), list(self.average)
-        if self.decay and self.rows is not None:
-            weights.append(self.rows.weight)
-            averages.append(self.rows.average)
+        for rows in self._rows:
+            rows.catch_up()
+            if self.decay:
+                weights.append(rows.weight)
+                averages.append(rows.average)
         own = [weight.detach().clone() for weight in weights] if self.decay else []
         _assign(weights, averages)
         try:

@@ -140,7 +140,9 @@ class Predictor:
             if featurizer.subtokenizer is not None:
                 edges = pairwise(accumulate(lengths, initial=0))
                 subtokens = [featurizer.subtokenizer.encode(words[start:end]) for start, end in edges]
-        return FlatSentences(forms, np.array(lengths, np.int64), subtokens), vectors
+            counts = np.array(lengths, np.int64)
+            bigrams = featurizer.bigram_ids(self._table, forms, counts)
+        return FlatSentences(forms, counts, subtokens, bigrams=bigrams), vectors
 
     def _start(self, sentences: FlatSentences, vectors: Tensor, submit: Submit) -> _Running:
         """Begin to compute the tags of all sentences."""

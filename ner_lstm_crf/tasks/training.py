@@ -17,7 +17,6 @@ from ner_lstm_crf.config import TrainingConfig
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.features.batch import Encoded
 from ner_lstm_crf.features.batching import shuffled_batches
-from ner_lstm_crf.features.vocabulary import UNKNOWN
 from ner_lstm_crf.model.workers import one_thread
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.assembly import Assembly
@@ -104,9 +103,9 @@ class Trainer:
         if not sentences:
             raise ValueError("expected at least one training sentence, got none")
         self.assembly, self.sentences, self.dev, self.config = assembly, sentences, dev, config
-        self.optimizer, self.rows = make_optimizer(assembly.network, config)
+        self.optimizer, self.tables = make_optimizer(assembly.network, config)
         self._weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
-        self.average = AveragedWeights(self._weights, config.ema_decay, self.rows)
+        self.average = AveragedWeights(self._weights, config.ema_decay, self.tables.all_rows)
         self.epoch, self.best_epoch, self.best_f1 = 0, 0, -1.0
         self._lengths = [len(sentence) for sentence in sentences]
         # Batches are drawn anew in each epoch, so their number may vary by a few; the schedule needs one number.
@@ -165,7 +164,7 @@ class Trainer:
         network, steps = self.assembly.network, self.epochs * self._steps_per_epoch
         network.train()
         total = torch.zeros((), dtype=torch.float64)
-        with torch.random.fork_rng(devices=[]), self._sparse_rows(), self._cores():
+        with torch.random.fork_rng(devices=[]), self.tables.sparse(), self._cores():
             torch.manual_seed(_mixed(self.config.seed, self.epoch))
             for number, batch in enumerate(batches):
                 step = min((self.epoch - 1) * self._steps_per_epoch + number, steps - 1)
@@ -174,16 +173,6 @@ class Trainer:
                 total += self._step([self.sentences[index] for index in batch])
                 progress(number + 1, len(batches))
         return total.item() / sum(self._lengths)
-
-    @contextmanager
-    def _sparse_rows(self) -> Iterator[None]:
-        """Let the gradient of the word vectors have the rows of the batch alone, if these are moved by themselves."""
-        word = self.assembly.network.embedding.word
-        word.sparse_gradient = self.rows is not None
-        try:
-            yield
-        finally:
-            word.sparse_gradient = False
 
     @contextmanager
     def _cores(self) -> Iterator[None]:
@@ -207,9 +196,7 @@ class Trainer:
         """One step of the optimizer; returns the summed loss of the batch."""
         network, config = self.assembly.network, self.config
         batch = self.assembly.featurizer.collate(sentences)
-        if self.rows is not None:
-            read = network.embedding.word.trained_rows(batch.words)
-            self.rows.catch_up(torch.unique(torch.cat([read, read.new_tensor([UNKNOWN])])))
+        self.tables.catch_up(batch)
         summed = network.loss(batch).sum()
         divisors = {"token": sum(len(sentence) for sentence in sentences), "sentence": len(sentences), "sum": 1}
         (summed / divisors[config.reduction]).backward()  # type: ignore[no-untyped-call]
@@ -219,15 +206,13 @@ class Trainer:
     def _update(self) -> None:
         """Move the weights along their gradients, which are used up."""
         gradients = [weight.grad for weight in self._weights if weight.grad is not None]
-        touched = self.rows.gradient() if self.rows is not None else None
+        touched = self.tables.gradients()
         if self.config.clip_norm:
-            clip_gradients([*gradients, *((touched[1],) if touched else ())], self.config.clip_norm)
+            clip_gradients([*gradients, *(gradient for _, _, gradient in touched)], self.config.clip_norm)
         self.optimizer.step()
         torch.autograd.graph.increment_version(self._weights)  # fused optimizers do not say that they change weights
         self.optimizer.zero_grad()
-        if self.rows is not None and touched is not None:
-            self.rows.step(*touched, self.optimizer.param_groups[0]["lr"], self.average.next_kept())
-            self.rows.weight.grad = None
+        self.tables.step(touched, self.optimizer.param_groups[0]["lr"], self.average.next_kept())
         self.average.update()
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -236,7 +221,7 @@ class Trainer:
         tensors |= {f"average.{number}": weight for number, weight in enumerate(self.average.average)}
         for weight, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{weight}.{name}": value for name, value in values.items() if value is not None}
-        rows, row_numbers = self.rows.state() if self.rows is not None else ({}, {})
+        rows, row_numbers = self.tables.state()
         tensors |= {f"rows.{name}": tensor for name, tensor in rows.items()}
         numbers = {
             "epoch": self.epoch,
@@ -267,9 +252,8 @@ class Trainer:
         self.optimizer.load_state_dict(optimizer)
         self.epoch, self.best_epoch = numbers["epoch"], numbers["best_epoch"]
         self.best_f1, self.average.steps = numbers["best_f1"], numbers["average_steps"]
-        if self.rows is not None:
-            rows = {name.removeprefix("rows."): tensor for name, tensor in tensors.items() if name.startswith("rows.")}
-            self.rows.restore(rows, numbers["rows"])
+        rows = {name.removeprefix("rows."): tensor for name, tensor in tensors.items() if name.startswith("rows.")}
+        self.tables.restore(rows, numbers["rows"])
 
 
 def evaluate_encoded(assembly: Assembly, data: DevSet, progress: Progress = silent) -> Evaluation:

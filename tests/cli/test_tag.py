@@ -138,8 +138,8 @@ def test_lower_precision(model: Path, files: Files, run: Run, monkeypatch: pytes
 # Mistakes
 
 
-def test_without_a_model(run: Run) -> None:
-    assert "--model DIR is missing" in run("tag", "text").complaint
+def test_a_model_that_is_not_there(run: Run) -> None:
+    assert "nowhere: expected the directory of a model, or 'en' or 'zh'" in run("tag", "--model", "nowhere", "text").complaint
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.data.schemes import SCHEMES
 from ner_lstm_crf.features.batch import Featurizer
 from ner_lstm_crf.features.casing import casing
+from ner_lstm_crf.features.vocabularies import Vocabularies
 from ner_lstm_crf.features.vocabulary import build_characters, build_words
 from ner_lstm_crf.features.windows import Framing, cut_windows
 
@@ -22,7 +23,7 @@ WORDS = {"Rome": 2, "in": 5, "1998": 1, "": 1, "Ünïcode": 1}
 
 def featurizer(gap: int = 1) -> Featurizer:
     return Featurizer(
-        build_words(WORDS), build_characters(WORDS), scheme=SCHEMES["BIEO"], labels=["LOC", "PER"], gap=gap
+        Vocabularies(build_words(WORDS), build_characters(WORDS)), scheme=SCHEMES["BIEO"], labels=["LOC", "PER"], gap=gap
     )
 
 
@@ -39,7 +40,7 @@ def test_every_token_finds_its_word_casing_and_characters(sentences: list[list[s
             assert batch.words[form] == features.words.word_ids([word])[0]
             assert batch.casings[form] == casing(word)
             start, count = int(starts[form]), int(batch.character_counts[form])
-            expected = features.characters.ids(word).tolist() or [1]
+            expected = features.vocabularies.characters.ids(word).tolist() or [1]
             assert batch.characters[start : start + count + gap].tolist() == expected + [0] * gap
 
 

@@ -1,0 +1,91 @@
+"""The tables of vectors in training, each moved by the rows that a batch reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ner_lstm_crf.features.batch import Batch
+from ner_lstm_crf.features.vocabulary import UNKNOWN
+from ner_lstm_crf.model.embedding import TokenEmbedding, WordEmbedding
+from ner_lstm_crf.tasks.word_rows import WordRows
+
+__all__ = ["RowTables", "Touched"]
+
+Touched = list[tuple[WordRows, Tensor, Tensor]]
+"""Of each table that a batch read: its optimizer, the rows (R,) and their gradients (R, D)."""
+
+
+class RowTables:
+    """AdamW for the tables of a token embedding, row by row (see `WordRows`); none where another optimizer serves.
+
+    Args:
+        embedding: Its tables are trained.
+        decay: Decoupled weight decay.
+        apart: Whether the tables are trained here at all; else they are parameters like others.
+    """
+
+    def __init__(self, embedding: TokenEmbedding, decay: float, *, apart: bool) -> None:
+        self._embedding = embedding
+        self._tables: dict[str, tuple[WordEmbedding, WordRows]] = {}
+        for name, table in embedding.tables().items():
+            if apart and WordRows.serves(table.trained):
+                self._tables[name] = table, WordRows(table.trained, decay)
+
+    @property
+    def all_rows(self) -> list[WordRows]:
+        """The optimizer of each table."""
+        return [rows for _, rows in self._tables.values()]
+
+    @contextmanager
+    def sparse(self) -> Iterator[None]:
+        """Within this context the gradient of each table has the rows of the batch alone."""
+        tables = [table for table, _ in self._tables.values()]
+        for table in tables:
+            table.sparse_gradient = True
+        try:
+            yield
+        finally:
+            for table in tables:
+                table.sparse_gradient = False
+
+    def catch_up(self, batch: Batch) -> None:
+        """Bring the rows that a batch may read up to date: to be called before they are read."""
+        if not self._tables:
+            return
+        for name, ids in self._embedding.table_ids(batch).items():
+            if name in self._tables:
+                table, rows = self._tables[name]
+                read = table.trained_rows(ids.flatten())
+                rows.catch_up(torch.unique(torch.cat([read, read.new_tensor([UNKNOWN])])))
+
+    def gradients(self) -> Touched:
+        """The rows that a batch read and their gradients."""
+        return [(rows, *rows.gradient()) for rows in self.all_rows]
+
+    def step(self, touched: Touched, rate: float, average_kept: float) -> None:
+        """One step of AdamW for these rows; see `WordRows.step`."""
+        for rows, places, gradients in touched:
+            rows.step(places, gradients, rate, average_kept)
+            rows.weight.grad = None
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and numbers that `restore` needs; everything is brought up to date."""
+        tensors: dict[str, Tensor] = {}
+        numbers: dict[str, Any] = {}
+        for name, (_, rows) in self._tables.items():
+            found, numbers[name] = rows.state()
+            tensors |= {f"{name}.{key}": tensor for key, tensor in found.items()}
+        return tensors, numbers
+
+    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Take up what `state` returned."""
+        for name, (_, rows) in self._tables.items():
+            own = {
+                key.removeprefix(f"{name}."): tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")
+            }
+            rows.restore(own, numbers[name])
