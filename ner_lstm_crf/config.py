@@ -63,6 +63,7 @@ class ModelConfig:
         casing_size: Size of the embedding of a word's casing and shape (8: Reimers and Gurevych 2017); 0 for none.
         hidden_size: LSTM units per direction.
         layers: Stacked BiLSTM layers.
+        residual: Whether each layer but the first adds what it reads to what it says (He et al. 2016).
         word_dropout: Share of tokens whose word is replaced by the unknown word (Lample et al. 2016).
         bigram_dropout: The same of pairs of characters.
         char_dropout: Dropout on the char-CNN's output.
@@ -88,6 +89,7 @@ class ModelConfig:
     casing_size: int = 8
     hidden_size: int = 200
     layers: int = 1
+    residual: bool = True
     word_dropout: float = 0.05
     bigram_dropout: float = 0.1
     char_dropout: float = 0.25

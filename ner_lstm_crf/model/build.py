@@ -66,6 +66,7 @@ def build_network(
         embedding.size,
         config.hidden_size,
         layers=config.layers,
+        residual=config.residual,
         dropouts=(config.input_dropout, config.recurrent_dropout, config.output_dropout),
     )
     # The head draws its numbers last, so that networks of one seed are equal below it, whatever the head.

@@ -26,6 +26,7 @@ class BiLstm(nn.Module):
         input_size: Size of a token's vector.
         hidden_size: Units per direction.
         layers: Number of layers; each reads both directions of the one below.
+        residual: Whether each layer but the first adds what it reads to what it says (He et al. 2016).
         dropouts: Rates of the variational dropout on the input of the first layer, of the dropped hidden-to-hidden
             weights (Merity et al. 2018) and of the variational dropout on the output of each layer.
 
@@ -35,7 +36,13 @@ class BiLstm(nn.Module):
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, *, layers: int = 1, dropouts: tuple[float, float, float] = (0, 0, 0)
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        layers: int = 1,
+        residual: bool = True,
+        dropouts: tuple[float, float, float] = (0, 0, 0),
     ) -> None:
         super().__init__()
         input_rate, recurrent_rate, output_rate = dropouts
@@ -45,7 +52,7 @@ class BiLstm(nn.Module):
         self.backwards = nn.ModuleList(_Lstm(size, hidden_size, recurrent_rate) for size in sizes)
         self.output_dropout = VariationalDropout(output_rate)
         self.size = 2 * hidden_size
-        self.side_by_side = False
+        self.residual, self.side_by_side = residual, False
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         """The context of each token.
@@ -59,9 +66,10 @@ class BiLstm(nn.Module):
         """
         order = reversal(lengths, values.shape[1])  # (B, T)
         values = self.input_dropout(values)
-        for ahead, back in zip(self.forwards, self.backwards, strict=True):
+        for depth, (ahead, back) in enumerate(zip(self.forwards, self.backwards, strict=True)):
             there, here = self._directions(ahead, back, values, _Reordered.apply(values, order))  # type: ignore[no-untyped-call]
-            values = self.output_dropout(torch.cat([there, _Reordered.apply(here, order)], dim=-1))  # type: ignore[no-untyped-call]
+            said = torch.cat([there, _Reordered.apply(here, order)], dim=-1)  # type: ignore[no-untyped-call]
+            values = self.output_dropout(said + values if self.residual and depth else said)
         return values
 
     def _directions(self, ahead: nn.Module, back: nn.Module, values: Tensor, reverse: Tensor) -> tuple[Tensor, Tensor]:

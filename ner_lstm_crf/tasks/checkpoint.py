@@ -51,7 +51,7 @@ __all__ = ["copy_model", "is_model", "load_assembly", "model_digest", "save_asse
 FORMAT, VERSION = "ner_lstm_crf", 2
 CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocabulary.json", "model.safetensors"
 # What a model of an older version has that does not say it.
-_BEFORE: Mapping[int, dict[str, Any]] = {1: {"bigram_size": 0}, 2: {}}
+_BEFORE: Mapping[int, dict[str, Any]] = {1: {"bigram_size": 0, "residual": False}, 2: {}}
 _TRANSFORMER_WEIGHTS = "embedding.contextual.transformer."
 
 

@@ -139,7 +139,10 @@ def test_lower_precision(model: Path, files: Files, run: Run, monkeypatch: pytes
 
 
 def test_a_model_that_is_not_there(run: Run) -> None:
-    assert "nowhere: expected the directory of a model, or 'en' or 'zh'" in run("tag", "--model", "nowhere", "text").complaint
+    assert (
+        "nowhere: expected the directory of a model, or 'en' or 'zh'"
+        in run("tag", "--model", "nowhere", "text").complaint
+    )
 
 
 @pytest.mark.parametrize(

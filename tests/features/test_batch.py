@@ -23,7 +23,10 @@ WORDS = {"Rome": 2, "in": 5, "1998": 1, "": 1, "Ünïcode": 1}
 
 def featurizer(gap: int = 1) -> Featurizer:
     return Featurizer(
-        Vocabularies(build_words(WORDS), build_characters(WORDS)), scheme=SCHEMES["BIEO"], labels=["LOC", "PER"], gap=gap
+        Vocabularies(build_words(WORDS), build_characters(WORDS)),
+        scheme=SCHEMES["BIEO"],
+        labels=["LOC", "PER"],
+        gap=gap,
     )
 
 

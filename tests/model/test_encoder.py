@@ -30,13 +30,25 @@ def packed_twin(encoder: BiLstm) -> nn.LSTM:
 @pytest.mark.parametrize("layers", [1, 2])
 def test_equals_a_packed_bidirectional_lstm(layers: int) -> None:
     torch.manual_seed(0)
-    encoder = BiLstm(5, 6, layers=layers)
+    encoder = BiLstm(5, 6, layers=layers, residual=False)
     values = torch.randn(3, 7, 5)
     packed = pack_padded_sequence(values, LENGTHS, batch_first=True, enforce_sorted=False)
     expected = pad_packed_sequence(packed_twin(encoder)(packed)[0], batch_first=True)[0]
     found = encoder(values, LENGTHS)
     for row, length in enumerate(LENGTHS):
         torch.testing.assert_close(found[row, :length], expected[row, :length])
+
+
+def test_a_residual_layer_adds_what_it_reads() -> None:
+    torch.manual_seed(0)
+    plain, residual = BiLstm(5, 6, layers=2, residual=False), BiLstm(5, 6, layers=2)
+    residual.load_state_dict(plain.state_dict())
+    first = BiLstm(5, 6)
+    first.load_state_dict({name: w for name, w in plain.state_dict().items() if ".0." in name})
+    values = torch.randn(3, 7, 5)
+    expected = plain(values, LENGTHS) + first(values, LENGTHS)
+    for row, length in enumerate(LENGTHS):
+        torch.testing.assert_close(residual(values, LENGTHS)[row, :length], expected[row, :length])
 
 
 @pytest.mark.parametrize("layers", [1, 2])

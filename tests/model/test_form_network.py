@@ -23,7 +23,10 @@ def made_network(**shape: object) -> Network:
     sizes = {"char_size": 4, "char_filters": 5, "casing_size": 3, "hidden_size": 6}
     config = ModelConfig(**(sizes | shape))  # type: ignore[arg-type]
     everything = torch.ones(4, 4, dtype=torch.bool)
-    inventory = Inventory(characters=7, casings=5, start=everything[0], transitions=everything, end=everything[0])
+    bigrams = 9 if config.has_bigrams else 0
+    inventory = Inventory(
+        characters=7, casings=5, start=everything[0], transitions=everything, end=everything[0], bigrams=bigrams
+    )
     return build_network(config, inventory, WordEmbedding(random_words(10, 8), torch.randn(5, 8))).eval()
 
 
@@ -36,7 +39,10 @@ def made_batch(sentences: list[list[int]], padding: int = 0) -> tuple[Batch, For
     forms = torch.arange(10)
     characters = torch.stack([forms % 5 + 2, forms % 3 + 2, torch.zeros_like(forms)], 1).flatten()
     ids = {"words": forms + 3, "casings": forms % 5, "characters": characters, "character_counts": torch.full((10,), 2)}
-    return Batch(**ids, tokens=tokens[:, : int(lengths.max())], lengths=lengths), FormBatch(tokens, lengths)
+    bigrams = torch.stack([tokens * 7 % 9, tokens * 5 % 9], dim=2)
+    longest = int(lengths.max())
+    whole = Batch(**ids, tokens=tokens[:, :longest], lengths=lengths, bigrams=bigrams[:, :longest])
+    return whole, FormBatch(tokens, lengths, bigrams=bigrams)
 
 
 def vectors_of(network: Network, batch: Batch) -> torch.Tensor:
@@ -47,7 +53,17 @@ Sentences = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=7), min_si
 
 
 @pytest.mark.parametrize(
-    "shape", [{}, {"layers": 2}, {"casing_size": 0, "char_filters": 0}, {"head": "softmax"}], ids=str
+    "shape",
+    [
+        {},
+        {"layers": 2},
+        {"layers": 3, "residual": False},
+        {"unit": "character", "bigram_size": 4},
+        {"unit": "character", "bigram_size": 0},
+        {"casing_size": 0, "char_filters": 0},
+        {"head": "softmax"},
+    ],
+    ids=str,
 )
 @given(sentences=Sentences, padding=st.integers(0, 3))
 def test_emissions_and_tags_are_those_of_the_network(

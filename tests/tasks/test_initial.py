@@ -1,0 +1,91 @@
+"""Training that starts from a trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ner_lstm_crf.config import Config
+from ner_lstm_crf.data.annotation import Sentence, Span
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.tasks.assembly import Assembly
+from ner_lstm_crf.tasks.checkpoint import save_assembly
+from ner_lstm_crf.tasks.initial import assemble_from
+from ner_lstm_crf.tasks.prediction import predict
+from ner_lstm_crf.tasks.runs import Data, prepare, train_run
+
+Make = Callable[..., list[Sentence]]
+
+
+@pytest.fixture(scope="module", params=["word", "character"])
+def base(request: pytest.FixtureRequest, make_sentences: Make, tiny: Config) -> Assembly:
+    config = replace(tiny, model=replace(tiny.model, unit=request.param))
+    trainer = prepare(Data(make_sentences(60)), config)
+    for _ in trainer.run():
+        pass
+    return trainer.assembly
+
+
+def spans(assembly: Assembly, sentences: list[Sentence]) -> list[tuple[Span, ...]]:
+    encoded = [assembly.featurizer.encode(sentence.words) for sentence in sentences]
+    return [decoded.spans for decoded in predict(assembly, encoded)]
+
+
+def test_on_data_of_the_same_kind_nothing_is_lost(base: Assembly, make_sentences: Make) -> None:
+    new = make_sentences(60)
+    assembly = assemble_from(base, new, seed=5)
+    assert spans(assembly, new) == spans(base, new)
+    assert base.network.embedding.word.trained.data_ptr() != assembly.network.embedding.word.trained.data_ptr()
+
+
+def test_what_the_new_data_bring_is_added_and_what_they_lack_is_kept(base: Assembly, make_sentences: Make) -> None:
+    strange = Sentence.from_words(["Ŋoro", "met", "Anna"], [Span(0, 1, "GOD"), Span(2, 3, "PER")])
+    assembly = assemble_from(base, [strange, strange])
+    featurizer, old = assembly.featurizer, base.featurizer
+    assert featurizer.labels == ("GOD", "PER")
+    assert featurizer.words.trainable_size == 5
+    assert featurizer.words.word_id("Oslo") > 1  # of the reserve
+    assert featurizer.vocabularies.characters.symbols[: len(old.vocabularies.characters) - 2] == (
+        old.vocabularies.characters.symbols
+    )
+    assert "Ŋ" in featurizer.vocabularies.characters
+    for word in ("Anna", "Oslo"):
+        ids = [torch.from_numpy(one.featurizer.words.word_ids([word])) for one in (base, assembly)]
+        vectors = [one.network.embedding.word(i) for one, i in zip((base, assembly), ids, strict=True)]
+        torch.testing.assert_close(*vectors, rtol=1e-3, atol=1e-3)  # the reserve lies in half precision
+    weights = [one.network.state_dict() for one in (base, assembly)]
+    place, was = featurizer.tags.index("B-PER"), old.tags.index("B-PER")
+    end, ended = featurizer.tags.index("E-PER"), old.tags.index("E-PER")
+    assert torch.equal(weights[1]["projection.weight"][place], weights[0]["projection.weight"][was])
+    assert weights[1]["head.transitions"][place, end] == weights[0]["head.transitions"][was, ended]
+    assert weights[1]["head.start_transitions"][place] == weights[0]["head.start_transitions"][was]
+    assert not torch.equal(
+        weights[1]["projection.weight"][featurizer.tags.index("B-GOD")], weights[0]["projection.weight"][was]
+    )
+
+
+def test_a_run_starts_from_the_model_and_can_be_resumed(base: Assembly, make_sentences: Make, tmp_path: Path) -> None:
+    save_assembly(base, tmp_path / "base")
+    sentences = make_sentences(40, seed=7)
+    data = Data(sentences, sentences, initial=tmp_path / "base")
+    config = Config(model=base.config, training=replace(Config().training, epochs=2, least_steps=0, learning_rate=1e-4))
+    whole = list(train_run(data, config, tmp_path / "whole"))
+    assert whole[0].dev is not None
+    assert whole[0].dev.micro.f1 > 0.9  # what the base has learnt is there after a small step
+    next(train_run(data, config, tmp_path / "cut"))
+    rest = list(train_run(data, config, tmp_path / "cut", resume=True))
+    assert rest[-1].loss == whole[-1].loss
+    save_assembly(assemble_from(base, sentences), tmp_path / "base")
+    with pytest.raises(InputError, match="other training data"):
+        list(train_run(data, config, tmp_path / "whole", resume=True))
+
+
+def test_another_shape_is_refused(base: Assembly, make_sentences: Make, tmp_path: Path) -> None:
+    save_assembly(base, tmp_path)
+    other = Config(model=replace(base.config, hidden_size=13))
+    with pytest.raises(InputError, match="configuration of the model to start from"):
+        prepare(Data(make_sentences(9), initial=tmp_path), other)
