@@ -71,7 +71,8 @@ class ModelConfig:
         recurrent_dropout: Share of hidden-to-hidden weights dropped in each batch (Merity et al. 2018).
         output_dropout: Variational dropout on the encoder's output.
         transformer: Folder or hub name of a `transformers` encoder joined to the embeddings; None for none.
-        transformer_layers: How many of its last layers are averaged.
+        transformer_layers: How many of its last layers are averaged, the embedding layer counted as one.
+        transformer_mix: Whether the weights of these layers are learnt instead (Peters et al. 2018).
         transformer_size: Size its output is projected to; 0 leaves it as it is.
         fine_tune: Whether the transformer is trained too.
     """
@@ -98,6 +99,7 @@ class ModelConfig:
     output_dropout: float = 0.5
     transformer: str | None = None
     transformer_layers: int = 4
+    transformer_mix: bool = False
     transformer_size: int = 150
     fine_tune: bool = False
 

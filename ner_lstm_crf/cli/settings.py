@@ -66,6 +66,11 @@ def _add_model_options(parser: Parser) -> None:
     group.add_argument(
         "--transformer", metavar="DIR", help="join a transformers encoder, a folder or a name on the hub, to the words"
     )
+    group.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="keep what a frozen transformer makes of the data here, for later runs on them (default: it is removed)",
+    )
     group.add_argument("--fine-tune", action="store_true", help="train the transformer too")
 
 

@@ -61,13 +61,20 @@ class ContextualInput(nn.Module):
     Args:
         transformer: The encoder; where it is frozen a batch may bring its output instead of its input.
         size: The size after projection; 0 for none.
+
+    Where the transformer keeps its layers apart, they are mixed as a weighted sum whose weights are learnt (Peters et
+    al. 2018, eq. 1).
     """
 
     def __init__(self, transformer: TransformerEmbedding, size: int) -> None:
         super().__init__()
         self.transformer = transformer
-        self.projection = nn.Linear(transformer.size, size) if size else nn.Identity()
-        self.size = size or transformer.size
+        layers = transformer.layers if transformer.mix else 1
+        mixed = transformer.size // layers
+        self.weights = nn.Parameter(torch.zeros(layers)) if transformer.mix else None  # equal at first
+        self.scale = nn.Parameter(torch.ones(())) if transformer.mix else None
+        self.projection = nn.Linear(mixed, size) if size else nn.Identity()
+        self.size = size or mixed
 
     def forward(self, batch: Batch | FormBatch) -> Tensor:
         """One vector per token (B, T, D)."""
@@ -77,6 +84,9 @@ class ContextualInput(nn.Module):
             vectors = self.transformer(batch.subtokens)
         else:
             raise ValueError("expected a batch with sub-tokens or contextual vectors, got neither")
+        if self.weights is not None and self.scale is not None:
+            layers = vectors.view(*vectors.shape[:2], len(self.weights), -1)  # (B, T, L, D)
+            vectors = torch.einsum("btld,l->btd", layers, self.scale * self.weights.softmax(0))
         projected: Tensor = self.projection(vectors)
         return projected
 

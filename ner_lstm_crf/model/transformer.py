@@ -36,6 +36,7 @@ class TransformerEmbedding(nn.Module):
     Args:
         encoder: A model of `transformers.AutoModel`: takes ids and a mask, returns hidden states.
         layers: How many of its last layers are averaged.
+        mix: Whether these layers are kept apart, side by side, for a mix that is learnt (see `ContextualInput`).
         fine_tune: Whether its weights are trained. If not it stays in evaluation mode, whatever `train()` says, and
             gradients end at its output.
 
@@ -43,7 +44,7 @@ class TransformerEmbedding(nn.Module):
         InputError: If the encoder has fewer layers, or is to be fine-tuned in less than float32.
     """
 
-    def __init__(self, encoder: nn.Module, *, layers: int = 4, fine_tune: bool = False) -> None:
+    def __init__(self, encoder: nn.Module, *, layers: int = 4, mix: bool = False, fine_tune: bool = False) -> None:
         super().__init__()
         depth = int(_config(encoder).num_hidden_layers)
         if not 1 <= layers <= depth:
@@ -51,7 +52,7 @@ class TransformerEmbedding(nn.Module):
         if fine_tune and any(weight.dtype != torch.float32 for weight in encoder.parameters()):
             raise InputError("expected float32 weights to fine-tune, got a transformer in lower precision")
         self.encoder = encoder.requires_grad_(fine_tune)
-        self.layers, self.fine_tune = layers, fine_tune
+        self.layers, self.mix, self.fine_tune = layers, mix, fine_tune
         self.train(self.training)
 
     @classmethod
@@ -60,6 +61,7 @@ class TransformerEmbedding(nn.Module):
         name: str | os.PathLike[str],
         *,
         layers: int = 4,
+        mix: bool = False,
         fine_tune: bool = False,
         dtype: torch.dtype = torch.float32,
     ) -> Self:
@@ -68,6 +70,7 @@ class TransformerEmbedding(nn.Module):
         Args:
             name: See `pretrained_folder`.
             layers: How many of the last layers are averaged.
+            mix: Whether they are kept apart instead.
             fine_tune: Whether its weights are trained.
             dtype: What it computes in; see `quickest_dtype`. Its output is float32 always.
 
@@ -75,12 +78,12 @@ class TransformerEmbedding(nn.Module):
             InputError: If there is no such encoder, or its weights are missing, damaged or another architecture's.
         """
         folder = pretrained_folder(name)
-        return cls(_read_encoder(folder, dtype), layers=layers, fine_tune=fine_tune)
+        return cls(_read_encoder(folder, dtype), layers=layers, mix=mix, fine_tune=fine_tune)
 
     @property
     def size(self) -> int:
         """D, the values per token."""
-        return int(_config(self.encoder).hidden_size)
+        return int(_config(self.encoder).hidden_size) * (self.layers if self.mix else 1)
 
     def train(self, mode: bool = True) -> Self:
         """Set training mode; a frozen encoder stays in evaluation mode, so that its dropout does nothing."""
@@ -108,10 +111,10 @@ class TransformerEmbedding(nn.Module):
             self.encoder.save_pretrained(Path(folder))  # type: ignore[operator]
 
     def _hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """The mean (W, S, D) over the last layers, float32."""
+        """The mean over the last layers, or these side by side (W, S, D), float32."""
         states = self.encoder(input_ids=ids, attention_mask=mask.long(), output_hidden_states=True).hidden_states
-        hidden: Tensor = torch.stack([state.float() for state in states[-self.layers :]]).mean(0)
-        return hidden
+        last = [state.float() for state in states[-self.layers :]]
+        return torch.cat(last, dim=-1) if self.mix else torch.stack(last).mean(0)
 
 
 def contextual_vectors(
@@ -120,7 +123,7 @@ def contextual_vectors(
     *,
     batch_subtokens: int = _AT_ONCE,
     progress: Progress = silent,
-) -> list[Tensor]:
+) -> Tensor:
     """The vectors of many sentences, computed once: what a frozen encoder says does not change while others train.
 
     Sentences of like length go together, so little of the work is padding.
@@ -132,7 +135,7 @@ def contextual_vectors(
         progress: Told how many sentences are done.
 
     Returns:
-        For each sentence, in order, its vectors (T, D) in float16: 2 * D bytes per token, in one block of memory. Their
+        The vectors of all tokens, sentence after sentence (N, D), in float16: 2 * D bytes per token. Their
         rounding, 1 in 2,048, is far below what dropout adds.
 
     Raises:
@@ -151,7 +154,7 @@ def contextual_vectors(
             views[place].copy_(rows[: lengths[place]])
         done += len(batch)
         progress(done, len(sentences))
-    return views
+    return vectors
 
 
 def quickest_dtype() -> torch.dtype:

@@ -133,5 +133,8 @@ def transformer_for(config: ModelConfig, folder: str | Path | None = None) -> Tr
     if config.transformer is None:
         return None
     return TransformerEmbedding.from_pretrained(
-        folder or config.transformer, layers=config.transformer_layers, fine_tune=config.fine_tune
+        folder or config.transformer,
+        layers=config.transformer_layers,
+        mix=config.transformer_mix,
+        fine_tune=config.fine_tune,
     )

@@ -10,25 +10,22 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from ner_lstm_crf.config import Config, ModelConfig
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.subtokens import SubTokenizer
 from ner_lstm_crf.features.vectors import Vectors
-from ner_lstm_crf.model.transformer import contextual_vectors
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.tasks.assembly import Assembly, assemble, transformer_for
+from ner_lstm_crf.tasks.assembly import Assembly, assemble
 from ner_lstm_crf.tasks.checkpoint import is_model, load_assembly, model_digest, save_assembly
+from ner_lstm_crf.tasks.contextual import contextual_file, forget_contextual, read_contextual
 from ner_lstm_crf.tasks.initial import assemble_from
 from ner_lstm_crf.tasks.run_files import HISTORY, RESUME, RUN, forget_after, is_finished, read_run
 from ner_lstm_crf.tasks.storage import append_line, make_directory, read_tensors, write_tensors, write_text
@@ -46,15 +43,15 @@ class Data:
         dev: What the best epoch is chosen by; may be empty.
         vectors: Pretrained word vectors, or None.
         initial: The directory of a trained model to start from, or None.
-        contextual: What a frozen transformer makes of the tokens of `train` and then of `dev` (N, D); None where it
-            has not read them (see `read_with_transformer`).
+        contextual: The file with what a frozen transformer makes of the tokens of `train` and then of `dev`; None where
+            it has not read them (see `read_with_transformer`).
     """
 
     train: Sequence[Sentence]
     dev: Sequence[Sentence] = ()
     vectors: Vectors | None = None
     initial: Path | None = None
-    contextual: npt.NDArray[np.float16] | None = field(default=None, repr=False, compare=False)
+    contextual: Path | None = None
 
     def fingerprint(self) -> str:
         """SHA-256 of all tokens, spans, vectors and the model to start from, to know the same data again."""
@@ -115,12 +112,14 @@ def train_run(
             return
     else:
         begin(directory, run, overwrite=overwrite)
-    trainer = prepare(data, config, progress)
+    trainer = prepare(data, config, directory, progress)
     _restore(trainer, directory)
     with closing(trainer.run(progress)) as reports:
         for report in reports:
             _keep(report, trainer, directory)
             yield report
+    if data.contextual is None:
+        forget_contextual(directory)  # it was made for this run alone
 
 
 def check_free(directory: Path, *, overwrite: bool) -> None:
@@ -159,9 +158,10 @@ def begin(directory: Path, run: dict[str, Any], *, overwrite: bool) -> None:
     write_text(directory / RUN, json.dumps(run | {"finished": False}, indent=2) + "\n")
 
 
-def prepare(data: Data, config: Config, progress: Progress = silent) -> Trainer:
-    """The trainer of a new network for the data."""
-    data = read_with_transformer(data, config.model, progress)
+def prepare(data: Data, config: Config, directory: Path | None = None, progress: Progress = silent) -> Trainer:
+    """The trainer of a new network for the data; what a frozen transformer makes of them is kept in the directory."""
+    if directory is not None:
+        data = read_with_transformer(data, config.model, directory, progress)
     assembly = _assemble(data, config)
     contextual = iter(_by_sentence(data) if not config.model.fine_tune else repeat(None))
     featurizer = assembly.featurizer
@@ -181,34 +181,28 @@ def _assemble(data: Data, config: Config) -> Assembly:
     return assemble_from(base, data.train, freeze_vectors=freeze, seed=seed)
 
 
-def read_with_transformer(data: Data, config: ModelConfig, progress: Progress = silent) -> Data:
+def read_with_transformer(data: Data, config: ModelConfig, cache: Path, progress: Progress = silent) -> Data:
     """The data with what the frozen transformer of `config` makes of them, so that no epoch or run need ask it again.
 
     Args:
         data: The data; they are returned as they are if they have it, or there is no frozen transformer.
         config: Names the transformer.
+        cache: The directory of the file it is kept in; see `contextual`.
         progress: Told how many sentences it has read.
 
     Raises:
-        InputError: If the transformer cannot be read.
+        InputError: If the transformer cannot be read, or the file cannot be written.
     """
-    if config.fine_tune or data.contextual is not None:
+    if config.transformer is None or config.fine_tune or data.contextual is not None:
         return data
-    transformer = transformer_for(config)
-    if transformer is None or config.transformer is None:
-        return data
-    subtokenizer = SubTokenizer.from_pretrained(config.transformer)
-    subtokens = [subtokenizer.encode(sentence.words) for sentence in (*data.train, *data.dev)]
-    vectors = contextual_vectors(transformer, subtokens, progress=progress)
-    return replace(data, contextual=torch.cat(vectors).numpy())
+    return replace(data, contextual=contextual_file([*data.train, *data.dev], config, cache, progress))
 
 
 def _by_sentence(data: Data) -> Iterable[Tensor | None]:
     """What the frozen transformer makes of each sentence of `train` and then of `dev`; None where it read nothing."""
     if data.contextual is None:
         return repeat(None)
-    lengths = [len(sentence.tokens) for sentence in (*data.train, *data.dev)]
-    return torch.split(torch.from_numpy(data.contextual), lengths)
+    return read_contextual(data.contextual, [len(sentence.tokens) for sentence in (*data.train, *data.dev)])
 
 
 def _keep(report: EpochReport, trainer: Trainer, directory: Path) -> None:

@@ -16,7 +16,7 @@ from ner_lstm_crf.features.subtokens import SubTokenizer
 from ner_lstm_crf.model.transformer import TransformerEmbedding
 from ner_lstm_crf.tasks.storage import seal
 
-__all__ = ["check_transformer", "remember_transformer", "remove_other_transformers", "save_transformer"]
+__all__ = ["check_transformer", "name_of", "remember_transformer", "remove_other_transformers", "save_transformer"]
 
 _NAME = re.compile(r"transformer-[0-9a-f]{12}")
 _DRAFT = ".transformer.new"
@@ -99,18 +99,18 @@ def _write(transformer: TransformerEmbedding, subtokenizer: SubTokenizer, folder
     subtokenizer.save(folder)
     for path in _files(folder):
         seal(path, mode)
-    return _name_of(folder)
+    return name_of(folder)
 
 
 def _is_whole(folder: Path) -> bool:
     """Whether the folder is there, with the files that its name stands for."""
     try:
-        return folder.is_dir() and _name_of(folder) == folder.name
+        return folder.is_dir() and name_of(folder) == folder.name
     except OSError:
         return False
 
 
-def _name_of(folder: Path) -> str:
+def name_of(folder: Path) -> str:
     """The name of a folder with these files: SHA-256 of their names and contents, cut."""
     digest = hashlib.sha256()
     for path in _files(folder):

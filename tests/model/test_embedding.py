@@ -116,7 +116,7 @@ def test_word_dropout_leaves_casing_and_characters(make_batch: MakeBatch) -> Non
 class Numbered(nn.Module):
     """Stands in for a transformer: the vector of a token is its place."""
 
-    size = 2
+    size, mix = 2, False
 
     def forward(self, subtokens: Tensor) -> Tensor:
         return subtokens
@@ -133,6 +133,23 @@ def test_contextual_vectors_are_joined_last_whether_computed_before_or_now(make_
     assert computed.shape == (3, 4, embedding.size) == (3, 4, 4 + (size or 2))
     expected = embedding.contextual.projection(vectors) if size else vectors
     assert torch.equal(computed[..., 4:], expected)
+
+
+class Layered(Numbered):
+    """The same with two layers side by side."""
+
+    size, layers, mix = 4, 2, True
+
+
+def test_layers_are_mixed_by_their_weights(make_batch: MakeBatch) -> None:
+    vectors = torch.randn(3, 4, 4)
+    contextual = ContextualInput(Layered(), 0)  # type: ignore[arg-type]
+    assert contextual.size == 2
+    with torch.no_grad():
+        contextual.weights.copy_(torch.tensor([1.0, 3.0]).log())
+        contextual.scale.fill_(2)
+    found = contextual(replace(make_batch(SENTENCES), contextual=vectors))
+    torch.testing.assert_close(found, 2 * (0.25 * vectors[..., :2] + 0.75 * vectors[..., 2:]))
 
 
 def test_a_batch_without_what_the_transformer_reads_is_refused(make_batch: MakeBatch) -> None:

@@ -21,9 +21,10 @@ from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.pretrained import quiet_transformers
 from ner_lstm_crf.model.transformer import TransformerEmbedding
-from ner_lstm_crf.tasks import runs
+from ner_lstm_crf.tasks import contextual
 from ner_lstm_crf.tasks.assembly import assemble
 from ner_lstm_crf.tasks.checkpoint import copy_model, load_assembly, save_assembly
+from ner_lstm_crf.tasks.contextual import contextual_file, read_contextual
 from ner_lstm_crf.tasks.jobs import Job, run_jobs
 from ner_lstm_crf.tasks.runs import Data, read_with_transformer, train_run
 from ner_lstm_crf.tasks.tagger import Tagger
@@ -138,21 +139,61 @@ def test_a_frozen_transformer_reads_the_data_once_for_all_runs(
 ) -> None:
     seen: list[tuple[int, int | None]] = []
     config = configured(tiny, encoder, epochs=1)
-    read = read_with_transformer(data, config.model, lambda done, total: seen.append((done, total)))
+    cache = tmp_path / "cache"
+    read = read_with_transformer(data, config.model, cache, lambda done, total: seen.append((done, total)))
     assert seen[-1] == (48, 48)
     assert read.contextual is not None
-    assert read.contextual.shape == (sum(len(one.tokens) for one in (*data.train, *data.dev)), 12)
-    assert read_with_transformer(read, config.model) is read
-    assert read_with_transformer(data, tiny.model) is data
+    lengths = [len(one.tokens) for one in (*data.train, *data.dev)]
+    assert [vectors.shape for vectors in read_contextual(read.contextual, lengths)] == [(size, 12) for size in lengths]
+    assert read_with_transformer(read, config.model, cache) is read
+    assert read_with_transformer(data, tiny.model, cache) is data
     fine_tuned = dataclasses.replace(config.model, fine_tune=True)
-    assert read_with_transformer(data, fine_tuned) is data
+    assert read_with_transformer(data, fine_tuned, cache) is data
 
     sent: Data = pickle.loads(bytes(ForkingPickler.dumps(read)))  # as a worker gets it
     list(train_run(data, config, tmp_path / "alone"))
-    monkeypatch.setattr(runs, "contextual_vectors", lambda *_, **__: pytest.fail("the transformer was run again"))
+    assert not list((tmp_path / "alone").glob("contextual-*"))  # removed when the run has ended
+    monkeypatch.setattr(contextual, "contextual_vectors", lambda *_, **__: pytest.fail("the transformer was run again"))
+    assert read_with_transformer(data, config.model, cache).contextual == read.contextual
     list(run_jobs(sent, [Job(config, tmp_path / "shared")]))
     alone, shared = (load_file(tmp_path / name / "model.safetensors") for name in ("alone", "shared"))
     assert all(torch.equal(alone[name], shared[name]) for name in alone)
+
+
+def test_vectors_are_made_again_where_they_are_damaged_or_of_something_else(
+    data: Data, tiny: Config, encoder: Path, tmp_path: Path
+) -> None:
+    model = configured(tiny, encoder).model
+    path = contextual_file(data.train, model, tmp_path)
+    content = path.read_bytes()
+    assert contextual_file(data.train, model, tmp_path, lambda *_: pytest.fail("read again")) == path
+    for other in (data.train[1:], data.dev):
+        assert contextual_file(other, model, tmp_path) != path
+    assert contextual_file(data.train, dataclasses.replace(model, transformer_mix=True), tmp_path) != path
+    assert contextual_file(data.train, dataclasses.replace(model, transformer_layers=2), tmp_path) != path
+    path.write_bytes(content[:-9])
+    with pytest.raises(InputError, match="cache of contextual vectors is damaged"):
+        read_contextual(path, [1])
+    assert contextual_file(data.train, model, tmp_path) == path
+    assert path.read_bytes() == content
+    with pytest.raises(InputError, match="expected the vectors of 1 tokens"):
+        read_contextual(path, [1])
+
+
+def test_a_mix_of_layers_is_learnt_and_saved(data: Data, tiny: Config, encoder: Path, tmp_path: Path) -> None:
+    config = configured(tiny, encoder, epochs=2)
+    config = dataclasses.replace(
+        config, model=dataclasses.replace(config.model, transformer_mix=True, transformer_layers=2)
+    )
+    reports = list(train_run(data, config, tmp_path))
+    weights = load_file(tmp_path / "model.safetensors")["embedding.contextual.weights"]
+    assert weights.shape == (2,)
+    assert weights[0] != weights[1]
+    best = max(reports, key=lambda report: report.dev.micro.f1 if report.dev else 0)
+    found = Tagger.load(tmp_path).tag_sentences(data.dev)
+    right = sum(len({*a.spans} & {*b.spans}) for a, b in zip(found, data.dev, strict=True))
+    assert best.dev is not None
+    assert right == best.dev.micro.true_positives
 
 
 def test_a_frozen_transformer_is_written_once(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,99 @@
+"""What a frozen transformer makes of a corpus, computed once and kept in a file.
+
+contextual-0123456789ab.safetensors    the vectors of all tokens (N, D), float16; named by what they were made of
+
+So each epoch, seed and head costs what the LSTM costs. The file is read through memory mapping: what is not in use
+takes no memory, and training processes share it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ner_lstm_crf.config import ModelConfig
+from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.pretrained import pretrained_folder
+from ner_lstm_crf.features.subtokens import SubTokenizer
+from ner_lstm_crf.model.transformer import contextual_vectors
+from ner_lstm_crf.progress import Progress, silent
+from ner_lstm_crf.tasks.assembly import transformer_for
+from ner_lstm_crf.tasks.storage import make_directory, read_tensors, write_tensors
+from ner_lstm_crf.tasks.transformer_files import name_of
+
+__all__ = ["contextual_file", "forget_contextual", "read_contextual"]
+
+_TENSOR = "vectors"
+_PATTERN = "contextual-*.safetensors"
+
+
+def contextual_file(
+    sentences: Sequence[Sentence], config: ModelConfig, directory: Path, progress: Progress = silent
+) -> Path:
+    """The file with what the frozen transformer of `config` makes of the sentences, made unless it is there.
+
+    Args:
+        sentences: The corpus.
+        config: Names the transformer and its layers.
+        directory: Where the file is, or goes.
+        progress: Told how many sentences the transformer has read.
+
+    Raises:
+        InputError: If the transformer cannot be read, or the file cannot be written.
+    """
+    if config.transformer is None:
+        raise ValueError("expected a configuration with a transformer")
+    key = _key(sentences, config, pretrained_folder(config.transformer))
+    path = directory / f"contextual-{key[:12]}.safetensors"
+    if not _is_of(path, key):
+        transformer = transformer_for(config)
+        if transformer is None:
+            raise ValueError("expected a configuration with a transformer")
+        subtokenizer = SubTokenizer.from_pretrained(config.transformer)
+        subtokens = [subtokenizer.encode(sentence.words) for sentence in sentences]
+        make_directory(directory)
+        write_tensors(path, {_TENSOR: contextual_vectors(transformer, subtokens, progress=progress)}, {"key": key})
+    return path
+
+
+def read_contextual(path: Path, lengths: Sequence[int]) -> Sequence[Tensor]:
+    """The vectors of each sentence (T, D), float16.
+
+    Args:
+        path: What `contextual_file` returned.
+        lengths: The tokens of each sentence.
+
+    Raises:
+        InputError: If the file is missing, damaged, or of another corpus.
+    """
+    vectors = read_tensors(path, "cache of contextual vectors")[0].get(_TENSOR)
+    if vectors is None or len(vectors) != sum(lengths):
+        raise InputError(f"expected the vectors of {sum(lengths):,} tokens", path=path)
+    return torch.split(vectors, list(lengths))
+
+
+def forget_contextual(directory: Path) -> None:
+    """Remove such files from a directory."""
+    for path in directory.glob(_PATTERN):
+        path.unlink(missing_ok=True)
+
+
+def _is_of(path: Path, key: str) -> bool:
+    """Whether the file is there, whole and made of what the key stands for."""
+    try:
+        return path.is_file() and read_tensors(path)[1].get("key") == key
+    except InputError:  # damaged: it is made again
+        return False
+
+
+def _key(sentences: Sequence[Sentence], config: ModelConfig, folder: Path) -> str:
+    """SHA-256 of the transformer's files, of what is taken from it, and of the tokens."""
+    digest = hashlib.sha256(f"{name_of(folder)} {config.transformer_layers} {config.transformer_mix}\0".encode())
+    for sentence in sentences:
+        digest.update(repr(sentence.words).encode())
+    return digest.hexdigest()
