@@ -69,13 +69,13 @@ def save_assembly(assembly: Assembly, directory: Path, *, compact: bool = False)
         compact: Whether its weights are rounded to take a quarter of the space (see `compact`).
 
     Raises:
-        InputError: If it cannot be written; what was there before is unharmed.
+        InputError: If it cannot be written, or a weight is too large to be rounded; what was there is unharmed.
     """
+    tensors = compacted(_weights(assembly)) if compact else _weights(assembly)
     make_directory(directory)
     transformer = _save_transformer(assembly, directory)
     config = _config_text(assembly, transformer)
     vocabulary = _vocabulary_text(assembly)
-    tensors = compacted(_weights(assembly)) if compact else _weights(assembly)
     files: dict[str, Writer] = {
         CONFIG: text_writer(config),
         WEIGHTS: tensor_writer(tensors, {"digest": _digest(config, vocabulary, tensors)}),

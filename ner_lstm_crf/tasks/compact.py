@@ -1,7 +1,8 @@
 """Models small enough to be sent along: word vectors in eight bits, the other weights in sixteen.
 
-A vector v is written as whole numbers q and a scale s, v = s q with s = max |v| / 127: each value is off by at most
-s / 2. What was read from such a file and is written again gives the same whole numbers.
+A vector v is written as whole numbers q and a scale s, v = s q with s = max |v| / 127: each value is off by little more
+than s / 2. The maximum is first rounded to the half precision in which a reserve of words lies in memory, so that what
+was read from such a file and is written again gives the same file.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vocabulary import WordVocabulary
 from ner_lstm_crf.model.embedding import WordEmbedding
 from ner_lstm_crf.tasks.assembly import Assembly, featurizer_for, network_for
@@ -28,7 +30,7 @@ def compacted(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights of a model in a quarter of the space or less.
 
     Raises:
-        ValueError: If a weight is beyond what 16 bits hold.
+        InputError: If a weight is beyond what 16 bits hold.
     """
     small: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
@@ -37,7 +39,7 @@ def compacted(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         else:
             small[name] = tensor.half() if tensor.dtype == torch.float32 else tensor
             if not bool(small[name].isfinite().all()):
-                raise ValueError(f"expected weights below 65,504, got a larger one in '{name}'")
+                raise InputError(f"a compact model holds weights below 65,504, found a larger one in '{name}'")
     return small
 
 
@@ -78,6 +80,8 @@ def with_words(assembly: Assembly, words: Container[str]) -> Assembly:
 
 def _quantised(vectors: Tensor) -> tuple[Tensor, Tensor]:
     """Whole numbers (V, D) from -127 to 127, and what one is worth in each row (V,)."""
-    scale = vectors.abs().amax(1) / _LARGEST if vectors.numel() else vectors.new_zeros(len(vectors))
+    largest = vectors.abs().amax(1) if vectors.numel() else vectors.new_zeros(len(vectors))
+    half = largest.half().float()
+    scale = largest.where(half.isinf(), half) / _LARGEST
     steps = vectors / scale.clamp(min=torch.finfo(torch.float32).tiny).unsqueeze(1)
     return steps.round().clamp(-_LARGEST, _LARGEST).to(torch.int8), scale

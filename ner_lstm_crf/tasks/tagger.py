@@ -68,10 +68,11 @@ class Tagger:
 
         Args:
             directory: Where to.
-            compact: Whether weights are rounded, word vectors to 8 bits and the others to 16: a quarter of the space.
+            compact: Whether weights are rounded, word vectors to 8 bits and the others to 16: a quarter of the space. A
+                transformer is written as it is.
 
         Raises:
-            InputError: If it cannot be written.
+            InputError: If it cannot be written, or a weight is too large for 16 bits.
         """
         save_assembly(self.assembly, Path(directory), compact=compact)
 
