@@ -12,7 +12,7 @@ The pipeline is the package; each file knows only what lies to its left:
 
 Example:
     >>> from ner_lstm_crf import Tagger
-    >>> tagger = Tagger.load("my-model")  # doctest: +SKIP
+    >>> tagger = Tagger.load("en")  # it comes with the package; or the directory of a model  # doctest: +SKIP
     >>> tagger.tag("Angela Merkel visited Rome.")  # doctest: +SKIP
     [Entity(start=0, end=13, label='PER', text='Angela Merkel'), Entity(start=22, end=26, label='LOC', text='Rome')]
 

@@ -149,13 +149,16 @@ def _model_to_start_from(args: argparse.Namespace, config: Config) -> ModelConfi
     from ner_lstm_crf.tasks.checkpoint import load_assembly
     from ner_lstm_crf.tasks.shipped import model_directory
 
-    others = ("head", "crf_loss", "vectors", "transformer")
+    others = ("head", "crf_loss", "vectors", "vectors_limit", "transformer")
     given = next((name for name in others if getattr(args, name, None)), None)
     if given is not None:
         raise InputError(f"--init: expected the model as it is, without --{given.replace('_', '-')}")
-    model = load_assembly(model_directory(args.init)).config
+    directory = model_directory(args.init)
+    model = load_assembly(directory).config
+    if model.transformer is not None:
+        raise InputError("--init: expected a model without a transformer to start from", path=directory)
     if config.model not in (preset(args.preset).model, replace(preset(args.preset).model, unit=model.unit)):
-        raise InputError("--init: expected the model as it is, without changes to [model] or its --characters")
+        raise InputError("--init: expected the model as it is, without changes to [model] or --characters")
     return model
 
 

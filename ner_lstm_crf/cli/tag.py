@@ -43,8 +43,14 @@ formats:
 Starts and ends count characters, from 0; ends are exclusive. A file's suffix tells its format; --format is asked where
 it does not (- is text). What comes out has the format of --to, else of the suffix of --output, else of what went in.
 
+models:
+  Two taggers come with the package, en and zh, and find PER, LOC and ORG. Without --model the first text, or the first
+  sentences of a column file, choose: zh if they are written in Chinese characters, else en. A directory of your own
+  that has one of these names is ./en or ./zh.
+
 examples:
   ner-lstm-crf tag "Angela Merkel visited Rome."
+  ner-lstm-crf tag "王小明从北京飞往巴黎。"
   ner-lstm-crf tag --model my-model "Angela Merkel visited Rome."
   ner-lstm-crf tag --model my-model --format jsonl "Angela Merkel visited Rome."
   ner-lstm-crf tag --model my-model --input test.conll --output predicted.conll
@@ -91,8 +97,9 @@ def run(args: argparse.Namespace) -> None:
     use_threads(args.threads)
     if form == "conll":
         with _as_file(args.input) as path:
-            first = tagging.first_sentences(path, column_options(args, unit=None, read_tags=False))
-            tagger = _tagger(args, first)
+            known = args.model is not None
+            plain = column_options(args, unit=None, read_tags=False)
+            tagger = _tagger(args, () if known else tagging.first_sentences(path, plain))
             options = column_options(args, unit=tagger.assembly.config.unit, read_tags=False)
             tagging.tag_columns(tagger, path, args.output, scheme=scheme, options=options)
         return

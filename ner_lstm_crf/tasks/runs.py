@@ -28,6 +28,7 @@ from ner_lstm_crf.tasks.checkpoint import is_model, load_assembly, model_digest,
 from ner_lstm_crf.tasks.contextual import contextual_file, forget_contextual, read_contextual
 from ner_lstm_crf.tasks.initial import assemble_from
 from ner_lstm_crf.tasks.run_files import HISTORY, RESUME, RUN, forget_after, is_finished, read_run
+from ner_lstm_crf.tasks.shipped import model_directory
 from ner_lstm_crf.tasks.storage import append_line, make_directory, read_tensors, write_tensors, write_text
 from ner_lstm_crf.tasks.training import DevSet, EpochReport, Trainer
 
@@ -64,7 +65,7 @@ class Data:
             digest.update(repr((self.vectors.words, self.vectors.matrix.shape)).encode())
             digest.update(np.ascontiguousarray(self.vectors.matrix).data)
         if self.initial is not None:
-            digest.update(model_digest(self.initial).encode())
+            digest.update(model_digest(model_directory(self.initial)).encode())
         return digest.hexdigest()
 
 
@@ -175,9 +176,10 @@ def _assemble(data: Data, config: Config) -> Assembly:
     freeze, seed = config.training.freeze_vectors, config.training.seed
     if data.initial is None:
         return assemble(data.train, config.model, vectors=data.vectors, freeze_vectors=freeze, seed=seed)
-    base = load_assembly(data.initial)
+    directory = model_directory(data.initial)
+    base = load_assembly(directory)
     if base.config != config.model or data.vectors is not None:
-        raise InputError("expected the configuration of the model to start from, and no vectors", path=data.initial)
+        raise InputError("expected the configuration of the model to start from, and no vectors", path=directory)
     return assemble_from(base, data.train, freeze_vectors=freeze, seed=seed)
 
 

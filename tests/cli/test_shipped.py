@@ -1,0 +1,157 @@
+"""Taggers by name on the command line: `tag` without a model, `train --init`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ner_lstm_crf.tasks import shipped
+from ner_lstm_crf.tasks.checkpoint import load_assembly
+from tests.cli.conftest import Files, Run, call, column_text, equal_weights
+
+ENGLISH = "Ada Brandt met Port Alba today."
+CHINESE = "王小明去北京。"
+ROWS = "0\t10\tPER\tAda Brandt\n15\t24\tLOC\tPort Alba\n"
+COLUMNS = "Milo O\nsaw O\nOslo O\n. O\n\n"
+CHARACTERS = "".join(f"{char} O\n" for char in CHINESE) + "\n"
+CHOSEN = "the tagger that comes with the package for '{}' (by the script of the text; --model names another)\n"
+
+
+@pytest.fixture(scope="session")
+def taggers(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two taggers: `en` knows the made corpus, `zh` the one Chinese sentence."""
+    folder = tmp_path_factory.mktemp("shipped")
+    shutil.copytree(model, folder / "en")
+    tags = ["B-PER", "I-PER", "I-PER", "O", "B-LOC", "I-LOC", "O"]
+    train = folder / "train.conll"
+    train.write_text("".join(f"{char}\t{tag}\n" for char, tag in zip(CHINESE, tags, strict=True)) + "\n" * 2)
+    train.write_text(train.read_text() * 20)
+    small = folder / "small.toml"
+    small.write_text("[model]\nhidden_size = 12\nword_size = 8\ninput_dropout = 0.1\noutput_dropout = 0.0\n")
+    arguments = ["train", "--train", train, "--dev", train, "--config", small, "--preset", "small", "--epochs", 15]
+    assert call([*arguments, "--characters", "--threads", 1, "--output", folder / "zh"]).code == 0
+    return folder
+
+
+@pytest.fixture
+def here(taggers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder, where the two taggers are the shipped ones."""
+    monkeypatch.setattr(shipped, "_FOLDER", taggers)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("text", "name", "rows"), [(ENGLISH, "en", ROWS), (CHINESE, "zh", "0\t3\tPER\t王小明\n")])
+def test_the_script_of_a_text_chooses_the_tagger(here: Path, text: str, name: str, rows: str, run: Run) -> None:
+    result = run("tag", text)
+    assert (result.code, result.err) == (0, CHOSEN.format(name))
+    assert result.out.startswith(rows)
+    named = run("tag", "--model", name, text)
+    assert (named.code, named.out, named.err) == (0, result.out, "")
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "content"),
+    [
+        ("en", "in.txt", f"\n  \n{ENGLISH}\n{CHINESE}\n"),
+        ("en", "in.jsonl", f'{{"text": ""}}\n{{"text": "{ENGLISH}"}}\n'),
+        ("en", "in.conll", COLUMNS * 20 + CHARACTERS * 20),
+        ("zh", "in.txt", f"\n{CHINESE}\n"),
+        ("zh", "in.jsonl", f'{{"text": "{CHINESE}"}}\n{{"text": "{ENGLISH}"}}\n'),
+        ("zh", "in.conll", CHARACTERS),
+    ],
+)
+@pytest.mark.parametrize("piped", [False, True])
+def test_what_comes_first_in_a_file_or_pipe_chooses(
+    here: Path, language: str, name: str, content: str, piped: bool, run: Run
+) -> None:
+    form = {"in.txt": "text", "in.jsonl": "jsonl", "in.conll": "conll"}[name]
+    Path(name).write_text(content, encoding="utf-8")
+    source = ["--input", "-", "--format", form] if piped else ["--input", name]
+    result = run("tag", *source, stdin=content.encode())
+    assert (result.code, result.err) == (0, CHOSEN.format(language))
+    assert result.out == run("tag", "--model", language, *source, stdin=content.encode()).out != ""
+    if form == "jsonl":  # what was looked at is tagged too
+        texts = [[json.loads(line)["text"] for line in lines.splitlines()] for lines in (result.out, content)]
+        assert texts[0] == texts[1]
+
+
+def test_nothing_at_all_is_no_mistake(here: Path, run: Run) -> None:
+    assert (run("tag", "").code, run("tag", "").out) == (0, "")
+    assert (run("tag", "--input", "-").code, run("tag", "--input", "-").out) == (0, "")
+
+
+def test_a_name_that_is_neither_names_both_possibilities(here: Path, run: Run) -> None:
+    for command in (["tag", "--model", "de", ENGLISH], ["evaluate", "de", "file.conll"]):
+        complaint = run(*command).complaint
+        assert "de: expected the directory of a model, or 'en' or 'zh': found no such directory" in complaint
+
+
+def test_a_directory_of_that_name_is_reached_by_its_path(here: Path, taggers: Path, run: Run) -> None:
+    shutil.copytree(taggers / "zh", here / "en")
+    assert run("tag", "--model", "en", ENGLISH).out == ROWS
+    assert run("tag", "--model", "./en", CHINESE).out == run("tag", "--model", "zh", CHINESE).out != ""
+
+
+def test_evaluate_takes_a_name(here: Path, files: Files, run: Run) -> None:
+    assert run("evaluate", "en", files.test).out == run("evaluate", shipped.model_directory("en"), files.test).out != ""
+
+
+# train --init
+
+
+def options(files: Files) -> list[str]:
+    return ["--train", str(files.train), "--dev", str(files.dev), "--epochs", "1", "--threads", "1"]
+
+
+def test_training_starts_from_a_shipped_tagger(here: Path, files: Files, run: Run) -> None:
+    result = run("train", "--init", "en", *options(files), "--output", "m")
+    assert result.code == 0, result.err
+    assert load_assembly("m").config == load_assembly(shipped.model_directory("en")).config
+    summary = json.loads(Path("m/summary.json").read_text())
+    assert summary["dev_f1"]["mean"] > 0.9  # a new model is near 0 after an epoch of two steps
+    assert json.loads(Path("m/run.json").read_text())["config"]["training"]["epochs"] == 1
+
+
+def test_new_labels_are_learnt_and_old_ones_forgotten(here: Path, files: Files, write, run: Run) -> None:
+    train = write("drugs.conll", column_text(30, 5).replace("LOC", "CITY"))
+    result = run("train", "--init", "./base", "--train", train, "--dev", train, "--epochs", 8, "--output", "m")
+    assert "base" in result.complaint
+    arguments = ["--init", "en", "--train", train, "--dev", train, "--epochs", 8, "--preset", "small"]
+    assert run("train", *arguments, "--output", "m").code == 0
+    assert load_assembly("m").featurizer.labels == ("CITY", "PER")
+    assert json.loads(Path("m/summary.json").read_text())["dev_f1"]["mean"] > 0.9
+
+
+def test_several_seeds_and_jobs_and_a_run_taken_up_again(here: Path, files: Files, run: Run) -> None:
+    arguments = ["train", "--init", "en", *options(files), "--output", "m", "--seeds", 2]
+    assert run(*arguments, "--jobs", 2).code == 0
+    assert not equal_weights(here / "m" / "seed-1", here / "m" / "seed-2")
+    weights = (here / "m" / "model.safetensors").read_bytes()
+    assert run(*arguments, "--resume").code == 0
+    assert (here / "m" / "model.safetensors").read_bytes() == weights
+    other = [argument for argument in arguments if argument not in ("--init", "en")]
+    assert "the run to resume had" in run(*other, "--resume").complaint
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        (["--vectors", "glove.txt"], "--init: expected the model as it is, without --vectors"),
+        (["--vectors-limit", "5"], "without --vectors-limit"),
+        (["--head", "softmax"], "without --head"),
+        (["--crf-loss", "labelwise"], "without --crf-loss"),
+        (["--transformer", "folder"], "without --transformer"),
+        (["--characters"], "without changes to [model] or --characters"),
+        (["--config", "{config}"], "without changes to [model]"),
+        (["--init", "de"], "or 'en' or 'zh'"),
+        (["--preset", "paper", "--config", "{config}"], "without changes to [model]"),
+    ],
+)
+def test_what_contradicts_the_model_is_refused(here: Path, files: Files, extra: list[str], said: str, run: Run) -> None:
+    extra = [str(files.config) if argument == "{config}" else argument for argument in extra]
+    assert said in run("train", "--init", "en", *options(files), "--output", "m", *extra).complaint
+    assert not Path("m").exists()
