@@ -35,6 +35,7 @@ class Facts:
 
     Attributes:
         command: What rebuilds the tagger.
+        trial: Epochs of a trial, whose scores are those of the dev sets; None for the tagger as it is sent out.
         sentences: Of training, variants included.
         tokens: Of training, variants included.
         dev_f1: On the dev sentences.
@@ -44,6 +45,7 @@ class Facts:
     """
 
     command: str
+    trial: int | None
     sentences: int
     tokens: int
     dev_f1: float
@@ -64,9 +66,9 @@ def model_card(name: str, language: Language, facts: Facts, measured: Sequence[M
         "## Scores",
         "",
         "Span F1 in per cent on gold tokens, with the 95% interval for other sentences of the same kind (bootstrap). "
-        "The test sets were read once, for this table. *Learnt from*: whether training data of the corpus were used.",
+        f"{_sets(facts)} *Learnt from*: whether training data of the corpus were used.",
         "",
-        f"| test set | learnt from | F1 | {' | '.join(LABELS)} | entities |",
+        f"| {'dev' if facts.trial else 'test'} set | learnt from | F1 | {' | '.join(LABELS)} | entities |",
         f"|---|---|--:|{'--:|' * len(LABELS)}--:|",
         *map(_row, measured),
         "",
@@ -88,13 +90,19 @@ def model_card(name: str, language: Language, facts: Facts, measured: Sequence[M
         "## Making it again",
         "",
         "```sh",
-        facts.command,
+        facts.command + (f" --trial {facts.trial}" if facts.trial else ""),
         "```",
         "",
         f"{facts.minutes:.0f} minutes of training on one core. On another processor or release of torch the "
         "weights differ in their rounding, and the scores a little.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _sets(facts: Facts) -> str:
+    if facts.trial:
+        return f"A trial of {facts.trial} epochs, to be replaced: these are dev sets, which chose the epoch."
+    return "The test sets were read once, for this table."
 
 
 def _row(measured: Measured) -> str:

@@ -68,6 +68,7 @@ class Language:
         cased: Whether its script has case.
         words: How many pretrained vectors it keeps beyond the words of the training data.
         weaknesses: What it is known to do badly.
+        vectors: The file of its pretrained vectors; empty for none.
     """
 
     unit: Unit
@@ -75,6 +76,7 @@ class Language:
     cased: bool
     words: int
     weaknesses: Sequence[str]
+    vectors: str = ""
 
 
 _TWITTER = LabelMap.parse("PER,LOC,ORG", ["person=PER,location=LOC,corporation=ORG,group=ORG"])
@@ -84,6 +86,7 @@ LANGUAGES = {
         unit="word",
         cased=True,
         words=80_000,
+        vectors="glove.6B.100d.txt.gz",
         corpora=(
             Corpus("uner-en_ewt", "CC BY-SA 4.0", _UNER, ["train.iob2"], ["dev.iob2"], "test.iob2"),
             Corpus("wikigold", "CC BY 4.0", "Balasuriya et al. 2009, WikiGold", ["wikigold.conll"]),
@@ -115,6 +118,7 @@ LANGUAGES = {
         weaknesses=(
             "Guidelines differ between the corpora: what one calls ORG (a team, a newspaper, a government) another "
             "calls LOC or leaves out, so ORG is the weakest label.",
+            "Roles are persons in the filings that it has learnt from: in a contract it marks 'Borrower' and 'Lender'.",
             "Text without capitals, or all in capitals, loses many names that only their capital gives away.",
             "There is no MISC: nationalities, events, works and products are not marked.",
         ),

@@ -1,0 +1,182 @@
+"""scripts/train_shipped.py: from corpora to a tagger with its card, on made corpora within seconds."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from ner_lstm_crf.config import Config, ModelConfig, TrainingConfig
+from ner_lstm_crf.data.annotation import Sentence, Span
+from ner_lstm_crf.tasks.tagger import Tagger
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "train_shipped.py"
+TINY = Config(
+    model=ModelConfig(word_size=10, char_size=6, char_filters=8, casing_size=3, hidden_size=10, input_dropout=0.1),
+    training=TrainingConfig(epochs=6, least_steps=0, batch_sentences=8, learning_rate=0.02),
+)
+PEOPLE, PLACES = ("Ada", "Ines", "Milo", "Tom"), ("Quito", "Oslo", "Graz", "Ely")
+VECTORS = ("met", "oslo", "quito", "graz", "unseen", "rare")
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    sys.path.insert(0, str(SCRIPT.parent))
+    spec = importlib.util.spec_from_file_location("train_shipped", SCRIPT)
+    module = sys.modules["train_shipped"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    sys.path.remove(str(SCRIPT.parent))
+    return module
+
+
+@pytest.fixture(scope="module")
+def shipping(script: ModuleType) -> ModuleType:
+    return sys.modules["shipping.corpora"]
+
+
+def columns(count: int, seed: int, person: str = "PER", place: str = "LOC") -> str:
+    draw = random.Random(seed)
+    return "".join(
+        f"{draw.choice(PEOPLE)}\tB-{person}\nmet\tO\n{draw.choice(PLACES)}\tB-{place}\nsong{number}\tB-MISC\n\n"
+        for number in range(count)
+    )
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder with three corpora, one without dev, one of which nothing is learnt, and vectors."""
+    for name, file, text in (
+        ("one", "train.conll", columns(40, 1)),
+        ("one", "dev.conll", columns(10, 2)),
+        ("one", "test.conll", columns(10, 3)),
+        ("two", "all.conll", columns(30, 4, "person", "location")),
+        ("held", "test.conll", columns(10, 5)),
+    ):
+        path = tmp_path / "corpora" / name / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "vectors").mkdir()
+    draw = random.Random(0)
+    rows = [" ".join([word, *(f"{draw.gauss(0, 1):.3f}" for _ in range(10))]) for word in VECTORS]
+    (tmp_path / "vectors" / "made.txt").write_text("\n".join(rows) + "\n")
+    return tmp_path
+
+
+@pytest.fixture
+def language(script: ModuleType, shipping: ModuleType, monkeypatch: pytest.MonkeyPatch):
+    """English made from those corpora."""
+    labels = shipping.LabelMap.parse("PER,LOC,ORG", ["person=PER,location=LOC"])
+    made = replace(
+        shipping.LANGUAGES["en"],
+        corpora=(
+            shipping.Corpus("one", "CC0", "nobody", ["train.conll"], ["dev.conll"], "test.conll"),
+            shipping.Corpus("two", "CC0", "nobody else", ["all.conll"], labels=labels),
+            shipping.Corpus("held", "CC BY-SA 4.0", "somebody", test="test.conll"),
+        ),
+        words=1,
+        vectors="made.txt",
+    )
+    monkeypatch.setitem(script.LANGUAGES, "en", made)
+    monkeypatch.setattr(script, "SETTINGS", {"en": TINY})
+    return made
+
+
+def make(script: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> Path:
+    folders = ["--data", str(data), "--runs", str(data / "runs"), "--output", str(data / "out")]
+    monkeypatch.setattr(sys, "argv", ["train_shipped.py", "en", *folders, *more])
+    script.main()
+    return data / "out"
+
+
+def test_it_writes_a_tagger_and_its_card(
+    script: ModuleType, language, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = make(script, data, monkeypatch, "--seed", "3")
+    assert {path.name for path in directory.iterdir()} == {
+        "config.json", "vocabulary.json", "model.safetensors", "README.md",
+    }  # fmt: skip
+    tagger = Tagger.load(directory)
+    assert tagger.labels == ("LOC", "PER")
+    found = [tuple(span) for span in tagger.tag_tokens(["Milo", "met", "Graz", "again"])]
+    assert found == [(0, 1, "PER"), (2, 3, "LOC")]
+    words = tagger.assembly.featurizer.words.symbols
+    assert "unseen" in words  # the first of the reserve
+    assert "rare" not in words  # the reserve is cut
+    card = (directory / "README.md").read_text()
+    rows = [line.split(" | ")[:2] for line in card.splitlines() if line.startswith(("| one |", "| held"))]
+    assert rows[:4] == [["| one", "yes"], ["| held", "no"], ["| held, lower case", "no"], ["| held, capitals", "no"]]
+    assert "| two | CC0 | nobody else | training |" in card
+    assert "python scripts/train_shipped.py en --seed 3\n" in card
+    assert str(data) not in card
+
+
+def test_it_goes_on_where_it_was_and_makes_the_same_again(
+    script: ModuleType, language, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = make(script, data, monkeypatch)
+    weights = (first / "model.safetensors").read_bytes()
+    make(script, data, monkeypatch)  # the run has ended: only what comes after is done again
+    assert (first / "model.safetensors").read_bytes() == weights
+    history = (data / "runs" / "en" / "history.jsonl").read_text().splitlines()
+    assert len(history) == TINY.training.epochs
+
+
+def test_a_trial_reads_no_test_set(script: ModuleType, language, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in (data / "corpora").glob("*/test.conll"):
+        path.unlink()
+    card = (make(script, data, monkeypatch, "--trial", "2") / "README.md").read_text()
+    assert "A trial of 2 epochs" in card
+    assert "--seed 1 --trial 2\n" in card
+    assert len((data / "runs" / "en" / "history.jsonl").read_text().splitlines()) == 2
+
+
+def test_labels_dev_sentences_and_variants(script: ModuleType, shipping: ModuleType, language, data: Path) -> None:
+    found = script._data(language, data)
+    assert len(found.dev) == 10 + 3  # a tenth of the corpus without dev
+    assert len(found.train) == 40 + 27 + 21  # three in ten once more, all have spans
+    assert {span.label for sentence in (*found.train, *found.dev) for span in sentence.spans} == {"PER", "LOC"}
+    held = language.corpora[-1].read(data / "corpora", ["test.conll"], "word")
+    assert len(held) == 10
+
+
+def test_variants_change_case_and_nothing_else(shipping: ModuleType) -> None:
+    sentences = [
+        Sentence.from_words(["She", "saw", "iPhones", "in", "the", "Hague"], [Span(4, 6, "LOC")]) for _ in range(20)
+    ]
+    found = shipping.with_variants(sentences)
+    assert found[:20] == sentences
+    assert len(found) == 26
+    copies = {" ".join(sentence.words) for sentence in found[20:]}
+    assert copies == {
+        "she saw iphones in the hague",
+        "SHE SAW IPHONES IN THE HAGUE",
+        "She saw IPhones in the Hague",
+    }
+    assert all(sentence.spans == sentences[0].spans for sentence in found)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["en", "zh"])
+def test_the_real_corpora_are_read_as_their_notes_say(shipping: ModuleType, corpora: Path, name: str) -> None:
+    """What is learnt from has the three labels alone, and the last corpus is held back."""
+    language = shipping.LANGUAGES[name]
+    held = language.corpora[-1]
+    assert not held.train
+    assert not held.dev
+    assert held.test
+    train = [sentence for corpus in language.corpora for sentence in corpus.learnt(corpora, language.unit)[0]]
+    assert {span.label for sentence in train for span in sentence.spans} == {"PER", "LOC", "ORG"}
+    if language.unit == "character":
+        assert all(len(word) == 1 for sentence in train for word in sentence.words)
+
+
+def test_the_settings_at_the_top_are_those_of_the_training(script: ModuleType, shipping: ModuleType) -> None:
+    for name, language in shipping.LANGUAGES.items():
+        config = script._config(SimpleNamespace(language=name, seed=4, trial=None), language)
+        assert config.training == replace(script.SETTINGS[name].training, seed=4)
+        assert config.model == replace(script.SETTINGS[name].model, unit=language.unit, compounds="split")
