@@ -24,6 +24,7 @@ _WORD = "embedding.word."
 _VECTORS = (f"{_WORD}trained", f"{_WORD}reserve", "embedding.bigrams.table.trained")
 _SCALE = ".scale"
 _LARGEST = 127
+_LEAST_HALF = torch.finfo(torch.float16).smallest_normal
 
 
 def compacted(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -82,6 +83,6 @@ def _quantised(vectors: Tensor) -> tuple[Tensor, Tensor]:
     """Whole numbers (V, D) from -127 to 127, and what one is worth in each row (V,)."""
     largest = vectors.abs().amax(1) if vectors.numel() else vectors.new_zeros(len(vectors))
     half = largest.half().float()
-    scale = largest.where(half.isinf(), half) / _LARGEST
+    scale = half.where((half >= _LEAST_HALF) & ~half.isinf(), largest) / _LARGEST
     steps = vectors / scale.clamp(min=torch.finfo(torch.float32).tiny).unsqueeze(1)
     return steps.round().clamp(-_LARGEST, _LARGEST).to(torch.int8), scale

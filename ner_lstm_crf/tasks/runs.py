@@ -43,7 +43,8 @@ class Data:
         train: Training sentences.
         dev: What the best epoch is chosen by; may be empty.
         vectors: Pretrained word vectors, or None.
-        initial: The directory of a trained model to start from, or None.
+        initial: The directory of a trained model to start from, or "en" or "zh", a shipped tagger; None to begin anew.
+            Then the configuration's model is that of the tagger, `Tagger.load(initial).assembly.config`.
         contextual: The file with what a frozen transformer makes of the tokens of `train` and then of `dev`; None where
             it has not read them (see `read_with_transformer`).
     """
@@ -51,7 +52,7 @@ class Data:
     train: Sequence[Sentence]
     dev: Sequence[Sentence] = ()
     vectors: Vectors | None = None
-    initial: Path | None = None
+    initial: str | Path | None = None
     contextual: Path | None = None
 
     def fingerprint(self) -> str:

@@ -10,18 +10,23 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.tasks.assembly import Assembly
 from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
 from ner_lstm_crf.tasks.compact import compacted, expanded, with_words
 from ner_lstm_crf.tasks.prediction import predict_tags
 from ner_lstm_crf.tasks.runs import Data, prepare
+from ner_lstm_crf.tasks.tagger import Tagger
 
 Make = Callable[..., list[Sentence]]
 VECTORS = "embedding.word.trained"
+FILES = ("config.json", "vocabulary.json", "model.safetensors")
 
 
 @pytest.fixture(scope="module", params=["word", "character"])
@@ -59,7 +64,7 @@ def test_a_vector_of_zeros_stays_one() -> None:
 
 
 def test_weights_beyond_sixteen_bits_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"65,504.*'head.x'"):
+    with pytest.raises(InputError, match=r"65,504.*'head.x'"):
         compacted({"head.x": torch.tensor([1e6])})
 
 
@@ -76,9 +81,47 @@ def test_a_compact_model_is_small_and_tags_alike(assembly: Assembly, make_senten
 def test_a_compact_model_that_is_written_again_is_the_same(assembly: Assembly, tmp_path: Path) -> None:
     save_assembly(assembly, tmp_path / "first", compact=True)
     save_assembly(load_assembly(tmp_path / "first"), tmp_path / "second", compact=True)
-    states = [load_assembly(tmp_path / name).network.state_dict() for name in ("first", "second")]
-    for name, weight in states[0].items():
-        torch.testing.assert_close(states[1][name], weight, rtol=1e-3, atol=1e-6, msg=name)
+    save_assembly(load_assembly(tmp_path / "second"), tmp_path / "full")
+    save_assembly(load_assembly(tmp_path / "full"), tmp_path / "third", compact=True)
+    for file in FILES:
+        contents = {(tmp_path / name / file).read_bytes() for name in ("first", "second", "third")}
+        assert len(contents) == 1, file
+
+
+@given(st.integers(1, 5), st.integers(1, 4), st.floats(1e-2, 1e2), st.integers(0, 99))
+def test_a_reserve_in_half_precision_loses_nothing_more(rows: int, size: int, scale: float, seed: int) -> None:
+    vectors = scale * (0.1 + torch.rand(rows, size, generator=torch.Generator().manual_seed(seed)))
+    first = compacted({VECTORS: vectors})
+    again = compacted({VECTORS: expanded(first)[VECTORS].half()})
+    assert all(torch.equal(again[name], first[name]) for name in first)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_compact_model_that_was_changed_is_refused(file: str, assembly: Assembly, tmp_path: Path) -> None:
+    save_assembly(assembly, tmp_path, compact=True)
+    path = tmp_path / file
+    if path.suffix == ".json":
+        path.write_text(path.read_text().replace("PER", "PUR").replace("oslo", "osla"))
+    else:
+        with safe_open(path, framework="pt") as old:
+            metadata = old.metadata()
+        tensors = load_file(path)
+        save_file(tensors | {f"{VECTORS}.scale": 2 * tensors[f"{VECTORS}.scale"]}, path, metadata)
+    with pytest.raises(InputError, match="the model is damaged"):
+        load_assembly(tmp_path)
+
+
+def test_a_model_that_cannot_be_compact_leaves_the_old_one_alone(assembly: Assembly, tmp_path: Path) -> None:
+    Tagger(assembly).save(tmp_path, compact=True)
+    before = [(tmp_path / file).read_bytes() for file in FILES]
+    large = load_assembly(tmp_path)
+    with torch.no_grad():
+        large.network.projection.bias.fill_(1e5)
+    for directory in (tmp_path, tmp_path / "new"):
+        with pytest.raises(InputError, match=r"'projection\.bias'"):
+            Tagger(large).save(directory, compact=True)
+    assert [(tmp_path / file).read_bytes() for file in FILES] == before
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_model_forgets_words_and_keeps_the_others(assembly: Assembly, make_sentences: Make) -> None:

@@ -12,11 +12,14 @@ import torch
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.vectors import Vectors
+from ner_lstm_crf.tasks import shipped
 from ner_lstm_crf.tasks.assembly import Assembly
 from ner_lstm_crf.tasks.checkpoint import save_assembly
 from ner_lstm_crf.tasks.initial import assemble_from
 from ner_lstm_crf.tasks.prediction import predict
 from ner_lstm_crf.tasks.runs import Data, prepare, train_run
+from ner_lstm_crf.tasks.tagger import Tagger
 
 Make = Callable[..., list[Sentence]]
 
@@ -89,3 +92,53 @@ def test_another_shape_is_refused(base: Assembly, make_sentences: Make, tmp_path
     other = Config(model=replace(base.config, hidden_size=13))
     with pytest.raises(InputError, match="configuration of the model to start from"):
         prepare(Data(make_sentences(9), initial=tmp_path), other)
+
+
+def test_frozen_vectors_stay_in_the_reserve(base: Assembly, make_sentences: Make) -> None:
+    strange = [Sentence.from_words(["Ŋoro", "met", "Anna"], [Span(0, 1, "PER")])] * 2
+    words = assemble_from(base, strange, freeze_vectors=True).featurizer.words
+    assert [word for word in words.symbols if words.word_id(word) < words.trainable_size] == ["ŋoro"]
+    assert set(words.symbols) == {*base.featurizer.words.symbols, "ŋoro"}
+
+
+def test_the_seed_draws_what_is_new_and_the_base_is_left_as_it_is(base: Assembly) -> None:
+    strange = [Sentence.from_words(["Ŋoro", "met"], [Span(0, 1, "GOD")])] * 2
+    before = {name: tensor.clone() for name, tensor in base.network.state_dict().items()}
+    one, two, same = (assemble_from(base, strange, seed=seed).network.state_dict() for seed in (1, 2, 1))
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not all(torch.equal(one[name], two[name]) for name in one)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in base.network.state_dict().items())
+
+
+def test_an_unbroken_run_and_one_taken_up_again_end_with_the_same_weights(
+    base: Assembly, make_sentences: Make, tmp_path: Path
+) -> None:
+    save_assembly(base, tmp_path / "base", compact=True)
+    data = Data(make_sentences(30, seed=7), make_sentences(9, seed=8), initial=tmp_path / "base")
+    config = Config(model=base.config, training=replace(Config().training, epochs=2, least_steps=0))
+    list(train_run(data, config, tmp_path / "whole"))
+    next(train_run(data, config, tmp_path / "cut"))
+    list(train_run(data, config, tmp_path / "cut", resume=True))
+    files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut")]
+    assert files[0] == files[1]
+    with pytest.raises(InputError, match="other training data"):
+        list(train_run(replace(data, initial=None), config, tmp_path / "cut", resume=True))
+
+
+def test_a_shipped_tagger_is_named(
+    base: Assembly, make_sentences: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_assembly(base, tmp_path / "en")
+    monkeypatch.setattr(shipped, "_FOLDER", tmp_path)
+    data = Data(make_sentences(9), initial="en")
+    assert data.fingerprint() == replace(data, initial=tmp_path / "en").fingerprint()
+    assert data.fingerprint() != replace(data, initial=None).fingerprint()
+    config = Config(model=Tagger.load("en").assembly.config)
+    assert set(base.featurizer.words.symbols) <= set(prepare(data, config).assembly.featurizer.words.symbols)
+
+
+def test_vectors_of_their_own_are_refused(base: Assembly, make_sentences: Make, tmp_path: Path) -> None:
+    save_assembly(base, tmp_path)
+    vectors = Vectors(("met",), torch.ones(1, base.config.word_size).numpy())
+    with pytest.raises(InputError, match="and no vectors"):
+        prepare(Data(make_sentences(9), vectors=vectors, initial=tmp_path), Config(model=base.config))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tasks.shipped import SHIPPED, language_of, model_directory
@@ -73,3 +75,24 @@ def test_a_path_is_a_path_and_what_is_nowhere_is_refused(tmp_path: Path, monkeyp
     assert model_directory("./en") == Path("en") or model_directory("./en").samefile(tmp_path / "en")
     with pytest.raises(InputError, match=r"nowhere: expected the directory of a model, or 'en' or 'zh'"):
         model_directory("nowhere")
+
+
+@given(st.text(max_size=30), st.text(alphabet=" 0123456789.,!?、。（）", max_size=30))
+def test_what_is_no_letter_does_not_matter(text: str, other: str) -> None:
+    assert language_of([text + other]) == language_of([other, text]) == language_of([text])
+
+
+@pytest.mark.parametrize("name", ["de", "EN", "en/", "no/such/folder"])
+def test_what_is_neither_a_name_nor_a_directory_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="expected the directory of a model, or 'en' or 'zh': found no such directory"):
+        Tagger.load(name)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_each_written_again_is_the_same(name: str, tmp_path: Path) -> None:
+    Tagger.load(name).save(tmp_path, compact=True)
+    for file in ("config.json", "vocabulary.json", "model.safetensors"):
+        assert (tmp_path / file).read_bytes() == (model_directory(name) / file).read_bytes()
