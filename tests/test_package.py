@@ -8,8 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from hatchling.builders.sdist import SdistBuilder
+from hatchling.builders.wheel import WheelBuilder
 
 import ner_lstm_crf
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize("name", ner_lstm_crf.__all__)
@@ -36,3 +40,11 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 def test_reading_files_does_without_torch() -> None:
     code = "import sys; from ner_lstm_crf import read_sentences, tokenize, Span; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("builder", [SdistBuilder, WheelBuilder])
+def test_the_shipped_taggers_are_sent_along(builder: type) -> None:
+    included = {file.path for file in builder(str(ROOT)).recurse_included_files()}
+    shipped = {str(path) for path in (ROOT / "ner_lstm_crf" / "shipped").rglob("*") if path.is_file()}
+    assert str(ROOT / "ner_lstm_crf" / "shipped" / "LICENSE") in shipped
+    assert shipped <= included
