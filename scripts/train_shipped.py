@@ -45,12 +45,14 @@ def main() -> None:
     """Train, cut, measure, write."""
     args = _arguments()
     torch.set_num_threads(args.threads)
-    language, run = LANGUAGES[args.language], args.runs / args.language
+    language, trial = LANGUAGES[args.language], "-trial" if args.trial else ""
+    run = args.runs / f"{args.language}-seed-{args.seed}{trial}"
     data = _data(language, args.data)
     for report in train_run(data, _config(args, language), run, resume=has_begun(run)):
         f1 = report.dev.micro.f1 if report.dev else 0.0
         print(f"epoch {report.epoch}/{report.epochs}: dev F1 {f1:.4f}, {report.seconds:.0f} s", flush=True)
-    output = args.output or ROOT / "ner_lstm_crf" / "shipped" / args.language
+    package = ROOT / "ner_lstm_crf" / "shipped" / args.language
+    output = args.output or (run.with_name(f"{run.name}-compact") if trial else package)
     save_assembly(_cut(load_assembly(run), data.vectors, language.words), output, compact=True)
     measured = _measure_all(load_assembly(output), language, args)
     card = model_card(args.language, language, _facts(args, data, run, output), measured)
@@ -71,7 +73,9 @@ def _arguments() -> argparse.Namespace:
         help="folder of corpora/ and vectors/ (default: ../shared, beside the project)",
     )
     parser.add_argument("--runs", type=Path, default=Path("runs/shipped"), help="folder of the training runs")
-    parser.add_argument("--output", type=Path, help="folder of the tagger (default: in the package)")
+    parser.add_argument(
+        "--output", type=Path, help="folder of the tagger (default: in the package; a trial: beside its run)"
+    )
     return parser.parse_args()
 
 
@@ -136,6 +140,7 @@ def _facts(args: argparse.Namespace, data: Data, run: Path, output: Path) -> Fac
     return Facts(
         command=f"python scripts/train_shipped.py {args.language} --seed {args.seed}",
         trial=args.trial,
+        threads=args.threads,
         sentences=len(data.train),
         tokens=sum(len(sentence.tokens) for sentence in data.train),
         dev_f1=best["dev"]["f1"],

@@ -36,6 +36,7 @@ class Facts:
     Attributes:
         command: What rebuilds the tagger.
         trial: Epochs of a trial, whose scores are those of the dev sets; None for the tagger as it is sent out.
+        threads: Processor threads of the training.
         sentences: Of training, variants included.
         tokens: Of training, variants included.
         dev_f1: On the dev sentences.
@@ -46,6 +47,7 @@ class Facts:
 
     command: str
     trial: int | None
+    threads: int
     sentences: int
     tokens: int
     dev_f1: float
@@ -93,8 +95,8 @@ def model_card(name: str, language: Language, facts: Facts, measured: Sequence[M
         facts.command + (f" --trial {facts.trial}" if facts.trial else ""),
         "```",
         "",
-        f"{facts.minutes:.0f} minutes of training on one core. On another processor or release of torch the "
-        "weights differ in their rounding, and the scores a little.",
+        f"{facts.minutes:.0f} minutes of training on {_cores(facts.threads)}. On another processor or release of torch "
+        "the weights differ in their rounding, and the scores a little.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -103,6 +105,10 @@ def _sets(facts: Facts) -> str:
     if facts.trial:
         return f"A trial of {facts.trial} epochs, to be replaced: these are dev sets, which chose the epoch."
     return "The test sets were read once, for this table."
+
+
+def _cores(threads: int) -> str:
+    return "one core" if threads == 1 else f"{threads} cores"
 
 
 def _row(measured: Measured) -> str:

@@ -122,7 +122,7 @@ def test_it_goes_on_where_it_was_and_makes_the_same_again(
     weights = (first / "model.safetensors").read_bytes()
     make(script, data, monkeypatch)  # the run has ended: only what comes after is done again
     assert (first / "model.safetensors").read_bytes() == weights
-    history = (data / "runs" / "en" / "history.jsonl").read_text().splitlines()
+    history = (data / "runs" / "en-seed-1" / "history.jsonl").read_text().splitlines()
     assert len(history) == TINY.training.epochs
 
 
@@ -132,7 +132,7 @@ def test_a_trial_reads_no_test_set(script: ModuleType, language, data: Path, mon
     card = (make(script, data, monkeypatch, "--trial", "2") / "README.md").read_text()
     assert "A trial of 2 epochs" in card
     assert "--seed 1 --trial 2\n" in card
-    assert len((data / "runs" / "en" / "history.jsonl").read_text().splitlines()) == 2
+    assert len((data / "runs" / "en-seed-1-trial" / "history.jsonl").read_text().splitlines()) == 2
 
 
 def test_labels_dev_sentences_and_variants(script: ModuleType, shipping: ModuleType, language, data: Path) -> None:
