@@ -37,6 +37,7 @@ def _check_range(config: object, names: tuple[str, ...], lowest: float, below: f
 _RATES_OF_MODEL = (
     "word_dropout",
     "bigram_dropout",
+    "lexicon_dropout",
     "char_dropout",
     "input_dropout",
     "recurrent_dropout",
@@ -60,12 +61,14 @@ class ModelConfig:
         char_filters: Filters of the char-CNN for each width; 0 leaves the char-CNN out.
         char_widths: Widths of the char-CNN's filters, in characters.
         bigram_size: Size of the embedding of a pair of neighbours, where a token is a character; 0 for none.
+        lexicon_size: Size of the embedding of a lexicon's word, where one is given and a token is a character.
         casing_size: Size of the embedding of a word's casing and shape (8: Reimers and Gurevych 2017); 0 for none.
         hidden_size: LSTM units per direction.
         layers: Stacked BiLSTM layers.
         residual: Whether each layer but the first adds what it reads to what it says (He et al. 2016).
         word_dropout: Share of tokens whose word is replaced by the unknown word (Lample et al. 2016).
         bigram_dropout: The same of pairs of characters.
+        lexicon_dropout: The same of a lexicon's words, replaced by the unknown word of their length.
         char_dropout: Dropout on the char-CNN's output.
         input_dropout: Variational dropout on the encoder's input (Gal and Ghahramani 2016).
         recurrent_dropout: Share of hidden-to-hidden weights dropped in each batch (Merity et al. 2018).
@@ -87,12 +90,14 @@ class ModelConfig:
     char_filters: int = 50
     char_widths: tuple[int, ...] = (3,)
     bigram_size: int = 25
+    lexicon_size: int = 25
     casing_size: int = 8
     hidden_size: int = 200
     layers: int = 1
     residual: bool = True
     word_dropout: float = 0.05
     bigram_dropout: float = 0.1
+    lexicon_dropout: float = 0.3
     char_dropout: float = 0.25
     input_dropout: float = 0.5
     recurrent_dropout: float = 0.25
@@ -105,7 +110,9 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         _check_range(self, _RATES_OF_MODEL, 0, 1)
-        _check_range(self, ("word_size", "char_size", "hidden_size", "layers", "transformer_layers"), 1, None)
+        _check_range(
+            self, ("word_size", "char_size", "lexicon_size", "hidden_size", "layers", "transformer_layers"), 1, None
+        )
         _check_range(self, ("char_filters", "bigram_size", "casing_size", "transformer_size"), 0, None)
         if not self.char_widths or min(self.char_widths) < 1:
             raise InputError(f"char_widths: expected widths of at least 1, got {list(self.char_widths)}")

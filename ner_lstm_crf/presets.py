@@ -26,6 +26,7 @@ PRESETS: Mapping[str, Config] = {
         model=ModelConfig(
             char_filters=30,
             casing_size=0,
+            bigram_size=0,
             hidden_size=100,
             word_dropout=0.0,
             char_dropout=0.5,

@@ -63,6 +63,15 @@ def _add_model_options(parser: Parser) -> None:
         f"(default: {VECTORS_LIMIT:,})",
     )
     group.add_argument("--freeze-vectors", action="store_true", help="leave the vectors as they are in training")
+    lexicon = group.add_mutually_exclusive_group()
+    lexicon.add_argument(
+        "--lexicon",
+        metavar="F",
+        help="words to look for in text whose tokens are characters: UTF-8, one a line, a count may follow",
+    )
+    lexicon.add_argument(
+        "--lexicon-from-train", action="store_true", help="look for words that the training data show instead"
+    )
     group.add_argument(
         "--transformer", metavar="DIR", help="join a transformers encoder, a folder or a name on the hub, to the words"
     )
@@ -149,7 +158,7 @@ def _model_to_start_from(args: argparse.Namespace, config: Config) -> ModelConfi
     from ner_lstm_crf.tasks.checkpoint import load_assembly
     from ner_lstm_crf.tasks.shipped import model_directory
 
-    others = ("head", "crf_loss", "vectors", "vectors_limit", "transformer")
+    others = ("head", "crf_loss", "vectors", "vectors_limit", "lexicon", "lexicon_from_train", "transformer")
     given = next((name for name in others if getattr(args, name, None)), None)
     if given is not None:
         raise InputError(f"--init: expected the model as it is, without --{given.replace('_', '-')}")

@@ -16,6 +16,7 @@ from ner_lstm_crf.config import Compounds, Config, Unit
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.formats import read_sentences, require_entities
+from ner_lstm_crf.features.lexicon_words import read_lexicon, training_words
 from ner_lstm_crf.features.vectors import Vectors, coverage, read_vectors
 from ner_lstm_crf.features.vocabulary import spellings
 from ner_lstm_crf.tasks.runs import Data, hold_out
@@ -44,7 +45,7 @@ class TrainingFiles:
 
 
 def read_training_files(args: argparse.Namespace, config: Config) -> TrainingFiles:
-    """Read what `--train`, `--dev`, `--test` and `--vectors` name, and say what it is.
+    """Read what `--train`, `--dev`, `--test`, `--vectors` and `--lexicon` name, and say what it is.
 
     Raises:
         InputError: If a file cannot be read, or the training files hold no entities.
@@ -63,7 +64,7 @@ def read_training_files(args: argparse.Namespace, config: Config) -> TrainingFil
     _describe(parts)
     _warn(parts, {"dev": args.dev or "dev (set aside)", "test": args.test})
     vectors = _read_vectors(args, parts) if args.vectors else None
-    return TrainingFiles(Data(train, dev, vectors, initial), test, unit)
+    return TrainingFiles(Data(train, dev, vectors, initial, lexicon=_lexicon(args, train)), test, unit)
 
 
 def _read_train(args: argparse.Namespace, asked: Unit | None, compounds: Compounds) -> tuple[Unit, list[Sentence]]:
@@ -141,6 +142,15 @@ def _read_vectors(args: argparse.Namespace, parts: dict[str, Sequence[Sentence]]
         if words:
             say(f"{name + ':':<7}{coverage(known, words)}")
     return vectors
+
+
+def _lexicon(args: argparse.Namespace, train: Sequence[Sentence]) -> list[str] | None:
+    """The words of the lexicon that is asked for."""
+    if args.lexicon is None and not args.lexicon_from_train:
+        return None
+    words = read_lexicon(args.lexicon) if args.lexicon is not None else training_words(train)
+    say(f"{len(words):,} words in the lexicon")
+    return words
 
 
 def _extent(vectors: Vectors, limit: int) -> str:

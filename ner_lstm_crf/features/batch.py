@@ -31,6 +31,7 @@ class Encoded:
         subtokens: The sub-tokens a transformer reads; None without one.
         contextual: What a frozen transformer made of them (T, D), computed once; None where it is still to run.
         bigrams: The pairs of each token with its neighbours (T, 2); None where pairs are not looked at.
+        lexicon: The words of a lexicon around each token (T, 3); None without one.
     """
 
     forms: Ids
@@ -38,6 +39,7 @@ class Encoded:
     subtokens: SubTokens | None = None
     contextual: Tensor | None = None
     bigrams: Ids | None = None
+    lexicon: Ids | None = None
 
     def __len__(self) -> int:
         """The number of tokens."""
@@ -59,6 +61,7 @@ class Batch:
         subtokens: What a transformer reads; None without one, or where `contextual` is given.
         contextual: What a frozen transformer made of it (B, T, D).
         bigrams: The pairs of each token with its neighbours (B, T, 2); None where pairs are not looked at.
+        lexicon: The words of a lexicon around each token (B, T, 3); None without one.
     """
 
     words: Tensor
@@ -71,6 +74,7 @@ class Batch:
     subtokens: SubTokenBatch | None = None
     contextual: Tensor | None = None
     bigrams: Tensor | None = None
+    lexicon: Tensor | None = None
 
 
 class Featurizer:
@@ -123,13 +127,19 @@ class Featurizer:
             raise ValueError("expected a sentence of at least one token, got none")
         subtokens = self.subtokenizer.encode(words) if self.subtokenizer and contextual is None else None
         forms = self.table.rows(words)
-        bigrams = self.bigram_ids(self.table, forms, np.array([len(forms)]))
-        return Encoded(forms, subtokens=subtokens, contextual=contextual, bigrams=bigrams)
+        lengths = np.array([len(forms)])
+        bigrams, lexicon = self.bigram_ids(self.table, forms, lengths), self.lexicon_ids(self.table, forms, lengths)
+        return Encoded(forms, subtokens=subtokens, contextual=contextual, bigrams=bigrams, lexicon=lexicon)
 
     def bigram_ids(self, table: FormTable, forms: Ids, lengths: Ids) -> Ids | None:
         """The pairs of each token (N, 2) of sentences of these lengths (S,), whose forms (N,) are rows of `table`."""
         bigrams = self.vocabularies.bigrams
         return None if bigrams is None else bigrams.ids(table.codes(forms), lengths)
+
+    def lexicon_ids(self, table: FormTable, forms: Ids, lengths: Ids) -> Ids | None:
+        """The words of the lexicon around each token (N, 3); arguments as those of `bigram_ids`."""
+        lexicon = self.vocabularies.lexicon
+        return None if lexicon is None else lexicon.ids(table.lexicon_codes(forms), lengths)
 
     def encode_gold(self, sentence: Sentence, contextual: Tensor | None = None) -> Encoded:
         """The tokens of one sentence and the tags of its spans; `contextual` as in `encode`.
@@ -163,7 +173,8 @@ class Featurizer:
             tags=_tags(sentences, place),
             subtokens=_subtokens(sentences) if contextual is None else None,
             contextual=contextual,
-            bigrams=_bigrams(sentences, place),
+            bigrams=_neighbours([sentence.bigrams for sentence in sentences], place),
+            lexicon=_neighbours([sentence.lexicon for sentence in sentences], place),
         )
 
     def decode(self, tags: NDArray[np.integer]) -> Decoded:
@@ -185,12 +196,12 @@ def _tags(sentences: Sequence[Encoded], place: NDArray[np.bool_]) -> Tensor | No
     return _padded(np.concatenate(tags), place) if len(tags) == len(sentences) else None
 
 
-def _bigrams(sentences: Sequence[Encoded], place: NDArray[np.bool_]) -> Tensor | None:
-    bigrams = [sentence.bigrams for sentence in sentences if sentence.bigrams is not None]
-    if len(bigrams) < len(sentences):
+def _neighbours(sentences: Sequence[Ids | None], place: NDArray[np.bool_]) -> Tensor | None:
+    ids = [sentence for sentence in sentences if sentence is not None]
+    if len(ids) < len(sentences):
         return None
-    padded = np.zeros((*place.shape, 2), np.int64)
-    padded[place] = np.concatenate(bigrams)
+    padded = np.zeros((*place.shape, ids[0].shape[1]), np.int64)
+    padded[place] = np.concatenate(ids)
     return torch.from_numpy(padded)
 
 

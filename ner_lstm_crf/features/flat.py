@@ -35,6 +35,7 @@ class FormBatch:
         subtokens: What a transformer reads; None without one, or where `contextual` is given.
         contextual: What a frozen transformer made of it (B, T, D).
         bigrams: The pairs of each token with its neighbours (B, T, 2); None where pairs are not looked at.
+        lexicon: The words of a lexicon around each token (B, T, 3); None without one.
     """
 
     rows: Tensor
@@ -42,6 +43,7 @@ class FormBatch:
     subtokens: SubTokenBatch | None = None
     contextual: Tensor | None = None
     bigrams: Tensor | None = None
+    lexicon: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +56,7 @@ class FlatSentences:
         subtokens: What a transformer reads of each sentence; None without one.
         contextual: What a frozen transformer made of each sentence (T, D); None where it is still to run.
         bigrams: The pairs of each token with its neighbours (N, 2); None where pairs are not looked at.
+        lexicon: The words of a lexicon around each token (N, 3); None without one.
         starts: Where each sentence begins (S,).
     """
 
@@ -62,6 +65,7 @@ class FlatSentences:
     subtokens: Sequence[SubTokens] | None = None
     contextual: Sequence[Tensor] | None = None
     bigrams: Ids | None = None
+    lexicon: Ids | None = None
     starts: Ids = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,13 +76,13 @@ class FlatSentences:
         """Encoded sentences end to end; their tags are left behind."""
         subtokens = [sentence.subtokens for sentence in sentences if sentence.subtokens is not None]
         contextual = [sentence.contextual for sentence in sentences if sentence.contextual is not None]
-        bigrams = [sentence.bigrams for sentence in sentences if sentence.bigrams is not None]
         return cls(
             np.concatenate([np.zeros(0, np.int64), *(sentence.forms for sentence in sentences)]),
             np.array([len(sentence) for sentence in sentences], np.int64),
             subtokens if len(subtokens) == len(sentences) else None,
             contextual if len(contextual) == len(sentences) else None,
-            np.concatenate(bigrams) if bigrams and len(bigrams) == len(sentences) else None,
+            _joined([sentence.bigrams for sentence in sentences]),
+            _joined([sentence.lexicon for sentence in sentences]),
         )
 
     def batches(self, *, sentences: int, tokens: int) -> list[Ids]:
@@ -118,7 +122,8 @@ class FlatSentences:
             subtokens = collate_subtokens([self.subtokens[number] for number in numbers])
         rows, lengths = torch.from_numpy(self.forms[places]), torch.from_numpy(self.lengths[numbers])
         bigrams = None if self.bigrams is None else torch.from_numpy(self.bigrams[places])
-        return FormBatch(rows, lengths, subtokens, contextual, bigrams)
+        lexicon = None if self.lexicon is None else torch.from_numpy(self.lexicon[places])
+        return FormBatch(rows, lengths, subtokens, contextual, bigrams, lexicon)
 
     def _contextual(self, numbers: Ids, longest: int) -> Tensor | None:
         if self.contextual is None:
@@ -128,6 +133,11 @@ class FlatSentences:
         for row, number in enumerate(numbers.tolist()):
             vectors[row, : self.lengths[number]] = self.contextual[number]
         return vectors
+
+
+def _joined(sentences: Sequence[Ids | None]) -> Ids | None:
+    ids = [sentence for sentence in sentences if sentence is not None]
+    return np.concatenate(ids) if ids and len(ids) == len(sentences) else None
 
 
 def rounded_up(tokens: int) -> int:

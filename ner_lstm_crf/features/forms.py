@@ -72,6 +72,11 @@ class FormTable:
         codes: Ids = self._columns[4, rows]
         return codes
 
+    def lexicon_codes(self, rows: Ids) -> Ids:
+        """The code of each of these rows that is one character, 0 of the others."""
+        codes: Ids = np.where(self._columns[3, rows] == 1, self._columns[4, rows], 0)
+        return codes
+
     def character_counts(self, rows: Ids) -> Ids:
         """How many characters each of these rows has, at least 1."""
         counts: Ids = self._columns[3, rows]

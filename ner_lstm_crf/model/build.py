@@ -10,7 +10,13 @@ from torch import Tensor, nn
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.features.vocabulary import PADDING
 from ner_lstm_crf.model.char_cnn import CharCnn
-from ner_lstm_crf.model.embedding import BigramEmbedding, ContextualInput, TokenEmbedding, WordEmbedding
+from ner_lstm_crf.model.embedding import (
+    BigramEmbedding,
+    ContextualInput,
+    LexiconEmbedding,
+    TokenEmbedding,
+    WordEmbedding,
+)
 from ner_lstm_crf.model.encoder import BiLstm
 from ner_lstm_crf.model.heads import CrfHead, Head, SoftmaxHead
 from ner_lstm_crf.model.network import Network
@@ -30,6 +36,7 @@ class Inventory:
         transitions: Which tag (column) may follow which (row) (K, K), bool.
         end: Which tags may end a sentence (K,), bool.
         bigrams: Pairs of characters that have a vector, padding and unknown included; 0 where none are looked at.
+        lexicon: The row that stands for unknown words of each row's length (W,); None without a lexicon.
     """
 
     characters: int
@@ -38,6 +45,7 @@ class Inventory:
     transitions: Tensor
     end: Tensor
     bigrams: int = 0
+    lexicon: Tensor | None = None
 
 
 def build_network(
@@ -60,6 +68,7 @@ def build_network(
         characters=_char_cnn(config, inventory.characters),
         contextual=ContextualInput(transformer, config.transformer_size) if transformer else None,
         bigrams=_bigrams(config, inventory.bigrams),
+        lexicon=_lexicon(config, inventory.lexicon),
         word_dropout=config.word_dropout,
     )
     encoder = BiLstm(
@@ -79,6 +88,13 @@ def _bigrams(config: ModelConfig, bigrams: int) -> BigramEmbedding | None:
         return None
     table = WordEmbedding(random_words(bigrams, config.bigram_size), torch.zeros(0, config.bigram_size))
     return BigramEmbedding(table, config.bigram_dropout)
+
+
+def _lexicon(config: ModelConfig, shared: Tensor | None) -> LexiconEmbedding | None:
+    if shared is None:
+        return None
+    table = WordEmbedding(random_words(len(shared), config.lexicon_size), torch.zeros(0, config.lexicon_size))
+    return LexiconEmbedding(table, shared, config.lexicon_dropout)
 
 
 def _char_cnn(config: ModelConfig, characters: int) -> CharCnn | None:

@@ -11,7 +11,7 @@ from ner_lstm_crf.features.vocabulary import UNKNOWN
 from ner_lstm_crf.model.char_cnn import CharCnn
 from ner_lstm_crf.model.transformer import TransformerEmbedding
 
-__all__ = ["BigramEmbedding", "ContextualInput", "TokenEmbedding", "WordEmbedding"]
+__all__ = ["BigramEmbedding", "ContextualInput", "LexiconEmbedding", "TokenEmbedding", "WordEmbedding"]
 
 
 class WordEmbedding(nn.Module):
@@ -113,6 +113,36 @@ class BigramEmbedding(nn.Module):
         return vectors.view(*bigrams.shape[:2], self.size)
 
 
+class LexiconEmbedding(nn.Module):
+    """The vectors of the three words of a lexicon that begin at a character, go on over it and end at it.
+
+    Args:
+        table: The vectors of words.
+        shared: The row that stands for unknown words of the same length as that of each row (W,).
+        dropout: Share of words in training that are taken for an unknown one of their length.
+    """
+
+    shared: Tensor
+
+    def __init__(self, table: WordEmbedding, shared: Tensor, dropout: float) -> None:
+        super().__init__()
+        self.table, self.dropout = table, dropout
+        self.register_buffer("shared", shared, persistent=False)
+        self.size = 3 * table.size
+
+    def forward(self, words: Tensor) -> Tensor:
+        """The vectors of words (B, T, 3), those of a token side by side: (B, T, D)."""
+        if self.training and self.dropout:
+            dropped = torch.rand(words.shape, device=words.device) < self.dropout
+            words = torch.where(dropped, self.shared[words], words)
+        vectors: Tensor = self.table(words.flatten())
+        return vectors.view(*words.shape[:2], self.size)
+
+    def rows(self, words: Tensor) -> Tensor:
+        """What of the table is read for these words, whatever is dropped (N,)."""
+        return torch.cat([words.flatten(), self.shared[words.flatten()]])
+
+
 class TokenEmbedding(nn.Module):
     """Joins what is known of each token into one vector.
 
@@ -122,10 +152,11 @@ class TokenEmbedding(nn.Module):
         characters: The char-CNN, or None.
         contextual: A transformer's vectors, or None.
         bigrams: Vectors of pairs of neighbouring characters, or None.
+        lexicon: Vectors of a lexicon's words, or None.
         word_dropout: Share of tokens in training whose word is taken for the unknown one (Lample et al. 2016).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each is a part passed in)
         self,
         word: WordEmbedding,
         *,
@@ -133,13 +164,14 @@ class TokenEmbedding(nn.Module):
         characters: CharCnn | None = None,
         contextual: ContextualInput | None = None,
         bigrams: BigramEmbedding | None = None,
+        lexicon: LexiconEmbedding | None = None,
         word_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.word, self.casing, self.characters, self.contextual = word, casing, characters, contextual
-        self.bigrams, self.word_dropout = bigrams, word_dropout
+        self.bigrams, self.lexicon, self.word_dropout = bigrams, lexicon, word_dropout
         self.form_size = word.size + (casing.embedding_dim if casing else 0) + (characters.size if characters else 0)
-        self.size = self.form_size + (bigrams.size if bigrams else 0) + (contextual.size if contextual else 0)
+        self.size = self.form_size + sum(part.size for part in (bigrams, lexicon, contextual) if part is not None)
 
     def forward(self, batch: Batch) -> Tensor:
         """The vector of each token (B, T, D)."""
@@ -150,23 +182,42 @@ class TokenEmbedding(nn.Module):
         return torch.cat([*parts, *self.in_context(batch)], dim=-1)
 
     def in_context(self, batch: Batch | FormBatch) -> list[Tensor]:
-        """What depends on a token's neighbours: its pairs, and what a transformer makes of it (B, T, D each)."""
-        parts: list[Tensor] = []
-        if self.bigrams is not None:
-            if batch.bigrams is None:
-                raise ValueError("expected a batch with the pairs of its tokens, got none")
-            parts.append(self.bigrams(batch.bigrams))
+        """What depends on a token's neighbours: see `neighbours`, and what a transformer makes of it (B, T, D each)."""
+        parts = self.neighbours(batch.bigrams, batch.lexicon)
         if self.contextual is not None:
             parts.append(self.contextual(batch))
         return parts
 
+    def neighbours(self, bigrams: Tensor | None, lexicon: Tensor | None) -> list[Tensor]:
+        """The vectors of a token's pairs and of the lexicon's words around it (B, T, D each), from those of a batch."""
+        parts: list[Tensor] = []
+        if self.bigrams is not None:
+            if bigrams is None:
+                raise ValueError("expected a batch with the pairs of its tokens, got none")
+            parts.append(self.bigrams(bigrams))
+        if self.lexicon is not None:
+            if lexicon is None:
+                raise ValueError("expected a batch with the lexicon's words around its tokens, got none")
+            parts.append(self.lexicon(lexicon))
+        return parts
+
     def tables(self) -> dict[str, WordEmbedding]:
         """The tables of vectors of which a batch reads some rows."""
-        return {"word": self.word} | ({"bigrams": self.bigrams.table} if self.bigrams is not None else {})
+        tables = {"word": self.word}
+        if self.bigrams is not None:
+            tables["bigrams"] = self.bigrams.table
+        if self.lexicon is not None:
+            tables["lexicon"] = self.lexicon.table
+        return tables
 
     def table_ids(self, batch: Batch) -> dict[str, Tensor]:
         """The ids that a batch reads from each table, beside the unknown one."""
-        return {"word": batch.words} | ({"bigrams": batch.bigrams} if batch.bigrams is not None else {})
+        ids = {"word": batch.words}
+        if batch.bigrams is not None:
+            ids["bigrams"] = batch.bigrams
+        if self.lexicon is not None and batch.lexicon is not None:
+            ids["lexicon"] = self.lexicon.rows(batch.lexicon)
+        return ids
 
     def form_vectors(self, words: Tensor, casings: Tensor, characters: Tensor, character_counts: Tensor) -> Tensor:
         """What `forward` knows of each word by itself, in evaluation (W, D without what `in_context` gives).

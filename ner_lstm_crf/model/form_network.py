@@ -6,6 +6,7 @@ Letters: R forms, B sentences, T tokens of the longest, D vector size, H LSTM un
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import get_args
 
 import torch
@@ -60,7 +61,7 @@ class FormNetwork:
             batch: The sentences; their rows are those of `vectors`.
         """
         embedding = self.network.embedding
-        if embedding.size == embedding.form_size and len(self._encoder.forwards) == 1:
+        if embedding.contextual is None and len(self._encoder.forwards) == 1:
             return self._emissions_of_one_layer(vectors, batch)
         embedded = nn.functional.embedding(batch.rows, vectors)  # (B, T, D)
         longest = embedded.shape[1]
@@ -79,16 +80,23 @@ class FormNetwork:
         projection, size = self.network.projection, self._encoder.size // 2
         sides = zip(
             (self._encoder.forwards[0], self._encoder.backwards[0]),
-            (batch.rows, batch.rows.gather(1, order)),
+            (self._time_first(batch, vectors), self._time_first(_reordered(batch, order), vectors)),
             (projection.weight[:, :size], projection.weight[:, size:]),
             strict=True,
         )
         ahead, back = (
-            nn.functional.linear(lstm(_time_first(rows, vectors)).transpose(0, 1).float(), weight)  # (T, B, K)
-            for lstm, rows, weight in sides
+            nn.functional.linear(lstm(values).transpose(0, 1).float(), weight)  # (T, B, K)
+            for lstm, values, weight in sides
         )
         back = back.gather(0, order.T.unsqueeze(-1).expand_as(back))
         return (ahead + back + projection.bias).transpose(0, 1).contiguous()
+
+    def _time_first(self, batch: FormBatch, vectors: Tensor) -> Tensor:
+        """What is known of each token without a transformer, (B, T, D), which lies in memory as (T, B, D)."""
+        parts = [nn.functional.embedding(batch.rows.T, vectors)]
+        ids = (None if ids is None else ids.transpose(0, 1) for ids in (batch.bigrams, batch.lexicon))
+        parts += [part.to(self.dtype) for part in self.network.embedding.neighbours(*ids)]
+        return (torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]).transpose(0, 1)
 
     def decode(self, vectors: Tensor, batch: FormBatch) -> Tensor:
         """The best tag of each token (B, T), zero beyond the lengths; arguments as those of `emissions`."""
@@ -108,6 +116,10 @@ def _dtype(precision: str) -> torch.dtype:
     return dtype
 
 
-def _time_first(rows: Tensor, vectors: Tensor) -> Tensor:
-    """The vectors of rows (B, T) as (B, T, D), which lie in memory as (T, B, D)."""
-    return nn.functional.embedding(rows.T, vectors).transpose(0, 1)
+def _reordered(batch: FormBatch, order: Tensor) -> FormBatch:
+    """The batch with its tokens in another order (B, T)."""
+    bigrams, lexicon = (
+        None if ids is None else ids.gather(1, order.unsqueeze(-1).expand_as(ids))
+        for ids in (batch.bigrams, batch.lexicon)
+    )
+    return replace(batch, rows=batch.rows.gather(1, order), bigrams=bigrams, lexicon=lexicon)

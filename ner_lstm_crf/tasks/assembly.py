@@ -13,9 +13,11 @@ from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.schemes import get_scheme
 from ner_lstm_crf.data.tokenizer import detect_compounds
+from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.batch import Featurizer
 from ner_lstm_crf.features.bigrams import build_bigrams
 from ner_lstm_crf.features.casing import CASINGS
+from ner_lstm_crf.features.lexicon import build_lexicon
 from ner_lstm_crf.features.subtokens import SubTokenizer
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.features.vocabularies import Vocabularies
@@ -49,6 +51,7 @@ def assemble(
     config: ModelConfig,
     *,
     vectors: Vectors | None = None,
+    lexicon: Sequence[str] | None = None,
     freeze_vectors: bool = False,
     seed: int = 1,
 ) -> Assembly:
@@ -58,9 +61,15 @@ def assemble(
         sentences: The training data.
         config: The shape of the network; its `word_size` gives way to the size of the vectors.
         vectors: Pretrained word vectors.
+        lexicon: Words to look for in the text, whose tokens have to be characters; None for none.
         freeze_vectors: Whether the pretrained vectors of training words stay as they are.
         seed: Seed of the first weights.
+
+    Raises:
+        InputError: If a lexicon is given and tokens are no characters.
     """
+    if lexicon is not None and config.unit != "character":
+        raise InputError("a lexicon: expected data whose tokens are characters, got words")
     if vectors is not None:
         config = replace(config, word_size=vectors.size)
     counts = Counter(token.text for sentence in sentences for token in sentence.tokens)
@@ -68,8 +77,13 @@ def assemble(
         config = replace(config, compounds=detect_compounds(counts.elements()))
     words = build_words(counts, vectors.words if vectors else (), frozen=freeze_vectors)
     labels = sorted({span.label for sentence in sentences for span in sentence.spans})
-    bigrams = build_bigrams(sentence.words for sentence in sentences) if config.has_bigrams else None
-    featurizer = featurizer_for(config, Vocabularies(words, build_characters(counts), bigrams), labels)
+    vocabularies = Vocabularies(
+        words,
+        build_characters(counts),
+        build_bigrams(sentence.words for sentence in sentences) if config.has_bigrams else None,
+        build_lexicon(lexicon, [sentence.words for sentence in sentences]) if lexicon is not None else None,
+    )
+    featurizer = featurizer_for(config, vocabularies, labels)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         word = word_embedding(words, config.word_size, vectors)
@@ -103,9 +117,11 @@ def network_for(
 
 def _inventory(featurizer: Featurizer) -> Inventory:
     moves = featurizer.scheme.moves(featurizer.tags)
+    lexicon = featurizer.vocabularies.lexicon
     return Inventory(
         characters=len(featurizer.vocabularies.characters),
         bigrams=len(featurizer.vocabularies.bigrams or ()),
+        lexicon=None if lexicon is None else torch.from_numpy(lexicon.shared()),
         casings=len(CASINGS),
         start=torch.tensor(moves.start),
         transitions=torch.tensor(moves.transitions),

@@ -21,7 +21,7 @@ from ner_lstm_crf.tasks.assembly import Assembly, featurizer_for, network_for
 __all__ = ["compacted", "expanded", "with_words"]
 
 _WORD = "embedding.word."
-_VECTORS = (f"{_WORD}trained", f"{_WORD}reserve", "embedding.bigrams.table.trained")
+_VECTORS = (f"{_WORD}trained", f"{_WORD}reserve", "embedding.bigrams.table.trained", "embedding.lexicon.table.trained")
 _SCALE = ".scale"
 _LARGEST = 127
 _LEAST_HALF = torch.finfo(torch.float16).smallest_normal

@@ -27,8 +27,8 @@ def assemble_from(
     """A tagger of the shape of `base` for the words, characters and labels of `sentences`, which knows what it knew.
 
     Words of `base` keep their vectors: those in the sentences are trained on, the others are its reserve. Characters
-    are those of both. Labels are those of the sentences; the emissions and transitions of a tag that `base` knows go
-    on from its weights, those of another begin at random.
+    are those of both, its lexicon stays. Labels are those of the sentences; the emissions and transitions of a tag that
+    `base` knows go on from its weights, those of another begin at random.
 
     Args:
         base: The trained tagger; it is left as it is.
@@ -48,7 +48,7 @@ def assemble_from(
     characters = _united(old.vocabularies.characters, build_characters(counts))
     labels = sorted({span.label for sentence in sentences for span in sentence.spans})
     bigrams = _united_bigrams(old.vocabularies.bigrams, sentences)
-    featurizer = featurizer_for(base.config, Vocabularies(words, characters, bigrams), labels)
+    featurizer = featurizer_for(base.config, Vocabularies(words, characters, bigrams, old.vocabularies.lexicon), labels)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         word = word_embedding(words, vectors.size, vectors)

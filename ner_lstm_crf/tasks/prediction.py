@@ -142,7 +142,8 @@ class Predictor:
                 subtokens = [featurizer.subtokenizer.encode(words[start:end]) for start, end in edges]
             counts = np.array(lengths, np.int64)
             bigrams = featurizer.bigram_ids(self._table, forms, counts)
-        return FlatSentences(forms, counts, subtokens, bigrams=bigrams), vectors
+            lexicon = featurizer.lexicon_ids(self._table, forms, counts)
+        return FlatSentences(forms, counts, subtokens, bigrams=bigrams, lexicon=lexicon), vectors
 
     def _start(self, sentences: FlatSentences, vectors: Tensor, submit: Submit) -> _Running:
         """Begin to compute the tags of all sentences."""

@@ -47,6 +47,7 @@ class Data:
             Then the configuration's model is that of the tagger, `Tagger.load(initial).assembly.config`.
         contextual: The file with what a frozen transformer makes of the tokens of `train` and then of `dev`; None where
             it has not read them (see `read_with_transformer`).
+        lexicon: Words to look for in the text, or None.
     """
 
     train: Sequence[Sentence]
@@ -54,9 +55,10 @@ class Data:
     vectors: Vectors | None = None
     initial: str | Path | None = None
     contextual: Path | None = None
+    lexicon: Sequence[str] | None = None
 
     def fingerprint(self) -> str:
-        """SHA-256 of all tokens, spans, vectors and the model to start from, to know the same data again."""
+        """SHA-256 of all tokens, spans, vectors, words and the model to start from, to know the same data again."""
         digest = hashlib.sha256()
         for part in (self.train, self.dev):
             for sentence in part:
@@ -65,6 +67,8 @@ class Data:
         if self.vectors is not None:
             digest.update(repr((self.vectors.words, self.vectors.matrix.shape)).encode())
             digest.update(np.ascontiguousarray(self.vectors.matrix).data)
+        if self.lexicon is not None:
+            digest.update("\n".join(self.lexicon).encode())
         if self.initial is not None:
             digest.update(model_digest(model_directory(self.initial)).encode())
         return digest.hexdigest()
@@ -176,7 +180,9 @@ def _assemble(data: Data, config: Config) -> Assembly:
     """A new network for the data, or the one to start from, made fit for them."""
     freeze, seed = config.training.freeze_vectors, config.training.seed
     if data.initial is None:
-        return assemble(data.train, config.model, vectors=data.vectors, freeze_vectors=freeze, seed=seed)
+        return assemble(
+            data.train, config.model, vectors=data.vectors, lexicon=data.lexicon, freeze_vectors=freeze, seed=seed
+        )
     directory = model_directory(data.initial)
     base = load_assembly(directory)
     if base.config != config.model or data.vectors is not None:
@@ -234,7 +240,7 @@ def check_same_run(directory: Path, run: dict[str, Any]) -> None:
             if was != value:
                 raise InputError(f"the run to resume had {key} = {was!r}, this one has {value!r}", path=directory)
     if old["data"] != new["data"]:
-        raise InputError("the run to resume had other training data, dev data or vectors", path=directory)
+        raise InputError("the run to resume had other training data, dev data, vectors or lexicon", path=directory)
 
 
 def _restore(trainer: Trainer, directory: Path) -> None:

@@ -133,6 +133,35 @@ def test_a_wrong_key_in_the_file_is_named(files: Files, write, tmp_path: Path, r
     assert f"{config}: [model]: unknown key 'hiden_size'" in result.complaint
 
 
+# Lexicon
+
+
+def test_a_lexicon_is_read_kept_and_used(files: Files, write, tmp_path: Path, run: Run) -> None:
+    train = write("zh.conll", "王\tB-PER\n明\tI-PER\n在\tO\n巴\tB-LOC\n黎\tI-LOC\n。\tO\n\n" * 20)
+    options = ["train", "--train", train, "--config", files.config, "--epochs", "1"]
+    words = write("words.txt", "巴黎 5\n王明\n北京\n")
+    result = run(*options, "--lexicon", words, "--output", tmp_path / "m")
+    assert "3 words in the lexicon" in result.err
+    vocabulary = json.loads((tmp_path / "m" / "vocabulary.json").read_text(encoding="utf-8"))
+    assert vocabulary["lexicon"] == {"words": ["巴黎", "王明", "北京"], "trained": 2}
+    assert "王明" in vocabulary["bigrams"]
+    assert run("tag", "王明在北京", "--model", tmp_path / "m").code == 0
+    own = run(*options, "--lexicon-from-train", "--output", tmp_path / "own")
+    assert "words in the lexicon" in own.err
+    assert run(*options, "--lexicon", words, "--lexicon-from-train", "--output", tmp_path / "x").code == 2
+
+
+def test_a_lexicon_is_refused_with_its_line_and_where_tokens_are_words(
+    files: Files, write, tmp_path: Path, run: Run
+) -> None:
+    broken = write("broken.txt", "北京 5\n上海 市\n")
+    result = run("train", *files.options, "--lexicon", broken, "--output", tmp_path / "m")
+    assert result.complaint.startswith(f"error: {broken}:2: expected a word, or a word and its count")
+    words = write("words.txt", "北京\n")
+    complaint = run("train", *files.options, "--lexicon", words, "--output", tmp_path / "n").complaint
+    assert "a lexicon: expected data whose tokens are characters, got words" in complaint
+
+
 # Units
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -25,7 +27,13 @@ def made_network(**shape: object) -> Network:
     everything = torch.ones(4, 4, dtype=torch.bool)
     bigrams = 9 if config.has_bigrams else 0
     inventory = Inventory(
-        characters=7, casings=5, start=everything[0], transitions=everything, end=everything[0], bigrams=bigrams
+        characters=7,
+        casings=5,
+        start=everything[0],
+        transitions=everything,
+        end=everything[0],
+        bigrams=bigrams,
+        lexicon=torch.arange(6) if config.has_bigrams else None,
     )
     return build_network(config, inventory, WordEmbedding(random_words(10, 8), torch.randn(5, 8))).eval()
 
@@ -42,7 +50,9 @@ def made_batch(sentences: list[list[int]], padding: int = 0) -> tuple[Batch, For
     bigrams = torch.stack([tokens * 7 % 9, tokens * 5 % 9], dim=2)
     longest = int(lengths.max())
     whole = Batch(**ids, tokens=tokens[:, :longest], lengths=lengths, bigrams=bigrams[:, :longest])
-    return whole, FormBatch(tokens, lengths, bigrams=bigrams)
+    lexicon = torch.stack([tokens * number % 6 for number in (2, 3, 5)], dim=2)
+    whole = replace(whole, lexicon=lexicon[:, :longest])
+    return whole, FormBatch(tokens, lengths, bigrams=bigrams, lexicon=lexicon)
 
 
 def vectors_of(network: Network, batch: Batch) -> torch.Tensor:
@@ -59,6 +69,7 @@ Sentences = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=7), min_si
         {"layers": 2},
         {"layers": 3, "residual": False},
         {"unit": "character", "bigram_size": 4},
+        {"unit": "character", "bigram_size": 4, "layers": 2},
         {"unit": "character", "bigram_size": 0},
         {"casing_size": 0, "char_filters": 0},
         {"head": "softmax"},
@@ -83,9 +94,12 @@ def test_emissions_and_tags_are_those_of_the_network(
         assert not tags[row, len(sentence) :].any()
 
 
-def test_half_precision_is_near_follows_the_weights_and_leaves_them_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("shape", [{}, {"unit": "character", "bigram_size": 4}], ids=str)
+def test_half_precision_is_near_follows_the_weights_and_leaves_them_alone(
+    shape: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "quickest_dtype", lambda: torch.bfloat16)
-    network = made_network()
+    network = made_network(**shape)
     batch, forms = made_batch([[1, 2, 3], [4]])
     half = FormNetwork(network, "bfloat16")
     for _ in range(2):

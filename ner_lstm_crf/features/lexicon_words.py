@@ -1,0 +1,84 @@
+"""Where the words of a lexicon come from: a file, or the training data."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.data.text_files import TextFile, quoted
+from ner_lstm_crf.errors import InputError
+
+__all__ = ["cohesive_words", "read_lexicon", "training_words"]
+
+LONGEST_WORD = 4  # of the words guessed from raw text, in characters
+LEAST_COUNT = 5
+LEAST_COHESION = 3.0  # nats
+
+
+def read_lexicon(path: str | Path) -> list[str]:
+    """The words of a UTF-8 file, also packed: one a line, and after a tab or space perhaps its count and more.
+
+    Raises:
+        InputError: If it cannot be read, holds no word, or has something other than a number after a word.
+    """
+    words: list[str] = []
+    for number, line in enumerate(TextFile(path).lines(), 1):
+        word, *rest = line.split(maxsplit=2) or [""]
+        if rest and not _is_number(rest[0]):
+            found = quoted(f"{word} {rest[0]}")
+            raise InputError(f"expected a word, or a word and its count, found {found}", path=path, line=number)
+        if word:
+            words.append(word)
+    if not words:
+        raise InputError("expected a lexicon of one word a line, found no word", path=path)
+    return words
+
+
+def training_words(sentences: Sequence[Sentence]) -> list[str]:
+    """The words that training data show: entities named twice, and strings of characters that keep together.
+
+    An entity named once is left out: in training it would say where that entity stands, and nothing else would.
+    """
+    mentions = Counter(
+        "".join(sentence.words[span.start : span.end]) for sentence in sentences for span in sentence.spans
+    )
+    twice = (mention for mention, count in mentions.items() if count > 1)
+    return sorted({*twice, *cohesive_words([sentence.words for sentence in sentences])})
+
+
+def cohesive_words(sentences: Iterable[Sequence[str]], *, least: float = LEAST_COHESION) -> list[str]:
+    """The strings of 2 to 4 tokens that occur oftener together than chance has it.
+
+    How well a string keeps together is the pointwise mutual information of the two parts it is cut in, in nats, at the
+    place where that is lowest. Strings that occur less than 5 times are left out.
+    """
+    counts: list[Counter[tuple[str, ...]]] = [Counter() for _ in range(LONGEST_WORD + 1)]
+    for words in sentences:
+        for size in range(1, LONGEST_WORD + 1):
+            counts[size].update(zip(*(words[offset:] for offset in range(size)), strict=False))
+    total = max(counts[1].total(), 1)
+    return sorted(
+        "".join(string)
+        for size in range(2, LONGEST_WORD + 1)
+        for string, count in counts[size].items()
+        if count >= LEAST_COUNT
+        and all(token.isalpha() for token in string)
+        and _cohesion(string, count, counts, total) >= least
+    )
+
+
+def _cohesion(string: tuple[str, ...], count: int, counts: Sequence[Counter[tuple[str, ...]]], total: int) -> float:
+    cuts = range(1, len(string))
+    apart = max(counts[cut][string[:cut]] * counts[len(string) - cut][string[cut:]] for cut in cuts)
+    return math.log(count * total / apart)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

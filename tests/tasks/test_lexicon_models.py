@@ -1,0 +1,140 @@
+"""Models that read pairs of characters and a lexicon: made, trained, saved, cut, started from, and predicting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ner_lstm_crf.config import Config
+from ner_lstm_crf.data.annotation import Sentence, Span
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.model.embedding import LexiconEmbedding, WordEmbedding
+from ner_lstm_crf.tasks import prediction
+from ner_lstm_crf.tasks.assembly import Assembly, assemble
+from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
+from ner_lstm_crf.tasks.compact import with_words
+from ner_lstm_crf.tasks.initial import assemble_from
+from ner_lstm_crf.tasks.prediction import predict, predict_tags
+from ner_lstm_crf.tasks.runs import Data, prepare
+from ner_lstm_crf.tasks.storage import read_tensors
+
+Make = Callable[..., list[Sentence]]
+LEXICON = ["Oslo", "Osaka", "metin", "quietly", "never"]
+
+
+def in_characters(sentence: Sentence) -> Sentence:
+    words = sentence.words
+    starts = [sum(map(len, words[:number])) for number in range(len(words) + 1)]
+    spans = [Span(starts[span.start], starts[span.end], span.label) for span in sentence.spans]
+    return Sentence.from_words(list("".join(words)), spans)
+
+
+@pytest.fixture(scope="module")
+def sentences(make_sentences: Make) -> list[Sentence]:
+    return [in_characters(sentence) for sentence in make_sentences(40)]
+
+
+@pytest.fixture(scope="module")
+def config(tiny: Config) -> Config:
+    return replace(tiny, model=replace(tiny.model, unit="character", lexicon_size=5))
+
+
+@pytest.fixture(scope="module")
+def assembly(sentences: list[Sentence], config: Config) -> Assembly:
+    made = assemble(sentences, config.model, lexicon=LEXICON)
+    with torch.no_grad():
+        made.network.projection.weight.mul_(30)
+    made.network.eval()
+    return made
+
+
+def test_a_lexicon_is_there_where_it_is_given_and_tokens_are_characters(
+    sentences: list[Sentence], config: Config, make_sentences: Make, tiny: Config
+) -> None:
+    assert assemble(sentences, config.model).featurizer.vocabularies.lexicon is None
+    words = assemble(make_sentences(5), tiny.model)
+    assert words.featurizer.encode(["a"]).lexicon is None
+    assert words.network.embedding.lexicon is None
+    with pytest.raises(InputError, match="a lexicon: expected data whose tokens are characters"):
+        assemble(make_sentences(5), tiny.model, lexicon=LEXICON)
+
+
+def test_tags_do_not_depend_on_the_batch(
+    assembly: Assembly, sentences: list[Sentence], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction, "BATCH_TOKENS", 200)
+    featurizer = assembly.featurizer
+    encoded = [featurizer.encode(sentence.words) for sentence in sentences]
+    for sentence, tags in zip(encoded, predict_tags(assembly, encoded), strict=True):
+        with torch.inference_mode():
+            alone = assembly.network.decode(featurizer.collate([sentence])).numpy()[0]
+        assert tags.tolist() == alone.tolist()
+    streamed = prediction.Predictor(assembly).decode_all([sentence.words for sentence in sentences])
+    assert streamed == predict(assembly, encoded)
+    assert any(decoded.spans for decoded in streamed)
+
+
+def test_a_batch_without_the_words_of_the_lexicon_is_refused(assembly: Assembly) -> None:
+    batch = assembly.featurizer.collate([assembly.featurizer.encode(["O", "s"])])
+    with pytest.raises(ValueError, match="lexicon's words around its tokens, got none"):
+        assembly.network.decode(replace(batch, lexicon=None))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_words_that_the_data_hold_are_trained(sentences: list[Sentence], config: Config, optimizer: str) -> None:
+    config = replace(config, training=replace(config.training, optimizer=optimizer, weight_decay=0.0))
+    trainer = prepare(Data(sentences, lexicon=LEXICON), config)
+    lexicon, embedding = trainer.assembly.featurizer.vocabularies.lexicon, trainer.assembly.network.embedding.lexicon
+    assert lexicon is not None
+    assert embedding is not None
+    before = embedding.table.trained.detach().clone()
+    next(trainer.run())
+    assert lexicon.words[: lexicon.trained] == ("Osaka", "Oslo", "never", "quietly")
+    moved = (before != embedding.table.trained).any(1)
+    assert moved.tolist() == [True, False, False, True, True, *[True] * 4]  # the rows of lengths 2 and 3 have no word
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_what_was_saved_is_loaded(assembly: Assembly, sentences: list[Sentence], tmp_path: Path, compact: bool) -> None:
+    save_assembly(assembly, tmp_path, compact=compact)
+    loaded = load_assembly(tmp_path)
+    assert loaded.config == assembly.config
+    assert loaded.featurizer.vocabularies.lexicon == assembly.featurizer.vocabularies.lexicon
+    if compact:
+        assert read_tensors(tmp_path / "model.safetensors")[0]["embedding.lexicon.table.trained"].dtype == torch.int8
+    else:
+        encoded = [assembly.featurizer.encode(sentence.words) for sentence in sentences]
+        again = [loaded.featurizer.encode(sentence.words) for sentence in sentences]
+        assert predict(loaded, again) == predict(assembly, encoded)
+
+
+def test_a_cut_model_and_one_started_from_keep_the_lexicon(assembly: Assembly, sentences: list[Sentence]) -> None:
+    old = assembly.network.embedding.lexicon
+    assert old is not None
+    for made in (with_words(assembly, {"a"}), assemble_from(assembly, sentences[:5])):
+        new = made.network.embedding.lexicon
+        assert made.featurizer.vocabularies.lexicon == assembly.featurizer.vocabularies.lexicon
+        assert new is not None
+        assert torch.equal(new.table.trained, old.table.trained)
+
+
+def test_in_training_a_share_of_words_gives_way_to_the_unknown_one_of_their_length() -> None:
+    torch.manual_seed(0)
+    shared = torch.tensor([0, 1, 2, 3, 4, 1, 2])
+    table = WordEmbedding(torch.arange(7.0).unsqueeze(1), torch.zeros(0, 1))
+    embedding = LexiconEmbedding(table, shared, 0.25)
+    ids = torch.randint(7, (1, 10_000, 3))
+    seen = embedding(ids)
+    kept = seen == ids
+    assert torch.equal(seen, torch.where(kept, ids, shared[ids]).float())
+    assert abs(float((~kept[ids >= 5]).float().mean()) - 0.25) < 0.02
+    assert torch.equal(embedding.eval()(ids), ids.float())
+
+
+def test_another_lexicon_makes_other_data(sentences: list[Sentence]) -> None:
+    prints = {Data(sentences, lexicon=lexicon).fingerprint() for lexicon in (None, ["ab"], ["ab", "cd"])}
+    assert len(prints) == 3
