@@ -35,10 +35,14 @@ class TransformerEmbedding(nn.Module):
 
     Args:
         encoder: A model of `transformers.AutoModel`: takes ids and a mask, returns hidden states.
-        layers: How many of its last layers are averaged.
+        layers: How many of its last layers are averaged, the embedding layer counted as one.
         mix: Whether these layers are kept apart, side by side, for a mix that is learnt (see `ContextualInput`).
         fine_tune: Whether its weights are trained. If not it stays in evaluation mode, whatever `train()` says, and
             gradients end at its output.
+
+    Attributes:
+        in_bfloat16: Whether it multiplies in bfloat16 in training. Its weights, their gradients and its output stay
+            float32: a step of the optimizer is too small for the 8 bits of bfloat16.
 
     Raises:
         InputError: If the encoder has fewer layers, or is to be fine-tuned in less than float32.
@@ -46,13 +50,13 @@ class TransformerEmbedding(nn.Module):
 
     def __init__(self, encoder: nn.Module, *, layers: int = 4, mix: bool = False, fine_tune: bool = False) -> None:
         super().__init__()
-        depth = int(_config(encoder).num_hidden_layers)
+        depth = int(_config(encoder).num_hidden_layers) + 1
         if not 1 <= layers <= depth:
-            raise InputError(f"expected between 1 and {depth} layers of the transformer to average, got {layers}")
+            raise InputError(f"expected between 1 and {depth} layers of the transformer, got {layers}")
         if fine_tune and any(weight.dtype != torch.float32 for weight in encoder.parameters()):
             raise InputError("expected float32 weights to fine-tune, got a transformer in lower precision")
         self.encoder = encoder.requires_grad_(fine_tune)
-        self.layers, self.mix, self.fine_tune = layers, mix, fine_tune
+        self.layers, self.mix, self.fine_tune, self.in_bfloat16 = layers, mix, fine_tune, False
         self.train(self.training)
 
     @classmethod
@@ -112,7 +116,9 @@ class TransformerEmbedding(nn.Module):
 
     def _hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
         """The mean over the last layers, or these side by side (W, S, D), float32."""
-        states = self.encoder(input_ids=ids, attention_mask=mask.long(), output_hidden_states=True).hidden_states
+        quick = self.in_bfloat16 and self.training and self.fine_tune
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=quick):
+            states = self.encoder(input_ids=ids, attention_mask=mask.long(), output_hidden_states=True).hidden_states
         last = [state.float() for state in states[-self.layers :]]
         return torch.cat(last, dim=-1) if self.mix else torch.stack(last).mean(0)
 

@@ -10,11 +10,20 @@ from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 
 from ner_lstm_crf.config import TrainingConfig
+from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.model.network import Network
+from ner_lstm_crf.model.transformer import quickest_dtype
 from ner_lstm_crf.tasks.row_tables import RowTables
 from ner_lstm_crf.tasks.word_rows import WordRows
 
-__all__ = ["AveragedWeights", "clip_gradients", "learning_rate_factor", "make_optimizer", "set_learning_rate"]
+__all__ = [
+    "AveragedWeights",
+    "clip_gradients",
+    "learning_rate_factor",
+    "make_optimizer",
+    "set_learning_rate",
+    "set_transformer_precision",
+]
 
 
 def make_optimizer(network: Network, config: TrainingConfig) -> tuple[Optimizer, RowTables]:
@@ -37,6 +46,23 @@ def make_optimizer(network: Network, config: TrainingConfig) -> tuple[Optimizer,
         momentum, decay = config.momentum, config.weight_decay
         return SGD(groups, lr=config.learning_rate, momentum=momentum, weight_decay=decay, fused=True), tables
     return AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True), tables
+
+
+def set_transformer_precision(network: Network, config: TrainingConfig) -> None:
+    """Let a fine-tuned transformer multiply in the precision of `config`.
+
+    Raises:
+        InputError: If the processor lacks it.
+    """
+    contextual, quick = network.embedding.contextual, config.transformer_precision == "bfloat16"
+    if contextual is None or not contextual.transformer.fine_tune:
+        return
+    if quick and quickest_dtype() != torch.bfloat16:
+        raise InputError(
+            "transformer_precision: expected a processor that multiplies bfloat16 (AVX-512 BF16 or AMX), "
+            "this one does not: float32 is the precision to use here"
+        )
+    contextual.transformer.in_bfloat16 = quick
 
 
 def clip_gradients(gradients: list[Tensor], largest: float) -> None:

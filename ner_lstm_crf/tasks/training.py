@@ -27,6 +27,7 @@ from ner_lstm_crf.tasks.optimization import (
     learning_rate_factor,
     make_optimizer,
     set_learning_rate,
+    set_transformer_precision,
 )
 from ner_lstm_crf.tasks.prediction import predict
 from ner_lstm_crf.tasks.training_state import check_state
@@ -95,6 +96,7 @@ class Trainer:
 
     Raises:
         ValueError: If there are no sentences.
+        InputError: If the processor lacks the precision that a transformer is to be trained in.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class Trainer:
             raise ValueError("expected at least one training sentence, got none")
         self.assembly, self.sentences, self.dev, self.config = assembly, sentences, dev, config
         self.optimizer, self.tables = make_optimizer(assembly.network, config)
+        set_transformer_precision(assembly.network, config)
         self._weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
         self.average = AveragedWeights(self._weights, config.ema_decay, self.tables.all_rows)
         self.epoch, self.best_epoch, self.best_f1 = 0, 0, -1.0

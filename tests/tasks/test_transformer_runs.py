@@ -21,7 +21,7 @@ from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.pretrained import quiet_transformers
 from ner_lstm_crf.model.transformer import TransformerEmbedding
-from ner_lstm_crf.tasks import contextual
+from ner_lstm_crf.tasks import contextual, optimization
 from ner_lstm_crf.tasks.assembly import assemble
 from ner_lstm_crf.tasks.checkpoint import copy_model, load_assembly, save_assembly
 from ner_lstm_crf.tasks.contextual import contextual_file, read_contextual
@@ -183,17 +183,34 @@ def test_vectors_are_made_again_where_they_are_damaged_or_of_something_else(
 def test_a_mix_of_layers_is_learnt_and_saved(data: Data, tiny: Config, encoder: Path, tmp_path: Path) -> None:
     config = configured(tiny, encoder, epochs=2)
     config = dataclasses.replace(
-        config, model=dataclasses.replace(config.model, transformer_mix=True, transformer_layers=2)
+        config, model=dataclasses.replace(config.model, transformer_mix=True, transformer_layers=3)
     )
     reports = list(train_run(data, config, tmp_path))
     weights = load_file(tmp_path / "model.safetensors")["embedding.contextual.weights"]
-    assert weights.shape == (2,)
+    assert weights.shape == (3,)
     assert weights[0] != weights[1]
     best = max(reports, key=lambda report: report.dev.micro.f1 if report.dev else 0)
     found = Tagger.load(tmp_path).tag_sentences(data.dev)
     right = sum(len({*a.spans} & {*b.spans}) for a, b in zip(found, data.dev, strict=True))
     assert best.dev is not None
     assert right == best.dev.micro.true_positives
+
+
+def test_a_transformer_is_trained_in_bfloat16_where_the_processor_has_it(
+    data: Data, tiny: Config, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = configured(tiny, encoder, epochs=2, fine_tune=True)
+    quick = dataclasses.replace(exact, training=dataclasses.replace(exact.training, transformer_precision="bfloat16"))
+    monkeypatch.setattr(optimization, "quickest_dtype", lambda: torch.float32)
+    with pytest.raises(InputError, match="transformer_precision: expected a processor that multiplies bfloat16"):
+        list(train_run(data, quick, tmp_path / "refused"))
+    monkeypatch.setattr(optimization, "quickest_dtype", lambda: torch.bfloat16)
+    losses = [[report.loss for report in train_run(data, exact, tmp_path / "exact")]]
+    losses += [[report.loss for report in train_run(data, quick, tmp_path / "quick")]]
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+    (folder,) = folders(tmp_path / "quick")
+    assert {weight.dtype for weight in load_file(folder / "model.safetensors").values()} == {torch.float32}
 
 
 def test_a_frozen_transformer_is_written_once(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
