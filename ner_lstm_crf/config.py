@@ -88,7 +88,7 @@ class ModelConfig:
     word_size: int = 100
     char_size: int = 30
     char_filters: int = 50
-    char_widths: tuple[int, ...] = (3,)
+    char_widths: tuple[int, ...] = (2, 3, 4)
     bigram_size: int = 25
     lexicon_size: int = 25
     casing_size: int = 8
@@ -154,7 +154,7 @@ class TrainingConfig:
 
     epochs: int = 15
     least_steps: int = 3000
-    batch_sentences: int = 32
+    batch_sentences: int = 16
     batch_tokens: int = 2048
     optimizer: Optimizer = "adamw"
     learning_rate: float = 1.5e-3

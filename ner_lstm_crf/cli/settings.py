@@ -38,8 +38,8 @@ def _add_model_options(parser: Parser) -> None:
         "--preset",
         choices=tuple(PRESETS),
         default="fast",
-        help="fast: the best F1 within minutes; small: for a few hundred sentences; paper: Ma and Hovy 2016 "
-        "(default: fast)",
+        help="fast: the best F1 within minutes; best: within an hour; small: for a few hundred sentences; "
+        "paper: Ma and Hovy 2016 (default: fast)",
     )
     group.add_argument(
         "--config",

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 from torchcrf import CRF
 
-from ner_lstm_crf.config import ModelConfig
+from ner_lstm_crf.config import ModelConfig, TrainingConfig
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.schemes import get_scheme
 from ner_lstm_crf.features.vectors import Vectors
 
 __all__ = ["HandRolled"]
 
-BATCH = 32
+BATCH = TrainingConfig().batch_sentences  # that of the preset it is measured beside
 UNKNOWN = 1  # 0 is padding
 
 
@@ -52,8 +52,10 @@ class HandRolled(nn.Module):
         table = self._table(size, vectors, also)
         self.word = nn.Embedding(len(table), size, padding_idx=0, _weight=table)
         self.character = nn.Embedding(len(self.characters), config.char_size, padding_idx=0)
-        self.convolution = nn.Conv1d(config.char_size, config.char_filters, config.char_widths[0], padding="same")
-        inputs = size + config.char_filters
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(config.char_size, config.char_filters, width, padding=width // 2) for width in config.char_widths
+        )
+        inputs = size + config.char_filters * len(config.char_widths)
         self.lstm = nn.LSTM(inputs, config.hidden_size, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(0.5)
         self.projection = nn.Linear(2 * config.hidden_size, len(self.tags))
@@ -78,7 +80,8 @@ class HandRolled(nn.Module):
         """(B, T) words and (B, T, C) characters to (B, T, K)."""
         batch, longest, width = characters.shape
         spelt = self.character(characters.view(batch * longest, width)).transpose(1, 2)
-        spelling = self.convolution(spelt).amax(2).view(batch, longest, -1)
+        spelling = torch.cat([convolution(spelt).amax(2) for convolution in self.convolutions], 1)
+        spelling = spelling.view(batch, longest, -1)
         inputs = self.dropout(torch.cat([self.word(words), spelling], 2))
         packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
         outputs, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
