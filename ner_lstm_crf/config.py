@@ -153,7 +153,7 @@ class TrainingConfig:
     """
 
     epochs: int = 15
-    least_steps: int = 3000
+    least_steps: int = 4500
     batch_sentences: int = 16
     batch_tokens: int = 2048
     optimizer: Optimizer = "adamw"
