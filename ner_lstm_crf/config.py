@@ -154,7 +154,7 @@ class TrainingConfig:
 
     epochs: int = 15
     least_steps: int = 4500
-    batch_sentences: int = 16
+    batch_sentences: int = 32
     batch_tokens: int = 2048
     optimizer: Optimizer = "adamw"
     learning_rate: float = 1.5e-3

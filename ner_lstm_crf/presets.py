@@ -18,7 +18,9 @@ PRESETS: Mapping[str, Config] = {
     # The best F1 within minutes on two cores; docs/recipe.md says why.
     "fast": Config(),
     # The best F1 within an hour, with or without a transformer: a second layer, more epochs.
-    "best": Config(model=ModelConfig(layers=2), training=TrainingConfig(epochs=20, least_steps=6000)),
+    "best": Config(
+        model=ModelConfig(layers=2), training=TrainingConfig(epochs=20, least_steps=6000, batch_sentences=16)
+    ),
     # A few hundred sentences: small batches, so that they make many steps.
     "small": Config(training=TrainingConfig(epochs=25, least_steps=0, batch_sentences=8, learning_rate=1e-3)),
     # Ma and Hovy 2016, table 1 and section 3: 30 filters of width 3, 100 units per direction, SGD at 0.015 decayed by
