@@ -88,7 +88,7 @@ class ModelConfig:
     word_size: int = 100
     char_size: int = 30
     char_filters: int = 50
-    char_widths: tuple[int, ...] = (2, 3, 4)
+    char_widths: tuple[int, ...] = (3,)
     bigram_size: int = 25
     lexicon_size: int = 25
     casing_size: int = 8
