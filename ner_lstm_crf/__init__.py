@@ -12,8 +12,8 @@ The pipeline is the package; each file knows only what lies to its left:
 
 Example:
     >>> from ner_lstm_crf import Tagger
-    >>> tagger = Tagger.load("en")  # it comes with the package; or the directory of a model  # doctest: +SKIP
-    >>> tagger.tag("Angela Merkel visited Rome.")  # doctest: +SKIP
+    >>> tagger = Tagger.load("en")  # it comes with the package; or the directory of a model
+    >>> tagger.tag("Angela Merkel visited Rome.")
     [Entity(start=0, end=13, label='PER', text='Angela Merkel'), Entity(start=22, end=26, label='LOC', text='Rome')]
 
 The names below are imported when they are first used: reading a file need not wait for torch.

@@ -22,7 +22,7 @@ def test_every_tested_block_gives_what_it_shows(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "runs").mkdir()
     monkeypatch.chdir(tmp_path)
     blocks = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert [kind for kind, _ in blocks] == ["console", "console", "console", "pycon"]
+    assert [kind for kind, _ in blocks] == ["console", "console", "console", "console", "pycon"]
     for kind, text in blocks:
         (run_console if kind == "console" else run_python)(text)
 

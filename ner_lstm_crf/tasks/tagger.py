@@ -37,8 +37,8 @@ class Tagger:
         InputError: If the processor lacks the precision.
 
     Example:
-        >>> tagger = Tagger.load("en")  # doctest: +SKIP
-        >>> tagger.tag("Angela Merkel visited Rome.")  # doctest: +SKIP
+        >>> tagger = Tagger.load("en")
+        >>> tagger.tag("Angela Merkel visited Rome.")
         [Entity(start=0, end=13, label='PER', text='Angela Merkel'), Entity(start=22, end=26, label='LOC', text='Rome')]
     """
 
