@@ -129,7 +129,8 @@ class TrainingConfig:
 
     Attributes:
         epochs: Passes over the training data.
-        least_steps: Steps of the optimizer that training takes at least: a small corpus is passed over more often.
+        least_steps: Steps of the optimizer that training takes at least: a small corpus is passed over more often, but
+            ten times as often as `epochs` at most.
         batch_sentences: Most sentences in one batch.
         batch_tokens: Most tokens in one batch, padding included; a longer sentence is a batch of its own.
         optimizer: "adamw" (Loshchilov and Hutter 2019) or "sgd".

@@ -88,16 +88,23 @@ def _arguments() -> argparse.Namespace:
 
 
 def _result(name: str, args: argparse.Namespace) -> dict[str, Any]:
-    """What the command found, from its file if it has run before."""
+    """What the command found, from its file if the same command has run before."""
     output: Path = args.output / name
     found = output.with_suffix(".json")
+    command = [*_command(name, args), "--output", str(output)]
     if not found.exists():
-        command = [*_command(name, args), "--output", str(output), *(["--resume"] if output.exists() else [])]
-        print(" ".join(command), file=sys.stderr)
+        begun = output.is_dir() and any(output.rglob("run.json"))
+        now = [*command, "--json", *(["--resume"] if begun else [])]
+        print(" ".join(now), file=sys.stderr)
         args.output.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run([sys.executable, "-m", *command, "--json"], stdout=subprocess.PIPE, check=True, text=True)
-        found.write_text(done.stdout, encoding="utf-8")
-    result: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
+        done = subprocess.run([sys.executable, "-m", *now], stdout=subprocess.PIPE, check=True, text=True)
+        found.write_text(json.dumps({"command": command, "result": json.loads(done.stdout)}), encoding="utf-8")
+    known: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
+    if known["command"] != command:
+        sys.exit(
+            f"{found}: expected the result of another command, choose another --output: {' '.join(known['command'])}"
+        )
+    result: dict[str, Any] = known["result"]
     return result
 
 

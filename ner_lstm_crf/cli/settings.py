@@ -142,6 +142,8 @@ def config_from(args: argparse.Namespace) -> Config:
     _check_scheme(config.model.scheme, args.config)
     if config.model.fine_tune and config.model.transformer is None:
         raise InputError("--fine-tune: expected a --transformer to train")
+    if args.cache is not None and (config.model.transformer is None or config.model.fine_tune):
+        raise InputError("--cache: expected a --transformer that is not trained")
     if getattr(args, "init", None) is not None:
         config = replace(config, model=_model_to_start_from(args, config))
     elif args.vectors is None and (args.freeze_vectors or args.vectors_limit is not None):

@@ -25,7 +25,7 @@ __all__ = ["first_sentences", "first_texts", "read_records", "tag_columns", "tag
 TagRecord: TypeAlias = dict[str, Any]
 """A JSON object with the key `text`."""
 
-_FIRST_SENTENCES = 20
+_FIRST_SENTENCES, _FIRST_RECORDS = 20, 1000
 
 
 def text_records(texts: Iterable[str]) -> Iterator[TagRecord]:
@@ -53,9 +53,12 @@ def read_records(path: str, encoding: str, form: Literal["text", "jsonl"]) -> It
 
 
 def first_texts(records: Iterator[TagRecord]) -> tuple[list[str], Iterator[TagRecord]]:
-    """The first text that is more than white space, as a list, and all records, the first ones once more."""
+    """The first text that is more than white space, as a list, and all records, the first ones once more.
+
+    Of many blank ones only the first are looked at: memory stays flat.
+    """
     read = list[TagRecord]()
-    for record in records:
+    for record in islice(records, _FIRST_RECORDS):
         read.append(record)
         if record["text"].strip():
             break

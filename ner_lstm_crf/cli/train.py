@@ -113,7 +113,7 @@ def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, direct
         KeyboardInterrupt: With how to go on, if the user interrupts.
     """
     from ner_lstm_crf.cli.training_data import use_threads
-    from ner_lstm_crf.tasks.contextual import forget_contextual
+    from ner_lstm_crf.tasks.contextual import forget_contextual, scratch_of
     from ner_lstm_crf.tasks.jobs import run_jobs
     from ner_lstm_crf.tasks.runs import has_begun, read_with_transformer
 
@@ -121,10 +121,12 @@ def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, direct
     if args.resume:
         jobs = [replace(job, resume=has_begun(job.directory)) for job in jobs]
     model = jobs[0].config.model
-    if model.transformer is not None and not model.fine_tune:
+    waiting = not all(_epochs_if_finished(job) for job in jobs)
+    if waiting and model.transformer is not None and not model.fine_tune:
         say("before the first epoch the frozen transformer reads all sentences once: this may take minutes")
         with progress_bar("reading with the transformer", unit=" sentences") as progress:
-            data = read_with_transformer(data, model, directory if args.cache is None else Path(args.cache), progress)
+            cache = scratch_of(directory) if args.cache is None else Path(args.cache)
+            data = read_with_transformer(data, model, cache, progress)
     number = {job.directory: index for index, job in enumerate(jobs)}
     names = [str(job.directory.relative_to(directory)) if len(jobs) > 1 else "" for job in jobs]
     finished = {index: epochs for index, job in enumerate(jobs) if (epochs := _epochs_if_finished(job))}
@@ -134,8 +136,7 @@ def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, direct
                 display.epoch(number[job.directory], report)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the same command with --resume goes on after the last whole epoch") from None
-    if args.cache is None:
-        forget_contextual(directory)
+    forget_contextual(directory)
 
 
 def _epochs_if_finished(job: Job) -> int:

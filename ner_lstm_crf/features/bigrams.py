@@ -15,15 +15,14 @@ from typing import Any
 import numpy as np
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.forms import Ids
+from ner_lstm_crf.features.forms import CODES, Ids
 from ner_lstm_crf.features.vocabulary import UNKNOWN, Vocabulary
 
-__all__ = ["EDGE", "Bigrams", "build_bigrams", "code_of"]
+__all__ = ["EDGE", "Bigrams", "build_bigrams"]
 
 EDGE = "\0"
 """What stands before the first token of a sentence and after the last."""
 
-_CODES = 0x110000  # of Unicode
 _LEAST = 2  # a pair that occurs once teaches the network nothing but that sentence
 _FIRST = UNKNOWN + 1
 
@@ -62,7 +61,7 @@ class Bigrams:
         ends = lengths.cumsum()[lengths > 0]
         before[ends - lengths[lengths > 0]] = 0
         after[ends - 1] = 0
-        return np.stack([self._find(before * _CODES + codes), self._find(codes * _CODES + after)], axis=1)
+        return np.stack([self._find(before * CODES + codes), self._find(codes * CODES + after)], axis=1)
 
     def _find(self, keys: Ids) -> Ids:
         known, rows = self._sorted
@@ -75,7 +74,7 @@ class Bigrams:
     @cached_property
     def _sorted(self) -> tuple[Ids, Ids]:
         """The keys of all pairs in rising order, and their rows."""
-        keys = np.array([ord(pair[0]) * _CODES + ord(pair[1]) for pair in self.vocabulary.symbols], np.int64)
+        keys = np.array([ord(pair[0]) * CODES + ord(pair[1]) for pair in self.vocabulary.symbols], np.int64)
         order = np.argsort(keys)
         return keys[order], order + _FIRST
 
@@ -94,11 +93,6 @@ class Bigrams:
         if any(len(symbol) != 2 for symbol in vocabulary.symbols):
             raise InputError("expected pairs of characters, found a string of another length")
         return cls(vocabulary)
-
-
-def code_of(form: str) -> int:
-    """The number that a token has in a pair: the code of its first character; that of the edge if it has none."""
-    return ord(form[0]) if form else 0
 
 
 def build_bigrams(sentences: Iterable[Sequence[str]]) -> Bigrams:

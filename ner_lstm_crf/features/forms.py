@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from ner_lstm_crf.features.casing import casing_ids
 from ner_lstm_crf.features.vocabulary import UNKNOWN, Vocabulary, WordVocabulary
 
-__all__ = ["FormTable", "Ids"]
+__all__ = ["CODES", "FormTable", "Ids", "code_of"]
 
 Ids = NDArray[np.int64]
+
+CODES = 0x110000
+"""How many codes there are of characters, those of Unicode."""
 
 
 class FormTable:
@@ -108,8 +111,13 @@ class FormTable:
             casing_ids(forms),
             starts,
             counts,
-            [ord(form[0]) if form else 0 for form in forms],
+            [code_of(form) for form in forms],
         )
+
+
+def code_of(form: str) -> int:
+    """The code of a form's first character; 0, which stands for the edge of a sentence, if it has none."""
+    return ord(form[0]) if form else 0
 
 
 def _grown(array: Ids, size: int) -> Ids:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.forms import Ids
+from ner_lstm_crf.features.forms import CODES, Ids, code_of
 
 __all__ = ["SHARED_ROWS", "Lexicon", "build_lexicon", "lexicon_code"]
 
@@ -26,7 +26,6 @@ NO_WORD = 0
 LONGEST_CLASS = 5  # words of so many characters or more share a row
 SHARED_ROWS = LONGEST_CLASS  # no word, and words of 2, 3, 4, 5 characters or more
 _LEAST = 2  # a word that occurs once teaches the network nothing but that sentence
-_CODES = 0x110000  # of Unicode
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ class Lexicon:
 
 def lexicon_code(form: str) -> int:
     """The number that a token has in a word: the code of its character; 0, which is in no word, if it is not one."""
-    return ord(form) if len(form) == 1 else 0
+    return code_of(form) if len(form) == 1 else 0
 
 
 def build_lexicon(words: Iterable[str], sentences: Sequence[Sequence[str]]) -> Lexicon:
@@ -143,7 +142,7 @@ class _Trie:
         nodes, size, keys = np.zeros(len(words), np.int64), 1, list[Ids]()
         for depth in range(self._longest):
             here = np.flatnonzero(lengths > depth)
-            new, which = np.unique(nodes[here] * _CODES + codes[first[here] + depth], return_inverse=True)
+            new, which = np.unique(nodes[here] * CODES + codes[first[here] + depth], return_inverse=True)
             nodes[here] = size + which
             keys.append(new)
             size += len(new)
@@ -160,7 +159,7 @@ class _Trie:
         for size in range(1, self._longest + 1):
             inside = starts + size <= ends[starts]
             starts, nodes = starts[inside], nodes[inside]
-            keys = nodes * _CODES + codes[starts + size - 1]
+            keys = nodes * CODES + codes[starts + size - 1]
             places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
             known = self._keys[places] == keys
             starts, nodes = starts[known], places[known] + 1

@@ -45,13 +45,13 @@ def compacted(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def expanded(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights as the network computes with them, from `compacted` ones or any others."""
+    """Weights that a network can take up, from `compacted` ones or any others; those are left as they are."""
     full: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         if name.endswith(_SCALE) and name.removesuffix(_SCALE) in tensors:
             continue
         scale = tensors.get(name + _SCALE)
-        full[name] = tensor.float() if scale is None else tensor.float() * scale.unsqueeze(1)
+        full[name] = tensor if scale is None else tensor.float() * scale.unsqueeze(1)
     return full
 
 
@@ -81,6 +81,8 @@ def with_words(assembly: Assembly, words: Container[str]) -> Assembly:
 
 def _quantised(vectors: Tensor) -> tuple[Tensor, Tensor]:
     """Whole numbers (V, D) from -127 to 127, and what one is worth in each row (V,)."""
+    if not bool(vectors.isfinite().all()):
+        raise InputError("a compact model holds finite vectors, found one that is not")
     largest = vectors.abs().amax(1) if vectors.numel() else vectors.new_zeros(len(vectors))
     half = largest.half().float()
     scale = half.where((half >= _LEAST_HALF) & ~half.isinf(), largest) / _LARGEST

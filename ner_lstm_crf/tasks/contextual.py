@@ -9,6 +9,7 @@ takes no memory, and training processes share it.
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,10 +27,11 @@ from ner_lstm_crf.tasks.assembly import transformer_for
 from ner_lstm_crf.tasks.storage import make_directory, read_tensors, write_tensors
 from ner_lstm_crf.tasks.transformer_files import name_of
 
-__all__ = ["contextual_file", "forget_contextual", "read_contextual"]
+__all__ = ["contextual_file", "forget_contextual", "read_contextual", "scratch_of"]
 
 _TENSOR = "vectors"
-_PATTERN = "contextual-*.safetensors"
+_SCRATCH = ".contextual"
+_VERSION = 1  # of what is computed: another is another file
 
 
 def contextual_file(
@@ -57,30 +59,41 @@ def contextual_file(
         subtokenizer = SubTokenizer.from_pretrained(config.transformer)
         subtokens = [subtokenizer.encode(sentence.words) for sentence in sentences]
         make_directory(directory)
-        write_tensors(path, {_TENSOR: contextual_vectors(transformer, subtokens, progress=progress)}, {"key": key})
+        vectors = contextual_vectors(transformer, subtokens, progress=progress)
+        try:
+            write_tensors(path, {_TENSOR: vectors}, {"key": key})
+        except InputError:
+            if not _is_of(path, key):  # else another process has written the same
+                raise
     return path
 
 
-def read_contextual(path: Path, lengths: Sequence[int]) -> Sequence[Tensor]:
+def read_contextual(path: Path, sentences: Sequence[Sentence], config: ModelConfig) -> Sequence[Tensor]:
     """The vectors of each sentence (T, D), float16.
 
     Args:
         path: What `contextual_file` returned.
-        lengths: The tokens of each sentence.
+        sentences: The corpus it was made of.
+        config: The configuration it was made with.
 
     Raises:
-        InputError: If the file is missing, damaged, or of another corpus.
+        InputError: If the file is missing, damaged, or was made of something else.
     """
-    vectors = read_tensors(path, "cache of contextual vectors")[0].get(_TENSOR)
-    if vectors is None or len(vectors) != sum(lengths):
-        raise InputError(f"expected the vectors of {sum(lengths):,} tokens", path=path)
-    return torch.split(vectors, list(lengths))
+    tensors, metadata = read_tensors(path, "cache of contextual vectors")
+    folder = pretrained_folder(config.transformer or "")
+    if metadata.get("key") != _key(sentences, config, folder) or _TENSOR not in tensors:
+        raise InputError("expected what the transformer makes of these sentences, found that of others", path=path)
+    return torch.split(tensors[_TENSOR], [len(sentence.tokens) for sentence in sentences])
+
+
+def scratch_of(directory: Path) -> Path:
+    """The folder of a run's directory for files that only the run needs."""
+    return directory / _SCRATCH
 
 
 def forget_contextual(directory: Path) -> None:
-    """Remove such files from a directory."""
-    for path in directory.glob(_PATTERN):
-        path.unlink(missing_ok=True)
+    """Remove the files that only the run in the directory needed; those of a cache that was asked for are not there."""
+    shutil.rmtree(scratch_of(directory), ignore_errors=True)
 
 
 def _is_of(path: Path, key: str) -> bool:
@@ -93,7 +106,9 @@ def _is_of(path: Path, key: str) -> bool:
 
 def _key(sentences: Sequence[Sentence], config: ModelConfig, folder: Path) -> str:
     """SHA-256 of the transformer's files, of what is taken from it, and of the tokens."""
-    digest = hashlib.sha256(f"{name_of(folder)} {config.transformer_layers} {config.transformer_mix}\0".encode())
+    digest = hashlib.sha256(
+        f"{_VERSION} {name_of(folder)} {config.transformer_layers} {config.transformer_mix}\0".encode()
+    )
     for sentence in sentences:
         digest.update(repr(sentence.words).encode())
     return digest.hexdigest()

@@ -25,7 +25,7 @@ from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.assembly import Assembly, assemble
 from ner_lstm_crf.tasks.checkpoint import is_model, load_assembly, model_digest, save_assembly
-from ner_lstm_crf.tasks.contextual import contextual_file, forget_contextual, read_contextual
+from ner_lstm_crf.tasks.contextual import contextual_file, forget_contextual, read_contextual, scratch_of
 from ner_lstm_crf.tasks.initial import assemble_from
 from ner_lstm_crf.tasks.run_files import HISTORY, RESUME, RUN, forget_after, is_finished, read_run
 from ner_lstm_crf.tasks.shipped import model_directory
@@ -115,17 +115,22 @@ def train_run(
     if resume:
         check_same_run(directory, run)
         if is_finished(directory):
+            forget_contextual(directory)
             return
     else:
-        begin(directory, run, overwrite=overwrite)
+        check_free(directory, overwrite=overwrite)
+        if data.initial is not None and model_directory(data.initial).resolve() == directory.resolve():
+            raise InputError("expected another directory than that of the model to start from", path=directory)
     trainer = prepare(data, config, directory, progress)
+    if not resume:  # only now is an old run lost: all that could be refused was
+        begin(directory, run, overwrite=overwrite)
     _restore(trainer, directory)
     with closing(trainer.run(progress)) as reports:
         for report in reports:
             _keep(report, trainer, directory)
+            if report.last:
+                forget_contextual(directory)
             yield report
-    if data.contextual is None:
-        forget_contextual(directory)  # it was made for this run alone
 
 
 def check_free(directory: Path, *, overwrite: bool) -> None:
@@ -167,9 +172,9 @@ def begin(directory: Path, run: dict[str, Any], *, overwrite: bool) -> None:
 def prepare(data: Data, config: Config, directory: Path | None = None, progress: Progress = silent) -> Trainer:
     """The trainer of a new network for the data; what a frozen transformer makes of them is kept in the directory."""
     if directory is not None:
-        data = read_with_transformer(data, config.model, directory, progress)
+        data = read_with_transformer(data, config.model, scratch_of(directory), progress)
     assembly = _assemble(data, config)
-    contextual = iter(_by_sentence(data) if not config.model.fine_tune else repeat(None))
+    contextual = iter(_by_sentence(data, config.model) if not config.model.fine_tune else repeat(None))
     featurizer = assembly.featurizer
     train = [featurizer.encode_gold(sentence, next(contextual)) for sentence in data.train]
     dev = [featurizer.encode(sentence.words, next(contextual)) for sentence in data.dev]
@@ -207,11 +212,11 @@ def read_with_transformer(data: Data, config: ModelConfig, cache: Path, progress
     return replace(data, contextual=contextual_file([*data.train, *data.dev], config, cache, progress))
 
 
-def _by_sentence(data: Data) -> Iterable[Tensor | None]:
+def _by_sentence(data: Data, config: ModelConfig) -> Iterable[Tensor | None]:
     """What the frozen transformer makes of each sentence of `train` and then of `dev`; None where it read nothing."""
     if data.contextual is None:
         return repeat(None)
-    return read_contextual(data.contextual, [len(sentence.tokens) for sentence in (*data.train, *data.dev)])
+    return read_contextual(data.contextual, [*data.train, *data.dev], config)
 
 
 def _keep(report: EpochReport, trainer: Trainer, directory: Path) -> None:
@@ -240,7 +245,10 @@ def check_same_run(directory: Path, run: dict[str, Any]) -> None:
             if was != value:
                 raise InputError(f"the run to resume had {key} = {was!r}, this one has {value!r}", path=directory)
     if old["data"] != new["data"]:
-        raise InputError("the run to resume had other training data, dev data, vectors or lexicon", path=directory)
+        raise InputError(
+            "the run to resume had other training data, dev data, vectors, lexicon or model to start from",
+            path=directory,
+        )
 
 
 def _restore(trainer: Trainer, directory: Path) -> None:

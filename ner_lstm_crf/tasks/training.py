@@ -32,10 +32,10 @@ from ner_lstm_crf.tasks.optimization import (
 from ner_lstm_crf.tasks.prediction import predict
 from ner_lstm_crf.tasks.training_state import check_state
 
+__all__ = ["DevSet", "EpochReport", "Trainer", "evaluate_encoded"]
+
 # A corpus of a few sentences is not passed over for ever to make up the least number of steps.
 MOST_REPEATS = 10
-
-__all__ = ["DevSet", "EpochReport", "Trainer", "evaluate_encoded"]
 
 
 @dataclass(frozen=True, slots=True)

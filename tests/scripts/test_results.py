@@ -67,7 +67,11 @@ def test_a_line_says_what_the_command_found_and_it_runs_once(
     for _ in range(2):
         results.main()
         assert capsys.readouterr().out.splitlines()[-1] == line
+    monkeypatch.setattr(sys, "argv", [*arguments, *options, "--seeds", "9"])
+    with pytest.raises(SystemExit, match="expected the result of another command"):
+        results.main()
     (command,) = commands
+    assert "--resume" not in command
     assert command[command.index("--vectors") + 1] == "v.txt"
     assert ("compare" in command) == (not options)
 

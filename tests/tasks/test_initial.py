@@ -83,7 +83,7 @@ def test_a_run_starts_from_the_model_and_can_be_resumed(base: Assembly, make_sen
     rest = list(train_run(data, config, tmp_path / "cut", resume=True))
     assert rest[-1].loss == whole[-1].loss
     save_assembly(assemble_from(base, sentences), tmp_path / "base")
-    with pytest.raises(InputError, match="other training data"):
+    with pytest.raises(InputError, match="model to start from"):
         list(train_run(data, config, tmp_path / "whole", resume=True))
 
 
@@ -121,7 +121,7 @@ def test_an_unbroken_run_and_one_taken_up_again_end_with_the_same_weights(
     list(train_run(data, config, tmp_path / "cut", resume=True))
     files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut")]
     assert files[0] == files[1]
-    with pytest.raises(InputError, match="other training data"):
+    with pytest.raises(InputError, match="model to start from"):
         list(train_run(replace(data, initial=None), config, tmp_path / "cut", resume=True))
 
 
@@ -142,3 +142,24 @@ def test_vectors_of_their_own_are_refused(base: Assembly, make_sentences: Make, 
     vectors = Vectors(("met",), torch.ones(1, base.config.word_size).numpy())
     with pytest.raises(InputError, match="and no vectors"):
         prepare(Data(make_sentences(9), vectors=vectors, initial=tmp_path), Config(model=base.config))
+
+
+def test_a_model_does_not_start_from_the_directory_it_goes_to(
+    base: Assembly, make_sentences: Make, tmp_path: Path
+) -> None:
+    save_assembly(base, tmp_path)
+    data = Data(make_sentences(9), initial=tmp_path)
+    with pytest.raises(InputError, match="another directory than that of the model to start from"):
+        list(train_run(data, Config(model=base.config), tmp_path, overwrite=True))
+
+
+def test_what_is_refused_leaves_the_old_run_as_it_was(base: Assembly, make_sentences: Make, tmp_path: Path) -> None:
+    save_assembly(base, tmp_path / "base")
+    small = replace(Config().training, epochs=1, least_steps=0)
+    data = Data(make_sentences(9), initial=tmp_path / "base")
+    list(train_run(data, Config(model=base.config, training=small), tmp_path / "run"))
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    other = Config(model=replace(base.config, hidden_size=13), training=small)
+    with pytest.raises(InputError, match="configuration of the model to start from"):
+        list(train_run(data, other, tmp_path / "run", overwrite=True))
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before

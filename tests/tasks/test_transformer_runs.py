@@ -143,8 +143,9 @@ def test_a_frozen_transformer_reads_the_data_once_for_all_runs(
     read = read_with_transformer(data, config.model, cache, lambda done, total: seen.append((done, total)))
     assert seen[-1] == (48, 48)
     assert read.contextual is not None
-    lengths = [len(one.tokens) for one in (*data.train, *data.dev)]
-    assert [vectors.shape for vectors in read_contextual(read.contextual, lengths)] == [(size, 12) for size in lengths]
+    sentences = [*data.train, *data.dev]
+    vectors = read_contextual(read.contextual, sentences, config.model)
+    assert [one.shape for one in vectors] == [(len(sentence.tokens), 12) for sentence in sentences]
     assert read_with_transformer(read, config.model, cache) is read
     assert read_with_transformer(data, tiny.model, cache) is data
     fine_tuned = dataclasses.replace(config.model, fine_tune=True)
@@ -152,7 +153,8 @@ def test_a_frozen_transformer_reads_the_data_once_for_all_runs(
 
     sent: Data = pickle.loads(bytes(ForkingPickler.dumps(read)))  # as a worker gets it
     list(train_run(data, config, tmp_path / "alone"))
-    assert not list((tmp_path / "alone").glob("contextual-*"))  # removed when the run has ended
+    assert not list((tmp_path / "alone").rglob("contextual-*"))  # removed when the run has ended
+    assert list(cache.glob("contextual-*"))  # kept: it was asked for
     monkeypatch.setattr(contextual, "contextual_vectors", lambda *_, **__: pytest.fail("the transformer was run again"))
     assert read_with_transformer(data, config.model, cache).contextual == read.contextual
     list(run_jobs(sent, [Job(config, tmp_path / "shared")]))
@@ -173,11 +175,11 @@ def test_vectors_are_made_again_where_they_are_damaged_or_of_something_else(
     assert contextual_file(data.train, dataclasses.replace(model, transformer_layers=2), tmp_path) != path
     path.write_bytes(content[:-9])
     with pytest.raises(InputError, match="cache of contextual vectors is damaged"):
-        read_contextual(path, [1])
+        read_contextual(path, data.train, model)
     assert contextual_file(data.train, model, tmp_path) == path
     assert path.read_bytes() == content
-    with pytest.raises(InputError, match="expected the vectors of 1 tokens"):
-        read_contextual(path, [1])
+    with pytest.raises(InputError, match="found that of others"):
+        read_contextual(path, data.train[::-1], model)
 
 
 def test_a_mix_of_layers_is_learnt_and_saved(data: Data, tiny: Config, encoder: Path, tmp_path: Path) -> None:
