@@ -157,7 +157,7 @@ def _model_to_start_from(args: argparse.Namespace, config: Config) -> ModelConfi
     Raises:
         InputError: If it cannot be read, or another option asks for another model.
     """
-    from ner_lstm_crf.tasks.checkpoint import load_assembly
+    from ner_lstm_crf.tasks.checkpoint import model_config
     from ner_lstm_crf.tasks.shipped import model_directory
 
     others = ("head", "crf_loss", "vectors", "vectors_limit", "lexicon", "lexicon_from_train", "transformer")
@@ -165,7 +165,7 @@ def _model_to_start_from(args: argparse.Namespace, config: Config) -> ModelConfi
     if given is not None:
         raise InputError(f"--init: expected the model as it is, without --{given.replace('_', '-')}")
     directory = model_directory(args.init)
-    model = load_assembly(directory).config
+    model = model_config(directory)
     if model.transformer is not None:
         raise InputError("--init: expected a model without a transformer to start from", path=directory)
     if config.model not in (preset(args.preset).model, replace(preset(args.preset).model, unit=model.unit)):

@@ -121,15 +121,14 @@ def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, direct
     if args.resume:
         jobs = [replace(job, resume=has_begun(job.directory)) for job in jobs]
     model = jobs[0].config.model
-    waiting = not all(_epochs_if_finished(job) for job in jobs)
-    if waiting and model.transformer is not None and not model.fine_tune:
+    finished = {index: epochs for index, job in enumerate(jobs) if (epochs := _epochs_if_finished(job))}
+    if len(finished) < len(jobs) and model.transformer is not None and not model.fine_tune:
         say("before the first epoch the frozen transformer reads all sentences once: this may take minutes")
         with progress_bar("reading with the transformer", unit=" sentences") as progress:
             cache = scratch_of(directory) if args.cache is None else Path(args.cache)
             data = read_with_transformer(data, model, cache, progress)
     number = {job.directory: index for index, job in enumerate(jobs)}
     names = [str(job.directory.relative_to(directory)) if len(jobs) > 1 else "" for job in jobs]
-    finished = {index: epochs for index, job in enumerate(jobs) if (epochs := _epochs_if_finished(job))}
     try:
         with TrainingDisplay(jobs[0].config.training.epochs, names, finished) as display:
             for job, report in run_jobs(data, jobs, workers=min(args.jobs, len(jobs)), progress=display.batches):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,7 +19,9 @@ from ner_lstm_crf.features.vocabularies import Vocabularies
 from ner_lstm_crf.features.vocabulary import WordVocabulary
 from ner_lstm_crf.features.windows import SubTokenBatch, SubTokens, collate_subtokens
 
-__all__ = ["Batch", "Encoded", "Featurizer"]
+__all__ = ["Batch", "Encoded", "Featurizer", "of_all"]
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +176,8 @@ class Featurizer:
             tags=_tags(sentences, place),
             subtokens=_subtokens(sentences) if contextual is None else None,
             contextual=contextual,
-            bigrams=_neighbours([sentence.bigrams for sentence in sentences], place),
-            lexicon=_neighbours([sentence.lexicon for sentence in sentences], place),
+            bigrams=_neighbours((sentence.bigrams for sentence in sentences), place),
+            lexicon=_neighbours((sentence.lexicon for sentence in sentences), place),
         )
 
     def decode(self, tags: NDArray[np.integer]) -> Decoded:
@@ -191,14 +194,21 @@ def _padded(values: NDArray[np.int64], place: NDArray[np.bool_]) -> Tensor:
     return torch.from_numpy(padded)
 
 
+def of_all(values: Iterable[Value | None]) -> list[Value] | None:
+    """The values, if there is one of each sentence; else None."""
+    found = list(values)
+    present = [value for value in found if value is not None]
+    return present if len(present) == len(found) else None
+
+
 def _tags(sentences: Sequence[Encoded], place: NDArray[np.bool_]) -> Tensor | None:
-    tags = [sentence.tags for sentence in sentences if sentence.tags is not None]
-    return _padded(np.concatenate(tags), place) if len(tags) == len(sentences) else None
+    tags = of_all(sentence.tags for sentence in sentences)
+    return None if tags is None else _padded(np.concatenate(tags), place)
 
 
-def _neighbours(sentences: Sequence[Ids | None], place: NDArray[np.bool_]) -> Tensor | None:
-    ids = [sentence for sentence in sentences if sentence is not None]
-    if len(ids) < len(sentences):
+def _neighbours(sentences: Iterable[Ids | None], place: NDArray[np.bool_]) -> Tensor | None:
+    ids = of_all(sentences)
+    if ids is None:
         return None
     padded = np.zeros((*place.shape, ids[0].shape[1]), np.int64)
     padded[place] = np.concatenate(ids)
@@ -206,8 +216,8 @@ def _neighbours(sentences: Sequence[Ids | None], place: NDArray[np.bool_]) -> Te
 
 
 def _contextual(sentences: Sequence[Encoded], place: NDArray[np.bool_]) -> Tensor | None:
-    contextual = [sentence.contextual for sentence in sentences if sentence.contextual is not None]
-    if len(contextual) < len(sentences):
+    contextual = of_all(sentence.contextual for sentence in sentences)
+    if contextual is None:
         return None
     vectors = contextual[0].new_zeros(*place.shape, contextual[0].shape[1])
     vectors[torch.from_numpy(place)] = torch.cat(contextual)
@@ -215,5 +225,5 @@ def _contextual(sentences: Sequence[Encoded], place: NDArray[np.bool_]) -> Tenso
 
 
 def _subtokens(sentences: Sequence[Encoded]) -> SubTokenBatch | None:
-    subtokens = [sentence.subtokens for sentence in sentences if sentence.subtokens is not None]
-    return collate_subtokens(subtokens) if len(subtokens) == len(sentences) else None
+    subtokens = of_all(sentence.subtokens for sentence in sentences)
+    return None if subtokens is None else collate_subtokens(subtokens)

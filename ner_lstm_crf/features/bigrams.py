@@ -16,7 +16,7 @@ import numpy as np
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.forms import CODES, Ids
-from ner_lstm_crf.features.vocabulary import UNKNOWN, Vocabulary
+from ner_lstm_crf.features.vocabulary import FIRST, UNKNOWN, Vocabulary
 
 __all__ = ["EDGE", "Bigrams", "build_bigrams"]
 
@@ -24,7 +24,6 @@ EDGE = "\0"
 """What stands before the first token of a sentence and after the last."""
 
 _LEAST = 2  # a pair that occurs once teaches the network nothing but that sentence
-_FIRST = UNKNOWN + 1
 
 
 class Bigrams:
@@ -76,7 +75,7 @@ class Bigrams:
         """The keys of all pairs in rising order, and their rows."""
         keys = np.array([ord(pair[0]) * CODES + ord(pair[1]) for pair in self.vocabulary.symbols], np.int64)
         order = np.argsort(keys)
-        return keys[order], order + _FIRST
+        return keys[order], order + FIRST
 
     def to_json(self) -> Any:
         """What `from_json` makes the same pairs of."""

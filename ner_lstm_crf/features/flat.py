@@ -9,7 +9,7 @@ first and come to hold 300 MB more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ner_lstm_crf.features.batch import Encoded
+from ner_lstm_crf.features.batch import Encoded, of_all
 from ner_lstm_crf.features.forms import Ids
 from ner_lstm_crf.features.windows import SubTokenBatch, SubTokens, collate_subtokens
 
@@ -74,15 +74,13 @@ class FlatSentences:
     @classmethod
     def of_encoded(cls, sentences: Sequence[Encoded]) -> FlatSentences:
         """Encoded sentences end to end; their tags are left behind."""
-        subtokens = [sentence.subtokens for sentence in sentences if sentence.subtokens is not None]
-        contextual = [sentence.contextual for sentence in sentences if sentence.contextual is not None]
         return cls(
             np.concatenate([np.zeros(0, np.int64), *(sentence.forms for sentence in sentences)]),
             np.array([len(sentence) for sentence in sentences], np.int64),
-            subtokens if len(subtokens) == len(sentences) else None,
-            contextual if len(contextual) == len(sentences) else None,
-            _joined([sentence.bigrams for sentence in sentences]),
-            _joined([sentence.lexicon for sentence in sentences]),
+            of_all(sentence.subtokens for sentence in sentences),
+            of_all(sentence.contextual for sentence in sentences),
+            _joined(sentence.bigrams for sentence in sentences),
+            _joined(sentence.lexicon for sentence in sentences),
         )
 
     def batches(self, *, sentences: int, tokens: int) -> list[Ids]:
@@ -135,9 +133,9 @@ class FlatSentences:
         return vectors
 
 
-def _joined(sentences: Sequence[Ids | None]) -> Ids | None:
-    ids = [sentence for sentence in sentences if sentence is not None]
-    return np.concatenate(ids) if ids and len(ids) == len(sentences) else None
+def _joined(sentences: Iterable[Ids | None]) -> Ids | None:
+    ids = of_all(sentences)
+    return np.concatenate(ids) if ids else None
 
 
 def rounded_up(tokens: int) -> int:

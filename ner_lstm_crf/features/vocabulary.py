@@ -29,11 +29,20 @@ import numpy.typing as npt
 
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["PADDING", "UNKNOWN", "Vocabulary", "WordVocabulary", "build_characters", "build_words", "spellings"]
+__all__ = [
+    "FIRST",
+    "PADDING",
+    "UNKNOWN",
+    "Vocabulary",
+    "WordVocabulary",
+    "build_characters",
+    "build_words",
+    "spellings",
+]
 
 PADDING = 0
 UNKNOWN = 1
-_FIRST = 2
+FIRST = 2  # of the ids that stand for a symbol
 _DIGIT = re.compile(r"\d")
 
 
@@ -67,7 +76,7 @@ class Vocabulary:
     _ids: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        ids = {symbol: number for number, symbol in enumerate(self.symbols, _FIRST)}
+        ids = {symbol: number for number, symbol in enumerate(self.symbols, FIRST)}
         if len(ids) != len(self.symbols):
             twice = Counter(self.symbols).most_common(1)[0][0]
             raise ValueError(f"expected distinct symbols, got '{twice}' twice")
@@ -75,7 +84,7 @@ class Vocabulary:
 
     def __len__(self) -> int:
         """All rows: the symbols, padding and unknown."""
-        return len(self.symbols) + _FIRST
+        return len(self.symbols) + FIRST
 
     def __contains__(self, symbol: object) -> bool:
         return symbol in self._ids
@@ -122,7 +131,7 @@ class WordVocabulary(Vocabulary):
     @property
     def trainable_size(self) -> int:
         """The number of rows before the reserve."""
-        return len(self.counts) + _FIRST
+        return len(self.counts) + FIRST
 
     def word_id(self, form: str) -> int:
         """The row of a word: that of its first spelling which has one, else 1."""

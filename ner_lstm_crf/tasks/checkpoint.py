@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ner_lstm_crf.config import Config
+from ner_lstm_crf.config import Config, ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vocabularies import Vocabularies
 from ner_lstm_crf.model.embedding import WordEmbedding
@@ -46,7 +46,7 @@ from ner_lstm_crf.tasks.transformer_files import (
     save_transformer,
 )
 
-__all__ = ["copy_model", "is_model", "load_assembly", "model_digest", "save_assembly"]
+__all__ = ["copy_model", "is_model", "load_assembly", "model_config", "model_digest", "save_assembly"]
 
 FORMAT, VERSION = "ner_lstm_crf", 2
 CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocabulary.json", "model.safetensors"
@@ -110,8 +110,7 @@ def load_assembly(directory: str | Path) -> Assembly:
     if metadata.get("digest") != _digest(config_text, vocabulary_text, tensors):
         raise InputError("the model is damaged: its files do not belong together or have changed", path=folder)
     tensors = expanded(tensors)
-    shape = _BEFORE[description["version"]] | description["model"]
-    config = merge_config(Config(), {"model": shape}, path=folder / CONFIG).model
+    config = _config(folder / CONFIG, description)
     source = None if config.transformer is None else check_transformer(folder, description.get("transformer_files"))
     featurizer = featurizer_for(
         config,
@@ -129,6 +128,16 @@ def load_assembly(directory: str | Path) -> Assembly:
     return Assembly(config, featurizer, network)
 
 
+def model_config(directory: Path) -> ModelConfig:
+    """The shape of the model in the directory, without a look at its weights.
+
+    Raises:
+        InputError: If there is none, or its configuration is damaged, or was written by a newer version.
+    """
+    path = directory / CONFIG
+    return _config(path, _description(path, read_text(located(directory, CONFIG))))
+
+
 def model_digest(directory: Path) -> str:
     """What tells the model in the directory from any other.
 
@@ -136,6 +145,12 @@ def model_digest(directory: Path) -> str:
         InputError: If there is none, or it is damaged.
     """
     return read_tensors(located(directory, WEIGHTS))[1].get("digest", "")
+
+
+def _config(path: Path, description: Mapping[str, Any]) -> ModelConfig:
+    """The shape that `config.json` describes."""
+    shape = _BEFORE[description["version"]] | description["model"]
+    return merge_config(Config(), {"model": shape}, path=path).model
 
 
 def _config_text(assembly: Assembly, transformer: str | None) -> str:

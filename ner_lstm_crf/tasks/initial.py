@@ -13,12 +13,10 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.bigrams import Bigrams, build_bigrams
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.features.vocabularies import Vocabularies
-from ner_lstm_crf.features.vocabulary import UNKNOWN, Vocabulary, build_characters, build_words
+from ner_lstm_crf.features.vocabulary import FIRST, Vocabulary, build_characters, build_words
 from ner_lstm_crf.tasks.assembly import Assembly, featurizer_for, network_for, word_embedding
 
 __all__ = ["assemble_from"]
-
-_FIRST = UNKNOWN + 1  # of the rows that stand for a symbol
 
 
 def assemble_from(
@@ -73,7 +71,7 @@ def _united_bigrams(old: Bigrams | None, sentences: Sequence[Sentence]) -> Bigra
 def _vectors(base: Assembly) -> Vectors:
     """All words of a tagger as pretrained vectors."""
     word = base.network.embedding.word
-    rows = torch.cat([word.trained.detach()[_FIRST:], word.reserve.float()])
+    rows = torch.cat([word.trained.detach()[FIRST:], word.reserve.float()])
     return Vectors(base.featurizer.words.symbols, rows.numpy())
 
 
@@ -97,5 +95,5 @@ def _copy(source: dict[str, Tensor], target: dict[str, Tensor], places: Sequence
             weight[new] = values[old]
         else:  # characters and pairs of the source come first
             weight[: len(values)] = values
-    for row in range(_FIRST):
+    for row in range(FIRST):
         target["embedding.word.trained"][row] = source["embedding.word.trained"][row]
