@@ -61,14 +61,14 @@ class ModelConfig:
         char_filters: Filters of the char-CNN for each width; 0 leaves the char-CNN out.
         char_widths: Widths of the char-CNN's filters, in characters.
         bigram_size: Size of the embedding of a pair of neighbours, where a token is a character; 0 for none.
-        lexicon_size: Size of the embedding of a lexicon's word, where one is given and a token is a character.
+        lexicon_size: The same of a lexicon's word.
         casing_size: Size of the embedding of a word's casing and shape (8: Reimers and Gurevych 2017); 0 for none.
         hidden_size: LSTM units per direction.
         layers: Stacked BiLSTM layers.
         residual: Whether each layer but the first adds what it reads to what it says (He et al. 2016).
         word_dropout: Share of tokens whose word is replaced by the unknown word (Lample et al. 2016).
         bigram_dropout: The same of pairs of characters.
-        lexicon_dropout: The same of a lexicon's words, replaced by the unknown word of their length.
+        lexicon_dropout: Share of a lexicon's words that are left with what they share with others of their kind.
         char_dropout: Dropout on the char-CNN's output.
         input_dropout: Variational dropout on the encoder's input (Gal and Ghahramani 2016).
         recurrent_dropout: Share of hidden-to-hidden weights dropped in each batch (Merity et al. 2018).
@@ -90,7 +90,7 @@ class ModelConfig:
     char_filters: int = 50
     char_widths: tuple[int, ...] = (3,)
     bigram_size: int = 25
-    lexicon_size: int = 25
+    lexicon_size: int = 50
     casing_size: int = 8
     hidden_size: int = 200
     layers: int = 1
@@ -110,10 +110,8 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         _check_range(self, _RATES_OF_MODEL, 0, 1)
-        _check_range(
-            self, ("word_size", "char_size", "lexicon_size", "hidden_size", "layers", "transformer_layers"), 1, None
-        )
-        _check_range(self, ("char_filters", "bigram_size", "casing_size", "transformer_size"), 0, None)
+        _check_range(self, ("word_size", "char_size", "hidden_size", "layers", "transformer_layers"), 1, None)
+        _check_range(self, ("char_filters", "bigram_size", "lexicon_size", "casing_size", "transformer_size"), 0, None)
         if not self.char_widths or min(self.char_widths) < 1:
             raise InputError(f"char_widths: expected widths of at least 1, got {list(self.char_widths)}")
 
@@ -150,6 +148,8 @@ class TrainingConfig:
         ema_decay: Decay per step of the averaged weights that are evaluated and kept; 0 for the weights themselves.
         patience: Epochs without a better dev F1 after which training stops; 0 never stops early.
         freeze_vectors: Whether pretrained word vectors stay as they are.
+        mention_replacement: Share of the entities of a training sentence in whose place another of the same label is
+            put, drawn anew in each epoch (Dai and Adel 2020). Not where a transformer is fine-tuned.
         seed: Seed of everything random.
     """
 
@@ -171,6 +171,7 @@ class TrainingConfig:
     ema_decay: float = 0.995
     patience: int = 0
     freeze_vectors: bool = False
+    mention_replacement: float = 0.15
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -181,7 +182,7 @@ class TrainingConfig:
             0,
             None,
         )
-        _check_range(self, ("momentum", "warmup", "ema_decay"), 0, 1)
+        _check_range(self, ("momentum", "warmup", "ema_decay", "mention_replacement"), 0, 1)
         _check_range(self, ("weight_decay", "decay"), 0, None)
         if self.optimizer == "adamw" and self.learning_rate * self.weight_decay >= 1:
             product = self.learning_rate * self.weight_decay

@@ -33,6 +33,7 @@ PRESETS: Mapping[str, Config] = {
             char_widths=(3,),
             casing_size=0,
             bigram_size=0,
+            lexicon_size=0,
             hidden_size=100,
             word_dropout=0.0,
             char_dropout=0.5,
@@ -56,6 +57,7 @@ PRESETS: Mapping[str, Config] = {
             clip_norm=5.0,
             ema_decay=0.0,
             patience=15,
+            mention_replacement=0.0,
         ),
     ),
 }

@@ -6,17 +6,18 @@ import argparse
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ner_lstm_crf.cli.arguments import column_options
 from ner_lstm_crf.cli.display import progress_bar, say
 from ner_lstm_crf.cli.settings import VECTORS_LIMIT, unit_asked_for
-from ner_lstm_crf.config import Compounds, Config, Unit
+from ner_lstm_crf.config import Compounds, Config, ModelConfig, Unit
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.formats import read_sentences, require_entities
-from ner_lstm_crf.features.lexicon_words import read_lexicon, training_words
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.lexicon_words import general_words, read_lexicon, training_words
 from ner_lstm_crf.features.vectors import Vectors, coverage, read_vectors
 from ner_lstm_crf.features.vocabulary import spellings
 from ner_lstm_crf.tasks.runs import Data, hold_out
@@ -64,7 +65,8 @@ def read_training_files(args: argparse.Namespace, config: Config) -> TrainingFil
     _describe(parts)
     _warn(parts, {"dev": args.dev or "dev (set aside)", "test": args.test})
     vectors = _read_vectors(args, parts) if args.vectors else None
-    return TrainingFiles(Data(train, dev, vectors, initial, lexicon=_lexicon(args, train)), test, unit)
+    lexicon = _lexicon(args, replace(config.model, unit=unit), train) if initial is None else None
+    return TrainingFiles(Data(train, dev, vectors, initial, lexicon=lexicon), test, unit)
 
 
 def _read_train(args: argparse.Namespace, asked: Unit | None, compounds: Compounds) -> tuple[Unit, list[Sentence]]:
@@ -144,11 +146,26 @@ def _read_vectors(args: argparse.Namespace, parts: dict[str, Sequence[Sentence]]
     return vectors
 
 
-def _lexicon(args: argparse.Namespace, train: Sequence[Sentence]) -> list[str] | None:
-    """The words of the lexicon that is asked for."""
+def _lexicon(args: argparse.Namespace, model: ModelConfig, train: Sequence[Sentence]) -> dict[str, str] | None:
+    """The words of the lexicon that is asked for, or if none is, for characters those of general Chinese.
+
+    Raises:
+        InputError: If it cannot be read, or the model would not look at it.
+    """
     if args.lexicon is None and not args.lexicon_from_train:
+        if model.unit == "word" or not model.lexicon_size:
+            return None
+        words = general_words()
+        say(f"{len(words):,} words in the lexicon, those of jieba (--lexicon none does without)")
+        return words
+    if args.lexicon == "none":
         return None
-    words = read_lexicon(args.lexicon) if args.lexicon is not None else training_words(train)
+    if not model.lexicon_size:
+        raise InputError("--lexicon: expected a model that looks for words, this one has lexicon_size = 0")
+    if args.lexicon_from_train:
+        words = training_words(train)
+    else:
+        words = general_words() if args.lexicon == "jieba" else read_lexicon(args.lexicon)
     say(f"{len(words):,} words in the lexicon")
     return words
 

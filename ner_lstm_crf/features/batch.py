@@ -128,11 +128,16 @@ class Featurizer:
         """
         if not words:
             raise ValueError("expected a sentence of at least one token, got none")
-        subtokens = self.subtokenizer.encode(words) if self.subtokenizer and contextual is None else None
-        forms = self.table.rows(words)
+        encoded = self.from_forms(self.table.rows(words), None, contextual)
+        if self.subtokenizer is None or contextual is not None:
+            return encoded
+        return replace(encoded, subtokens=self.subtokenizer.encode(words))
+
+    def from_forms(self, forms: Ids, tags: Ids | None, contextual: Tensor | None) -> Encoded:
+        """A sentence of these rows of `table`, without sub-tokens; the rest as `Encoded` has it."""
         lengths = np.array([len(forms)])
         bigrams, lexicon = self.bigram_ids(self.table, forms, lengths), self.lexicon_ids(self.table, forms, lengths)
-        return Encoded(forms, subtokens=subtokens, contextual=contextual, bigrams=bigrams, lexicon=lexicon)
+        return Encoded(forms, tags, contextual=contextual, bigrams=bigrams, lexicon=lexicon)
 
     def bigram_ids(self, table: FormTable, forms: Ids, lengths: Ids) -> Ids | None:
         """The pairs of each token (N, 2) of sentences of these lengths (S,), whose forms (N,) are rows of `table`."""

@@ -4,14 +4,15 @@ SoftLexicon (Ma et al. 2020, "Simplify the Usage of Lexicon in Chinese NER") giv
 with it, go on over it and end with it, and pools the vectors of each of these sets. Here the longest word stands for
 its set: one row to look up.
 
-A word that occurs twice in the training data has a row of its own. All others share a row with those of their length,
-so that a word no vector was learnt for still says where words begin and end.
+All words of one length and category share a row, so that a word no other vector was learnt for still says where words
+begin and end and, if the lexicon does, what kind of word this is. A word that occurs twice in the training data has a
+row of its own besides.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,11 +21,11 @@ import numpy as np
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.forms import CODES, Ids, code_of
 
-__all__ = ["SHARED_ROWS", "Lexicon", "build_lexicon", "lexicon_code"]
+__all__ = ["Lexicon", "build_lexicon", "lexicon_code"]
 
 NO_WORD = 0
-LONGEST_CLASS = 5  # words of so many characters or more share a row
-SHARED_ROWS = LONGEST_CLASS  # no word, and words of 2, 3, 4, 5 characters or more
+LENGTHS = 4  # words of 2, 3, 4, and of 5 characters or more
+MOST_CATEGORIES = 1000  # more are no categories
 _LEAST = 2  # a word that occurs once teaches the network nothing but that sentence
 
 
@@ -35,28 +36,42 @@ class Lexicon:
     Attributes:
         words: The distinct words.
         trained: How many of them have a row of their own, the first ones.
+        categories: The distinct kinds of words there are.
+        kinds: The category of each word, as its place among them.
 
     Raises:
-        ValueError: If a word is too short or occurs twice.
+        ValueError: If a word is too short or occurs twice, or has no category.
     """
 
     words: tuple[str, ...]
     trained: int
+    categories: tuple[str, ...]
+    kinds: tuple[int, ...]
     _trie: _Trie = field(init=False, repr=False, compare=False)
+    _shared: Ids = field(init=False, repr=False, compare=False)  # the row that each word shares (words,)
 
     def __post_init__(self) -> None:
         if len(set(self.words)) != len(self.words) or min(map(len, self.words), default=2) < 2:
             raise ValueError("expected distinct words of at least two characters")
+        kinds = np.array(self.kinds, np.int64)
+        if len(kinds) != len(self.words) or kinds.min(initial=0) < 0 or kinds.max(initial=-1) >= len(self.categories):
+            raise ValueError("expected a category of each word")
+        lengths = np.array([len(word) for word in self.words], np.int64)
+        object.__setattr__(self, "_shared", 1 + kinds * LENGTHS + np.minimum(lengths - 2, LENGTHS - 1))
         object.__setattr__(self, "_trie", _Trie(self.words))
 
     def __len__(self) -> int:
         """All rows."""
-        return SHARED_ROWS + self.trained
+        return self._own + self.trained
+
+    @property
+    def _own(self) -> int:
+        """Where the rows of words begin that have one of their own: before lie that of no word and the shared ones."""
+        return 1 + LENGTHS * len(self.categories)
 
     def shared(self) -> Ids:
-        """The row that each row shares with unknown words of its length; that of a shared row is itself (W,)."""
-        own = [_length_row(len(word)) for word in self.words[: self.trained]]
-        return np.array([*range(SHARED_ROWS), *own], np.int64)
+        """The row that each row shares with words of its length and category; that of a shared row is itself (W,)."""
+        return np.concatenate([np.arange(self._own), self._shared[: self.trained]])
 
     def ids(self, codes: Ids, lengths: Ids) -> Ids:
         """The rows of the longest words that begin with each token, go on over it, and end with it (N, 3).
@@ -69,7 +84,7 @@ class Lexicon:
         """
         ids = np.full((len(codes), 3), NO_WORD, np.int64)
         for size, starts, words in self._trie.matches(codes, lengths):  # a longer word overwrites a shorter one
-            rows = np.where(words < self.trained, words + SHARED_ROWS, _length_row(size))
+            rows = np.where(words < self.trained, words + self._own, self._shared[words])
             ids[starts, 0] = rows
             for inner in range(size - 2, 0, -1):  # the latest start last
                 ids[starts + inner, 1] = rows
@@ -78,7 +93,12 @@ class Lexicon:
 
     def to_json(self) -> Any:
         """What `from_json` makes the same lexicon of."""
-        return {"words": list(self.words), "trained": self.trained}
+        return {
+            "words": list(self.words),
+            "trained": self.trained,
+            "categories": list(self.categories),
+            "kinds": list(self.kinds),
+        }
 
     @classmethod
     def from_json(cls, value: Any) -> Lexicon:
@@ -87,16 +107,22 @@ class Lexicon:
         Raises:
             InputError: If the value is something else.
         """
-        if not isinstance(value, dict) or set(value) != {"words", "trained"}:
-            raise InputError("expected a lexicon with 'words' and 'trained'")
-        words, trained = value["words"], value["trained"]
+        if not isinstance(value, dict) or set(value) != {"words", "trained", "categories", "kinds"}:
+            raise InputError("expected a lexicon with 'words', 'trained', 'categories' and 'kinds'")
+        words, trained, categories, kinds = (value[name] for name in ("words", "trained", "categories", "kinds"))
         if not isinstance(words, list) or not all(type(word) is str and len(word) > 1 for word in words):
             raise InputError("expected the words of a lexicon to be a list of strings of two characters or more")
         if len(set(words)) != len(words):
             raise InputError("expected distinct words in a lexicon, found one twice")
         if type(trained) is not int or not 0 <= trained <= len(words):
             raise InputError(f"expected at most {len(words)} trained words in a lexicon, got {trained!r}")
-        return cls(tuple(words), trained)
+        if not isinstance(categories, list) or not all(type(category) is str for category in categories):
+            raise InputError("expected the categories of a lexicon to be a list of strings")
+        if not isinstance(kinds, list) or not all(type(kind) is int and 0 <= kind < len(categories) for kind in kinds):
+            raise InputError(f"expected the kinds of a lexicon's words to be numbers below {len(categories)}")
+        if len(kinds) != len(words):
+            raise InputError(f"expected the kinds of {len(words)} words of a lexicon, got {len(kinds)}")
+        return cls(tuple(words), trained, tuple(categories), tuple(kinds))
 
 
 def lexicon_code(form: str) -> int:
@@ -104,18 +130,26 @@ def lexicon_code(form: str) -> int:
     return code_of(form) if len(form) == 1 else 0
 
 
-def build_lexicon(words: Iterable[str], sentences: Sequence[Sequence[str]]) -> Lexicon:
+def build_lexicon(words: Mapping[str, str], sentences: Sequence[Sequence[str]]) -> Lexicon:
     """A lexicon of these words; those that occur twice in the training data have a row of their own.
 
     Args:
-        words: The words, in any order; whitespace in them is left out, as a text's is.
+        words: The category of each word, "" for none, in any order; whitespace in words is left out, as a text's is.
         sentences: The tokens of each training sentence.
+
+    Raises:
+        InputError: If there are more than 1,000 categories.
     """
-    known = sorted(word for word in dict.fromkeys("".join(word.split()) for word in words) if len(word) > 1)
+    spelled = {"".join(word.split()): category for word, category in words.items()}
+    known = sorted(word for word in spelled if len(word) > 1)
+    categories = sorted({spelled[word] for word in known})
+    if len(categories) > MOST_CATEGORIES:
+        raise InputError(f"expected at most {MOST_CATEGORIES:,} categories in a lexicon, found {len(categories):,}")
     counts = _occurrences(known, sentences)
     trained = [word for word in known if counts[word] >= _LEAST]
-    taken = frozenset(trained)
-    return Lexicon((*trained, *(word for word in known if word not in taken)), len(trained))
+    taken, place = frozenset(trained), {category: number for number, category in enumerate(categories)}
+    in_order = (*trained, *(word for word in known if word not in taken))
+    return Lexicon(in_order, len(trained), tuple(categories), tuple(place[spelled[word]] for word in in_order))
 
 
 def _occurrences(words: Sequence[str], sentences: Sequence[Sequence[str]]) -> Counter[str]:
@@ -126,10 +160,6 @@ def _occurrences(words: Sequence[str], sentences: Sequence[Sequence[str]]) -> Co
     for _, _, found in _Trie(words).matches(codes, lengths):
         counts += np.bincount(found, minlength=len(words))
     return Counter(dict(zip(words, counts.tolist(), strict=True)))
-
-
-def _length_row(size: int) -> int:
-    return min(size, LONGEST_CLASS) - 1
 
 
 class _Trie:

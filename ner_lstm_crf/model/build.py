@@ -36,7 +36,7 @@ class Inventory:
         transitions: Which tag (column) may follow which (row) (K, K), bool.
         end: Which tags may end a sentence (K,), bool.
         bigrams: Pairs of characters that have a vector, padding and unknown included; 0 where none are looked at.
-        lexicon: The row that stands for unknown words of each row's length (W,); None without a lexicon.
+        lexicon: The row of a lexicon's words that each row shares with others (W,); None without a lexicon.
     """
 
     characters: int

@@ -116,10 +116,13 @@ class BigramEmbedding(nn.Module):
 class LexiconEmbedding(nn.Module):
     """The vectors of the three words of a lexicon that begin at a character, go on over it and end at it.
 
+    A word's vector is the sum of what it shares with words of its length and category, and of what is its own, which is
+    nothing at first.
+
     Args:
-        table: The vectors of words.
-        shared: The row that stands for unknown words of the same length as that of each row (W,).
-        dropout: Share of words in training that are taken for an unknown one of their length.
+        table: The vectors of both.
+        shared: The row that each row shares with others, itself for one that is shared (W,).
+        dropout: Share of words in training that are left with what they share.
     """
 
     shared: Tensor
@@ -129,17 +132,20 @@ class LexiconEmbedding(nn.Module):
         self.table, self.dropout = table, dropout
         self.register_buffer("shared", shared, persistent=False)
         self.size = 3 * table.size
+        with torch.no_grad():
+            table.trained[shared != torch.arange(len(shared))] = 0
 
     def forward(self, words: Tensor) -> Tensor:
         """The vectors of words (B, T, 3), those of a token side by side: (B, T, D)."""
+        shared = self.shared[words]
+        own = words != shared
         if self.training and self.dropout:
-            dropped = torch.rand(words.shape, device=words.device) < self.dropout
-            words = torch.where(dropped, self.shared[words], words)
-        vectors: Tensor = self.table(words.flatten())
+            own &= torch.rand(words.shape, device=words.device) >= self.dropout
+        vectors: Tensor = self.table(shared.flatten()) + self.table(words.flatten()) * own.reshape(-1, 1)
         return vectors.view(*words.shape[:2], self.size)
 
     def rows(self, words: Tensor) -> Tensor:
-        """What of the table is read for these words, whatever is dropped (N,)."""
+        """What of the table is read for these words (N,)."""
         return torch.cat([words.flatten(), self.shared[words.flatten()]])
 
 

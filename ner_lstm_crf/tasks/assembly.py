@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def assemble(
     config: ModelConfig,
     *,
     vectors: Vectors | None = None,
-    lexicon: Sequence[str] | None = None,
+    lexicon: Mapping[str, str] | None = None,
     freeze_vectors: bool = False,
     seed: int = 1,
 ) -> Assembly:
@@ -61,7 +61,8 @@ def assemble(
         sentences: The training data.
         config: The shape of the network; its `word_size` gives way to the size of the vectors.
         vectors: Pretrained word vectors.
-        lexicon: Words to look for in the text, whose tokens have to be characters; None for none.
+        lexicon: Words to look for in the text, whose tokens have to be characters, each with its category, "" for none;
+            None for no lexicon.
         freeze_vectors: Whether the pretrained vectors of training words stay as they are.
         seed: Seed of the first weights.
 
@@ -81,7 +82,9 @@ def assemble(
         words,
         build_characters(counts),
         build_bigrams(sentence.words for sentence in sentences) if config.has_bigrams else None,
-        build_lexicon(lexicon, [sentence.words for sentence in sentences]) if lexicon is not None else None,
+        build_lexicon(lexicon, [sentence.words for sentence in sentences])
+        if lexicon is not None and config.lexicon_size
+        else None,
     )
     featurizer = featurizer_for(config, vocabularies, labels)
     with torch.random.fork_rng(devices=[]):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import repeat
@@ -47,7 +47,8 @@ class Data:
             Then the configuration's model is that of the tagger, `Tagger.load(initial).assembly.config`.
         contextual: The file with what a frozen transformer makes of the tokens of `train` and then of `dev`; None where
             it has not read them (see `read_with_transformer`).
-        lexicon: Words to look for in the text, or None.
+        lexicon: Words to look for in the text, each with its category, "" for none (see `lexicon_words`); None for no
+            lexicon.
     """
 
     train: Sequence[Sentence]
@@ -55,7 +56,7 @@ class Data:
     vectors: Vectors | None = None
     initial: str | Path | None = None
     contextual: Path | None = None
-    lexicon: Sequence[str] | None = None
+    lexicon: Mapping[str, str] | None = None
 
     def fingerprint(self) -> str:
         """SHA-256 of all tokens, spans, vectors, words and the model to start from, to know the same data again."""
@@ -68,7 +69,7 @@ class Data:
             digest.update(repr((self.vectors.words, self.vectors.matrix.shape)).encode())
             digest.update(np.ascontiguousarray(self.vectors.matrix).data)
         if self.lexicon is not None:
-            digest.update("\n".join(self.lexicon).encode())
+            digest.update("\n".join(f"{word}\t{category}" for word, category in self.lexicon.items()).encode())
         if self.initial is not None:
             digest.update(model_digest(model_directory(self.initial)).encode())
         return digest.hexdigest()

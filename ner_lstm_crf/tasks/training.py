@@ -21,6 +21,7 @@ from ner_lstm_crf.model.workers import one_thread
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.assembly import Assembly
 from ner_lstm_crf.tasks.evaluation import Evaluation, evaluate_decoded
+from ner_lstm_crf.tasks.mention_replacement import MentionReplacement
 from ner_lstm_crf.tasks.optimization import (
     AveragedWeights,
     clip_gradients,
@@ -36,6 +37,7 @@ __all__ = ["DevSet", "EpochReport", "Trainer", "evaluate_encoded"]
 
 # A corpus of a few sentences is not passed over for ever to make up the least number of steps.
 MOST_REPEATS = 10
+_REPLACING = 1  # tells the random numbers that replace entities from those that draw batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class Trainer:
         self._weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
         self.average = AveragedWeights(self._weights, config.ema_decay, self.tables.all_rows)
         self.epoch, self.best_epoch, self.best_f1 = 0, 0, -1.0
+        self._varied = MentionReplacement(sentences, assembly.featurizer, config.mention_replacement)
         self._lengths = [len(sentence) for sentence in sentences]
         # Batches are drawn anew in each epoch, so their number may vary by a few; the schedule needs one number.
         self._steps_per_epoch = len(self._batches(0))
@@ -166,16 +169,19 @@ class Trainer:
         batches = self._batches(self.epoch)
         network, steps = self.assembly.network, self.epochs * self._steps_per_epoch
         network.train()
-        total = torch.zeros((), dtype=torch.float64)
+        total, tokens = torch.zeros((), dtype=torch.float64), 0
+        random = np.random.default_rng([self.config.seed, self.epoch, _REPLACING])
         with torch.random.fork_rng(devices=[]), self.tables.sparse(), self._cores():
             torch.manual_seed(_mixed(self.config.seed, self.epoch))
             for number, batch in enumerate(batches):
                 step = min((self.epoch - 1) * self._steps_per_epoch + number, steps - 1)
                 factor = learning_rate_factor(step, steps, self._steps_per_epoch, self.config)
                 set_learning_rate(self.optimizer, factor)
-                total += self._step([self.sentences[index] for index in batch])
+                sentences = [self._varied(index, random) for index in batch]
+                total += self._step(sentences)
+                tokens += sum(map(len, sentences))
                 progress(number + 1, len(batches))
-        return total.item() / sum(self._lengths)
+        return total.item() / tokens
 
     @contextmanager
     def _cores(self) -> Iterator[None]:

@@ -139,16 +139,38 @@ def test_a_wrong_key_in_the_file_is_named(files: Files, write, tmp_path: Path, r
 def test_a_lexicon_is_read_kept_and_used(files: Files, write, tmp_path: Path, run: Run) -> None:
     train = write("zh.conll", "王\tB-PER\n明\tI-PER\n在\tO\n巴\tB-LOC\n黎\tI-LOC\n。\tO\n\n" * 20)
     options = ["train", "--train", train, "--config", files.config, "--epochs", "1"]
-    words = write("words.txt", "巴黎 5\n王明\n北京\n")
+    words = write("words.txt", "巴黎 5 ns\n王明\tnr\n北京\n")
     result = run(*options, "--lexicon", words, "--output", tmp_path / "m")
     assert "3 words in the lexicon" in result.err
     vocabulary = json.loads((tmp_path / "m" / "vocabulary.json").read_text(encoding="utf-8"))
-    assert vocabulary["lexicon"] == {"words": ["巴黎", "王明", "北京"], "trained": 2}
+    found = vocabulary["lexicon"]
+    assert found == {
+        "words": ["巴黎", "王明", "北京"],
+        "trained": 2,
+        "categories": ["", "nr", "ns"],
+        "kinds": [2, 1, 0],
+    }
     assert "王明" in vocabulary["bigrams"]
     assert run("tag", "王明在北京", "--model", tmp_path / "m").code == 0
     own = run(*options, "--lexicon-from-train", "--output", tmp_path / "own")
     assert "words in the lexicon" in own.err
     assert run(*options, "--lexicon", words, "--lexicon-from-train", "--output", tmp_path / "x").code == 2
+
+
+def test_characters_have_a_general_lexicon_unless_it_is_declined(files: Files, write, tmp_path: Path, run: Run) -> None:
+    train = write("zh.conll", "王\tB-PER\n明\tI-PER\n在\tO\n巴\tB-LOC\n黎\tI-LOC\n。\tO\n\n" * 20)
+    options = ["train", "--train", train, "--config", files.config, "--epochs", "1"]
+    result = run(*options, "--output", tmp_path / "m")
+    assert "words in the lexicon, those of jieba (--lexicon none does without)" in result.err
+    lexicon = json.loads((tmp_path / "m" / "vocabulary.json").read_text(encoding="utf-8"))["lexicon"]
+    kinds = {word: lexicon["categories"][kind] for word, kind in zip(lexicon["words"], lexicon["kinds"], strict=True)}
+    assert (kinds["巴黎"], kinds["北京"], kinds["毛泽东"]) == ("ns", "ns", "nr")
+    assert "lexicon" not in run(*options, "--lexicon", "none", "--output", tmp_path / "n").err
+    assert "lexicon" not in json.loads((tmp_path / "n" / "vocabulary.json").read_text(encoding="utf-8"))
+    words = run("train", *files.options, "--epochs", "1", "--output", tmp_path / "w")
+    assert "lexicon" not in words.err
+    complaint = run(*options, "--preset", "paper", "--lexicon", "jieba", "--output", tmp_path / "p").complaint
+    assert "--lexicon: expected a model that looks for words, this one has lexicon_size = 0" in complaint
 
 
 def test_a_lexicon_is_refused_with_its_line_and_where_tokens_are_words(

@@ -11,18 +11,20 @@ from hypothesis import strategies as st
 
 from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.lexicon import SHARED_ROWS, Lexicon, build_lexicon, lexicon_code
-from ner_lstm_crf.features.lexicon_words import cohesive_words, read_lexicon, training_words
+from ner_lstm_crf.features import lexicon_words
+from ner_lstm_crf.features.lexicon import Lexicon, build_lexicon, lexicon_code
+from ner_lstm_crf.features.lexicon_words import cohesive_words, general_words, read_lexicon, training_words
 
-Words = st.lists(st.text("abc", min_size=2, max_size=6), max_size=12)
+Words = st.dictionaries(st.text("abc", min_size=2, max_size=6), st.sampled_from(["", "n", "v"]), max_size=12)
 Texts = st.lists(st.text("abc", max_size=12), max_size=5)
 
 
 def naive_ids(lexicon: Lexicon, text: str) -> list[list[int]]:
     """For each token the longest word that begins there, goes on over it (the later of two), and ends there."""
-    rows = {}
+    rows, first = {}, 1 + 4 * len(lexicon.categories)
     for number, word in enumerate(lexicon.words):
-        rows[word] = number + SHARED_ROWS if number < lexicon.trained else min(len(word), 5) - 1
+        shared = 1 + 4 * lexicon.kinds[number] + min(len(word), 5) - 2
+        rows[word] = number + first if number < lexicon.trained else shared
     found = [
         (end - start, start, end, rows[text[start:end]])
         for start in range(len(text))
@@ -41,9 +43,9 @@ def naive_ids(lexicon: Lexicon, text: str) -> list[list[int]]:
 
 
 @given(words=Words, train=Texts, test=Texts)
-def test_ids_are_those_of_a_search_of_every_substring(words: list[str], train: list[str], test: list[str]) -> None:
+def test_ids_are_those_of_a_search_of_every_substring(words: dict[str, str], train: list[str], test: list[str]) -> None:
     lexicon = build_lexicon(words, [list(text) for text in train if text])
-    assert sorted(lexicon.words) == sorted(set(words))
+    assert {word: lexicon.categories[kind] for word, kind in zip(lexicon.words, lexicon.kinds, strict=True)} == words
     for number, word in enumerate(lexicon.words):
         count = sum(text.startswith(word, start) for text in train for start in range(len(text)))
         assert (count >= 2) == (number < lexicon.trained)
@@ -52,39 +54,67 @@ def test_ids_are_those_of_a_search_of_every_substring(words: list[str], train: l
     assert ids.tolist() == [row for text in test for row in naive_ids(lexicon, text)]
 
 
-def test_unknown_words_share_the_row_of_their_length() -> None:
-    lexicon = build_lexicon(["北京", "北京人", "abcdefg"], [list("北京北京")])
-    assert lexicon.words == ("北京", "abcdefg", "北京人")
+def test_words_share_the_row_of_their_length_and_category() -> None:
+    lexicon = build_lexicon({"北京": "ns", "北京人": "n", "abcdefg": "n", "人们": "n"}, [list("北京北京")])
+    assert lexicon.words == ("北京", "abcdefg", "人们", "北京人")
     assert lexicon.trained == 1
-    assert len(lexicon) == 6
-    assert lexicon.shared().tolist() == [0, 1, 2, 3, 4, 1]
-    codes = np.array([lexicon_code(form) for form in "北京人"], np.int64)
-    assert lexicon.ids(codes, np.array([3])).tolist() == [[2, 0, 0], [0, 2, 5], [0, 0, 2]]
+    assert lexicon.categories == ("n", "ns")
+    assert len(lexicon) == 10
+    assert lexicon.shared().tolist() == [*range(9), 5]
+    codes = np.array([lexicon_code(form) for form in "北京人们"], np.int64)
+    assert lexicon.ids(codes, np.array([4])).tolist() == [[2, 0, 0], [0, 2, 9], [1, 0, 2], [0, 0, 1]]
 
 
 def test_whitespace_in_a_word_is_left_out_and_a_token_of_several_characters_is_in_no_word() -> None:
-    lexicon = build_lexicon(["New 7", "x", ""], [])
+    lexicon = build_lexicon({"New 7": "", "x": "", "": ""}, [])
     assert lexicon.words == ("New7",)
     codes = np.array([lexicon_code(form) for form in ["N", "e", "w", "7", "New7", "new"]], np.int64)
     assert lexicon.ids(codes, np.array([6]))[:, 0].tolist() == [3, 0, 0, 0, 0, 0]
 
 
+def test_too_many_categories_are_none() -> None:
+    words = {f"{number:04}": str(number) for number in range(1001)}
+    with pytest.raises(InputError, match="at most 1,000 categories in a lexicon, found 1,001"):
+        build_lexicon(words, [])
+    assert len(build_lexicon(dict(list(words.items())[1:]), []).categories) == 1000
+
+
 def test_json_comes_back_and_anything_else_is_refused() -> None:
-    lexicon = build_lexicon(["ab", "bcd"], [list("abab")])
-    assert Lexicon.from_json(lexicon.to_json()) == lexicon
-    for wrong in ([], {"words": ["ab"]}, {"words": ["a"], "trained": 0}, {"words": ["ab", "ab"], "trained": 0}):
-        with pytest.raises(InputError, match="expected"):
-            Lexicon.from_json(wrong)
-    with pytest.raises(InputError, match="at most 1 trained words in a lexicon, got 2"):
-        Lexicon.from_json({"words": ["ab"], "trained": 2})
+    lexicon = build_lexicon({"ab": "n", "bcd": ""}, [list("abab")])
+    good = lexicon.to_json()
+    assert Lexicon.from_json(good) == lexicon
+    wrong: list[tuple[object, str]] = [
+        ([], "'words', 'trained', 'categories' and 'kinds'"),
+        ({"words": ["ab"], "trained": 0}, "'words', 'trained', 'categories' and 'kinds'"),
+        ({**good, "words": ["a", "bcd"]}, "two characters or more"),
+        ({**good, "words": ["ab", "ab"]}, "found one twice"),
+        ({**good, "trained": 3}, "at most 2 trained words in a lexicon, got 3"),
+        ({**good, "categories": "n"}, "categories of a lexicon to be a list"),
+        ({**good, "kinds": [0, 2]}, "numbers below 2"),
+        ({**good, "kinds": [0]}, "kinds of 2 words of a lexicon, got 1"),
+    ]
+    for value, message in wrong:
+        with pytest.raises(InputError, match=message):
+            Lexicon.from_json(value)
     with pytest.raises(ValueError, match="at least two characters"):
-        Lexicon(("a",), 0)
+        Lexicon(("a",), 0, ("",), (0,))
+    with pytest.raises(ValueError, match="a category of each word"):
+        Lexicon(("ab",), 0, ("",), (1,))
 
 
-def test_a_file_of_words_may_have_counts(tmp_path: Path) -> None:
+def test_a_file_of_words_may_have_counts_and_categories(tmp_path: Path) -> None:
     path = tmp_path / "words.txt"
-    path.write_bytes("\ufeff北京\t5\r\n\n上海 34.5 ns\n人".encode())
-    assert read_lexicon(path) == ["北京", "上海", "人"]
+    path.write_bytes("\ufeff北京\t5\r\n\n上海 34.5 ns\n人\n东京\tns\n大阪\t7\tns\t3\n".encode())
+    assert read_lexicon(path) == {"北京": "", "上海": "ns", "人": "", "东京": "ns", "大阪": "ns"}
+
+
+def test_the_general_lexicon_tells_names_from_other_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = general_words()
+    assert len(words) > 300_000
+    assert (words["上海"], words["国务院"], words["毛泽东"]) == ("ns", "nt", "nr")
+    monkeypatch.setattr(lexicon_words, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="expected the package jieba"):
+        general_words()
 
 
 @pytest.mark.parametrize(
@@ -112,4 +142,4 @@ def test_training_data_show_entities_named_twice_and_strings_that_keep_together(
         Sentence.from_words(list("qr"), [Span(0, 2, "PER")]),
         Sentence.from_words(list("st"), [Span(0, 2, "X")]),
     )
-    assert training_words([twice, twice, once]) == ["qr"]
+    assert training_words([twice, twice, once]) == {"qr": ""}

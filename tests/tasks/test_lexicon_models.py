@@ -23,7 +23,7 @@ from ner_lstm_crf.tasks.runs import Data, prepare
 from ner_lstm_crf.tasks.storage import read_tensors
 
 Make = Callable[..., list[Sentence]]
-LEXICON = ["Oslo", "Osaka", "metin", "quietly", "never"]
+LEXICON = {"Oslo": "place", "Osaka": "place", "metin": "", "quietly": "", "never": ""}
 
 
 def in_characters(sentence: Sentence) -> Sentence:
@@ -95,7 +95,9 @@ def test_words_that_the_data_hold_are_trained(sentences: list[Sentence], config:
     next(trainer.run())
     assert lexicon.words[: lexicon.trained] == ("Osaka", "Oslo", "never", "quietly")
     moved = (before != embedding.table.trained).any(1)
-    assert moved.tolist() == [True, False, False, True, True, *[True] * 4]  # the rows of lengths 2 and 3 have no word
+    assert lexicon.categories == ("", "place")
+    of_lengths = [False, False, False, True, False, False, True, True]  # 2, 3, 4, 5 and more, without and with category
+    assert moved.tolist() == [True, *of_lengths, *[True] * 4]
 
 
 @pytest.mark.parametrize("compact", [False, True])
@@ -122,19 +124,26 @@ def test_a_cut_model_and_one_started_from_keep_the_lexicon(assembly: Assembly, s
         assert torch.equal(new.table.trained, old.table.trained)
 
 
-def test_in_training_a_share_of_words_gives_way_to_the_unknown_one_of_their_length() -> None:
+def test_a_word_has_what_its_kind_shares_and_what_is_its_own_of_which_a_share_is_dropped_in_training() -> None:
     torch.manual_seed(0)
     shared = torch.tensor([0, 1, 2, 3, 4, 1, 2])
-    table = WordEmbedding(torch.arange(7.0).unsqueeze(1), torch.zeros(0, 1))
+    table = WordEmbedding(torch.randn(7, 2), torch.zeros(0, 2))
     embedding = LexiconEmbedding(table, shared, 0.25)
     ids = torch.randint(7, (1, 10_000, 3))
-    seen = embedding(ids)
-    kept = seen == ids
-    assert torch.equal(seen, torch.where(kept, ids, shared[ids]).float())
-    assert abs(float((~kept[ids >= 5]).float().mean()) - 0.25) < 0.02
-    assert torch.equal(embedding.eval()(ids), ids.float())
+    assert torch.equal(embedding.eval()(ids), table.trained[shared[ids]].flatten(2))  # at first, all that there is
+    table.trained.data[5:] = 100
+    kind = table.trained[shared[ids]].detach()
+    own = (ids >= 5).unsqueeze(-1) * 100.0
+    assert torch.allclose(embedding(ids), (kind + own).flatten(2))
+    seen = embedding.train()(ids).view(1, 10_000, 3, 2)
+    dropped = ((seen - kind).abs() < 1).all(-1)
+    assert torch.allclose(seen, kind + own * ~dropped.unsqueeze(-1))
+    assert abs(float(dropped[ids >= 5].float().mean()) - 0.25) < 0.02
 
 
 def test_another_lexicon_makes_other_data(sentences: list[Sentence]) -> None:
-    prints = {Data(sentences, lexicon=lexicon).fingerprint() for lexicon in (None, ["ab"], ["ab", "cd"])}
-    assert len(prints) == 3
+    prints = {
+        Data(sentences, lexicon=lexicon).fingerprint()
+        for lexicon in (None, {"ab": ""}, {"ab": "n"}, {"ab": "", "cd": ""})
+    }
+    assert len(prints) == 4
