@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ner_lstm_crf.data.splitter import sentences
     from ner_lstm_crf.data.tokenizer import tokenize
     from ner_lstm_crf.errors import InputError
+    from ner_lstm_crf.features.lexicon_words import general_words, read_lexicon
     from ner_lstm_crf.features.vectors import Vectors, read_vectors
     from ner_lstm_crf.presets import PRESETS, preset, read_config
     from ner_lstm_crf.progress import Progress
@@ -56,6 +57,7 @@ _HOMES = {
     "data.conll": ("read_conll",),
     "data.formats": ("read_sentences", "write_sentences", "convert"),
     "features.vectors": ("Vectors", "read_vectors"),
+    "features.lexicon_words": ("general_words", "read_lexicon"),
     "config": ("Config", "ModelConfig", "TrainingConfig"),
     "presets": ("PRESETS", "preset", "read_config"),
     "progress": ("Progress",),
@@ -86,6 +88,8 @@ __all__ = [
     "convert",
     "Vectors",
     "read_vectors",
+    "general_words",
+    "read_lexicon",
     "Config",
     "ModelConfig",
     "TrainingConfig",

@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from torch import Tensor
@@ -21,6 +21,7 @@ from torch import Tensor
 from ner_lstm_crf.config import Config, ModelConfig
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.lexicon_words import general_words
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.assembly import Assembly, assemble
@@ -47,8 +48,8 @@ class Data:
             Then the configuration's model is that of the tagger, `Tagger.load(initial).assembly.config`.
         contextual: The file with what a frozen transformer makes of the tokens of `train` and then of `dev`; None where
             it has not read them (see `read_with_transformer`).
-        lexicon: Words to look for in the text, each with its category, "" for none (see `lexicon_words`); None for no
-            lexicon.
+        lexicon: Words to look for in the text where tokens are characters, each with its category, "" for none; or
+            "general", those of `general_words`; None for no lexicon.
     """
 
     train: Sequence[Sentence]
@@ -56,7 +57,7 @@ class Data:
     vectors: Vectors | None = None
     initial: str | Path | None = None
     contextual: Path | None = None
-    lexicon: Mapping[str, str] | None = None
+    lexicon: Mapping[str, str] | Literal["general"] | None = "general"
 
     def fingerprint(self) -> str:
         """SHA-256 of all tokens, spans, vectors, words and the model to start from, to know the same data again."""
@@ -68,7 +69,9 @@ class Data:
         if self.vectors is not None:
             digest.update(repr((self.vectors.words, self.vectors.matrix.shape)).encode())
             digest.update(np.ascontiguousarray(self.vectors.matrix).data)
-        if self.lexicon is not None:
+        if isinstance(self.lexicon, str):
+            digest.update(self.lexicon.encode())
+        elif self.lexicon is not None:
             digest.update("\n".join(f"{word}\t{category}" for word, category in self.lexicon.items()).encode())
         if self.initial is not None:
             digest.update(model_digest(model_directory(self.initial)).encode())
@@ -186,14 +189,22 @@ def _assemble(data: Data, config: Config) -> Assembly:
     """A new network for the data, or the one to start from, made fit for them."""
     freeze, seed = config.training.freeze_vectors, config.training.seed
     if data.initial is None:
+        lexicon = _lexicon(data, config.model)
         return assemble(
-            data.train, config.model, vectors=data.vectors, lexicon=data.lexicon, freeze_vectors=freeze, seed=seed
+            data.train, config.model, vectors=data.vectors, lexicon=lexicon, freeze_vectors=freeze, seed=seed
         )
     directory = model_directory(data.initial)
     base = load_assembly(directory)
     if base.config != config.model or data.vectors is not None:
         raise InputError("expected the configuration of the model to start from, and no vectors", path=directory)
     return assemble_from(base, data.train, freeze_vectors=freeze, seed=seed)
+
+
+def _lexicon(data: Data, config: ModelConfig) -> Mapping[str, str] | None:
+    """The words to look for; a general lexicon is one of characters, and no use where tokens are words."""
+    if not isinstance(data.lexicon, str):
+        return data.lexicon
+    return general_words() if config.unit == "character" and config.lexicon_size else None
 
 
 def read_with_transformer(data: Data, config: ModelConfig, cache: Path, progress: Progress = silent) -> Data:

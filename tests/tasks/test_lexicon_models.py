@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from ner_lstm_crf.config import Config
 from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.model.embedding import LexiconEmbedding, WordEmbedding
-from ner_lstm_crf.tasks import prediction
+from ner_lstm_crf.tasks import prediction, runs
 from ner_lstm_crf.tasks.assembly import Assembly, assemble
 from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
 from ner_lstm_crf.tasks.compact import with_words
@@ -142,8 +143,29 @@ def test_a_word_has_what_its_kind_shares_and_what_is_its_own_of_which_a_share_is
 
 
 def test_another_lexicon_makes_other_data(sentences: list[Sentence]) -> None:
-    prints = {
-        Data(sentences, lexicon=lexicon).fingerprint()
-        for lexicon in (None, {"ab": ""}, {"ab": "n"}, {"ab": "", "cd": ""})
-    }
-    assert len(prints) == 4
+    lexicons: list[Mapping[str, str] | Literal["general"] | None] = [
+        None,
+        "general",
+        {"ab": ""},
+        {"ab": "n"},
+        {"ab": "", "cd": ""},
+    ]
+    assert len({Data(sentences, lexicon=lexicon).fingerprint() for lexicon in lexicons}) == 5
+
+
+def test_characters_have_the_general_lexicon_unless_none_is_given_or_looked_at(
+    sentences: list[Sentence], config: Config, make_sentences: Make, tiny: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "general_words", lambda: {"Oslo": "ns", "nowhere": ""})
+    lexicon = prepare(Data(sentences), config).assembly.featurizer.vocabularies.lexicon
+    assert lexicon is not None
+    assert lexicon.words == ("Oslo", "nowhere")
+    without = replace(config, model=replace(config.model, lexicon_size=0))
+    for other in (
+        prepare(Data(sentences, lexicon=None), config),
+        prepare(Data(sentences), without),
+        prepare(Data(sentences, lexicon=LEXICON), without),
+        prepare(Data(make_sentences(5)), tiny),
+    ):
+        assert other.assembly.featurizer.vocabularies.lexicon is None
+        assert other.assembly.network.embedding.lexicon is None
