@@ -17,7 +17,7 @@ __all__ = ["PRESETS", "merge_config", "preset", "read_config"]
 PRESETS: Mapping[str, Config] = {
     # The best F1 within minutes on two cores; docs/recipe.md says why.
     "fast": Config(),
-    # The best F1 whatever it takes: filters of more widths and more steps. A second layer and smaller batches did not pay.
+    # The best F1 within an hour: filters of more widths, more steps. A second layer and smaller batches did not pay.
     "best": Config(
         model=ModelConfig(char_widths=(2, 3, 4)),
         training=TrainingConfig(epochs=20, least_steps=6000),
