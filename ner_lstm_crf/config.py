@@ -130,7 +130,8 @@ class TrainingConfig:
         least_steps: Steps of the optimizer that training takes at least: a small corpus is passed over more often, but
             ten times as often as `epochs` at most.
         batch_sentences: Most sentences in one batch.
-        batch_tokens: Most tokens in one batch, padding included; a longer sentence is a batch of its own.
+        batch_tokens: Most tokens in one batch, padding included, before entities are replaced; a longer sentence is a
+            batch of its own.
         optimizer: "adamw" (Loshchilov and Hutter 2019) or "sgd".
         learning_rate: The highest learning rate.
         transformer_learning_rate: That of a fine-tuned transformer.
@@ -171,7 +172,7 @@ class TrainingConfig:
     ema_decay: float = 0.995
     patience: int = 0
     freeze_vectors: bool = False
-    mention_replacement: float = 0.15
+    mention_replacement: float = 0.0
     seed: int = 1
 
     def __post_init__(self) -> None:

@@ -57,7 +57,6 @@ PRESETS: Mapping[str, Config] = {
             clip_norm=5.0,
             ema_decay=0.0,
             patience=15,
-            mention_replacement=0.0,
         ),
     ),
 }

@@ -35,8 +35,7 @@ from shipping.card import Facts, Measured, model_card
 from shipping.corpora import LANGUAGES, Language, changed, with_variants
 
 # The model and the training of each tagger. What else they are made from stands in `shipping/corpora.py`.
-# No entities were replaced in their training: so the command of a card rebuilds its model.
-_FAST = Config(model=preset("fast").model, training=replace(preset("fast").training, mention_replacement=0.0))
+_FAST = preset("fast")
 SETTINGS: Mapping[str, Config] = {
     "en": Config(
         model=replace(_FAST.model, char_widths=(2, 3, 4)), training=replace(_FAST.training, batch_sentences=16)

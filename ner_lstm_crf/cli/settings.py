@@ -68,7 +68,7 @@ def _add_model_options(parser: Parser) -> None:
         "--lexicon",
         metavar="F",
         help="words to look for in text whose tokens are characters: UTF-8, one a line, a count and a category may "
-        "follow; or none, or jieba: the dictionary of that package (default for characters: jieba)",
+        "follow; or none; or general, the dictionary of jieba (default for characters: general)",
     )
     lexicon.add_argument(
         "--lexicon-from-train", action="store_true", help="look for words that the training data show instead"

@@ -5,22 +5,22 @@ from __future__ import annotations
 import argparse
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from ner_lstm_crf.cli.arguments import column_options
 from ner_lstm_crf.cli.display import progress_bar, say
 from ner_lstm_crf.cli.settings import VECTORS_LIMIT, unit_asked_for
-from ner_lstm_crf.config import Compounds, Config, ModelConfig, Unit
+from ner_lstm_crf.config import Compounds, Config, Unit
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.formats import read_sentences, require_entities
-from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.lexicon_words import general_words, read_lexicon, training_words
 from ner_lstm_crf.features.vectors import Vectors, coverage, read_vectors
 from ner_lstm_crf.features.vocabulary import spellings
-from ner_lstm_crf.tasks.runs import Data, hold_out
+from ner_lstm_crf.tasks.runs import Data, hold_out, with_lexicon
 from ner_lstm_crf.tasks.shipped import model_directory
 
 __all__ = ["TrainingFiles", "read_training_files", "use_threads", "warn_of_unknown_labels"]
@@ -65,8 +65,11 @@ def read_training_files(args: argparse.Namespace, config: Config) -> TrainingFil
     _describe(parts)
     _warn(parts, {"dev": args.dev or "dev (set aside)", "test": args.test})
     vectors = _read_vectors(args, parts) if args.vectors else None
-    lexicon = _lexicon(args, replace(config.model, unit=unit), train) if initial is None else None
-    return TrainingFiles(Data(train, dev, vectors, initial, lexicon=lexicon), test, unit)
+    data = Data(train, dev, vectors, initial, lexicon=_lexicon(args, train))
+    data = with_lexicon(data, replace(config.model, unit=unit))
+    if isinstance(data.lexicon, Mapping):
+        _describe_lexicon(data.lexicon, asked=args.lexicon is not None or args.lexicon_from_train)
+    return TrainingFiles(data, test, unit)
 
 
 def _read_train(args: argparse.Namespace, asked: Unit | None, compounds: Compounds) -> tuple[Unit, list[Sentence]]:
@@ -146,28 +149,24 @@ def _read_vectors(args: argparse.Namespace, parts: dict[str, Sequence[Sentence]]
     return vectors
 
 
-def _lexicon(args: argparse.Namespace, model: ModelConfig, train: Sequence[Sentence]) -> dict[str, str] | None:
-    """The words of the lexicon that is asked for, or if none is, for characters those of general Chinese.
+def _lexicon(args: argparse.Namespace, train: Sequence[Sentence]) -> dict[str, str] | Literal["general"] | None:
+    """The lexicon that is asked for: general if none is.
 
     Raises:
-        InputError: If it cannot be read, or the model would not look at it.
+        InputError: If its file cannot be read.
     """
-    if args.lexicon is None and not args.lexicon_from_train:
-        if model.unit == "word" or not model.lexicon_size:
-            return None
-        words = general_words()
-        say(f"{len(words):,} words in the lexicon, those of jieba (--lexicon none does without)")
-        return words
-    if args.lexicon == "none":
-        return None
-    if not model.lexicon_size:
-        raise InputError("--lexicon: expected a model that looks for words, this one has lexicon_size = 0")
     if args.lexicon_from_train:
-        words = training_words(train)
-    else:
-        words = general_words() if args.lexicon == "jieba" else read_lexicon(args.lexicon)
-    say(f"{len(words):,} words in the lexicon")
-    return words
+        return training_words(train)
+    if args.lexicon in (None, "general"):
+        return "general" if args.lexicon is None else general_words()
+    return None if args.lexicon == "none" else read_lexicon(args.lexicon)
+
+
+def _describe_lexicon(words: Mapping[str, str], *, asked: bool) -> None:
+    """Say how much there is to look for."""
+    kinds = len(set(words.values()))
+    declined = "" if asked else " (jieba's dictionary; --lexicon none does without)"
+    say(f"{len(words):,} words in the lexicon, of {kinds:,} {'kind' if kinds == 1 else 'kinds'}{declined}")
 
 
 def _extent(vectors: Vectors, limit: int) -> str:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.data.schemes import Decoded, Scheme
 from ner_lstm_crf.features.forms import FormTable, Ids
 from ner_lstm_crf.features.subtokens import SubTokenizer
@@ -128,16 +128,16 @@ class Featurizer:
         """
         if not words:
             raise ValueError("expected a sentence of at least one token, got none")
-        encoded = self.from_forms(self.table.rows(words), None, contextual)
+        encoded = self.from_forms(self.table.rows(words), contextual)
         if self.subtokenizer is None or contextual is not None:
             return encoded
         return replace(encoded, subtokens=self.subtokenizer.encode(words))
 
-    def from_forms(self, forms: Ids, tags: Ids | None, contextual: Tensor | None) -> Encoded:
-        """A sentence of these rows of `table`, without sub-tokens; the rest as `Encoded` has it."""
+    def from_forms(self, forms: Ids, contextual: Tensor | None) -> Encoded:
+        """A sentence of these rows of `table` (T,), without tags and sub-tokens; `contextual` as in `encode`."""
         lengths = np.array([len(forms)])
         bigrams, lexicon = self.bigram_ids(self.table, forms, lengths), self.lexicon_ids(self.table, forms, lengths)
-        return Encoded(forms, tags, contextual=contextual, bigrams=bigrams, lexicon=lexicon)
+        return Encoded(forms, contextual=contextual, bigrams=bigrams, lexicon=lexicon)
 
     def bigram_ids(self, table: FormTable, forms: Ids, lengths: Ids) -> Ids | None:
         """The pairs of each token (N, 2) of sentences of these lengths (S,), whose forms (N,) are rows of `table`."""
@@ -156,12 +156,19 @@ class Featurizer:
             ValueError: If there are no tokens, or a span's label is not among the labels.
         """
         encoded = self.encode(sentence.words, contextual)
-        tags = self.scheme.encode(sentence.spans, len(sentence.tokens))
+        return replace(encoded, tags=self.tag_ids(sentence.spans, len(sentence.tokens)))
+
+    def tag_ids(self, spans: Sequence[Span], length: int) -> Ids:
+        """The tag ids of the spans of a sentence of so many tokens (T,).
+
+        Raises:
+            ValueError: If a span's label is not among the labels.
+        """
+        tags = self.scheme.encode(spans, length)
         unknown = next((tag for tag in tags if tag not in self._tag_ids), None)
         if unknown is not None:
             raise ValueError(f"expected tags of the labels {', '.join(self.labels)}, got '{unknown}'")
-        ids = np.array([self._tag_ids[tag] for tag in tags], np.int64)
-        return replace(encoded, tags=ids)
+        return np.array([self._tag_ids[tag] for tag in tags], np.int64)
 
     def collate(self, sentences: Sequence[Encoded]) -> Batch:
         """The sentences as one batch, in their order."""

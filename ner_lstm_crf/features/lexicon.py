@@ -12,8 +12,9 @@ row of its own besides.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ import numpy as np
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.forms import CODES, Ids, code_of
 
-__all__ = ["Lexicon", "build_lexicon", "lexicon_code"]
+__all__ = ["Lexicon", "build_lexicon", "check_categories", "lexicon_code"]
 
 NO_WORD = 0
 LENGTHS = 4  # words of 2, 3, 4, and of 5 characters or more
@@ -130,6 +131,19 @@ def lexicon_code(form: str) -> int:
     return code_of(form) if len(form) == 1 else 0
 
 
+def check_categories(categories: Iterable[str], path: str | Path | None = None) -> list[str]:
+    """The distinct categories of words, sorted.
+
+    Raises:
+        InputError: If there are more than 1,000: then they are something else. It names the file, if that is given.
+    """
+    distinct = sorted(set(categories))
+    if len(distinct) > MOST_CATEGORIES:
+        found = f"expected at most {MOST_CATEGORIES:,} categories in a lexicon, found {len(distinct):,}"
+        raise InputError(found, path=path)
+    return distinct
+
+
 def build_lexicon(words: Mapping[str, str], sentences: Sequence[Sequence[str]]) -> Lexicon:
     """A lexicon of these words; those that occur twice in the training data have a row of their own.
 
@@ -142,9 +156,7 @@ def build_lexicon(words: Mapping[str, str], sentences: Sequence[Sequence[str]]) 
     """
     spelled = {"".join(word.split()): category for word, category in words.items()}
     known = sorted(word for word in spelled if len(word) > 1)
-    categories = sorted({spelled[word] for word in known})
-    if len(categories) > MOST_CATEGORIES:
-        raise InputError(f"expected at most {MOST_CATEGORIES:,} categories in a lexicon, found {len(categories):,}")
+    categories = check_categories(spelled[word] for word in known)
     counts = _occurrences(known, sentences)
     trained = [word for word in known if counts[word] >= _LEAST]
     taken, place = frozenset(trained), {category: number for number, category in enumerate(categories)}

@@ -11,6 +11,7 @@ from pathlib import Path
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.text_files import TextFile, quoted
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.lexicon import check_categories
 
 __all__ = ["cohesive_words", "general_words", "read_lexicon", "training_words"]
 
@@ -23,10 +24,11 @@ def read_lexicon(path: str | Path) -> dict[str, str]:
     """The words of a UTF-8 file, also packed, one a line, each with its category, "" for none.
 
     A line is a word, a word and its count, or these and a category. After a tab a category may stand without a count.
-    Of a word that occurs twice the last category counts.
+    Of a word that occurs twice the last category counts. Single characters are left out: they are no words to look for.
 
     Raises:
-        InputError: If it cannot be read, holds no word, or has something other than a number after a word and a space.
+        InputError: If it cannot be read, holds no word of two characters or more or too many categories, or has
+            something other than a number after a word and a space.
     """
     words: dict[str, str] = {}
     for number, line in enumerate(TextFile(path).lines(), 1):
@@ -36,10 +38,11 @@ def read_lexicon(path: str | Path) -> dict[str, str]:
                 found = quoted(f"{word} {rest[0]}")
                 raise InputError(f"expected a word, or a word and its count, found {found}", path=path, line=number)
             rest = ["", *rest]
-        if word:
+        if len(word) > 1:
             words[word] = rest[1] if len(rest) > 1 else ""
     if not words:
-        raise InputError("expected a lexicon of one word a line, found no word", path=path)
+        raise InputError("expected a lexicon of one word a line, found no word of two characters or more", path=path)
+    check_categories(words.values(), path)
     return words
 
 
@@ -66,7 +69,7 @@ def training_words(sentences: Sequence[Sentence]) -> dict[str, str]:
         "".join(sentence.words[span.start : span.end]) for sentence in sentences for span in sentence.spans
     )
     twice = (mention for mention, count in mentions.items() if count > 1)
-    return dict.fromkeys([*twice, *cohesive_words([sentence.words for sentence in sentences])], "")
+    return dict.fromkeys(sorted({*twice, *cohesive_words([sentence.words for sentence in sentences])}), "")
 
 
 def cohesive_words(sentences: Iterable[Sequence[str]], *, least: float = LEAST_COHESION) -> list[str]:

@@ -93,7 +93,9 @@ def _bigrams(config: ModelConfig, bigrams: int) -> BigramEmbedding | None:
 def _lexicon(config: ModelConfig, shared: Tensor | None) -> LexiconEmbedding | None:
     if shared is None:
         return None
-    table = WordEmbedding(random_words(len(shared), config.lexicon_size), torch.zeros(0, config.lexicon_size))
+    vectors = random_words(len(shared), config.lexicon_size)
+    vectors[shared != torch.arange(len(shared))] = 0  # of its own a word has nothing at first
+    table = WordEmbedding(vectors, torch.zeros(0, config.lexicon_size))
     return LexiconEmbedding(table, shared, config.lexicon_dropout)
 
 

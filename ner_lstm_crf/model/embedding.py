@@ -116,8 +116,7 @@ class BigramEmbedding(nn.Module):
 class LexiconEmbedding(nn.Module):
     """The vectors of the three words of a lexicon that begin at a character, go on over it and end at it.
 
-    A word's vector is the sum of what it shares with words of its length and category, and of what is its own, which is
-    nothing at first.
+    A word's vector is the sum of what it shares with words of its length and category, and of what is its own.
 
     Args:
         table: The vectors of both.
@@ -132,8 +131,6 @@ class LexiconEmbedding(nn.Module):
         self.table, self.dropout = table, dropout
         self.register_buffer("shared", shared, persistent=False)
         self.size = 3 * table.size
-        with torch.no_grad():
-            table.trained[shared != torch.arange(len(shared))] = 0
 
     def forward(self, words: Tensor) -> Tensor:
         """The vectors of words (B, T, 3), those of a token side by side: (B, T, D)."""

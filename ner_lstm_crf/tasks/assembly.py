@@ -28,7 +28,15 @@ from ner_lstm_crf.model.embedding import WordEmbedding
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.model.transformer import TransformerEmbedding
 
-__all__ = ["Assembly", "assemble", "featurizer_for", "network_for", "transformer_for", "word_embedding"]
+__all__ = [
+    "Assembly",
+    "assemble",
+    "check_lexicon",
+    "featurizer_for",
+    "network_for",
+    "transformer_for",
+    "word_embedding",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +75,10 @@ def assemble(
         seed: Seed of the first weights.
 
     Raises:
-        InputError: If a lexicon is given and tokens are no characters.
+        InputError: If a lexicon is given that the model would not look at.
     """
-    if lexicon is not None and config.unit != "character":
-        raise InputError("a lexicon: expected data whose tokens are characters, got words")
+    if lexicon is not None:
+        check_lexicon(config)
     if vectors is not None:
         config = replace(config, word_size=vectors.size)
     counts = Counter(token.text for sentence in sentences for token in sentence.tokens)
@@ -82,9 +90,7 @@ def assemble(
         words,
         build_characters(counts),
         build_bigrams(sentence.words for sentence in sentences) if config.has_bigrams else None,
-        build_lexicon(lexicon, [sentence.words for sentence in sentences])
-        if lexicon is not None and config.lexicon_size
-        else None,
+        None if lexicon is None else build_lexicon(lexicon, [sentence.words for sentence in sentences]),
     )
     featurizer = featurizer_for(config, vocabularies, labels)
     with torch.random.fork_rng(devices=[]):
@@ -92,6 +98,18 @@ def assemble(
         word = word_embedding(words, config.word_size, vectors)
         network = network_for(config, featurizer, word, transformer_for(config))
     return Assembly(config, featurizer, network)
+
+
+def check_lexicon(config: ModelConfig) -> None:
+    """Refuse a lexicon that a model of this shape would not look at.
+
+    Raises:
+        InputError: If tokens are words, or the words of a lexicon have no vectors.
+    """
+    if config.unit != "character":
+        raise InputError("a lexicon: expected data whose tokens are characters, got words")
+    if not config.lexicon_size:
+        raise InputError("a lexicon: expected a model that looks for words, this one has lexicon_size = 0")
 
 
 def featurizer_for(

@@ -48,10 +48,11 @@ from ner_lstm_crf.tasks.transformer_files import (
 
 __all__ = ["copy_model", "is_model", "load_assembly", "model_config", "model_digest", "save_assembly"]
 
-FORMAT, VERSION = "ner_lstm_crf", 2
+FORMAT, VERSION = "ner_lstm_crf", 3
 CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocabulary.json", "model.safetensors"
 # What a model of an older version has that does not say it.
-_BEFORE: Mapping[int, dict[str, Any]] = {1: {"bigram_size": 0, "residual": False}, 2: {}}
+_BEFORE: Mapping[int, dict[str, Any]] = {1: {"bigram_size": 0, "residual": False}, 2: {}, 3: {}}
+_CATEGORIES_SINCE = 3  # the version from which the words of a lexicon have categories
 _TRANSFORMER_WEIGHTS = "embedding.contextual.transformer."
 
 
@@ -112,12 +113,10 @@ def load_assembly(directory: str | Path) -> Assembly:
     tensors = expanded(tensors)
     config = _config(folder / CONFIG, description)
     source = None if config.transformer is None else check_transformer(folder, description.get("transformer_files"))
-    featurizer = featurizer_for(
-        config,
-        Vocabularies.from_json(json.loads(vocabulary_text)),
-        description["labels"],
-        source,
-    )
+    vocabularies = json.loads(vocabulary_text)
+    if "lexicon" in vocabularies and description["version"] < _CATEGORIES_SINCE:
+        raise InputError("this model looks for words as an older release did: train it again", path=folder)
+    featurizer = featurizer_for(config, Vocabularies.from_json(vocabularies), description["labels"], source)
     word = WordEmbedding(tensors["embedding.word.trained"], tensors["embedding.word.reserve"])
     transformer = transformer_for(config, source)
     if transformer is not None and source is not None:

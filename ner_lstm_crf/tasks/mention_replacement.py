@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from ner_lstm_crf.data.annotation import Span
-from ner_lstm_crf.features.batch import Encoded, Featurizer
+from ner_lstm_crf.features.batch import Encoded, Featurizer, of_all
 
 __all__ = ["MentionReplacement"]
 
@@ -16,44 +17,52 @@ __all__ = ["MentionReplacement"]
 class MentionReplacement:
     """Puts other entities of the same label in the place of some (Dai and Adel 2020, "mention replacement").
 
-    An entity brings its tokens and their tags; of what a frozen transformer made of it, what that said where it stood.
+    An entity brings its tokens and, of what a frozen transformer made of it, what that said where it stood.
 
     Args:
-        sentences: The training data, with gold tags; those with sub-tokens, which a transformer in training is to
-            read, are neither changed nor drawn from.
+        sentences: The training data, with gold tags; those with sub-tokens, which a transformer is still to read, are
+            neither changed nor drawn from.
         featurizer: What encoded them.
         rate: Share of the entities that are replaced; the new one may be the same.
     """
 
     def __init__(self, sentences: Sequence[Encoded], featurizer: Featurizer, rate: float) -> None:
         self._sentences, self._featurizer, self._rate = sentences, featurizer, rate
-        self._spans: list[tuple[Span, ...]] = []
+        self._spans: dict[int, tuple[Span, ...]] = {}
         self._mentions: dict[str, list[tuple[int, Span]]] = {}
-        for number, sentence in enumerate(sentences):
-            spans = () if sentence.tags is None or sentence.subtokens else featurizer.decode(sentence.tags).spans
-            self._spans.append(spans)
+        for number, sentence in enumerate(sentences if rate else ()):
+            if sentence.tags is None or sentence.subtokens is not None:
+                continue
+            if spans := featurizer.decode(sentence.tags).spans:
+                self._spans[number] = spans
             for span in spans:
                 self._mentions.setdefault(span.label, []).append((number, span))
 
     def __call__(self, number: int, random: np.random.Generator) -> Encoded:
         """The training sentence of that number, some of its entities replaced."""
-        sentence, spans = self._sentences[number], self._spans[number]
-        replaced = [span for span, drawn in zip(spans, random.random(len(spans)), strict=True) if drawn < self._rate]
-        if not replaced:
+        sentence, spans = self._sentences[number], self._spans.get(number, ())
+        drawn = random.random(len(spans)) < self._rate
+        if not drawn.any():
             return sentence
-        pieces, done = list[tuple[Encoded, int, int]](), 0
-        for span in replaced:
-            mentions = self._mentions[span.label]
-            other, there = mentions[random.integers(len(mentions))]
-            pieces += [(sentence, done, span.start), (self._sentences[other], there.start, there.end)]
-            done = span.end
-        return self._joined([*pieces, (sentence, done, len(sentence))])
+        pieces, moved, done, grown = list[tuple[Encoded, int, int]](), list[Span](), 0, 0
+        for span, replaced in zip(spans, drawn, strict=True):
+            source, there = self._drawn(span.label, random) if replaced else (sentence, span)
+            pieces += [(sentence, done, span.start), (source, there.start, there.end)]
+            start, length = span.start + grown, there.end - there.start
+            moved.append(Span(start, start + length, span.label))
+            done, grown = span.end, grown + length - (span.end - span.start)
+        return self._joined([*pieces, (sentence, done, len(sentence))], moved)
 
-    def _joined(self, pieces: Sequence[tuple[Encoded, int, int]]) -> Encoded:
-        """One sentence of parts of others, each from its start to its end."""
-        contextual = [source.contextual[start:end] for source, start, end in pieces if source.contextual is not None]
-        return self._featurizer.from_forms(
-            np.concatenate([source.forms[start:end] for source, start, end in pieces]),
-            np.concatenate([source.tags[start:end] for source, start, end in pieces if source.tags is not None]),
-            torch.cat(contextual) if contextual else None,
+    def _drawn(self, label: str, random: np.random.Generator) -> tuple[Encoded, Span]:
+        mentions = self._mentions[label]
+        number, span = mentions[random.integers(len(mentions))]
+        return self._sentences[number], span
+
+    def _joined(self, pieces: Sequence[tuple[Encoded, int, int]], spans: Sequence[Span]) -> Encoded:
+        """One sentence of parts of others, each from its start to its end, and its entities."""
+        forms = np.concatenate([source.forms[start:end] for source, start, end in pieces])
+        contextual = of_all(
+            None if source.contextual is None else source.contextual[start:end] for source, start, end in pieces
         )
+        joined = self._featurizer.from_forms(forms, None if contextual is None else torch.cat(contextual))
+        return replace(joined, tags=self._featurizer.tag_ids(spans, len(forms)))

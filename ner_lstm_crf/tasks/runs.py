@@ -24,7 +24,7 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.lexicon_words import general_words
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.tasks.assembly import Assembly, assemble
+from ner_lstm_crf.tasks.assembly import Assembly, assemble, check_lexicon
 from ner_lstm_crf.tasks.checkpoint import is_model, load_assembly, model_digest, save_assembly
 from ner_lstm_crf.tasks.contextual import contextual_file, forget_contextual, read_contextual, scratch_of
 from ner_lstm_crf.tasks.initial import assemble_from
@@ -33,7 +33,16 @@ from ner_lstm_crf.tasks.shipped import model_directory
 from ner_lstm_crf.tasks.storage import append_line, make_directory, read_tensors, write_tensors, write_text
 from ner_lstm_crf.tasks.training import DevSet, EpochReport, Trainer
 
-__all__ = ["Data", "check_free", "forget_run", "has_begun", "hold_out", "read_with_transformer", "train_run"]
+__all__ = [
+    "Data",
+    "check_free",
+    "forget_run",
+    "has_begun",
+    "hold_out",
+    "read_with_transformer",
+    "train_run",
+    "with_lexicon",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +124,7 @@ def train_run(
         InputError: If the directory holds a model and neither `resume` nor `overwrite` is given; if the run to resume
             is not there, is damaged or was another; if nothing can be written.
     """
+    data = with_lexicon(data, config.model)
     run = {"config": asdict(config), "data": data.fingerprint()}
     if resume:
         check_same_run(directory, run)
@@ -135,6 +145,25 @@ def train_run(
             if report.last:
                 forget_contextual(directory)
             yield report
+
+
+def with_lexicon(data: Data, config: ModelConfig) -> Data:
+    """The data with the words to look for themselves, where they say "general" and tokens are characters.
+
+    Raises:
+        InputError: If there is a lexicon that a network of this shape, or the model to start from, would not look at.
+    """
+    if data.lexicon == "general":
+        looked_at = config.unit == "character" and config.lexicon_size and data.initial is None
+        return replace(data, lexicon=general_words() if looked_at else None)
+    if data.lexicon is None:
+        return data
+    if not isinstance(data.lexicon, Mapping):
+        raise InputError(f"a lexicon: expected words and their categories, 'general' or None, got {data.lexicon!r:.40}")
+    if data.initial is not None:
+        raise InputError("a lexicon: expected none beside a model to start from, whose own stays")
+    check_lexicon(config)
+    return data
 
 
 def check_free(directory: Path, *, overwrite: bool) -> None:
@@ -175,6 +204,7 @@ def begin(directory: Path, run: dict[str, Any], *, overwrite: bool) -> None:
 
 def prepare(data: Data, config: Config, directory: Path | None = None, progress: Progress = silent) -> Trainer:
     """The trainer of a new network for the data; what a frozen transformer makes of them is kept in the directory."""
+    data = with_lexicon(data, config.model)
     if directory is not None:
         data = read_with_transformer(data, config.model, scratch_of(directory), progress)
     assembly = _assemble(data, config)
@@ -189,22 +219,13 @@ def _assemble(data: Data, config: Config) -> Assembly:
     """A new network for the data, or the one to start from, made fit for them."""
     freeze, seed = config.training.freeze_vectors, config.training.seed
     if data.initial is None:
-        lexicon = _lexicon(data, config.model)
-        return assemble(
-            data.train, config.model, vectors=data.vectors, lexicon=lexicon, freeze_vectors=freeze, seed=seed
-        )
+        words = data.lexicon if isinstance(data.lexicon, Mapping) else None
+        return assemble(data.train, config.model, vectors=data.vectors, lexicon=words, freeze_vectors=freeze, seed=seed)
     directory = model_directory(data.initial)
     base = load_assembly(directory)
     if base.config != config.model or data.vectors is not None:
         raise InputError("expected the configuration of the model to start from, and no vectors", path=directory)
     return assemble_from(base, data.train, freeze_vectors=freeze, seed=seed)
-
-
-def _lexicon(data: Data, config: ModelConfig) -> Mapping[str, str] | None:
-    """The words to look for; a general lexicon is one of characters, and no use where tokens are words."""
-    if not isinstance(data.lexicon, str):
-        return data.lexicon
-    return general_words() if config.unit == "character" and config.lexicon_size else None
 
 
 def read_with_transformer(data: Data, config: ModelConfig, cache: Path, progress: Progress = silent) -> Data:

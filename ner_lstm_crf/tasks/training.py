@@ -137,7 +137,7 @@ class Trainer:
         while not self.finished:
             began = time.perf_counter()
             self.epoch += 1
-            loss = self._train_epoch(progress)
+            loss, tokens = self._train_epoch(progress)
             seconds = time.perf_counter() - began
             with self.average.applied():
                 dev = evaluate_encoded(self.assembly, self.dev) if self.dev else None
@@ -151,7 +151,7 @@ class Trainer:
                 epochs=self.epochs,
                 loss=loss,
                 seconds=seconds,
-                tokens_per_second=sum(self._lengths) / seconds,
+                tokens_per_second=tokens / seconds,
                 learning_rate=self.optimizer.param_groups[0]["lr"],
                 dev=dev,
                 best=best,
@@ -164,8 +164,8 @@ class Trainer:
             self._lengths, random, sentences=self.config.batch_sentences, tokens=self.config.batch_tokens
         )
 
-    def _train_epoch(self, progress: Progress) -> float:
-        """One pass over the data; returns the mean loss per token."""
+    def _train_epoch(self, progress: Progress) -> tuple[float, int]:
+        """One pass over the data; returns the mean loss per token, and the tokens, which replaced entities vary."""
         batches = self._batches(self.epoch)
         network, steps = self.assembly.network, self.epochs * self._steps_per_epoch
         network.train()
@@ -181,7 +181,7 @@ class Trainer:
                 total += self._step(sentences)
                 tokens += sum(map(len, sentences))
                 progress(number + 1, len(batches))
-        return total.item() / tokens
+        return total.item() / tokens, tokens
 
     @contextmanager
     def _cores(self) -> Iterator[None]:

@@ -84,7 +84,7 @@ def named(threads: int) -> str:
 
 
 def training_shapes(sentences: Sequence[Sentence], config: TrainingConfig) -> list[tuple[int, int]]:
-    """The batches of an epoch of training, before entities are replaced: sentences and longest length of each."""
+    """The batches of an epoch of training: sentences and longest length of each."""
     lengths = [len(sentence.tokens) for sentence in sentences]
     random = np.random.default_rng([config.seed, 1])
     batches = shuffled_batches(lengths, random, sentences=config.batch_sentences, tokens=config.batch_tokens)

@@ -141,7 +141,7 @@ def test_a_lexicon_is_read_kept_and_used(files: Files, write, tmp_path: Path, ru
     options = ["train", "--train", train, "--config", files.config, "--epochs", "1"]
     words = write("words.txt", "巴黎 5 ns\n王明\tnr\n北京\n")
     result = run(*options, "--lexicon", words, "--output", tmp_path / "m")
-    assert "3 words in the lexicon" in result.err
+    assert "3 words in the lexicon, of 3 kinds\n" in result.err
     vocabulary = json.loads((tmp_path / "m" / "vocabulary.json").read_text(encoding="utf-8"))
     found = vocabulary["lexicon"]
     assert found == {
@@ -161,7 +161,7 @@ def test_characters_have_a_general_lexicon_unless_it_is_declined(files: Files, w
     train = write("zh.conll", "王\tB-PER\n明\tI-PER\n在\tO\n巴\tB-LOC\n黎\tI-LOC\n。\tO\n\n" * 20)
     options = ["train", "--train", train, "--config", files.config, "--epochs", "1"]
     result = run(*options, "--output", tmp_path / "m")
-    assert "words in the lexicon, those of jieba (--lexicon none does without)" in result.err
+    assert "kinds (jieba's dictionary; --lexicon none does without)" in result.err
     lexicon = json.loads((tmp_path / "m" / "vocabulary.json").read_text(encoding="utf-8"))["lexicon"]
     kinds = {word: lexicon["categories"][kind] for word, kind in zip(lexicon["words"], lexicon["kinds"], strict=True)}
     assert (kinds["巴黎"], kinds["北京"], kinds["毛泽东"]) == ("ns", "ns", "nr")
@@ -169,8 +169,8 @@ def test_characters_have_a_general_lexicon_unless_it_is_declined(files: Files, w
     assert "lexicon" not in json.loads((tmp_path / "n" / "vocabulary.json").read_text(encoding="utf-8"))
     words = run("train", *files.options, "--epochs", "1", "--output", tmp_path / "w")
     assert "lexicon" not in words.err
-    complaint = run(*options, "--preset", "paper", "--lexicon", "jieba", "--output", tmp_path / "p").complaint
-    assert "--lexicon: expected a model that looks for words, this one has lexicon_size = 0" in complaint
+    complaint = run(*options, "--preset", "paper", "--lexicon", "general", "--output", tmp_path / "p").complaint
+    assert "a lexicon: expected a model that looks for words, this one has lexicon_size = 0" in complaint
 
 
 def test_a_lexicon_is_refused_with_its_line_and_where_tokens_are_words(

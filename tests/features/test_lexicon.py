@@ -105,12 +105,13 @@ def test_json_comes_back_and_anything_else_is_refused() -> None:
 def test_a_file_of_words_may_have_counts_and_categories(tmp_path: Path) -> None:
     path = tmp_path / "words.txt"
     path.write_bytes("\ufeff北京\t5\r\n\n上海 34.5 ns\n人\n东京\tns\n大阪\t7\tns\t3\n".encode())
-    assert read_lexicon(path) == {"北京": "", "上海": "ns", "人": "", "东京": "ns", "大阪": "ns"}
+    assert read_lexicon(path) == {"北京": "", "上海": "ns", "东京": "ns", "大阪": "ns"}
 
 
 def test_the_general_lexicon_tells_names_from_other_words(monkeypatch: pytest.MonkeyPatch) -> None:
     words = general_words()
     assert len(words) > 300_000
+    assert min(map(len, words)) == 2
     assert (words["上海"], words["国务院"], words["毛泽东"]) == ("ns", "nt", "nr")
     monkeypatch.setattr(lexicon_words, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="expected the package jieba"):
@@ -122,7 +123,9 @@ def test_the_general_lexicon_tells_names_from_other_words(monkeypatch: pytest.Mo
     [
         ("北京 5\n上海 市\n".encode(), r":2: expected a word, or a word and its count, found '上海 市'"),
         ("北京\n".encode() + b"\xff\n", r":2: .*UTF-8|utf-8"),
-        (b"\n \n", "found no word"),
+        (b"\n \n", "found no word of two characters or more"),
+        ("王\tB-PER\n在\tO\n".encode(), "found no word of two characters or more"),
+        ("".join(f"w{number}\tk{number}\n" for number in range(1001)).encode(), "words.txt: .*1,000 categories"),
     ],
 )
 def test_what_is_no_lexicon_is_refused_with_its_line(tmp_path: Path, content: bytes, message: str) -> None:

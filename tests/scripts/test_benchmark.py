@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 
@@ -87,8 +86,7 @@ class TestTraining:
         assembly = assemble(sentences, tiny.config.model)
         encoded = [assembly.featurizer.encode_gold(sentence) for sentence in sentences]
         monkeypatch.setattr(Featurizer, "collate", watched)
-        as_they_are = dataclasses.replace(tiny.config.training, mention_replacement=0.0)
-        next(Trainer(assembly, encoded, None, as_they_are).run())
+        next(Trainer(assembly, encoded, None, tiny.config.training).run())
         assert seen == script.training.training_shapes(sentences, tiny.config.training)
 
     def test_the_baseline_learns_and_tags(self, text, tiny):

@@ -14,13 +14,13 @@ from ner_lstm_crf.config import Config
 from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.model.embedding import LexiconEmbedding, WordEmbedding
-from ner_lstm_crf.tasks import prediction, runs
+from ner_lstm_crf.tasks import checkpoint, prediction, runs
 from ner_lstm_crf.tasks.assembly import Assembly, assemble
 from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
 from ner_lstm_crf.tasks.compact import with_words
 from ner_lstm_crf.tasks.initial import assemble_from
 from ner_lstm_crf.tasks.prediction import predict, predict_tags
-from ner_lstm_crf.tasks.runs import Data, prepare
+from ner_lstm_crf.tasks.runs import Data, prepare, train_run
 from ner_lstm_crf.tasks.storage import read_tensors
 
 Make = Callable[..., list[Sentence]]
@@ -57,6 +57,12 @@ def test_a_lexicon_is_there_where_it_is_given_and_tokens_are_characters(
     sentences: list[Sentence], config: Config, make_sentences: Make, tiny: Config
 ) -> None:
     assert assemble(sentences, config.model).featurizer.vocabularies.lexicon is None
+    embedding = assemble(sentences, config.model, lexicon=LEXICON).network.embedding.lexicon
+    assert embedding is not None
+    own = embedding.shared != torch.arange(len(embedding.shared))
+    assert own.any()
+    assert not embedding.table.trained[own].any()  # a word has nothing of its own before training
+    assert embedding.table.trained[~own].any(1).all()
     words = assemble(make_sentences(5), tiny.model)
     assert words.featurizer.encode(["a"]).lexicon is None
     assert words.network.embedding.lexicon is None
@@ -131,11 +137,10 @@ def test_a_word_has_what_its_kind_shares_and_what_is_its_own_of_which_a_share_is
     table = WordEmbedding(torch.randn(7, 2), torch.zeros(0, 2))
     embedding = LexiconEmbedding(table, shared, 0.25)
     ids = torch.randint(7, (1, 10_000, 3))
-    assert torch.equal(embedding.eval()(ids), table.trained[shared[ids]].flatten(2))  # at first, all that there is
     table.trained.data[5:] = 100
     kind = table.trained[shared[ids]].detach()
     own = (ids >= 5).unsqueeze(-1) * 100.0
-    assert torch.allclose(embedding(ids), (kind + own).flatten(2))
+    assert torch.allclose(embedding.eval()(ids), (kind + own).flatten(2))
     seen = embedding.train()(ids).view(1, 10_000, 3, 2)
     dropped = ((seen - kind).abs() < 1).all(-1)
     assert torch.allclose(seen, kind + own * ~dropped.unsqueeze(-1))
@@ -164,8 +169,41 @@ def test_characters_have_the_general_lexicon_unless_none_is_given_or_looked_at(
     for other in (
         prepare(Data(sentences, lexicon=None), config),
         prepare(Data(sentences), without),
-        prepare(Data(sentences, lexicon=LEXICON), without),
         prepare(Data(make_sentences(5)), tiny),
     ):
         assert other.assembly.featurizer.vocabularies.lexicon is None
         assert other.assembly.network.embedding.lexicon is None
+
+
+@pytest.mark.parametrize(
+    ("lexicon", "size", "initial", "message"),
+    [
+        (LEXICON, 0, None, "this one has lexicon_size = 0"),
+        (LEXICON, 5, "zh", "expected none beside a model to start from"),
+        ("words.txt", 5, None, "expected words and their categories, 'general' or None, got 'words.txt'"),
+        (["ab"], 5, None, r"'general' or None, got \['ab'\]"),
+    ],
+)
+def test_a_lexicon_that_would_not_be_looked_at_is_refused(
+    sentences: list[Sentence], config: Config, lexicon: object, size: int, initial: str | None, message: str
+) -> None:
+    config = replace(config, model=replace(config.model, lexicon_size=size))
+    with pytest.raises(InputError, match=message):
+        prepare(Data(sentences, initial=initial, lexicon=lexicon), config)  # type: ignore[arg-type]
+
+
+def test_a_run_without_a_lexicon_is_the_same_whether_none_or_the_general_one_was_left_out(
+    make_sentences: Make, tiny: Config, tmp_path: Path
+) -> None:
+    short = replace(tiny, training=replace(tiny.training, epochs=1))
+    list(train_run(Data(make_sentences(10), lexicon=None), short, tmp_path))
+    assert list(train_run(Data(make_sentences(10)), short, tmp_path, resume=True)) == []
+
+
+def test_a_model_with_a_lexicon_of_an_older_release_is_refused_by_name(
+    assembly: Assembly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "VERSION", 2)
+    save_assembly(assembly, tmp_path)
+    with pytest.raises(InputError, match=rf"{tmp_path}.*looks for words as an older release did: train it again"):
+        load_assembly(tmp_path)
