@@ -155,7 +155,8 @@ def _config(path: Path, description: Mapping[str, Any]) -> ModelConfig:
 def _config_text(assembly: Assembly, transformer: str | None) -> str:
     description = {
         "format": FORMAT,
-        "version": VERSION,
+        # A model without a lexicon is as it was before: older releases can read it.
+        "version": _CATEGORIES_SINCE - 1 if assembly.featurizer.vocabularies.lexicon is None else VERSION,
         "labels": list(assembly.featurizer.labels),
         "model": asdict(assembly.config),
         "transformer_files": transformer,

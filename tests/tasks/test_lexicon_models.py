@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -198,6 +199,15 @@ def test_a_run_without_a_lexicon_is_the_same_whether_none_or_the_general_one_was
     short = replace(tiny, training=replace(tiny.training, epochs=1))
     list(train_run(Data(make_sentences(10), lexicon=None), short, tmp_path))
     assert list(train_run(Data(make_sentences(10)), short, tmp_path, resume=True)) == []
+
+
+def test_older_releases_can_read_what_has_no_lexicon(
+    assembly: Assembly, sentences: list[Sentence], config: Config, tmp_path: Path
+) -> None:
+    for made, version in ((assembly, 3), (assemble(sentences, config.model), 2)):
+        save_assembly(made, tmp_path)
+        assert json.loads((tmp_path / "config.json").read_text())["version"] == version
+        assert load_assembly(tmp_path).config == made.config
 
 
 def test_a_model_with_a_lexicon_of_an_older_release_is_refused_by_name(
