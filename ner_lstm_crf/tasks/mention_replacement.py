@@ -40,7 +40,9 @@ class MentionReplacement:
 
     def __call__(self, number: int, random: np.random.Generator) -> Encoded:
         """The training sentence of that number, some of its entities replaced."""
-        sentence, spans = self._sentences[number], self._spans.get(number, ())
+        sentence, spans = self._sentences[number], self._spans.get(number)
+        if spans is None:
+            return sentence
         drawn = random.random(len(spans)) < self._rate
         if not drawn.any():
             return sentence
