@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,20 +21,21 @@ Touched = list[tuple[WordRows, Tensor, Tensor]]
 
 
 class RowTables:
-    """AdamW for the tables of a token embedding, row by row (see `WordRows`); none where another optimizer serves.
+    """AdamW for the tables of token embeddings, row by row (see `WordRows`); none where another optimizer serves.
 
     Args:
-        embedding: Its tables are trained.
+        embeddings: Their tables are trained.
         decay: Decoupled weight decay.
         apart: Whether the tables are trained here at all; else they are parameters like others.
     """
 
-    def __init__(self, embedding: TokenEmbedding, decay: float, *, apart: bool) -> None:
-        self._embedding = embedding
+    def __init__(self, embeddings: Sequence[TokenEmbedding], decay: float, *, apart: bool) -> None:
+        self._embeddings = embeddings
         self._tables: dict[str, tuple[WordEmbedding, WordRows]] = {}
-        for name, table in embedding.tables().items():
-            if apart and WordRows.serves(table.trained):
-                self._tables[name] = table, WordRows(table.trained, decay)
+        for number, embedding in enumerate(embeddings):
+            for name, table in embedding.tables().items():
+                if apart and WordRows.serves(table.trained):
+                    self._tables[_name(number, name)] = table, WordRows(table.trained, decay)
 
     @property
     def all_rows(self) -> list[WordRows]:
@@ -57,11 +58,12 @@ class RowTables:
         """Bring the rows that a batch may read up to date: to be called before they are read."""
         if not self._tables:
             return
-        for name, ids in self._embedding.table_ids(batch).items():
-            if name in self._tables:
-                table, rows = self._tables[name]
-                read = table.trained_rows(ids.flatten())
-                rows.catch_up(torch.unique(torch.cat([read, read.new_tensor([UNKNOWN])])))
+        for number, embedding in enumerate(self._embeddings):
+            for name, ids in embedding.table_ids(batch).items():
+                if _name(number, name) in self._tables:
+                    table, rows = self._tables[_name(number, name)]
+                    read = table.trained_rows(ids.flatten())
+                    rows.catch_up(torch.unique(torch.cat([read, read.new_tensor([UNKNOWN])])))
 
     def gradients(self) -> Touched:
         """The rows that a batch read and their gradients."""
@@ -89,3 +91,8 @@ class RowTables:
                 key.removeprefix(f"{name}."): tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")
             }
             rows.restore(own, numbers[name])
+
+
+def _name(number: int, table: str) -> str:
+    """What tells the table from those of the other embeddings; those of the first go by their own names."""
+    return f"others-{number - 1}-{table}" if number else table

@@ -194,12 +194,14 @@ class Trainer:
         if torch.get_num_threads() == 1 or (contextual is not None and contextual.transformer.fine_tune):
             yield
             return
-        network.encoder.side_by_side = True
+        for reader in network.readers:
+            reader.encoder.side_by_side = True
         try:
             with one_thread():
                 yield
         finally:
-            network.encoder.side_by_side = False
+            for reader in network.readers:
+                reader.encoder.side_by_side = False
 
     def _step(self, sentences: Sequence[Encoded]) -> Tensor:
         """One step of the optimizer; returns the summed loss of the batch."""
@@ -208,7 +210,8 @@ class Trainer:
         self.tables.catch_up(batch)
         summed = network.loss(batch).sum()
         divisors = {"token": sum(len(sentence) for sentence in sentences), "sentence": len(sentences), "sum": 1}
-        (summed / divisors[config.reduction]).backward()  # type: ignore[no-untyped-call]
+        members = len(network.readers)  # the loss is their mean, and each is to learn as it would by itself
+        (summed * members / divisors[config.reduction]).backward()  # type: ignore[no-untyped-call]
         self._update()
         return summed.detach()
 
@@ -217,7 +220,9 @@ class Trainer:
         gradients = [weight.grad for weight in self._weights if weight.grad is not None]
         touched = self.tables.gradients()
         if self.config.clip_norm:
-            clip_gradients([*gradients, *(gradient for _, _, gradient in touched)], self.config.clip_norm)
+            # The gradients of n members are one vector sqrt(n) times as long as that of each.
+            largest = self.config.clip_norm * len(self.assembly.network.readers) ** 0.5
+            clip_gradients([*gradients, *(gradient for _, _, gradient in touched)], largest)
         self.optimizer.step()
         torch.autograd.graph.increment_version(self._weights)  # fused optimizers do not say that they change weights
         self.optimizer.zero_grad()
