@@ -125,6 +125,11 @@ class ModelConfig:
         """Whether pairs of neighbouring tokens are looked at."""
         return self.unit == "character" and self.bigram_size > 0
 
+    @property
+    def looks_for_words(self) -> bool:
+        """Whether the words of a lexicon are looked for, if there is one."""
+        return self.unit == "character" and self.lexicon_size > 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:
@@ -153,6 +158,8 @@ class TrainingConfig:
         clip_norm: Largest norm of the gradient; 0 for no clipping.
         ema_decay: Decay per step of the averaged weights that are evaluated and kept; 0 for the weights themselves.
         patience: Epochs without a better dev F1 after which training stops; 0 never stops early.
+        vector_rate: Learning rate of pretrained word vectors, as a share of that of all else. Those that training reads
+            stay near the others, which only new text will read.
         freeze_vectors: Whether pretrained word vectors stay as they are.
         mention_replacement: Share of the entities of a training sentence in whose place another of the same label is
             put, drawn anew in each epoch (Dai and Adel 2020). Not where a transformer is fine-tuned.
@@ -176,6 +183,7 @@ class TrainingConfig:
     clip_norm: float = 1.0
     ema_decay: float = 0.995
     patience: int = 0
+    vector_rate: float = 0.1
     freeze_vectors: bool = False
     mention_replacement: float = 0.0
     seed: int = 1
@@ -189,7 +197,7 @@ class TrainingConfig:
             None,
         )
         _check_range(self, ("momentum", "warmup", "ema_decay", "mention_replacement"), 0, 1)
-        _check_range(self, ("weight_decay", "decay"), 0, None)
+        _check_range(self, ("weight_decay", "decay", "vector_rate"), 0, None)
         if self.optimizer == "adamw" and self.learning_rate * self.weight_decay >= 1:
             product = self.learning_rate * self.weight_decay
             raise InputError(f"expected learning_rate * weight_decay below 1, which leaves no weight, got {product:g}")

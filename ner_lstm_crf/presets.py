@@ -46,6 +46,7 @@ PRESETS: Mapping[str, Config] = {
             least_steps=0,
             batch_sentences=10,
             batch_tokens=100_000,
+            vector_rate=1.0,
             optimizer="sgd",
             learning_rate=0.015,
             momentum=0.9,

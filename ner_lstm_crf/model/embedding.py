@@ -24,19 +24,23 @@ class WordEmbedding(nn.Module):
     Args:
         trained: Vectors of the padding, the unknown word and the words that are trained (V, D).
         reserve: Vectors of the rows after these (R, D); R may be 0. `build_words` says which word is in which block.
+        pretrained: Which of the trained vectors are pretrained (V,), bool; None for none of them.
 
     Attributes:
         sparse_gradient: Whether the gradient of the trained block has the rows of the batch alone.
     """
 
     reserve: Tensor
+    pretrained: Tensor
 
-    def __init__(self, trained: Tensor, reserve: Tensor) -> None:
+    def __init__(self, trained: Tensor, reserve: Tensor, pretrained: Tensor | None = None) -> None:
         super().__init__()
         self.trained = nn.Parameter(trained)
         self.sparse_gradient = False
         half = reserve.half()
         self.register_buffer("reserve", half if bool(half.isfinite().all()) else reserve)
+        known = torch.zeros(len(trained), dtype=torch.bool) if pretrained is None else pretrained
+        self.register_buffer("pretrained", known, persistent=False)  # of no use but in training
         self.size = trained.shape[1]
 
     def forward(self, words: Tensor) -> Tensor:
@@ -52,7 +56,7 @@ class WordEmbedding(nn.Module):
 
     def copied(self) -> WordEmbedding:
         """The same vectors, the trained ones to be trained apart, the reserve in common."""
-        return WordEmbedding(self.trained.detach().clone(), self.reserve)
+        return WordEmbedding(self.trained.detach().clone(), self.reserve, self.pretrained)
 
     def trained_rows(self, words: Tensor) -> Tensor:
         """The rows of the trained block that are read for these words (W,), that of the unknown one for the reserve."""

@@ -107,10 +107,11 @@ def check_lexicon(config: ModelConfig) -> None:
     Raises:
         InputError: If tokens are words, or the words of a lexicon have no vectors.
     """
+    if config.looks_for_words:
+        return
     if config.unit != "character":
         raise InputError("a lexicon: expected data whose tokens are characters, got words")
-    if not config.lexicon_size:
-        raise InputError("a lexicon: expected a model that looks for words, this one has lexicon_size = 0")
+    raise InputError("a lexicon: expected a model that looks for words, this one has lexicon_size = 0")
 
 
 def featurizer_for(
@@ -163,10 +164,12 @@ def word_embedding(words: WordVocabulary, size: int, vectors: Vectors | None) ->
     place = torch.from_numpy(words.ids(vectors.words))
     trained = (place > UNKNOWN) & (place < len(rows))
     rows[place[trained]] = matrix[trained]
+    pretrained = torch.zeros(len(rows), dtype=torch.bool)
+    pretrained[place[trained]] = True
     reserve = torch.zeros(len(words) - len(rows), size)
     kept = place >= len(rows)
     reserve[place[kept] - len(rows)] = matrix[kept]
-    return WordEmbedding(rows, reserve)
+    return WordEmbedding(rows, reserve, pretrained)
 
 
 def transformer_for(config: ModelConfig, folder: str | Path | None = None) -> TransformerEmbedding | None:

@@ -26,16 +26,23 @@ class RowTables:
     Args:
         embeddings: Their tables are trained.
         decay: Decoupled weight decay.
+        vector_rate: Learning rate of pretrained vectors, as a share of that of the others.
         apart: Whether the tables are trained here at all; else they are parameters like others.
     """
 
-    def __init__(self, embeddings: Sequence[TokenEmbedding], decay: float, *, apart: bool) -> None:
+    def __init__(
+        self, embeddings: Sequence[TokenEmbedding], decay: float, vector_rate: float = 1.0, *, apart: bool
+    ) -> None:
         self._embeddings = embeddings
         self._tables: dict[str, tuple[WordEmbedding, WordRows]] = {}
+        self._slow: list[tuple[Tensor, Tensor]] = []  # of a table trained elsewhere: its weight, the shares of its rows
         for number, embedding in enumerate(embeddings):
             for name, table in embedding.tables().items():
+                shares = torch.where(table.pretrained, vector_rate, 1.0)
                 if apart and WordRows.serves(table.trained):
-                    self._tables[_name(number, name)] = table, WordRows(table.trained, decay)
+                    self._tables[_name(number, name)] = table, WordRows(table.trained, decay, shares)
+                elif bool((shares != 1).any()):
+                    self._slow.append((table.trained, shares.to(table.trained).unsqueeze(1)))
 
     @property
     def all_rows(self) -> list[WordRows]:
@@ -53,6 +60,15 @@ class RowTables:
         finally:
             for table in tables:
                 table.sparse_gradient = False
+
+    @contextmanager
+    def slowed(self) -> Iterator[None]:
+        """Within this context a step that others take moves pretrained vectors by their share of it."""
+        before = [weight.detach().clone() for weight, _ in self._slow]
+        yield
+        with torch.no_grad():
+            for (weight, shares), old in zip(self._slow, before, strict=True):
+                weight.copy_(torch.lerp(old, weight, shares))
 
     def catch_up(self, batch: Batch) -> None:
         """Bring the rows that a batch may read up to date: to be called before they are read."""

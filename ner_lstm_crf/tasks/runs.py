@@ -154,8 +154,7 @@ def with_lexicon(data: Data, config: ModelConfig) -> Data:
         InputError: If there is a lexicon that a network of this shape, or the model to start from, would not look at.
     """
     if data.lexicon == "general":
-        looked_at = config.unit == "character" and config.lexicon_size and data.initial is None
-        return replace(data, lexicon=general_words() if looked_at else None)
+        return replace(data, lexicon=general_words() if config.looks_for_words and data.initial is None else None)
     if data.lexicon is None:
         return data
     if not isinstance(data.lexicon, Mapping):

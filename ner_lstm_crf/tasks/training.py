@@ -223,7 +223,8 @@ class Trainer:
             # The gradients of n members are one vector sqrt(n) times as long as that of each.
             largest = self.config.clip_norm * len(self.assembly.network.readers) ** 0.5
             clip_gradients([*gradients, *(gradient for _, _, gradient in touched)], largest)
-        self.optimizer.step()
+        with self.tables.slowed():
+            self.optimizer.step()
         torch.autograd.graph.increment_version(self._weights)  # fused optimizers do not say that they change weights
         self.optimizer.zero_grad()
         self.tables.step(touched, self.optimizer.param_groups[0]["lr"], self.average.next_kept())

@@ -21,6 +21,7 @@ from ner_lstm_crf.tasks.prediction import predict_tags
 from ner_lstm_crf.tasks.run_files import read_history
 from ner_lstm_crf.tasks.runs import Data, hold_out, prepare, train_run
 from ner_lstm_crf.tasks.training import EpochReport
+from ner_lstm_crf.tasks.word_rows import WordRows
 
 Make = Callable[..., list[Sentence]]
 
@@ -284,3 +285,31 @@ def test_a_tenth_is_held_out(make_sentences: Make) -> None:
     assert held == [sentences[9], sentences[19]]
     with pytest.raises(InputError, match="at least 10 sentences"):
         hold_out(sentences[:9])
+
+
+@pytest.mark.parametrize("how", ["sgd", "adamw", "adamw without kernels"])
+def test_pretrained_vectors_are_moved_by_their_share_of_the_learning_rate(
+    make_sentences: Make, tiny: Config, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if how == "adamw without kernels":
+        monkeypatch.setattr(WordRows, "serves", staticmethod(lambda _: False))
+    matrix = np.random.default_rng(0).normal(size=(3, 12)).astype(np.float32)
+    vectors = Vectors(("met", "in", "oslo"), matrix)
+    moved = {}
+    for rate in (0.0, 0.25, 1.0):
+        # One step: what comes after depends on what the first has done.
+        settings = {"optimizer": how.split(maxsplit=1)[0], "vector_rate": rate, "batch_sentences": 40, "epochs": 1}
+        config = changed(tiny, **settings, ema_decay=0.0, weight_decay=0.0, clip_norm=0.0)
+        trainer = prepare(Data(make_sentences(40), vectors=vectors), config)
+        word = trainer.assembly.network.embedding.word
+        before = word.trained.detach().clone()
+        next(trainer.run())
+        trainer.state()  # brings all word vectors up to date
+        moved[rate] = word.trained.detach() - before
+        assert word.pretrained.sum() == 3
+    known = word.pretrained
+    assert (moved[0.0][known] == 0).all()
+    assert (moved[1.0][known].abs().amax(1) > 0).all()
+    torch.testing.assert_close(moved[0.25][known], 0.25 * moved[1.0][known], rtol=1e-3, atol=1e-6)
+    for rate in (0.0, 0.25):
+        torch.testing.assert_close(moved[rate][~known], moved[1.0][~known], rtol=1e-3, atol=1e-6)

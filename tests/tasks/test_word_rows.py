@@ -9,13 +9,14 @@ from torch import nn
 from ner_lstm_crf.tasks.word_rows import WordRows
 
 DECAY, KEPT = 0.01, 0.99
+SHARES = torch.tensor([1.0, 0.1]).repeat(25)  # of the learning rate: every second row has a tenth
 
 
 def trained(steps: int, *, seed: int = 0, restore_at: int | None = None) -> tuple[WordRows, nn.Parameter, torch.Tensor]:
     """Rows trained both ways on the same sparse gradients: the rows, AdamW's weight, and its average."""
     random = torch.Generator().manual_seed(seed)
     start = torch.randn(50, 4, generator=random)
-    rows, dense = WordRows(nn.Parameter(start.clone()), DECAY), nn.Parameter(start.clone())
+    rows, dense = WordRows(nn.Parameter(start.clone()), DECAY, SHARES), nn.Parameter(start.clone())
     adam, average = torch.optim.AdamW([dense], lr=1.0, weight_decay=DECAY), start.clone()
     for step in range(steps):
         rate = 0.01 * (1 - step / steps / 2)
@@ -29,11 +30,13 @@ def trained(steps: int, *, seed: int = 0, restore_at: int | None = None) -> tupl
         assert rows.weight._version > version  # whoever computed something from the weight can tell
         dense.grad = torch.zeros(50, 4).index_add_(0, read, gradient)
         adam.param_groups[0]["lr"] = rate
+        before = dense.detach().clone()
         adam.step()
+        dense.data.lerp_(before, 1 - SHARES.unsqueeze(1))
         average.lerp_(dense.detach(), 1 - KEPT)
         if step == restore_at:
             tensors, numbers = rows.state()
-            copy = WordRows(nn.Parameter(rows.weight.detach().clone()), DECAY)
+            copy = WordRows(nn.Parameter(rows.weight.detach().clone()), DECAY, SHARES)
             copy.restore({name: tensor.clone() for name, tensor in tensors.items()}, numbers)
             rows = copy
     return rows, dense, average

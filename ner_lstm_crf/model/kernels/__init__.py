@@ -28,8 +28,8 @@ _KERNELS = {  # which file each function is in, and how many arguments it takes:
     "crf_gradient": ("crf_sums", 12),
     "char_cnn_forward": ("char_cnn", 9),
     "char_cnn_backward": ("char_cnn", 9),
-    "word_rows_catch_up": ("word_rows", 11),
-    "word_rows_step": ("word_rows", 11),
+    "word_rows_catch_up": ("word_rows", 12),
+    "word_rows_step": ("word_rows", 12),
 }
 
 
