@@ -37,8 +37,11 @@ class Reader(nn.Module):
 
     def read(self, batch: Batch) -> Tensor:
         """How well each tag suits each token by itself (B, T, K)."""
-        embedded = self.embedding(batch)  # (B, T, D)
-        encoded = self.encoder(embedded, batch.lengths)  # (B, T, 2 H)
+        return self.read_vectors(self.embedding(batch), batch.lengths)
+
+    def read_vectors(self, vectors: Tensor, lengths: Tensor) -> Tensor:
+        """The same of tokens that have these vectors (B, T, D), those of sentences of these lengths (B,)."""
+        encoded = self.encoder(vectors, lengths)  # (B, T, 2 H)
         projected: Tensor = self.projection(encoded)
         return projected
 

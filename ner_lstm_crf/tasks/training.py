@@ -19,6 +19,7 @@ from ner_lstm_crf.features.batch import Encoded
 from ner_lstm_crf.features.batching import shuffled_batches
 from ner_lstm_crf.model.workers import one_thread
 from ner_lstm_crf.progress import Progress, silent
+from ner_lstm_crf.tasks.adversarial import adversarial_backward
 from ner_lstm_crf.tasks.assembly import Assembly
 from ner_lstm_crf.tasks.evaluation import Evaluation, evaluate_decoded
 from ner_lstm_crf.tasks.mention_replacement import MentionReplacement
@@ -208,12 +209,15 @@ class Trainer:
         network, config = self.assembly.network, self.config
         batch = self.assembly.featurizer.collate(sentences)
         self.tables.catch_up(batch)
-        summed = network.loss(batch).sum()
         divisors = {"token": sum(len(sentence) for sentence in sentences), "sentence": len(sentences), "sum": 1}
-        members = len(network.readers)  # the loss is their mean, and each is to learn as it would by itself
-        (summed * members / divisors[config.reduction]).backward()  # type: ignore[no-untyped-call]
+        if config.adversarial_step:
+            losses = adversarial_backward(network, batch, config.adversarial_step, 1 / divisors[config.reduction])
+        else:
+            losses = network.loss(batch)
+            members = len(network.readers)  # the loss is their mean, and each is to learn as it would by itself
+            (losses.sum() * members / divisors[config.reduction]).backward()  # type: ignore[no-untyped-call]
         self._update()
-        return summed.detach()
+        return losses.detach().sum()
 
     def _update(self) -> None:
         """Move the weights along their gradients, which are used up."""
