@@ -66,8 +66,6 @@ class ModelConfig:
         hidden_size: LSTM units per direction.
         layers: Stacked BiLSTM layers.
         residual: Whether each layer but the first adds what it reads to what it says (He et al. 2016).
-        members: Networks that learn side by side under one head; their emissions are averaged. Each costs as much time
-            as the first, in training and in tagging.
         word_dropout: Share of tokens whose word is replaced by the unknown word (Lample et al. 2016).
         bigram_dropout: The same of pairs of characters.
         lexicon_dropout: Share of a lexicon's words that are left with what they share with others of their kind.
@@ -97,7 +95,6 @@ class ModelConfig:
     hidden_size: int = 200
     layers: int = 1
     residual: bool = True
-    members: int = 1
     word_dropout: float = 0.05
     bigram_dropout: float = 0.1
     lexicon_dropout: float = 0.3
@@ -113,9 +110,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         _check_range(self, _RATES_OF_MODEL, 0, 1)
-        _check_range(
-            self, ("word_size", "char_size", "hidden_size", "layers", "members", "transformer_layers"), 1, None
-        )
+        _check_range(self, ("word_size", "char_size", "hidden_size", "layers", "transformer_layers"), 1, None)
         _check_range(self, ("char_filters", "bigram_size", "lexicon_size", "casing_size", "transformer_size"), 0, None)
         if not self.char_widths or min(self.char_widths) < 1:
             raise InputError(f"char_widths: expected widths of at least 1, got {list(self.char_widths)}")

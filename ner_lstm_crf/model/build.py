@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +19,7 @@ from ner_lstm_crf.model.embedding import (
 )
 from ner_lstm_crf.model.encoder import BiLstm
 from ner_lstm_crf.model.heads import CrfHead, Head, SoftmaxHead
-from ner_lstm_crf.model.network import Network, Reader
+from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.model.transformer import TransformerEmbedding
 
 __all__ = ["Inventory", "build_network", "random_words"]
@@ -52,7 +51,7 @@ class Inventory:
 def build_network(
     config: ModelConfig,
     inventory: Inventory,
-    words: Sequence[WordEmbedding],
+    word: WordEmbedding,
     transformer: TransformerEmbedding | None = None,
 ) -> Network:
     """The network that `config` describes, its weights drawn from torch's random numbers.
@@ -60,23 +59,9 @@ def build_network(
     Args:
         config: Its shape.
         inventory: What it has to tell apart.
-        words: The word vectors of each member.
+        word: Its word vectors.
         transformer: The transformer joined to them, if there is one.
-
-    Raises:
-        ValueError: If there are not as many as members.
     """
-    if len(words) != config.members:
-        raise ValueError(f"expected the word vectors of {config.members} members, got {len(words)}")
-    parts = [_parts(config, inventory, word, transformer) for word in words]
-    # The head draws its numbers last, so that networks of one seed are equal below it, whatever the head.
-    return Network(*parts[0], _head(config, inventory), [Reader(*own) for own in parts[1:]])
-
-
-def _parts(
-    config: ModelConfig, inventory: Inventory, word: WordEmbedding, transformer: TransformerEmbedding | None
-) -> tuple[TokenEmbedding, BiLstm, nn.Linear]:
-    """What a member is made of."""
     embedding = TokenEmbedding(
         word,
         casing=nn.Embedding(inventory.casings, config.casing_size) if config.casing_size else None,
@@ -93,7 +78,9 @@ def _parts(
         residual=config.residual,
         dropouts=(config.input_dropout, config.recurrent_dropout, config.output_dropout),
     )
-    return embedding, encoder, nn.Linear(encoder.size, len(inventory.start))
+    # The head draws its numbers last, so that networks of one seed are equal below it, whatever the head.
+    projection = nn.Linear(encoder.size, len(inventory.start))
+    return Network(embedding, encoder, projection, _head(config, inventory))
 
 
 def _bigrams(config: ModelConfig, bigrams: int) -> BigramEmbedding | None:

@@ -54,10 +54,6 @@ class WordEmbedding(nn.Module):
         kept = self.reserve[(words - size).clamp(min=0)].to(vectors.dtype)
         return torch.where(known.unsqueeze(1), vectors, kept)
 
-    def copied(self) -> WordEmbedding:
-        """The same vectors, the trained ones to be trained apart, the reserve in common."""
-        return WordEmbedding(self.trained.detach().clone(), self.reserve, self.pretrained)
-
     def trained_rows(self, words: Tensor) -> Tensor:
         """The rows of the trained block that are read for these words (W,), that of the unknown one for the reserve."""
         return words.where(words < len(self.trained), UNKNOWN)

@@ -5,7 +5,6 @@ Letters: R forms, B sentences, T tokens of the longest, D vector size, H LSTM un
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import get_args
@@ -17,7 +16,7 @@ from ner_lstm_crf.config import Precision
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.flat import FormBatch
 from ner_lstm_crf.model.encoder import reversal
-from ner_lstm_crf.model.network import Network, Reader, mean
+from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.model.transformer import quickest_dtype
 from ner_lstm_crf.model.weights_state import WeightsState
 
@@ -42,65 +41,43 @@ class FormNetwork:
 
     def __init__(self, network: Network, precision: Precision = "float32") -> None:
         self.network, self.dtype = network, _dtype(precision)
-        self._readers = [_FormReader(reader, self.dtype) for reader in network.readers]
-
-    def refresh(self) -> None:
-        """Follow the network: to be called where its weights may have changed."""
-        for reader in self._readers:
-            reader.refresh()
-
-    def emissions(self, vectors: Sequence[Tensor], batch: FormBatch) -> Tensor:
-        """How well each tag suits each token by itself (B, T, K), float32.
-
-        Args:
-            vectors: What `TokenEmbedding.form_vectors` of each reader says of each form, in the encoder's type (R, D).
-            batch: The sentences; their rows are those of `vectors`.
-        """
-        batch = self.network.with_contextual(batch)
-        return mean([reader.read(own, batch) for reader, own in zip(self._readers, vectors, strict=True)])
-
-    def decode(self, vectors: Sequence[Tensor], batch: FormBatch) -> Tensor:
-        """The best tag of each token (B, T), zero beyond the lengths; arguments as those of `emissions`."""
-        return self.network.head.decode(self.emissions(vectors, batch), batch.lengths)
-
-
-class _FormReader:
-    """One reader of the network, with the encoder in another precision."""
-
-    def __init__(self, reader: Reader, dtype: torch.dtype) -> None:
-        self._reader, self._dtype = reader, dtype
-        self._encoder, self._state = reader.encoder, WeightsState()
+        self._encoder, self._state = network.encoder, WeightsState()
         self.refresh()
 
     def refresh(self) -> None:
-        """See `FormNetwork.refresh`."""
-        if self._dtype == torch.float32:
-            self._encoder = self._reader.encoder
+        """Follow the network: to be called where its weights may have changed."""
+        if self.dtype == torch.float32:
+            self._encoder = self.network.encoder
             return
-        state = WeightsState(self._reader.encoder)
+        state = WeightsState(self.network.encoder)
         if state != self._state:
-            self._encoder, self._state = deepcopy(self._reader.encoder).to(self._dtype).eval(), state
+            self._encoder, self._state = deepcopy(self.network.encoder).to(self.dtype).eval(), state
 
-    def read(self, vectors: Tensor, batch: FormBatch) -> Tensor:
-        """What `Reader.read` says (B, T, K), float32, of forms that have these vectors (R, D)."""
-        embedding = self._reader.embedding
+    def emissions(self, vectors: Tensor, batch: FormBatch) -> Tensor:
+        """How well each tag suits each token by itself (B, T, K), float32.
+
+        Args:
+            vectors: What `TokenEmbedding.form_vectors` says of each form, in the encoder's type (R, D).
+            batch: The sentences; their rows are those of `vectors`.
+        """
+        embedding = self.network.embedding
         if embedding.contextual is None and len(self._encoder.forwards) == 1:
-            return self._read_in_one_layer(vectors, batch)
+            return self._emissions_of_one_layer(vectors, batch)
         embedded = nn.functional.embedding(batch.rows, vectors)  # (B, T, D)
         longest = embedded.shape[1]
         context = [nn.functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part in embedding.in_context(batch)]
-        embedded = torch.cat([embedded, *(part.to(self._dtype) for part in context)], dim=-1)
+        embedded = torch.cat([embedded, *(part.to(self.dtype) for part in context)], dim=-1)
         encoded = self._encoder(embedded, batch.lengths)  # (B, T, 2 H)
-        projected: Tensor = self._reader.projection(encoded.float())
+        projected: Tensor = self.network.projection(encoded.float())
         return projected
 
-    def _read_in_one_layer(self, vectors: Tensor, batch: FormBatch) -> Tensor:
+    def _emissions_of_one_layer(self, vectors: Tensor, batch: FormBatch) -> Tensor:
         """The same, for one layer: what the backward direction reads is reversed as rows, what it says as emissions.
 
         Both are far smaller than the vectors that `BiLstm` reverses. Time comes first, as `nn.LSTM` computes it.
         """
         order = reversal(batch.lengths, batch.rows.shape[1])  # (B, T)
-        projection, size = self._reader.projection, self._encoder.size // 2
+        projection, size = self.network.projection, self._encoder.size // 2
         sides = zip(
             (self._encoder.forwards[0], self._encoder.backwards[0]),
             (self._time_first(batch, vectors), self._time_first(_reordered(batch, order), vectors)),
@@ -118,8 +95,12 @@ class _FormReader:
         """What is known of each token without a transformer, (B, T, D), which lies in memory as (T, B, D)."""
         parts = [nn.functional.embedding(batch.rows.T, vectors)]
         ids = (None if ids is None else ids.transpose(0, 1) for ids in (batch.bigrams, batch.lexicon))
-        parts += [part.to(self._dtype) for part in self._reader.embedding.neighbours(*ids)]
+        parts += [part.to(self.dtype) for part in self.network.embedding.neighbours(*ids)]
         return (torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]).transpose(0, 1)
+
+    def decode(self, vectors: Tensor, batch: FormBatch) -> Tensor:
+        """The best tag of each token (B, T), zero beyond the lengths; arguments as those of `emissions`."""
+        return self.network.head.decode(self.emissions(vectors, batch), batch.lengths)
 
 
 def _dtype(precision: str) -> torch.dtype:

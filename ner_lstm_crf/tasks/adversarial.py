@@ -21,35 +21,28 @@ def adversarial_backward(network: Network, batch: Batch, step: float, factor: fl
     """Add the gradients of a loss, half that of a batch as it is and half that of the batch moved against the network.
 
     Args:
-        network: Its weights have the gradients afterwards; each member is moved against by itself.
+        network: Its weights have the gradients afterwards.
         batch: Sentences with gold tags.
         step: How far the vectors of a sentence of T tokens are moved, over the square root of T: about so far is each.
         factor: What the loss, summed over the sentences, is multiplied by.
 
     Returns:
-        The loss of each sentence as it is, the mean over the members (B,), without a graph.
+        The loss of each sentence as it is (B,), without a graph.
 
     Raises:
         ValueError: If the batch has no gold tags.
     """
     if batch.tags is None:
         raise ValueError("expected a batch with gold tags, got none")
-    tags, lengths, batch = batch.tags, batch.lengths, network.with_contextual(batch)
-    embedded, leaves, losses = [], [], []
-    for reader in network.readers:
-        vectors = reader.embedding(batch)  # (B, T, D)
-        leaf = vectors.detach().requires_grad_()
-        loss = network.head.loss(reader.read_vectors(leaf, lengths), tags, lengths)
-        (loss.sum() * (factor / 2)).backward()  # type: ignore[no-untyped-call]
-        moved = leaf + _against(leaf.grad, lengths, step)
-        harder = network.head.loss(reader.read_vectors(moved, lengths), tags, lengths)
-        (harder.sum() * (factor / 2)).backward()  # type: ignore[no-untyped-call]
-        embedded.append(vectors)
-        leaves.append(leaf.grad)
-        losses.append(loss.detach())
-    # The readers may share a transformer, whose graph is gone through once.
-    torch.autograd.backward(embedded, leaves)
-    return torch.stack(losses).mean(0)
+    vectors = network.embedding(batch)  # (B, T, D)
+    leaf = vectors.detach().requires_grad_()  # so that only the encoder is gone through twice
+    losses = network.head.loss(network.read_vectors(leaf, batch.lengths), batch.tags, batch.lengths)
+    (losses.sum() * (factor / 2)).backward()  # type: ignore[no-untyped-call]
+    moved = leaf + _against(leaf.grad, batch.lengths, step)
+    harder = network.head.loss(network.read_vectors(moved, batch.lengths), batch.tags, batch.lengths)
+    (harder.sum() * (factor / 2)).backward()  # type: ignore[no-untyped-call]
+    vectors.backward(leaf.grad)
+    return losses.detach()
 
 
 def _against(gradient: Tensor | None, lengths: Tensor, step: float) -> Tensor:

@@ -96,8 +96,7 @@ def assemble(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         word = word_embedding(words, config.word_size, vectors)
-        members = [word, *(word.copied() for _ in range(1, config.members))]
-        network = network_for(config, featurizer, members, transformer_for(config))
+        network = network_for(config, featurizer, word, transformer_for(config))
     return Assembly(config, featurizer, network)
 
 
@@ -132,13 +131,10 @@ def featurizer_for(
 
 
 def network_for(
-    config: ModelConfig,
-    featurizer: Featurizer,
-    words: Sequence[WordEmbedding],
-    transformer: TransformerEmbedding | None,
+    config: ModelConfig, featurizer: Featurizer, word: WordEmbedding, transformer: TransformerEmbedding | None
 ) -> Network:
-    """The network that `config` describes, for what `featurizer` produces, with the word vectors of each member."""
-    return build_network(config, _inventory(featurizer), words, transformer)
+    """The network that `config` describes, for what `featurizer` produces."""
+    return build_network(config, _inventory(featurizer), word, transformer)
 
 
 def _inventory(featurizer: Featurizer) -> Inventory:

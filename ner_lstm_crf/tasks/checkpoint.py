@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -26,7 +25,6 @@ from ner_lstm_crf.config import Config, ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vocabularies import Vocabularies
 from ner_lstm_crf.model.embedding import WordEmbedding
-from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.presets import merge_config
 from ner_lstm_crf.tasks.assembly import Assembly, featurizer_for, network_for, transformer_for
 from ner_lstm_crf.tasks.compact import compacted, expanded
@@ -50,14 +48,12 @@ from ner_lstm_crf.tasks.transformer_files import (
 
 __all__ = ["copy_model", "is_model", "load_assembly", "model_config", "model_digest", "save_assembly"]
 
-FORMAT, VERSION = "ner_lstm_crf", 4
+FORMAT, VERSION = "ner_lstm_crf", 3
 CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocabulary.json", "model.safetensors"
 # What a model of an older version has that does not say it.
-_BEFORE: Mapping[int, dict[str, Any]] = {1: {"bigram_size": 0, "residual": False}, 2: {}, 3: {}, 4: {}}
+_BEFORE: Mapping[int, dict[str, Any]] = {1: {"bigram_size": 0, "residual": False}, 2: {}, 3: {}}
 _CATEGORIES_SINCE = 3  # the version from which the words of a lexicon have categories
-_MEMBERS_SINCE = 4  # the version from which there may be several members
-_TRANSFORMER_WEIGHTS = re.compile(r"(others\.\d+\.)?embedding\.contextual\.transformer\..*")
-_TRAINED, _RESERVE = "embedding.word.trained", "embedding.word.reserve"
+_TRANSFORMER_WEIGHTS = "embedding.contextual.transformer."
 
 
 def is_model(directory: Path) -> bool:
@@ -121,10 +117,11 @@ def load_assembly(directory: str | Path) -> Assembly:
     if "lexicon" in vocabularies and description["version"] < _CATEGORIES_SINCE:
         raise InputError("this model looks for words as an older release did: train it again", path=folder)
     featurizer = featurizer_for(config, Vocabularies.from_json(vocabularies), description["labels"], source)
+    word = WordEmbedding(tensors["embedding.word.trained"], tensors["embedding.word.reserve"])
     transformer = transformer_for(config, source)
     if transformer is not None and source is not None:
         remember_transformer(transformer, source.name)
-    network = network_for(config, featurizer, _words(tensors, config.members, folder / WEIGHTS), transformer)
+    network = network_for(config, featurizer, word, transformer)
     _load_weights(network, tensors, folder / WEIGHTS)
     network.eval()
     return Assembly(config, featurizer, network)
@@ -156,24 +153,15 @@ def _config(path: Path, description: Mapping[str, Any]) -> ModelConfig:
 
 
 def _config_text(assembly: Assembly, transformer: str | None) -> str:
-    model = asdict(assembly.config)
-    if assembly.config.members == 1:
-        del model["members"]
     description = {
         "format": FORMAT,
-        "version": _version(assembly),
+        # A model without a lexicon is as it was before: older releases can read it.
+        "version": _CATEGORIES_SINCE - 1 if assembly.featurizer.vocabularies.lexicon is None else VERSION,
         "labels": list(assembly.featurizer.labels),
-        "model": model,
+        "model": asdict(assembly.config),
         "transformer_files": transformer,
     }
     return json.dumps(description, indent=2, ensure_ascii=False) + "\n"
-
-
-def _version(assembly: Assembly) -> int:
-    """The first version that has what the model has, so that older releases can read what they know."""
-    if assembly.config.members > 1:
-        return _MEMBERS_SINCE
-    return _CATEGORIES_SINCE if assembly.featurizer.vocabularies.lexicon is not None else _CATEGORIES_SINCE - 1
 
 
 def _vocabulary_text(assembly: Assembly) -> str:
@@ -189,45 +177,23 @@ def _holds(directory: Path, name: str, text: str) -> bool:
 
 
 def _weights(assembly: Assembly) -> dict[str, Tensor]:
-    """All weights but the transformer's, which lie in its own folder, and those that a member shares with the first."""
-    network = assembly.network
-    state = network.state_dict()
-    for number, other in enumerate(network.others):
-        if other.embedding.word.reserve is network.embedding.word.reserve:  # type: ignore[union-attr]
-            del state[_of_other(number, _RESERVE)]
+    """All weights but the transformer's, which lie in its own folder."""
+    state = assembly.network.state_dict()
     return {
         name: tensor.detach().contiguous()
         for name, tensor in sorted(state.items())
-        if not _TRANSFORMER_WEIGHTS.fullmatch(name)
+        if not name.startswith(_TRANSFORMER_WEIGHTS)
     }
 
 
-def _words(tensors: Mapping[str, Tensor], members: int, path: Path) -> list[WordEmbedding]:
-    """The word vectors of each member; without a reserve of its own it has that of the first."""
-    try:
-        words = [WordEmbedding(tensors[_TRAINED], tensors[_RESERVE])]
-        for number in range(members - 1):
-            reserve = tensors.get(_of_other(number, _RESERVE), words[0].reserve)
-            words.append(WordEmbedding(tensors[_of_other(number, _TRAINED)], reserve))
-    except KeyError as error:
-        raise InputError(f"the weights do not fit the configuration: {error.args[0]}", path=path) from None
-    return words
-
-
-def _of_other(number: int, weight: str) -> str:
-    """The name of a weight in a member other than the first."""
-    return f"others.{number}.{weight}"
-
-
-def _load_weights(network: Network, tensors: Mapping[str, Tensor], path: Path) -> None:
+def _load_weights(network: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
     try:
         missing, unexpected = network.load_state_dict(tensors, strict=False)
     except RuntimeError as error:  # a shape differs
         raise InputError(
             f"the weights do not fit the configuration: {str(error).splitlines()[-1].strip()}", path=path
         ) from error
-    shared = {_of_other(number, _RESERVE) for number in range(len(network.others))}
-    missing = [name for name in missing if not _TRANSFORMER_WEIGHTS.fullmatch(name) and name not in shared]
+    missing = [name for name in missing if not name.startswith(_TRANSFORMER_WEIGHTS)]
     if missing or unexpected:
         raise InputError(f"the weights do not fit the configuration: {(missing + unexpected)[0]}", path=path)
 

@@ -7,7 +7,6 @@ was read from such a file and is written again gives the same file.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Mapping
 from dataclasses import replace
 
@@ -21,8 +20,8 @@ from ner_lstm_crf.tasks.assembly import Assembly, featurizer_for, network_for
 
 __all__ = ["compacted", "expanded", "with_words"]
 
-_WORDS = re.compile(r"(others\.\d+\.)?embedding\.word\.\w+")
-_VECTORS = re.compile(_WORDS.pattern + r"|(others\.\d+\.)?embedding\.(bigrams|lexicon)\.table\.trained")
+_WORD = "embedding.word."
+_VECTORS = (f"{_WORD}trained", f"{_WORD}reserve", "embedding.bigrams.table.trained", "embedding.lexicon.table.trained")
 _SCALE = ".scale"
 _LARGEST = 127
 _LEAST_HALF = torch.finfo(torch.float16).smallest_normal
@@ -36,7 +35,7 @@ def compacted(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     small: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        if _VECTORS.fullmatch(name):
+        if name in _VECTORS:
             small[name], small[name + _SCALE] = _quantised(tensor.float())
         else:
             small[name] = tensor.half() if tensor.dtype == torch.float32 else tensor
@@ -69,15 +68,14 @@ def with_words(assembly: Assembly, words: Container[str]) -> Assembly:
     trained = [place for place in kept if place < len(counts)]
     vocabulary = WordVocabulary(tuple(symbols[place] for place in kept), tuple(counts[place] for place in trained))
     fewer = featurizer_for(config, replace(featurizer.vocabularies, words=vocabulary), featurizer.labels)
-    first = featurizer.words.trainable_size - len(counts)
+    first, old = featurizer.words.trainable_size - len(counts), assembly.network.embedding.word
     rows = torch.tensor([*range(first), *(place + first for place in trained)])
     reserve = torch.tensor([place - len(counts) for place in kept[len(trained) :]], dtype=torch.int64)
-    old = [reader.embedding.word for reader in assembly.network.readers]
-    reserves = {id(word.reserve): word.reserve[reserve] for word in old}  # what members share they go on sharing
-    words_of = [WordEmbedding(word.trained.detach()[rows], reserves[id(word.reserve)]) for word in old]
-    network = network_for(config, fewer, words_of, None)
-    state = assembly.network.state_dict()
-    network.load_state_dict(network.state_dict() | {name: w for name, w in state.items() if not _WORDS.fullmatch(name)})
+    word = WordEmbedding(old.trained.detach()[rows], old.reserve[reserve])
+    network = network_for(config, fewer, word, None)
+    network.load_state_dict(
+        assembly.network.state_dict() | {f"{_WORD}{name}": w for name, w in word.state_dict().items()}
+    )
     return replace(assembly, featurizer=fewer, network=network.eval())
 
 

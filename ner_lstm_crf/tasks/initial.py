@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ner_lstm_crf.data.annotation import Sentence
@@ -17,12 +14,9 @@ from ner_lstm_crf.features.bigrams import Bigrams, build_bigrams
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.features.vocabularies import Vocabularies
 from ner_lstm_crf.features.vocabulary import FIRST, Vocabulary, build_characters, build_words
-from ner_lstm_crf.model.embedding import WordEmbedding
 from ner_lstm_crf.tasks.assembly import Assembly, featurizer_for, network_for, word_embedding
 
 __all__ = ["assemble_from"]
-
-_OTHER = re.compile(r"^others\.\d+\.")  # before the names of the weights of members other than the first
 
 
 def assemble_from(
@@ -47,15 +41,16 @@ def assemble_from(
         raise InputError("expected a model without a transformer to start from")
     counts = Counter(token.text for sentence in sentences for token in sentence.tokens)
     old = base.featurizer
-    words = build_words(counts, old.words.symbols, frozen=freeze_vectors)
+    vectors = _vectors(base)
+    words = build_words(counts, vectors.words, frozen=freeze_vectors)
     characters = _united(old.vocabularies.characters, build_characters(counts))
     labels = sorted({span.label for sentence in sentences for span in sentence.spans})
     bigrams = _united_bigrams(old.vocabularies.bigrams, sentences)
     featurizer = featurizer_for(base.config, Vocabularies(words, characters, bigrams, old.vocabularies.lexicon), labels)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        vectors = [Vectors(old.words.symbols, _rows(reader.embedding.word)) for reader in base.network.readers]
-        network = network_for(base.config, featurizer, [word_embedding(words, own.size, own) for own in vectors], None)
+        word = word_embedding(words, vectors.size, vectors)
+        network = network_for(base.config, featurizer, word, None)
     places = [featurizer.tags.index(tag) if tag in featurizer.tags else -1 for tag in old.tags]
     _copy(base.network.state_dict(), network.state_dict(), places)
     return Assembly(base.config, featurizer, network)
@@ -73,10 +68,11 @@ def _united_bigrams(old: Bigrams | None, sentences: Sequence[Sentence]) -> Bigra
     return Bigrams(_united(old.vocabulary, new.vocabulary))
 
 
-def _rows(word: WordEmbedding) -> NDArray[np.float32]:
-    """The vectors of all words that are told apart (W, D)."""
-    rows: NDArray[np.float32] = torch.cat([word.trained.detach()[FIRST:], word.reserve.float()]).numpy()
-    return rows
+def _vectors(base: Assembly) -> Vectors:
+    """All words of a tagger as pretrained vectors."""
+    word = base.network.embedding.word
+    rows = torch.cat([word.trained.detach()[FIRST:], word.reserve.float()])
+    return Vectors(base.featurizer.words.symbols, rows.numpy())
 
 
 def _copy(source: dict[str, Tensor], target: dict[str, Tensor], places: Sequence[int]) -> None:
@@ -90,14 +86,14 @@ def _copy(source: dict[str, Tensor], target: dict[str, Tensor], places: Sequence
     shared = [tag for tag, place in enumerate(places) if place >= 0]
     old, new = torch.tensor(shared, dtype=torch.int64), torch.tensor([places[tag] for tag in shared], dtype=torch.int64)
     for name, weight in target.items():
-        values, part = source[name], _OTHER.sub("", name)
-        if part == "embedding.word.trained":
-            weight[:FIRST] = values[:FIRST]
-        elif part == "embedding.word.reserve":
+        if name.startswith("embedding.word."):
             continue
-        elif part == "head.transitions":
+        values = source[name]
+        if name == "head.transitions":
             weight[new[:, None], new] = values[old[:, None], old]
-        elif part.startswith(("head.", "projection.")):
+        elif name.startswith(("head.", "projection.")):
             weight[new] = values[old]
         else:  # characters and pairs of the source come first
             weight[: len(values)] = values
+    for row in range(FIRST):
+        target["embedding.word.trained"][row] = source["embedding.word.trained"][row]

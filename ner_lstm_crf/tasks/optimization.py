@@ -36,8 +36,8 @@ def make_optimizer(network: Network, config: TrainingConfig) -> tuple[Optimizer,
     slow = (
         [] if contextual is None else [weight for weight in contextual.transformer.parameters() if weight.requires_grad]
     )
-    embeddings = [reader.embedding for reader in network.readers]
-    tables = RowTables(embeddings, config.weight_decay, config.vector_rate, apart=config.optimizer == "adamw")
+    sparse = config.optimizer == "adamw"
+    tables = RowTables(network.embedding, config.weight_decay, config.vector_rate, apart=sparse)
     apart = {id(weight) for weight in (*slow, *(rows.weight for rows in tables.all_rows))}
     fast = [weight for weight in network.parameters() if weight.requires_grad and id(weight) not in apart]
     groups: list[dict[str, object]] = [{"params": fast, "peak": config.learning_rate}]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,28 +21,25 @@ Touched = list[tuple[WordRows, Tensor, Tensor]]
 
 
 class RowTables:
-    """AdamW for the tables of token embeddings, row by row (see `WordRows`); none where another optimizer serves.
+    """AdamW for the tables of a token embedding, row by row (see `WordRows`); none where another optimizer serves.
 
     Args:
-        embeddings: Their tables are trained.
+        embedding: Its tables are trained.
         decay: Decoupled weight decay.
         vector_rate: Learning rate of pretrained vectors, as a share of that of the others.
         apart: Whether the tables are trained here at all; else they are parameters like others.
     """
 
-    def __init__(
-        self, embeddings: Sequence[TokenEmbedding], decay: float, vector_rate: float = 1.0, *, apart: bool
-    ) -> None:
-        self._embeddings = embeddings
+    def __init__(self, embedding: TokenEmbedding, decay: float, vector_rate: float = 1.0, *, apart: bool) -> None:
+        self._embedding = embedding
         self._tables: dict[str, tuple[WordEmbedding, WordRows]] = {}
         self._slow: list[tuple[Tensor, Tensor]] = []  # of a table trained elsewhere: its weight, the shares of its rows
-        for number, embedding in enumerate(embeddings):
-            for name, table in embedding.tables().items():
-                shares = torch.where(table.pretrained, vector_rate, 1.0)
-                if apart and WordRows.serves(table.trained):
-                    self._tables[_name(number, name)] = table, WordRows(table.trained, decay, shares)
-                elif bool((shares != 1).any()):
-                    self._slow.append((table.trained, shares.to(table.trained).unsqueeze(1)))
+        for name, table in embedding.tables().items():
+            shares = torch.where(table.pretrained, vector_rate, 1.0)
+            if apart and WordRows.serves(table.trained):
+                self._tables[name] = table, WordRows(table.trained, decay, shares)
+            elif bool((shares != 1).any()):
+                self._slow.append((table.trained, shares.to(table.trained).unsqueeze(1)))
 
     @property
     def all_rows(self) -> list[WordRows]:
@@ -74,12 +71,11 @@ class RowTables:
         """Bring the rows that a batch may read up to date: to be called before they are read."""
         if not self._tables:
             return
-        for number, embedding in enumerate(self._embeddings):
-            for name, ids in embedding.table_ids(batch).items():
-                if _name(number, name) in self._tables:
-                    table, rows = self._tables[_name(number, name)]
-                    read = table.trained_rows(ids.flatten())
-                    rows.catch_up(torch.unique(torch.cat([read, read.new_tensor([UNKNOWN])])))
+        for name, ids in self._embedding.table_ids(batch).items():
+            if name in self._tables:
+                table, rows = self._tables[name]
+                read = table.trained_rows(ids.flatten())
+                rows.catch_up(torch.unique(torch.cat([read, read.new_tensor([UNKNOWN])])))
 
     def gradients(self) -> Touched:
         """The rows that a batch read and their gradients."""
@@ -107,8 +103,3 @@ class RowTables:
                 key.removeprefix(f"{name}."): tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")
             }
             rows.restore(own, numbers[name])
-
-
-def _name(number: int, table: str) -> str:
-    """What tells the table from those of the other embeddings; those of the first go by their own names."""
-    return f"others-{number - 1}-{table}" if number else table

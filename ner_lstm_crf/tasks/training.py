@@ -195,14 +195,12 @@ class Trainer:
         if torch.get_num_threads() == 1 or (contextual is not None and contextual.transformer.fine_tune):
             yield
             return
-        for reader in network.readers:
-            reader.encoder.side_by_side = True
+        network.encoder.side_by_side = True
         try:
             with one_thread():
                 yield
         finally:
-            for reader in network.readers:
-                reader.encoder.side_by_side = False
+            network.encoder.side_by_side = False
 
     def _step(self, sentences: Sequence[Encoded]) -> Tensor:
         """One step of the optimizer; returns the summed loss of the batch."""
@@ -214,8 +212,7 @@ class Trainer:
             losses = adversarial_backward(network, batch, config.adversarial_step, 1 / divisors[config.reduction])
         else:
             losses = network.loss(batch)
-            members = len(network.readers)  # the loss is their mean, and each is to learn as it would by itself
-            (losses.sum() * members / divisors[config.reduction]).backward()  # type: ignore[no-untyped-call]
+            (losses.sum() / divisors[config.reduction]).backward()  # type: ignore[no-untyped-call]
         self._update()
         return losses.detach().sum()
 
@@ -224,9 +221,7 @@ class Trainer:
         gradients = [weight.grad for weight in self._weights if weight.grad is not None]
         touched = self.tables.gradients()
         if self.config.clip_norm:
-            # The gradients of n members are one vector sqrt(n) times as long as that of each.
-            largest = self.config.clip_norm * len(self.assembly.network.readers) ** 0.5
-            clip_gradients([*gradients, *(gradient for _, _, gradient in touched)], largest)
+            clip_gradients([*gradients, *(gradient for _, _, gradient in touched)], self.config.clip_norm)
         with self.tables.slowed():
             self.optimizer.step()
         torch.autograd.graph.increment_version(self._weights)  # fused optimizers do not say that they change weights

@@ -18,8 +18,8 @@ SMALL = {"char_size": 4, "char_filters": 6, "char_widths": (2, 3), "casing_size"
 
 def build(seed: int = 0, **shape: object) -> Network:
     torch.manual_seed(seed)
-    words = [WordEmbedding(random_words(10, 8), torch.zeros(0, 8))]
-    return build_network(ModelConfig(**(SMALL | shape)), INVENTORY, words)  # type: ignore[arg-type]
+    word = WordEmbedding(random_words(10, 8), torch.zeros(0, 8))
+    return build_network(ModelConfig(**(SMALL | shape)), INVENTORY, word)  # type: ignore[arg-type]
 
 
 def test_sizes_are_those_of_the_configuration() -> None:
@@ -72,11 +72,6 @@ def test_networks_of_one_seed_are_equal_below_the_head() -> None:
     assert {name for name in crf if not name.startswith("head.")} == set(softmax)
     assert all(torch.equal(crf[name], softmax[name]) for name in softmax)
     assert not torch.equal(other["projection.weight"], softmax["projection.weight"])
-
-
-def test_each_member_needs_word_vectors() -> None:
-    with pytest.raises(ValueError, match="expected the word vectors of 3 members, got 1"):
-        build(members=3)
 
 
 def test_random_words_are_uniform_and_padding_is_zero() -> None:

@@ -29,7 +29,7 @@ def network(**shape: object) -> Network:
     inventory = Inventory(
         characters=7, casings=5, start=everything[0], transitions=everything, end=everything[0].clone()
     )
-    built = build_network(config, inventory, [WordEmbedding(random_words(10, 8), torch.randn(5, 8))])
+    built = build_network(config, inventory, WordEmbedding(random_words(10, 8), torch.randn(5, 8)))
     with torch.no_grad():
         for scores in built.head.parameters():
             scores.normal_()

@@ -21,11 +21,11 @@ Make = Callable[..., list[Sentence]]
 STEP = 0.3
 
 
-@pytest.fixture(params=[1, 2])
-def parts(request: pytest.FixtureRequest, make_sentences: Make, tiny: Config) -> tuple[Network, Batch]:
-    """A network of one or two members, without dropout, and a batch of sentences of different lengths."""
+@pytest.fixture
+def parts(make_sentences: Make, tiny: Config) -> tuple[Network, Batch]:
+    """A network without dropout and a batch of sentences of different lengths."""
     sentences = make_sentences(7)
-    assembly = assemble(sentences, replace(tiny.model, members=request.param))
+    assembly = assemble(sentences, tiny.model)
     featurizer = assembly.featurizer
     return assembly.network.eval(), featurizer.collate([featurizer.encode_gold(sentence) for sentence in sentences])
 
@@ -34,17 +34,16 @@ def by_hand(network: Network, batch: Batch, step: float, factor: float) -> tuple
     """The gradients of half of both losses, each sentence by itself, and how far the tokens of each were moved."""
     assert batch.tags is not None
     total, moves = torch.zeros(()), []
-    for reader in network.readers:
-        vectors = reader.embedding(batch)
-        for row, length in enumerate(batch.lengths.tolist()):
-            own = vectors[row : row + 1, :length]
-            tags, lengths = batch.tags[row : row + 1, :length], torch.tensor([length])
-            loss = network.head.loss(reader.read_vectors(own, lengths), tags, lengths)
-            gradient = torch.autograd.grad(loss.sum(), own, retain_graph=True)[0]
-            move = step * length**0.5 * gradient / gradient.norm()
-            moves.append(move)
-            harder = network.head.loss(reader.read_vectors(own + move, lengths), tags, lengths)
-            total = total + factor * (loss + harder).sum() / 2
+    vectors = network.embedding(batch)
+    for row, length in enumerate(batch.lengths.tolist()):
+        own = vectors[row : row + 1, :length]
+        tags, lengths = batch.tags[row : row + 1, :length], torch.tensor([length])
+        loss = network.head.loss(network.read_vectors(own, lengths), tags, lengths)
+        gradient = torch.autograd.grad(loss.sum(), own, retain_graph=True)[0]
+        move = step * length**0.5 * gradient / gradient.norm()
+        moves.append(move)
+        harder = network.head.loss(network.read_vectors(own + move, lengths), tags, lengths)
+        total = total + factor * (loss + harder).sum() / 2
     names, weights = zip(*network.named_parameters(), strict=True)
     return dict(zip(names, torch.autograd.grad(total, weights), strict=True)), moves
 
@@ -66,13 +65,12 @@ def test_where_it_is_moved_the_loss_is_higher(parts: tuple[Network, Batch]) -> N
     harder, _ = by_hand(network, batch, STEP, 1.0)
     assert any(not torch.allclose(plain[name], harder[name]) for name in plain)
     assert batch.tags is not None
-    for reader in network.readers:
-        vectors = reader.embedding(batch).detach().requires_grad_()
-        losses = network.head.loss(reader.read_vectors(vectors, batch.lengths), batch.tags, batch.lengths)
-        gradient = torch.autograd.grad(losses.sum(), vectors)[0]
-        scale = STEP * batch.lengths.sqrt() / gradient.flatten(1).norm(dim=1)
-        moved = reader.read_vectors(vectors + gradient * scale.view(-1, 1, 1), batch.lengths)
-        assert (network.head.loss(moved, batch.tags, batch.lengths) > losses).all()
+    vectors = network.embedding(batch).detach().requires_grad_()
+    losses = network.head.loss(network.read_vectors(vectors, batch.lengths), batch.tags, batch.lengths)
+    gradient = torch.autograd.grad(losses.sum(), vectors)[0]
+    scale = STEP * batch.lengths.sqrt() / gradient.flatten(1).norm(dim=1)
+    moved = network.read_vectors(vectors + gradient * scale.view(-1, 1, 1), batch.lengths)
+    assert (network.head.loss(moved, batch.tags, batch.lengths) > losses).all()
 
 
 def test_a_batch_without_tags_is_refused(parts: tuple[Network, Batch]) -> None:

@@ -29,12 +29,12 @@ VECTORS = "embedding.word.trained"
 FILES = ("config.json", "vocabulary.json", "model.safetensors")
 
 
-@pytest.fixture(scope="module", params=[{}, {"unit": "character"}, {"members": 2}], ids=str)
+@pytest.fixture(scope="module", params=["word", "character"])
 def assembly(request: pytest.FixtureRequest, make_sentences: Make, tiny: Config) -> Assembly:
     """Trained for three epochs, with vectors that know more words than the training data."""
     words = ("met", "oslo", "unseen", "Quito")
     vectors = Vectors(words, torch.randn(len(words), 12, generator=torch.Generator().manual_seed(0)).numpy())
-    config = replace(tiny, model=replace(tiny.model, **request.param))
+    config = replace(tiny, model=replace(tiny.model, unit=request.param))
     trainer = prepare(Data(make_sentences(60), vectors=vectors), config)
     reports = trainer.run()
     for _ in range(3):

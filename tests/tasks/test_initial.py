@@ -24,9 +24,9 @@ from ner_lstm_crf.tasks.tagger import Tagger
 Make = Callable[..., list[Sentence]]
 
 
-@pytest.fixture(scope="module", params=[{}, {"unit": "character"}, {"members": 2}], ids=str)
+@pytest.fixture(scope="module", params=["word", "character"])
 def base(request: pytest.FixtureRequest, make_sentences: Make, tiny: Config) -> Assembly:
-    config = replace(tiny, model=replace(tiny.model, **request.param))
+    config = replace(tiny, model=replace(tiny.model, unit=request.param))
     trainer = prepare(Data(make_sentences(60)), config)
     for _ in trainer.run():
         pass
