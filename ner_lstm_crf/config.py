@@ -183,7 +183,7 @@ class TrainingConfig:
     patience: int = 0
     vector_rate: float = 0.1
     freeze_vectors: bool = False
-    adversarial_step: float = 0.0
+    adversarial_step: float = 0.1
     mention_replacement: float = 0.0
     seed: int = 1
 

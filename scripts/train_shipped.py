@@ -37,7 +37,8 @@ from shipping.corpora import LANGUAGES, Language, changed, with_variants
 # The model and the training of each tagger. What else they are made from stands in `shipping/corpora.py`.
 # They have no lexicon, and say 25 for the size of its vectors, as `fast` did.
 _FAST = Config(
-    model=replace(preset("fast").model, lexicon_size=25), training=replace(preset("fast").training, vector_rate=1.0)
+    model=replace(preset("fast").model, lexicon_size=25),
+    training=replace(preset("fast").training, vector_rate=1.0, adversarial_step=0.0),
 )
 SETTINGS: Mapping[str, Config] = {
     "en": Config(

@@ -27,6 +27,17 @@ def test_a_preset_is_found_by_name_and_survives_json(name: str) -> None:
     assert merge_config(Config(), json.loads(json.dumps(asdict(config)))) == config
 
 
+@pytest.mark.parametrize("name", PRESETS)
+def test_beside_a_frozen_transformer_training_is_no_longer(name: str) -> None:
+    alone, joined = preset(name), preset(name, transformer="minilm")
+    assert joined.model == replace(alone.model, transformer="minilm", input_dropout=joined.model.input_dropout)
+    training = joined.training
+    changed = {"epochs": training.epochs, "least_steps": training.least_steps}
+    assert training == replace(alone.training, **changed)  # type: ignore[arg-type]
+    assert training.epochs <= alone.training.epochs
+    assert training.least_steps <= alone.training.least_steps
+
+
 def test_an_unknown_preset_is_named_with_those_there_are() -> None:
     with pytest.raises(InputError, match=rf"^expected a preset, one of {', '.join(PRESETS)}, got 'slow'$"):
         preset("slow")

@@ -124,9 +124,10 @@ def config_from(args: argparse.Namespace) -> Config:
         InputError: If the file is wrong, a value out of range, the scheme unknown, or a flag lacks the one it belongs
             to.
     """
-    config = preset(args.preset)
-    if args.config is not None:
-        config = read_config(Path(args.config), config)
+    config = _from_preset(args, None)
+    transformer = args.transformer or config.model.transformer
+    if transformer is not None and not (args.fine_tune or config.model.fine_tune):
+        config = _from_preset(args, transformer)
     model = {
         "head": getattr(args, "head", None),
         "crf_loss": args.crf_loss,
@@ -150,6 +151,12 @@ def config_from(args: argparse.Namespace) -> Config:
     elif args.vectors is None and (args.freeze_vectors or args.vectors_limit is not None):
         raise InputError("--freeze-vectors and --vectors-limit: expected --vectors as well")
     return config
+
+
+def _from_preset(args: argparse.Namespace, transformer: str | None) -> Config:
+    """The preset, beside a frozen transformer if one is named, changed by the file."""
+    config = preset(args.preset, transformer=transformer)
+    return config if args.config is None else read_config(Path(args.config), config)
 
 
 def _model_to_start_from(args: argparse.Namespace, config: Config) -> ModelConfig:

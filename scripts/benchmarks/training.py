@@ -1,6 +1,7 @@
 """`benchmark.py train`: an epoch over the first sentences of the training data, with the preset `fast`.
 
-    train/1-thread, train/2-threads
+    train/1-thread, train/2-threads                              each batch once, as the baseline and the floor do
+    train/1-thread/adversarial, train/2-threads/adversarial      as the preset does: each batch a second time, moved
 
 The vocabulary and the table of words are those of the whole training data. The baseline is `handrolled.HandRolled`
 of the same size. The floor is the bare LSTM, forward and backward, on batches cut as the trainer cuts them.
@@ -69,12 +70,17 @@ def run(prepared: Prepared, sentences: int, repeats: int, threads: Sequence[int]
         say(f"train, {len(chosen):,} sentences, {named(count)}")
         torch.set_num_threads(count)
         contenders = {
-            "ours": _our_epochs(prepared, chosen, repeats),
+            "ours": _our_epochs(prepared, chosen, repeats, adversarial_step=0.0),
+            "adversarial": _our_epochs(
+                prepared, chosen, repeats, adversarial_step=prepared.config.training.adversarial_step
+            ),
             "baseline": _baseline_epochs(prepared, chosen),
             "floor": BareLstm(prepared.config.model, training_shapes(chosen, prepared.config.training)).train,
         }
         samples = interleave(contenders, repeats, least_seconds=0)
-        results.append(Result.of(f"train/{named(count)}", samples, threads=count, tokens=tokens))
+        for case, ours in ((named(count), "ours"), (f"{named(count)}/adversarial", "adversarial")):
+            sides = samples | {"ours": samples[ours]}
+            results.append(Result.of(f"train/{case}", sides, threads=count, tokens=tokens))
     return results
 
 
@@ -91,12 +97,14 @@ def training_shapes(sentences: Sequence[Sentence], config: TrainingConfig) -> li
     return [(len(batch), max(lengths[number] for number in batch)) for batch in batches]
 
 
-def _our_epochs(prepared: Prepared, sentences: Sequence[Sentence], repeats: int) -> Callable[[], None]:
+def _our_epochs(
+    prepared: Prepared, sentences: Sequence[Sentence], repeats: int, *, adversarial_step: float
+) -> Callable[[], None]:
     """The next epoch, at each call."""
     assembly = _assembly(prepared)
     encoded = [assembly.featurizer.encode_gold(sentence) for sentence in sentences]
     # One epoch for each sample and a few to warm up.
-    config = replace(prepared.config.training, epochs=repeats + 3, least_steps=0)
+    config = replace(prepared.config.training, epochs=repeats + 3, least_steps=0, adversarial_step=adversarial_step)
     epochs = Trainer(assembly, encoded, None, config).run()
 
     def epoch() -> None:

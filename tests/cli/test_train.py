@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from ner_lstm_crf.cli.arguments import Parser
 from ner_lstm_crf.cli.settings import add_data_options, add_training_options, config_from
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.presets import preset
 from tests.cli.conftest import Files, Result, Run, column_text, equal_weights
 
 # What a run says and leaves behind
@@ -106,6 +108,18 @@ def test_a_flag_beats_the_file_and_the_file_beats_the_preset(files: Files) -> No
     assert (config.training.epochs, config.training.least_steps, config.training.seed) == (3, 0, 7)
     assert (config.model.head, config.model.unit, config.model.crf_loss) == ("softmax", "character", "labelwise")
     assert config.training.learning_rate == 0.02
+
+
+def test_a_frozen_transformer_changes_the_preset_and_the_file_changes_both(tmp_path: Path) -> None:
+    joined = preset("best", transformer="minilm")
+    assert configured("--preset", "best", "--transformer", "minilm") == joined
+    assert joined.training != preset("best").training
+    path = tmp_path / "joined.toml"
+    path.write_text('[model]\ntransformer = "minilm"\n[training]\nlearning_rate = 0.5\n', encoding="utf-8")
+    named = configured("--preset", "best", "--config", str(path))
+    assert named == replace(joined, training=replace(joined.training, learning_rate=0.5))
+    tuned = configured("--preset", "best", "--transformer", "minilm", "--fine-tune")
+    assert tuned.training == preset("best").training
 
 
 @pytest.mark.parametrize(

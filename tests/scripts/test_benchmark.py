@@ -69,7 +69,9 @@ class TestCrf:
 class TestTraining:
     def test_one_case_for_each_number_of_threads(self, script, tiny, capsys):
         found = run(script, tiny, capsys, "train", "--threads", "1", "2", "--repeats", "1")["results"]
-        assert [result["case"] for result in found] == ["train/1-thread", "train/2-threads"]
+        assert [result["case"] for result in found] == [
+            f"train/{threads}{how}" for threads in ("1-thread", "2-threads") for how in ("", "/adversarial")
+        ]
         for result in found:
             assert result["ours_tokens_per_s"] == pytest.approx(result["tokens"] / result["ours_s"])
             assert all(result[name] > 0 for name in FIGURES - {"case"})

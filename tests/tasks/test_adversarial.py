@@ -83,8 +83,10 @@ def test_the_trainer_learns_so_and_reports_the_loss_of_the_sentences_as_they_are
     make_sentences: Make, tiny: Config
 ) -> None:
     sentences = make_sentences(60)
-    config = replace(tiny, training=replace(tiny.training, adversarial_step=STEP))
-    plain, against = (list(prepare(Data(sentences, sentences), one).run()) for one in (tiny, config))
+    plain, against = (
+        list(prepare(Data(sentences, sentences), replace(tiny, training=training)).run())
+        for training in (replace(tiny.training, adversarial_step=step) for step in (0.0, STEP))
+    )
     assert against[-1].dev is not None
     assert against[-1].dev.micro.f1 > 0.9
     assert [report.loss for report in plain] != [report.loss for report in against]
