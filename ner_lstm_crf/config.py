@@ -153,12 +153,12 @@ class TrainingConfig:
         clip_norm: Largest norm of the gradient; 0 for no clipping.
         ema_decay: Decay per step of the averaged weights that are evaluated and kept; 0 for the weights themselves.
         patience: Epochs without a better dev F1 after which training stops; 0 never stops early.
-        vector_rate: Learning rate of pretrained word vectors, as a share of that of all else. Those that training reads
-            stay near the others, which only new text will read.
+        vector_rate: Learning rate of pretrained word vectors, not those of a model to start from, as a share of that of
+            all else: those that training reads stay near the others, which only new text will read.
         freeze_vectors: Whether pretrained word vectors stay as they are.
-        adversarial_step: How far the vectors of each token are moved, on average, to where the loss grows fastest; half
-            of the loss is that of the sentences moved so (Miyato et al. 2017). 0 for no such training, which takes half
-            the time.
+        adversarial_step: How far the vectors of a sentence's tokens are moved, as a root mean square, to where the loss
+            grows fastest; half of the loss is that of the sentences moved so (Miyato et al. 2017). Training takes 1.8
+            times as long by it; 0 does without.
         mention_replacement: Share of the entities of a training sentence in whose place another of the same label is
             put, drawn anew in each epoch (Dai and Adel 2020). Not where a transformer is fine-tuned.
         seed: Seed of everything random.
@@ -196,7 +196,9 @@ class TrainingConfig:
             None,
         )
         _check_range(self, ("momentum", "warmup", "ema_decay", "mention_replacement"), 0, 1)
-        _check_range(self, ("weight_decay", "decay", "vector_rate", "adversarial_step"), 0, None)
+        _check_range(self, ("weight_decay", "decay", "adversarial_step", "vector_rate"), 0, None)
+        if self.vector_rate > 1:
+            raise InputError(f"vector_rate: expected a share, at most 1, got {self.vector_rate}")
         if self.optimizer == "adamw" and self.learning_rate * self.weight_decay >= 1:
             product = self.learning_rate * self.weight_decay
             raise InputError(f"expected learning_rate * weight_decay below 1, which leaves no weight, got {product:g}")

@@ -17,12 +17,13 @@ __all__ = ["PRESETS", "merge_config", "preset", "read_config"]
 PRESETS: Mapping[str, Config] = {
     # The best F1 within minutes on two cores; docs/recipe.md says why.
     "fast": Config(),
-    # The best F1 within an hour: filters of more widths, more steps. A second layer and smaller batches did not pay.
+    # The best F1 within an hour: filters of more widths, more steps. A second layer, smaller batches and several
+    # networks at once did not pay.
     "best": Config(
         model=ModelConfig(char_widths=(2, 3, 4)),
         training=TrainingConfig(epochs=20, least_steps=6000),
     ),
-    # A few hundred sentences: small batches, so that they make many steps.
+    # A few hundred sentences: small batches, so that they make many steps, each of them plain.
     "small": Config(
         training=TrainingConfig(
             epochs=25, least_steps=0, batch_sentences=8, learning_rate=1e-3, vector_rate=1.0, adversarial_step=0.0
@@ -67,8 +68,8 @@ PRESETS: Mapping[str, Config] = {
     ),
 }
 
-# Beside a frozen transformer: what it says is learnt in fewer steps, and by heart in more of them, so more of what the
-# encoder reads is dropped.
+# Beside a frozen transformer: fewer steps are enough to learn from its vectors and more learn them by heart, so more of
+# what the encoder reads is dropped.
 _BESIDE_TRANSFORMER: Mapping[str, Mapping[str, Any]] = {
     "fast": {"model": {"input_dropout": 0.65}, "training": {"epochs": 10, "least_steps": 3000}},
     "best": {"model": {"input_dropout": 0.65}, "training": {"epochs": 12, "least_steps": 3500}},
@@ -82,7 +83,8 @@ def preset(name: str, *, transformer: str | None = None) -> Config:
 
     Args:
         name: One of `PRESETS`.
-        transformer: Folder or hub name of a frozen transformer joined to it, which shortens training; None for none.
+        transformer: Folder or hub name of a frozen transformer joined to it; None for none. Beside one, `fast` and
+            `best` take fewer steps and drop more of what the encoder reads; the others stay as they are.
 
     Raises:
         InputError: If there is none.

@@ -35,16 +35,17 @@ from shipping.card import Facts, Measured, model_card
 from shipping.corpora import LANGUAGES, Language, changed, with_variants
 
 # The model and the training of each tagger. What else they are made from stands in `shipping/corpora.py`.
-# They have no lexicon, and say 25 for the size of its vectors, as `fast` did.
-_FAST = Config(
+# This is `fast` as it was when they were trained. They have no lexicon, but say 25 for the size of its vectors.
+_FAST_THEN = Config(
     model=replace(preset("fast").model, lexicon_size=25),
     training=replace(preset("fast").training, vector_rate=1.0, adversarial_step=0.0),
 )
 SETTINGS: Mapping[str, Config] = {
     "en": Config(
-        model=replace(_FAST.model, char_widths=(2, 3, 4)), training=replace(_FAST.training, batch_sentences=16)
+        model=replace(_FAST_THEN.model, char_widths=(2, 3, 4)),
+        training=replace(_FAST_THEN.training, batch_sentences=16),
     ),
-    "zh": Config(model=_FAST.model, training=replace(_FAST.training, least_steps=3000)),
+    "zh": Config(model=_FAST_THEN.model, training=replace(_FAST_THEN.training, least_steps=3000)),
 }
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -74,7 +74,10 @@ def _add_model_options(parser: Parser) -> None:
         "--lexicon-from-train", action="store_true", help="look for words that the training data show instead"
     )
     group.add_argument(
-        "--transformer", metavar="DIR", help="join a transformers encoder, a folder or a name on the hub, to the words"
+        "--transformer",
+        metavar="DIR",
+        help="join a transformers encoder, a folder or a name on the hub, to the words; beside a frozen one the "
+        "presets fast and best take fewer steps and drop more",
     )
     group.add_argument(
         "--cache",

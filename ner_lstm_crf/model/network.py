@@ -31,10 +31,10 @@ class Network(nn.Module):
 
     def emissions(self, batch: Batch) -> Tensor:
         """How well each tag suits each token by itself (B, T, K)."""
-        return self.read_vectors(self.embedding(batch), batch.lengths)
+        return self.emissions_of(self.embedding(batch), batch.lengths)
 
-    def read_vectors(self, vectors: Tensor, lengths: Tensor) -> Tensor:
-        """The same of tokens that have these vectors (B, T, D), those of sentences of these lengths (B,)."""
+    def emissions_of(self, vectors: Tensor, lengths: Tensor) -> Tensor:
+        """How well each tag suits each token (B, T, K), given the tokens' vectors (B, T, D) and the lengths (B,)."""
         encoded = self.encoder(vectors, lengths)  # (B, T, 2 H)
         projected: Tensor = self.projection(encoded)
         return projected

@@ -1,20 +1,21 @@
-"""Adversarial training: to be right of a sentence, and of one beside it that is as hard as it can be.
+"""Adversarial training: to be right of a sentence, and of one beside it that is harder.
 
 Miyato, Dai and Goodfellow 2017 ("Adversarial Training Methods for Semi-Supervised Text Classification", eq. 5) move the
 vectors of a text a small step along the gradient of its loss, where the loss grows fastest, and train on that too.
-Yasunaga, Kasai and Radev 2018 do so for sequence labelling. The vectors are not normalised here: pretrained ones, which
-learn slowly, cannot grow to make the step small.
+Yasunaga, Kasai and Radev 2018 do so for sequence labelling. Two things differ here: the vectors are not normalised, and
+dropout is drawn anew for the moved sentence, so that part of the move is dropped.
 """
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.model.network import Network
 
-__all__ = ["adversarial_backward"]
+__all__ = ["adversarial_backward", "adversarial_moves"]
+
+_LEAST_NORM = 1e-12  # of a gradient; where it is smaller there is nothing to learn, and no direction to trust
 
 
 def adversarial_backward(network: Network, batch: Batch, step: float, factor: float) -> Tensor:
@@ -23,7 +24,7 @@ def adversarial_backward(network: Network, batch: Batch, step: float, factor: fl
     Args:
         network: Its weights have the gradients afterwards.
         batch: Sentences with gold tags.
-        step: How far the vectors of a sentence of T tokens are moved, over the square root of T: about so far is each.
+        step: How far the vectors of a sentence's tokens are moved, see `adversarial_moves`.
         factor: What the loss, summed over the sentences, is multiplied by.
 
     Returns:
@@ -36,19 +37,28 @@ def adversarial_backward(network: Network, batch: Batch, step: float, factor: fl
         raise ValueError("expected a batch with gold tags, got none")
     vectors = network.embedding(batch)  # (B, T, D)
     leaf = vectors.detach().requires_grad_()  # so that only the encoder is gone through twice
-    losses = network.head.loss(network.read_vectors(leaf, batch.lengths), batch.tags, batch.lengths)
+    losses = network.head.loss(network.emissions_of(leaf, batch.lengths), batch.tags, batch.lengths)
     (losses.sum() * (factor / 2)).backward()  # type: ignore[no-untyped-call]
-    moved = leaf + _against(leaf.grad, batch.lengths, step)
-    harder = network.head.loss(network.read_vectors(moved, batch.lengths), batch.tags, batch.lengths)
+    if leaf.grad is None:
+        raise ValueError("expected a loss that depends on the vectors")
+    moved = leaf + adversarial_moves(leaf.grad / (factor / 2), batch.lengths, step)
+    harder = network.head.loss(network.emissions_of(moved, batch.lengths), batch.tags, batch.lengths)
     (harder.sum() * (factor / 2)).backward()  # type: ignore[no-untyped-call]
     vectors.backward(leaf.grad)
     return losses.detach()
 
 
-def _against(gradient: Tensor | None, lengths: Tensor, step: float) -> Tensor:
-    """How far the vectors of each sentence are moved (B, T, D)."""
-    if gradient is None:
-        raise ValueError("expected a loss that depends on the vectors")
-    norms = gradient.flatten(1).norm(dim=1)  # (B,); padding has no gradient
-    scale: Tensor = step * lengths.to(gradient).sqrt() / norms.clamp(min=torch.finfo(gradient.dtype).tiny)
+def adversarial_moves(gradient: Tensor, lengths: Tensor, step: float) -> Tensor:
+    """How the vectors of each sentence are moved (B, T, D): along the gradient, the whole sentence by step * sqrt(T).
+
+    So the root mean square of what its tokens are moved by is `step`. A sentence without a gradient stays.
+
+    Args:
+        gradient: That of each sentence's loss (B, T, D), zero where it is padded.
+        lengths: Tokens of each sentence (B,).
+        step: See above.
+    """
+    norms = gradient.flatten(1).norm(dim=1)  # (B,)
+    scale: Tensor = step * lengths.to(gradient).sqrt() / norms.clamp(min=_LEAST_NORM)
+    scale = scale.masked_fill(norms < _LEAST_NORM, 0)
     return gradient * scale.view(-1, 1, 1)

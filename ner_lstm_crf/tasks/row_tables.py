@@ -21,25 +21,30 @@ Touched = list[tuple[WordRows, Tensor, Tensor]]
 
 
 class RowTables:
-    """AdamW for the tables of a token embedding, row by row (see `WordRows`); none where another optimizer serves.
+    """AdamW for the tables of a token embedding, row by row (see `WordRows`).
+
+    Where another optimizer serves, or there are no kernels, the tables are parameters like others, and all that is done
+    here is to let their pretrained vectors learn at a rate of their own (`by_their_shares`).
 
     Args:
         embedding: Its tables are trained.
         decay: Decoupled weight decay.
         vector_rate: Learning rate of pretrained vectors, as a share of that of the others.
-        apart: Whether the tables are trained here at all; else they are parameters like others.
+        apart: Whether the tables are trained here, if there are kernels.
     """
 
-    def __init__(self, embedding: TokenEmbedding, decay: float, vector_rate: float = 1.0, *, apart: bool) -> None:
+    def __init__(self, embedding: TokenEmbedding, decay: float, vector_rate: float, *, apart: bool) -> None:
         self._embedding = embedding
         self._tables: dict[str, tuple[WordEmbedding, WordRows]] = {}
-        self._slow: list[tuple[Tensor, Tensor]] = []  # of a table trained elsewhere: its weight, the shares of its rows
+        self._elsewhere: list[
+            tuple[Tensor, Tensor]
+        ] = []  # of a table trained elsewhere: its weight, the shares of its rows
         for name, table in embedding.tables().items():
             shares = torch.where(table.pretrained, vector_rate, 1.0)
             if apart and WordRows.serves(table.trained):
                 self._tables[name] = table, WordRows(table.trained, decay, shares)
             elif bool((shares != 1).any()):
-                self._slow.append((table.trained, shares.to(table.trained).unsqueeze(1)))
+                self._elsewhere.append((table.trained, shares.to(table.trained).unsqueeze(1)))
 
     @property
     def all_rows(self) -> list[WordRows]:
@@ -59,12 +64,12 @@ class RowTables:
                 table.sparse_gradient = False
 
     @contextmanager
-    def slowed(self) -> Iterator[None]:
+    def by_their_shares(self) -> Iterator[None]:
         """Within this context a step that others take moves pretrained vectors by their share of it."""
-        before = [weight.detach().clone() for weight, _ in self._slow]
+        before = [weight.detach().clone() for weight, _ in self._elsewhere]
         yield
         with torch.no_grad():
-            for (weight, shares), old in zip(self._slow, before, strict=True):
+            for (weight, shares), old in zip(self._elsewhere, before, strict=True):
                 weight.copy_(torch.lerp(old, weight, shares))
 
     def catch_up(self, batch: Batch) -> None:

@@ -222,7 +222,7 @@ class Trainer:
         touched = self.tables.gradients()
         if self.config.clip_norm:
             clip_gradients([*gradients, *(gradient for _, _, gradient in touched)], self.config.clip_norm)
-        with self.tables.slowed():
+        with self.tables.by_their_shares():
             self.optimizer.step()
         torch.autograd.graph.increment_version(self._weights)  # fused optimizers do not say that they change weights
         self.optimizer.zero_grad()

@@ -42,6 +42,7 @@ def test_on_data_of_the_same_kind_nothing_is_lost(base: Assembly, make_sentences
     new = make_sentences(60)
     assembly = assemble_from(base, new, seed=5)
     assert spans(assembly, new) == spans(base, new)
+    assert not assembly.network.embedding.word.pretrained.any()  # so that they learn at the whole rate
     assert base.network.embedding.word.trained.data_ptr() != assembly.network.embedding.word.trained.data_ptr()
 
 
