@@ -35,17 +35,11 @@ from shipping.card import Facts, Measured, model_card
 from shipping.corpora import LANGUAGES, Language, changed, with_variants
 
 # The model and the training of each tagger. What else they are made from stands in `shipping/corpora.py`.
-# This is `fast` as it was when they were trained. They have no lexicon, but say 25 for the size of its vectors.
-_FAST_THEN = Config(
-    model=replace(preset("fast").model, lexicon_size=25),
-    training=replace(preset("fast").training, vector_rate=1.0, adversarial_step=0.0),
-)
+# They have no lexicon, but say 25 for the size of its vectors, as `fast` did when they were first made.
+_MODEL, _TRAINING = replace(preset("fast").model, lexicon_size=25), preset("fast").training
 SETTINGS: Mapping[str, Config] = {
-    "en": Config(
-        model=replace(_FAST_THEN.model, char_widths=(2, 3, 4)),
-        training=replace(_FAST_THEN.training, batch_sentences=16),
-    ),
-    "zh": Config(model=_FAST_THEN.model, training=replace(_FAST_THEN.training, least_steps=3000)),
+    "en": Config(model=replace(_MODEL, char_widths=(2, 3, 4)), training=replace(_TRAINING, batch_sentences=16)),
+    "zh": Config(model=_MODEL, training=replace(_TRAINING, least_steps=3000, adversarial_step=0.2)),
 }
 
 ROOT = Path(__file__).resolve().parents[1]

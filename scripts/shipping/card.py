@@ -104,7 +104,7 @@ def model_card(name: str, language: Language, facts: Facts, measured: Sequence[M
 def _sets(facts: Facts) -> str:
     if facts.trial:
         return f"A trial of {facts.trial} epochs, to be replaced: these are dev sets, which chose the epoch."
-    return "The test sets were read once, for this table."
+    return "The test sets are read at the end, for this table."
 
 
 def _cores(threads: int) -> str:
