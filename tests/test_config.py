@@ -43,6 +43,12 @@ def test_shares_are_below_one(table: type[ModelConfig | TrainingConfig], name: s
         table(**{name: 1})
 
 
+def test_pretrained_vectors_may_learn_as_fast_as_all_else_and_no_faster() -> None:
+    assert TrainingConfig(vector_rate=1.0).vector_rate == 1.0
+    with pytest.raises(InputError, match=r"vector_rate: expected a share, at most 1, got 1\.5"):
+        TrainingConfig(vector_rate=1.5)
+
+
 @pytest.mark.parametrize(
     ("table", "name"),
     [

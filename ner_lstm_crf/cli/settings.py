@@ -52,6 +52,11 @@ def _add_model_options(parser: Parser) -> None:
         choices=get_args(CrfLoss),
         help="what the CRF maximizes: the likelihood of the whole sequence, or of each tag by itself",
     )
+    _add_knowledge_options(group)
+
+
+def _add_knowledge_options(group: argparse._ArgumentGroup) -> None:
+    """Add what a model is given beside its training data: vectors, a lexicon, a transformer."""
     group.add_argument(
         "--vectors", metavar="F", help="pretrained word vectors: GloVe, word2vec or fastText, also packed"
     )

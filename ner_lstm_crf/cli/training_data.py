@@ -157,9 +157,11 @@ def _lexicon(args: argparse.Namespace, train: Sequence[Sentence]) -> dict[str, s
     """
     if args.lexicon_from_train:
         return training_words(train)
-    if args.lexicon in (None, "general"):
-        return "general" if args.lexicon is None else general_words()
-    return None if args.lexicon == "none" else read_lexicon(args.lexicon)
+    if args.lexicon is None:
+        return "general"
+    if args.lexicon == "none":
+        return None
+    return general_words() if args.lexicon == "general" else read_lexicon(args.lexicon)
 
 
 def _describe_lexicon(words: Mapping[str, str], *, asked: bool) -> None:

@@ -45,9 +45,13 @@ class Network(nn.Module):
         Raises:
             ValueError: If the batch has no gold tags.
         """
+        return self.loss_of(self.embedding(batch), batch)
+
+    def loss_of(self, vectors: Tensor, batch: Batch) -> Tensor:
+        """The same, given the vectors of the batch's tokens (B, T, D)."""
         if batch.tags is None:
             raise ValueError("expected a batch with gold tags, got none")
-        return self.head.loss(self.emissions(batch), batch.tags, batch.lengths)
+        return self.head.loss(self.emissions_of(vectors, batch.lengths), batch.tags, batch.lengths)
 
     def decode(self, batch: Batch) -> Tensor:
         """The best tag of each token (B, T), zero beyond the lengths."""

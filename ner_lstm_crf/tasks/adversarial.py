@@ -33,16 +33,14 @@ def adversarial_backward(network: Network, batch: Batch, step: float, factor: fl
     Raises:
         ValueError: If the batch has no gold tags.
     """
-    if batch.tags is None:
-        raise ValueError("expected a batch with gold tags, got none")
     vectors = network.embedding(batch)  # (B, T, D)
     leaf = vectors.detach().requires_grad_()  # so that only the encoder is gone through twice
-    losses = network.head.loss(network.emissions_of(leaf, batch.lengths), batch.tags, batch.lengths)
+    losses = network.loss_of(leaf, batch)
     (losses.sum() * (factor / 2)).backward()  # type: ignore[no-untyped-call]
     if leaf.grad is None:
         raise ValueError("expected a loss that depends on the vectors")
     moved = leaf + adversarial_moves(leaf.grad / (factor / 2), batch.lengths, step)
-    harder = network.head.loss(network.emissions_of(moved, batch.lengths), batch.tags, batch.lengths)
+    harder = network.loss_of(moved, batch)
     (harder.sum() * (factor / 2)).backward()  # type: ignore[no-untyped-call]
     vectors.backward(leaf.grad)
     return losses.detach()

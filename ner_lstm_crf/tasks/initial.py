@@ -14,7 +14,6 @@ from ner_lstm_crf.features.bigrams import Bigrams, build_bigrams
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.features.vocabularies import Vocabularies
 from ner_lstm_crf.features.vocabulary import FIRST, Vocabulary, build_characters, build_words
-from ner_lstm_crf.model.embedding import WordEmbedding
 from ner_lstm_crf.tasks.assembly import Assembly, featurizer_for, network_for, word_embedding
 
 __all__ = ["assemble_from"]
@@ -50,8 +49,8 @@ def assemble_from(
     featurizer = featurizer_for(base.config, Vocabularies(words, characters, bigrams, old.vocabularies.lexicon), labels)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        known = word_embedding(words, vectors.size, vectors)
-        word = WordEmbedding(known.trained.detach(), known.reserve)  # none of them is to learn slowly
+        word = word_embedding(words, vectors.size, vectors)
+        word.pretrained.zero_()  # none of them is to learn slowly
         network = network_for(base.config, featurizer, word, None)
     places = [featurizer.tags.index(tag) if tag in featurizer.tags else -1 for tag in old.tags]
     _copy(base.network.state_dict(), network.state_dict(), places)

@@ -36,9 +36,8 @@ class RowTables:
     def __init__(self, embedding: TokenEmbedding, decay: float, vector_rate: float, *, apart: bool) -> None:
         self._embedding = embedding
         self._tables: dict[str, tuple[WordEmbedding, WordRows]] = {}
-        self._elsewhere: list[
-            tuple[Tensor, Tensor]
-        ] = []  # of a table trained elsewhere: its weight, the shares of its rows
+        # Of each table with pretrained vectors that is trained elsewhere: its weight (V, D), its rows' shares (V, 1).
+        self._elsewhere: list[tuple[Tensor, Tensor]] = []
         for name, table in embedding.tables().items():
             shares = torch.where(table.pretrained, vector_rate, 1.0)
             if apart and WordRows.serves(table.trained):

@@ -208,11 +208,12 @@ class Trainer:
         batch = self.assembly.featurizer.collate(sentences)
         self.tables.catch_up(batch)
         divisors = {"token": sum(len(sentence) for sentence in sentences), "sentence": len(sentences), "sum": 1}
+        divisor = divisors[config.reduction]
         if config.adversarial_step:
-            losses = adversarial_backward(network, batch, config.adversarial_step, 1 / divisors[config.reduction])
+            losses = adversarial_backward(network, batch, config.adversarial_step, 1 / divisor)
         else:
             losses = network.loss(batch)
-            (losses.sum() / divisors[config.reduction]).backward()  # type: ignore[no-untyped-call]
+            (losses.sum() / divisor).backward()  # type: ignore[no-untyped-call]
         self._update()
         return losses.detach().sum()
 

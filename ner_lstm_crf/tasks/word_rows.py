@@ -32,16 +32,16 @@ class WordRows:
     Args:
         weight: The vectors (V, D), which have to be ones that `serves` accepts, and their gradient sparse.
         decay: Decoupled weight decay.
-        shares: What share of the learning rate each row has (V,); None for all of it.
+        shares: What share of the learning rate each row has (V,).
 
     Attributes:
         average: The running average (V, D), up to date for the rows that the weight is up to date for.
         steps: How many steps there were.
     """
 
-    def __init__(self, weight: nn.Parameter, decay: float, shares: Tensor | None = None) -> None:
+    def __init__(self, weight: nn.Parameter, decay: float, shares: Tensor) -> None:
         self.weight, self.decay, self.steps = weight, decay, 0
-        self._shares = weight.new_ones(len(weight)) if shares is None else shares.to(weight)
+        self._shares = shares.to(weight)
         self.average = weight.detach().clone()
         self._first, self._second = torch.zeros_like(self.average), torch.zeros_like(self.average)
         self._last = torch.zeros(len(weight), dtype=torch.int64)  # the step each row is up to date with

@@ -86,4 +86,4 @@ def test_restored_rows_go_on_as_if_nothing_had_been() -> None:
 
 def test_rows_without_a_gradient_are_refused() -> None:
     with pytest.raises(ValueError, match="expected a gradient"):
-        WordRows(nn.Parameter(torch.zeros(2, 2)), DECAY).gradient()
+        WordRows(nn.Parameter(torch.zeros(2, 2)), DECAY, torch.ones(2)).gradient()

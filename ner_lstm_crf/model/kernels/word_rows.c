@@ -28,7 +28,8 @@ INLINE row row_at(real *weight, real *average, real *first, real *second, int64_
 /* What rows missed since the step in `last`, up to `steps`. The history (3, room) has for each step how far its
    momentum has carried, and the logs of what is left of a weight and of an average. */
 int word_rows_catch_up(real *weight, real *average, real *first, real *second, int64_t *last, const real *shares,
-                       const int64_t *rows, int64_t count, int64_t size, int64_t steps, const double *history, int64_t room) {
+                       const int64_t *rows, int64_t count, int64_t size, int64_t steps, const double *history,
+                       int64_t room) {
     for (int64_t r = 0; r < count; r++) {
         int64_t since = last[rows[r]], missed = steps - since;
         if (missed <= 0) continue;
@@ -51,13 +52,15 @@ int word_rows_catch_up(real *weight, real *average, real *first, real *second, i
 
 /* The step number `steps` with these gradients (R, D). Numbers: learning rate, weight decay, what the average keeps. */
 int word_rows_step(real *weight, real *average, real *first, real *second, int64_t *last, const real *shares,
-                   const int64_t *rows, int64_t count, int64_t size, int64_t steps, const real *gradients, const double *numbers) {
+                   const int64_t *rows, int64_t count, int64_t size, int64_t steps, const real *gradients,
+                   const double *numbers) {
     double rate = numbers[0], of_first = 1 - pow(MOMENTUM, steps), of_second = 1 - pow(VARIANCE, steps);
     real kept = (real)numbers[2], scale = (real)(1 / sqrt(of_second));
     for (int64_t r = 0; r < count; r++) {
         row to = row_at(weight, average, first, second, rows[r], size);
         const real *gradient = gradients + r * size;
-        real share = shares[rows[r]], left = (real)(1 - rate * share * numbers[1]), step = (real)(rate * share / of_first);
+        double own = rate * shares[rows[r]];
+        real left = (real)(1 - own * numbers[1]), step = (real)(own / of_first);
         for (int64_t i = 0; i < size; i++) {
             to.first[i] += (real)(1 - MOMENTUM) * (gradient[i] - to.first[i]);
             to.second[i] = (real)VARIANCE * to.second[i] + (real)(1 - VARIANCE) * gradient[i] * gradient[i];
