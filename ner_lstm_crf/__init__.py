@@ -35,12 +35,14 @@ if TYPE_CHECKING:
     from ner_lstm_crf.data.splitter import sentences
     from ner_lstm_crf.data.tokenizer import tokenize
     from ner_lstm_crf.errors import InputError
+    from ner_lstm_crf.features.character_vectors import character_vectors
     from ner_lstm_crf.features.lexicon_words import general_words, read_lexicon
     from ner_lstm_crf.features.vectors import Vectors, read_vectors
     from ner_lstm_crf.presets import PRESETS, preset, read_config
     from ner_lstm_crf.progress import Progress
     from ner_lstm_crf.tasks.evaluation import Evaluation, Score, evaluate_spans
-    from ner_lstm_crf.tasks.runs import Data, hold_out, train_run
+    from ner_lstm_crf.tasks.run_data import Data, hold_out
+    from ner_lstm_crf.tasks.runs import train_run
     from ner_lstm_crf.tasks.significance import f1_difference, f1_interval
     from ner_lstm_crf.tasks.tagger import Tagger
     from ner_lstm_crf.tasks.training import EpochReport
@@ -57,12 +59,14 @@ _HOMES = {
     "data.conll": ("read_conll",),
     "data.formats": ("read_sentences", "write_sentences", "convert"),
     "features.vectors": ("Vectors", "read_vectors"),
+    "features.character_vectors": ("character_vectors",),
     "features.lexicon_words": ("general_words", "read_lexicon"),
     "config": ("Config", "ModelConfig", "TrainingConfig"),
     "presets": ("PRESETS", "preset", "read_config"),
     "progress": ("Progress",),
     "errors": ("InputError",),
-    "tasks.runs": ("Data", "hold_out", "train_run"),
+    "tasks.run_data": ("Data", "hold_out"),
+    "tasks.runs": ("train_run",),
     "tasks.training": ("EpochReport",),
     "tasks.evaluation": ("Evaluation", "Score", "evaluate_spans"),
     "tasks.significance": ("f1_interval", "f1_difference"),
@@ -88,6 +92,7 @@ __all__ = [
     "convert",
     "Vectors",
     "read_vectors",
+    "character_vectors",
     "general_words",
     "read_lexicon",
     "Config",

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from ner_lstm_crf.config import Config, ModelConfig, TrainingConfig
+from ner_lstm_crf.config import Config, ModelConfig, TrainingConfig, Unit
 from ner_lstm_crf.errors import InputError
 
 __all__ = ["PRESETS", "merge_config", "preset", "read_config"]
@@ -68,6 +68,13 @@ PRESETS: Mapping[str, Config] = {
     ),
 }
 
+# Characters, of which there are fewer than words, each seen oftener: fewer steps learn a small corpus by heart, and
+# their vectors may be moved further.
+_OF_CHARACTERS: Mapping[str, Mapping[str, Any]] = {
+    "fast": {"training": {"least_steps": 3000, "adversarial_step": 0.2}},
+    "best": {"training": {"least_steps": 4000, "adversarial_step": 0.2}},
+}
+
 # Beside a frozen transformer: fewer steps are enough to learn from its vectors and more learn them by heart, so more of
 # what the encoder reads is dropped.
 _BESIDE_TRANSFORMER: Mapping[str, Mapping[str, Any]] = {
@@ -78,11 +85,13 @@ _BESIDE_TRANSFORMER: Mapping[str, Mapping[str, Any]] = {
 _Table = TypeVar("_Table", ModelConfig, TrainingConfig)
 
 
-def preset(name: str, *, transformer: str | None = None) -> Config:
+def preset(name: str, *, unit: Unit = "word", transformer: str | None = None) -> Config:
     """The preset of that name.
 
     Args:
         name: One of `PRESETS`.
+        unit: What a token is. For a "character" `fast` and `best` take fewer steps, and their vectors are moved further
+            in adversarial training.
         transformer: Folder or hub name of a frozen transformer joined to it; None for none. Beside one, `fast` and
             `best` take fewer steps and drop more of what the encoder reads; the others stay as they are.
 
@@ -91,10 +100,14 @@ def preset(name: str, *, transformer: str | None = None) -> Config:
     """
     if name not in PRESETS:
         raise InputError(f"expected a preset, one of {', '.join(PRESETS)}, got '{name}'")
-    if transformer is None:
-        return PRESETS[name]
-    config = merge_config(PRESETS[name], _BESIDE_TRANSFORMER.get(name, {}))
-    return replace(config, model=replace(config.model, transformer=transformer))
+    config = PRESETS[name]
+    if unit == "character":
+        config = merge_config(config, _OF_CHARACTERS.get(name, {}))
+        config = replace(config, model=replace(config.model, unit=unit))
+    if transformer is not None:
+        config = merge_config(config, _BESIDE_TRANSFORMER.get(name, {}))
+        config = replace(config, model=replace(config.model, transformer=transformer))
+    return config
 
 
 def read_config(path: str | Path, base: Config | None = None) -> Config:

@@ -22,6 +22,7 @@ import torch
 from ner_lstm_crf.cli.display import progress_bar
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.features.character_vectors import character_vectors
 from ner_lstm_crf.features.vectors import Vectors, read_vectors
 from ner_lstm_crf.presets import preset
 from ner_lstm_crf.tasks.assembly import Assembly
@@ -29,17 +30,20 @@ from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
 from ner_lstm_crf.tasks.compact import with_words
 from ner_lstm_crf.tasks.evaluation import Evaluation
 from ner_lstm_crf.tasks.measurement import measure_assembly
+from ner_lstm_crf.tasks.run_data import Data
 from ner_lstm_crf.tasks.run_files import read_history
-from ner_lstm_crf.tasks.runs import Data, has_begun, train_run
+from ner_lstm_crf.tasks.runs import has_begun, train_run
 from shipping.card import Facts, Measured, model_card
 from shipping.corpora import LANGUAGES, Language, changed, with_variants
 
 # The model and the training of each tagger. What else they are made from stands in `shipping/corpora.py`.
-# They have no lexicon, but say 25 for the size of its vectors, as `fast` did when they were first made.
-_MODEL, _TRAINING = replace(preset("fast").model, lexicon_size=25), preset("fast").training
+# They have no lexicon; the English one says 25 for the size of its vectors, as `fast` did when it was first made.
 SETTINGS: Mapping[str, Config] = {
-    "en": Config(model=replace(_MODEL, char_widths=(2, 3, 4)), training=replace(_TRAINING, batch_sentences=16)),
-    "zh": Config(model=_MODEL, training=replace(_TRAINING, least_steps=3000, adversarial_step=0.2)),
+    "en": Config(
+        model=replace(preset("fast").model, lexicon_size=25, char_widths=(2, 3, 4)),
+        training=replace(preset("fast").training, batch_sentences=16),
+    ),
+    "zh": preset("fast", unit="character"),
 }
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,7 +62,8 @@ def main() -> None:
         print(f"epoch {report.epoch}/{report.epochs}: dev F1 {f1:.4f}, {report.seconds:.0f} s", flush=True)
     package = ROOT / "ner_lstm_crf" / "shipped" / args.language
     output = args.output or (run.with_name(f"{run.name}-compact") if trial else package)
-    save_assembly(_cut(load_assembly(run), data.vectors, language.words), output, compact=True)
+    vectors = data.vectors if isinstance(data.vectors, Vectors) else None
+    save_assembly(_cut(load_assembly(run), vectors, language.words), output, compact=True)
     measured = _measure_all(load_assembly(output), language, args)
     card = model_card(args.language, language, _facts(args, data, run, output), measured)
     (output / CARD).write_text(card, encoding="utf-8")
@@ -100,8 +105,14 @@ def _data(language: Language, folder: Path) -> Data:
     dev = [sentence for _, part in parts for sentence in part]
     if language.cased:
         train = with_variants(train)
-    vectors = _read(folder / "vectors" / language.vectors) if language.vectors else None
-    return Data(train, dev, vectors, lexicon=None)
+    return Data(train, dev, _vectors(language, folder), lexicon=None)
+
+
+def _vectors(language: Language, folder: Path) -> Vectors | None:
+    """Those of its file; without one those of characters in general, or none where tokens are words."""
+    if language.vectors:
+        return _read(folder / "vectors" / language.vectors)
+    return character_vectors() if language.unit == "character" else None
 
 
 def _read(path: Path) -> Vectors:
@@ -151,7 +162,7 @@ def _facts(args: argparse.Namespace, data: Data, run: Path, output: Path) -> Fac
         dev_f1=best["dev"]["f1"],
         minutes=sum(report["seconds"] for report in history) / 60,
         megabytes=sum(path.stat().st_size for path in files) / 1e6,
-        vectors="Word vectors: GloVe 6B 100d (PDDL 1.0; partly reconstructed)." if data.vectors is not None else "",
+        vectors=LANGUAGES[args.language].vectors_from,
     )
 
 

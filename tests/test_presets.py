@@ -41,6 +41,21 @@ def test_beside_a_frozen_transformer_fast_and_best_are_shorter_and_drop_more(nam
     assert joined.model.input_dropout > alone.model.input_dropout
 
 
+@pytest.mark.parametrize("name", PRESETS)
+def test_for_characters_fast_and_best_take_fewer_steps_and_move_further(name: str) -> None:
+    words, characters = preset(name), preset(name, unit="character")
+    assert characters.model == replace(words.model, unit="character")
+    if name not in ("fast", "best"):
+        assert characters.training == words.training
+        return
+    steps, move = characters.training.least_steps, characters.training.adversarial_step
+    assert characters.training == replace(words.training, least_steps=steps, adversarial_step=move)
+    assert 0 < steps < words.training.least_steps
+    assert move > words.training.adversarial_step
+    joined = preset(name, unit="character", transformer="minilm")
+    assert joined.training == replace(preset(name, transformer="minilm").training, adversarial_step=move)
+
+
 def test_an_unknown_preset_is_named_with_those_there_are() -> None:
     with pytest.raises(InputError, match=rf"^expected a preset, one of {', '.join(PRESETS)}, got 'slow'$"):
         preset("slow")

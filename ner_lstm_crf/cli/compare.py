@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ner_lstm_crf.cli.arguments import Subparsers, at_least
 from ner_lstm_crf.cli.display import marked, say, show, show_json
 from ner_lstm_crf.cli.settings import add_data_options, add_training_options, config_from
-from ner_lstm_crf.cli.train import check_output, in_unit, train_jobs
+from ner_lstm_crf.cli.train import check_output, train_jobs
 from ner_lstm_crf.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ def run(args: argparse.Namespace) -> None:
         jobs = comparison_jobs(config, directory, seeds=args.seeds, overwrite=args.overwrite)
         check_output(directory, [*jobs["crf"], *jobs["softmax"]], args)
         files = read_training_files(args, config)
-        jobs = {head: in_unit(runs, files.unit) for head, runs in jobs.items()}
+        config = config_from(args, files.unit)
+        jobs = comparison_jobs(config, directory, seeds=args.seeds, overwrite=args.overwrite)
         train_jobs(files.data, [*jobs["crf"], *jobs["softmax"]], args, directory)
         results = {head: _head_result(head, runs, files.test) for head, runs in jobs.items()}
         comparison = Comparison(results["crf"], results["softmax"], files.test)

@@ -58,7 +58,10 @@ def _add_model_options(parser: Parser) -> None:
 def _add_knowledge_options(group: argparse._ArgumentGroup) -> None:
     """Add what a model is given beside its training data: vectors, a lexicon, a transformer."""
     group.add_argument(
-        "--vectors", metavar="F", help="pretrained word vectors: GloVe, word2vec or fastText, also packed"
+        "--vectors",
+        metavar="F",
+        help="pretrained word vectors: GloVe, word2vec or fastText, also packed; or none; or general, those of Chinese "
+        "characters that come with the package (default for characters: general)",
     )
     group.add_argument(
         "--vectors-limit",
@@ -125,23 +128,28 @@ def add_data_options(parser: Parser, *, test_required: bool) -> None:
     group.add_argument("--test", required=test_required, metavar="F", help="file that the trained model is measured on")
 
 
-def config_from(args: argparse.Namespace) -> Config:
+def config_from(args: argparse.Namespace, unit: Unit | None = None) -> Config:
     """The configuration: the preset, changed by the file, changed by the flags.
+
+    Args:
+        args: The flags.
+        unit: What the tokens of the data are, as soon as they are read; before, what the flags and the file say.
 
     Raises:
         InputError: If the file is wrong, a value out of range, the scheme unknown, or a flag lacks the one it belongs
             to.
     """
-    config = _from_preset(args, None)
+    config = _from_preset(args, "word", None)
+    unit = unit or ("character" if args.characters else config.model.unit)
     transformer = args.transformer or config.model.transformer
-    if transformer is not None and not (args.fine_tune or config.model.fine_tune):
-        config = _from_preset(args, transformer)
+    frozen = transformer if not (args.fine_tune or config.model.fine_tune) else None
+    config = _from_preset(args, unit, frozen)
     model = {
         "head": getattr(args, "head", None),
         "crf_loss": args.crf_loss,
         "transformer": args.transformer,
         "fine_tune": args.fine_tune or None,
-        "unit": "character" if args.characters else None,
+        "unit": unit,
     }
     training = {
         "epochs": args.epochs,
@@ -161,9 +169,9 @@ def config_from(args: argparse.Namespace) -> Config:
     return config
 
 
-def _from_preset(args: argparse.Namespace, transformer: str | None) -> Config:
-    """The preset, beside a frozen transformer if one is named, changed by the file."""
-    config = preset(args.preset, transformer=transformer)
+def _from_preset(args: argparse.Namespace, unit: Unit, transformer: str | None) -> Config:
+    """The preset for these tokens, beside a frozen transformer if one is named, changed by the file."""
+    config = preset(args.preset, unit=unit, transformer=transformer)
     return config if args.config is None else read_config(Path(args.config), config)
 
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, get_args
 from ner_lstm_crf.cli.arguments import Subparsers
 from ner_lstm_crf.cli.display import TrainingDisplay, progress_bar, say, show, show_json
 from ner_lstm_crf.cli.settings import add_data_options, add_training_options, config_from
-from ner_lstm_crf.config import HeadName, Unit
+from ner_lstm_crf.config import Config, HeadName
 from ner_lstm_crf.errors import InputError
 
 if TYPE_CHECKING:
     from ner_lstm_crf.tasks.jobs import Job
     from ner_lstm_crf.tasks.results import RunResult
-    from ner_lstm_crf.tasks.runs import Data
+    from ner_lstm_crf.tasks.run_data import Data
 
-__all__ = ["add_command", "check_output", "in_unit", "train_jobs"]
+__all__ = ["add_command", "check_output", "train_jobs"]
 
 EPILOG = """\
 examples:
@@ -70,12 +70,14 @@ def run(args: argparse.Namespace) -> None:
     from ner_lstm_crf.tasks.results import RunResult
     from ner_lstm_crf.tasks.runs import forget_run
 
+    def jobs_of(config: Config) -> list[Job]:
+        single = Job(config, directory, overwrite=args.overwrite)
+        return seeded(single, args.seeds) if args.seeds > 1 else [single]
+
     directory, config = Path(args.output), config_from(args)
-    single = Job(config, directory, overwrite=args.overwrite)
-    jobs = seeded(single, args.seeds) if args.seeds > 1 else [single]
-    check_output(directory, jobs, args)
+    check_output(directory, jobs_of(config), args)
     files = read_training_files(args, config)
-    jobs = in_unit(jobs, files.unit)
+    jobs = jobs_of(config_from(args, files.unit))
     if args.seeds > 1 and not args.resume:
         forget_run(directory)  # of a single run that was here before
     train_jobs(files.data, jobs, args, directory)
@@ -99,11 +101,6 @@ def check_output(directory: Path, jobs: Sequence[Job], args: argparse.Namespace)
         raise InputError("this directory holds a run of one seed: resume it without --seeds", path=directory)
     elif not any(map(has_begun, places)):
         raise InputError("expected a run to resume, found none", path=directory)
-
-
-def in_unit(jobs: Sequence[Job], unit: Unit) -> list[Job]:
-    """The jobs for a model whose tokens are what those of the files are."""
-    return [replace(job, config=replace(job.config, model=replace(job.config.model, unit=unit))) for job in jobs]
 
 
 def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, directory: Path) -> None:

@@ -17,10 +17,11 @@ from ner_lstm_crf.config import Compounds, Config, Unit
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.formats import read_sentences, require_entities
+from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.lexicon_words import general_words, read_lexicon, training_words
 from ner_lstm_crf.features.vectors import Vectors, coverage, read_vectors
 from ner_lstm_crf.features.vocabulary import spellings
-from ner_lstm_crf.tasks.runs import Data, hold_out, with_lexicon
+from ner_lstm_crf.tasks.run_data import Data, hold_out, with_general
 from ner_lstm_crf.tasks.shipped import model_directory
 
 __all__ = ["TrainingFiles", "read_training_files", "use_threads", "warn_of_unknown_labels"]
@@ -64,9 +65,10 @@ def read_training_files(args: argparse.Namespace, config: Config) -> TrainingFil
     parts: dict[str, Sequence[Sentence]] = {"train": train, "dev": dev, "test": test}
     _describe(parts)
     _warn(parts, {"dev": args.dev or "dev (set aside)", "test": args.test})
-    vectors = _read_vectors(args, parts) if args.vectors else None
-    data = Data(train, dev, vectors, initial, lexicon=_lexicon(args, train))
-    data = with_lexicon(data, replace(config.model, unit=unit))
+    data = Data(train, dev, _vectors(args, parts, unit), initial, lexicon=_lexicon(args, train))
+    data = with_general(data, replace(config.model, unit=unit))
+    if isinstance(data.vectors, Vectors):
+        _describe_vectors(data.vectors, parts, args)
     if isinstance(data.lexicon, Mapping):
         _describe_lexicon(data.lexicon, asked=args.lexicon is not None or args.lexicon_from_train)
     return TrainingFiles(data, test, unit)
@@ -131,22 +133,39 @@ def warn_of_unknown_labels(path: str | Path, sentences: Iterable[Sentence], know
         _log.warning("%s: %d entities have labels that %s (%s): they count as missed", path, entities, whose, labels)
 
 
-def _read_vectors(args: argparse.Namespace, parts: dict[str, Sequence[Sentence]]) -> Vectors:
-    """The vectors; says how many words of each part they know."""
-    counts = {
-        name: Counter(token.text for sentence in sentences for token in sentence.tokens)
-        for name, sentences in parts.items()
+def _vectors(
+    args: argparse.Namespace, parts: Mapping[str, Sequence[Sentence]], unit: Unit
+) -> Vectors | Literal["general"] | None:
+    """The vectors that are asked for: general if none are.
+
+    Raises:
+        InputError: If their file cannot be read, or general ones are asked for and tokens are words.
+    """
+    if args.vectors == "general" and unit != "character":
+        raise InputError("--vectors general: expected data whose tokens are characters, got words")
+    if args.vectors in (None, "general"):
+        return "general"
+    if args.vectors == "none":
+        return None
+    needed = {
+        spelling
+        for sentences in parts.values()
+        for word in {token.text for sentence in sentences for token in sentence.tokens}
+        for spelling in spellings(word)
     }
-    needed = {spelling for words in counts.values() for word in words for spelling in spellings(word)}
-    limit = args.vectors_limit or VECTORS_LIMIT
     with progress_bar("reading the vectors", unit="B", scale=True) as progress:
-        vectors = read_vectors(args.vectors, needed=needed, limit=limit, progress=progress)
-    say(_extent(vectors, limit))
+        return read_vectors(args.vectors, needed=needed, limit=args.vectors_limit or VECTORS_LIMIT, progress=progress)
+
+
+def _describe_vectors(vectors: Vectors, parts: Mapping[str, Sequence[Sentence]], args: argparse.Namespace) -> None:
+    """Say how many vectors there are, and how many words of each part they know."""
+    declined = "" if args.vectors else " (of characters, from jieba's dictionary; --vectors none does without)"
+    say(_extent(vectors, args.vectors_limit or VECTORS_LIMIT) + declined)
     known = set(vectors.words)
-    for name, words in counts.items():
-        if words:
-            say(f"{name + ':':<7}{coverage(known, words)}")
-    return vectors
+    for name, sentences in parts.items():
+        if sentences:
+            counts = Counter(token.text for sentence in sentences for token in sentence.tokens)
+            say(f"{name + ':':<7}{coverage(known, counts)}")
 
 
 def _lexicon(args: argparse.Namespace, train: Sequence[Sentence]) -> dict[str, str] | Literal["general"] | None:

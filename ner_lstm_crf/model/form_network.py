@@ -17,7 +17,7 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.flat import FormBatch
 from ner_lstm_crf.model.encoder import reversal
 from ner_lstm_crf.model.network import Network
-from ner_lstm_crf.model.transformer import quickest_dtype
+from ner_lstm_crf.model.precision import check_bfloat16
 from ner_lstm_crf.model.weights_state import WeightsState
 
 __all__ = ["FormNetwork"]
@@ -107,11 +107,8 @@ def _dtype(precision: str) -> torch.dtype:
     known = {name: getattr(torch, name) for name in get_args(Precision)}
     if precision not in known:
         raise InputError(f"expected a precision ({', '.join(known)}), got {precision!r}")
-    if precision == "bfloat16" and quickest_dtype() != torch.bfloat16:
-        raise InputError(
-            "expected a processor that multiplies bfloat16 (AVX-512 BF16 or AMX) for precision bfloat16, "
-            "this one does not: float32 is the precision to use here"
-        )
+    if precision == "bfloat16":
+        check_bfloat16("precision")
     dtype: torch.dtype = known[precision]
     return dtype
 

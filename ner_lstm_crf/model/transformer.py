@@ -19,7 +19,7 @@ from ner_lstm_crf.features.pretrained import pretrained_folder, quiet_transforme
 from ner_lstm_crf.features.windows import SubTokenBatch, SubTokens, collate_subtokens
 from ner_lstm_crf.progress import Progress, silent
 
-__all__ = ["TransformerEmbedding", "contextual_vectors", "quickest_dtype"]
+__all__ = ["TransformerEmbedding", "contextual_vectors"]
 
 # Sub-tokens, padding included, that go through the encoder at once: on two cores the quickest of 512 to 8192, and a
 # bound on memory however long a text is.
@@ -76,7 +76,7 @@ class TransformerEmbedding(nn.Module):
             layers: How many of the last layers are averaged.
             mix: Whether they are kept apart instead.
             fine_tune: Whether its weights are trained.
-            dtype: What it computes in; see `quickest_dtype`. Its output is float32 always.
+            dtype: What it computes in; see `precision.quickest_dtype`. Its output is float32 always.
 
         Raises:
             InputError: If there is no such encoder, or its weights are missing, damaged or another architecture's.
@@ -161,16 +161,6 @@ def contextual_vectors(
         done += len(batch)
         progress(done, len(sentences))
     return vectors
-
-
-def quickest_dtype() -> torch.dtype:
-    """bfloat16 where the processor multiplies it natively (AMX, AVX-512 BF16), else float32.
-
-    With all-MiniLM-L6-v2 on two cores with AMX it is three times as fast, and the vectors' cosine to those of float32
-    is at least 0.9998.
-    """
-    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return torch.bfloat16 if capabilities.get("amx_bf16") or capabilities.get("avx512_bf16") else torch.float32
 
 
 def _config(encoder: nn.Module) -> Any:

@@ -24,7 +24,8 @@ import torch
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.tasks.runs import Data, train_run
+from ner_lstm_crf.tasks.run_data import Data
+from ner_lstm_crf.tasks.runs import train_run
 from ner_lstm_crf.tasks.training import EpochReport
 
 __all__ = ["Job", "run_jobs", "seeded"]

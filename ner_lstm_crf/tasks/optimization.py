@@ -10,9 +10,8 @@ from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 
 from ner_lstm_crf.config import TrainingConfig
-from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.model.network import Network
-from ner_lstm_crf.model.transformer import quickest_dtype
+from ner_lstm_crf.model.precision import check_bfloat16
 from ner_lstm_crf.tasks.row_tables import RowTables
 from ner_lstm_crf.tasks.word_rows import WordRows
 
@@ -58,11 +57,8 @@ def set_transformer_precision(network: Network, config: TrainingConfig) -> None:
     contextual, quick = network.embedding.contextual, config.transformer_precision == "bfloat16"
     if contextual is None or not contextual.transformer.fine_tune:
         return
-    if quick and quickest_dtype() != torch.bfloat16:
-        raise InputError(
-            "transformer_precision: expected a processor that multiplies bfloat16 (AVX-512 BF16 or AMX), "
-            "this one does not: float32 is the precision to use here"
-        )
+    if quick:
+        check_bfloat16("transformer_precision")
     contextual.transformer.in_bfloat16 = quick
 
 

@@ -6,98 +6,37 @@ run.json, history.jsonl, resume.safetensors                        its training 
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import repeat
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from ner_lstm_crf.config import Config, ModelConfig
-from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.lexicon_words import general_words
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.tasks.assembly import Assembly, assemble, check_lexicon
-from ner_lstm_crf.tasks.checkpoint import is_model, load_assembly, model_digest, save_assembly
+from ner_lstm_crf.tasks.assembly import Assembly, assemble
+from ner_lstm_crf.tasks.checkpoint import is_model, load_assembly, save_assembly
 from ner_lstm_crf.tasks.contextual import contextual_file, forget_contextual, read_contextual, scratch_of
 from ner_lstm_crf.tasks.initial import assemble_from
+from ner_lstm_crf.tasks.run_data import Data, with_general
 from ner_lstm_crf.tasks.run_files import HISTORY, RESUME, RUN, forget_after, is_finished, read_run
 from ner_lstm_crf.tasks.shipped import model_directory
 from ner_lstm_crf.tasks.storage import append_line, make_directory, read_tensors, write_tensors, write_text
 from ner_lstm_crf.tasks.training import DevSet, EpochReport, Trainer
 
 __all__ = [
-    "Data",
     "check_free",
     "forget_run",
     "has_begun",
-    "hold_out",
     "read_with_transformer",
     "train_run",
-    "with_lexicon",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """What a run learns from and is measured on.
-
-    Attributes:
-        train: Training sentences.
-        dev: What the best epoch is chosen by; may be empty.
-        vectors: Pretrained word vectors, or None.
-        initial: The directory of a trained model to start from, or "en" or "zh", a shipped tagger; None to begin anew.
-            Then the configuration's model is that of the tagger, `Tagger.load(initial).assembly.config`.
-        contextual: The file with what a frozen transformer makes of the tokens of `train` and then of `dev`; None where
-            it has not read them (see `read_with_transformer`).
-        lexicon: Words to look for in the text where tokens are characters, each with its category, "" for none; or
-            "general", those of `general_words`; None for no lexicon.
-    """
-
-    train: Sequence[Sentence]
-    dev: Sequence[Sentence] = ()
-    vectors: Vectors | None = None
-    initial: str | Path | None = None
-    contextual: Path | None = None
-    lexicon: Mapping[str, str] | Literal["general"] | None = "general"
-
-    def fingerprint(self) -> str:
-        """SHA-256 of all tokens, spans, vectors, words and the model to start from, to know the same data again."""
-        digest = hashlib.sha256()
-        for part in (self.train, self.dev):
-            for sentence in part:
-                digest.update(repr((sentence.words, [tuple(span) for span in sentence.spans])).encode())
-            digest.update(b"\0")
-        if self.vectors is not None:
-            digest.update(repr((self.vectors.words, self.vectors.matrix.shape)).encode())
-            digest.update(np.ascontiguousarray(self.vectors.matrix).data)
-        if isinstance(self.lexicon, str):
-            digest.update(self.lexicon.encode())
-        elif self.lexicon is not None:
-            digest.update("\n".join(f"{word}\t{category}" for word, category in self.lexicon.items()).encode())
-        if self.initial is not None:
-            digest.update(model_digest(model_directory(self.initial)).encode())
-        return digest.hexdigest()
-
-
-def hold_out(sentences: Sequence[Sentence]) -> tuple[list[Sentence], list[Sentence]]:
-    """Set every tenth sentence aside: (the rest, those set aside).
-
-    Raises:
-        InputError: If there are fewer than ten.
-    """
-    if len(sentences) < 10:
-        raise InputError(f"expected at least 10 sentences to set a tenth aside for dev, found {len(sentences)}")
-    held = [sentence for number, sentence in enumerate(sentences, 1) if number % 10 == 0]
-    rest = [sentence for number, sentence in enumerate(sentences, 1) if number % 10]
-    return rest, held
 
 
 def train_run(
@@ -124,7 +63,7 @@ def train_run(
         InputError: If the directory holds a model and neither `resume` nor `overwrite` is given; if the run to resume
             is not there, is damaged or was another; if nothing can be written.
     """
-    data = with_lexicon(data, config.model)
+    data = with_general(data, config.model)
     run = {"config": asdict(config), "data": data.fingerprint()}
     if resume:
         check_same_run(directory, run)
@@ -145,24 +84,6 @@ def train_run(
             if report.last:
                 forget_contextual(directory)
             yield report
-
-
-def with_lexicon(data: Data, config: ModelConfig) -> Data:
-    """The data with the words to look for themselves, where they say "general" and tokens are characters.
-
-    Raises:
-        InputError: If there is a lexicon that a network of this shape, or the model to start from, would not look at.
-    """
-    if data.lexicon == "general":
-        return replace(data, lexicon=general_words() if config.looks_for_words and data.initial is None else None)
-    if data.lexicon is None:
-        return data
-    if not isinstance(data.lexicon, Mapping):
-        raise InputError(f"a lexicon: expected words and their categories, 'general' or None, got {data.lexicon!r:.40}")
-    if data.initial is not None:
-        raise InputError("a lexicon: expected none beside a model to start from, whose own stays")
-    check_lexicon(config)
-    return data
 
 
 def check_free(directory: Path, *, overwrite: bool) -> None:
@@ -203,7 +124,7 @@ def begin(directory: Path, run: dict[str, Any], *, overwrite: bool) -> None:
 
 def prepare(data: Data, config: Config, directory: Path | None = None, progress: Progress = silent) -> Trainer:
     """The trainer of a new network for the data; what a frozen transformer makes of them is kept in the directory."""
-    data = with_lexicon(data, config.model)
+    data = with_general(data, config.model)
     if directory is not None:
         data = read_with_transformer(data, config.model, scratch_of(directory), progress)
     assembly = _assemble(data, config)
@@ -218,8 +139,9 @@ def _assemble(data: Data, config: Config) -> Assembly:
     """A new network for the data, or the one to start from, made fit for them."""
     freeze, seed = config.training.freeze_vectors, config.training.seed
     if data.initial is None:
+        vectors = data.vectors if isinstance(data.vectors, Vectors) else None
         words = data.lexicon if isinstance(data.lexicon, Mapping) else None
-        return assemble(data.train, config.model, vectors=data.vectors, lexicon=words, freeze_vectors=freeze, seed=seed)
+        return assemble(data.train, config.model, vectors=vectors, lexicon=words, freeze_vectors=freeze, seed=seed)
     directory = model_directory(data.initial)
     base = load_assembly(directory)
     if base.config != config.model or data.vectors is not None:

@@ -14,7 +14,7 @@ from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.formats import read_sentences
 from ner_lstm_crf.data.labels import LabelMap
-from ner_lstm_crf.tasks.runs import hold_out
+from ner_lstm_crf.tasks.run_data import hold_out
 
 __all__ = ["LANGUAGES", "Corpus", "Language", "changed", "with_variants"]
 
@@ -68,7 +68,9 @@ class Language:
         cased: Whether its script has case.
         words: How many pretrained vectors it keeps beyond the words of the training data.
         weaknesses: What it is known to do badly.
-        vectors: The file of its pretrained vectors; empty for none.
+        vectors: The file of its pretrained vectors; empty for those of Chinese characters that come with the package,
+            or for none where tokens are words.
+        vectors_from: What these vectors are, for the card; empty for none.
     """
 
     unit: Unit
@@ -77,6 +79,7 @@ class Language:
     words: int
     weaknesses: Sequence[str]
     vectors: str = ""
+    vectors_from: str = ""
 
 
 _TWITTER = LabelMap.parse("PER,LOC,ORG", ["person=PER,location=LOC,corporation=ORG,group=ORG"])
@@ -87,6 +90,7 @@ LANGUAGES = {
         cased=True,
         words=80_000,
         vectors="glove.6B.100d.txt.gz",
+        vectors_from="Word vectors: GloVe 6B 100d (PDDL 1.0; partly reconstructed).",
         corpora=(
             Corpus("uner-en_ewt", "CC BY-SA 4.0", _UNER, ["train.iob2"], ["dev.iob2"], "test.iob2"),
             Corpus("wikigold", "CC BY 4.0", "Balasuriya et al. 2009, WikiGold", ["wikigold.conll"]),
@@ -126,7 +130,8 @@ LANGUAGES = {
     "zh": Language(
         unit="character",
         cased=False,
-        words=0,
+        words=20_000,
+        vectors_from="Character vectors: those of the package, made from jieba's dictionary (MIT).",
         corpora=(
             Corpus("uner-zh_gsdsimp", "CC BY-SA 4.0", _UNER, ["train.iob2"], ["dev.iob2"], "test.iob2"),
             Corpus("uner-zh_gsd", "CC BY-SA 4.0", _UNER, ["train.iob2"], ["dev.iob2"], "test.iob2"),
@@ -135,7 +140,7 @@ LANGUAGES = {
         weaknesses=(
             "4,000 sentences of encyclopaedic text, each in simplified and in traditional characters, are all it has "
             "learnt from: names of companies, and the language of news and chat, are largely new to it.",
-            "There are no pretrained vectors: a character that the training data lack is unknown to it.",
+            "It looks for no words of a dictionary, as one that you train does: they would double its size.",
         ),
     ),
 }

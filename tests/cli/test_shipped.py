@@ -32,7 +32,23 @@ def taggers(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     small = folder / "small.toml"
     small.write_text("[model]\nhidden_size = 12\nword_size = 8\ninput_dropout = 0.1\noutput_dropout = 0.0\n")
     arguments = ["train", "--train", train, "--dev", train, "--config", small, "--preset", "small", "--epochs", 15]
-    assert call([*arguments, "--characters", "--lexicon", "none", "--threads", 1, "--output", folder / "zh"]).code == 0
+    assert (
+        call(
+            [
+                *arguments,
+                "--characters",
+                "--lexicon",
+                "none",
+                "--vectors",
+                "none",
+                "--threads",
+                1,
+                "--output",
+                folder / "zh",
+            ]
+        ).code
+        == 0
+    )
     return folder
 
 

@@ -125,7 +125,7 @@ def test_one_window_after_another_in_order(
 
 
 def test_lower_precision(model: Path, files: Files, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    quickest = "ner_lstm_crf.model.form_network.quickest_dtype"
+    quickest = "ner_lstm_crf.model.precision.quickest_dtype"
     monkeypatch.setattr(quickest, lambda: torch.bfloat16)
     assert run("tag", "--model", model, "--precision", "bfloat16", TEXT).out == ROWS
     assert run("evaluate", model, files.test, "--precision", "bfloat16", "--json").code == 0

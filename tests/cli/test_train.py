@@ -10,8 +10,12 @@ from ner_lstm_crf.cli.arguments import Parser
 from ner_lstm_crf.cli.settings import add_data_options, add_training_options, config_from
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.character_vectors import character_vectors
 from ner_lstm_crf.presets import preset
+from ner_lstm_crf.tasks.tagger import Tagger
 from tests.cli.conftest import Files, Result, Run, column_text, equal_weights
+
+ZH = "王\tB-PER\n明\tI-PER\n在\tO\n巴\tB-LOC\n黎\tI-LOC\n。\tO\n\n" * 20
 
 # What a run says and leaves behind
 
@@ -147,11 +151,52 @@ def test_a_wrong_key_in_the_file_is_named(files: Files, write, tmp_path: Path, r
     assert f"{config}: [model]: unknown key 'hiden_size'" in result.complaint
 
 
+def test_a_preset_suits_the_tokens_that_are_asked_for_or_found(files: Files, write, tmp_path: Path, run: Run) -> None:
+    characters = preset("fast", unit="character")
+    assert characters.training != preset("fast").training
+    assert configured("--characters") == characters
+    named = write("named.toml", '[model]\nunit = "character"\n[training]\nleast_steps = 7\n')
+    training = replace(characters.training, least_steps=7)
+    assert configured("--config", str(named)) == replace(characters, training=training)
+    train = write("zh.conll", ZH)
+    small = write("small.toml", "[model]\nhidden_size = 8\n[training]\nleast_steps = 1\n")
+    options = ["--config", small, "--vectors", "none", "--lexicon", "none"]
+    assert run("train", "--train", train, *options, "--output", tmp_path / "m").code == 0
+    found = json.loads((tmp_path / "m" / "run.json").read_text())["config"]
+    assert found["model"]["unit"] == "character"
+    assert found["training"]["adversarial_step"] == characters.training.adversarial_step
+
+
+# Vectors of characters
+
+
+def test_characters_have_general_vectors_unless_they_are_declined(
+    files: Files, write, tmp_path: Path, run: Run
+) -> None:
+    options = ["--train", write("zh.conll", ZH), "--config", files.config, "--epochs", "1", "--lexicon", "none"]
+    result = run("train", *options, "--output", tmp_path / "m")
+    vectors = character_vectors()
+    said = (
+        f"{len(vectors):,} vectors of 100 values (of characters, from jieba's dictionary; --vectors none does without)"
+    )
+    assert said in result.err
+    assert "train: vectors know 83.3% of 108 tokens" in result.err
+    words = Tagger.load(tmp_path / "m").assembly.featurizer.words
+    assert "澳" in words  # which the training data lack
+    asked = run("train", *options, "--vectors", "general", "--freeze-vectors", "--output", tmp_path / "g")
+    assert f"{len(vectors):,} vectors of 100 values\n" in asked.err
+    assert "vectors" not in run("train", *options, "--vectors", "none", "--output", tmp_path / "n").err
+    assert Tagger.load(tmp_path / "n").assembly.config.word_size == 16
+    assert "vectors" not in run("train", *files.options, "--epochs", "1", "--output", tmp_path / "w").err
+    refused = run("train", *files.options, "--vectors", "general", "--output", tmp_path / "x").complaint
+    assert refused == "error: --vectors general: expected data whose tokens are characters, got words"
+
+
 # Lexicon
 
 
 def test_a_lexicon_is_read_kept_and_used(files: Files, write, tmp_path: Path, run: Run) -> None:
-    train = write("zh.conll", "王\tB-PER\n明\tI-PER\n在\tO\n巴\tB-LOC\n黎\tI-LOC\n。\tO\n\n" * 20)
+    train = write("zh.conll", ZH)
     options = ["train", "--train", train, "--config", files.config, "--epochs", "1"]
     words = write("words.txt", "巴黎 5 ns\n王明\tnr\n北京\n")
     result = run(*options, "--lexicon", words, "--output", tmp_path / "m")
@@ -172,7 +217,7 @@ def test_a_lexicon_is_read_kept_and_used(files: Files, write, tmp_path: Path, ru
 
 
 def test_characters_have_a_general_lexicon_unless_it_is_declined(files: Files, write, tmp_path: Path, run: Run) -> None:
-    train = write("zh.conll", "王\tB-PER\n明\tI-PER\n在\tO\n巴\tB-LOC\n黎\tI-LOC\n。\tO\n\n" * 20)
+    train = write("zh.conll", ZH)
     options = ["train", "--train", train, "--config", files.config, "--epochs", "1"]
     result = run(*options, "--output", tmp_path / "m")
     assert "kinds (jieba's dictionary; --lexicon none does without)" in result.err
@@ -202,7 +247,7 @@ def test_a_lexicon_is_refused_with_its_line_and_where_tokens_are_words(
 
 
 def test_a_corpus_of_characters_is_recognized(files: Files, write, tmp_path: Path, run: Run) -> None:
-    train = write("zh.conll", "王\tB-PER\n明\tI-PER\n在\tO\n巴\tB-LOC\n黎\tI-LOC\n。\tO\n\n" * 20)
+    train = write("zh.conll", ZH)
     result = run("train", "--train", train, "--config", files.config, "--epochs", "3", "--output", tmp_path / "m")
     assert "every token of the training data is one character" in result.err
     assert json.loads((tmp_path / "m" / "config.json").read_text())["model"]["unit"] == "character"

@@ -19,7 +19,8 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.pretrained import quiet_transformers
 from ner_lstm_crf.features.windows import Framing, SubTokens, collate_subtokens, cut_windows
 from ner_lstm_crf.model import transformer
-from ner_lstm_crf.model.transformer import TransformerEmbedding, contextual_vectors, quickest_dtype
+from ner_lstm_crf.model.precision import quickest_dtype
+from ner_lstm_crf.model.transformer import TransformerEmbedding, contextual_vectors
 
 transformers = pytest.importorskip("transformers")
 

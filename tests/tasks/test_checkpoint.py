@@ -20,7 +20,8 @@ from ner_lstm_crf.features.vocabulary import WordVocabulary
 from ner_lstm_crf.tasks import storage
 from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
 from ner_lstm_crf.tasks.prediction import predict_tags
-from ner_lstm_crf.tasks.runs import Data, prepare
+from ner_lstm_crf.tasks.run_data import Data
+from ner_lstm_crf.tasks.runs import prepare
 
 Make = Callable[..., list[Sentence]]
 

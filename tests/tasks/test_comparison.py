@@ -13,7 +13,7 @@ from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.tasks.comparison import HEADS, Comparison, HeadResult, comparison_jobs
 from ner_lstm_crf.tasks.jobs import run_jobs
 from ner_lstm_crf.tasks.measurement import measure
-from ner_lstm_crf.tasks.runs import Data
+from ner_lstm_crf.tasks.run_data import Data
 
 Make = Callable[..., list[Sentence]]
 

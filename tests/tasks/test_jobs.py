@@ -22,7 +22,7 @@ from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.formats import write_sentences
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tasks.jobs import Job, _arriving, run_jobs, seeded
-from ner_lstm_crf.tasks.runs import Data
+from ner_lstm_crf.tasks.run_data import Data
 
 Make = Callable[..., list[Sentence]]
 

@@ -15,13 +15,14 @@ from ner_lstm_crf.config import Config
 from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.model.embedding import LexiconEmbedding, WordEmbedding
-from ner_lstm_crf.tasks import checkpoint, prediction, runs
+from ner_lstm_crf.tasks import checkpoint, prediction, run_data
 from ner_lstm_crf.tasks.assembly import Assembly, assemble
 from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
 from ner_lstm_crf.tasks.compact import with_words
 from ner_lstm_crf.tasks.initial import assemble_from
 from ner_lstm_crf.tasks.prediction import predict, predict_tags
-from ner_lstm_crf.tasks.runs import Data, prepare, train_run
+from ner_lstm_crf.tasks.run_data import Data
+from ner_lstm_crf.tasks.runs import prepare, train_run
 from ner_lstm_crf.tasks.storage import read_tensors
 
 Make = Callable[..., list[Sentence]]
@@ -162,7 +163,7 @@ def test_another_lexicon_makes_other_data(sentences: list[Sentence]) -> None:
 def test_characters_have_the_general_lexicon_unless_none_is_given_or_looked_at(
     sentences: list[Sentence], config: Config, make_sentences: Make, tiny: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "general_words", lambda: {"Oslo": "ns", "nowhere": ""})
+    monkeypatch.setattr(run_data, "general_words", lambda: {"Oslo": "ns", "nowhere": ""})
     lexicon = prepare(Data(sentences), config).assembly.featurizer.vocabularies.lexicon
     assert lexicon is not None
     assert lexicon.words == ("Oslo", "nowhere")

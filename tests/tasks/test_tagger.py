@@ -16,9 +16,10 @@ from ner_lstm_crf.config import Config
 from ner_lstm_crf.data import splitter
 from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.model import form_network
+from ner_lstm_crf.model import precision
 from ner_lstm_crf.tasks import prediction as module
-from ner_lstm_crf.tasks.runs import Data, prepare
+from ner_lstm_crf.tasks.run_data import Data
+from ner_lstm_crf.tasks.runs import prepare
 from ner_lstm_crf.tasks.tagger import Tagger
 
 Make = Callable[..., list[Sentence]]
@@ -144,7 +145,7 @@ def test_a_stream_that_is_left_leaves_no_thread(tagger: Tagger, monkeypatch: pyt
 def test_lower_precision_finds_nearly_the_same_and_is_not_saved(
     tagger: Tagger, make_sentences: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(form_network, "quickest_dtype", lambda: torch.bfloat16)
+    monkeypatch.setattr(precision, "quickest_dtype", lambda: torch.bfloat16)
     tagger.save(tmp_path / "model")
     half = Tagger.load(tmp_path / "model", precision="bfloat16")
     half.save(tmp_path / "half")
@@ -152,7 +153,7 @@ def test_lower_precision_finds_nearly_the_same_and_is_not_saved(
     sentences = make_sentences(100, seed=4)
     pairs = zip(half.tag_sentences(sentences), tagger.tag_sentences(sentences), strict=True)
     assert sum(one == other for one, other in pairs) > 90
-    monkeypatch.setattr(form_network, "quickest_dtype", lambda: torch.float32)
+    monkeypatch.setattr(precision, "quickest_dtype", lambda: torch.float32)
     with pytest.raises(InputError, match="float32 is the precision to use here"):
         Tagger.load(tmp_path / "model", precision="bfloat16")
 

@@ -18,8 +18,9 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.model import encoder, workers
 from ner_lstm_crf.tasks.prediction import predict_tags
+from ner_lstm_crf.tasks.run_data import Data, hold_out
 from ner_lstm_crf.tasks.run_files import read_history
-from ner_lstm_crf.tasks.runs import Data, hold_out, prepare, train_run
+from ner_lstm_crf.tasks.runs import prepare, train_run
 from ner_lstm_crf.tasks.training import EpochReport
 from ner_lstm_crf.tasks.word_rows import WordRows
 

@@ -20,13 +20,15 @@ from ner_lstm_crf.config import Config
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.pretrained import quiet_transformers
+from ner_lstm_crf.model import precision
 from ner_lstm_crf.model.transformer import TransformerEmbedding
-from ner_lstm_crf.tasks import contextual, optimization
+from ner_lstm_crf.tasks import contextual
 from ner_lstm_crf.tasks.assembly import assemble
 from ner_lstm_crf.tasks.checkpoint import copy_model, load_assembly, save_assembly
 from ner_lstm_crf.tasks.contextual import contextual_file, read_contextual
 from ner_lstm_crf.tasks.jobs import Job, run_jobs
-from ner_lstm_crf.tasks.runs import Data, read_with_transformer, train_run
+from ner_lstm_crf.tasks.run_data import Data
+from ner_lstm_crf.tasks.runs import read_with_transformer, train_run
 from ner_lstm_crf.tasks.tagger import Tagger
 
 transformers = pytest.importorskip("transformers")
@@ -203,10 +205,10 @@ def test_a_transformer_is_trained_in_bfloat16_where_the_processor_has_it(
 ) -> None:
     exact = configured(tiny, encoder, epochs=2, fine_tune=True)
     quick = dataclasses.replace(exact, training=dataclasses.replace(exact.training, transformer_precision="bfloat16"))
-    monkeypatch.setattr(optimization, "quickest_dtype", lambda: torch.float32)
+    monkeypatch.setattr(precision, "quickest_dtype", lambda: torch.float32)
     with pytest.raises(InputError, match="transformer_precision: expected a processor that multiplies bfloat16"):
         list(train_run(data, quick, tmp_path / "refused"))
-    monkeypatch.setattr(optimization, "quickest_dtype", lambda: torch.bfloat16)
+    monkeypatch.setattr(precision, "quickest_dtype", lambda: torch.bfloat16)
     losses = [[report.loss for report in train_run(data, exact, tmp_path / "exact")]]
     losses += [[report.loss for report in train_run(data, quick, tmp_path / "quick")]]
     assert losses[0] != losses[1]

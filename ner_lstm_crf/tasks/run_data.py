@@ -1,0 +1,107 @@
+"""What a run learns from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ner_lstm_crf.config import ModelConfig
+from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.character_vectors import character_vectors
+from ner_lstm_crf.features.lexicon_words import general_words
+from ner_lstm_crf.features.vectors import Vectors
+from ner_lstm_crf.tasks.assembly import check_lexicon
+from ner_lstm_crf.tasks.checkpoint import model_digest
+from ner_lstm_crf.tasks.shipped import model_directory
+
+__all__ = ["Data", "hold_out", "with_general"]
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What a run learns from and is measured on.
+
+    Attributes:
+        train: Training sentences.
+        dev: What the best epoch is chosen by; may be empty.
+        vectors: Pretrained word vectors; or "general", those of `character_vectors` where tokens are characters, else
+            none; None for none.
+        initial: The directory of a trained model to start from, or "en" or "zh", a shipped tagger; None to begin anew.
+            Then the configuration's model is that of the tagger, `Tagger.load(initial).assembly.config`.
+        contextual: The file with what a frozen transformer makes of the tokens of `train` and then of `dev`; None where
+            it has not read them (see `read_with_transformer`).
+        lexicon: Words to look for in the text where tokens are characters, each with its category, "" for none; or
+            "general", those of `general_words`; None for no lexicon.
+    """
+
+    train: Sequence[Sentence]
+    dev: Sequence[Sentence] = ()
+    vectors: Vectors | Literal["general"] | None = "general"
+    initial: str | Path | None = None
+    contextual: Path | None = None
+    lexicon: Mapping[str, str] | Literal["general"] | None = "general"
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all tokens, spans, vectors, words and the model to start from, to know the same data again."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.dev):
+            for sentence in part:
+                digest.update(repr((sentence.words, [tuple(span) for span in sentence.spans])).encode())
+            digest.update(b"\0")
+        if isinstance(self.vectors, str):
+            digest.update(self.vectors.encode())
+        elif self.vectors is not None:
+            digest.update(repr((self.vectors.words, self.vectors.matrix.shape)).encode())
+            digest.update(np.ascontiguousarray(self.vectors.matrix).data)
+        if isinstance(self.lexicon, str):
+            digest.update(self.lexicon.encode())
+        elif self.lexicon is not None:
+            digest.update("\n".join(f"{word}\t{category}" for word, category in self.lexicon.items()).encode())
+        if self.initial is not None:
+            digest.update(model_digest(model_directory(self.initial)).encode())
+        return digest.hexdigest()
+
+
+def hold_out(sentences: Sequence[Sentence]) -> tuple[list[Sentence], list[Sentence]]:
+    """Set every tenth sentence aside: (the rest, those set aside).
+
+    Raises:
+        InputError: If there are fewer than ten.
+    """
+    if len(sentences) < 10:
+        raise InputError(f"expected at least 10 sentences to set a tenth aside for dev, found {len(sentences)}")
+    held = [sentence for number, sentence in enumerate(sentences, 1) if number % 10 == 0]
+    rest = [sentence for number, sentence in enumerate(sentences, 1) if number % 10]
+    return rest, held
+
+
+def with_general(data: Data, config: ModelConfig) -> Data:
+    """The data with what is known of characters in general, where they say "general": their vectors and their words.
+
+    Of words nothing is; nor of what a model to start from is to read, which knows what it knows.
+
+    Raises:
+        InputError: If there is a lexicon that a network of this shape, or the model to start from, would not look at;
+            if vectors or a lexicon are something else than that.
+    """
+    anew = data.initial is None
+    if data.vectors == "general":
+        data = replace(data, vectors=character_vectors() if config.unit == "character" and anew else None)
+    elif not (data.vectors is None or isinstance(data.vectors, Vectors)):
+        raise InputError(f"vectors: expected those of a file, 'general' or None, got {data.vectors!r:.40}")
+    if data.lexicon == "general":
+        return replace(data, lexicon=general_words() if config.looks_for_words and anew else None)
+    if data.lexicon is None:
+        return data
+    if not isinstance(data.lexicon, Mapping):
+        raise InputError(f"a lexicon: expected words and their categories, 'general' or None, got {data.lexicon!r:.40}")
+    if not anew:
+        raise InputError("a lexicon: expected none beside a model to start from, whose own stays")
+    check_lexicon(config)
+    return data

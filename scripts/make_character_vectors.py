@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Make the vectors of Chinese characters that come with the package, from jieba's dictionary alone.
+
+    pip install opencc
+    python scripts/make_character_vectors.py
+
+A character is described by the words of the dictionary that hold it: their parts of speech and lengths, where in them
+it stands, and the characters around it. How much more often it has each of these than chance has it (positive
+pointwise mutual information, Levy and Goldberg 2014) makes a long sparse vector; a singular value decomposition makes
+it short. So family names lie beside family names, and the syllables that foreign names are spelled with beside each
+other. Traditional characters have the vectors of their simplified forms (OpenCC).
+"""
+
+from __future__ import annotations
+
+import argparse
+import lzma
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ner_lstm_crf.features.character_vectors import CHARACTER_VECTORS
+
+SIZE = 100  # values of a vector, as those of GloVe
+SPREAD = 0.4  # their standard deviation, as that of GloVe
+LEAST_WEIGHT = 20.0  # of a description, over all characters that have it
+FEW = 5.0  # below this weight chance may have made an association: it counts in part
+SMOOTHING = 0.75  # of the descriptions' frequencies (Levy, Goldberg and Dagan 2015, section 3.1)
+
+
+def main() -> None:
+    """Read the dictionary, describe its characters, write their vectors."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=CHARACTER_VECTORS)
+    output: Path = parser.parse_args().output
+    weights = defaultdict[tuple[str, str], float](float)
+    for word, count, kind in _dictionary():
+        for character, description, weight in _descriptions(word, kind):
+            weights[character, description] += weight * math.log(1 + count)
+    characters, vectors = _vectors(weights)
+    known = dict(zip(characters, vectors, strict=True))
+    known |= {traditional: known[simple] for traditional, simple in _variants() if simple in known}
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with lzma.open(output, "wt", encoding="utf-8", preset=9) as file:
+        for character in sorted(known):
+            file.write(f"{character} {' '.join(f'{value:.2f}' for value in known[character])}\n")
+    print(f"{output}: {len(known):,} characters, {output.stat().st_size / 1e6:.2f} MB")
+
+
+def _dictionary() -> Iterator[tuple[str, int, str]]:
+    """The words of nothing but Han characters, how often jieba's makers counted each, and its part of speech."""
+    package = find_spec("jieba")
+    if package is None or package.origin is None:
+        raise SystemExit("expected the package jieba: pip install jieba")
+    for line in Path(package.origin).with_name("dict.txt").read_text(encoding="utf-8").splitlines():
+        word, count, kind = line.split()
+        if all(_is_han(character) for character in word):
+            yield word, int(count), kind
+
+
+def _is_han(character: str) -> bool:
+    return "\u4e00" <= character <= "\u9fff"
+
+
+def _descriptions(word: str, kind: str) -> Iterator[tuple[str, str, float]]:
+    """Each character of a word, with what the word says of it, and how much that weighs."""
+    last = len(word) - 1
+    for place, character in enumerate(word):
+        position = "only" if not last else "first" if not place else "last" if place == last else "inner"
+        yield character, f"kind {kind}", 1
+        yield character, f"{position} of kind {kind}", 1
+        yield character, f"place {min(place, 4)} of {min(last + 1, 5)}", 1
+        if place < last:
+            yield character, f"before {word[place + 1]}", 1
+        if place:
+            yield character, f"after {word[place - 1]}", 1
+        for other, beside in enumerate(word):
+            if other != place:
+                yield character, f"with {beside}", 0.5
+
+
+def _vectors(weights: Mapping[tuple[str, str], float]) -> tuple[list[str], NDArray[np.float32]]:
+    """The characters, and the vector of each (N, D)."""
+    of_character, of_description = defaultdict[str, float](float), defaultdict[str, float](float)
+    for (character, description), weight in weights.items():
+        of_character[character] += weight
+        of_description[description] += weight
+    row = {character: number for number, character in enumerate(sorted(of_character))}
+    kept = sorted(name for name, weight in of_description.items() if weight > LEAST_WEIGHT)
+    column = {name: number for number, name in enumerate(kept)}
+    total = sum(weight**SMOOTHING for weight in of_description.values())
+    places, values = list[tuple[int, int]](), list[float]()
+    for (character, description), weight in sorted(weights.items()):
+        if description in column:
+            chance = of_character[character] * of_description[description] ** SMOOTHING / total
+            if weight > chance:
+                places.append((row[character], column[description]))
+                values.append(math.log(weight / chance) * math.sqrt(min(1, weight / FEW)))
+    shape = len(row), len(column)
+    matrix = torch.sparse_coo_tensor(torch.tensor(places).T, torch.tensor(values), shape, check_invariants=True)
+    torch.manual_seed(0)
+    left, singular, _ = torch.svd_lowrank(matrix.coalesce(), q=SIZE + 50, niter=6)
+    short = left[:, :SIZE] * singular[:SIZE].sqrt()
+    short -= short.mean(dim=0)
+    short *= SPREAD * math.sqrt(SIZE) / short.norm(dim=1, keepdim=True)
+    vectors: NDArray[np.float32] = short.numpy()
+    return list(row), vectors
+
+
+def _variants() -> Iterator[tuple[str, str]]:
+    """Each traditional character that has another simplified form, and that form."""
+    from opencc import OpenCC  # of no use but here
+
+    simplified = OpenCC("t2s")
+    for code in range(0x4E00, 0xA000):
+        if (simple := simplified.convert(chr(code))) != chr(code):
+            yield chr(code), simple
+
+
+if __name__ == "__main__":
+    main()

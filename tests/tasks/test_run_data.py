@@ -1,0 +1,62 @@
+"""What a run learns from: what is general, and when it is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ner_lstm_crf.config import Config
+from ner_lstm_crf.data.annotation import Sentence, Span
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.character_vectors import character_vectors
+from ner_lstm_crf.features.vectors import Vectors
+from ner_lstm_crf.tasks.run_data import Data, with_general
+from ner_lstm_crf.tasks.runs import prepare
+
+Make = Callable[..., list[Sentence]]
+CHINESE = [Sentence.from_words(list("王明在巴黎。"), [Span(0, 2, "PER"), Span(3, 5, "LOC")])] * 4
+
+
+@pytest.fixture
+def characters(tiny: Config) -> Config:
+    return replace(tiny, model=replace(tiny.model, unit="character"))
+
+
+def test_the_vectors_of_characters_are_those_of_the_package(characters: Config) -> None:
+    assembly = prepare(Data(CHINESE, lexicon=None), characters).assembly
+    vectors = character_vectors()
+    assert assembly.config.word_size == vectors.size
+    word = assembly.network.embedding.word
+    for character in "王澳":  # one that the data hold, and one of the reserve
+        number = assembly.featurizer.words.word_id(character)
+        row = word.trained if number < len(word.trained) else word.reserve[-len(word.reserve) :]
+        place = number if number < len(word.trained) else number - len(word.trained)
+        expected = vectors.matrix[vectors.words.index(character)]
+        assert np.allclose(row[place].detach().float().numpy(), expected, atol=1e-3)
+
+
+def test_they_are_not_taken_for_words_nor_where_none_are_asked_for_nor_beside_a_model_to_start_from(
+    make_sentences: Make, tiny: Config, characters: Config
+) -> None:
+    assert with_general(Data(make_sentences(3)), tiny.model).vectors is None
+    assert with_general(Data(CHINESE, vectors=None), characters.model).vectors is None
+    assert with_general(Data(CHINESE, initial="zh"), characters.model).vectors is None
+    own = Vectors(("王",), np.ones((1, 8), np.float32))
+    assert with_general(Data(CHINESE, vectors=own), characters.model).vectors is own
+
+
+@pytest.mark.parametrize("vectors", ["glove.txt", ["王"]])
+def test_what_are_no_vectors_is_refused(characters: Config, vectors: object) -> None:
+    with pytest.raises(InputError, match="vectors: expected those of a file, 'general' or None, got"):
+        with_general(Data(CHINESE, vectors=vectors), characters.model)  # type: ignore[arg-type]
+
+
+def test_other_vectors_make_other_data() -> None:
+    own = [Vectors(("王",), np.full((1, 8), value, np.float32)) for value in (1, 2)]
+    kinds = [Data(CHINESE, vectors=vectors).fingerprint() for vectors in (None, "general", *own)]
+    assert len(set(kinds)) == 4
+    taken = with_general(Data(CHINESE), replace(Config().model, unit="character"))
+    assert taken.fingerprint() == replace(taken, vectors=character_vectors()).fingerprint()
