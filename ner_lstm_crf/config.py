@@ -56,7 +56,8 @@ class ModelConfig:
             sum of each token's log marginal (Kakade, Teh and Roweis 2002). Ignored by the softmax head.
         unit: What a token is in raw text: a "word", or a "character" (Chinese corpora).
         compounds: Whether the tokenizer of raw text splits words at hyphens; "auto" does as the training data do.
-        word_size: Size of a word embedding; that of the pretrained vectors where they are given.
+        word_size: Size of a word embedding; that of the pretrained vectors where there are any, as there are for
+            characters unless they are declined.
         char_size: Size of a character embedding (Ma and Hovy 2016: 30).
         char_filters: Filters of the char-CNN for each width; 0 leaves the char-CNN out.
         char_widths: Widths of the char-CNN's filters, in characters.

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from ner_lstm_crf.config import Config, ModelConfig, TrainingConfig, Unit
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["PRESETS", "merge_config", "preset", "read_config"]
+__all__ = ["PRESETS", "merge_config", "preset", "read_config", "read_tables"]
 
 PRESETS: Mapping[str, Config] = {
     # The best F1 within minutes on two cores; docs/recipe.md says why.
@@ -96,10 +96,12 @@ def preset(name: str, *, unit: Unit = "word", transformer: str | None = None) ->
             `best` take fewer steps and drop more of what the encoder reads; the others stay as they are.
 
     Raises:
-        InputError: If there is none.
+        InputError: If there is none, or no such unit.
     """
     if name not in PRESETS:
         raise InputError(f"expected a preset, one of {', '.join(PRESETS)}, got '{name}'")
+    if unit not in get_args(Unit):
+        raise InputError(f"expected a unit, one of {', '.join(get_args(Unit))}, got '{unit}'")
     config = PRESETS[name]
     if unit == "character":
         config = merge_config(config, _OF_CHARACTERS.get(name, {}))
@@ -116,11 +118,19 @@ def read_config(path: str | Path, base: Config | None = None) -> Config:
     Raises:
         InputError: If the file is no TOML, or holds an unknown table or key, or a value of the wrong type.
     """
+    return merge_config(base or Config(), read_tables(path), path=path)
+
+
+def read_tables(path: str | Path) -> dict[str, Any]:
+    """The tables of a TOML file, for `merge_config`, which checks them.
+
+    Raises:
+        InputError: If it is none.
+    """
     try:
-        tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"expected a readable TOML file: {error}", path=path) from error
-    return merge_config(base or Config(), tables, path=path)
 
 
 def merge_config(base: Config, tables: Mapping[str, Any], *, path: str | Path | None = None) -> Config:

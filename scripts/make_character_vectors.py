@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Make the vectors of Chinese characters that come with the package, from jieba's dictionary alone.
 
-    pip install opencc
+    pip install opencc==1.4.2
     python scripts/make_character_vectors.py
 
 A character is described by the words of the dictionary that hold it: their parts of speech and lengths, where in them
 it stands, and the characters around it. How much more often it has each of these than chance has it (positive
 pointwise mutual information, Levy and Goldberg 2014) makes a long sparse vector; a singular value decomposition makes
 it short. So family names lie beside family names, and the syllables that foreign names are spelled with beside each
-other. Traditional characters have the vectors of their simplified forms (OpenCC).
+other. Characters that are in no word of two or more are left out. Traditional ones with few words of their own have the
+vectors of their simplified forms (OpenCC).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import argparse
 import lzma
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,9 +28,11 @@ from numpy.typing import NDArray
 
 from ner_lstm_crf.features.character_vectors import CHARACTER_VECTORS
 
+EXTRA = 50  # more of them are computed, for the last ones to be exact
 SIZE = 100  # values of a vector, as those of GloVe
 SPREAD = 0.4  # their standard deviation, as that of GloVe
 LEAST_WEIGHT = 20.0  # of a description, over all characters that have it
+FEW_WORDS = 5  # a traditional character with fewer has the vector of its simplified form
 FEW = 5.0  # below this weight chance may have made an association: it counts in part
 SMOOTHING = 0.75  # of the descriptions' frequencies (Levy, Goldberg and Dagan 2015, section 3.1)
 
@@ -39,13 +42,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=CHARACTER_VECTORS)
     output: Path = parser.parse_args().output
+    dictionary = list(_dictionary())
+    words = Counter(character for word, _, _ in dictionary if len(word) > 1 for character in set(word))
     weights = defaultdict[tuple[str, str], float](float)
-    for word, count, kind in _dictionary():
-        for character, description, weight in _descriptions(word, kind):
-            weights[character, description] += weight * math.log(1 + count)
-    characters, vectors = _vectors(weights)
+    for word, count, kind in dictionary:
+        for character, description, weight in descriptions(word, kind):
+            if character in words:
+                weights[character, description] += weight * math.log(1 + count)
+    characters, vectors = character_rows(weights)
     known = dict(zip(characters, vectors, strict=True))
-    known |= {traditional: known[simple] for traditional, simple in _variants() if simple in known}
+    variants = ((traditional, simple) for traditional, simple in _variants() if simple in known)
+    known |= {traditional: known[simple] for traditional, simple in variants if words[traditional] < FEW_WORDS}
     output.parent.mkdir(parents=True, exist_ok=True)
     with lzma.open(output, "wt", encoding="utf-8", preset=9) as file:
         for character in sorted(known):
@@ -68,7 +75,7 @@ def _is_han(character: str) -> bool:
     return "\u4e00" <= character <= "\u9fff"
 
 
-def _descriptions(word: str, kind: str) -> Iterator[tuple[str, str, float]]:
+def descriptions(word: str, kind: str) -> Iterator[tuple[str, str, float]]:
     """Each character of a word, with what the word says of it, and how much that weighs."""
     last = len(word) - 1
     for place, character in enumerate(word):
@@ -85,7 +92,7 @@ def _descriptions(word: str, kind: str) -> Iterator[tuple[str, str, float]]:
                 yield character, f"with {beside}", 0.5
 
 
-def _vectors(weights: Mapping[tuple[str, str], float]) -> tuple[list[str], NDArray[np.float32]]:
+def character_rows(weights: Mapping[tuple[str, str], float]) -> tuple[list[str], NDArray[np.float32]]:
     """The characters, and the vector of each (N, D)."""
     of_character, of_description = defaultdict[str, float](float), defaultdict[str, float](float)
     for (character, description), weight in weights.items():
@@ -105,7 +112,7 @@ def _vectors(weights: Mapping[tuple[str, str], float]) -> tuple[list[str], NDArr
     shape = len(row), len(column)
     matrix = torch.sparse_coo_tensor(torch.tensor(places).T, torch.tensor(values), shape, check_invariants=True)
     torch.manual_seed(0)
-    left, singular, _ = torch.svd_lowrank(matrix.coalesce(), q=SIZE + 50, niter=6)
+    left, singular, _ = torch.svd_lowrank(matrix.coalesce(), q=SIZE + EXTRA, niter=6)
     short = left[:, :SIZE] * singular[:SIZE].sqrt()
     short -= short.mean(dim=0)
     short *= SPREAD * math.sqrt(SIZE) / short.norm(dim=1, keepdim=True)

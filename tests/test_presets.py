@@ -61,6 +61,11 @@ def test_an_unknown_preset_is_named_with_those_there_are() -> None:
         preset("slow")
 
 
+def test_an_unknown_unit_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^expected a unit, one of word, character, got 'characters'$"):
+        preset("fast", unit="characters")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_an_empty_file_changes_nothing(name: str, tmp_path: Path) -> None:
     assert read_config(written(tmp_path, ""), PRESETS[name]) == PRESETS[name]

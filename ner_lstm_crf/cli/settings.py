@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import tomllib
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, get_args
 
 from ner_lstm_crf.cli.arguments import Parser, add_column_options, add_json, add_threads, at_least
 from ner_lstm_crf.config import Config, CrfLoss, ModelConfig, Unit
 from ner_lstm_crf.data.schemes import get_scheme
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.presets import PRESETS, merge_config, preset, read_config
+from ner_lstm_crf.presets import PRESETS, merge_config, preset, read_tables
 
 __all__ = ["VECTORS_LIMIT", "add_data_options", "add_training_options", "config_from", "unit_asked_for"]
 
@@ -38,8 +36,8 @@ def _add_model_options(parser: Parser) -> None:
         "--preset",
         choices=tuple(PRESETS),
         default="fast",
-        help="fast: the best F1 within minutes; best: within an hour; small: for a few hundred sentences; "
-        "paper: Ma and Hovy 2016 (default: fast)",
+        help="fast: the best F1 within minutes; best: within an hour (both train characters otherwise than words); "
+        "small: for a few hundred sentences; paper: Ma and Hovy 2016 (default: fast)",
     )
     group.add_argument(
         "--config",
@@ -61,7 +59,8 @@ def _add_knowledge_options(group: argparse._ArgumentGroup) -> None:
         "--vectors",
         metavar="F",
         help="pretrained word vectors: GloVe, word2vec or fastText, also packed; or none; or general, those of Chinese "
-        "characters that come with the package (default for characters: general)",
+        "characters that come with the package (default for characters: general; a file of such a name: ./none). "
+        "Their size is that of the model's word vectors, whatever word_size says",
     )
     group.add_argument(
         "--vectors-limit",
@@ -140,7 +139,8 @@ def config_from(args: argparse.Namespace, unit: Unit | None = None) -> Config:
             to.
     """
     config = _from_preset(args, "word", None)
-    unit = unit or ("character" if args.characters else config.model.unit)
+    known = unit or unit_asked_for(args)
+    unit = known or "word"
     transformer = args.transformer or config.model.transformer
     frozen = transformer if not (args.fine_tune or config.model.fine_tune) else None
     config = _from_preset(args, unit, frozen)
@@ -163,16 +163,34 @@ def config_from(args: argparse.Namespace, unit: Unit | None = None) -> Config:
     if args.cache is not None and (config.model.transformer is None or config.model.fine_tune):
         raise InputError("--cache: expected a --transformer that is not trained")
     if getattr(args, "init", None) is not None:
-        config = replace(config, model=_model_to_start_from(args, config))
-    elif args.vectors is None and (args.freeze_vectors or args.vectors_limit is not None):
-        raise InputError("--freeze-vectors and --vectors-limit: expected --vectors as well")
+        return replace(config, model=_model_to_start_from(args, config))
+    _check_vectors(args, known)
     return config
+
+
+def _check_vectors(args: argparse.Namespace, unit: Unit | None) -> None:
+    """Refuse what is asked of vectors that are not there; of no unit, the data have still to tell it."""
+    if args.vectors_limit is not None and args.vectors in (None, "none", "general"):
+        raise InputError("--vectors-limit: expected the file of --vectors as well")
+    if args.freeze_vectors and (args.vectors == "none" or (args.vectors is None and unit == "word")):
+        raise InputError("--freeze-vectors: expected --vectors as well")
+    if args.vectors == "general" and unit == "word":
+        raise InputError(
+            "--vectors general: expected data whose tokens are characters, got words (a file of that name: ./general)"
+        )
 
 
 def _from_preset(args: argparse.Namespace, unit: Unit, transformer: str | None) -> Config:
     """The preset for these tokens, beside a frozen transformer if one is named, changed by the file."""
-    config = preset(args.preset, unit=unit, transformer=transformer)
-    return config if args.config is None else read_config(Path(args.config), config)
+    return merge_config(preset(args.preset, unit=unit, transformer=transformer), _tables(args), path=args.config)
+
+
+def _tables(args: argparse.Namespace) -> dict[str, Any]:
+    """What the file of `--config` sets; it is read once, for it may be a pipe."""
+    if not hasattr(args, "config_tables"):
+        args.config_tables = {} if args.config is None else read_tables(args.config)
+    tables: dict[str, Any] = args.config_tables
+    return tables
 
 
 def _model_to_start_from(args: argparse.Namespace, config: Config) -> ModelConfig:
@@ -201,10 +219,7 @@ def unit_asked_for(args: argparse.Namespace) -> Unit | None:
     """The unit that `--characters` or the file of `--config` names; None if the training data are to decide."""
     if args.characters:
         return "character"
-    if args.config is None:
-        return None
-    tables = tomllib.loads(Path(args.config).read_text(encoding="utf-8"))  # checked by `config_from`
-    unit: Unit | None = tables.get("model", {}).get("unit")
+    unit: Unit | None = _tables(args).get("model", {}).get("unit")  # checked by `config_from`
     return unit
 
 

@@ -17,7 +17,6 @@ from ner_lstm_crf.config import Compounds, Config, Unit
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.formats import read_sentences, require_entities
-from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.lexicon_words import general_words, read_lexicon, training_words
 from ner_lstm_crf.features.vectors import Vectors, coverage, read_vectors
 from ner_lstm_crf.features.vocabulary import spellings
@@ -65,7 +64,7 @@ def read_training_files(args: argparse.Namespace, config: Config) -> TrainingFil
     parts: dict[str, Sequence[Sentence]] = {"train": train, "dev": dev, "test": test}
     _describe(parts)
     _warn(parts, {"dev": args.dev or "dev (set aside)", "test": args.test})
-    data = Data(train, dev, _vectors(args, parts, unit), initial, lexicon=_lexicon(args, train))
+    data = Data(train, dev, _vectors(args, parts), initial, lexicon=_lexicon(args, train))
     data = with_general(data, replace(config.model, unit=unit))
     if isinstance(data.vectors, Vectors):
         _describe_vectors(data.vectors, parts, args)
@@ -133,16 +132,12 @@ def warn_of_unknown_labels(path: str | Path, sentences: Iterable[Sentence], know
         _log.warning("%s: %d entities have labels that %s (%s): they count as missed", path, entities, whose, labels)
 
 
-def _vectors(
-    args: argparse.Namespace, parts: Mapping[str, Sequence[Sentence]], unit: Unit
-) -> Vectors | Literal["general"] | None:
+def _vectors(args: argparse.Namespace, parts: Mapping[str, Sequence[Sentence]]) -> Vectors | Literal["general"] | None:
     """The vectors that are asked for: general if none are.
 
     Raises:
-        InputError: If their file cannot be read, or general ones are asked for and tokens are words.
+        InputError: If their file cannot be read.
     """
-    if args.vectors == "general" and unit != "character":
-        raise InputError("--vectors general: expected data whose tokens are characters, got words")
     if args.vectors in (None, "general"):
         return "general"
     if args.vectors == "none":
@@ -160,7 +155,7 @@ def _vectors(
 def _describe_vectors(vectors: Vectors, parts: Mapping[str, Sequence[Sentence]], args: argparse.Namespace) -> None:
     """Say how many vectors there are, and how many words of each part they know."""
     declined = "" if args.vectors else " (of characters, from jieba's dictionary; --vectors none does without)"
-    say(_extent(vectors, args.vectors_limit or VECTORS_LIMIT) + declined)
+    say(f"{_extent(vectors, args.vectors_limit or VECTORS_LIMIT)}{declined}")
     known = set(vectors.words)
     for name, sentences in parts.items():
         if sentences:

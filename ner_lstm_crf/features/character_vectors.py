@@ -13,8 +13,9 @@ CHARACTER_VECTORS = Path(__file__).parents[1] / "shipped" / "characters.100d.txt
 
 
 def character_vectors() -> Vectors:
-    """Vectors of 100 values of 14,000 characters, simplified and traditional, by the words they are part of.
+    """Vectors of 100 values of 9,000 characters, simplified and traditional, by the words they are part of.
 
-    Characters that make the same kind of words in the same places lie beside each other, such as family names.
+    Characters that make the same kind of words in the same places lie beside each other, such as family names. A
+    traditional character with few words of its own in the dictionary has the vector of its simplified form.
     """
     return read_vectors(CHARACTER_VECTORS)

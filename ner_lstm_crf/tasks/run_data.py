@@ -55,7 +55,7 @@ class Data:
                 digest.update(repr((sentence.words, [tuple(span) for span in sentence.spans])).encode())
             digest.update(b"\0")
         if isinstance(self.vectors, str):
-            digest.update(self.vectors.encode())
+            digest.update(f"vectors {self.vectors}".encode())
         elif self.vectors is not None:
             digest.update(repr((self.vectors.words, self.vectors.matrix.shape)).encode())
             digest.update(np.ascontiguousarray(self.vectors.matrix).data)
@@ -82,20 +82,20 @@ def hold_out(sentences: Sequence[Sentence]) -> tuple[list[Sentence], list[Senten
 
 
 def with_general(data: Data, config: ModelConfig) -> Data:
-    """The data with what is known of characters in general, where they say "general": their vectors and their words.
+    """The data with the general vectors and lexicon in place of "general" where tokens are characters, else with none.
 
-    Of words nothing is; nor of what a model to start from is to read, which knows what it knows.
+    A model to start from keeps those it has: beside one, "general" is none too.
 
     Raises:
         InputError: If there is a lexicon that a network of this shape, or the model to start from, would not look at;
             if vectors or a lexicon are something else than that.
     """
     anew = data.initial is None
-    if data.vectors == "general":
+    if isinstance(data.vectors, str) and data.vectors == "general":
         data = replace(data, vectors=character_vectors() if config.unit == "character" and anew else None)
     elif not (data.vectors is None or isinstance(data.vectors, Vectors)):
         raise InputError(f"vectors: expected those of a file, 'general' or None, got {data.vectors!r:.40}")
-    if data.lexicon == "general":
+    if isinstance(data.lexicon, str) and data.lexicon == "general":
         return replace(data, lexicon=general_words() if config.looks_for_words and anew else None)
     if data.lexicon is None:
         return data

@@ -197,10 +197,15 @@ def check_same_run(directory: Path, run: dict[str, Any]) -> None:
         for key, value in values.items():
             was = old["config"][table].get(key)
             if was != value:
-                raise InputError(f"the run to resume had {key} = {was!r}, this one has {value!r}", path=directory)
+                raise InputError(
+                    f"the run to resume had {key} = {was!r}, this one has {value!r} (presets may have changed since an "
+                    "earlier release: --config sets what it had)",
+                    path=directory,
+                )
     if old["data"] != new["data"]:
         raise InputError(
-            "the run to resume had other training data, dev data, vectors, lexicon or model to start from",
+            "the run to resume had other training data, dev data, vectors, lexicon or model to start from (in earlier "
+            "releases characters had no general vectors or lexicon: --vectors none, --lexicon none)",
             path=directory,
         )
 

@@ -20,6 +20,7 @@ from ner_lstm_crf.cli.main import main
 PEOPLE = ("Ada Brandt", "Ines Okoro", "Milo", "Tom Harju", "Rosa Lind")
 PLACES = ("Quito", "Port Alba", "Oslo", "Graz", "New Ely")
 WORDS = ("met", "saw", "called", "left", "liked")
+ZH = "王\tB-PER\n明\tI-PER\n在\tO\n巴\tB-LOC\n黎\tI-LOC\n。\tO\n\n" * 20
 DAYS = ("today", "yesterday", "again", "twice")
 
 TINY = """

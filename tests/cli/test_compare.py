@@ -8,7 +8,8 @@ import pytest
 from ner_lstm_crf.cli import compare
 from ner_lstm_crf.cli.display import marked
 from ner_lstm_crf.data.annotation import Span
-from tests.cli.conftest import Files, Run
+from ner_lstm_crf.presets import preset
+from tests.cli.conftest import ZH, Files, Run
 
 
 @pytest.fixture
@@ -53,6 +54,19 @@ def test_without_output_nothing_is_left(
     assert json.loads(result.out)["sentences"] == 20
     assert not list(tmp_path.iterdir())
     assert "--output" in run("compare", *options, "--resume").complaint
+
+
+def test_characters_are_found_and_trained_as_such(write, tmp_path: Path, run: Run) -> None:
+    data = write("zh.conll", ZH)
+    small = write("small.toml", "[model]\nhidden_size = 4\n[training]\nleast_steps = 1\n")
+    options = ["--train", data, "--test", data, "--config", small, "--vectors", "none", "--lexicon", "none"]
+    result = run("compare", *options, "--seeds", "1", "--output", tmp_path / "both")
+    assert result.code == 0, result.err
+    move = preset("fast", unit="character").training.adversarial_step
+    assert move != preset("fast").training.adversarial_step
+    for head in ("crf", "softmax"):
+        config = json.loads((tmp_path / "both" / head / "seed-1" / "run.json").read_text())["config"]
+        assert (config["model"]["unit"], config["training"]["adversarial_step"]) == ("character", move)
 
 
 def test_the_head_is_not_a_choice(options: list[object], run: Run) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from ner_lstm_crf.presets import preset
 from ner_lstm_crf.tasks import shipped
 from ner_lstm_crf.tasks.checkpoint import load_assembly
-from tests.cli.conftest import Files, Run, call, column_text, equal_weights
+from tests.cli.conftest import ZH, Files, Run, call, column_text, equal_weights
 
 ENGLISH = "Ada Brandt met Port Alba today."
 CHINESE = "王小明去北京。"
@@ -32,23 +33,8 @@ def taggers(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     small = folder / "small.toml"
     small.write_text("[model]\nhidden_size = 12\nword_size = 8\ninput_dropout = 0.1\noutput_dropout = 0.0\n")
     arguments = ["train", "--train", train, "--dev", train, "--config", small, "--preset", "small", "--epochs", 15]
-    assert (
-        call(
-            [
-                *arguments,
-                "--characters",
-                "--lexicon",
-                "none",
-                "--vectors",
-                "none",
-                "--threads",
-                1,
-                "--output",
-                folder / "zh",
-            ]
-        ).code
-        == 0
-    )
+    arguments += ["--characters", "--lexicon", "none", "--vectors", "none", "--threads", 1, "--output", folder / "zh"]
+    assert call(arguments).code == 0
     return folder
 
 
@@ -130,6 +116,15 @@ def test_training_starts_from_a_shipped_tagger(here: Path, files: Files, run: Ru
     summary = json.loads(Path("m/summary.json").read_text())
     assert summary["dev_f1"]["mean"] > 0.9  # a new model is near 0 after an epoch of two steps
     assert json.loads(Path("m/run.json").read_text())["config"]["training"]["epochs"] == 1
+
+
+def test_training_that_starts_from_characters_is_that_of_characters(here: Path, write, run: Run) -> None:
+    train = write("zh.conll", ZH)
+    result = run("train", "--init", "zh", "--train", train, "--epochs", 1, "--output", "m")
+    assert result.code == 0, result.err
+    assert load_assembly("m").config == load_assembly(shipped.model_directory("zh")).config
+    training = json.loads(Path("m/run.json").read_text())["config"]["training"]
+    assert training["adversarial_step"] == preset("fast", unit="character").training.adversarial_step
 
 
 def test_new_labels_are_learnt_and_old_ones_forgotten(here: Path, files: Files, write, run: Run) -> None:

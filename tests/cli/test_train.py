@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +15,7 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.character_vectors import character_vectors
 from ner_lstm_crf.presets import preset
 from ner_lstm_crf.tasks.tagger import Tagger
-from tests.cli.conftest import Files, Result, Run, column_text, equal_weights
-
-ZH = "王\tB-PER\n明\tI-PER\n在\tO\n巴\tB-LOC\n黎\tI-LOC\n。\tO\n\n" * 20
+from tests.cli.conftest import ZH, Files, Result, Run, column_text, equal_weights
 
 # What a run says and leaves behind
 
@@ -130,8 +130,10 @@ def test_a_frozen_transformer_changes_the_preset_and_the_file_changes_both(tmp_p
     ("arguments", "said"),
     [
         (["--fine-tune"], "--transformer"),
-        (["--freeze-vectors"], "--vectors"),
-        (["--vectors-limit", "10"], "--vectors"),
+        (["--freeze-vectors", "--vectors", "none"], "--freeze-vectors: expected --vectors as well"),
+        (["--vectors-limit", "10"], "--vectors-limit: expected the file of --vectors"),
+        (["--vectors-limit", "10", "--vectors", "general", "--characters"], "--vectors-limit: expected the file"),
+        (["--vectors-limit", "10", "--vectors", "none"], "--vectors-limit: expected the file"),
         (["--config", "missing.toml"], "missing.toml: expected a readable TOML file"),
         (["--config", "odd.toml"], r"odd.toml: \[model\] scheme: expected a tag scheme"),
     ],
@@ -183,13 +185,38 @@ def test_characters_have_general_vectors_unless_they_are_declined(
     assert "train: vectors know 83.3% of 108 tokens" in result.err
     words = Tagger.load(tmp_path / "m").assembly.featurizer.words
     assert "澳" in words  # which the training data lack
-    asked = run("train", *options, "--vectors", "general", "--freeze-vectors", "--output", tmp_path / "g")
+    frozen = run("train", *options, "--characters", "--freeze-vectors", "--output", tmp_path / "f")
+    assert frozen.code == 0
+    symbols = Tagger.load(tmp_path / "f").assembly.featurizer.words
+    assert symbols.word_id("王") >= symbols.trainable_size  # in the reserve, where nothing is trained
+    assert words.word_id("王") < words.trainable_size
+    asked = run("train", *options, "--vectors", "general", "--output", tmp_path / "g")
     assert f"{len(vectors):,} vectors of 100 values\n" in asked.err
-    assert "vectors" not in run("train", *options, "--vectors", "none", "--output", tmp_path / "n").err
+    none = run("train", *options, "--vectors", "none", "--output", tmp_path / "n")
+    assert (none.code, "vectors" in none.err) == (0, False)
     assert Tagger.load(tmp_path / "n").assembly.config.word_size == 16
-    assert "vectors" not in run("train", *files.options, "--epochs", "1", "--output", tmp_path / "w").err
-    refused = run("train", *files.options, "--vectors", "general", "--output", tmp_path / "x").complaint
-    assert refused == "error: --vectors general: expected data whose tokens are characters, got words"
+
+
+def test_words_have_no_general_vectors(files: Files, tmp_path: Path, run: Run) -> None:
+    options = ["train", *files.options, "--epochs", "1", "--output", tmp_path / "w"]
+    refused = "error: --vectors general: expected data whose tokens are characters, got words"
+    assert run(*options, "--vectors", "general").complaint.startswith(refused)
+    assert run(*options, "--freeze-vectors").complaint == "error: --freeze-vectors: expected --vectors as well"
+    plain = run(*options)
+    assert (plain.code, "vectors" in plain.err) == (0, False)
+
+
+def test_a_configuration_may_come_through_a_pipe(files: Files, write, tmp_path: Path, run: Run) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    content = "[model]\nhidden_size = 9\n[training]\nepochs = 1\n"
+    writer = threading.Thread(target=pipe.write_text, args=(content,))
+    writer.start()
+    train = write("zh.conll", ZH)
+    options = ["--vectors", "none", "--lexicon", "none", "--output", tmp_path / "m"]
+    assert run("train", "--train", train, "--config", pipe, *options).code == 0
+    writer.join()
+    assert Tagger.load(tmp_path / "m").assembly.config.hidden_size == 9
 
 
 # Lexicon

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.data.annotation import Sentence, Span
@@ -29,13 +30,13 @@ def test_the_vectors_of_characters_are_those_of_the_package(characters: Config) 
     assembly = prepare(Data(CHINESE, lexicon=None), characters).assembly
     vectors = character_vectors()
     assert assembly.config.word_size == vectors.size
-    word = assembly.network.embedding.word
-    for character in "王澳":  # one that the data hold, and one of the reserve
+    trained, reserve = assembly.network.embedding.word.trained, assembly.network.embedding.word.reserve
+    table = torch.cat([trained.detach(), reserve.float()])
+    for character, has_been_read in (("王", True), ("澳", False)):
         number = assembly.featurizer.words.word_id(character)
-        row = word.trained if number < len(word.trained) else word.reserve[-len(word.reserve) :]
-        place = number if number < len(word.trained) else number - len(word.trained)
+        assert (number < len(trained)) == has_been_read
         expected = vectors.matrix[vectors.words.index(character)]
-        assert np.allclose(row[place].detach().float().numpy(), expected, atol=1e-3)
+        assert np.allclose(table[number].numpy(), expected, atol=1e-3)
 
 
 def test_they_are_not_taken_for_words_nor_where_none_are_asked_for_nor_beside_a_model_to_start_from(
@@ -48,7 +49,7 @@ def test_they_are_not_taken_for_words_nor_where_none_are_asked_for_nor_beside_a_
     assert with_general(Data(CHINESE, vectors=own), characters.model).vectors is own
 
 
-@pytest.mark.parametrize("vectors", ["glove.txt", ["王"]])
+@pytest.mark.parametrize("vectors", ["glove.txt", ["王"], np.ones((2, 3), np.float32)])
 def test_what_are_no_vectors_is_refused(characters: Config, vectors: object) -> None:
     with pytest.raises(InputError, match="vectors: expected those of a file, 'general' or None, got"):
         with_general(Data(CHINESE, vectors=vectors), characters.model)  # type: ignore[arg-type]
@@ -58,5 +59,7 @@ def test_other_vectors_make_other_data() -> None:
     own = [Vectors(("王",), np.full((1, 8), value, np.float32)) for value in (1, 2)]
     kinds = [Data(CHINESE, vectors=vectors).fingerprint() for vectors in (None, "general", *own)]
     assert len(set(kinds)) == 4
+    one, other = Data(CHINESE, vectors="general", lexicon=None), Data(CHINESE, vectors=None, lexicon="general")
+    assert one.fingerprint() != other.fingerprint()
     taken = with_general(Data(CHINESE), replace(Config().model, unit="character"))
     assert taken.fingerprint() == replace(taken, vectors=character_vectors()).fingerprint()
