@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make the vectors of Chinese characters that come with the package, from jieba's dictionary alone.
+"""Make what comes with the package of Chinese characters: their vectors, from jieba's dictionary, and simplified forms.
 
     pip install opencc==1.4.2
     python scripts/make_character_vectors.py
@@ -27,6 +27,7 @@ import torch
 from numpy.typing import NDArray
 
 from ner_lstm_crf.features.character_vectors import CHARACTER_VECTORS
+from ner_lstm_crf.features.simplified import SIMPLIFIED
 
 EXTRA = 50  # more of them are computed, for the last ones to be exact
 SIZE = 100  # values of a vector, as those of GloVe
@@ -40,8 +41,12 @@ SMOOTHING = 0.75  # of the descriptions' frequencies (Levy, Goldberg and Dagan 2
 def main() -> None:
     """Read the dictionary, describe its characters, write their vectors."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, default=CHARACTER_VECTORS)
-    output: Path = parser.parse_args().output
+    parser.add_argument("--output", type=Path, default=CHARACTER_VECTORS, help="of the vectors")
+    parser.add_argument("--simplified", type=Path, default=SIMPLIFIED, help="of the simplified forms")
+    args = parser.parse_args()
+    output: Path = args.output
+    forms = list(_simplified_forms())
+    args.simplified.write_text("".join(f"{traditional}{simple}\n" for traditional, simple in forms), encoding="utf-8")
     dictionary = list(_dictionary())
     words = Counter(character for word, _, _ in dictionary if len(word) > 1 for character in set(word))
     weights = defaultdict[tuple[str, str], float](float)
@@ -51,8 +56,11 @@ def main() -> None:
                 weights[character, description] += weight * math.log(1 + count)
     characters, vectors = character_rows(weights)
     known = dict(zip(characters, vectors, strict=True))
-    variants = ((traditional, simple) for traditional, simple in _variants() if simple in known)
-    known |= {traditional: known[simple] for traditional, simple in variants if words[traditional] < FEW_WORDS}
+    known |= {
+        traditional: known[simple]
+        for traditional, simple in forms
+        if simple in known and words[traditional] < FEW_WORDS
+    }
     output.parent.mkdir(parents=True, exist_ok=True)
     with lzma.open(output, "wt", encoding="utf-8", preset=9) as file:
         for character in sorted(known):
@@ -120,7 +128,7 @@ def character_rows(weights: Mapping[tuple[str, str], float]) -> tuple[list[str],
     return list(row), vectors
 
 
-def _variants() -> Iterator[tuple[str, str]]:
+def _simplified_forms() -> Iterator[tuple[str, str]]:
     """Each traditional character that has another simplified form, and that form."""
     from opencc import OpenCC  # of no use but here
 

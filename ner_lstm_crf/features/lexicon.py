@@ -7,6 +7,8 @@ its set: one row to look up.
 All words of one length and category share a row, so that a word no other vector was learnt for still says where words
 begin and end and, if the lexicon does, what kind of word this is. A word that occurs twice in the training data has a
 row of its own besides.
+
+Whether a character is written in its traditional or its simplified form makes no difference to which words are found.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import numpy as np
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.forms import CODES, Ids, code_of
+from ner_lstm_crf.features.simplified import simplified
 
 __all__ = ["Lexicon", "build_lexicon", "check_categories", "lexicon_code"]
 
@@ -39,6 +42,8 @@ class Lexicon:
         trained: How many of them have a row of their own, the first ones.
         categories: The distinct kinds of words there are.
         kinds: The category of each word, as its place among them.
+        simplify: Whether traditional characters, of words and of texts, are taken for their simplified forms. Of words
+            that are the same then the first counts.
 
     Raises:
         ValueError: If a word is too short or occurs twice, or has no category.
@@ -48,6 +53,7 @@ class Lexicon:
     trained: int
     categories: tuple[str, ...]
     kinds: tuple[int, ...]
+    simplify: bool = True
     _trie: _Trie = field(init=False, repr=False, compare=False)
     _shared: Ids = field(init=False, repr=False, compare=False)  # the row that each word shares (words,)
 
@@ -59,7 +65,7 @@ class Lexicon:
             raise ValueError("expected a category of each word")
         lengths = np.array([len(word) for word in self.words], np.int64)
         object.__setattr__(self, "_shared", 1 + kinds * LENGTHS + np.minimum(lengths - 2, LENGTHS - 1))
-        object.__setattr__(self, "_trie", _Trie(self.words))
+        object.__setattr__(self, "_trie", _Trie(self.words, simplify=self.simplify))
 
     def __len__(self) -> int:
         """All rows."""
@@ -99,17 +105,24 @@ class Lexicon:
             "trained": self.trained,
             "categories": list(self.categories),
             "kinds": list(self.kinds),
+            "simplify": self.simplify,
         }
 
     @classmethod
     def from_json(cls, value: Any) -> Lexicon:
-        """The lexicon that `to_json` wrote.
+        """The lexicon that `to_json` wrote; one of an earlier release says nothing of `simplify` and does not.
 
         Raises:
             InputError: If the value is something else.
         """
-        if not isinstance(value, dict) or set(value) != {"words", "trained", "categories", "kinds"}:
-            raise InputError("expected a lexicon with 'words', 'trained', 'categories' and 'kinds'")
+        if not isinstance(value, dict) or {*value, "simplify"} != {
+            "words",
+            "trained",
+            "categories",
+            "kinds",
+            "simplify",
+        }:
+            raise InputError("expected a lexicon with 'words', 'trained', 'categories', 'kinds' and 'simplify'")
         words, trained, categories, kinds = (value[name] for name in ("words", "trained", "categories", "kinds"))
         if not isinstance(words, list) or not all(type(word) is str and len(word) > 1 for word in words):
             raise InputError("expected the words of a lexicon to be a list of strings of two characters or more")
@@ -123,7 +136,10 @@ class Lexicon:
             raise InputError(f"expected the kinds of a lexicon's words to be numbers below {len(categories)}")
         if len(kinds) != len(words):
             raise InputError(f"expected the kinds of {len(words)} words of a lexicon, got {len(kinds)}")
-        return cls(tuple(words), trained, tuple(categories), tuple(kinds))
+        simplify = value.get("simplify", False)
+        if type(simplify) is not bool:
+            raise InputError(f"expected true or false for 'simplify' of a lexicon, got {simplify!r}")
+        return cls(tuple(words), trained, tuple(categories), tuple(kinds), simplify)
 
 
 def lexicon_code(form: str) -> int:
@@ -165,21 +181,28 @@ def build_lexicon(words: Mapping[str, str], sentences: Sequence[Sequence[str]]) 
 
 
 def _occurrences(words: Sequence[str], sentences: Sequence[Sequence[str]]) -> Counter[str]:
-    """How often each word occurs, whatever other word it is a part of."""
+    """How often each word occurs, whatever other word it is a part of, in either form of its characters."""
     codes = np.array([lexicon_code(form) for sentence in sentences for form in sentence], np.int64)
     lengths = np.array([len(sentence) for sentence in sentences], np.int64)
     counts = np.zeros(len(words), np.int64)
-    for _, _, found in _Trie(words).matches(codes, lengths):
+    for _, _, found in _Trie(words, simplify=True).matches(codes, lengths):
         counts += np.bincount(found, minlength=len(words))
     return Counter(dict(zip(words, counts.tolist(), strict=True)))
 
 
 class _Trie:
-    """The words as a tree of their characters: node n > 0 is reached by key n - 1, a node and a character."""
+    """The words as a tree of their characters: node n > 0 is reached by key n - 1, a node and a character.
 
-    def __init__(self, words: Sequence[str]) -> None:
+    Args:
+        words: The words; of those that are the same the first is found.
+        simplify: Whether traditional characters are taken for their simplified forms, here and in texts.
+    """
+
+    def __init__(self, words: Sequence[str], *, simplify: bool) -> None:
+        self._simplify = simplify
         lengths = np.array([len(word) for word in words], np.int64)
         codes = np.frombuffer("".join(words).encode("utf-32-le"), np.uint32).astype(np.int64)
+        codes = simplified(codes) if simplify else codes
         first, self._longest = lengths.cumsum() - lengths, int(lengths.max(initial=0))
         nodes, size, keys = np.zeros(len(words), np.int64), 1, list[Ids]()
         for depth in range(self._longest):
@@ -191,11 +214,12 @@ class _Trie:
         # A depth's nodes follow those of the depth before, so that the keys rise from first to last.
         self._keys = np.concatenate([np.zeros(0, np.int64), *keys])
         self._word = np.full(size, -1, np.int64)
-        self._word[nodes] = np.arange(len(words))
+        self._word[nodes[::-1]] = np.arange(len(words))[::-1]  # what is assigned last, the first word, stays
 
     def matches(self, codes: Ids, lengths: Ids) -> list[tuple[int, Ids, Ids]]:
         """For each length of words from 1: the length, where words of it start, rising, and their numbers."""
         ends = np.repeat(lengths.cumsum(), lengths)
+        codes = simplified(codes) if self._simplify else codes
         found = list[tuple[int, Ids, Ids]]()
         starts, nodes = np.arange(len(codes)), np.zeros(len(codes), np.int64)
         for size in range(1, self._longest + 1):

@@ -48,10 +48,11 @@ from ner_lstm_crf.tasks.transformer_files import (
 
 __all__ = ["copy_model", "is_model", "load_assembly", "model_config", "model_digest", "save_assembly"]
 
-FORMAT, VERSION = "ner_lstm_crf", 3
+FORMAT, VERSION = "ner_lstm_crf", 4
 CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocabulary.json", "model.safetensors"
 # What a model of an older version has that does not say it.
-_BEFORE: Mapping[int, dict[str, Any]] = {1: {"bigram_size": 0, "residual": False}, 2: {}, 3: {}}
+_BEFORE: Mapping[int, dict[str, Any]] = {1: {"bigram_size": 0, "residual": False}, 2: {}, 3: {}, 4: {}}
+_WITHOUT_LEXICON = 2  # the version of a model without a lexicon, which has changed since in nothing else
 _CATEGORIES_SINCE = 3  # the version from which the words of a lexicon have categories
 _TRANSFORMER_WEIGHTS = "embedding.contextual.transformer."
 
@@ -156,7 +157,7 @@ def _config_text(assembly: Assembly, transformer: str | None) -> str:
     description = {
         "format": FORMAT,
         # A model without a lexicon is as it was before: older releases can read it.
-        "version": _CATEGORIES_SINCE - 1 if assembly.featurizer.vocabularies.lexicon is None else VERSION,
+        "version": _WITHOUT_LEXICON if assembly.featurizer.vocabularies.lexicon is None else VERSION,
         "labels": list(assembly.featurizer.labels),
         "model": asdict(assembly.config),
         "transformer_files": transformer,

@@ -65,6 +65,44 @@ def test_words_share_the_row_of_their_length_and_category() -> None:
     assert lexicon.ids(codes, np.array([4])).tolist() == [[2, 0, 0], [0, 2, 9], [1, 0, 2], [0, 0, 1]]
 
 
+def ids_of(lexicon: Lexicon, text: str) -> list[list[int]]:
+    codes = np.array([lexicon_code(character) for character in text], np.int64)
+    return lexicon.ids(codes, np.array([len(text)])).tolist()
+
+
+@given(
+    words=st.dictionaries(st.text("國国家x", min_size=2, max_size=4), st.sampled_from(["", "n"]), max_size=8),
+    train=st.text("國国家x", max_size=12),
+    text=st.text("國国家x", max_size=12),
+)
+def test_traditional_and_simplified_forms_are_the_same(words: dict[str, str], train: str, text: str) -> None:
+    lexicon = build_lexicon(words, [list(train)] if train else [])
+    assert (
+        ids_of(lexicon, text) == ids_of(lexicon, text.replace("國", "国")) == ids_of(lexicon, text.replace("国", "國"))
+    )
+    if all("國" not in word for word in words):
+        again = build_lexicon(words, [list(train.replace("國", "国"))] if train else [])
+        assert lexicon == again
+
+
+def test_of_words_that_are_the_same_the_one_that_is_trained_counts() -> None:
+    lexicon = build_lexicon({"國家": "n", "国家": "ns", "国": ""}, [list("國家国家")])
+    assert (lexicon.trained, len(lexicon.words)) == (1, 2)
+    row = ids_of(lexicon, "国家")[0][0]
+    assert row >= 1 + 4 * len(lexicon.categories)  # one of its own
+    assert ids_of(lexicon, "國家")[0][0] == row
+
+
+def test_a_lexicon_of_an_earlier_release_goes_on_telling_the_forms_apart() -> None:
+    written = build_lexicon({"国家": "n"}, []).to_json()
+    assert ids_of(Lexicon.from_json(written), "國家")[0][0] > 0
+    del written["simplify"]
+    old = Lexicon.from_json(written)
+    assert ids_of(old, "國家")[0][0] == 0
+    assert ids_of(old, "国家")[0][0] > 0
+    assert Lexicon.from_json(old.to_json()) == old
+
+
 def test_whitespace_in_a_word_is_left_out_and_a_token_of_several_characters_is_in_no_word() -> None:
     lexicon = build_lexicon({"New 7": "", "x": "", "": ""}, [])
     assert lexicon.words == ("New7",)
@@ -84,8 +122,9 @@ def test_json_comes_back_and_anything_else_is_refused() -> None:
     good = lexicon.to_json()
     assert Lexicon.from_json(good) == lexicon
     wrong: list[tuple[object, str]] = [
-        ([], "'words', 'trained', 'categories' and 'kinds'"),
-        ({"words": ["ab"], "trained": 0}, "'words', 'trained', 'categories' and 'kinds'"),
+        ([], "'words', 'trained', 'categories', 'kinds' and 'simplify'"),
+        ({"words": ["ab"], "trained": 0}, "'words', 'trained', 'categories', 'kinds' and 'simplify'"),
+        ({**good, "simplify": 1}, "true or false for 'simplify' of a lexicon, got 1"),
         ({**good, "words": ["a", "bcd"]}, "two characters or more"),
         ({**good, "words": ["ab", "ab"]}, "found one twice"),
         ({**good, "trained": 3}, "at most 2 trained words in a lexicon, got 3"),

@@ -103,7 +103,7 @@ def test_another_models_vocabulary_is_damage(copy: Path) -> None:
 def test_a_newer_model_asks_for_a_newer_release(copy: Path) -> None:
     description = json.loads((copy / "config.json").read_text(encoding="utf-8"))
     (copy / "config.json").write_text(json.dumps(description | {"version": 99}), encoding="utf-8")
-    with pytest.raises(InputError, match="format version 99, this release reads up to 3"):
+    with pytest.raises(InputError, match="format version 99, this release reads up to 4"):
         load_assembly(copy)
 
 

@@ -205,7 +205,7 @@ def test_a_run_without_a_lexicon_is_the_same_whether_none_or_the_general_one_was
 def test_older_releases_can_read_what_has_no_lexicon(
     assembly: Assembly, sentences: list[Sentence], config: Config, tmp_path: Path
 ) -> None:
-    for made, version in ((assembly, 3), (assemble(sentences, config.model), 2)):
+    for made, version in ((assembly, 4), (assemble(sentences, config.model), 2)):
         save_assembly(made, tmp_path)
         assert json.loads((tmp_path / "config.json").read_text())["version"] == version
         assert load_assembly(tmp_path).config == made.config
