@@ -19,7 +19,6 @@ import lzma
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +27,7 @@ from numpy.typing import NDArray
 
 from ner_lstm_crf.features.character_vectors import CHARACTER_VECTORS
 from ner_lstm_crf.features.simplified import SIMPLIFIED
+from shipping.dictionary import dictionary
 
 EXTRA = 50  # more of them are computed, for the last ones to be exact
 SIZE = 100  # values of a vector, as those of GloVe
@@ -47,10 +47,10 @@ def main() -> None:
     output: Path = args.output
     forms = list(_simplified_forms())
     args.simplified.write_text("".join(f"{traditional}{simple}\n" for traditional, simple in forms), encoding="utf-8")
-    dictionary = list(_dictionary())
-    words = Counter(character for word, _, _ in dictionary if len(word) > 1 for character in set(word))
+    entries = list(dictionary())
+    words = Counter(character for word, _, _ in entries if len(word) > 1 for character in set(word))
     weights = defaultdict[tuple[str, str], float](float)
-    for word, count, kind in dictionary:
+    for word, count, kind in entries:
         for character, description, weight in descriptions(word, kind):
             if character in words:
                 weights[character, description] += weight * math.log(1 + count)
@@ -66,21 +66,6 @@ def main() -> None:
         for character in sorted(known):
             file.write(f"{character} {' '.join(f'{value:.2f}' for value in known[character])}\n")
     print(f"{output}: {len(known):,} characters, {output.stat().st_size / 1e6:.2f} MB")
-
-
-def _dictionary() -> Iterator[tuple[str, int, str]]:
-    """The words of nothing but Han characters, how often jieba's makers counted each, and its part of speech."""
-    package = find_spec("jieba")
-    if package is None or package.origin is None:
-        raise SystemExit("expected the package jieba: pip install jieba")
-    for line in Path(package.origin).with_name("dict.txt").read_text(encoding="utf-8").splitlines():
-        word, count, kind = line.split()
-        if all(_is_han(character) for character in word):
-            yield word, int(count), kind
-
-
-def _is_han(character: str) -> bool:
-    return "\u4e00" <= character <= "\u9fff"
 
 
 def descriptions(word: str, kind: str) -> Iterator[tuple[str, str, float]]:

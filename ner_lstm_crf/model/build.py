@@ -53,6 +53,8 @@ def build_network(
     inventory: Inventory,
     word: WordEmbedding,
     transformer: TransformerEmbedding | None = None,
+    *,
+    initialise: bool = True,
 ) -> Network:
     """The network that `config` describes, its weights drawn from torch's random numbers.
 
@@ -61,6 +63,7 @@ def build_network(
         inventory: What it has to tell apart.
         word: Its word vectors.
         transformer: The transformer joined to them, if there is one.
+        initialise: Whether the encoder's weights are drawn with care; not where others take the place of all weights.
     """
     embedding = TokenEmbedding(
         word,
@@ -77,6 +80,7 @@ def build_network(
         layers=config.layers,
         residual=config.residual,
         dropouts=(config.input_dropout, config.recurrent_dropout, config.output_dropout),
+        initialise=initialise,
     )
     # The head draws its numbers last, so that networks of one seed are equal below it, whatever the head.
     projection = nn.Linear(encoder.size, len(inventory.start))

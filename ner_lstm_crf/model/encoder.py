@@ -29,6 +29,7 @@ class BiLstm(nn.Module):
         residual: Whether each layer but the first adds what it reads to what it says (He et al. 2016).
         dropouts: Rates of the variational dropout on the input of the first layer, of the dropped hidden-to-hidden
             weights (Merity et al. 2018) and of the variational dropout on the output of each layer.
+        initialise: Whether good first weights are drawn, which takes a while; not where others take their place.
 
     Attributes:
         side_by_side: Whether the two directions run at once, each on a core of its own, forward and backward. Torch
@@ -43,13 +44,15 @@ class BiLstm(nn.Module):
         layers: int = 1,
         residual: bool = True,
         dropouts: tuple[float, float, float] = (0, 0, 0),
+        initialise: bool = True,
     ) -> None:
         super().__init__()
         input_rate, recurrent_rate, output_rate = dropouts
         sizes = [input_size] + [2 * hidden_size] * (layers - 1)
         self.input_dropout = VariationalDropout(input_rate)
-        self.forwards = nn.ModuleList(_Lstm(size, hidden_size, recurrent_rate) for size in sizes)
-        self.backwards = nn.ModuleList(_Lstm(size, hidden_size, recurrent_rate) for size in sizes)
+        one = partial(_Lstm, hidden_size=hidden_size, recurrent_rate=recurrent_rate, initialise=initialise)
+        self.forwards = nn.ModuleList(map(one, sizes))
+        self.backwards = nn.ModuleList(map(one, sizes))
         self.output_dropout = VariationalDropout(output_rate)
         self.size = 2 * hidden_size
         self.residual, self.side_by_side = residual, False
@@ -84,11 +87,12 @@ class BiLstm(nn.Module):
 class _Lstm(nn.Module):
     """One direction of one layer, with dropped hidden-to-hidden weights in training."""
 
-    def __init__(self, input_size: int, hidden_size: int, recurrent_rate: float) -> None:
+    def __init__(self, input_size: int, hidden_size: int, recurrent_rate: float, *, initialise: bool) -> None:
         super().__init__()
         self.lstm = nn.LSTM(input_size, hidden_size, batch_first=True)
         self.recurrent_rate = recurrent_rate
-        self._initialise()
+        if initialise:
+            self._initialise()
 
     def _initialise(self) -> None:
         """Orthogonal recurrence, Glorot input weights, a forget gate that starts open (Jozefowicz et al. 2015)."""

@@ -131,10 +131,15 @@ def featurizer_for(
 
 
 def network_for(
-    config: ModelConfig, featurizer: Featurizer, word: WordEmbedding, transformer: TransformerEmbedding | None
+    config: ModelConfig,
+    featurizer: Featurizer,
+    word: WordEmbedding,
+    transformer: TransformerEmbedding | None,
+    *,
+    initialise: bool = True,
 ) -> Network:
-    """The network that `config` describes, for what `featurizer` produces."""
-    return build_network(config, _inventory(featurizer), word, transformer)
+    """The network that `config` describes, for what `featurizer` produces; see `build_network`."""
+    return build_network(config, _inventory(featurizer), word, transformer, initialise=initialise)
 
 
 def _inventory(featurizer: Featurizer) -> Inventory:

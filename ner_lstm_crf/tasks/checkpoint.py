@@ -122,7 +122,7 @@ def load_assembly(directory: str | Path) -> Assembly:
     transformer = transformer_for(config, source)
     if transformer is not None and source is not None:
         remember_transformer(transformer, source.name)
-    network = network_for(config, featurizer, word, transformer)
+    network = network_for(config, featurizer, word, transformer, initialise=False)
     _load_weights(network, tensors, folder / WEIGHTS)
     network.eval()
     return Assembly(config, featurizer, network)
@@ -166,7 +166,8 @@ def _config_text(assembly: Assembly, transformer: str | None) -> str:
 
 
 def _vocabulary_text(assembly: Assembly) -> str:
-    return json.dumps(assembly.featurizer.vocabularies.to_json(), ensure_ascii=False) + "\n"
+    vocabularies = assembly.featurizer.vocabularies.to_json()
+    return json.dumps(vocabularies, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 def _holds(directory: Path, name: str, text: str) -> bool:

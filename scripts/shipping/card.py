@@ -42,7 +42,7 @@ class Facts:
         dev_f1: On the dev sentences.
         minutes: Of training.
         megabytes: Of the model's directory.
-        vectors: The pretrained vectors, if there are any.
+        knowledge: What it has been given beside corpora, in sentences; may be empty.
     """
 
     command: str
@@ -53,7 +53,7 @@ class Facts:
     dev_f1: float
     minutes: float
     megabytes: float
-    vectors: str
+    knowledge: str
 
 
 def model_card(name: str, language: Language, facts: Facts, measured: Sequence[Measured]) -> str:
@@ -81,7 +81,7 @@ def model_card(name: str, language: Language, facts: Facts, measured: Sequence[M
         *map(_corpus, language.corpora),
         "",
         f"{facts.sentences:,} training sentences, {facts.tokens:,} tokens{_variants(language)}. The best epoch has a "
-        f"dev F1 of {100 * facts.dev_f1:.1f}. {facts.vectors}".rstrip(),
+        f"dev F1 of {100 * facts.dev_f1:.1f}. {facts.knowledge}".rstrip(),
         "",
         "The weights are under CC BY-SA 4.0, as the corpora with the strictest licence ask.",
         "",

@@ -5,7 +5,7 @@ All are open; which licence each has, and who made it, goes into the model card.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.formats import read_sentences
 from ner_lstm_crf.data.labels import LabelMap
 from ner_lstm_crf.tasks.run_data import hold_out
+from shipping.dictionary import names_and_frequent_words
 
 __all__ = ["LANGUAGES", "Corpus", "Language", "changed", "with_variants"]
 
@@ -70,7 +71,8 @@ class Language:
         weaknesses: What it is known to do badly.
         vectors: The file of its pretrained vectors; empty for those of Chinese characters that come with the package,
             or for none where tokens are words.
-        vectors_from: What these vectors are, for the card; empty for none.
+        knowledge: What it has been given beside corpora, for the card; empty for nothing.
+        lexicon: Gives the words it looks for, each with its category; None for none.
     """
 
     unit: Unit
@@ -79,7 +81,8 @@ class Language:
     words: int
     weaknesses: Sequence[str]
     vectors: str = ""
-    vectors_from: str = ""
+    knowledge: str = ""
+    lexicon: Callable[[], Mapping[str, str]] | None = None
 
 
 _TWITTER = LabelMap.parse("PER,LOC,ORG", ["person=PER,location=LOC,corporation=ORG,group=ORG"])
@@ -90,7 +93,7 @@ LANGUAGES = {
         cased=True,
         words=80_000,
         vectors="glove.6B.100d.txt.gz",
-        vectors_from="Word vectors: GloVe 6B 100d (PDDL 1.0; partly reconstructed).",
+        knowledge="Word vectors: GloVe 6B 100d (PDDL 1.0; partly reconstructed).",
         corpora=(
             Corpus("uner-en_ewt", "CC BY-SA 4.0", _UNER, ["train.iob2"], ["dev.iob2"], "test.iob2"),
             Corpus("wikigold", "CC BY 4.0", "Balasuriya et al. 2009, WikiGold", ["wikigold.conll"]),
@@ -131,7 +134,9 @@ LANGUAGES = {
         unit="character",
         cased=False,
         words=20_000,
-        vectors_from="Character vectors: those of the package, made from jieba's dictionary (MIT).",
+        knowledge="Character vectors: those of the package, made from jieba's dictionary (MIT). It looks for the names "
+        "and the frequent words of that dictionary.",
+        lexicon=names_and_frequent_words,
         corpora=(
             Corpus("uner-zh_gsdsimp", "CC BY-SA 4.0", _UNER, ["train.iob2"], ["dev.iob2"], "test.iob2"),
             Corpus("uner-zh_gsd", "CC BY-SA 4.0", _UNER, ["train.iob2"], ["dev.iob2"], "test.iob2"),
@@ -140,7 +145,6 @@ LANGUAGES = {
         weaknesses=(
             "4,000 sentences of encyclopaedic text, each in simplified and in traditional characters, are all it has "
             "learnt from: names of companies, and the language of news and chat, are largely new to it.",
-            "It looks for no words of a dictionary, as one that you train does: they would double its size.",
         ),
     ),
 }

@@ -175,6 +175,31 @@ def test_the_real_corpora_are_read_as_their_notes_say(shipping: ModuleType, corp
         assert all(len(word) == 1 for sentence in train for word in sentence.words)
 
 
+def test_the_chinese_tagger_looks_for_names_and_frequent_words(script: ModuleType, shipping: ModuleType) -> None:
+    words = shipping.LANGUAGES["zh"].lexicon()
+    assert {word: words[word] for word in ("毛泽东", "湖南", "国务院", "出生")} == {
+        "毛泽东": "nr",
+        "湖南": "ns",
+        "国务院": "nt",
+        "出生": "v",
+    }
+    counts = {entry.word: entry.occurrences for entry in sys.modules["shipping.dictionary"].dictionary()}
+    assert (counts["一世之雄"] < 50, "一世之雄" in words) == (True, False)
+    assert (counts["阿什哈巴德"] < 50, "阿什哈巴德" in words) == (True, True)
+    assert len(words) < 0.5 * len(counts)
+    assert shipping.LANGUAGES["en"].lexicon is None
+
+
+def test_a_lexicon_is_learnt_with_and_sent_along(
+    script: ModuleType, language, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    characters = replace(language, unit="character", lexicon=lambda: {"Oslo": "ns", "nowhere": ""}, vectors="", words=5)
+    monkeypatch.setitem(script.LANGUAGES, "en", characters)
+    lexicon = Tagger.load(make(script, data, monkeypatch)).assembly.featurizer.vocabularies.lexicon
+    assert lexicon is not None
+    assert set(lexicon.words) == {"Oslo", "nowhere"}
+
+
 def test_the_settings_at_the_top_are_those_of_the_training(script: ModuleType, shipping: ModuleType) -> None:
     for name, language in shipping.LANGUAGES.items():
         config = script._config(SimpleNamespace(language=name, seed=4, trial=None), language)

@@ -1,0 +1,41 @@
+"""jieba's dictionary, and what of it the shipped tagger of Chinese knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["Entry", "dictionary", "names_and_frequent_words"]
+
+NAMES = frozenset({"nr", "nrt", "nrfg", "ns", "nt", "nz"})  # persons, places, organisations, others
+RARE, FREQUENT = 3, 50
+
+
+class Entry(NamedTuple):
+    """A word, how often jieba's makers counted it, and its part of speech."""
+
+    word: str
+    occurrences: int
+    kind: str
+
+
+def dictionary() -> Iterator[Entry]:
+    """The words of nothing but Han characters.
+
+    Raises:
+        SystemExit: If the package is not installed.
+    """
+    package = find_spec("jieba")
+    if package is None or package.origin is None:
+        raise SystemExit("expected the package jieba: pip install jieba")
+    for line in Path(package.origin).with_name("dict.txt").read_text(encoding="utf-8").splitlines():
+        word, count, kind = line.split()
+        if all("\u4e00" <= character <= "\u9fff" for character in word):
+            yield Entry(word, int(count), kind)
+
+
+def names_and_frequent_words() -> dict[str, str]:
+    """Names that are not rare, and other words that are frequent, by part of speech: all of them would be too large."""
+    return {word: kind for word, count, kind in dictionary() if count >= (RARE if kind in NAMES else FREQUENT)}
