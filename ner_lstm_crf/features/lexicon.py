@@ -24,6 +24,7 @@ import numpy as np
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.forms import CODES, Ids, code_of
 from ner_lstm_crf.features.simplified import simplified
+from ner_lstm_crf.features.vocabulary import is_list_of
 
 __all__ = ["Lexicon", "build_lexicon", "check_categories", "lexicon_code"]
 
@@ -124,15 +125,15 @@ class Lexicon:
         }:
             raise InputError("expected a lexicon with 'words', 'trained', 'categories', 'kinds' and 'simplify'")
         words, trained, categories, kinds = (value[name] for name in ("words", "trained", "categories", "kinds"))
-        if not isinstance(words, list) or not all(type(word) is str and len(word) > 1 for word in words):
+        if not is_list_of(str, words) or min(map(len, words), default=2) < 2:
             raise InputError("expected the words of a lexicon to be a list of strings of two characters or more")
         if len(set(words)) != len(words):
             raise InputError("expected distinct words in a lexicon, found one twice")
         if type(trained) is not int or not 0 <= trained <= len(words):
             raise InputError(f"expected at most {len(words)} trained words in a lexicon, got {trained!r}")
-        if not isinstance(categories, list) or not all(type(category) is str for category in categories):
+        if not is_list_of(str, categories):
             raise InputError("expected the categories of a lexicon to be a list of strings")
-        if not isinstance(kinds, list) or not all(type(kind) is int and 0 <= kind < len(categories) for kind in kinds):
+        if not is_list_of(int, kinds) or min(kinds, default=0) < 0 or max(kinds, default=-1) >= len(categories):
             raise InputError(f"expected the kinds of a lexicon's words to be numbers below {len(categories)}")
         if len(kinds) != len(words):
             raise InputError(f"expected the kinds of {len(words)} words of a lexicon, got {len(kinds)}")

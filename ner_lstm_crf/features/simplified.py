@@ -22,15 +22,16 @@ def simplified(codes: Ids) -> Ids:
         >>> "".join(map(chr, simplified(np.array([ord(character) for character in "臺灣 and 台湾"]))))
         '台湾 and 台湾'
     """
-    traditional, simple = _pairs()
-    places = np.minimum(np.searchsorted(traditional, codes), len(traditional) - 1)
-    found: Ids = np.where(traditional[places] == codes, simple[places], codes)
+    forms = _forms()
+    found: Ids = np.where(codes < len(forms), forms[np.minimum(codes, len(forms) - 1)], codes)
     return found
 
 
 @cache
-def _pairs() -> tuple[Ids, Ids]:
-    """The codes of all traditional characters, rising, and those of their simplified forms (N,)."""
-    pairs = sorted(SIMPLIFIED.read_text(encoding="utf-8").split())
-    codes = np.array([[ord(character) for character in pair] for pair in pairs], np.int64)
-    return codes[:, 0], codes[:, 1]
+def _forms() -> Ids:
+    """The code of the simplified form of each code, up to the last that has another (N,)."""
+    pairs = SIMPLIFIED.read_text(encoding="utf-8").split()
+    traditional, simple = np.array([[ord(character) for character in pair] for pair in pairs], np.int64).T
+    forms = np.arange(traditional.max() + 1)
+    forms[traditional] = simple
+    return forms

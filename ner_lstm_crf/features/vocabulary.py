@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,7 @@ __all__ = [
     "WordVocabulary",
     "build_characters",
     "build_words",
+    "is_list_of",
     "spellings",
 ]
 
@@ -165,7 +166,7 @@ class WordVocabulary(Vocabulary):
         if not isinstance(value, dict) or set(value) != {"symbols", "counts"}:
             raise InputError("expected a word vocabulary with 'symbols' and 'counts'")
         counts = value["counts"]
-        if not isinstance(counts, list) or not all(type(count) is int and count >= 0 for count in counts):
+        if not is_list_of(int, counts) or min(counts, default=0) < 0:
             raise InputError("expected a word vocabulary whose counts are whole numbers")
         symbols = _symbols(value["symbols"])
         if len(counts) > len(symbols):
@@ -209,6 +210,11 @@ def build_characters(counts: Mapping[str, int]) -> Vocabulary:
     return Vocabulary(_by_frequency(characters))
 
 
+def is_list_of(kind: type, value: object) -> bool:
+    """Whether a value read from JSON is a list of nothing but that type, of which `bool` is none."""
+    return isinstance(value, list) and set(map(type, value)) <= {kind}
+
+
 def _by_frequency(counts: Mapping[str, int]) -> tuple[str, ...]:
     """The keys, most frequent first; by spelling where that does not decide, not by the order of the data."""
     return tuple(sorted(counts, key=lambda symbol: (-counts[symbol], symbol)))
@@ -221,7 +227,7 @@ def _row_spelling(form: str, known: Container[str]) -> str:
 
 
 def _symbols(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, Sequence) or isinstance(value, str) or not all(type(item) is str for item in value):
+    if not is_list_of(str, value):
         raise InputError("expected a vocabulary to be a list of strings")
     if len(frozenset(value)) != len(value):
         raise InputError("expected a vocabulary of distinct symbols, found one twice")
