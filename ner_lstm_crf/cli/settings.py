@@ -96,7 +96,12 @@ def _add_knowledge_options(group: argparse._ArgumentGroup) -> None:
 
 def _add_run_options(parser: Parser, seeds: int) -> None:
     group = parser.add_argument_group("the training")
-    group.add_argument("--epochs", type=at_least(1), metavar="N", help="passes over the training data")
+    group.add_argument(
+        "--epochs",
+        type=at_least(1),
+        metavar="N",
+        help="passes over the training data (default: as the preset says, and more over a small corpus: steps enough)",
+    )
     group.add_argument("--seed", type=at_least(0), metavar="N", help="seed of everything random (default: 1)")
     group.add_argument(
         "--seeds",

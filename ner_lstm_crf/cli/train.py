@@ -175,3 +175,5 @@ def _show(directory: Path, chosen: RunResult, results: Sequence[RunResult], summ
     seconds = sum(result.seconds for result in results)
     epoch = f"epoch {chosen.best['epoch']} of {len(chosen.history)}"
     say(f"{directory}: the model of {epoch}{dev}; {seconds:.0f} s of training")
+    if chosen.dev_f1 == 0:
+        say("it finds no entity of dev: train longer, with more --epochs")

@@ -21,7 +21,7 @@ from ner_lstm_crf.features.lexicon_words import general_words, read_lexicon, tra
 from ner_lstm_crf.features.vectors import Vectors, coverage, read_vectors
 from ner_lstm_crf.features.vocabulary import spellings
 from ner_lstm_crf.tasks.run_data import Data, hold_out, with_general
-from ner_lstm_crf.tasks.shipped import model_directory
+from ner_lstm_crf.tasks.shipped import language_of, model_directory
 
 __all__ = ["TrainingFiles", "read_training_files", "use_threads", "warn_of_unknown_labels"]
 
@@ -80,9 +80,13 @@ def _read_train(args: argparse.Namespace, asked: Unit | None, compounds: Compoun
     if asked is not None:
         return asked, train
     lengths = Counter(len(token.text) for sentence in train for token in sentence.tokens)
-    if lengths[1] < CHARACTER_SHARE * lengths.total():
+    share = lengths[1] / lengths.total()
+    if share < CHARACTER_SHARE:
+        if language_of(" ".join(sentence.words) for sentence in train[:1000]) == "zh":
+            say(f"{share:.1%} of the tokens are one character: they are taken for words, or say --characters")
         return "word", train
-    say("every token of the training data is one character: the model takes characters as tokens")
+    whole = "every token of the training data is" if share == 1 else f"{share:.2%} of the training tokens are"
+    say(f"{whole} one character: the model takes characters as tokens")
     if lengths[1] < lengths.total():
         train = _read(args.train, column_options(args, unit="character"))
     return "character", train

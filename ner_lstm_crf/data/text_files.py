@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, BinaryIO, TextIO, cast
@@ -103,7 +103,7 @@ class TextFile:
                     byte = line[precise.start]
                     message = f"byte 0x{byte:02x} at offset {offset + precise.start} is not valid {self.encoding}"
                     if self.encoding == "utf-8":
-                        message += ": read the file in its own encoding, for instance --encoding latin-1"
+                        message += f": read the file in its own encoding, for instance --encoding {_likely(line)}"
                     return InputError(message, path=self.path, line=number)
                 offset += len(line)
         return InputError(f"the text is not valid {self.encoding}: {error.reason}", path=self.path)
@@ -112,6 +112,16 @@ class TextFile:
         if isinstance(error, OSError) and error.errno is not None:
             return InputError(f"cannot be read: {error.strerror}", path=self.path)
         return InputError(f"the compressed data are damaged or cut short ({error})", path=self.path)
+
+
+def _likely(line: bytes) -> str:
+    """An encoding that a line may well be in: one for Chinese, if that makes mostly Han of what is not ASCII."""
+    for encoding in ("gb18030", "big5"):
+        with suppress(UnicodeDecodeError):
+            beyond = [character for character in line.decode(encoding) if not character.isascii()]
+            if sum("\u4e00" <= character <= "\u9fff" for character in beyond) > len(beyond) / 2:
+                return encoding
+    return "latin-1"
 
 
 def open_packed(path: str | os.PathLike[str]) -> IO[bytes]:

@@ -20,7 +20,7 @@ What is not attempted: French elision (l'homme stays whole), Chinese words, Swed
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import groupby, islice
 from operator import itemgetter
@@ -29,8 +29,17 @@ from typing import Literal, TypeAlias
 from ner_lstm_crf.data.abbreviations import ABBREVIATIONS, BEFORE_NAMES, BEFORE_NUMBERS
 from ner_lstm_crf.data.annotation import Token
 from ner_lstm_crf.data.code_points import ALONE, EMOJI, EMOJI_MODIFIERS, FLAG_LETTERS, LOWER, MARKS, UPPER, WIDE
+from ner_lstm_crf.errors import InputError
 
-__all__ = ["CompoundRule", "character_portions", "characters", "detect_compounds", "tokenize", "word_portions"]
+__all__ = [
+    "CompoundRule",
+    "character_portions",
+    "characters",
+    "check_characters",
+    "detect_compounds",
+    "tokenize",
+    "word_portions",
+]
 
 CompoundRule: TypeAlias = Literal["split", "keep"]
 """Whether `well-known`, `and/or` and `5pm` are several tokens or one."""
@@ -160,6 +169,18 @@ def tokenize(text: str, *, compounds: CompoundRule = "split") -> list[Token]:
     """
     new = tuple.__new__  # a third faster than Token(...), and the bulk of the time
     return [new(Token, (match[0], match.start(), match.end())) for match in _pattern(compounds).finditer(text)]
+
+
+def check_characters(tokens: Sequence[str]) -> None:
+    """Refuse the tokens of a sentence, for a model whose tokens are characters, if they are longer.
+
+    Raises:
+        InputError: If a token has more than one character.
+    """
+    if max(map(len, tokens), default=1) > 1:
+        found = next(token for token in tokens if len(token) > 1)
+        ways = "list(text) makes such of a text, ColumnOptions(unit='character') of a file"
+        raise InputError(f"expected tokens of one character, found {found!r:.40}: {ways}")
 
 
 def characters(text: str) -> list[Token]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +14,7 @@ import numpy as np
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.data.tokenizer import check_characters
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.character_vectors import character_vectors
 from ner_lstm_crf.features.lexicon_words import general_words
@@ -20,7 +23,9 @@ from ner_lstm_crf.tasks.assembly import check_lexicon
 from ner_lstm_crf.tasks.checkpoint import model_digest
 from ner_lstm_crf.tasks.shipped import model_directory
 
-__all__ = ["Data", "hold_out", "with_general"]
+__all__ = ["Data", "hold_out", "warn_of_words", "with_general"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ def with_general(data: Data, config: ModelConfig) -> Data:
 
     Raises:
         InputError: If there is a lexicon that a network of this shape, or the model to start from, would not look at;
-            if vectors or a lexicon are something else than that.
+            if vectors or a lexicon are something else.
     """
     anew = data.initial is None
     if isinstance(data.vectors, str) and data.vectors == "general":
@@ -105,3 +110,13 @@ def with_general(data: Data, config: ModelConfig) -> Data:
         raise InputError("a lexicon: expected none beside a model to start from, whose own stays")
     check_lexicon(config)
     return data
+
+
+def warn_of_words(data: Data) -> None:
+    """Log that the tokens for a model of characters are longer: it will cut text into what it has not learnt."""
+    for sentence in chain(data.train, data.dev):
+        try:
+            check_characters(sentence.words)
+        except InputError as error:
+            _log.warning("%s", error.message)
+            return

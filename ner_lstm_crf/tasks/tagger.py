@@ -11,7 +11,7 @@ from ner_lstm_crf.config import Precision
 from ner_lstm_crf.data.annotation import Entity, Sentence, Span
 from ner_lstm_crf.data.schemes import Decoded
 from ner_lstm_crf.data.splitter import Portion, portions, sentences
-from ner_lstm_crf.data.tokenizer import CompoundRule
+from ner_lstm_crf.data.tokenizer import CompoundRule, check_characters
 from ner_lstm_crf.tasks.assembly import Assembly
 from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
 from ner_lstm_crf.tasks.prediction import Predictor, Window, windows
@@ -68,8 +68,8 @@ class Tagger:
 
         Args:
             directory: Where to.
-            compact: Whether weights are rounded, word vectors to 8 bits and the others to 16: a quarter of the space. A
-                transformer is written as it is.
+            compact: Whether weights are rounded, word vectors to 8 bits and the others to 16: a quarter of the space,
+                but for the words of a lexicon. A transformer is written as it is.
 
         Raises:
             InputError: If it cannot be written, or a weight is too large for 16 bits.
@@ -113,16 +113,31 @@ class Tagger:
 
         Raises:
             TypeError: If `tokens` is a string: that is `tag`.
+            InputError: If the model's tokens are characters, and one of these has several.
         """
         if isinstance(tokens, str):
             raise TypeError("expected a sequence of tokens, got a string: use tag(text)")
+        self._check(tokens)
         return list(self._predictor.decode(Window([], list(tokens), [len(tokens)]))[0].spans)
 
     def tag_sentences(self, items: Iterable[Sentence]) -> Iterator[Sentence]:
-        """The same sentences with the spans found in place of theirs; memory stays flat."""
-        for window, decoded in self._predictor.stream(windows(items, _add_sentence)):
+        """The same sentences with the spans found in place of theirs; memory stays flat.
+
+        Raises:
+            InputError: If the model's tokens are characters, and one of these has several.
+        """
+
+        def add(window: Window[Sentence], item: Sentence) -> None:
+            self._check(item.words)
+            _add_sentence(window, item)
+
+        for window, decoded in self._predictor.stream(windows(items, add)):
             for sentence, found in zip(window.items, decoded, strict=True):
                 yield sentence if found.spans == sentence.spans else sentence.with_spans(found.spans)
+
+    def _check(self, tokens: Sequence[str]) -> None:
+        if self._units[0] == "character":
+            check_characters(tokens)
 
     def _parts(self, text: str) -> Iterator[_Part]:
         unit, compounds = self._units

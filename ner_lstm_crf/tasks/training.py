@@ -144,8 +144,9 @@ class Trainer:
                 dev = evaluate_encoded(self.assembly, self.dev) if self.dev else None
             # Without a dev set, or entities in it, nothing tells epochs apart and the last is the best.
             f1 = dev.micro.f1 if dev and dev.support else float(self.epoch)
-            best = f1 > self.best_f1
-            if best:
+            higher = f1 > self.best_f1
+            best = higher or f1 == 0 == self.best_f1  # of epochs that find nothing the last knows most
+            if higher:
                 self.best_f1, self.best_epoch = f1, self.epoch
             yield EpochReport(
                 epoch=self.epoch,

@@ -169,6 +169,26 @@ def test_a_preset_suits_the_tokens_that_are_asked_for_or_found(files: Files, wri
     assert found["training"]["adversarial_step"] == characters.training.adversarial_step
 
 
+def test_what_the_tokens_are_taken_for_is_said(files: Files, write, tmp_path: Path, run: Run) -> None:
+    small = write("small.toml", "[model]\nhidden_size = 4\n[training]\nleast_steps = 1\nepochs = 1\n")
+    options = ["--config", small, "--vectors", "none", "--lexicon", "none", "--output"]
+    unlike = write("unlike.conll", ZH.replace("PER", "X").replace("LOC", "X"))
+    result = run("train", "--train", write("zh.conll", ZH), "--dev", unlike, *options, tmp_path / "u")
+    assert result.err.endswith("it finds no entity of dev: train longer, with more --epochs\n")
+    words = write("words.conll", "王明\tB-PER\n在\tO\n巴黎\tB-LOC\n。\tO\n\n" * 20)
+    said = "50.0% of the tokens are one character: they are taken for words, or say --characters\n"
+    assert said in run("train", "--train", words, *options, tmp_path / "w").err
+    assert "characters" not in run("train", *files.options, *options, tmp_path / "e").err
+    characters = write("characters.conll", ZH)
+    said = "every token of the training data is one character: the model takes characters as tokens\n"
+    assert said in run("train", "--train", characters, *options, tmp_path / "c").err
+    nearly = write("nearly.conll", ZH * 20 + "2024\tO\n\n")
+    assert (
+        "99.96% of the training tokens are one character"
+        in run("train", "--train", nearly, *options, tmp_path / "n").err
+    )
+
+
 # Vectors of characters
 
 
@@ -235,6 +255,7 @@ def test_a_lexicon_is_read_kept_and_used(files: Files, write, tmp_path: Path, ru
         "trained": 2,
         "categories": ["", "nr", "ns"],
         "kinds": [2, 1, 0],
+        "simplify": True,
     }
     assert "王明" in vocabulary["bigrams"]
     assert run("tag", "王明在北京", "--model", tmp_path / "m").code == 0

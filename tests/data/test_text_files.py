@@ -105,6 +105,12 @@ def test_a_stream_that_breaks_off_late_is_refused_while_reading(tmp_path):
         list(TextFile(path).lines())
 
 
+@pytest.mark.parametrize("encoding", ["gb18030", "big5"])
+def test_an_encoding_for_chinese_is_proposed_where_it_makes_chinese_of_the_bytes(encoding, tmp_path):
+    text = "王小明從北京飛往巴黎\n" if encoding == "big5" else "王小明从北京飞往巴黎\n"
+    assert f"--encoding {encoding}" in refused(text.encode(encoding), tmp_path)
+
+
 def test_missing_file_directory_and_unknown_encoding(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         TextFile(tmp_path / "missing.conll")

@@ -16,6 +16,7 @@ from ner_lstm_crf.features.character_vectors import character_vectors
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.tasks.run_data import Data, with_general
 from ner_lstm_crf.tasks.runs import prepare
+from ner_lstm_crf.tasks.tagger import Tagger
 
 Make = Callable[..., list[Sentence]]
 CHINESE = [Sentence.from_words(list("王明在巴黎。"), [Span(0, 2, "PER"), Span(3, 5, "LOC")])] * 4
@@ -53,6 +54,28 @@ def test_they_are_not_taken_for_words_nor_where_none_are_asked_for_nor_beside_a_
 def test_what_are_no_vectors_is_refused(characters: Config, vectors: object) -> None:
     with pytest.raises(InputError, match="vectors: expected those of a file, 'general' or None, got"):
         with_general(Data(CHINESE, vectors=vectors), characters.model)  # type: ignore[arg-type]
+
+
+def test_words_are_told_where_they_are_learnt_as_characters(
+    characters: Config, make_sentences: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    prepare(Data(CHINESE, lexicon=None), characters)
+    assert not caplog.messages
+    for data in (Data(CHINESE, make_sentences(2)), Data(make_sentences(2))):
+        prepare(replace(data, lexicon=None), characters)
+        (message,) = caplog.messages
+        assert message.startswith("expected tokens of one character, found '")
+        caplog.clear()
+
+
+def test_words_are_refused_where_characters_are_tagged(characters: Config) -> None:
+    tagger = Tagger(prepare(Data(CHINESE, lexicon=None), characters).assembly)
+    for tokens in (["王明", "在"], ["在", "巴黎"]):
+        with pytest.raises(InputError, match="expected tokens of one character"):
+            tagger.tag_tokens(tokens)
+        with pytest.raises(InputError, match="expected tokens of one character"):
+            list(tagger.tag_sentences([CHINESE[0], Sentence.from_words(tokens, [])]))
+    assert len(list(tagger.tag_sentences(tagger.split("王明 in 2026。")))) == 1
 
 
 def test_other_vectors_make_other_data() -> None:

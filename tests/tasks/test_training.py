@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save
 
 from ner_lstm_crf.config import Config
-from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.model import encoder, workers
@@ -266,6 +266,17 @@ def test_training_stops_when_dev_f1_no_longer_rises(make_sentences: Make, tiny: 
     reports = list(train_run(Data(make_sentences(20), make_sentences(5, seed=1)), config, tmp_path))
     assert len(reports) == 3
     assert reports[-1].last
+
+
+def test_of_epochs_that_find_nothing_the_last_is_kept(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
+    unknown = [sentence.with_spans([Span(0, 1, "UNKNOWN")]) for sentence in make_sentences(5, seed=1)]
+    reports = list(train_run(Data(make_sentences(20), unknown), changed(tiny, epochs=3), tmp_path / "m"))
+    assert [report.best for report in reports] == [True, True, True]
+    whole = weights(tmp_path / "m")
+    list(train_run(Data(make_sentences(20)), changed(tiny, epochs=3), tmp_path / "last"))
+    assert same(whole, weights(tmp_path / "last"))
+    patient = changed(tiny, epochs=30, patience=2, learning_rate=0.0)
+    assert len(list(train_run(Data(make_sentences(20), unknown), patient, tmp_path / "p"))) == 3
 
 
 def test_the_loss_of_an_epoch_does_not_depend_on_how_it_is_divided_for_the_step(
