@@ -36,8 +36,8 @@ def read_lexicon(path: str | Path) -> dict[str, str]:
         if rest and not _is_number(rest[0]):
             if not line.strip().startswith(f"{word}\t"):
                 found = quoted(f"{word} {rest[0]}")
-                wanted = "expected a word, or a word and its count (a category follows the count, or a tab)"
-                raise InputError(f"{wanted}, found {found}", path=path, line=number)
+                wanted = f"expected a word, or a word and its count, found {found}"
+                raise InputError(f"{wanted} (a category follows the count, or a tab)", path=path, line=number)
             rest = ["", *rest]
         if len(word) > 1:
             words[word] = rest[1] if len(rest) > 1 else ""
