@@ -70,7 +70,9 @@ PRESETS: Mapping[str, Config] = {
 
 # Characters, of which there are fewer than words, each seen oftener: fewer steps learn a small corpus by heart, and
 # their vectors may be moved further.
-_OF_CHARACTERS = {"training": {"least_steps": 3000, "adversarial_step": 0.2}}
+_OF_CHARACTERS: Mapping[str, Mapping[str, Any]] = {
+    name: {"training": {"least_steps": 3000, "adversarial_step": 0.2}} for name in ("fast", "best")
+}
 
 # Beside a frozen transformer: fewer steps are enough to learn from its vectors and more learn them by heart, so more of
 # what the encoder reads is dropped.
@@ -101,7 +103,7 @@ def preset(name: str, *, unit: Unit = "word", transformer: str | None = None) ->
         raise InputError(f"expected a unit, one of {', '.join(get_args(Unit))}, got '{unit}'")
     config = PRESETS[name]
     if unit == "character":
-        config = merge_config(config, _OF_CHARACTERS if name in ("fast", "best") else {})
+        config = merge_config(config, _OF_CHARACTERS.get(name, {}))
         config = replace(config, model=replace(config.model, unit=unit))
     if transformer is not None:
         config = merge_config(config, _BESIDE_TRANSFORMER.get(name, {}))

@@ -22,7 +22,6 @@ import torch
 from ner_lstm_crf.cli.display import progress_bar
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.data.annotation import Sentence
-from ner_lstm_crf.features.character_vectors import character_vectors
 from ner_lstm_crf.features.vectors import Vectors, read_vectors
 from ner_lstm_crf.presets import preset
 from ner_lstm_crf.tasks.assembly import Assembly
@@ -30,7 +29,7 @@ from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
 from ner_lstm_crf.tasks.compact import with_words
 from ner_lstm_crf.tasks.evaluation import Evaluation
 from ner_lstm_crf.tasks.measurement import measure_assembly
-from ner_lstm_crf.tasks.run_data import Data
+from ner_lstm_crf.tasks.run_data import Data, with_general
 from ner_lstm_crf.tasks.run_files import read_history
 from ner_lstm_crf.tasks.runs import has_begun, train_run
 from shipping.card import Facts, Measured, model_card
@@ -56,8 +55,9 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     language, trial = LANGUAGES[args.language], "-trial" if args.trial else ""
     run = args.runs / f"{args.language}-seed-{args.seed}{trial}"
-    data = _data(language, args.data)
-    for report in train_run(data, _config(args, language), run, resume=has_begun(run)):
+    config = _config(args, language)
+    data = with_general(_data(language, args.data), config.model)
+    for report in train_run(data, config, run, resume=has_begun(run)):
         f1 = report.dev.micro.f1 if report.dev else 0.0
         print(f"epoch {report.epoch}/{report.epochs}: dev F1 {f1:.4f}, {report.seconds:.0f} s", flush=True)
     package = ROOT / "ner_lstm_crf" / "shipped" / args.language
@@ -105,14 +105,12 @@ def _data(language: Language, folder: Path) -> Data:
     dev = [sentence for _, part in parts for sentence in part]
     if language.cased:
         train = with_variants(train)
-    return Data(train, dev, _vectors(language, folder), lexicon=language.lexicon() if language.lexicon else None)
-
-
-def _vectors(language: Language, folder: Path) -> Vectors | None:
-    """Those of its file; without one those of characters in general, or none where tokens are words."""
-    if language.vectors:
-        return _read(folder / "vectors" / language.vectors)
-    return character_vectors() if language.unit == "character" else None
+    return Data(
+        train,
+        dev,
+        _read(folder / "vectors" / language.vectors) if language.vectors else "general",
+        lexicon=language.lexicon() if language.lexicon else None,
+    )
 
 
 def _read(path: Path) -> Vectors:

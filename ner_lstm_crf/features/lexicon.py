@@ -116,15 +116,10 @@ class Lexicon:
         Raises:
             InputError: If the value is something else.
         """
-        if not isinstance(value, dict) or {*value, "simplify"} != {
-            "words",
-            "trained",
-            "categories",
-            "kinds",
-            "simplify",
-        }:
+        names = ("words", "trained", "categories", "kinds")
+        if not isinstance(value, dict) or value.keys() - {"simplify"} != {*names}:
             raise InputError("expected a lexicon with 'words', 'trained', 'categories', 'kinds' and 'simplify'")
-        words, trained, categories, kinds = (value[name] for name in ("words", "trained", "categories", "kinds"))
+        words, trained, categories, kinds = (value[name] for name in names)
         if not is_list_of(str, words) or min(map(len, words), default=2) < 2:
             raise InputError("expected the words of a lexicon to be a list of strings of two characters or more")
         if len(set(words)) != len(words):

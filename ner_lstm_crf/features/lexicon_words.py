@@ -13,7 +13,7 @@ from ner_lstm_crf.data.text_files import TextFile, quoted
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.lexicon import check_categories
 
-__all__ = ["cohesive_words", "general_words", "read_lexicon", "training_words"]
+__all__ = ["cohesive_words", "dictionary_file", "general_words", "read_lexicon", "training_words"]
 
 LONGEST_WORD = 4  # of the words guessed from raw text, in characters
 LEAST_COUNT = 5
@@ -55,10 +55,19 @@ def general_words() -> dict[str, str]:
     Raises:
         InputError: If the package is not installed as a whole.
     """
+    return read_lexicon(dictionary_file())
+
+
+def dictionary_file() -> Path:
+    """The dictionary of jieba: a word, its count and its part of speech a line.
+
+    Raises:
+        InputError: If the package is not installed.
+    """
     package = find_spec("jieba")  # not imported: its file is all that is needed
     if package is None or package.origin is None:
         raise InputError("expected the package jieba, whose dictionary is the general lexicon: pip install jieba")
-    return read_lexicon(Path(package.origin).with_name("dict.txt"))
+    return Path(package.origin).with_name("dict.txt")
 
 
 def training_words(sentences: Sequence[Sentence]) -> dict[str, str]:

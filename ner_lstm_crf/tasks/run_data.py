@@ -114,9 +114,8 @@ def with_general(data: Data, config: ModelConfig) -> Data:
 
 def warn_of_words(data: Data) -> None:
     """Log that the tokens for a model of characters are longer: it will cut text into what it has not learnt."""
-    for sentence in chain(data.train, data.dev):
-        try:
+    try:
+        for sentence in chain(data.train, data.dev):
             check_characters(sentence.words)
-        except InputError as error:
-            _log.warning("%s", error.message)
-            return
+    except InputError as error:
+        _log.warning("%s", error.message)

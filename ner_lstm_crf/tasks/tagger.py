@@ -117,7 +117,8 @@ class Tagger:
         """
         if isinstance(tokens, str):
             raise TypeError("expected a sequence of tokens, got a string: use tag(text)")
-        self._check(tokens)
+        if self._units[0] == "character":
+            check_characters(tokens)
         return list(self._predictor.decode(Window([], list(tokens), [len(tokens)]))[0].spans)
 
     def tag_sentences(self, items: Iterable[Sentence]) -> Iterator[Sentence]:
@@ -126,18 +127,10 @@ class Tagger:
         Raises:
             InputError: If the model's tokens are characters, and one of these has several.
         """
-
-        def add(window: Window[Sentence], item: Sentence) -> None:
-            self._check(item.words)
-            _add_sentence(window, item)
-
+        add = _add_characters if self._units[0] == "character" else _add_sentence
         for window, decoded in self._predictor.stream(windows(items, add)):
             for sentence, found in zip(window.items, decoded, strict=True):
                 yield sentence if found.spans == sentence.spans else sentence.with_spans(found.spans)
-
-    def _check(self, tokens: Sequence[str]) -> None:
-        if self._units[0] == "character":
-            check_characters(tokens)
 
     def _parts(self, text: str) -> Iterator[_Part]:
         unit, compounds = self._units
@@ -161,6 +154,11 @@ def _add_sentence(window: Window[Sentence], item: Sentence) -> None:
     window.items.append(item)
     window.words.extend([token[0] for token in item.tokens])
     window.lengths.append(len(item.tokens))
+
+
+def _add_characters(window: Window[Sentence], item: Sentence) -> None:
+    check_characters(item.words)
+    _add_sentence(window, item)
 
 
 def _entities(part: _Part, found: Iterator[Decoded]) -> Iterator[Entity]:

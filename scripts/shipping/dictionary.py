@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
-from pathlib import Path
 from typing import NamedTuple
+
+from ner_lstm_crf.features.lexicon_words import dictionary_file
 
 __all__ = ["Entry", "dictionary", "names_and_frequent_words"]
 
@@ -25,12 +25,9 @@ def dictionary() -> Iterator[Entry]:
     """The words of nothing but Han characters.
 
     Raises:
-        SystemExit: If the package is not installed.
+        InputError: If the package is not installed.
     """
-    package = find_spec("jieba")
-    if package is None or package.origin is None:
-        raise SystemExit("expected the package jieba: pip install jieba")
-    for line in Path(package.origin).with_name("dict.txt").read_text(encoding="utf-8").splitlines():
+    for line in dictionary_file().read_text(encoding="utf-8").splitlines():
         word, count, kind = line.split()
         if all("\u4e00" <= character <= "\u9fff" for character in word):
             yield Entry(word, int(count), kind)
