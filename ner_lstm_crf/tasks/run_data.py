@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -52,25 +52,36 @@ class Data:
     contextual: Path | None = None
     lexicon: Mapping[str, str] | Literal["general"] | None = "general"
 
-    def fingerprint(self) -> str:
-        """SHA-256 of all tokens, spans, vectors, words and the model to start from, to know the same data again."""
-        digest = hashlib.sha256()
-        for part in (self.train, self.dev):
-            for sentence in part:
-                digest.update(repr((sentence.words, [tuple(span) for span in sentence.spans])).encode())
-            digest.update(b"\0")
-        if isinstance(self.vectors, str):
-            digest.update(f"vectors {self.vectors}".encode())
-        elif self.vectors is not None:
-            digest.update(repr((self.vectors.words, self.vectors.matrix.shape)).encode())
-            digest.update(np.ascontiguousarray(self.vectors.matrix).data)
-        if isinstance(self.lexicon, str):
-            digest.update(self.lexicon.encode())
-        elif self.lexicon is not None:
-            digest.update("\n".join(f"{word}\t{category}" for word, category in self.lexicon.items()).encode())
-        if self.initial is not None:
-            digest.update(model_digest(model_directory(self.initial)).encode())
-        return digest.hexdigest()
+    def fingerprints(self) -> dict[str, str]:
+        """SHA-256 of each part, by what it is called, to know the same data again; "" of a part that is not there."""
+        return {
+            "model to start from": "" if self.initial is None else model_digest(model_directory(self.initial)),
+            "training data": _fingerprint(map(_content, self.train)),
+            "dev data": _fingerprint(map(_content, self.dev)),
+            "vectors": self._fingerprint_of_vectors(),
+            "lexicon": self._fingerprint_of_lexicon(),
+        }
+
+    def _fingerprint_of_vectors(self) -> str:
+        if self.vectors is None or isinstance(self.vectors, str):
+            return self.vectors or ""
+        return _fingerprint([repr(self.vectors.words), np.ascontiguousarray(self.vectors.matrix)])
+
+    def _fingerprint_of_lexicon(self) -> str:
+        if self.lexicon is None or isinstance(self.lexicon, str):
+            return self.lexicon or ""
+        return _fingerprint(f"{word}\t{category}\n" for word, category in self.lexicon.items())
+
+
+def _content(sentence: Sentence) -> str:
+    return repr((sentence.words, [tuple(span) for span in sentence.spans]))
+
+
+def _fingerprint(parts: Iterable[str | np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode() if isinstance(part, str) else part.data)
+    return digest.hexdigest()
 
 
 def hold_out(sentences: Sequence[Sentence]) -> tuple[list[Sentence], list[Sentence]]:

@@ -27,7 +27,7 @@ def is_finished(directory: Path) -> bool:
 
 
 def read_run(directory: Path) -> dict[str, Any]:
-    """What `run.json` holds: the tables of "config", the fingerprint of the "data", and whether it is "finished".
+    """What `run.json` holds: the tables of "config", the fingerprints of the "data", and whether it is "finished".
 
     Raises:
         InputError: If the file is missing or damaged.
@@ -35,6 +35,8 @@ def read_run(directory: Path) -> dict[str, Any]:
     run = read_json(directory / RUN, "run")
     if not isinstance(run, dict) or not {"config", "data", "finished"} <= run.keys():
         raise InputError("the run is damaged: expected 'config', 'data' and 'finished'", path=directory / RUN)
+    if not isinstance(run["data"], dict):
+        raise InputError("the run was begun by another release, which knew its data otherwise", path=directory / RUN)
     tables = run["config"] if isinstance(run["config"], dict) else {}
     if not all(isinstance(tables.get(field.name), dict) for field in fields(Config)):
         raise InputError("the run is damaged: expected the tables 'model' and 'training'", path=directory / RUN)

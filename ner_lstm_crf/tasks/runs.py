@@ -64,7 +64,7 @@ def train_run(
             is not there, is damaged or was another; if nothing can be written.
     """
     data = with_general(data, config.model)
-    run = {"config": asdict(config), "data": data.fingerprint()}
+    run = {"config": asdict(config), "data": data.fingerprints()}
     if resume:
         check_same_run(directory, run)
         if is_finished(directory):
@@ -195,6 +195,9 @@ def check_same_run(directory: Path, run: dict[str, Any]) -> None:
     if not has_begun(directory):
         raise InputError("expected a run to resume, found none", path=directory)
     old, new = read_run(directory), json.loads(json.dumps(run))
+    other = [part for part, fingerprint in new["data"].items() if old["data"].get(part) != fingerprint]
+    if other and other[0] == "model to start from":  # before its settings, which nobody has chosen
+        raise InputError("the run to resume had another model to start from, or none", path=directory)
     for table, values in new["config"].items():
         for key, value in values.items():
             was = old["config"][table].get(key)
@@ -204,12 +207,8 @@ def check_same_run(directory: Path, run: dict[str, Any]) -> None:
                     "earlier release: --config sets what it had)",
                     path=directory,
                 )
-    if old["data"] != new["data"]:
-        raise InputError(
-            "the run to resume had other training data, dev data, vectors, lexicon or model to start from (in earlier "
-            "releases characters had no general vectors or lexicon: --vectors none, --lexicon none)",
-            path=directory,
-        )
+    if other:
+        raise InputError(f"the run to resume had other {' and other '.join(other)}", path=directory)
 
 
 def _restore(trainer: Trainer, directory: Path) -> None:

@@ -145,7 +145,7 @@ def test_several_seeds_and_jobs_and_a_run_taken_up_again(here: Path, files: File
     assert run(*arguments, "--resume").code == 0
     assert (here / "m" / "model.safetensors").read_bytes() == weights
     other = [argument for argument in arguments if argument not in ("--init", "en")]
-    assert "the run to resume had" in run(*other, "--resume").complaint
+    assert "the run to resume had another model to start from, or none" in run(*other, "--resume").complaint
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_a_run_starts_from_the_model_and_can_be_resumed(base: Assembly, make_sen
     rest = list(train_run(data, config, tmp_path / "cut", resume=True))
     assert rest[-1].loss == whole[-1].loss
     save_assembly(assemble_from(base, sentences), tmp_path / "base")
-    with pytest.raises(InputError, match="model to start from"):
+    with pytest.raises(InputError, match="had another model to start from, or none"):
         list(train_run(data, config, tmp_path / "whole", resume=True))
 
 
@@ -123,7 +123,7 @@ def test_an_unbroken_run_and_one_taken_up_again_end_with_the_same_weights(
     list(train_run(data, config, tmp_path / "cut", resume=True))
     files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut")]
     assert files[0] == files[1]
-    with pytest.raises(InputError, match="model to start from"):
+    with pytest.raises(InputError, match="had another model to start from, or none"):
         list(train_run(replace(data, initial=None), config, tmp_path / "cut", resume=True))
 
 
@@ -133,8 +133,8 @@ def test_a_shipped_tagger_is_named(
     save_assembly(base, tmp_path / "en")
     monkeypatch.setattr(shipped, "_FOLDER", tmp_path)
     data = Data(make_sentences(9), initial="en")
-    assert data.fingerprint() == replace(data, initial=tmp_path / "en").fingerprint()
-    assert data.fingerprint() != replace(data, initial=None).fingerprint()
+    assert data.fingerprints() == replace(data, initial=tmp_path / "en").fingerprints()
+    assert data.fingerprints() != replace(data, initial=None).fingerprints()
     config = Config(model=Tagger.load("en").assembly.config)
     assert set(base.featurizer.words.symbols) <= set(prepare(data, config).assembly.featurizer.words.symbols)
 

@@ -157,7 +157,7 @@ def test_another_lexicon_makes_other_data(sentences: list[Sentence]) -> None:
         {"ab": "n"},
         {"ab": "", "cd": ""},
     ]
-    assert len({Data(sentences, lexicon=lexicon).fingerprint() for lexicon in lexicons}) == 5
+    assert len({Data(sentences, lexicon=lexicon).fingerprints()["lexicon"] for lexicon in lexicons}) == 5
 
 
 def test_characters_have_the_general_lexicon_unless_none_is_given_or_looked_at(

@@ -80,9 +80,9 @@ def test_words_are_refused_where_characters_are_tagged(characters: Config) -> No
 
 def test_other_vectors_make_other_data() -> None:
     own = [Vectors(("王",), np.full((1, 8), value, np.float32)) for value in (1, 2)]
-    kinds = [Data(CHINESE, vectors=vectors).fingerprint() for vectors in (None, "general", *own)]
+    kinds = [Data(CHINESE, vectors=vectors).fingerprints()["vectors"] for vectors in (None, "general", *own)]
     assert len(set(kinds)) == 4
     one, other = Data(CHINESE, vectors="general", lexicon=None), Data(CHINESE, vectors=None, lexicon="general")
-    assert one.fingerprint() != other.fingerprint()
+    assert one.fingerprints() != other.fingerprints()
     taken = with_general(Data(CHINESE), replace(Config().model, unit="character"))
-    assert taken.fingerprint() == replace(taken, vectors=character_vectors()).fingerprint()
+    assert taken.fingerprints() == replace(taken, vectors=character_vectors()).fingerprints()

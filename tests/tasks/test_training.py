@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.model import encoder, workers
 from ner_lstm_crf.tasks.prediction import predict_tags
 from ner_lstm_crf.tasks.run_data import Data, hold_out
-from ner_lstm_crf.tasks.run_files import read_history
+from ner_lstm_crf.tasks.run_files import read_history, read_run
 from ner_lstm_crf.tasks.runs import prepare, train_run
 from ner_lstm_crf.tasks.training import EpochReport
 from ner_lstm_crf.tasks.word_rows import WordRows
@@ -134,7 +135,7 @@ def broken(make_sentences: Make, tiny: Config, tmp_path: Path) -> Callable[[], l
     [
         ("run.json", b'{"config": {"mod'),
         ("run.json", b"[1, 2]"),
-        ("run.json", b'{"config": {"model": {}}, "data": "", "finished": false}'),
+        ("run.json", b'{"config": {"model": {}}, "data": {}, "finished": false}'),
         ("run.json", b"\xff"),
         ("history.jsonl", b'{"epoch": 1, "lo\n'),
         ("history.jsonl", b'{"epoch": 1}\n{"epoch": 2}\n'),
@@ -213,7 +214,7 @@ def test_a_half_written_last_report_is_dropped(tmp_path: Path, broken: Callable[
 def test_the_same_vectors_of_other_words_are_other_data(make_sentences: Make) -> None:
     sentences, matrix = make_sentences(10), np.zeros((2, 3), np.float32)
     first, second = (Data(sentences, vectors=Vectors(words, matrix)) for words in (("a", "b"), ("b", "a")))
-    assert first.fingerprint() != second.fingerprint()
+    assert first.fingerprints() != second.fingerprints()
 
 
 def test_a_report_is_written_without_the_scores_of_each_sentence(make_sentences: Make, tiny: Config) -> None:
@@ -244,8 +245,14 @@ def test_only_the_same_run_can_be_resumed(make_sentences: Make, tiny: Config, tm
     list(train_run(data, config, tmp_path))
     with pytest.raises(InputError, match=r"the run to resume had hidden_size = 12, this one has 13"):
         next(train_run(data, changed(config, hidden_size=13), tmp_path, resume=True))
-    with pytest.raises(InputError, match="other training data"):
+    with pytest.raises(InputError, match=r"had other training data$"):
         next(train_run(Data(make_sentences(21)), config, tmp_path, resume=True))
+    other = Data(data.train, make_sentences(3), Vectors(("a",), np.zeros((1, 3), np.float32)))
+    with pytest.raises(InputError, match=r"had other dev data and other vectors$"):
+        next(train_run(other, config, tmp_path, resume=True))
+    (tmp_path / "run.json").write_text(json.dumps(read_run(tmp_path) | {"data": "0123"}), encoding="utf-8")
+    with pytest.raises(InputError, match="begun by another release"):
+        next(train_run(data, config, tmp_path, resume=True))
 
 
 def test_a_directory_that_holds_a_model_is_not_overwritten_unasked(
