@@ -20,14 +20,12 @@ from ner_lstm_crf.data.formats import read_sentences, require_entities
 from ner_lstm_crf.features.lexicon_words import general_words, read_lexicon, training_words
 from ner_lstm_crf.features.vectors import Vectors, coverage, read_vectors
 from ner_lstm_crf.features.vocabulary import spellings
-from ner_lstm_crf.tasks.run_data import Data, hold_out, with_general
-from ner_lstm_crf.tasks.shipped import language_of, model_directory
+from ner_lstm_crf.tasks.run_data import CHARACTER_SHARE, Data, are_chinese, hold_out, share_of_characters, with_general
+from ner_lstm_crf.tasks.shipped import model_directory
 
 __all__ = ["TrainingFiles", "read_training_files", "use_threads", "warn_of_unknown_labels"]
 
 _log = logging.getLogger(__name__)
-
-CHARACTER_SHARE = 0.999  # of one-character tokens: more than any corpus of words has, less than a slip can hide
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +77,14 @@ def _read_train(args: argparse.Namespace, asked: Unit | None, compounds: Compoun
     require_entities(train, ", ".join(args.train))
     if asked is not None:
         return asked, train
-    lengths = Counter(len(token.text) for sentence in train for token in sentence.tokens)
-    share = lengths[1] / lengths.total()
+    share = share_of_characters(train)
     if share < CHARACTER_SHARE:
-        if language_of(" ".join(sentence.words) for sentence in train[:1000]) == "zh":
+        if are_chinese(train):
             say(f"{share:.1%} of the tokens are one character: they are taken for words, or say --characters")
         return "word", train
     whole = "every token of the training data is" if share == 1 else f"{share:.2%} of the training tokens are"
     say(f"{whole} one character: the model takes characters as tokens")
-    if lengths[1] < lengths.total():
+    if share < 1:
         train = _read(args.train, column_options(args, unit="character"))
     return "character", train
 

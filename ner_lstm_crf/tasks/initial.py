@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import torch
 from torch import Tensor
@@ -11,12 +12,16 @@ from torch import Tensor
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.bigrams import Bigrams, build_bigrams
-from ner_lstm_crf.features.vectors import Vectors
+from ner_lstm_crf.features.vectors import Vectors, coverage
 from ner_lstm_crf.features.vocabularies import Vocabularies
 from ner_lstm_crf.features.vocabulary import FIRST, Vocabulary, build_characters, build_words
 from ner_lstm_crf.tasks.assembly import Assembly, featurizer_for, network_for, word_embedding
 
 __all__ = ["assemble_from"]
+
+_log = logging.getLogger(__name__)
+
+_LEAST_KNOWN = 0.5  # of the training tokens; a tagger of their language knows nine in ten
 
 
 def assemble_from(
@@ -41,6 +46,7 @@ def assemble_from(
         raise InputError("expected a model without a transformer to start from")
     counts = Counter(token.text for sentence in sentences for token in sentence.tokens)
     old = base.featurizer
+    _warn_of_unknown(counts, set(old.words.symbols))
     vectors = _vectors(base)
     words = build_words(counts, vectors.words, frozen=freeze_vectors)
     characters = _united(old.vocabularies.characters, build_characters(counts))
@@ -55,6 +61,16 @@ def assemble_from(
     places = [featurizer.tags.index(tag) if tag in featurizer.tags else -1 for tag in old.tags]
     _copy(base.network.state_dict(), network.state_dict(), places)
     return Assembly(base.config, featurizer, network)
+
+
+def _warn_of_unknown(counts: Mapping[str, int], known: Set[str]) -> None:
+    """Log that the tagger to start from knows too few of these words to be of use."""
+    share = 1 - coverage(known, counts).tokens["missing"] / sum(counts.values())
+    if share < _LEAST_KNOWN:
+        _log.warning(
+            "the model to start from knows %.1f%% of the training tokens: it was made for others, or another language",
+            100 * share,
+        )
 
 
 def _united(old: Vocabulary, new: Vocabulary) -> Vocabulary:

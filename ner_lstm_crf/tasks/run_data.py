@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -12,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from ner_lstm_crf.config import ModelConfig
+from ner_lstm_crf.config import ModelConfig, Unit
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.tokenizer import check_characters
 from ner_lstm_crf.errors import InputError
@@ -21,11 +22,23 @@ from ner_lstm_crf.features.lexicon_words import general_words
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.tasks.assembly import check_lexicon
 from ner_lstm_crf.tasks.checkpoint import model_digest
-from ner_lstm_crf.tasks.shipped import model_directory
+from ner_lstm_crf.tasks.shipped import language_of, model_directory
 
-__all__ = ["Data", "hold_out", "warn_of_words", "with_general"]
+__all__ = [
+    "CHARACTER_SHARE",
+    "Data",
+    "are_chinese",
+    "hold_out",
+    "share_of_characters",
+    "warn_of_other_tokens",
+    "with_general",
+]
 
 _log = logging.getLogger(__name__)
+
+CHARACTER_SHARE = 0.999
+"""Share of one-character tokens from which data are those of characters: more than any corpus of words has, less than
+a slip can hide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +136,26 @@ def with_general(data: Data, config: ModelConfig) -> Data:
     return data
 
 
-def warn_of_words(data: Data) -> None:
-    """Log that the tokens for a model of characters are longer: it will cut text into what it has not learnt."""
-    try:
-        for sentence in chain(data.train, data.dev):
-            check_characters(sentence.words)
-    except InputError as error:
-        _log.warning("%s", error.message)
+def share_of_characters(sentences: Iterable[Sentence]) -> float:
+    """How many of the tokens are one character long, from 0 to 1; 0 where there is no token."""
+    lengths = Counter(len(token.text) for sentence in sentences for token in sentence.tokens)
+    return lengths[1] / max(lengths.total(), 1)
+
+
+def warn_of_other_tokens(data: Data, unit: Unit) -> None:
+    """Log that the tokens are not those of a model of this unit: it would cut text into what it has not learnt."""
+    if unit == "character":
+        try:
+            for sentence in chain(data.train, data.dev):
+                check_characters(sentence.words)
+        except InputError as error:
+            _log.warning("%s", error.message)
+    elif share_of_characters(data.train) >= CHARACTER_SHARE and are_chinese(data.train):
+        _log.warning(
+            "expected words, found tokens of one character: preset('fast', unit='character') is for such (--characters)"
+        )
+
+
+def are_chinese(sentences: Sequence[Sentence]) -> bool:
+    """Whether the first sentences are written in Han characters."""
+    return language_of(" ".join(sentence.words) for sentence in sentences[:1000]) == "zh"

@@ -24,7 +24,7 @@ from ner_lstm_crf.tasks.assembly import Assembly, assemble
 from ner_lstm_crf.tasks.checkpoint import is_model, load_assembly, save_assembly
 from ner_lstm_crf.tasks.contextual import contextual_file, forget_contextual, read_contextual, scratch_of
 from ner_lstm_crf.tasks.initial import assemble_from
-from ner_lstm_crf.tasks.run_data import Data, warn_of_words, with_general
+from ner_lstm_crf.tasks.run_data import Data, warn_of_other_tokens, with_general
 from ner_lstm_crf.tasks.run_files import HISTORY, RESUME, RUN, forget_after, is_finished, read_run
 from ner_lstm_crf.tasks.shipped import model_directory
 from ner_lstm_crf.tasks.storage import append_line, make_directory, read_tensors, write_tensors, write_text
@@ -127,8 +127,7 @@ def prepare(data: Data, config: Config, directory: Path | None = None, progress:
     data = with_general(data, config.model)
     if directory is not None:
         data = read_with_transformer(data, config.model, scratch_of(directory), progress)
-    if config.model.unit == "character":
-        warn_of_words(data)
+    warn_of_other_tokens(data, config.model.unit)
     assembly = _assemble(data, config)
     contextual = iter(_by_sentence(data, config.model) if not config.model.fine_tune else repeat(None))
     featurizer = assembly.featurizer

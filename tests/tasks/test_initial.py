@@ -89,6 +89,17 @@ def test_a_run_starts_from_the_model_and_can_be_resumed(base: Assembly, make_sen
         list(train_run(data, config, tmp_path / "whole", resume=True))
 
 
+def test_words_of_which_the_model_knows_few_are_told(
+    base: Assembly, make_sentences: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    assemble_from(base, make_sentences(40, seed=7))
+    assert not caplog.messages
+    assemble_from(base, [Sentence.from_words(["Ŋoro", "þing", "Anna"], [Span(0, 1, "PER")])] * 2)
+    assert caplog.messages == [
+        "the model to start from knows 33.3% of the training tokens: it was made for others, or another language"
+    ]
+
+
 def test_another_shape_is_refused(base: Assembly, make_sentences: Make, tmp_path: Path) -> None:
     save_assembly(base, tmp_path)
     other = Config(model=replace(base.config, hidden_size=13))

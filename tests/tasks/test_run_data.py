@@ -68,6 +68,18 @@ def test_words_are_told_where_they_are_learnt_as_characters(
         caplog.clear()
 
 
+def test_characters_are_told_where_they_are_learnt_as_words(
+    tiny: Config, make_sentences: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    letters = [Sentence.from_words(["a", "b"], [Span(0, 1, "X")])]
+    for data in (Data(make_sentences(2)), Data(letters), Data([Sentence.from_words(["王明", "在"], [])] * 9)):
+        prepare(data, tiny)
+    assert not caplog.messages
+    prepare(Data(CHINESE), tiny)
+    (message,) = caplog.messages
+    assert message.startswith("expected words, found tokens of one character: preset('fast', unit='character')")
+
+
 def test_words_are_refused_where_characters_are_tagged(characters: Config) -> None:
     tagger = Tagger(prepare(Data(CHINESE, lexicon=None), characters).assembly)
     for tokens in (["王明", "在"], ["在", "巴黎"]):
