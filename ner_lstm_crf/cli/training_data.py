@@ -17,6 +17,7 @@ from ner_lstm_crf.config import Compounds, Config, Unit
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.formats import read_sentences, require_entities
+from ner_lstm_crf.features.lexicon import build_lexicon
 from ner_lstm_crf.features.lexicon_words import general_words, read_lexicon, training_words
 from ner_lstm_crf.features.vectors import Vectors, coverage, read_vectors
 from ner_lstm_crf.features.vocabulary import spellings
@@ -67,7 +68,7 @@ def read_training_files(args: argparse.Namespace, config: Config) -> TrainingFil
     if isinstance(data.vectors, Vectors):
         _describe_vectors(data.vectors, parts, args)
     if isinstance(data.lexicon, Mapping):
-        _describe_lexicon(data.lexicon, asked=args.lexicon is not None or args.lexicon_from_train)
+        _describe_lexicon(data.lexicon, train, args)
     return TrainingFiles(data, test, unit)
 
 
@@ -179,11 +180,19 @@ def _lexicon(args: argparse.Namespace, train: Sequence[Sentence]) -> dict[str, s
     return general_words() if args.lexicon == "general" else read_lexicon(args.lexicon)
 
 
-def _describe_lexicon(words: Mapping[str, str], *, asked: bool) -> None:
-    """Say how much there is to look for."""
+def _describe_lexicon(words: Mapping[str, str], train: Sequence[Sentence], args: argparse.Namespace) -> None:
+    """Say how much there is to look for; of the words of a file, how many of them training meets."""
     kinds = len(set(words.values()))
+    asked = args.lexicon is not None or args.lexicon_from_train
     declined = "" if asked else " (jieba's dictionary; --lexicon none does without)"
     say(f"{len(words):,} words in the lexicon, of {kinds:,} {'kind' if kinds == 1 else 'kinds'}{declined}")
+    if args.lexicon not in (None, "general"):
+        met = build_lexicon(words, [sentence.words for sentence in train]).trained
+        say(f"{met:,} of them occur at least twice in the training data")
+        if not met:
+            _log.warning(
+                "%s: no word of this lexicon occurs twice in the training data: is it one word a line?", args.lexicon
+            )
 
 
 def _extent(vectors: Vectors, limit: int) -> str:

@@ -247,7 +247,8 @@ def test_a_lexicon_is_read_kept_and_used(files: Files, write, tmp_path: Path, ru
     options = ["train", "--train", train, "--config", files.config, "--epochs", "1"]
     words = write("words.txt", "巴黎 5 ns\n王明\tnr\n北京\n")
     result = run(*options, "--lexicon", words, "--output", tmp_path / "m")
-    assert "3 words in the lexicon, of 3 kinds\n" in result.err
+    said = "3 words in the lexicon, of 3 kinds\n2 of them occur at least twice in the training data\n"
+    assert said in result.err
     vocabulary = json.loads((tmp_path / "m" / "vocabulary.json").read_text(encoding="utf-8"))
     found = vocabulary["lexicon"]
     assert found == {
@@ -259,6 +260,9 @@ def test_a_lexicon_is_read_kept_and_used(files: Files, write, tmp_path: Path, ru
     }
     assert "王明" in vocabulary["bigrams"]
     assert run("tag", "王明在北京", "--model", tmp_path / "m").code == 0
+    other = write("words.csv", "巴黎,5,ns\n")
+    complaint = run(*options, "--lexicon", other, "--output", tmp_path / "o").err
+    assert f"{other}: no word of this lexicon occurs twice in the training data: is it one word a line?" in complaint
     own = run(*options, "--lexicon-from-train", "--output", tmp_path / "own")
     assert "words in the lexicon" in own.err
     assert run(*options, "--lexicon", words, "--lexicon-from-train", "--output", tmp_path / "x").code == 2
