@@ -72,7 +72,7 @@ def with_words(assembly: Assembly, words: Container[str]) -> Assembly:
     rows = torch.tensor([*range(first), *(place + first for place in trained)])
     reserve = torch.tensor([place - len(counts) for place in kept[len(trained) :]], dtype=torch.int64)
     word = WordEmbedding(old.trained.detach()[rows], old.reserve[reserve])
-    network = network_for(config, fewer, word, None)
+    network = network_for(config, fewer, word, None, initialise=False)
     network.load_state_dict(
         assembly.network.state_dict() | {f"{_WORD}{name}": w for name, w in word.state_dict().items()}
     )
