@@ -68,7 +68,6 @@ def run(args: argparse.Namespace) -> None:
     from ner_lstm_crf.cli.training_data import read_training_files
     from ner_lstm_crf.tasks.jobs import Job, seeded
     from ner_lstm_crf.tasks.results import RunResult
-    from ner_lstm_crf.tasks.runs import forget_run
 
     def jobs_of(config: Config) -> list[Job]:
         single = Job(config, directory, overwrite=args.overwrite)
@@ -78,8 +77,6 @@ def run(args: argparse.Namespace) -> None:
     check_output(directory, jobs_of(config), args)
     files = read_training_files(args, config)
     jobs = jobs_of(config_from(args, files.unit))
-    if args.seeds > 1 and not args.resume:
-        forget_run(directory)  # of a single run that was here before
     train_jobs(files.data, jobs, args, directory)
     _finish(directory, [RunResult.of(job, files.test) for job in jobs], args)
 
@@ -88,11 +85,15 @@ def check_output(directory: Path, jobs: Sequence[Job], args: argparse.Namespace)
     """Refuse, before anything is read, what must not be replaced or cannot be resumed.
 
     Raises:
-        InputError: If there is a model and neither `--overwrite` nor `--resume` is given; if there is nothing to
-            resume, or a run of one seed where runs of several are to be.
+        InputError: If there is a model and neither `--overwrite` nor `--resume` is given; if it is the one to start
+            from; if there is nothing to resume, or a run of one seed where runs of several are to be.
     """
     from ner_lstm_crf.tasks.runs import check_free, has_begun
+    from ner_lstm_crf.tasks.shipped import model_directory
 
+    initial = getattr(args, "init", None)
+    if initial and model_directory(initial).resolve() == directory.resolve():
+        raise InputError("expected another directory than that of the model to start from", path=directory)
     places = [job.directory for job in jobs]
     if not args.resume:
         for place in (directory, *places):
@@ -112,7 +113,7 @@ def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, direct
     from ner_lstm_crf.cli.training_data import use_threads
     from ner_lstm_crf.tasks.contextual import forget_contextual, scratch_of
     from ner_lstm_crf.tasks.jobs import run_jobs
-    from ner_lstm_crf.tasks.runs import has_begun, read_with_transformer
+    from ner_lstm_crf.tasks.runs import forget_run, has_begun, read_with_transformer
 
     use_threads(args.threads)
     if args.resume:
@@ -124,6 +125,8 @@ def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, direct
         with progress_bar("reading with the transformer", unit=" sentences") as progress:
             cache = scratch_of(directory) if args.cache is None else Path(args.cache)
             data = read_with_transformer(data, model, cache, progress)
+    if not args.resume and all(job.directory.parent == directory for job in jobs):
+        forget_run(directory)  # of a single run that was here before
     number = {job.directory: index for index, job in enumerate(jobs)}
     names = [str(job.directory.relative_to(directory)) if len(jobs) > 1 else "" for job in jobs]
     try:
@@ -131,8 +134,16 @@ def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, direct
             for job, report in run_jobs(data, jobs, workers=min(args.jobs, len(jobs)), progress=display.batches):
                 display.epoch(number[job.directory], report)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("the same command with --resume goes on after the last whole epoch") from None
+        raise KeyboardInterrupt(_how_to_go_on(args)) from None
     forget_contextual(directory)
+
+
+def _how_to_go_on(args: argparse.Namespace) -> str:
+    """What to do after an interruption; nothing can be done if the runs were to be thrown away."""
+    if args.output is None:
+        return ""
+    place = " in place of --overwrite" if args.overwrite else ""
+    return f"the same command with --resume{place} goes on after the last whole epoch"
 
 
 def _epochs_if_finished(job: Job) -> int:

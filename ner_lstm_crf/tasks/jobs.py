@@ -25,7 +25,7 @@ from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.run_data import Data
-from ner_lstm_crf.tasks.runs import train_run
+from ner_lstm_crf.tasks.runs import begin_run, check_free, train_run
 from ner_lstm_crf.tasks.training import EpochReport
 
 __all__ = ["Job", "run_jobs", "seeded"]
@@ -83,6 +83,9 @@ def run_jobs(
 ) -> Iterator[tuple[Job, EpochReport]]:
     """Train every job and pass on its reports as they come.
 
+    Of several jobs all begin before the first is trained, so that each of them can be resumed, whatever was in its
+    directory before.
+
     Args:
         data: What all of them learn from.
         jobs: The runs.
@@ -92,9 +95,10 @@ def run_jobs(
     Raises:
         InputError: If a run cannot begin or go on (see `train_run`), or the system ends its process.
     """
+    begun = _begun(data, jobs) if len(jobs) > 1 else jobs
     if workers == 1:
-        for job in jobs:
-            yield from ((job, report) for report in _train(data, job, progress))
+        for job, one in zip(jobs, begun, strict=True):
+            yield from ((job, report) for report in _train(data, one, progress))
         return
     context = multiprocessing.get_context("spawn")
     reports, sender = context.Pipe(duplex=False)
@@ -102,7 +106,7 @@ def run_jobs(
     strangers = multiprocessing.active_children()
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(given,))
     try:
-        futures = [pool.submit(_work, number, job) for number, job in enumerate(jobs)]
+        futures = [pool.submit(_work, number, job) for number, job in enumerate(begun)]
         for number, report in _arriving(reports, futures):
             yield jobs[number], report
     except BaseException as error:  # one run failed, or the caller leaves: the others would train on for hours
@@ -116,6 +120,16 @@ def run_jobs(
         pool.shutdown(cancel_futures=True)
         reports.close()
         sender.close()
+
+
+def _begun(data: Data, jobs: Sequence[Job]) -> list[Job]:
+    """The same jobs, to be resumed: those that are new have begun."""
+    new = [job for job in jobs if not job.resume]
+    for job in new:  # all of them before anything is written
+        check_free(job.directory, overwrite=job.overwrite)
+    for job in new:
+        begin_run(data, job.config, job.directory, overwrite=job.overwrite)
+    return [replace(job, resume=True) for job in jobs]
 
 
 def _terminate(processes: Iterable[BaseProcess]) -> None:

@@ -31,6 +31,7 @@ from ner_lstm_crf.tasks.storage import append_line, make_directory, read_tensors
 from ner_lstm_crf.tasks.training import DevSet, EpochReport, Trainer
 
 __all__ = [
+    "begin_run",
     "check_free",
     "forget_run",
     "has_begun",
@@ -64,7 +65,7 @@ def train_run(
             is not there, is damaged or was another; if nothing can be written.
     """
     data = with_general(data, config.model)
-    run = {"config": asdict(config), "data": data.fingerprints()}
+    run = _description(data, config)
     if resume:
         check_same_run(directory, run)
         if is_finished(directory):
@@ -72,11 +73,10 @@ def train_run(
             return
     else:
         check_free(directory, overwrite=overwrite)
-        if data.initial is not None and model_directory(data.initial).resolve() == directory.resolve():
-            raise InputError("expected another directory than that of the model to start from", path=directory)
+        _check_apart(data, directory)
     trainer = prepare(data, config, directory, progress)
     if not resume:  # only now is an old run lost: all that could be refused was
-        begin(directory, run, overwrite=overwrite)
+        _begin(directory, run)
     _restore(trainer, directory)
     with closing(trainer.run(progress)) as reports:
         for report in reports:
@@ -84,6 +84,24 @@ def train_run(
             if report.last:
                 forget_contextual(directory)
             yield report
+
+
+def begin_run(data: Data, config: Config, directory: Path, *, overwrite: bool = False) -> None:
+    """Let a run begin that `train_run` is to go on with later, as with one that broke before its first epoch ended.
+
+    Args:
+        data: What it will learn from.
+        config: The model and its training.
+        directory: Where the run lives.
+        overwrite: Whether a model in the directory may be replaced; it stays until there is a better one.
+
+    Raises:
+        InputError: As `train_run` does of a new run.
+    """
+    data = with_general(data, config.model)
+    check_free(directory, overwrite=overwrite)
+    _check_apart(data, directory)
+    _begin(directory, _description(data, config))
 
 
 def check_free(directory: Path, *, overwrite: bool) -> None:
@@ -114,9 +132,19 @@ def forget_run(directory: Path) -> None:
         raise InputError(f"expected a directory that can be written: {error}", path=directory) from error
 
 
-def begin(directory: Path, run: dict[str, Any], *, overwrite: bool) -> None:
+def _description(data: Data, config: Config) -> dict[str, Any]:
+    """What `run.json` knows a run by."""
+    return {"config": asdict(config), "data": data.fingerprints()}
+
+
+def _check_apart(data: Data, directory: Path) -> None:
+    """Refuse the directory of the model to start from, which the run would replace."""
+    if data.initial is not None and model_directory(data.initial).resolve() == directory.resolve():
+        raise InputError("expected another directory than that of the model to start from", path=directory)
+
+
+def _begin(directory: Path, run: dict[str, Any]) -> None:
     """Make the directory of a new run, or clear that of an old one."""
-    check_free(directory, overwrite=overwrite)
     make_directory(directory)
     forget_run(directory)
     write_text(directory / RUN, json.dumps(run | {"finished": False}, indent=2) + "\n")

@@ -26,6 +26,12 @@ def test_a_model_is_not_replaced_unless_asked(model: Path, files: Files, run: Ru
     assert (model / "model.safetensors").read_bytes() == before
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_the_model_to_start_from_is_not_replaced(model: Path, run: Run, seeds: int) -> None:
+    options = ["--init", model, "--train", "missing.conll", "--output", model, "--overwrite", "--seeds", seeds]
+    assert "expected another directory than that of the model to start from" in run("train", *options).complaint
+
+
 def test_overwrite_replaces(files: Files, tmp_path: Path, run: Run) -> None:
     options = [*files.options, "--epochs", "1", "--output", tmp_path / "m"]
     assert run("train", *options).code == 0
@@ -110,13 +116,44 @@ def test_seeds_are_resumed_and_those_not_yet_begun_begin(
     with monkeypatch.context() as patch:
         patch.setattr(display.TrainingDisplay, "epoch", interrupt)
         assert run("train", *options).code == 130
-    assert not (tmp_path / "m" / "seed-2").exists()
+    assert not (tmp_path / "m" / "seed-2" / "history.jsonl").exists()
     result = run("train", *options, "--resume")
     assert result.code == 0, result.err
     assert "seed-1  epoch 1/2" not in result.err
     assert result.err.count("seed-2  epoch") == 2
     assert "seed-2  epoch 2/2" in result.err
     assert result.err.rpartition("seed-2  epoch 2/2")[2].split("\n")[0].endswith("00:00 left")
+
+
+def test_how_to_go_on_is_said_only_where_one_can(
+    files: Files, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(display.TrainingDisplay, "epoch", interrupt)
+    result = run("compare", *files.options, "--test", files.test, "--seeds", "1")
+    assert (result.code, result.err.splitlines()[-1]) == (130, "interrupted")
+    result = run("train", *files.options, "--output", tmp_path / "m", "--overwrite")
+    assert result.err.splitlines()[-1].startswith("interrupted: the same command with --resume in place of --overwrite")
+
+
+def test_an_old_run_is_kept_where_several_are_refused(
+    files: Files, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    options, directory = [*files.options, "--epochs", "3", "--output", tmp_path / "m"], tmp_path / "m"
+    with monkeypatch.context() as patch:
+        patch.setattr(display.TrainingDisplay, "epoch", interrupt)
+        assert run("train", *options).code == 130
+    complaint = run("train", *options, "--seeds", "2", "--overwrite", "--transformer", tmp_path / "none").complaint
+    assert str(tmp_path / "none") in complaint
+    assert (directory / "resume.safetensors").exists()
+    assert run("train", *options, "--resume").code == 0
+    assert run("train", *options, "--seeds", "2", "--overwrite").code == 0
+    assert not (directory / "run.json").exists()
 
 
 def test_nothing_to_resume_is_said_before_anything_is_read(files: Files, tmp_path: Path, run: Run) -> None:

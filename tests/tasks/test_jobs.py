@@ -23,6 +23,7 @@ from ner_lstm_crf.data.formats import write_sentences
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tasks.jobs import Job, _arriving, run_jobs, seeded
 from ner_lstm_crf.tasks.run_data import Data
+from ner_lstm_crf.tasks.runs import begin_run
 
 Make = Callable[..., list[Sentence]]
 
@@ -60,13 +61,39 @@ def test_runs_side_by_side_end_like_runs_one_after_another(make_sentences: Make,
 
 
 def test_what_goes_wrong_in_a_worker_comes_out(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
-    jobs = seeded(Job(short(tiny), tmp_path), 2)
-    list(run_jobs(Data(make_sentences(20)), jobs[:1]))
-    with pytest.raises(InputError, match="this directory holds a model"):
-        list(run_jobs(Data(make_sentences(20)), jobs, workers=2))
+    data, jobs = Data(make_sentences(20)), seeded(Job(short(tiny), tmp_path), 2)
+    begin_run(data, jobs[1].config, jobs[1].directory)
+    (jobs[1].directory / "resume.safetensors").write_bytes(b"cut")
+    with pytest.raises(InputError, match=r"seed-2/resume\.safetensors: .*damaged"):
+        list(run_jobs(data, [jobs[0], dataclasses.replace(jobs[1], resume=True)], workers=2))
 
 
-class Deadly:
+def test_a_model_in_the_way_of_one_run_is_said_before_another_begins(
+    make_sentences: Make, tiny: Config, tmp_path: Path
+) -> None:
+    data, jobs = Data(make_sentences(20)), seeded(Job(short(tiny), tmp_path), 2)
+    list(run_jobs(data, jobs[1:]))
+    with pytest.raises(InputError, match="seed-2: this directory holds a model"):
+        next(run_jobs(data, jobs))
+    assert not jobs[0].directory.exists()
+
+
+def test_runs_that_replace_others_can_all_be_resumed(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
+    """Those whose turn has not come are not taken for the finished ones that were there before."""
+    data, jobs = Data(make_sentences(20)), seeded(Job(short(tiny), tmp_path), 3)
+    list(run_jobs(data, jobs))
+    longer = [dataclasses.replace(job, config=short(tiny, 3), overwrite=True) for job in jobs]
+    broken = run_jobs(data, longer)
+    assert next(broken)[1].epochs == 3
+    broken.close()  # type: ignore[attr-defined]
+    rest = list(run_jobs(data, [dataclasses.replace(job, resume=True) for job in longer]))
+    assert [(job.directory.name, report.epoch) for job, report in rest] == [
+        *(("seed-1", epoch) for epoch in (2, 3)),
+        *((seed, epoch) for seed in ("seed-2", "seed-3") for epoch in (1, 2, 3)),
+    ]
+
+
+class Deadly(list[Sentence]):
     """Sentences that kill the process they are sent to, as the system does where memory runs out."""
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -74,7 +101,7 @@ class Deadly:
 
 
 def test_a_worker_that_the_system_ends_is_one_line(tiny: Config, tmp_path: Path) -> None:
-    data = Data(Deadly())  # type: ignore[arg-type]
+    data = Data(Deadly())
     with pytest.raises(InputError, match="perhaps for lack of memory: use fewer --jobs"):
         list(run_jobs(data, seeded(Job(tiny, tmp_path), 2), workers=2))
 
