@@ -6,7 +6,7 @@ Each field says what it means, its unit, and where its default comes from.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from ner_lstm_crf.errors import InputError
 
@@ -32,6 +32,14 @@ def _check_range(config: object, names: tuple[str, ...], lowest: float, below: f
         if not -_HUGE < value < _HUGE or value < lowest or (below is not None and value >= below):
             wanted = f"at least {lowest}" + ("" if below is None else f" and below {below}")
             raise InputError(f"{name}: expected {wanted}, got {value}")
+
+
+def _check_choices(config: object) -> None:
+    """Refuse what is none of the values that a field's type names, which type checkers alone would find."""
+    for name, kind in get_type_hints(type(config)).items():
+        value = getattr(config, name)
+        if get_origin(kind) is Literal and value not in get_args(kind):
+            raise InputError(f"{name}: expected one of {', '.join(get_args(kind))}, got {value!r}")
 
 
 _RATES_OF_MODEL = (
@@ -110,6 +118,7 @@ class ModelConfig:
     fine_tune: bool = False
 
     def __post_init__(self) -> None:
+        _check_choices(self)
         _check_range(self, _RATES_OF_MODEL, 0, 1)
         _check_range(self, ("word_size", "char_size", "hidden_size", "layers", "transformer_layers"), 1, None)
         _check_range(self, ("char_filters", "bigram_size", "lexicon_size", "casing_size", "transformer_size"), 0, None)
@@ -189,6 +198,7 @@ class TrainingConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
+        _check_choices(self)
         _check_range(self, ("epochs", "batch_sentences", "batch_tokens"), 1, None)
         _check_range(
             self,

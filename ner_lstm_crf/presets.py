@@ -114,6 +114,8 @@ def preset(name: str, *, unit: Unit = "word", transformer: str | None = None) ->
 def read_config(path: str | Path, base: Config | None = None) -> Config:
     """`base` (the default configuration) with what the TOML file's tables `[model]` and `[training]` set.
 
+    See `merge_config`.
+
     Raises:
         InputError: If the file is no TOML, or holds an unknown table or key, or a value of the wrong type.
     """
@@ -134,6 +136,8 @@ def read_tables(path: str | Path) -> dict[str, Any]:
 
 def merge_config(base: Config, tables: Mapping[str, Any], *, path: str | Path | None = None) -> Config:
     """`base` with the values of `{"model": {...}, "training": {...}}`, each checked by name and type.
+
+    Who names `epochs` has so many, however small the corpus: `least_steps` is 0 then, unless it is named too.
 
     Raises:
         InputError: If a table or key is unknown, or a value has the wrong type.

@@ -4,7 +4,8 @@
     python scripts/results.py ../shared/corpora --vectors ... --preset best --transformer MiniLM --crf-only --output ...
 
 Each row is one `ner-lstm-crf compare` (or `train --seeds`), whose command is printed; a row that was interrupted goes
-on where it stopped. Test sets are read here and nowhere else: settings are chosen on dev (docs/recipe.md).
+on where it stopped. Settings are chosen on dev (docs/recipe.md); test sets are read here, and for the cards of the
+shipped taggers.
 """
 
 from __future__ import annotations
@@ -100,12 +101,16 @@ def _result(name: str, args: argparse.Namespace) -> dict[str, Any]:
         done = subprocess.run([sys.executable, "-m", *now], stdout=subprocess.PIPE, check=True, text=True)
         found.write_text(json.dumps({"command": command, "result": json.loads(done.stdout)}), encoding="utf-8")
     known: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
-    if known["command"] != command:
-        sys.exit(
-            f"{found}: expected the result of another command, choose another --output: {' '.join(known['command'])}"
-        )
+    if _but_jobs(known["command"]) != _but_jobs(command):
+        sys.exit(f"{found}: holds the result of another command, choose another --output: {' '.join(known['command'])}")
     result: dict[str, Any] = known["result"]
     return result
+
+
+def _but_jobs(command: Sequence[str]) -> list[str]:
+    """All that a result depends on: not how many runs there were at a time."""
+    place = command.index("--jobs")
+    return [*command[:place], *command[place + 2 :]]
 
 
 def _command(name: str, args: argparse.Namespace) -> list[str]:

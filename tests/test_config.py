@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import FrozenInstanceError, fields
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -41,6 +42,27 @@ def test_shares_are_below_one(table: type[ModelConfig | TrainingConfig], name: s
     assert getattr(table(**{name: 0.999}), name) == 0.999
     with pytest.raises(InputError, match=f"^{name}: expected at least 0 and below 1, got 1"):
         table(**{name: 1})
+
+
+CHOICES = [
+    (table, name, choice)
+    for table in (ModelConfig, TrainingConfig)
+    for name, kind in get_type_hints(table).items()
+    if get_origin(kind) is Literal
+    for choice in get_args(kind)
+]
+
+
+@pytest.mark.parametrize(("table", "name", "choice"), CHOICES)
+def test_of_choices_there_must_be_one(table: type[ModelConfig | TrainingConfig], name: str, choice: str) -> None:
+    assert getattr(table(**{name: choice}), name) == choice
+    with pytest.raises(InputError, match=f"^{name}: expected one of .*{choice}.*, got '{choice.upper()}'$"):
+        table(**{name: choice.upper()})
+
+
+def test_the_fields_that_hold_choices_are_found() -> None:
+    names = {"head", "crf_loss", "unit", "compounds", "optimizer", "schedule", "reduction", "transformer_precision"}
+    assert {name for _, name, _ in CHOICES} == names
 
 
 def test_pretrained_vectors_may_learn_as_fast_as_all_else_and_no_faster() -> None:

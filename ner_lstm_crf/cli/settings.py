@@ -66,7 +66,7 @@ def _add_knowledge_options(group: argparse._ArgumentGroup) -> None:
         "--vectors-limit",
         type=at_least(1),
         metavar="N",
-        help="keep the first N vectors, and those of the words in the files wherever they stand "
+        help="keep the first N vectors, and those of the words in the training and dev files wherever they stand "
         f"(default: {VECTORS_LIMIT:,})",
     )
     group.add_argument("--freeze-vectors", action="store_true", help="leave the vectors as they are in training")
@@ -158,6 +158,7 @@ def config_from(args: argparse.Namespace, unit: Unit | None = None) -> Config:
     }
     training = {
         "epochs": args.epochs,
+        "least_steps": _tables(args).get("training", {}).get("least_steps"),  # else --epochs would set it to 0
         "seed": args.seed,
         "freeze_vectors": args.freeze_vectors or None,
     }
@@ -168,17 +169,19 @@ def config_from(args: argparse.Namespace, unit: Unit | None = None) -> Config:
     if args.cache is not None and (config.model.transformer is None or config.model.fine_tune):
         raise InputError("--cache: expected a --transformer that is not trained")
     if getattr(args, "init", None) is not None:
-        return replace(config, model=_model_to_start_from(args, config))
-    _check_vectors(args, known)
+        return replace(config, model=_model_to_start_from(args))
+    _check_vectors(args, known, frozen=config.training.freeze_vectors)
     return config
 
 
-def _check_vectors(args: argparse.Namespace, unit: Unit | None) -> None:
+def _check_vectors(args: argparse.Namespace, unit: Unit | None, *, frozen: bool) -> None:
     """Refuse what is asked of vectors that are not there; of no unit, the data have still to tell it."""
     if args.vectors_limit is not None and args.vectors in (None, "none", "general"):
         raise InputError("--vectors-limit: expected the file of --vectors as well")
-    if args.freeze_vectors and (args.vectors == "none" or (args.vectors is None and unit == "word")):
-        raise InputError("--freeze-vectors: expected --vectors as well")
+    if frozen and (args.vectors == "none" or (args.vectors is None and unit == "word")):
+        if args.freeze_vectors:
+            raise InputError("--freeze-vectors: expected --vectors as well")
+        raise InputError("[training] freeze_vectors: expected --vectors as well", path=args.config)
     if args.vectors == "general" and unit == "word":
         raise InputError(
             "--vectors general: expected data whose tokens are characters, got words (a file of that name: ./general)"
@@ -198,7 +201,7 @@ def _tables(args: argparse.Namespace) -> dict[str, Any]:
     return tables
 
 
-def _model_to_start_from(args: argparse.Namespace, config: Config) -> ModelConfig:
+def _model_to_start_from(args: argparse.Namespace) -> ModelConfig:
     """The configuration of the model that `--init` names.
 
     Raises:
@@ -215,7 +218,7 @@ def _model_to_start_from(args: argparse.Namespace, config: Config) -> ModelConfi
     model = model_config(directory)
     if model.transformer is not None:
         raise InputError("--init: expected a model without a transformer to start from", path=directory)
-    if config.model not in (preset(args.preset).model, replace(preset(args.preset).model, unit=model.unit)):
+    if _tables(args).get("model") or (args.characters and model.unit != "character"):
         raise InputError("--init: expected the model as it is, without changes to [model] or --characters")
     return model
 

@@ -17,6 +17,7 @@ from ner_lstm_crf.config import Compounds, Config, Unit
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.formats import read_sentences, require_entities
+from ner_lstm_crf.data.labels import LabelMap
 from ner_lstm_crf.features.lexicon import build_lexicon
 from ner_lstm_crf.features.lexicon_words import general_words, read_lexicon, training_words
 from ner_lstm_crf.features.vectors import Vectors, coverage, read_vectors
@@ -74,8 +75,9 @@ def read_training_files(args: argparse.Namespace, config: Config) -> TrainingFil
 
 def _read_train(args: argparse.Namespace, asked: Unit | None, compounds: Compounds) -> tuple[Unit, list[Sentence]]:
     """The training sentences, and what their tokens are: what was asked for, else what they look like."""
-    train = _read(args.train, column_options(args, unit=asked, compounds=compounds))
-    require_entities(train, ", ".join(args.train))
+    options = column_options(args, unit=asked, compounds=compounds)
+    train = _read(args.train, options)
+    require_entities(train, ", ".join(args.train), chosen=options.labels != LabelMap())
     if asked is not None:
         return asked, train
     share = share_of_characters(train)
@@ -85,9 +87,8 @@ def _read_train(args: argparse.Namespace, asked: Unit | None, compounds: Compoun
         return "word", train
     whole = "every token of the training data is" if share == 1 else f"{share:.2%} of the training tokens are"
     say(f"{whole} one character: the model takes characters as tokens")
-    if share < 1:
-        train = _read(args.train, column_options(args, unit="character"))
-    return "character", train
+    # Read again for the tokens that are longer, or white space, which is no character of a text.
+    return "character", _read(args.train, column_options(args, unit="character"))
 
 
 def _read(paths: Iterable[str], options: ColumnOptions) -> list[Sentence]:
@@ -146,7 +147,7 @@ def _vectors(args: argparse.Namespace, parts: Mapping[str, Sequence[Sentence]]) 
         return None
     needed = {
         spelling
-        for sentences in parts.values()
+        for sentences in (parts["train"], parts["dev"])  # what test holds is not to be known, and no part of the run
         for word in {token.text for sentence in sentences for token in sentence.tokens}
         for spelling in spellings(word)
     }
@@ -200,5 +201,5 @@ def _extent(vectors: Vectors, limit: int) -> str:
     if vectors.rows <= limit:
         return f"{len(vectors):,} vectors of {vectors.size} values"
     first = len(vectors) - vectors.beyond
-    more = f"and {vectors.beyond:,} more that the files need"
+    more = f"and {vectors.beyond:,} more that training and dev need"
     return f"{first:,} most frequent of {vectors.rows:,} vectors of {vectors.size} values, {more}"

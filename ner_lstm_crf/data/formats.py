@@ -120,14 +120,20 @@ def read_sentences(
     return list(iterate_sentences(path, options, report=report))
 
 
-def require_entities(sentences: Iterable[Sentence], path: str | os.PathLike[str]) -> None:
+def require_entities(sentences: Iterable[Sentence], path: str | os.PathLike[str], *, chosen: bool = False) -> None:
     """Refuse a file without a single entity, from which nothing can be learnt or measured.
+
+    Args:
+        sentences: What was read.
+        path: The file.
+        chosen: Whether labels were chosen or renamed, so that there may be others in the file.
 
     Raises:
         InputError: If there is none.
     """
     if not any(sentence.spans for sentence in sentences):
-        raise InputError("expected entities, found none: every token is outside (O)", path=path)
+        why = "none of the labels that were asked for" if chosen else "every token is outside (O)"
+        raise InputError(f"expected entities, found none: {why}", path=path)
 
 
 def write_sentences(

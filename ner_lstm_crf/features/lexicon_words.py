@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
@@ -14,6 +15,9 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.lexicon import check_categories
 
 __all__ = ["cohesive_words", "dictionary_file", "general_words", "read_lexicon", "training_words"]
+
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_FIELDS = re.compile(r"[^,;]+[,;] ?[0-9]")  # of a word and its count, apart by what stands in no word
 
 LONGEST_WORD = 4  # of the words guessed from raw text, in characters
 LEAST_COUNT = 5
@@ -28,11 +32,14 @@ def read_lexicon(path: str | Path) -> dict[str, str]:
 
     Raises:
         InputError: If it cannot be read, holds no word of two characters or more or too many categories, or has
-            something other than a number after a word and a space.
+            something other than a number after a word and a space, or a comma before the number.
     """
     words: dict[str, str] = {}
     for number, line in enumerate(TextFile(path).lines(), 1):
         word, *rest = line.split(maxsplit=3) or [""]
+        if _FIELDS.match(line):
+            wanted = f"expected a word, or a word and its count, apart by a space or tab, found {quoted(line.strip())}"
+            raise InputError(wanted, path=path, line=number)
         if rest and not _is_number(rest[0]):
             if not line.strip().startswith(f"{word}\t"):
                 found = quoted(f"{word} {rest[0]}")
@@ -78,7 +85,7 @@ def training_words(sentences: Sequence[Sentence]) -> dict[str, str]:
     mentions = Counter(
         "".join(sentence.words[span.start : span.end]) for sentence in sentences for span in sentence.spans
     )
-    twice = (mention for mention, count in mentions.items() if count > 1)
+    twice = (mention for mention, count in mentions.items() if count > 1 and len(mention) > 1)
     return dict.fromkeys(sorted({*twice, *cohesive_words([sentence.words for sentence in sentences])}), "")
 
 
@@ -110,8 +117,4 @@ def _cohesion(string: tuple[str, ...], count: int, counts: Sequence[Counter[tupl
 
 
 def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return _NUMBER.fullmatch(text) is not None

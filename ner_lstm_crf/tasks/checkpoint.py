@@ -162,12 +162,22 @@ def _config_text(assembly: Assembly, transformer: str | None) -> str:
         "model": asdict(assembly.config),
         "transformer_files": transformer,
     }
-    return json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+    return _json(description, indent=2) + "\n"
 
 
 def _vocabulary_text(assembly: Assembly) -> str:
     vocabularies = assembly.featurizer.vocabularies.to_json()
-    return json.dumps(vocabularies, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return _json(vocabularies, separators=(",", ":")) + "\n"
+
+
+def _json(value: Any, **layout: Any) -> str:
+    """Characters as they are, unless one is half of a surrogate pair, which JSON lines may hold and UTF-8 does not."""
+    text = json.dumps(value, ensure_ascii=False, **layout)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, **layout)
+    return text
 
 
 def _holds(directory: Path, name: str, text: str) -> bool:

@@ -65,7 +65,7 @@ def assemble_from(
 
 def _warn_of_unknown(counts: Mapping[str, int], known: Set[str]) -> None:
     """Log that the tagger to start from knows too few of these words to be of use."""
-    share = 1 - coverage(known, counts).tokens["missing"] / sum(counts.values())
+    share = 1 - coverage(known, counts).share("missing")
     if share < _LEAST_KNOWN:
         _log.warning(
             "the model to start from knows %.1f%% of the training tokens: it was made for others, or another language",

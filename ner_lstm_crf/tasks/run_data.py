@@ -43,7 +43,7 @@ a slip can hide."""
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What a run learns from and is measured on.
+    """What a run learns from and is measured on. Sentences without a token are left out of it.
 
     Attributes:
         train: Training sentences.
@@ -65,6 +65,12 @@ class Data:
     contextual: Path | None = None
     lexicon: Mapping[str, str] | Literal["general"] | None = "general"
 
+    def __post_init__(self) -> None:
+        for part in ("train", "dev"):
+            sentences: Sequence[Sentence] = getattr(self, part)
+            if not all(sentence.tokens for sentence in sentences):
+                object.__setattr__(self, part, [sentence for sentence in sentences if sentence.tokens])
+
     def fingerprints(self) -> dict[str, str]:
         """SHA-256 of each part, by what it is called, to know the same data again; "" of a part that is not there."""
         return {
@@ -83,7 +89,7 @@ class Data:
     def _fingerprint_of_lexicon(self) -> str:
         if self.lexicon is None or isinstance(self.lexicon, str):
             return self.lexicon or ""
-        return _fingerprint(f"{word}\t{category}\n" for word, category in self.lexicon.items())
+        return _fingerprint(f"{word}\t{category}\n" for word, category in sorted(self.lexicon.items()))
 
 
 def _content(sentence: Sentence) -> str:

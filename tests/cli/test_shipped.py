@@ -158,11 +158,13 @@ def test_several_seeds_and_jobs_and_a_run_taken_up_again(here: Path, files: File
         (["--transformer", "folder"], "without --transformer"),
         (["--characters"], "without changes to [model] or --characters"),
         (["--config", "{config}"], "without changes to [model]"),
+        (["--config", "same.toml"], "without changes to [model]"),
         (["--init", "de"], "or 'en' or 'zh'"),
         (["--preset", "paper", "--config", "{config}"], "without changes to [model]"),
     ],
 )
 def test_what_contradicts_the_model_is_refused(here: Path, files: Files, extra: list[str], said: str, run: Run) -> None:
     extra = [str(files.config) if argument == "{config}" else argument for argument in extra]
+    Path("same.toml").write_text("[model]\nhidden_size = 200\n", encoding="utf-8")  # as the preset has it
     assert said in run("train", "--init", "en", *options(files), "--output", "m", *extra).complaint
     assert not Path("m").exists()

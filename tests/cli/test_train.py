@@ -131,6 +131,7 @@ def test_a_frozen_transformer_changes_the_preset_and_the_file_changes_both(tmp_p
     [
         (["--fine-tune"], "--transformer"),
         (["--freeze-vectors", "--vectors", "none"], "--freeze-vectors: expected --vectors as well"),
+        (["--config", "frozen.toml"], r"frozen.toml: \[training\] freeze_vectors: expected --vectors as well"),
         (["--vectors-limit", "10"], "--vectors-limit: expected the file of --vectors"),
         (["--vectors-limit", "10", "--vectors", "general", "--characters"], "--vectors-limit: expected the file"),
         (["--vectors-limit", "10", "--vectors", "none"], "--vectors-limit: expected the file"),
@@ -143,8 +144,21 @@ def test_what_is_refused_before_any_file_is_read(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write("odd.toml", '[model]\nscheme = "BIX"\n')
+    write("frozen.toml", '[model]\nunit = "word"\n[training]\nfreeze_vectors = true\n')
     with pytest.raises(InputError, match=said):
         configured(*arguments)
+
+
+def test_steps_that_a_file_names_stay_beside_epochs(write) -> None:
+    steps = write("steps.toml", "[training]\nleast_steps = 70\n")
+    assert configured("--epochs", "3").training.least_steps == 0
+    assert configured("--epochs", "3", "--config", str(steps)).training.least_steps == 70
+
+
+def test_labels_that_leave_no_entity_are_the_cause_that_is_named(files: Files, tmp_path: Path, run: Run) -> None:
+    for options in (["--labels", "FOO"], ["--map", "PER=O", "--map", "LOC=O"]):
+        complaint = run("train", *files.options, *options, "--output", tmp_path / "m").complaint
+        assert complaint.endswith("train.conll: expected entities, found none: none of the labels that were asked for")
 
 
 def test_a_wrong_key_in_the_file_is_named(files: Files, write, tmp_path: Path, run: Run) -> None:
@@ -182,6 +196,11 @@ def test_what_the_tokens_are_taken_for_is_said(files: Files, write, tmp_path: Pa
     characters = write("characters.conll", ZH)
     said = "every token of the training data is one character: the model takes characters as tokens\n"
     assert said in run("train", "--train", characters, *options, tmp_path / "c").err
+    spaced = write("spaced.conll", ZH + "王\tB-PER\n\u3000\tO\n\n")  # white space is no character of a text
+    assert run("train", "--train", spaced, *options, tmp_path / "s").code == 0
+    fingerprints = [json.loads((tmp_path / "s" / "run.json").read_text())["data"]["training data"]]
+    assert run("train", "--train", spaced, "--characters", *options, tmp_path / "t").code == 0
+    assert json.loads((tmp_path / "t" / "run.json").read_text())["data"]["training data"] in fingerprints
     nearly = write("nearly.conll", ZH * 20 + "2024\tO\n\n")
     assert (
         "99.96% of the training tokens are one character"
@@ -260,7 +279,7 @@ def test_a_lexicon_is_read_kept_and_used(files: Files, write, tmp_path: Path, ru
     }
     assert "王明" in vocabulary["bigrams"]
     assert run("tag", "王明在北京", "--model", tmp_path / "m").code == 0
-    other = write("words.csv", "巴黎,5,ns\n")
+    other = write("other.txt", "北京\n")
     complaint = run(*options, "--lexicon", other, "--output", tmp_path / "o").err
     assert f"{other}: no word of this lexicon occurs twice in the training data: is it one word a line?" in complaint
     own = run(*options, "--lexicon-from-train", "--output", tmp_path / "own")
@@ -345,10 +364,13 @@ def test_vectors_beyond_the_limit_are_read_for_the_words_of_the_files(
     vectors = write("v.txt", "the 1 1\nfar 1 2\nxyz 1 3\noslo 1 4\nbergen 1 5\n0000 1 6\nabc 1 7\n")
     options = [*files.options, "--vectors", vectors, "--epochs", "1", "--output", tmp_path / "m"]
     result = run("train", *options, "--test", test, "--vectors-limit", "2")
-    assert "2 most frequent of 7 vectors of 2 values, and 3 more that the files need" in result.err
-    assert "test:  vectors know 100.0% of 2 tokens" in result.err
+    assert "2 most frequent of 7 vectors of 2 values, and 1 more that training and dev need" in result.err
+    assert "test:  vectors know 0.0% of 2 tokens" in result.err  # as little as of any new text
+    fingerprint = json.loads((tmp_path / "m" / "run.json").read_text())["data"]["vectors"]
+    assert run("train", *options, "--vectors-limit", "2", "--overwrite").code == 0
+    assert json.loads((tmp_path / "m" / "run.json").read_text())["data"]["vectors"] == fingerprint
     vocabulary = (tmp_path / "m" / "vocabulary.json").read_text()
-    assert [word in vocabulary for word in ("far", "bergen", "xyz", "abc")] == [True, True, False, False]
+    assert [word in vocabulary for word in ("far", "oslo", "xyz", "bergen")] == [True, True, False, False]
 
 
 @pytest.mark.parametrize(

@@ -143,8 +143,8 @@ def test_json_comes_back_and_anything_else_is_refused() -> None:
 
 def test_a_file_of_words_may_have_counts_and_categories(tmp_path: Path) -> None:
     path = tmp_path / "words.txt"
-    path.write_bytes("\ufeff北京\t5\r\n\n上海 34.5 ns\n人\n东京\tns\n大阪\t7\tns\t3\n".encode())
-    assert read_lexicon(path) == {"北京": "", "上海": "ns", "东京": "ns", "大阪": "ns"}
+    path.write_bytes("\ufeff北京\t5\r\n\n上海 34.5 ns\n人\n东京\tns\n大阪\t7\tns\t3\n西安\tnan\n".encode())
+    assert read_lexicon(path) == {"北京": "", "上海": "ns", "东京": "ns", "大阪": "ns", "西安": "nan"}
 
 
 def test_the_general_lexicon_tells_names_from_other_words(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,6 +162,9 @@ def test_the_general_lexicon_tells_names_from_other_words(monkeypatch: pytest.Mo
     [
         ("北京 5\n上海 市\n".encode(), r":2: expected a word, or a word and its count, found '上海 市'"),
         ("北京\n".encode() + b"\xff\n", r":2: .*UTF-8|utf-8"),
+        ("北京\n上海,5,ns\n".encode(), r":2: .*apart by a space or tab, found '上海,5,ns'"),
+        ("上海; 5\n".encode(), r":1: .*apart by a space or tab, found '上海; 5'"),
+        ("上海 nan\n".encode(), r":1: expected a word, or a word and its count, found '上海 nan'"),
         (b"\n \n", "found no word of two characters or more"),
         ("王\tB-PER\n在\tO\n".encode(), "found no word of two characters or more"),
         ("".join(f"w{number}\tk{number}\n" for number in range(1001)).encode(), "words.txt: .*1,000 categories"),
@@ -184,4 +187,5 @@ def test_training_data_show_entities_named_twice_and_strings_that_keep_together(
         Sentence.from_words(list("qr"), [Span(0, 2, "PER")]),
         Sentence.from_words(list("st"), [Span(0, 2, "X")]),
     )
-    assert training_words([twice, twice, once]) == {"qr": ""}
+    single = Sentence.from_words(list("qr"), [Span(0, 1, "PER")])  # is no word to look for
+    assert training_words([twice, twice, once, single, single]) == {"qr": ""}

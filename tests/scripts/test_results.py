@@ -68,7 +68,7 @@ def test_a_line_says_what_the_command_found_and_it_runs_once(
         results.main()
         assert capsys.readouterr().out.splitlines()[-1] == line
     monkeypatch.setattr(sys, "argv", [*arguments, *options, "--seeds", "9"])
-    with pytest.raises(SystemExit, match="expected the result of another command"):
+    with pytest.raises(SystemExit, match="holds the result of another command"):
         results.main()
     (command,) = commands
     assert "--resume" not in command

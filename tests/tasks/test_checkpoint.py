@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from ner_lstm_crf.config import Config
-from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.features.vocabulary import WordVocabulary
@@ -52,6 +52,15 @@ def test_a_loaded_model_is_the_saved_one(saved: Path, tmp_path: Path, make_sente
     tags = [predict_tags(one, [one.featurizer.encode(sentence) for sentence in words]) for one in (first, second)]
     assert all((a == b).all() for a, b in zip(*tags, strict=True))
     assert first.config == second.config
+
+
+def test_half_of_a_surrogate_pair_is_kept(tiny: Config, tmp_path: Path) -> None:
+    """JSON lines may hold one, where an emoji was cut; no encoding does."""
+    sentence = Sentence.from_words(["Anna", "\ud83d"], [Span(0, 1, "PER\ud83d")])
+    save_assembly(prepare(Data([sentence] * 3), tiny).assembly, tmp_path)
+    featurizer = load_assembly(tmp_path).featurizer
+    assert "\ud83d" in featurizer.words.symbols
+    assert featurizer.labels == ("PER\ud83d",)
 
 
 def test_words_that_only_the_vectors_know_keep_their_vector(saved: Path) -> None:

@@ -90,6 +90,18 @@ def test_words_are_refused_where_characters_are_tagged(characters: Config) -> No
     assert len(list(tagger.tag_sentences(tagger.split("王明 in 2026。")))) == 1
 
 
+def test_sentences_without_a_token_are_left_out(tiny: Config, make_sentences: Make) -> None:
+    empty, sentences = Sentence.from_words([], []), make_sentences(4)
+    data = Data([empty, *sentences], [*sentences, empty])
+    assert (data.train, data.dev) == (sentences, sentences)
+    assert next(prepare(data, tiny).run()).dev is not None
+
+
+def test_the_order_of_a_lexicon_is_no_part_of_the_data() -> None:
+    one, other = (Data(CHINESE, lexicon=words) for words in ({"北京": "", "上海": "ns"}, {"上海": "ns", "北京": ""}))
+    assert one.fingerprints() == other.fingerprints()
+
+
 def test_other_vectors_make_other_data() -> None:
     own = [Vectors(("王",), np.full((1, 8), value, np.float32)) for value in (1, 2)]
     kinds = [Data(CHINESE, vectors=vectors).fingerprints()["vectors"] for vectors in (None, "general", *own)]
