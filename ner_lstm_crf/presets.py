@@ -102,12 +102,12 @@ def preset(name: str, *, unit: Unit = "word", transformer: str | None = None) ->
     if unit not in get_args(Unit):
         raise InputError(f"expected a unit, one of {', '.join(get_args(Unit))}, got '{unit}'")
     config = PRESETS[name]
-    if unit == "character":
-        config = merge_config(config, _OF_CHARACTERS.get(name, {}))
-        config = replace(config, model=replace(config.model, unit=unit))
     if transformer is not None:
         config = merge_config(config, _BESIDE_TRANSFORMER.get(name, {}))
         config = replace(config, model=replace(config.model, transformer=transformer))
+    if unit == "character":  # the fewer steps of both
+        config = merge_config(config, _OF_CHARACTERS.get(name, {}))
+        config = replace(config, model=replace(config.model, unit=unit))
     return config
 
 

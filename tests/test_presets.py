@@ -52,8 +52,9 @@ def test_for_characters_fast_and_best_take_fewer_steps_and_move_further(name: st
     assert characters.training == replace(words.training, least_steps=steps, adversarial_step=move)
     assert 0 < steps < words.training.least_steps
     assert move > words.training.adversarial_step
-    joined = preset(name, unit="character", transformer="minilm")
-    assert joined.training == replace(preset(name, transformer="minilm").training, adversarial_step=move)
+    joined, beside = (preset(name, unit=unit, transformer="minilm").training for unit in ("character", "word"))
+    fewer = min(steps, beside.least_steps)
+    assert joined == replace(beside, adversarial_step=move, least_steps=fewer)
 
 
 def test_an_unknown_preset_is_named_with_those_there_are() -> None:

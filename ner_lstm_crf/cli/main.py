@@ -106,6 +106,14 @@ def _warnings_shown() -> Iterator[None]:
 
 
 class _Lines(logging.Handler):
+    """Each warning once: what is wrong with the data is wrong for each seed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said = set[str]()
+
     def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno >= logging.WARNING:
-            say(f"{record.levelname.lower()}: {record.getMessage()}")
+        message = record.getMessage()
+        if record.levelno >= logging.WARNING and message not in self._said:
+            self._said.add(message)
+            say(f"{record.levelname.lower()}: {message}")

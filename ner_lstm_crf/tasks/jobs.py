@@ -6,6 +6,7 @@ one thread each do nearly twice the work, so workers are the better use of cores
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -157,6 +158,7 @@ def _start_worker(given: _Given) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
+    logging.basicConfig(format="warning: %(message)s")
     _shared[:] = [given]
 
 
@@ -170,6 +172,8 @@ def _end_with_parent() -> None:
 
 def _work(number: int, job: Job) -> None:
     given = _shared[0]
+    if number:  # the data are those of the first run, which has said what is wrong with them
+        logging.disable(logging.WARNING)
     for report in _train(given.data, job, silent):
         with given.turn:
             given.reports.send((number, report))
