@@ -14,6 +14,7 @@ from typing import Literal, get_args
 
 from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.data.code_points import HAN
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.conll import read_conll
 from ner_lstm_crf.data.inline import format_inline, inline_lines, parse_inline, rewrite_inline
@@ -50,6 +51,8 @@ _BY_SUFFIX: dict[str, Format] = {
     ".inline": "inline",
 }
 _MARKED = re.compile(r"(?<!\\)\[[^\[\]]+\]\([^()\[\]\s]+\)")
+_HAN = re.compile(f"[{HAN}]")
+_SPACE = re.compile(r"(?<!\\)\s")
 _SAMPLE_LINES = 200
 _SHARE_MARKED = 0.05  # of inline-marked lines many hold an entity; of columns of tokens hardly one looks like it
 
@@ -265,11 +268,12 @@ def _counted_inline(
 
 
 def _unit_of_inline(path: str | os.PathLike[str], encoding: str) -> Unit:
-    """Characters, if entities touch the text around them; words else."""
+    """Characters, if entities touch the text around them, or if it is Chinese without white space; words else."""
     sample = islice(TextFile(path, encoding).lines(), _SAMPLE_LINES)
-    lines = (line.rstrip("\r\n") for line in sample if not line.startswith("#"))
+    lines = [line.rstrip("\r\n") for line in sample if not line.startswith("#")]
     touches = any(not _parses(line, "word") and _parses(line, "character") for line in lines)
-    return "character" if touches else "word"
+    unspaced = not any(_SPACE.search(line.strip()) for line in lines) and any(map(_HAN.search, lines))
+    return "character" if touches or unspaced else "word"
 
 
 def _parses(line: str, unit: Unit) -> bool:

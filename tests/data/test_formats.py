@@ -261,6 +261,14 @@ def test_inline_files_have_encodings_too(tmp_path):
         read_sentences(source)
 
 
+@pytest.mark.parametrize("words", [["北京", "你好"], ["北", "京"], ["Ada", "met"], ["北", "京", " "]])
+def test_inline_files_are_read_in_the_tokens_they_were_written_in(tmp_path, words):
+    """Also where no entity touches the text around it, which would tell."""
+    sentences = [Sentence.from_words(words, [Span(0, len(words), "LOC")]), Sentence.from_words(words, [])]
+    write_sentences(tmp_path / "x.inline", sentences)
+    assert [sentence.words for sentence in read_sentences(tmp_path / "x.inline")] == [words, words]
+
+
 def test_json_that_python_cannot_read_is_refused_with_its_line(tmp_path):
     for number, broken in enumerate(('{"text": ' + "[" * 100_000, '{"text": "a", "n": ' + "1" * 5000 + "}")):
         path = tmp_path / f"{number}.jsonl"
