@@ -10,7 +10,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["Config", "ModelConfig", "TrainingConfig"]
+__all__ = ["HIGHEST_RATE", "LOWEST_RATE", "Config", "ModelConfig", "TrainingConfig"]
 
 HeadName = Literal["crf", "softmax"]
 CrfLoss = Literal["sequence", "labelwise"]
@@ -21,6 +21,9 @@ Schedule = Literal["linear", "inverse", "constant"]
 Reduction = Literal["token", "sentence", "sum"]
 Precision = Literal["float32", "bfloat16"]
 
+
+LOWEST_RATE, HIGHEST_RATE = 1.5e-3, 5e-3
+"""Between these is the learning rate that training takes if it is not told one."""
 
 _HUGE = 1e300  # beyond it, as NaN, a value is no setting but a slip
 
@@ -108,7 +111,7 @@ class ModelConfig:
     bigram_dropout: float = 0.1
     lexicon_dropout: float = 0.3
     char_dropout: float = 0.25
-    input_dropout: float = 0.5
+    input_dropout: float = 0.25
     recurrent_dropout: float = 0.25
     output_dropout: float = 0.5
     transformer: str | None = None
@@ -148,7 +151,8 @@ class TrainingConfig:
         batch_tokens: Most tokens in one batch, padding included, before entities are replaced; a longer sentence is a
             batch of its own.
         optimizer: "adamw" (Loshchilov and Hutter 2019) or "sgd".
-        learning_rate: The highest learning rate.
+        learning_rate: The highest learning rate; None for one that suits the steps that training takes, higher where
+            they are few (`highest_learning_rate`), with "adamw".
         transformer_learning_rate: That of a fine-tuned transformer.
         transformer_precision: What a fine-tuned transformer multiplies in; its weights stay float32. "bfloat16" is
             twice as fast where the processor has it.
@@ -174,12 +178,12 @@ class TrainingConfig:
         seed: Seed of everything random.
     """
 
-    epochs: int = 15
-    least_steps: int = 4500
+    epochs: int = 12
+    least_steps: int = 1500
     batch_sentences: int = 32
     batch_tokens: int = 2048
     optimizer: Optimizer = "adamw"
-    learning_rate: float = 1.5e-3
+    learning_rate: float | None = None
     transformer_learning_rate: float = 3e-5
     transformer_precision: Precision = "float32"
     momentum: float = 0.0
@@ -200,9 +204,13 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         _check_choices(self)
         _check_range(self, ("epochs", "batch_sentences", "batch_tokens"), 1, None)
+        if self.learning_rate is not None:
+            _check_range(self, ("learning_rate",), 0, None)
+        elif self.optimizer != "adamw":
+            raise InputError(f"learning_rate: expected one for the optimizer '{self.optimizer}', got None")
         _check_range(
             self,
-            ("learning_rate", "transformer_learning_rate", "clip_norm", "patience", "seed", "least_steps"),
+            ("transformer_learning_rate", "clip_norm", "patience", "seed", "least_steps"),
             0,
             None,
         )
@@ -210,8 +218,8 @@ class TrainingConfig:
         _check_range(self, ("weight_decay", "decay", "adversarial_step", "vector_rate"), 0, None)
         if self.vector_rate > 1:
             raise InputError(f"vector_rate: expected a share, at most 1, got {self.vector_rate}")
-        if self.optimizer == "adamw" and self.learning_rate * self.weight_decay >= 1:
-            product = self.learning_rate * self.weight_decay
+        product = (self.learning_rate or HIGHEST_RATE) * self.weight_decay
+        if self.optimizer == "adamw" and product >= 1:
             raise InputError(f"expected learning_rate * weight_decay below 1, which leaves no weight, got {product:g}")
 
 

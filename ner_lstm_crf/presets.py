@@ -9,7 +9,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from ner_lstm_crf.config import Config, ModelConfig, TrainingConfig, Unit
+from ner_lstm_crf.config import LOWEST_RATE, Config, ModelConfig, TrainingConfig, Unit
 from ner_lstm_crf.errors import InputError
 
 __all__ = ["PRESETS", "merge_config", "preset", "read_config", "read_tables"]
@@ -17,11 +17,11 @@ __all__ = ["PRESETS", "merge_config", "preset", "read_config", "read_tables"]
 PRESETS: Mapping[str, Config] = {
     # The best F1 within minutes on two cores; docs/recipe.md says why.
     "fast": Config(),
-    # The best F1 within an hour: filters of more widths, more passes; a small corpus is passed over as often as by
-    # `fast`. A second layer, smaller batches and several networks at once did not pay.
+    # The best F1 within an hour: filters of more widths, more passes. A second layer, smaller batches and several
+    # networks at once did not pay.
     "best": Config(
         model=ModelConfig(char_widths=(2, 3, 4)),
-        training=TrainingConfig(epochs=20),
+        training=TrainingConfig(epochs=20, least_steps=3000),
     ),
     # A few hundred sentences: small batches, so that they make many steps, each of them plain.
     "small": Config(
@@ -68,17 +68,23 @@ PRESETS: Mapping[str, Config] = {
     ),
 }
 
-# Characters, of which there are fewer than words, each seen oftener: fewer steps learn a small corpus by heart, and
-# their vectors may be moved further.
+# Characters, of which there are fewer than words, each seen oftener, are learnt by heart sooner: so more of what the
+# encoder reads is dropped, steps are shorter, and their vectors may be moved further.
 _OF_CHARACTERS: Mapping[str, Mapping[str, Any]] = {
-    name: {"training": {"least_steps": 3000, "adversarial_step": 0.2}} for name in ("fast", "best")
+    name: {
+        "model": {"input_dropout": 0.5},
+        "training": {"epochs": epochs, "least_steps": 3000, "learning_rate": LOWEST_RATE, "adversarial_step": 0.2},
+    }
+    for name, epochs in (("fast", 15), ("best", 20))
 }
 
-# Beside a frozen transformer: fewer steps are enough to learn from its vectors and more learn them by heart, so more of
-# what the encoder reads is dropped.
+# So are the vectors of a frozen transformer.
 _BESIDE_TRANSFORMER: Mapping[str, Mapping[str, Any]] = {
-    "fast": {"model": {"input_dropout": 0.65}, "training": {"epochs": 10, "least_steps": 3000}},
-    "best": {"model": {"input_dropout": 0.65}, "training": {"epochs": 12, "least_steps": 3500}},
+    name: {
+        "model": {"input_dropout": 0.65},
+        "training": {"epochs": epochs, "least_steps": steps, "learning_rate": LOWEST_RATE},
+    }
+    for name, epochs, steps in (("fast", 10, 3000), ("best", 12, 3500))
 }
 
 _Table = TypeVar("_Table", ModelConfig, TrainingConfig)
@@ -89,10 +95,11 @@ def preset(name: str, *, unit: Unit = "word", transformer: str | None = None) ->
 
     Args:
         name: One of `PRESETS`.
-        unit: What a token is. For a "character" `fast` and `best` take fewer steps, and their vectors are moved further
-            in adversarial training.
+        unit: What a token is. For a "character" `fast` and `best` drop more of what the encoder reads, take shorter
+            steps, and move the vectors further in adversarial training.
         transformer: Folder or hub name of a frozen transformer joined to it; None for none. Beside one, `fast` and
-            `best` take fewer steps and drop more of what the encoder reads; the others stay as they are.
+            `best` drop more of what the encoder reads, make fewer passes and take shorter steps; the others stay as
+            they are.
 
     Raises:
         InputError: If there is none, or no such unit.
@@ -102,12 +109,12 @@ def preset(name: str, *, unit: Unit = "word", transformer: str | None = None) ->
     if unit not in get_args(Unit):
         raise InputError(f"expected a unit, one of {', '.join(get_args(Unit))}, got '{unit}'")
     config = PRESETS[name]
+    if unit == "character":
+        config = merge_config(config, _OF_CHARACTERS.get(name, {}))
+        config = replace(config, model=replace(config.model, unit=unit))
     if transformer is not None:
         config = merge_config(config, _BESIDE_TRANSFORMER.get(name, {}))
         config = replace(config, model=replace(config.model, transformer=transformer))
-    if unit == "character":  # the fewer steps of both
-        config = merge_config(config, _OF_CHARACTERS.get(name, {}))
-        config = replace(config, model=replace(config.model, unit=unit))
     return config
 
 
@@ -190,5 +197,7 @@ def _wanted(kind: Any) -> str:
     """How to name a field's type to the person who got it wrong."""
     if get_origin(kind) is Literal:
         return " or ".join(repr(choice) for choice in get_args(kind))
+    if get_origin(kind) in (Union, UnionType):
+        return _wanted(get_args(kind)[0])  # what may be left out as well
     names = {float: "a number", int: "a whole number", bool: "true or false", str: "a string"}
     return names.get(kind, "a list of whole numbers" if get_origin(kind) is tuple else "a string")

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from ner_lstm_crf.cli.display import progress_bar
-from ner_lstm_crf.config import Config
+from ner_lstm_crf.config import LOWEST_RATE, Config
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.features.vectors import Vectors, read_vectors
 from ner_lstm_crf.presets import preset
@@ -36,11 +36,14 @@ from shipping.card import Facts, Measured, model_card
 from shipping.corpora import LANGUAGES, Language, changed, with_variants
 
 # The model and the training of each tagger. What else they are made from stands in `shipping/corpora.py`.
-# The English one has no lexicon, but says 25 for the size of its vectors, as `fast` did when it was first made.
+# The English one has no lexicon, but says 25 for the size of its vectors, and its dropout, epochs and learning rate are
+# those that `fast` had when it was made.
 SETTINGS: Mapping[str, Config] = {
     "en": Config(
-        model=replace(preset("fast").model, lexicon_size=25, char_widths=(2, 3, 4)),
-        training=replace(preset("fast").training, batch_sentences=16),
+        model=replace(preset("fast").model, lexicon_size=25, char_widths=(2, 3, 4), input_dropout=0.5),
+        training=replace(
+            preset("fast").training, batch_sentences=16, epochs=15, least_steps=4500, learning_rate=LOWEST_RATE
+        ),
     ),
     "zh": preset("fast", unit="character"),
 }

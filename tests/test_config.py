@@ -8,14 +8,14 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from ner_lstm_crf.config import Config, ModelConfig, TrainingConfig
+from ner_lstm_crf.config import HIGHEST_RATE, Config, ModelConfig, TrainingConfig
 from ner_lstm_crf.errors import InputError
 
 NUMBERS = [
     (table, one.name)
     for table in (ModelConfig, TrainingConfig)
     for one in fields(table)
-    if one.type in ("int", "float")
+    if one.type in ("int", "float", "float | None")
 ]
 RATES = ["word_dropout", "char_dropout", "input_dropout", "recurrent_dropout", "output_dropout"]
 SHARES = ["momentum", "warmup", "ema_decay"]
@@ -55,7 +55,8 @@ CHOICES = [
 
 @pytest.mark.parametrize(("table", "name", "choice"), CHOICES)
 def test_of_choices_there_must_be_one(table: type[ModelConfig | TrainingConfig], name: str, choice: str) -> None:
-    assert getattr(table(**{name: choice}), name) == choice
+    beside = {"learning_rate": 0.1} if choice == "sgd" else {}  # which has none of its own
+    assert getattr(table(**{name: choice}, **beside), name) == choice
     with pytest.raises(InputError, match=f"^{name}: expected one of .*{choice}.*, got '{choice.upper()}'$"):
         table(**{name: choice.upper()})
 
@@ -88,6 +89,14 @@ def test_a_decay_that_leaves_no_weight_is_refused() -> None:
     with pytest.raises(InputError, match=r"learning_rate \* weight_decay below 1, .* got 2$"):
         TrainingConfig(learning_rate=0.5, weight_decay=4)
     assert TrainingConfig(optimizer="sgd", learning_rate=0.5, weight_decay=4).weight_decay == 4
+
+
+def test_only_adamw_may_be_left_to_choose_its_learning_rate() -> None:
+    assert TrainingConfig().learning_rate is None
+    with pytest.raises(InputError, match="learning_rate: expected one for the optimizer 'sgd', got None"):
+        TrainingConfig(optimizer="sgd")
+    with pytest.raises(InputError, match=r"learning_rate \* weight_decay below 1, .* got 1$"):
+        TrainingConfig(weight_decay=1 / HIGHEST_RATE)
 
 
 @pytest.mark.parametrize("name", ["char_filters", "casing_size", "transformer_size"])

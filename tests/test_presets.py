@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ner_lstm_crf.config import Config, ModelConfig, TrainingConfig
+from ner_lstm_crf.config import LOWEST_RATE, Config, ModelConfig, TrainingConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.presets import PRESETS, merge_config, preset, read_config
 
@@ -28,33 +28,38 @@ def test_a_preset_is_found_by_name_and_survives_json(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_beside_a_frozen_transformer_fast_and_best_are_shorter_and_drop_more(name: str) -> None:
+def test_beside_a_frozen_transformer_fast_and_best_make_fewer_passes_and_drop_more(name: str) -> None:
     alone, joined = preset(name), preset(name, transformer="minilm")
     if name not in ("fast", "best"):
         assert joined == replace(alone, model=replace(alone.model, transformer="minilm"))
         return
-    training = joined.training
     assert joined.model == replace(alone.model, transformer="minilm", input_dropout=joined.model.input_dropout)
-    assert training == replace(alone.training, epochs=training.epochs, least_steps=training.least_steps)
-    assert training.epochs < alone.training.epochs
-    assert 0 < training.least_steps < alone.training.least_steps
+    assert joined.training == changed_length(alone.training, joined.training)
+    assert joined.training.epochs < alone.training.epochs
     assert joined.model.input_dropout > alone.model.input_dropout
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_for_characters_fast_and_best_take_fewer_steps_and_move_further(name: str) -> None:
+def test_for_characters_fast_and_best_drop_more_and_move_further(name: str) -> None:
     words, characters = preset(name), preset(name, unit="character")
-    assert characters.model == replace(words.model, unit="character")
     if name not in ("fast", "best"):
-        assert characters.training == words.training
+        assert characters == replace(words, model=replace(words.model, unit="character"))
         return
-    steps, move = characters.training.least_steps, characters.training.adversarial_step
-    assert characters.training == replace(words.training, least_steps=steps, adversarial_step=move)
-    assert 0 < steps < words.training.least_steps
+    dropped, move = characters.model.input_dropout, characters.training.adversarial_step
+    assert characters.model == replace(words.model, unit="character", input_dropout=dropped)
+    assert characters.training == replace(changed_length(words.training, characters.training), adversarial_step=move)
+    assert dropped > words.model.input_dropout
     assert move > words.training.adversarial_step
-    joined, beside = (preset(name, unit=unit, transformer="minilm").training for unit in ("character", "word"))
-    fewer = min(steps, beside.least_steps)
-    assert joined == replace(beside, adversarial_step=move, least_steps=fewer)
+    joined, beside = (preset(name, unit=unit, transformer="minilm") for unit in ("character", "word"))
+    assert joined.model == replace(beside.model, unit="character")
+    assert joined.training == replace(beside.training, adversarial_step=move)
+
+
+def changed_length(training: TrainingConfig, other: TrainingConfig) -> TrainingConfig:
+    """The one with the passes, steps and learning rate of the other, which chooses none by itself."""
+    assert training.learning_rate is None
+    assert other.learning_rate == LOWEST_RATE
+    return replace(training, epochs=other.epochs, least_steps=other.least_steps, learning_rate=other.learning_rate)
 
 
 def test_an_unknown_preset_is_named_with_those_there_are() -> None:
@@ -120,6 +125,7 @@ ERRORS = {
     "[model]\nscheme = 3": r"\[model\] scheme: expected a string, got 3",
     "[model]\ntransformer = 3": r"\[model\] transformer: expected a string, got 3",
     "[model]\nlayers = 0": r"layers: expected at least 1, got 0",
+    "[training]\nlearning_rate = '1e-3'": r"\[training\] learning_rate: expected a number, got '1e-3'",
     "[training]\nlearning_rate = nan": r"learning_rate: expected at least 0, got nan",
     "[training]\nlearning_rate = inf": r"learning_rate: expected at least 0, got inf",
     "[training]\nwarmup = 1.0": r"warmup: expected at least 0 and below 1, got 1\.0",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 
-from ner_lstm_crf.config import TrainingConfig
+from ner_lstm_crf.config import HIGHEST_RATE, LOWEST_RATE, TrainingConfig
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.model.precision import check_bfloat16
 from ner_lstm_crf.tasks.row_tables import RowTables
@@ -18,15 +18,34 @@ from ner_lstm_crf.tasks.word_rows import WordRows
 __all__ = [
     "AveragedWeights",
     "clip_gradients",
+    "highest_learning_rate",
     "learning_rate_factor",
     "make_optimizer",
     "set_learning_rate",
     "set_transformer_precision",
 ]
 
+_WAY = 7.5  # steps times the learning rate
 
-def make_optimizer(network: Network, config: TrainingConfig) -> tuple[Optimizer, RowTables]:
+
+def highest_learning_rate(config: TrainingConfig, steps: int) -> float:
+    """The learning rate that the schedule begins to fall from, in a run of so many steps.
+
+    Unless `config` says what it is, it is 7.5 / steps, from 0.0015 for 5,000 steps or more to 0.005 for 1,500 or less:
+    a network has to go as far in a few steps as in many (docs/recipe.md).
+    """
+    if config.learning_rate is not None:
+        return config.learning_rate
+    return min(max(_WAY / steps, LOWEST_RATE), HIGHEST_RATE)
+
+
+def make_optimizer(network: Network, config: TrainingConfig, steps: int) -> tuple[Optimizer, RowTables]:
     """The optimizer of `config`, with a learning rate of its own for a fine-tuned transformer.
+
+    Args:
+        network: What is trained.
+        config: How.
+        steps: How many steps there will be.
 
     Returns:
         The optimizer, and with AdamW on the CPU that of the tables of vectors, which the first then leaves out.
@@ -39,13 +58,14 @@ def make_optimizer(network: Network, config: TrainingConfig) -> tuple[Optimizer,
     tables = RowTables(network.embedding, config.weight_decay, config.vector_rate, apart=sparse)
     apart = {id(weight) for weight in (*slow, *(rows.weight for rows in tables.all_rows))}
     fast = [weight for weight in network.parameters() if weight.requires_grad and id(weight) not in apart]
-    groups: list[dict[str, object]] = [{"params": fast, "peak": config.learning_rate}]
+    rate = highest_learning_rate(config, steps)
+    groups: list[dict[str, object]] = [{"params": fast, "peak": rate}]
     if slow:
         groups.append({"params": slow, "peak": config.transformer_learning_rate})
     if config.optimizer == "sgd":
         momentum, decay = config.momentum, config.weight_decay
-        return SGD(groups, lr=config.learning_rate, momentum=momentum, weight_decay=decay, fused=True), tables
-    return AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True), tables
+        return SGD(groups, lr=rate, momentum=momentum, weight_decay=decay, fused=True), tables
+    return AdamW(groups, lr=rate, weight_decay=config.weight_decay, fused=True), tables
 
 
 def set_transformer_precision(network: Network, config: TrainingConfig) -> None:

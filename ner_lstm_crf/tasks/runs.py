@@ -16,7 +16,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ner_lstm_crf.config import Config, ModelConfig
+from ner_lstm_crf.config import LOWEST_RATE, Config, ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.progress import Progress, silent
@@ -161,7 +161,10 @@ def prepare(data: Data, config: Config, directory: Path | None = None, progress:
     featurizer = assembly.featurizer
     train = [featurizer.encode_gold(sentence, next(contextual)) for sentence in data.train]
     dev = [featurizer.encode(sentence.words, next(contextual)) for sentence in data.dev]
-    return Trainer(assembly, train, DevSet(data.dev, dev) if dev else None, config.training)
+    training = config.training
+    if data.initial is not None and training.learning_rate is None:  # a few long steps, and what it knew is lost
+        training = replace(training, learning_rate=LOWEST_RATE)
+    return Trainer(assembly, train, DevSet(data.dev, dev) if dev else None, training)
 
 
 def _assemble(data: Data, config: Config) -> Assembly:

@@ -108,17 +108,17 @@ class Trainer:
         if not sentences:
             raise ValueError("expected at least one training sentence, got none")
         self.assembly, self.sentences, self.dev, self.config = assembly, sentences, dev, config
-        self.optimizer, self.tables = make_optimizer(assembly.network, config)
-        set_transformer_precision(assembly.network, config)
-        self._weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
-        self.average = AveragedWeights(self._weights, config.ema_decay, self.tables.all_rows)
-        self.epoch, self.best_epoch, self.best_f1 = 0, 0, -1.0
-        self._varied = MentionReplacement(sentences, assembly.featurizer, config.mention_replacement)
         self._lengths = [len(sentence) for sentence in sentences]
         # Batches are drawn anew in each epoch, so their number may vary by a few; the schedule needs one number.
         self._steps_per_epoch = len(self._batches(0))
         needed = ceil(config.least_steps / self._steps_per_epoch)
         self.epochs = max(config.epochs, min(needed, MOST_REPEATS * config.epochs))
+        self.optimizer, self.tables = make_optimizer(assembly.network, config, self.epochs * self._steps_per_epoch)
+        set_transformer_precision(assembly.network, config)
+        self._weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
+        self.average = AveragedWeights(self._weights, config.ema_decay, self.tables.all_rows)
+        self.epoch, self.best_epoch, self.best_f1 = 0, 0, -1.0
+        self._varied = MentionReplacement(sentences, assembly.featurizer, config.mention_replacement)
 
     @property
     def finished(self) -> bool:

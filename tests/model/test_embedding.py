@@ -67,7 +67,9 @@ def test_freezing_keeps_pretrained_vectors_and_trains_all_other_rows(optimizer: 
     rows = torch.from_numpy(vocabulary.word_ids(["Rome", "met", "oslo", "anna", "again", "xyzzy"]))
     before = word(rows).detach().clone()
     torch.testing.assert_close(before[:3], torch.from_numpy(vectors.matrix)[[0, 1, 2]], atol=1e-3, rtol=1e-3)
-    training = TrainingConfig(epochs=3, least_steps=0, optimizer=optimizer, weight_decay=0.1, ema_decay=0.5)
+    training = TrainingConfig(
+        epochs=3, least_steps=0, optimizer=optimizer, learning_rate=1e-3, weight_decay=0.1, ema_decay=0.5
+    )
     trainer = Trainer(assembly, [assembly.featurizer.encode_gold(one) for one in sentences], None, training)
     for _ in trainer.run():
         with trainer.average.applied():

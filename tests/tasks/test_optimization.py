@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ner_lstm_crf.config import TrainingConfig
-from ner_lstm_crf.tasks.optimization import AveragedWeights, learning_rate_factor
+from ner_lstm_crf.tasks.optimization import AveragedWeights, highest_learning_rate, learning_rate_factor
 
 
 def test_linear_schedule_rises_then_falls_to_nothing() -> None:
@@ -27,6 +27,14 @@ def test_inverse_schedule_is_that_of_ma_and_hovy() -> None:
     assert [learning_rate_factor(step, 40, 10, config) for step in (0, 9, 10, 39)] == pytest.approx(
         [1, 1, 1 / 1.05, 1 / 1.15]
     )
+
+
+def test_the_fewer_steps_the_higher_is_the_learning_rate() -> None:
+    config = TrainingConfig()
+    rates = [highest_learning_rate(config, steps) for steps in (1, 100, 1500, 2000, 3000, 5000, 50_000)]
+    assert rates == pytest.approx([0.005, 0.005, 0.005, 0.00375, 0.0025, 0.0015, 0.0015])
+    assert highest_learning_rate(TrainingConfig(learning_rate=0.3), 2000) == 0.3
+    assert highest_learning_rate(TrainingConfig(learning_rate=0.0), 2000) == 0.0
 
 
 def test_average_is_the_exponential_moving_average_with_a_warm_up() -> None:

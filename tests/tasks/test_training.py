@@ -13,11 +13,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 
-from ner_lstm_crf.config import Config
+from ner_lstm_crf.config import HIGHEST_RATE, LOWEST_RATE, Config
 from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.model import encoder, workers
+from ner_lstm_crf.tasks.checkpoint import load_assembly
 from ner_lstm_crf.tasks.prediction import predict_tags
 from ner_lstm_crf.tasks.run_data import Data, hold_out
 from ner_lstm_crf.tasks.run_files import read_history, read_run
@@ -304,6 +305,20 @@ def test_a_tenth_is_held_out(make_sentences: Make) -> None:
     assert held == [sentences[9], sentences[19]]
     with pytest.raises(InputError, match="at least 10 sentences"):
         hold_out(sentences[:9])
+
+
+def test_the_learning_rate_is_that_of_the_length_of_the_run(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
+    data, config = (
+        Data(make_sentences(20)),
+        changed(tiny, epochs=2, warmup=0.0, schedule="constant", learning_rate=None),
+    )
+    assert {report.learning_rate for report in prepare(data, config).run()} == {HIGHEST_RATE}
+    long = changed(config, epochs=5000, least_steps=0)
+    assert next(prepare(data, long).run()).learning_rate == LOWEST_RATE
+    list(train_run(data, changed(config, epochs=1), tmp_path))
+    onward = dataclasses.replace(data, initial=tmp_path)  # what it knows is not to be lost in a few long steps
+    begun = dataclasses.replace(config, model=load_assembly(tmp_path).config)
+    assert next(prepare(onward, begun).run()).learning_rate == LOWEST_RATE
 
 
 @pytest.mark.parametrize("how", ["sgd", "adamw", "adamw without kernels"])
