@@ -84,7 +84,7 @@ def _add_knowledge_options(group: argparse._ArgumentGroup) -> None:
         "--transformer",
         metavar="DIR",
         help="join a transformers encoder, a folder or a name on the hub, to the words; beside a frozen one the "
-        "presets fast and best take fewer steps and drop more",
+        "presets fast and best make fewer passes and drop more",
     )
     group.add_argument(
         "--cache",
