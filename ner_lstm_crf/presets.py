@@ -69,7 +69,7 @@ PRESETS: Mapping[str, Config] = {
 }
 
 # Characters, of which there are fewer than words, each seen oftener, are learnt by heart sooner: so more of what the
-# encoder reads is dropped, steps are shorter, and their vectors may be moved further.
+# encoder reads is dropped, steps are short, and their vectors may be moved further.
 _OF_CHARACTERS: Mapping[str, Mapping[str, Any]] = {
     name: {
         "model": {"input_dropout": 0.5},
@@ -95,11 +95,10 @@ def preset(name: str, *, unit: Unit = "word", transformer: str | None = None) ->
 
     Args:
         name: One of `PRESETS`.
-        unit: What a token is. For a "character" `fast` and `best` drop more of what the encoder reads, take shorter
-            steps, and move the vectors further in adversarial training.
+        unit: What a token is. For a "character" `fast` and `best` have another number of steps, input dropout, learning
+            rate and adversarial step.
         transformer: Folder or hub name of a frozen transformer joined to it; None for none. Beside one, `fast` and
-            `best` drop more of what the encoder reads, make fewer passes and take shorter steps; the others stay as
-            they are.
+            `best` have another number of steps, input dropout and learning rate; the others stay as they are.
 
     Raises:
         InputError: If there is none, or no such unit.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ner_lstm_crf.cli.arguments import (
@@ -18,7 +19,8 @@ from ner_lstm_crf.cli.arguments import (
 from ner_lstm_crf.cli.display import progress_bar, say, show_evaluation
 
 if TYPE_CHECKING:
-    from ner_lstm_crf.data.annotation import Sentence
+    from ner_lstm_crf.data.annotation import Span
+    from ner_lstm_crf.data.columns import ColumnOptions
     from ner_lstm_crf.data.labels import LabelMap
     from ner_lstm_crf.tasks.evaluation import Evaluation
     from ner_lstm_crf.tasks.measurement import Outcome
@@ -31,8 +33,9 @@ examples:
   ner-lstm-crf evaluate my-model test.conll --labels PER,LOC,ORG --json
 
 A span counts as found if its start, end and label are right. --labels and --map go for the file and for what the model
-finds. The interval is that of other sentences of the same kind
-(bootstrap, 95%). A model trained on characters splits the file's tokens into characters by itself."""
+finds. The interval is that of other sentences of the same kind (bootstrap, 95%). A model trained on characters splits
+the file's tokens into characters by itself. The texts of JSON lines are cut into tokens as in tagging, their spans
+count characters, and each is one sentence in the table."""
 
 
 def add_command(subparsers: Subparsers) -> None:
@@ -55,27 +58,39 @@ def add_command(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     """Tag the file and score what was found."""
     from ner_lstm_crf.cli.training_data import use_threads, warn_of_unknown_labels
-    from ner_lstm_crf.data.formats import read_sentences
     from ner_lstm_crf.tasks.checkpoint import load_assembly
-    from ner_lstm_crf.tasks.measurement import measure_assembly
     from ner_lstm_crf.tasks.shipped import model_directory
 
     use_threads(args.threads)
     assembly = load_assembly(model_directory(args.model))
     options = column_options(args, unit=assembly.config.unit, compounds=assembly.config.compounds)
-    sentences = read_sentences(args.file, options)
+    gold, measure = _what_to_measure(args.file, options)
     known = {new for label in assembly.featurizer.labels if (new := options.labels.renaming(label)) is not None}
-    warn_of_unknown_labels(args.file, sentences, known, "the model does not know")
+    warn_of_unknown_labels(args.file, gold, known, "the model does not know")
     with progress_bar("tagging", unit=" sentences") as progress:
-        outcome = measure_assembly(assembly, sentences, precision=args.precision, progress=progress)
-    evaluation = _under_labels(options.labels, sentences, outcome)
-    show_evaluation(evaluation, as_json=args.json, seconds=outcome.seconds)
+        outcome = measure(assembly, precision=args.precision, progress=progress)
+    show_evaluation(_under_labels(options.labels, gold, outcome), as_json=args.json, seconds=outcome.seconds)
     if not args.json:
-        tokens = sum(len(sentence.tokens) for sentence in sentences)
-        say(f"{tokens:,} tokens tagged in {outcome.seconds:.2f} s")
+        say(f"{outcome.tokens:,} tokens tagged in {outcome.seconds:.2f} s")
 
 
-def _under_labels(labels: LabelMap, sentences: Sequence[Sentence], outcome: Outcome) -> Evaluation:
+def _what_to_measure(path: str, options: ColumnOptions) -> tuple[list[tuple[Span, ...]], Callable[..., Outcome]]:
+    """The true spans of each sentence, or of each text, and what measures a model on these.
+
+    Running text is cut into tokens as in tagging: cut at its entities, it would give them away.
+    """
+    from ner_lstm_crf.data.formats import detect_format, read_sentences
+    from ner_lstm_crf.data.jsonl import read_texts
+    from ner_lstm_crf.tasks.measurement import measure_assembly, measure_texts
+
+    if detect_format(path, options.encoding) == "jsonl":
+        texts = read_texts(path, options)
+        return [text.spans for text in texts], partial(measure_texts, test=texts)
+    sentences = read_sentences(path, options)
+    return [sentence.spans for sentence in sentences], partial(measure_assembly, test=sentences)
+
+
+def _under_labels(labels: LabelMap, gold: Sequence[Sequence[Span]], outcome: Outcome) -> Evaluation:
     """The scores when what the model found is kept, dropped and renamed as the labels of the file are.
 
     Else everything found under a label that was dropped from the file would count as wrong.
@@ -84,6 +99,6 @@ def _under_labels(labels: LabelMap, sentences: Sequence[Sentence], outcome: Outc
 
     if not labels:
         return outcome.evaluation
-    found = evaluate_spans((sentence.spans for sentence in sentences), map(labels, outcome.spans))
+    found = evaluate_spans(gold, map(labels, outcome.spans))
     ill_formed, tags = outcome.evaluation.ill_formed, outcome.evaluation.ill_formed_tags
     return replace(found, ill_formed=ill_formed, ill_formed_tags=tags)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from ner_lstm_crf.cli.arguments import Subparsers, add_column_options, add_json, column_options
 from ner_lstm_crf.cli.display import show_evaluation
+
+if TYPE_CHECKING:
+    from ner_lstm_crf.data.columns import ColumnOptions
+    from ner_lstm_crf.tasks.evaluation import Evaluation
 
 __all__ = ["add_command"]
 
@@ -14,8 +19,8 @@ examples:
   ner-lstm-crf score gold.conll predicted.conll
   ner-lstm-crf score gold.conll predicted.conll --policy strict --json
 
-The two files hold the same tokens; their schemes and columns may differ where they are found out (--scheme,
---token-column and --tag-column go for both)."""
+The two files hold the same tokens, or are JSON lines with the same texts; their schemes and columns may differ where
+they are found out (--scheme, --token-column and --tag-column go for both)."""
 
 
 def add_command(subparsers: Subparsers) -> None:
@@ -35,18 +40,33 @@ def add_command(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read both files and compare their spans."""
+    from ner_lstm_crf.data.formats import detect_format
+    from ner_lstm_crf.data.jsonl import read_texts
+    from ner_lstm_crf.tasks.scoring import score_texts
+
+    options = column_options(args)
+    if all(detect_format(path, options.encoding) == "jsonl" for path in (args.gold, args.predicted)):
+        gold, predicted = read_texts(args.gold, options), read_texts(args.predicted, options)
+        evaluation = score_texts(gold, predicted, gold_path=args.gold, predicted_path=args.predicted)
+    else:
+        evaluation = _by_tokens(args.gold, args.predicted, options)
+    show_evaluation(evaluation, as_json=args.json)
+
+
+def _by_tokens(gold_path: str, predicted_path: str, options: ColumnOptions) -> Evaluation:
+    """The scores of two files whose tokens are the same."""
     from ner_lstm_crf.data.formats import read_sentences
-    from ner_lstm_crf.data.report import ReadReport
+    from ner_lstm_crf.data.report import ReadReport, warn_of_losses
     from ner_lstm_crf.tasks.scoring import ill_formed_by_sentence, score_sentences
 
-    options, report = column_options(args), ReadReport()
-    gold = read_sentences(args.gold, options)
-    predicted = read_sentences(args.predicted, options, report=report)
-    evaluation = score_sentences(
+    report = ReadReport()
+    gold = read_sentences(gold_path, options)
+    predicted = read_sentences(predicted_path, options, report=report)
+    warn_of_losses(predicted_path, report)
+    return score_sentences(
         gold,
         predicted,
-        gold_path=args.gold,
-        predicted_path=args.predicted,
+        gold_path=gold_path,
+        predicted_path=predicted_path,
         ill_formed=ill_formed_by_sentence(predicted, report.ill_formed),
     )
-    show_evaluation(evaluation, as_json=args.json)

@@ -75,9 +75,7 @@ def add_command(subparsers: Subparsers) -> None:
     parser.add_argument("--output", metavar="F", default=STANDARD_STREAM, help="file to write (default: -, the output)")
     parser.add_argument("--format", choices=FORMATS, help="format of the input; of the output where texts are given")
     parser.add_argument("--to", choices=FORMATS, help="format of the output")
-    parser.add_argument(
-        "--scheme", default="IOB2", metavar="S", help=f"tag scheme to write: {SCHEME_NAMES} (default: IOB2)"
-    )
+    parser.add_argument("--scheme", metavar="S", help=f"tag scheme to write: {SCHEME_NAMES} (default: IOB2)")
     add_place_options(parser.add_argument_group("reading the input"))
     add_threads(parser)
     add_precision(parser)
@@ -93,7 +91,7 @@ def run(args: argparse.Namespace) -> None:
     from ner_lstm_crf.cli.training_data import use_threads
     from ner_lstm_crf.data.schemes import get_scheme
 
-    scheme = get_scheme(args.scheme).name
+    scheme = get_scheme(args.scheme or "IOB2").name
     use_threads(args.threads)
     if form == "conll":
         with _as_file(args.input) as path:
@@ -126,18 +124,36 @@ def _formats(args: argparse.Namespace) -> tuple[TagFormat, TagFormat]:
     """The format of what goes in and of what comes out.
 
     Raises:
-        InputError: If there is nothing to tag, or too much, or a column file is to become something else.
+        InputError: If there is nothing to tag, or too much, or a column file is to become something else, or nothing
+            tells the format of a file, or an option is of no use to it.
     """
     if bool(args.texts) == (args.input is not None):
         raise InputError("expected either texts or --input FILE (- for standard input)")
     by_output = _named_format(args.output)
+    form: TagFormat
+    to: TagFormat
     if args.texts:
-        return "text", args.to or args.format or by_output or "text"
-    form: TagFormat = args.format or _named_format(args.input) or "text"
-    to: TagFormat = args.to or by_output or form
+        form, to = "text", args.to or args.format or by_output or "text"
+    else:
+        form = args.format or _format_of(args.input)
+        to = args.to or by_output or form
     if form == "conll" and to != "conll":
         raise InputError(f"a column file is written as columns, not as {to}: leave out --to, or see 'convert --help'")
+    if args.scheme is not None and to != "conll":
+        raise InputError(f"--scheme {args.scheme}: only columns have tags, the output is {to}: leave it out")
+    for option in ("token_column", "tag_column", "separator") if form != "conll" else ():
+        if getattr(args, option) is not None:
+            raise InputError(f"--{option.replace('_', '-')}: only column files have columns, the input is {form}")
     return form, to
+
+
+def _format_of(path: str) -> TagFormat:
+    """The format of a file that is to be tagged, by its suffix; what comes through a pipe is text."""
+    named = _named_format(path)
+    if named is None and path != STANDARD_STREAM and Path(path).is_file():
+        choices = ", ".join(FORMATS)
+        raise InputError(f"expected a suffix that tells the format, such as .txt: say --format ({choices})", path=path)
+    return named or "text"
 
 
 def _named_format(path: str) -> TagFormat | None:

@@ -14,7 +14,7 @@ from ner_lstm_crf.cli.arguments import column_options
 from ner_lstm_crf.cli.display import progress_bar, say
 from ner_lstm_crf.cli.settings import VECTORS_LIMIT, unit_asked_for
 from ner_lstm_crf.config import Compounds, Config, Unit
-from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.formats import read_sentences, require_entities
 from ner_lstm_crf.data.labels import LabelMap
@@ -120,14 +120,15 @@ def _warn(parts: dict[str, Sequence[Sentence]], names: dict[str, str | None]) ->
     labels = {span.label for sentence in parts["train"] for span in sentence.spans}
     for part, name in names.items():
         if name is not None:
-            warn_of_unknown_labels(name, parts[part], labels, "the training data lack")
+            spans = (sentence.spans for sentence in parts[part])
+            warn_of_unknown_labels(name, spans, labels, "the training data lack")
     if not any(sentence.spans for sentence in parts["dev"]):
         _log.warning("%s: no entities in dev: nothing tells epochs apart, the last one is kept", names["dev"])
 
 
-def warn_of_unknown_labels(path: str | Path, sentences: Iterable[Sentence], known: Iterable[str], whose: str) -> None:
-    """Log which labels of a file can never be found."""
-    counts = Counter(span.label for sentence in sentences for span in sentence.spans)
+def warn_of_unknown_labels(path: str | Path, spans: Iterable[Sequence[Span]], known: Iterable[str], whose: str) -> None:
+    """Log which labels of a file, given the spans of its sentences, can never be found."""
+    counts = Counter(span.label for of_sentence in spans for span in of_sentence)
     unknown = sorted(set(counts) - set(known))
     if unknown:
         entities = sum(counts[label] for label in unknown)

@@ -96,14 +96,6 @@ class Automaton:
             return False
         return True
 
-    def may_start(self, tag: str) -> bool:
-        """Whether a sentence may begin with this tag."""
-        return self.may_follow(OUTSIDE, tag)
-
-    def may_end(self, tag: str) -> bool:
-        """Whether a sentence may end with this tag."""
-        return self.may_follow(tag, OUTSIDE)
-
     def may_follow(self, previous: str, tag: str) -> bool:
         """Whether `tag` may stand right after `previous`."""
         return self.allows(self.state(previous), self.state(tag))

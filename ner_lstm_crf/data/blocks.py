@@ -52,7 +52,8 @@ class Block(NamedTuple):
         if isinstance(rows, range):
             other = lines[: rows.start] + lines[rows.stop :]
         else:
-            other = [line for index, line in enumerate(lines) if index not in set(rows)]
+            tokens = set(rows)
+            other = [line for index, line in enumerate(lines) if index not in tokens]
         return [line.rstrip("\r\n") for line in other if line[0] == "#" or _NOT_A_TOKEN.match(line)]
 
 
@@ -146,10 +147,17 @@ def _kind_of(line: str, layout: Layout) -> _Kind:
 
 
 def _is_row(line: str, layout: Layout) -> bool:
-    """Whether a line that starts with `#` is a token all the same: a hashtag with its tag."""
+    """Whether a line that starts with `#` is a token all the same: a hashtag with its tag.
+
+    Where spaces separate columns, the words of a comment are cells too, and `# I went home` has an `I` in the second:
+    so there must be as many as in other rows, and the tag one that other rows have, or one with a label.
+    """
     if layout.numbered:
         return False
     cells = layout.cells(line.rstrip("\r\n"))
-    if layout.tag is None:
-        return len(cells) == layout.width
-    return len(cells) > layout.tag and layout.is_tag(layout.tag_in(cells[layout.tag]))
+    if layout.tag is None or layout.separator == "space":
+        if len(cells) != layout.width:
+            return False
+        if layout.tag is None:
+            return True
+    return len(cells) > layout.tag and layout.is_plain_tag(layout.tag_in(cells[layout.tag]))

@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 from typing import Literal
 
@@ -37,6 +37,9 @@ Separator = Literal["tab", "space"]
 
 SAMPLE_ROWS = 2000
 _SHARE_OF_TAGS = 0.8  # a few broken rows must not hide the tag column: reading names their lines
+
+_KINDS_OF_COLUMNS = ("entities", "no labels", "outside", "chunks", "bare")  # what tags are read from, best first
+_KINDS_TO_REPLACE = ("entities", "no labels", "outside", "bare")  # what others are written over: never chunks
 
 _TAG = re.compile(rf"O|[{''.join(sorted(PREFIXES))}](?:[-_].+)?", re.DOTALL)
 _BARE_LABEL = re.compile(r"[^\W\d][\w.&/-]*")
@@ -88,6 +91,7 @@ class Layout:
         numbered: Whether the first column counts the tokens of a sentence.
         key: The name before `=` where the tag is one of several features in its column, else None.
         bare: Whether the tags are labels without prefixes (`PER`).
+        seen: The tags of the first rows.
     """
 
     token: int
@@ -97,6 +101,7 @@ class Layout:
     numbered: bool = False
     key: str | None = None
     bare: bool = False
+    seen: frozenset[str] = field(default=frozenset(), compare=False)
 
     def cells(self, body: str) -> list[str]:
         """The columns of a row, given without its line end."""
@@ -145,6 +150,10 @@ class Layout:
     def is_tag(self, tag: str) -> bool:
         """Whether a text can be a tag of this file."""
         return bool(tag) if self.bare else is_tag(tag)
+
+    def is_plain_tag(self, tag: str) -> bool:
+        """Whether a text can hardly be but a tag of this file: `O`, one of `seen`, or a prefix with a label."""
+        return tag == OUTSIDE or tag in self.seen or (not self.bare and is_tag(tag) and split_tag(tag)[1] != "")
 
     def with_tag(self, cell: str, tag: str) -> str:
         """The same cell holding another tag."""
@@ -197,7 +206,8 @@ def find_layout(lines: Iterable[str], options: ColumnOptions, path: str) -> Layo
     token = _asked(options.token_column, width, "--token-column", path)
     key = None
     if tag is None:
-        tag = _find_tag_column(rows, width, numbered=numbered, taken=token)
+        kinds = _KINDS_OF_COLUMNS if options.read_tags else _KINDS_TO_REPLACE
+        tag = _find_tag_column(rows, width, kinds, numbered=numbered, taken=token)
     if tag is None or tag == width - 1:
         key = _keyed_tags(rows, width)
         tag = width - 1 if key else tag
@@ -208,7 +218,10 @@ def find_layout(lines: Iterable[str], options: ColumnOptions, path: str) -> Layo
         token = next((column for column in range(numbered, width) if column != tag), 0)
     if token == tag:
         raise InputError(f"the token and the tag cannot both be column {token + 1} of {width}", path=path)
-    return Layout(token, tag, width, separator, numbered=numbered, key=key, bare=_are_bare(rows, tag))
+    layout = Layout(token, tag, width, separator, numbered=numbered, key=key, bare=_are_bare(rows, tag))
+    if tag is None:
+        return layout
+    return replace(layout, seen=frozenset(layout.tag_in(row[tag]) for row in rows if len(row) > tag))
 
 
 def _sample(lines: Iterable[str]) -> list[tuple[int, str]]:
@@ -232,9 +245,11 @@ def _counts_tokens(cells: Sequence[str]) -> bool:
     return steps >= 0.9 * (len(numbers) - 1)
 
 
-def _find_tag_column(rows: Sequence[list[str]], width: int, *, numbered: bool, taken: int | None) -> int | None:
-    """The likeliest tag column: the first that holds entity tags, rather than chunks or nothing but O."""
-    ranked: dict[str, list[int]] = {"entities": [], "no labels": [], "outside": [], "chunks": [], "bare": []}
+def _find_tag_column(
+    rows: Sequence[list[str]], width: int, kinds: Sequence[str], *, numbered: bool, taken: int | None
+) -> int | None:
+    """The likeliest tag column: the first of the first of these kinds that there is."""
+    ranked: dict[str, list[int]] = {kind: [] for kind in _KINDS_OF_COLUMNS}
     for column in set(range(width)) - {taken}:
         cells = [row[column] for row in rows if len(row) > column]
         if 2 * len(cells) >= len(rows):
@@ -242,10 +257,7 @@ def _find_tag_column(rows: Sequence[list[str]], width: int, *, numbered: bool, t
     if not numbered:  # as in CoNLL-2003, where entities come last
         ranked["outside"].reverse()
         ranked["chunks"].reverse()
-    return next(
-        (columns[0] for kind in ("entities", "no labels", "outside", "chunks", "bare") if (columns := ranked[kind])),
-        None,
-    )
+    return next((columns[0] for kind in kinds if (columns := ranked[kind])), None)
 
 
 def _what_it_holds(cells: Sequence[str]) -> str:
@@ -279,7 +291,7 @@ def _asked(column: int | None, width: int, option: str, path: str) -> int | None
     if column is None:
         return None
     if column == 0 or abs(column) > width:
-        raise InputError(f"{option} {column}: expected a column from 1 to {width} (or -1 for the last)", path=path)
+        raise InputError(f"{option} {column}: expected a column from 1 to {width}, or from -{width} to -1", path=path)
     return column - 1 if column > 0 else width + column
 
 

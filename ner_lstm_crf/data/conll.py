@@ -15,7 +15,7 @@ from itertools import accumulate
 from ner_lstm_crf.data.annotation import Sentence, Span, place
 from ner_lstm_crf.data.blocks import Block, read_blocks
 from ner_lstm_crf.data.columns import ColumnOptions, Layout, find_layout
-from ner_lstm_crf.data.detection import Detection, detect_scheme
+from ner_lstm_crf.data.detection import Detection, NoSchemeError, detect_scheme
 from ner_lstm_crf.data.report import ReadReport, some_lines, warn_of_missing_labels
 from ner_lstm_crf.data.schemes import Scheme, TagError, get_scheme
 from ner_lstm_crf.data.tags import OUTSIDE
@@ -77,8 +77,8 @@ class ColumnFile:
             return None
         try:
             return detect_scheme(self._checked_tags())
-        except InputError as error:
-            raise error if error.path else InputError(error.message, path=self.path) from None
+        except NoSchemeError as error:
+            raise InputError(error.message, path=self.path, line=self._line_of_tag(error.tag)) from None
 
     def _checked_tags(self) -> Iterator[list[str]]:
         """The tags of each sentence with entities, refused with their line if they can be the tags of no scheme."""
@@ -91,6 +91,13 @@ class ColumnFile:
                 known.add(tag)
             if tags.count(OUTSIDE) != len(tags):
                 yield tags
+
+    def _line_of_tag(self, tag: str) -> int | None:
+        """The first line with this tag."""
+        for block in self.blocks():
+            if tag in (tags := self.columns(block)[1]):
+                return block.line_of(tags.index(tag))
+        return None
 
     def _not_a_tag(self, text: str, line: int) -> InputError:
         column = (self.layout.tag or 0) + 1
@@ -148,6 +155,8 @@ class ColumnFile:
         needed = 1 + max(layout.token, -1 if layout.tag is None else layout.tag)
         if min(widths) < needed:
             raise self._too_few(block, rows, widths, needed)
+        if layout.bare and layout.separator == "space" and max(widths) > layout.width:
+            raise self._too_many(block, rows, widths)  # any word could be its tag
         if report is not None:
             report.widths.update(widths)
             report.ragged += [block.line_of(token) for token, width in enumerate(widths) if width != layout.width]
@@ -158,6 +167,12 @@ class ColumnFile:
         at = next(token for token, width in enumerate(widths) if width < needed)
         row = quoted(rows[at].rstrip("\r\n"))
         message = f"expected at least {needed} column{'' if needed == 1 else 's'}, found {widths[at]}: {row}"
+        return InputError(message, path=self.path, line=block.line_of(at))
+
+    def _too_many(self, block: Block, rows: Sequence[str], widths: Sequence[int]) -> InputError:
+        at = next(token for token, width in enumerate(widths) if width > self.layout.width)
+        row = quoted(rows[at].rstrip("\r\n"))
+        message = f"expected {self.layout.width} columns, found {widths[at]}: {row}"
         return InputError(message, path=self.path, line=block.line_of(at))
 
     def _decode(self, scheme: Scheme, block: Block, tags: list[str], report: ReadReport) -> tuple[Span, ...]:
@@ -190,6 +205,10 @@ class ColumnFile:
                 len(report.ill_formed),
                 some_lines(report.ill_formed),
             )
+        if report.ragged and not told:
+            message = "%s: %d rows have fewer or more columns than most, %d: lines %s"
+            lines = some_lines(report.ragged)
+            _log.warning(message, self.path, len(report.ragged), self.layout.width, lines)
         warn_of_missing_labels(self.path, self.options.labels, report)
 
 

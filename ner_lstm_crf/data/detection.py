@@ -18,7 +18,7 @@ from ner_lstm_crf.data.schemes import SCHEMES, Scheme
 from ner_lstm_crf.data.tags import OUTSIDE
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["Detection", "detect_scheme"]
+__all__ = ["Detection", "NoSchemeError", "detect_scheme"]
 
 _USUAL_FIRST = ("IOB2", "IOB1", "BIOES", "BIEO", "IOE2", "IOE1", "BILOU", "BMES", "BMEWO", "IO")
 
@@ -34,7 +34,8 @@ class Detection:
         scheme: Its canonical name.
         evidence: Why, in words, after the name: `IOB1: 5,893 entities begin with I-, 28 B- only after a span of the
             same label`.
-        candidates: Every scheme that fits equally well, the chosen one first. All give the same spans.
+        candidates: Every scheme that fits equally well, the chosen one first. All give the same spans, but perhaps
+            where tags are ill-formed.
         ill_formed: How many pairs of neighbouring tags break the scheme.
     """
 
@@ -44,11 +45,24 @@ class Detection:
     ill_formed: int = 0
 
 
+class NoSchemeError(InputError):
+    """No scheme has all the prefixes that occur.
+
+    Args:
+        message: What was expected and what came.
+        tag: The most frequent of the tags that do not fit.
+    """
+
+    def __init__(self, message: str, tag: str) -> None:
+        super().__init__(message)
+        self.tag = tag
+
+
 def detect_scheme(tag_sequences: Iterable[Sequence[str]]) -> Detection:
     """The tag scheme of a file, given the tags of its sentences.
 
     Raises:
-        InputError: If no scheme has all the prefixes that occur; the message names the tag that fits none.
+        NoSchemeError: If no scheme has all the prefixes that occur; the message names the tag that fits none.
 
     Example:
         >>> detect_scheme([["I-PER", "I-PER", "B-PER", "O", "I-LOC"]]).evidence
@@ -62,11 +76,12 @@ def detect_scheme(tag_sequences: Iterable[Sequence[str]]) -> Detection:
         return Detection("IOB2", "IOB2: assumed, there is no entity that could tell", _USUAL_FIRST)
     broken = {name: _breaking(SCHEMES[name], pairs) for name in _USUAL_FIRST if _fits(SCHEMES[name], seen) == seen}
     if not broken:
-        raise InputError(_no_scheme(seen))
+        raise _no_scheme(seen)
     fewest = min(breaking.total() for breaking in broken.values())
     candidates = tuple(name for name, breaking in broken.items() if breaking.total() == fewest)
     name = candidates[0]
-    reasons = [_reason(SCHEMES[name], pairs, seen), _others(candidates[1:]), _slips(broken[name])]
+    others = _others(candidates[1:], well_formed=not fewest)
+    reasons = [_reason(SCHEMES[name], pairs, seen), others, _slips(broken[name])]
     return Detection(name, f"{name}: {'; '.join(filter(None, reasons))}", candidates, fewest)
 
 
@@ -88,13 +103,14 @@ def _breaking(scheme: Scheme, pairs: Counter[_Pair]) -> Counter[_Pair]:
     return Counter({pair: count for pair, count in pairs.items() if not scheme.may_follow(*pair)})
 
 
-def _no_scheme(seen: Counter[str]) -> str:
+def _no_scheme(seen: Counter[str]) -> NoSchemeError:
     nearest = max((SCHEMES[name] for name in _USUAL_FIRST), key=lambda scheme: _fits(scheme, seen).total())
     odd, count = (seen - _fits(nearest, seen)).most_common(1)[0]
-    return (
+    message = (
         f"expected the tags of one scheme ({', '.join(SCHEMES)}), "
         f"found {odd!r} ({_count(count, 'time', 'times')}), which does not fit {nearest.name}, the nearest"
     )
+    return NoSchemeError(message, odd)
 
 
 def _reason(scheme: Scheme, pairs: Counter[_Pair], seen: Counter[str]) -> str:
@@ -144,8 +160,9 @@ def _share(counts: Counter[str], prefix: str) -> str:
     return "all " if counts.total() > 1 else ""
 
 
-def _others(names: Sequence[str]) -> str:
-    return f"{', '.join(names)} would fit as well, with the same spans" if names else ""
+def _others(names: Sequence[str], *, well_formed: bool) -> str:
+    same = ", with the same spans" if well_formed else ""
+    return f"{', '.join(names)} would fit as well{same}" if names else ""
 
 
 def _slips(breaking: Counter[_Pair]) -> str:

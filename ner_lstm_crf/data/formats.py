@@ -8,19 +8,19 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, get_args
 
 from ner_lstm_crf.config import Unit
-from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.data.annotation import Sentence, place
 from ner_lstm_crf.data.code_points import HAN
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.conll import read_conll
 from ner_lstm_crf.data.inline import format_inline, inline_lines, parse_inline, rewrite_inline
-from ner_lstm_crf.data.jsonl import read_jsonl, record_of
+from ner_lstm_crf.data.jsonl import read_jsonl, record_of, relabelled_records
 from ner_lstm_crf.data.packed import PACKERS
-from ner_lstm_crf.data.records import Record, Shape, read_records, write_records
+from ner_lstm_crf.data.records import Shape, write_records
 from ner_lstm_crf.data.report import ReadReport, some_lines, warn_of_losses, warn_of_missing_labels
 from ner_lstm_crf.data.rewriting import convert_columns, write_conll
 from ner_lstm_crf.data.text_files import TextFile, writing
@@ -117,6 +117,11 @@ def read_sentences(
 ) -> list[Sentence]:
     """All sentences of a file of any form: columns, JSON lines, CLUENER, or inline marks.
 
+    Args:
+        path: The file, packed or not, or `-` for standard input.
+        options: What is known of it; the rest is found out.
+        report: Receives what was met, which is logged where there is none.
+
     Raises:
         InputError: If the file cannot be read or is malformed; the message names the line.
     """
@@ -199,7 +204,18 @@ def convert(
         _convert_inline(source, target, options, report if report is not None else ReadReport())
     else:
         sentences = iterate_sentences(source, options, report=report)
+        if old == "conll" and new in ("jsonl", "cluener") and options.unit is None:
+            sentences = _touching(sentences)
         write_sentences(target, sentences, form=new, scheme=scheme or "IOB2", encoding=options.encoding)
+
+
+def _touching(sentences: Iterator[Sentence]) -> Iterator[Sentence]:
+    """Sentences of a column file; if their tokens are Chinese characters, these touch, as they do in running text."""
+    first = list(islice(sentences, _SAMPLE_LINES))
+    words = [word for sentence in first for word in sentence.words]
+    together = all(len(word) == 1 for word in words) and any(map(_HAN.match, words))
+    for sentence in chain(first, sentences):
+        yield replace(sentence, tokens=place(sentence.words, "")) if together else sentence
 
 
 def _shape(form: Format) -> Shape:
@@ -221,8 +237,9 @@ def _convert_records(
     report: ReadReport | None,
 ) -> None:
     found = report if report is not None else ReadReport()
-    records = (_relabelled(record, options) for record in read_records(source, options.encoding, report=found))
+    records = relabelled_records(source, options, report=found)
     write_records(target, records, shape=_shape(form), encoding=options.encoding)
+    warn_of_missing_labels(os.fspath(source), options.labels, found)
     if report is not None:
         return
     warn_of_losses(os.fspath(source), found)
@@ -237,11 +254,6 @@ def _convert_inline(
     unit = options.unit or _unit_of_inline(source, options.encoding)
     lines = _counted_inline(source, unit, options, report)
     rewrite_inline(lines, target, labels=options.labels, unit=unit, encoding=options.encoding)
-
-
-def _relabelled(record: Record, options: ColumnOptions) -> Record:
-    renamed = ((entity, options.labels.renaming(entity.label)) for entity in record.entities)
-    return record._replace(entities=tuple(replace(entity, label=new) for entity, new in renamed if new is not None))
 
 
 def _iterate_inline(path: str | os.PathLike[str], options: ColumnOptions, report: ReadReport) -> Iterator[Sentence]:

@@ -35,6 +35,7 @@ _PIECE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_OF_CHARACTERS = "where every character is a token, say --characters"
 _LABEL = re.compile(r"[^()\[\]\\\s]+")
 _TO_ESCAPE = re.compile(r"[\[\]\\\s]")
 _ESCAPABLE = re.compile(r"[\[\]\\\s#]")
@@ -92,7 +93,7 @@ class _Draft:
 
     def _write(self, text: str) -> None:
         if self.sealed:
-            raise InputError(f"expected a space after an entity, found {text!r}")
+            raise InputError(f"expected a space after an entity, found {text!r}: {_OF_CHARACTERS}")
         if self.spaced:
             self.position, self.spaced = self.position + 1, False
         if self.unit == "word":
@@ -111,7 +112,10 @@ class _Draft:
         if self.opened is not None:
             raise InputError(r"expected no entity within an entity, found '[': write \[ for the character itself")
         if self.word or self.sealed:
-            raise InputError(r"expected a space before an entity, found none: write \[ for the character itself")
+            reason = (
+                rf"expected a space before an entity, found none: write \[ for the character itself; {_OF_CHARACTERS}"
+            )
+            raise InputError(reason)
         self.opened = len(self.tokens)
 
     def _close(self, label: str | None) -> None:

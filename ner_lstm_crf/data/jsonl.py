@@ -17,7 +17,7 @@ from ner_lstm_crf.data.splitter import sentences
 from ner_lstm_crf.data.tokenizer import CompoundRule
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["annotate", "read_jsonl", "record_of"]
+__all__ = ["annotate", "read_jsonl", "read_texts", "record_of", "relabelled_records"]
 
 _start = attrgetter("start")
 _place = attrgetter("start", "end", "label")
@@ -36,15 +36,46 @@ def read_jsonl(
     """
     options, told = options or ColumnOptions(), report is not None
     counted = report if report is not None else ReadReport()
-    for document, record in enumerate(read_records(path, options.encoding, report=counted)):
-        counted.labels.update(entity.label for entity in record.entities)
+    for document, record in enumerate(relabelled_records(path, options, report=counted)):
         unit = options.unit or ("character" if record.shape == "cluener" else "word")
         annotated = record if options.read_tags else record._replace(entities=())
         for sentence in annotate(annotated, unit, compounds=options.compounds, report=counted):
-            renamed = replace(sentence, spans=options.labels(sentence.spans), document=document, line=record.line)
-            counted.count(renamed)
-            yield renamed
+            placed = replace(sentence, document=document, line=record.line)
+            counted.count(placed)
+            yield placed
     _conclude(os.fspath(path), options, counted, told=told)
+
+
+def read_texts(path: str | os.PathLike[str], options: ColumnOptions | None = None) -> list[Record]:
+    """Read JSON lines as they are, their texts in one piece: what `read_jsonl` cuts at entities tells where they are.
+
+    Of the options, `encoding` and `labels` matter.
+
+    Raises:
+        InputError: If the file cannot be read, a line is not a record, or there are none.
+    """
+    options, report = options or ColumnOptions(), ReadReport()
+    records = list(relabelled_records(path, options, report=report))
+    warn_of_missing_labels(os.fspath(path), options.labels, report)
+    warn_of_losses(os.fspath(path), report)
+    return records
+
+
+def relabelled_records(path: str | os.PathLike[str], options: ColumnOptions, *, report: ReadReport) -> Iterator[Record]:
+    """The records of a file, their labels kept, dropped and renamed; the report counts those of the file.
+
+    Raises:
+        InputError: As `read_records`, and if there are none.
+    """
+    is_empty = True
+    for record in read_records(path, options.encoding, report=report):
+        is_empty = False
+        report.labels.update(entity.label for entity in record.entities)
+        renamed = ((entity, options.labels.renaming(entity.label)) for entity in record.entities)
+        kept = tuple(replace(entity, label=new) for entity, new in renamed if new is not None)
+        yield record._replace(entities=kept)
+    if is_empty:
+        raise InputError("expected texts, found none", path=path)
 
 
 def annotate(

@@ -16,7 +16,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from ner_lstm_crf.data.annotation import Entity
+from ner_lstm_crf.data.annotation import Entity, Span
 from ner_lstm_crf.data.json_lines import json_line, kind_of, parse_record
 from ner_lstm_crf.data.report import ReadReport
 from ner_lstm_crf.data.text_files import TextFile, quoted, writing
@@ -46,6 +46,11 @@ class Record(NamedTuple):
     line: int | None = None
     shape: Shape = "entities"
     rest: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The entities as spans over the characters of the text."""
+        return tuple(Span(entity.start, entity.end, entity.label) for entity in self.entities)
 
 
 def read_records(

@@ -24,6 +24,7 @@ __all__ = ["STANDARD_STREAM", "TextFile", "open_packed", "quoted", "stream_lines
 
 STANDARD_STREAM = "-"  # as a path: standard input or output
 
+_WIDE = ("utf-16", "utf-32")  # encodings whose characters all have several bytes
 _ARCHIVES = {ZIP: "zip", b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"\x28\xb5\x2f\xfd": "zstd"}
 _SAMPLE_BYTES = 65536
 
@@ -81,7 +82,7 @@ class TextFile:
         for magic, kind in _ARCHIVES.items():
             if sample.startswith(magic):
                 raise InputError(f"expected text, found a {kind} archive: unpack it first", path=self.path)
-        if self.encoding.startswith(("utf-16", "utf-32")):
+        if self.encoding.startswith(_WIDE):
             return
         if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise InputError(
@@ -94,6 +95,8 @@ class TextFile:
 
     def _wrong_encoding(self, error: UnicodeDecodeError) -> InputError:
         """The first byte that does not fit, found again line by line: the decoder only knows its own buffer."""
+        if self.encoding.startswith(_WIDE):
+            return self._wrong_wide_encoding(error)
         offset = 0
         with self._open() as raw:
             for number, line in enumerate(raw, 1):
@@ -107,6 +110,18 @@ class TextFile:
                     return InputError(message, path=self.path, line=number)
                 offset += len(line)
         return InputError(f"the text is not valid {self.encoding}: {error.reason}", path=self.path)
+
+    def _wrong_wide_encoding(self, error: UnicodeDecodeError) -> InputError:
+        """The same where a line feed has several bytes, so that lines are known only once decoded."""
+        with self._open() as raw:
+            content = raw.read()
+        try:
+            content.decode(self.encoding)
+        except UnicodeDecodeError as precise:
+            error = precise
+        line = content[: error.start].decode(self.encoding, "replace").count("\n") + 1
+        message = f"the bytes at offset {error.start} are not valid {self.encoding}: {error.reason}"
+        return InputError(message, path=self.path, line=line)
 
     def _damaged(self, error: Exception) -> InputError:
         if isinstance(error, OSError) and error.errno is not None:

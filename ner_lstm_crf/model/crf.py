@@ -17,7 +17,7 @@ Every function takes, in this order, where B counts sentences, T tokens of the l
     end          (K,)       score of ending with a tag
 
 The work is done by compiled kernels (`crf_compiled`) or, on other devices and where there are none, by plain torch
-(`crf_portable`).
+(`crf_portable`), which alone has the label-wise loss.
 
 Scores must be finite: an illegal move has a score such as -1e4, never -inf, so that gradients stay finite.
 """

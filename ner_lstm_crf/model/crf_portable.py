@@ -88,21 +88,17 @@ def _without_padding(emissions: Tensor, mask: Tensor) -> Tensor:
 
 def _log_marginals(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
     """Return log p(tag of token t is k) (B, T, K), differentiable; anything finite on padding."""
-    forward, _ = _forward(emissions, mask, start, transitions)
+    forward = _forward(emissions, mask, start, transitions)
     backward = _backward(emissions, mask, transitions, end)
     return torch.log_softmax(torch.stack(forward, 1) + torch.stack(backward, 1), 2)
 
 
-def _forward(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor) -> tuple[list[Tensor], Tensor]:
+def _forward(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor) -> list[Tensor]:
     """Sum over all beginnings: for each t the log of all paths up to t that end in tag k (B, K), up to an offset.
 
     Each message is shifted so that its maximum is 0, lest a long sentence's sums swallow the digits in which tags
     differ; the shifts are constants to autograd. On padding a message stays what it was.
-
-    Returns:
-        T messages (B, K), and the sum of the shifts (B,), so that messages[-1] + offsets is the true last message.
     """
-    offsets = emissions.new_zeros(len(emissions))
     messages: list[Tensor] = []
     for t in range(emissions.shape[1]):
         if t == 0:
@@ -110,10 +106,8 @@ def _forward(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor
         else:  # (B, from, 1) + (from, to) summed over from
             message = torch.logsumexp(messages[-1].unsqueeze(2) + transitions, 1) + emissions[:, t]
             message = torch.where(mask[:, t, None], message, messages[-1])
-        shift = message.detach().amax(1)
-        offsets = offsets + shift
-        messages.append(message - shift.unsqueeze(1))
-    return messages, offsets
+        messages.append(message - message.detach().amax(1, keepdim=True))
+    return messages
 
 
 def _backward(emissions: Tensor, mask: Tensor, transitions: Tensor, end: Tensor) -> list[Tensor]:

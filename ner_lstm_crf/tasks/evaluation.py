@@ -168,7 +168,7 @@ def evaluate_spans(
 
     Args:
         gold: The true spans of each sentence, without duplicates.
-        predicted: The predicted ones, of the same sentences in the same order.
+        predicted: The predicted ones, of the same sentences in the same order; a duplicate counts as wrong.
         ill_formed: The positions of each sentence's ill-formed tags, as `Scheme.decode` returns them; only counted.
 
     Raises:

@@ -26,7 +26,7 @@ from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.assembly import Assembly
 from ner_lstm_crf.tasks.form_vectors import FormVectors
 
-__all__ = ["Predictor", "Window", "predict", "predict_tags", "windows"]
+__all__ = ["Predictor", "Window", "predict", "windows"]
 
 Item = TypeVar("Item")
 Submit: TypeAlias = Callable[[Callable[[], None]], Job[None]]
@@ -190,28 +190,18 @@ class _Running:
 
 
 def predict(assembly: Assembly, sentences: Sequence[Encoded], *, progress: Progress = silent) -> list[Decoded]:
-    """The spans of each sentence and its ill-formed tags (none with a CRF), in the order given."""
-    featurizer, flat = assembly.featurizer, FlatSentences.of_encoded(sentences)
-    tags = _tags(assembly, flat, progress)
-    return SpanReader(featurizer.scheme, featurizer.tags).read(tags, flat.lengths)
+    """The spans of each sentence and its ill-formed tags (none with a CRF), in the order given.
 
-
-def predict_tags(assembly: Assembly, sentences: Sequence[Encoded], *, progress: Progress = silent) -> list[Ids]:
-    """The tag ids of each sentence (T,), in the order given."""
-    flat = FlatSentences.of_encoded(sentences)
-    tags = _tags(assembly, flat, progress)
-    return [tags[start : start + length] for start, length in zip(flat.starts, flat.lengths, strict=True)]
-
-
-def _tags(assembly: Assembly, sentences: FlatSentences, progress: Progress) -> Ids:
-    """The tag ids of all sentences, of a network that may be in training and then goes on with it (N,)."""
-    network = assembly.network
+    The network may be in training, and then goes on with it.
+    """
+    featurizer, flat, network = assembly.featurizer, FlatSentences.of_encoded(sentences), assembly.network
     was_training = network.training
     network.eval()
     try:
-        return Predictor(assembly, table=assembly.featurizer.table).tags(sentences, progress)
+        tags = Predictor(assembly, table=featurizer.table).tags(flat, progress)
     finally:
         network.train(was_training)
+    return SpanReader(featurizer.scheme, featurizer.tags).read(tags, flat.lengths)
 
 
 def _add_words(window: Window[Sequence[str]], words: Sequence[str]) -> None:

@@ -8,10 +8,12 @@ from itertools import zip_longest
 from os import PathLike
 
 from ner_lstm_crf.data.annotation import Sentence, Span
+from ner_lstm_crf.data.records import Record
+from ner_lstm_crf.data.text_files import quoted
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tasks.evaluation import Evaluation, evaluate_spans
 
-__all__ = ["ill_formed_by_sentence", "score_sentences"]
+__all__ = ["ill_formed_by_sentence", "score_sentences", "score_texts"]
 
 
 def score_sentences(
@@ -36,6 +38,29 @@ def score_sentences(
     """
     pairs = list(_aligned(gold, predicted, gold_path, predicted_path))
     return evaluate_spans((true for true, _ in pairs), (found for _, found in pairs), ill_formed=ill_formed)
+
+
+def score_texts(
+    gold: Sequence[Record],
+    predicted: Sequence[Record],
+    *,
+    gold_path: str | PathLike[str] = "gold",
+    predicted_path: str | PathLike[str] = "prediction",
+) -> Evaluation:
+    """Compare the entities of two annotations of the same texts, by their characters; texts stand for sentences.
+
+    Raises:
+        InputError: If the texts or their number differ, at the first difference.
+    """
+    for number, (true, found) in enumerate(zip_longest(gold, predicted), start=1):
+        if found is None:
+            raise InputError(f"text {number} has no counterpart in {predicted_path}", path=gold_path, line=true.line)
+        if true is None:
+            raise InputError(f"text {number} has no counterpart in {gold_path}", path=predicted_path, line=found.line)
+        if true.text != found.text:
+            message = f"expected the text of {gold_path}:{true.line}, found {quoted(found.text)}"
+            raise InputError(message, path=predicted_path, line=found.line)
+    return evaluate_spans((true.spans for true in gold), (found.spans for found in predicted))
 
 
 def ill_formed_by_sentence(sentences: Sequence[Sentence], lines: Iterable[int]) -> list[list[int]]:

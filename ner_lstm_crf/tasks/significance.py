@@ -84,7 +84,8 @@ def f1_difference(
 ) -> Difference:
     """The paired bootstrap of `first - second`, the difference of the two systems' (mean) micro F1.
 
-    Every draw scores both systems on the same sentences, so what makes a sentence hard for both cancels out.
+    Every draw scores both systems on the same sentences, so what makes a sentence hard for both cancels out. Only
+    sentences are drawn: that other seeds would give other runs, the interval does not know.
 
     Args:
         first: Evaluations of one system: one run, or one per seed.

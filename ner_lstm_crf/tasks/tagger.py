@@ -97,7 +97,16 @@ class Tagger:
         return [entity for part in window.items for entity in _entities(part, found)]
 
     def tag_many(self, texts: Iterable[str]) -> Iterator[list[Entity]]:
-        """The entities of each text, in the order given; reads ahead a bounded number of tokens, never all."""
+        """The entities of each text, in the order given; reads ahead a bounded number of tokens, never all.
+
+        Raises:
+            TypeError: If `texts` is a string: that is `tag`.
+        """
+        if isinstance(texts, str):
+            raise TypeError("expected texts, got a string: use tag(text)")
+        return self._tag_many(texts)
+
+    def _tag_many(self, texts: Iterable[str]) -> Iterator[list[Entity]]:
         entities: list[Entity] = []
         parts = chain.from_iterable(map(self._parts, texts))
         for window, decoded in self._predictor.stream(windows(parts, _add_part)):

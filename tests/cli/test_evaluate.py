@@ -82,6 +82,25 @@ def test_texts_are_cut_as_the_model_cuts_them(
     assert f"{tokens} tokens tagged" in result.err
 
 
+def test_texts_do_not_give_their_entities_away(model: Path, write, run: Run) -> None:
+    """Cut at its entity, `Osloville` would be the known word `Oslo` and a rest."""
+    texts = [
+        {"text": "Milo saw Osloville today.", "entities": [[0, 4, "PER"], [9, 13, "LOC"]]},
+        {
+            "text": "Ada Brandt met Oslo again. Milo left.",
+            "entities": [[0, 10, "PER"], [15, 19, "LOC"], [27, 31, "PER"]],
+        },
+    ]
+    path = write("x.jsonl", "\n".join(map(json.dumps, texts)))
+    predicted = write("y.jsonl", run("tag", "--model", model, "--input", path).out)
+    assert "Osloville" in predicted.read_text()
+    evaluated = json.loads(run("evaluate", model, path, "--json").out)
+    scored = json.loads(run("score", path, predicted, "--json").out)
+    assert {key: evaluated[key] for key in scored} == scored
+    assert evaluated["per_label"]["LOC"]["recall"] == 0.5
+    assert (evaluated["sentences"], evaluated["per_label"]["PER"]["recall"]) == (2, 1.0)
+
+
 def test_no_model_there(files: Files, tmp_path: Path, run: Run) -> None:
     assert "no such directory" in run("evaluate", tmp_path / "none", files.test).complaint
     assert "config.json" in run("evaluate", tmp_path, files.test).complaint

@@ -44,3 +44,22 @@ def test_characters_make_words_and_characters_comparable(write, run: Run) -> Non
     gold, found = write("gold.conll", "北京\tB-LOC\n好\tO\n"), write("found.conll", "北\tB-LOC\n京\tI-LOC\n好\tO\n")
     assert "expected the tokens" in run("score", gold, found).complaint
     assert json.loads(run("score", gold, found, "--characters", "--json").out)["f1"] == 1.0
+
+
+def test_texts_are_compared_by_characters(write, run: Run) -> None:
+    gold = write("gold.jsonl", '{"text": "Romebound Ada.", "entities": [[0, 4, "LOC"], [10, 13, "PER"]]}\n')
+    found = write("found.jsonl", '{"text": "Romebound Ada.", "entities": [[0, 9, "LOC"], [10, 13, "PER"]]}\n')
+    scores = json.loads(run("score", gold, found, "--json").out)
+    assert (scores["f1"], scores["support"], scores["sentences"]) == (0.5, 2, 1)
+    assert json.loads(run("score", gold, found, "--json", "--labels", "PER").out)["f1"] == 1.0
+    other = write("other.jsonl", '\n{"text": "Romebound Ida.", "entities": []}\n')
+    assert f"{other}:2: expected the text of {gold}:1, found 'Romebound Ida.'" in run("score", gold, other).complaint
+    more = write("more.jsonl", gold.read_text() * 2)
+    assert f"{more}:2: text 2 has no counterpart in {gold}" in run("score", gold, more).complaint
+    assert f"{more}:2: text 2 has no counterpart in {gold}" in run("score", more, gold).complaint
+
+
+def test_entities_left_out_are_told(write, run: Run) -> None:
+    gold = write("gold.conll", "罗\tB-LOC\n马\tI-LOC\n")
+    found = write("found.jsonl", '{"text": "罗马", "label": {"LOC": {"罗马": [[0, 1]], "罗": [[0, 0]]}}}\n')
+    assert "1 entities are left out, since longer ones overlap them" in run("score", gold, found).err

@@ -52,10 +52,9 @@ def test_a_text_of_nothing(form: str, text: str, model: Path, run: Run) -> None:
     assert result.out == ("" if form != "jsonl" else json.dumps({"text": text, "entities": []}) + "\n")
 
 
-def test_a_line_break_within_an_entity_does_not_break_the_line(model: Path, run: Run) -> None:
-    text = "Milo saw Port\nAlba again."
-    rows = [row.split("\t") for row in run("tag", "--model", model, text).out.splitlines()]
-    assert all(len(row) == 4 and text[int(row[0]) : int(row[1])].split() == row[3].split() for row in rows)
+def test_a_tab_within_an_entity_does_not_make_another_cell(model: Path, run: Run) -> None:
+    rows = [row.split("\t") for row in run("tag", "--model", model, "Milo saw Port\tAlba again.").out.splitlines()]
+    assert ["9", "18", "LOC", "Port Alba"] in rows
 
 
 # Files and pipes
@@ -156,11 +155,27 @@ def test_a_model_that_is_not_there(run: Run) -> None:
         (["--input", "missing.txt"], "missing.txt: no such file"),
         (["--input", "missing.conll"], "missing.conll: no such file"),
         (["bad \udcff bytes"], "UTF-8"),
+        (["text", "--scheme", "BIOES"], "--scheme BIOES: only columns have tags, the output is text"),
+        (["--input", "-", "--token-column", "2"], "--token-column: only column files have columns, the input is text"),
+        (["text", "--separator", "tab", "--to", "conll"], "--separator: only column files have columns"),
         (["text", "--output", "no/such/folder/out.txt"], "cannot be written"),
     ],
 )
 def test_mistakes(arguments: list[str], said: str, model: Path, run: Run) -> None:
     assert said in run("tag", "--model", model, *arguments).complaint
+
+
+@pytest.mark.parametrize("name", ["x.inline", "x", "x.md"])
+def test_a_file_of_no_format_that_can_be_told(name: str, model: Path, write, run: Run) -> None:
+    path = write(name, TEXT)
+    assert f"{path}: expected a suffix that tells the format" in run("tag", "--model", model, "--input", path).complaint
+    assert run("tag", "--model", model, "--input", path, "--format", "text").out == numbered(1)
+
+
+def test_chunks_are_kept(model: Path, write, run: Run) -> None:
+    path = write("chunked.conll", "Milo NNP B-NP\nsaw VBD B-VP\nOslo NNP B-NP\n")
+    expected = "Milo NNP B-NP B-PER\nsaw VBD B-VP O\nOslo NNP B-NP B-LOC\n"
+    assert run("tag", "--model", model, "--input", path).out == expected
 
 
 @pytest.mark.parametrize(

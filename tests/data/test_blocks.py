@@ -109,6 +109,14 @@ def test_comments_stand_apart_and_hashtags_do_not():
     assert block.comments() == ["# text = #now b", "#lone"]
 
 
+def test_the_words_of_a_comment_are_no_cells():
+    (block,) = blocks_of("# I went home\n# note B-PER too\n#now O\n#b B-PER\n# I\n", SPACED)
+    assert rows_of(block) == ["#now O", "#b B-PER"]
+    bare = Layout(0, 1, 2, "space", bare=True, seen=frozenset(("O", "PER")))
+    (block,) = blocks_of("# corpus\n# two words\n#now O\n#b PER\nAda PER\n", bare)
+    assert rows_of(block) == ["#now O", "#b PER", "Ada PER"]
+
+
 def test_in_numbered_files_whatever_starts_with_a_hash_is_a_comment():
     (block,) = blocks_of("# a\tb\tO\n1\t#\tO\n# in between\n2\tb\tO\n", NUMBERED)
     assert rows_of(block) == ["1\t#\tO", "2\tb\tO"]

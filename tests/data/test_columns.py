@@ -111,6 +111,13 @@ def test_files_without_tags_are_read_where_tags_do_not_matter():
     assert layout_of("Ada\tB-PER\n", read_tags=False).tag == 1
 
 
+def test_chunks_are_never_taken_for_tags_to_be_replaced():
+    chunked = "Ada NNP B-NP\nsings VBZ B-VP\nwell RB O\n"
+    assert layout_of(chunked).tag == 2
+    assert layout_of(chunked, read_tags=False).tag is None
+    assert layout_of(chunked, read_tags=False, tag_column=3).tag == 2
+
+
 def test_a_few_broken_rows_do_not_hide_the_tag_column():
     assert layout_of("Ada B-PER\n" * 9 + "sings\n" + "sings VB\n").tag == 1
 

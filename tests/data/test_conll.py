@@ -120,7 +120,7 @@ CONTENT = {
     "blank lines": ("\n \n", "train.conll: expected rows of a token and a tag, found no rows"),
     "comments": ("# a\n", "train.conll:1: no tag column: none of the 2 columns holds tags"),
     "binary": ("Ada\0O\n", "train.conll: expected text, found binary data (a NUL byte at offset 3)"),
-    "mixed schemes": ("a\tU-PER\nb\tB-PER\nc\tE-PER\n", "train.conll: expected the tags of one scheme"),
+    "mixed schemes": ("a\tU-PER\nb\tB-PER\nc\tE-PER\n", "train.conll:1: expected the tags of one scheme"),
 }
 
 
@@ -158,6 +158,27 @@ def test_ill_formed_tags_are_logged_unless_the_caller_takes_the_report(tmp_path,
         read(tmp_path, ILL_FORMED)
     (message,) = caplog.messages
     assert message.endswith("train.conll: 2 tags break IOB2 and are read by the policy conlleval: lines 3, 8")
+
+
+def test_ragged_rows_are_logged_unless_the_caller_takes_the_report(tmp_path, caplog):
+    text = "Ada\tB-PER\n" * 3 + "met\tO\tmore\n" + "Lu\tB-PER\n"
+    with caplog.at_level(logging.WARNING):
+        read(tmp_path, text, ReadReport())
+        assert not caplog.messages
+        read(tmp_path, text)
+    (message,) = caplog.messages
+    assert message.endswith("train.conll: 1 rows have fewer or more columns than most, 2: lines 4")
+
+
+def test_a_token_of_two_words_is_refused_where_any_word_could_be_a_tag(tmp_path):
+    message = refusal(tmp_path, "Ada PER\nmet O\nNew York LOC\n" + "then O\nLu PER\n" * 9)
+    assert message == "train.conll:3: expected 2 columns, found 3: 'New York LOC'"
+
+
+def test_the_tag_that_fits_no_scheme_is_named_with_its_line(tmp_path):
+    message = refusal(tmp_path, "a\tB-X\nb\tE-X\n\nc\tO\nd\tL-X\ne\tL-X\n" + "f\tB-X\ng\tE-X\n" * 3)
+    assert message.startswith("train.conll:5: expected the tags of one scheme")
+    assert "found 'L-X' (2 times)" in message
 
 
 def test_a_file_may_end_in_lines_that_are_no_tokens(tmp_path):

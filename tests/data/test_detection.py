@@ -155,3 +155,11 @@ def test_real_corpora(corpora):
         for result, tags in zip(decoded, sequences, strict=True):
             bieo = SCHEMES["BIEO"].encode(result.spans, len(tags))
             assert SCHEMES["BIEO"].decode(bieo, "error").spans == result.spans
+
+
+def test_what_breaks_all_schemes_may_give_other_spans_in_each():
+    detection = read("B-X E-X O", "I-Y O")
+    assert detection.ill_formed == 2
+    assert detection.candidates == ("BIOES", "BIEO")
+    assert "would fit as well" in detection.evidence
+    assert "same spans" not in detection.evidence

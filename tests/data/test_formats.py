@@ -295,3 +295,26 @@ def test_columns_are_written_in_the_scheme_asked_for(tmp_path):
     path = tmp_path / "x"
     write_sentences(path, [Sentence.from_words(["Ada", "King"], [Span(0, 2, "PER")])], scheme="BILOU")
     assert path.read_text() == "Ada\tB-PER\nKing\tL-PER\n\n"
+
+
+@pytest.mark.parametrize("form", ["jsonl", "cluener"])
+def test_characters_of_columns_become_running_text(form, tmp_path):
+    (tmp_path / "x.conll").write_text("王\tB-PER\n明\tI-PER\n在\tO\n\n巴\tB-LOC\n黎\tI-LOC\n", encoding="utf-8")
+    convert(tmp_path / "x.conll", tmp_path / "x.jsonl", form=form)
+    texts = [json.loads(line)["text"] for line in (tmp_path / "x.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert texts == ["王明在", "巴黎"]
+    spans = [sentence.spans for sentence in read_sentences(tmp_path / "x.jsonl", ColumnOptions(unit="character"))]
+    assert spans == [(Span(0, 2, "PER"),), (Span(0, 2, "LOC"),)]
+    (tmp_path / "x.conll").write_text("王明\tB-PER\n在\tO\n巴黎\tB-LOC\n", encoding="utf-8")
+    convert(tmp_path / "x.conll", tmp_path / "x.jsonl", form=form)
+    assert json.loads((tmp_path / "x.jsonl").read_text(encoding="utf-8"))["text"] == "王明 在 巴黎"
+
+
+def test_json_lines_to_json_lines_names_labels_that_never_come_and_refuses_nothing(tmp_path, caplog):
+    (tmp_path / "x.jsonl").write_text(RECORDS)
+    convert(tmp_path / "x.jsonl", tmp_path / "y.jsonl", options=ColumnOptions(labels=LabelMap.parse("PER,ORG")))
+    assert caplog.messages[0].endswith("no entity is labelled ORG (labels found: LOC, PER)")
+    (tmp_path / "x.jsonl").write_text("\n \n")
+    with pytest.raises(InputError, match=r"x\.jsonl: expected texts, found none"):
+        convert(tmp_path / "x.jsonl", tmp_path / "z.jsonl")
+    assert not (tmp_path / "z.jsonl").exists()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ner_lstm_crf.data.annotation import Entity, Sentence, Span, Token
 from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.jsonl import annotate, read_jsonl, record_of
+from ner_lstm_crf.data.jsonl import annotate, read_jsonl, read_texts, record_of
 from ner_lstm_crf.data.labels import LabelMap
 from ner_lstm_crf.data.records import Record, read_records, write_records
 from ner_lstm_crf.data.report import ReadReport
@@ -259,3 +259,19 @@ def test_a_sentence_becomes_a_text_of_its_own():
         "Rome falls!", (Entity(0, 4, "LOC", "Rome"),), 4
     )
     assert record_of(Sentence(())) == Record("")
+
+
+def test_texts_stay_whole_under_other_labels(tmp_path, caplog):
+    path = file_of(tmp_path, {"text": TEXT, "entities": [[0, 3, "PER"], [19, 23, "LOC"]]}, {"text": "Rome"})
+    first, second = read_texts(path, ColumnOptions(labels=LabelMap.parse("person", ["PER=person"])))
+    assert (first.text, first.spans) == (TEXT, (Span(0, 3, "person"),))
+    assert (second.text, second.spans, second.line) == ("Rome", (), 2)
+    assert "1 records say nothing about entities" in caplog.text
+
+
+def test_entities_that_are_dropped_cut_no_word(tmp_path):
+    path = file_of(tmp_path, {"text": "Romebound Ada", "entities": [[0, 4, "LOC"], [10, 13, "PER"]]})
+    report = ReadReport()
+    (kept,) = read_jsonl(path, ColumnOptions(labels=LabelMap.parse("PER")), report=report)
+    assert (kept.words, kept.spans, report.cut) == (["Romebound", "Ada"], (Span(1, 2, "PER"),), [])
+    assert report.labels == {"LOC": 1, "PER": 1}

@@ -65,6 +65,16 @@ def test_other_encodings(tmp_path):
     assert list(TextFile(path, "utf-16").lines()) == ["罗马\n"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_damaged_text_of_wide_characters_is_reported_with_its_line(encoding, tmp_path):
+    path = tmp_path / "wide.txt"
+    path.write_bytes("罗马\n\u0a0a\n巴黎\n".encode(encoding) + "\ud800\n".encode("utf-32-le", "surrogatepass")[:3])
+    with pytest.raises(InputError) as caught:
+        list(TextFile(path, encoding).lines())
+    assert caught.value.line == 4
+    assert f"not valid {encoding}" in str(caught.value)
+
+
 @pytest.mark.parametrize("before", ["a", "a" * 100_000, "é\n" * 30_000])
 def test_a_wrong_encoding_is_reported_with_its_place(before, tmp_path):
     path = tmp_path / "latin.txt"

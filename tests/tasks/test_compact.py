@@ -15,12 +15,13 @@ from safetensors.torch import load_file, save_file
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.data.schemes import Decoded
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.tasks.assembly import Assembly
 from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
 from ner_lstm_crf.tasks.compact import compacted, expanded, with_words
-from ner_lstm_crf.tasks.prediction import predict_tags
+from ner_lstm_crf.tasks.prediction import predict
 from ner_lstm_crf.tasks.run_data import Data
 from ner_lstm_crf.tasks.runs import prepare
 from ner_lstm_crf.tasks.tagger import Tagger
@@ -43,9 +44,8 @@ def assembly(request: pytest.FixtureRequest, make_sentences: Make, tiny: Config)
     return trainer.assembly
 
 
-def tags(assembly: Assembly, sentences: list[Sentence]) -> list[list[int]]:
-    encoded = [assembly.featurizer.encode(sentence.words) for sentence in sentences]
-    return [found.tolist() for found in predict_tags(assembly, encoded)]
+def found_by(assembly: Assembly, sentences: list[Sentence]) -> list[Decoded]:
+    return predict(assembly, [assembly.featurizer.encode(sentence.words) for sentence in sentences])
 
 
 @given(st.integers(0, 5), st.integers(1, 7), st.floats(1e-30, 1e30), st.integers(0, 99))
@@ -75,7 +75,7 @@ def test_a_compact_model_is_small_and_tags_alike(assembly: Assembly, make_senten
     sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("small", "full")]
     assert sizes[0] < 0.6 * sizes[1]
     sentences = make_sentences(50, seed=3)
-    ours, theirs = tags(load_assembly(tmp_path / "small"), sentences), tags(assembly, sentences)
+    ours, theirs = found_by(load_assembly(tmp_path / "small"), sentences), found_by(assembly, sentences)
     assert sum(a == b for a, b in zip(ours, theirs, strict=True)) >= 48
 
 
@@ -137,4 +137,4 @@ def test_a_model_forgets_words_and_keeps_the_others(assembly: Assembly, make_sen
     assert (words.word_id("Oslo"), words.word_id("quietly")) == (1, 1)
     known = [s for s in make_sentences(200, seed=4) if all(words.word_id(word) > 1 for word in s.words)]
     assert known
-    assert tags(fewer, known) == tags(assembly, known)
+    assert found_by(fewer, known) == found_by(assembly, known)

@@ -20,7 +20,7 @@ from ner_lstm_crf.tasks.assembly import Assembly, assemble
 from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
 from ner_lstm_crf.tasks.compact import with_words
 from ner_lstm_crf.tasks.initial import assemble_from
-from ner_lstm_crf.tasks.prediction import predict, predict_tags
+from ner_lstm_crf.tasks.prediction import predict
 from ner_lstm_crf.tasks.run_data import Data
 from ner_lstm_crf.tasks.runs import prepare, train_run
 from ner_lstm_crf.tasks.storage import read_tensors
@@ -78,10 +78,10 @@ def test_tags_do_not_depend_on_the_batch(
     monkeypatch.setattr(prediction, "BATCH_TOKENS", 200)
     featurizer = assembly.featurizer
     encoded = [featurizer.encode(sentence.words) for sentence in sentences]
-    for sentence, tags in zip(encoded, predict_tags(assembly, encoded), strict=True):
+    for sentence, found in zip(encoded, predict(assembly, encoded), strict=True):
         with torch.inference_mode():
             alone = assembly.network.decode(featurizer.collate([sentence])).numpy()[0]
-        assert tags.tolist() == alone.tolist()
+        assert found == featurizer.decode(alone)
     streamed = prediction.Predictor(assembly).decode_all([sentence.words for sentence in sentences])
     assert streamed == predict(assembly, encoded)
     assert any(decoded.spans for decoded in streamed)

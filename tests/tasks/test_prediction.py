@@ -17,7 +17,7 @@ from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.schemes import Decoded
 from ner_lstm_crf.tasks import prediction as module
 from ner_lstm_crf.tasks.assembly import Assembly, assemble
-from ner_lstm_crf.tasks.prediction import Predictor, Window, predict, predict_tags
+from ner_lstm_crf.tasks.prediction import Predictor, Window, predict
 
 Make = Callable[..., list[Sentence]]
 THREADS = pytest.mark.parametrize("threads", [1, 2, 3])
@@ -79,8 +79,7 @@ def test_spans_are_those_of_each_sentence_by_itself(assembly: Assembly, make_sen
     filled = [words for words in sentences if words]
     encoded = [assembly.featurizer.encode(words) for words in filled]
     assert predict(assembly, encoded) == one_by_one(assembly, filled)
-    assert [len(tags) for tags in predict_tags(assembly, encoded)] == [len(words) for words in filled]
-    assert predict(assembly, []) == predict_tags(assembly, []) == []
+    assert predict(assembly, []) == []
     assert workers() == 0
     assert torch.get_num_threads() == threads
 

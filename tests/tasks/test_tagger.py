@@ -168,3 +168,8 @@ def equal_files(one: Path, other: Path) -> bool:
 def test_very_long_sentences_and_words_are_tagged_whole(tagger: Tagger) -> None:
     words = ["often"] * 19_997 + ["in", "Oslo", "x" * 5000]
     assert tagger.tag_tokens(words) == [Span(19_998, 19_999, "LOC")]
+
+
+def test_one_text_in_place_of_many_is_refused(tagger: Tagger) -> None:
+    with pytest.raises(TypeError, match=r"expected texts, got a string: use tag\(text\)"):
+        tagger.tag_many("Anna met Boris.")

@@ -19,7 +19,7 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.model import encoder, workers
 from ner_lstm_crf.tasks.checkpoint import load_assembly
-from ner_lstm_crf.tasks.prediction import predict_tags
+from ner_lstm_crf.tasks.prediction import predict
 from ner_lstm_crf.tasks.run_data import Data, hold_out
 from ner_lstm_crf.tasks.run_files import read_history, read_run
 from ner_lstm_crf.tasks.runs import prepare, train_run
@@ -235,7 +235,7 @@ def test_a_prediction_that_fails_leaves_the_network_training(make_sentences: Mak
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        predict_tags(trainer.assembly, trainer.sentences, progress=refuse)
+        predict(trainer.assembly, trainer.sentences, progress=refuse)
     assert trainer.assembly.network.training
 
 
