@@ -7,6 +7,7 @@ complete: a character that no class claims is a token of its own.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from itertools import chain, groupby
 
@@ -23,6 +24,7 @@ __all__ = [
     "OPENERS",
     "UPPER",
     "WIDE",
+    "has_han",
 ]
 
 # Scripts written without spaces, where an entity may begin at any character.
@@ -69,3 +71,9 @@ def _marks() -> str:
 
 
 MARKS = _marks()
+_HAN = re.compile(f"[{HAN}]")
+
+
+def has_han(text: str) -> bool:
+    """Whether a text holds a Chinese character."""
+    return _HAN.search(text) is not None

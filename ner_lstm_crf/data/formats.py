@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.annotation import Sentence, place
-from ner_lstm_crf.data.code_points import HAN
+from ner_lstm_crf.data.code_points import has_han
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.conll import read_conll
 from ner_lstm_crf.data.inline import format_inline, inline_lines, parse_inline, rewrite_inline
@@ -51,7 +51,6 @@ _BY_SUFFIX: dict[str, Format] = {
     ".inline": "inline",
 }
 _MARKED = re.compile(r"(?<!\\)\[[^\[\]]+\]\([^()\[\]\s]+\)")
-_HAN = re.compile(f"[{HAN}]")
 _SPACE = re.compile(r"(?<!\\)\s")
 _SAMPLE_LINES = 200
 _SHARE_MARKED = 0.05  # of inline-marked lines many hold an entity; of columns of tokens hardly one looks like it
@@ -213,7 +212,7 @@ def _touching(sentences: Iterator[Sentence]) -> Iterator[Sentence]:
     """Sentences of a column file; if their tokens are Chinese characters, these touch, as they do in running text."""
     first = list(islice(sentences, _SAMPLE_LINES))
     words = [word for sentence in first for word in sentence.words]
-    together = all(len(word) == 1 for word in words) and any(map(_HAN.match, words))
+    together = all(len(word) == 1 for word in words) and any(map(has_han, words))
     for sentence in chain(first, sentences):
         yield replace(sentence, tokens=place(sentence.words, "")) if together else sentence
 
@@ -284,7 +283,7 @@ def _unit_of_inline(path: str | os.PathLike[str], encoding: str) -> Unit:
     sample = islice(TextFile(path, encoding).lines(), _SAMPLE_LINES)
     lines = [line.rstrip("\r\n") for line in sample if not line.startswith("#")]
     touches = any(not _parses(line, "word") and _parses(line, "character") for line in lines)
-    unspaced = not any(_SPACE.search(line.strip()) for line in lines) and any(map(_HAN.search, lines))
+    unspaced = not any(_SPACE.search(line.strip()) for line in lines) and any(map(has_han, lines))
     return "character" if touches or unspaced else "word"
 
 

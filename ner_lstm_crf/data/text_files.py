@@ -17,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, BinaryIO, TextIO, cast
 
+from ner_lstm_crf.data.code_points import has_han
 from ner_lstm_crf.data.packed import DAMAGE, HEAD, PACKERS, ZIP, unpacked
 from ner_lstm_crf.errors import InputError
 
@@ -134,7 +135,7 @@ def _likely(line: bytes) -> str:
     for encoding in ("gb18030", "big5"):
         with suppress(UnicodeDecodeError):
             beyond = [character for character in line.decode(encoding) if not character.isascii()]
-            if sum("\u4e00" <= character <= "\u9fff" for character in beyond) > len(beyond) / 2:
+            if sum(map(has_han, beyond)) > len(beyond) / 2:
                 return encoding
     return "latin-1"
 

@@ -14,6 +14,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from ner_lstm_crf.data.code_points import has_han
+
 __all__ = ["CASINGS", "casing", "casing_ids"]
 
 CASINGS: tuple[str, ...] = (
@@ -76,7 +78,7 @@ def _other(form: str) -> int:
     if form.islower() or form.isupper() or form.lower() != form:
         return _cased(form, letters)
     if letters:
-        return _CLASS["han" if any(_is_han(char) for char in form) else "caseless"]
+        return _CLASS["han" if has_han(form) else "caseless"]
     if form and all(unicodedata.category(char).startswith("P") for char in form):
         return _CLASS["punctuation"]
     return _CLASS["other"]
@@ -86,12 +88,3 @@ def _digits(form: str, digits: int) -> str:
     if all(char.isdigit() or char in _NUMERIC_SIGNS for char in form):
         return "numeric"
     return "mostly numeric" if 2 * digits > len(form) else "contains digit"
-
-
-def _is_han(char: str) -> bool:
-    return (
-        "\u3400" <= char <= "\u9fff"
-        or "\uf900" <= char <= "\ufaff"
-        or "\U00020000" <= char <= "\U0003fffd"
-        or char in "\u3005\u3007"  # iteration mark and zero
-    )

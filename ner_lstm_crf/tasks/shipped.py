@@ -5,11 +5,10 @@ Each is the directory of a model with its card, `shipped/LANGUAGE/`, made by `sc
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ner_lstm_crf.data.code_points import HAN
+from ner_lstm_crf.data.code_points import has_han
 from ner_lstm_crf.errors import InputError
 
 __all__ = ["SHIPPED", "language_of", "model_directory"]
@@ -18,7 +17,6 @@ _FOLDER = Path(__file__).parents[1] / "shipped"
 SHIPPED = ("en", "zh")
 """The names of the shipped taggers: English and Chinese."""
 
-_HAN = re.compile(f"[{HAN}]")
 _SAMPLE = 10_000  # characters of a text that are looked at
 _HAN_SHARE = 0.2  # of all letters: a Chinese text may hold many Latin names, an English one few Chinese
 
@@ -46,5 +44,5 @@ def language_of(texts: Iterable[str]) -> str:
         ('zh', 'en')
     """
     letters = [char for text in texts for char in text[:_SAMPLE] if char.isalpha()]
-    han = sum(1 for char in letters if _HAN.match(char))
+    han = sum(map(has_han, letters))
     return "zh" if han and han >= _HAN_SHARE * len(letters) else "en"
