@@ -151,8 +151,8 @@ class TrainingConfig:
         batch_tokens: Most tokens in one batch, padding included, before entities are replaced; a longer sentence is a
             batch of its own.
         optimizer: "adamw" (Loshchilov and Hutter 2019) or "sgd".
-        learning_rate: The highest learning rate; None for one that suits the steps that training takes, higher where
-            they are few (`highest_learning_rate`), with "adamw".
+        learning_rate: The highest learning rate; None, with "adamw", for one that suits the steps that training takes,
+            higher where they are few (`highest_learning_rate`), and the lowest where it starts from a model.
         transformer_learning_rate: That of a fine-tuned transformer.
         transformer_precision: What a fine-tuned transformer multiplies in; its weights stay float32. "bfloat16" is
             twice as fast where the processor has it.
@@ -208,12 +208,8 @@ class TrainingConfig:
             _check_range(self, ("learning_rate",), 0, None)
         elif self.optimizer != "adamw":
             raise InputError(f"learning_rate: expected one for the optimizer '{self.optimizer}', got None")
-        _check_range(
-            self,
-            ("transformer_learning_rate", "clip_norm", "patience", "seed", "least_steps"),
-            0,
-            None,
-        )
+        _check_range(self, ("transformer_learning_rate", "clip_norm", "patience", "least_steps"), 0, None)
+        _check_range(self, ("seed",), 0, 2**63)
         _check_range(self, ("momentum", "warmup", "ema_decay", "mention_replacement"), 0, 1)
         _check_range(self, ("weight_decay", "decay", "adversarial_step", "vector_rate"), 0, None)
         if self.vector_rate > 1:

@@ -15,10 +15,10 @@ from ner_lstm_crf.errors import InputError
 __all__ = ["PRESETS", "merge_config", "preset", "read_config", "read_tables"]
 
 PRESETS: Mapping[str, Config] = {
-    # The best F1 within minutes on two cores; docs/recipe.md says why.
+    # A good F1 within minutes on two cores; docs/recipe.md says why.
     "fast": Config(),
-    # The best F1 within an hour: filters of more widths, more passes, shorter steps, more of the input dropped. Two
-    # layers, smaller batches and several networks at once did not pay.
+    # For large corpora: filters of more widths, more passes, shorter steps, more of the input dropped. Two layers,
+    # smaller batches and several networks at once did not pay, nor did more time.
     "best": Config(
         model=ModelConfig(char_widths=(2, 3, 4), input_dropout=0.5),
         training=TrainingConfig(epochs=20, least_steps=4500, learning_rate=LOWEST_RATE),
@@ -95,10 +95,9 @@ def preset(name: str, *, unit: Unit = "word", transformer: str | None = None) ->
 
     Args:
         name: One of `PRESETS`.
-        unit: What a token is. For a "character" `fast` and `best` have another number of steps, input dropout, learning
-            rate and adversarial step.
-        transformer: Folder or hub name of a frozen transformer joined to it; None for none. Beside one, `fast` and
-            `best` have another number of steps, input dropout and learning rate; the others stay as they are.
+        unit: What a token is; for a "character" `fast` and `best` have settings of their own.
+        transformer: Folder or hub name of a frozen transformer joined to it, beside which `fast` and `best` have
+            settings of their own too; None for none.
 
     Raises:
         InputError: If there is none, or no such unit.

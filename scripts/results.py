@@ -15,9 +15,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from ner_lstm_crf.config import Unit
+from ner_lstm_crf.presets import preset
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +96,29 @@ def _result(name: str, args: argparse.Namespace) -> dict[str, Any]:
     output: Path = args.output / name
     found = output.with_suffix(".json")
     command = [*_command(name, args), "--output", str(output)]
+    settings = _settings(name, args)
     if not found.exists():
         begun = output.is_dir() and any(output.rglob("run.json"))
         now = [*command, "--json", *(["--resume"] if begun else [])]
         print(" ".join(now), file=sys.stderr)
         args.output.mkdir(parents=True, exist_ok=True)
         done = subprocess.run([sys.executable, "-m", *now], stdout=subprocess.PIPE, check=True, text=True)
-        found.write_text(json.dumps({"command": command, "result": json.loads(done.stdout)}), encoding="utf-8")
+        kept = {"command": command, "settings": settings, "result": json.loads(done.stdout)}
+        found.write_text(json.dumps(kept), encoding="utf-8")
     known: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
     if _but_jobs(known["command"]) != _but_jobs(command):
         sys.exit(f"{found}: holds the result of another command, choose another --output: {' '.join(known['command'])}")
+    if known["settings"] != settings:
+        sys.exit(f"{found}: holds the result of a preset that has changed since, choose another --output")
     result: dict[str, Any] = known["result"]
     return result
+
+
+def _settings(name: str, args: argparse.Namespace) -> dict[str, Any]:
+    """What the preset stands for now, as it comes out of a JSON file."""
+    unit: Unit = "character" if "--characters" in ROWS[name].options else "word"
+    settings: dict[str, Any] = json.loads(json.dumps(asdict(preset(args.preset, unit=unit))))
+    return settings
 
 
 def _but_jobs(command: Sequence[str]) -> list[str]:

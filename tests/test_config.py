@@ -115,3 +115,11 @@ def test_a_configuration_is_a_value() -> None:
     assert hash(ModelConfig()) == hash(ModelConfig())
     with pytest.raises(FrozenInstanceError):
         Config().model.layers = 2  # type: ignore[misc]
+
+
+def test_a_seed_that_no_generator_takes_is_refused() -> None:
+    assert TrainingConfig(seed=2**63 - 1).seed == 2**63 - 1
+    with pytest.raises(
+        InputError, match=r"^seed: expected at least 0 and below 9223372036854775808, got 9223372036854775808$"
+    ):
+        TrainingConfig(seed=2**63)

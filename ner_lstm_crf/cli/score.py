@@ -56,13 +56,14 @@ def run(args: argparse.Namespace) -> None:
 def _by_tokens(gold_path: str, predicted_path: str, options: ColumnOptions) -> Evaluation:
     """The scores of two files whose tokens are the same."""
     from ner_lstm_crf.data.formats import read_sentences
-    from ner_lstm_crf.data.report import ReadReport, warn_of_losses
+    from ner_lstm_crf.data.report import ReadReport, warn_of_losses, warn_of_ragged_rows
     from ner_lstm_crf.tasks.scoring import ill_formed_by_sentence, score_sentences
 
     report = ReadReport()
     gold = read_sentences(gold_path, options)
     predicted = read_sentences(predicted_path, options, report=report)
     warn_of_losses(predicted_path, report)
+    warn_of_ragged_rows(predicted_path, report)
     return score_sentences(
         gold,
         predicted,

@@ -36,8 +36,9 @@ def _add_model_options(parser: Parser) -> None:
         "--preset",
         choices=tuple(PRESETS),
         default="fast",
-        help="fast: the best F1 within minutes; best: within an hour (both train characters otherwise than words); "
-        "small: for a few hundred sentences; paper: Ma and Hovy 2016 (default: fast)",
+        help="fast: a good F1 within minutes; best: two to five times as long, for large corpora and beside a "
+        "transformer (both train characters otherwise than words); small: for a few hundred sentences; paper: Ma and "
+        "Hovy 2016 (default: fast)",
     )
     group.add_argument(
         "--config",
@@ -84,7 +85,7 @@ def _add_knowledge_options(group: argparse._ArgumentGroup) -> None:
         "--transformer",
         metavar="DIR",
         help="join a transformers encoder, a folder or a name on the hub, to the words; beside a frozen one the "
-        "presets fast and best make fewer passes and drop more",
+        "presets fast and best have settings of their own",
     )
     group.add_argument(
         "--cache",

@@ -6,7 +6,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
@@ -138,7 +138,8 @@ def _formats(args: argparse.Namespace) -> tuple[TagFormat, TagFormat]:
         form = args.format or _format_of(args.input)
         to = args.to or by_output or form
     if form == "conll" and to != "conll":
-        raise InputError(f"a column file is written as columns, not as {to}: leave out --to, or see 'convert --help'")
+        why = "leave out --to" if args.to else "say --to conll, or choose another name for --output"
+        raise InputError(f"a column file is written as columns, not as {to}: {why}, or see 'convert --help'")
     if args.scheme is not None and to != "conll":
         raise InputError(f"--scheme {args.scheme}: only columns have tags, the output is {to}: leave it out")
     for option in ("token_column", "tag_column", "separator") if form != "conll" else ():
@@ -150,7 +151,11 @@ def _formats(args: argparse.Namespace) -> tuple[TagFormat, TagFormat]:
 def _format_of(path: str) -> TagFormat:
     """The format of a file that is to be tagged, by its suffix; what comes through a pipe is text."""
     named = _named_format(path)
-    if named is None and path != STANDARD_STREAM and Path(path).is_file():
+    if format_of_name(path) == "inline":
+        raise InputError(
+            "this text is marked already: make columns or JSON lines of it (see 'convert --help')", path=path
+        )
+    if named is None and path != STANDARD_STREAM and not path.startswith("/dev/") and Path(path).is_file():
         choices = ", ".join(FORMATS)
         raise InputError(f"expected a suffix that tells the format, such as .txt: say --format ({choices})", path=path)
     return named or "text"
@@ -174,12 +179,18 @@ def _checked(text: str) -> str:
 
 @contextmanager
 def _as_file(path: str) -> Iterator[str]:
-    """A file that can be read more than once: standard input is written down first."""
-    if path != STANDARD_STREAM:
+    """A file that can be read more than once: standard input, or what comes through a pipe, is written down first."""
+    is_standard = path == STANDARD_STREAM
+    if not is_standard and not Path(path).is_fifo():
         yield path
         return
     with TemporaryDirectory(prefix="ner-lstm-crf-") as folder:
         copy = Path(folder) / "input"
-        with copy.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-        yield str(copy)
+        with nullcontext(sys.stdin.buffer) if is_standard else Path(path).open("rb") as pipe, copy.open("wb") as file:
+            shutil.copyfileobj(pipe, file)
+        try:
+            yield str(copy)
+        except InputError as error:
+            if error.path != str(copy):
+                raise
+            raise InputError(error.message, path="standard input" if is_standard else path, line=error.line) from None

@@ -99,7 +99,9 @@ def check_output(directory: Path, jobs: Sequence[Job], args: argparse.Namespace)
         for place in (directory, *places):
             check_free(place, overwrite=args.overwrite)
     elif directory not in places and has_begun(directory):
-        raise InputError("this directory holds a run of one seed: resume it without --seeds", path=directory)
+        raise InputError(
+            "this directory holds a run of one seed: resume it with 'train', without --seeds", path=directory
+        )
     elif not any(map(has_begun, places)):
         raise InputError("expected a run to resume, found none", path=directory)
 

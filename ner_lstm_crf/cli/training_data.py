@@ -18,11 +18,13 @@ from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.formats import read_sentences, require_entities
 from ner_lstm_crf.data.labels import LabelMap
+from ner_lstm_crf.data.units import CHARACTER_SHARE, share_of_characters
+from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.lexicon import build_lexicon
 from ner_lstm_crf.features.lexicon_words import general_words, read_lexicon, training_words
 from ner_lstm_crf.features.vectors import Vectors, coverage, read_vectors
 from ner_lstm_crf.features.vocabulary import spellings
-from ner_lstm_crf.tasks.run_data import CHARACTER_SHARE, Data, are_chinese, hold_out, share_of_characters, with_general
+from ner_lstm_crf.tasks.run_data import Data, are_chinese, hold_out, with_general
 from ner_lstm_crf.tasks.shipped import model_directory
 
 __all__ = ["TrainingFiles", "read_training_files", "use_threads", "warn_of_unknown_labels"]
@@ -88,6 +90,8 @@ def _read_train(args: argparse.Namespace, asked: Unit | None, compounds: Compoun
     whole = "every token of the training data is" if share == 1 else f"{share:.2%} of the training tokens are"
     say(f"{whole} one character: the model takes characters as tokens")
     # Read again for the tokens that are longer, or white space, which is no character of a text.
+    if (pipe := next((path for path in args.train if Path(path).is_fifo()), None)) is not None:
+        raise InputError("expected --characters, since a pipe is read only once", path=pipe)
     return "character", _read(args.train, column_options(args, unit="character"))
 
 

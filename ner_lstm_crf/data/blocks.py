@@ -149,15 +149,17 @@ def _kind_of(line: str, layout: Layout) -> _Kind:
 def _is_row(line: str, layout: Layout) -> bool:
     """Whether a line that starts with `#` is a token all the same: a hashtag with its tag.
 
-    Where spaces separate columns, the words of a comment are cells too, and `# I went home` has an `I` in the second:
-    so there must be as many as in other rows, and the tag one that other rows have, or one with a label.
+    Where spaces separate columns the words of a comment are cells too, and `# I went home` has an `I` in the second. So
+    there it takes as many as in other rows and a tag that other rows have, or a hashtag and a tag with a label.
     """
     if layout.numbered:
         return False
     cells = layout.cells(line.rstrip("\r\n"))
-    if layout.tag is None or layout.separator == "space":
-        if len(cells) != layout.width:
-            return False
-        if layout.tag is None:
-            return True
-    return len(cells) > layout.tag and layout.is_plain_tag(layout.tag_in(cells[layout.tag]))
+    if layout.tag is None:
+        return len(cells) == layout.width
+    if len(cells) <= layout.tag:
+        return False
+    tag = layout.tag_in(cells[layout.tag])
+    if layout.separator == "tab":
+        return layout.is_tag(tag)
+    return layout.is_known(tag) if len(cells) == layout.width else cells[0] != "#" and layout.has_label(tag)

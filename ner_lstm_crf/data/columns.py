@@ -151,9 +151,18 @@ class Layout:
         """Whether a text can be a tag of this file."""
         return bool(tag) if self.bare else is_tag(tag)
 
-    def is_plain_tag(self, tag: str) -> bool:
-        """Whether a text can hardly be but a tag of this file: `O`, one of `seen`, or a prefix with a label."""
-        return tag == OUTSIDE or tag in self.seen or (not self.bare and is_tag(tag) and split_tag(tag)[1] != "")
+    def is_known(self, tag: str) -> bool:
+        """Whether a text is the tag of one of the first rows, or can hardly be anything but a tag of this file."""
+        return (
+            tag == OUTSIDE
+            or tag in self.seen
+            or self.has_label(tag)
+            or (tag in PREFIXES and not PREFIXES.isdisjoint(self.seen))
+        )
+
+    def has_label(self, tag: str) -> bool:
+        """Whether a text is a prefix with a label."""
+        return not self.bare and is_tag(tag) and split_tag(tag)[1] != ""
 
     def with_tag(self, cell: str, tag: str) -> str:
         """The same cell holding another tag."""
@@ -254,9 +263,9 @@ def _find_tag_column(
         cells = [row[column] for row in rows if len(row) > column]
         if 2 * len(cells) >= len(rows):
             ranked.setdefault(_what_it_holds(cells), []).append(column)
+    ranked["chunks"].reverse()  # what was predicted stands behind
     if not numbered:  # as in CoNLL-2003, where entities come last
         ranked["outside"].reverse()
-        ranked["chunks"].reverse()
     return next((columns[0] for kind in kinds if (columns := ranked[kind])), None)
 
 

@@ -16,7 +16,7 @@ from ner_lstm_crf.data.annotation import Sentence, Span, place
 from ner_lstm_crf.data.blocks import Block, read_blocks
 from ner_lstm_crf.data.columns import ColumnOptions, Layout, find_layout
 from ner_lstm_crf.data.detection import Detection, NoSchemeError, detect_scheme
-from ner_lstm_crf.data.report import ReadReport, some_lines, warn_of_missing_labels
+from ner_lstm_crf.data.report import ReadReport, some_lines, warn_of_missing_labels, warn_of_ragged_rows
 from ner_lstm_crf.data.schemes import Scheme, TagError, get_scheme
 from ner_lstm_crf.data.tags import OUTSIDE
 from ner_lstm_crf.data.text_files import TextFile, quoted
@@ -117,7 +117,7 @@ class ColumnFile:
         """Each block with its sentence; None for a last block without tokens."""
         counted = report if report is not None else ReadReport()
         scheme, labels = self.scheme, self.options.labels
-        counted.scheme = scheme.name if scheme else None
+        counted.scheme, counted.separator = scheme.name if scheme else None, self.layout.separator
         for block in self.blocks():
             counted.comments += len(block.comments())
             if not block.rows:
@@ -205,10 +205,8 @@ class ColumnFile:
                 len(report.ill_formed),
                 some_lines(report.ill_formed),
             )
-        if report.ragged and not told:
-            message = "%s: %d rows have fewer or more columns than most, %d: lines %s"
-            lines = some_lines(report.ragged)
-            _log.warning(message, self.path, len(report.ragged), self.layout.width, lines)
+        if not told:
+            warn_of_ragged_rows(self.path, report)
         warn_of_missing_labels(self.path, self.options.labels, report)
 
 

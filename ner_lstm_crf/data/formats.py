@@ -24,6 +24,7 @@ from ner_lstm_crf.data.records import Shape, write_records
 from ner_lstm_crf.data.report import ReadReport, some_lines, warn_of_losses, warn_of_missing_labels
 from ner_lstm_crf.data.rewriting import convert_columns, write_conll
 from ner_lstm_crf.data.text_files import TextFile, writing
+from ner_lstm_crf.data.units import CHARACTER_SHARE, share_of_characters
 from ner_lstm_crf.errors import InputError
 
 __all__ = [
@@ -203,7 +204,7 @@ def convert(
         _convert_inline(source, target, options, report if report is not None else ReadReport())
     else:
         sentences = iterate_sentences(source, options, report=report)
-        if old == "conll" and new in ("jsonl", "cluener") and options.unit is None:
+        if old == "conll" != new and options.unit is None:
             sentences = _touching(sentences)
         write_sentences(target, sentences, form=new, scheme=scheme or "IOB2", encoding=options.encoding)
 
@@ -211,8 +212,8 @@ def convert(
 def _touching(sentences: Iterator[Sentence]) -> Iterator[Sentence]:
     """Sentences of a column file; if their tokens are Chinese characters, these touch, as they do in running text."""
     first = list(islice(sentences, _SAMPLE_LINES))
-    words = [word for sentence in first for word in sentence.words]
-    together = all(len(word) == 1 for word in words) and any(map(has_han, words))
+    is_chinese = any(has_han(word) for sentence in first for word in sentence.words)
+    together = is_chinese and share_of_characters(first) >= CHARACTER_SHARE
     for sentence in chain(first, sentences):
         yield replace(sentence, tokens=place(sentence.words, "")) if together else sentence
 

@@ -51,8 +51,9 @@ def parse_record(line: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"expected one JSON object per line, found {kind_of(content)}")
     if not isinstance(content.get("text"), str):
-        keys = ", ".join(content) or "none"
-        raise InputError(f"expected a string under the key 'text' (keys found: {keys})")
+        if "text" in content:
+            raise InputError(f"expected a string under the key 'text', found {kind_of(content['text'])}")
+        raise InputError(f"expected a string under the key 'text' (keys found: {', '.join(content) or 'none'})")
     return content
 
 

@@ -81,10 +81,14 @@ def write_records(
     """Write records as JSON lines.
 
     Raises:
-        InputError: If the file cannot be written.
+        InputError: If the file cannot be written, or an entity has no label, which could not be read again.
     """
     with writing(path, encoding) as out:
         for record in records:
+            if not all(entity.label.strip() for entity in record.entities):
+                raise InputError(
+                    "an entity without a label cannot stand in JSON lines: its tag is a prefix alone", path=path
+                )
             content = _cluener(record) if shape == "cluener" else _plain(record)
             out.write(json_line(content, encoding))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.labels import LabelMap
 
-__all__ = ["ReadReport", "some_lines", "warn_of_losses", "warn_of_missing_labels"]
+__all__ = ["ReadReport", "some_lines", "warn_of_losses", "warn_of_missing_labels", "warn_of_ragged_rows"]
 
 _log = logging.getLogger(__name__)
 
@@ -21,6 +21,7 @@ class ReadReport:
 
     Attributes:
         scheme: The tag scheme of the file; None if it has no tags.
+        separator: `tab` or `space`; None where there are no columns.
         sentences: Sentences so far.
         tokens: Tokens so far, in the unit asked for.
         documents: Documents so far.
@@ -37,6 +38,7 @@ class ReadReport:
     """
 
     scheme: str | None = None
+    separator: str | None = None
     sentences: int = 0
     tokens: int = 0
     documents: int = 0
@@ -61,6 +63,16 @@ def some_lines(lines: Sequence[int], most: int = 10) -> str:
     """The first line numbers, for people: `3, 18, 40 and 12 more`."""
     shown = ", ".join(map(str, lines[:most]))
     return shown if len(lines) <= most else f"{shown} and {len(lines) - most} more"
+
+
+def warn_of_ragged_rows(path: str, report: ReadReport) -> None:
+    """Log which rows have other columns than most where spaces separate them, one of which may belong to a token.
+
+    Tabs do not: further columns behind the tag, which some corpora have where there is an entity, mean nothing.
+    """
+    if report.ragged and report.separator == "space":
+        message = "%s: rows with fewer or more columns than most, which have %d: lines %s"
+        _log.warning(message, path, report.widths.most_common(1)[0][0], some_lines(report.ragged))
 
 
 def warn_of_missing_labels(path: str, labels: LabelMap, report: ReadReport) -> None:

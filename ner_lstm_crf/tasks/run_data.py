@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -16,6 +15,7 @@ import numpy as np
 from ner_lstm_crf.config import ModelConfig, Unit
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.tokenizer import check_characters
+from ner_lstm_crf.data.units import CHARACTER_SHARE, share_of_characters
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.character_vectors import character_vectors
 from ner_lstm_crf.features.lexicon_words import general_words
@@ -25,20 +25,14 @@ from ner_lstm_crf.tasks.checkpoint import model_digest
 from ner_lstm_crf.tasks.shipped import language_of, model_directory
 
 __all__ = [
-    "CHARACTER_SHARE",
     "Data",
     "are_chinese",
     "hold_out",
-    "share_of_characters",
     "warn_of_other_tokens",
     "with_general",
 ]
 
 _log = logging.getLogger(__name__)
-
-CHARACTER_SHARE = 0.999
-"""Share of one-character tokens from which data are those of characters: more than any corpus of words has, less than
-a slip can hide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +134,6 @@ def with_general(data: Data, config: ModelConfig) -> Data:
         raise InputError("a lexicon: expected none beside a model to start from, whose own stays")
     check_lexicon(config)
     return data
-
-
-def share_of_characters(sentences: Iterable[Sentence]) -> float:
-    """How many of the tokens are one character long, from 0 to 1; 0 where there is no token."""
-    lengths = Counter(len(token.text) for sentence in sentences for token in sentence.tokens)
-    return lengths[1] / max(lengths.total(), 1)
 
 
 def warn_of_other_tokens(data: Data, unit: Unit) -> None:

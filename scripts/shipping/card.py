@@ -62,7 +62,7 @@ def model_card(name: str, language: Language, facts: Facts, measured: Sequence[M
     lines = [
         f"# The tagger `{name}`",
         "",
-        f"A char-CNN, a bidirectional LSTM and a CRF over {kind}; labels PER, LOC, ORG. {facts.megabytes:.1f} MB, word "
+        f"A char-CNN, a bidirectional LSTM and a CRF over {kind}; labels PER, LOC, ORG. {facts.megabytes:.1f} MB, "
         "vectors in 8 bits, all else in 16.",
         "",
         "## Scores",

@@ -59,6 +59,11 @@ def test_texts_are_compared_by_characters(write, run: Run) -> None:
     assert f"{more}:2: text 2 has no counterpart in {gold}" in run("score", more, gold).complaint
 
 
+def test_rows_of_other_columns_are_told(write, run: Run) -> None:
+    gold, found = write("gold.conll", "Ada B-X\nmet O\nLu B-X\n"), write("found.conll", "Ada B-X\nmet O X\nLu B-X\n")
+    assert f"{found}: rows with fewer or more columns than most, which have 2: lines 2" in run("score", gold, found).err
+
+
 def test_entities_left_out_are_told(write, run: Run) -> None:
     gold = write("gold.conll", "罗\tB-LOC\n马\tI-LOC\n")
     found = write("found.jsonl", '{"text": "罗马", "label": {"LOC": {"罗马": [[0, 1]], "罗": [[0, 0]]}}}\n')

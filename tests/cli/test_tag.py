@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import torch
@@ -76,6 +77,22 @@ def test_a_pipe(model: Path, run: Run) -> None:
     result = run("tag", "--model", model, "--input", "-", "--to", "jsonl", stdin=f"{TEXT}\n{TEXT}\n".encode())
     assert [len(json.loads(line)["entities"]) for line in result.out.splitlines()] == [4, 4]
     assert run("tag", "--model", model, "--input", "-").out == ""
+
+
+def test_columns_through_a_pipe_of_a_name(model: Path, write, tmp_path: Path, run: Run) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for content in (COLUMNS, "Milo O\nsaw\n"):
+        writer = Thread(target=pipe.write_text, args=(content,))
+        writer.start()
+        result = run("tag", "--model", model, "--format", "conll", "--input", pipe)
+        writer.join()
+        if result.code:
+            assert f"{pipe}:2: expected at least 2 columns" in result.complaint
+        else:
+            assert "Oslo X B-LOC" in result.out
+    complaint = run("tag", "--model", model, "--format", "conll", "--input", "-", stdin=b"Milo O\nsaw\n").complaint
+    assert "standard input:2: expected at least 2 columns" in complaint
 
 
 def test_texts_become_documents_of_columns(model: Path, run: Run) -> None:
@@ -150,7 +167,8 @@ def test_a_model_that_is_not_there(run: Run) -> None:
         ([], "either texts or --input"),
         (["text", "--input", "f.txt"], "either texts or --input"),
         (["--input", "f.conll", "--to", "jsonl"], "not as jsonl"),
-        (["--input", "f.conll", "--output", "g.jsonl"], "not as jsonl"),
+        (["--input", "f.conll", "--output", "g.jsonl"], "not as jsonl: say --to conll, or choose another name"),
+        (["--input", "f.inline"], "f.inline: this text is marked already"),
         (["text", "--scheme", "BIX"], "BIX"),
         (["--input", "missing.txt"], "missing.txt: no such file"),
         (["--input", "missing.conll"], "missing.conll: no such file"),
@@ -165,7 +183,7 @@ def test_mistakes(arguments: list[str], said: str, model: Path, run: Run) -> Non
     assert said in run("tag", "--model", model, *arguments).complaint
 
 
-@pytest.mark.parametrize("name", ["x.inline", "x", "x.md"])
+@pytest.mark.parametrize("name", ["x", "x.md"])
 def test_a_file_of_no_format_that_can_be_told(name: str, model: Path, write, run: Run) -> None:
     path = write(name, TEXT)
     assert f"{path}: expected a suffix that tells the format" in run("tag", "--model", model, "--input", path).complaint
@@ -181,7 +199,7 @@ def test_chunks_are_kept(model: Path, write, run: Run) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b'{"text": 3}\n', ":1: expected a string under the key 'text' (keys found: text)"),
+        (b'{"text": 3}\n', ":1: expected a string under the key 'text', found a number"),
         (b'["text"]\n', ":1: expected one JSON object per line, found a list"),
         (b'{"text": "a"\n', ":1: expected one JSON object per line, found no valid JSON"),
         (b'{"text": ' + b"[" * 100_000, ":1: expected one JSON object per line, found values nested too deeply"),

@@ -110,11 +110,18 @@ def test_comments_stand_apart_and_hashtags_do_not():
 
 
 def test_the_words_of_a_comment_are_no_cells():
-    (block,) = blocks_of("# I went home\n# note B-PER too\n#now O\n#b B-PER\n# I\n", SPACED)
-    assert rows_of(block) == ["#now O", "#b B-PER"]
+    (block,) = blocks_of(
+        "# I went home\n# B-PER is a person\n#now O\n#b B-PER\n# I\n#c B-LOC more\n#d B more\n", SPACED
+    )
+    assert rows_of(block) == ["#now O", "#b B-PER", "#c B-LOC more"]
+    unnamed = Layout(0, 1, 2, "space", seen=frozenset(("O", "B")))
+    (block,) = blocks_of("#New B\n#York I\n# I went home\n", unnamed)
+    assert rows_of(block) == ["#New B", "#York I"]
     bare = Layout(0, 1, 2, "space", bare=True, seen=frozenset(("O", "PER")))
     (block,) = blocks_of("# corpus\n# two words\n#now O\n#b PER\nAda PER\n", bare)
     assert rows_of(block) == ["#now O", "#b PER", "Ada PER"]
+    (block,) = blocks_of("#now\tO\n#b\tEVENT\nAda\tPER\n", Layout(0, 1, 2, "tab", bare=True, seen=bare.seen))
+    assert rows_of(block) == ["#now\tO", "#b\tEVENT", "Ada\tPER"]
 
 
 def test_in_numbered_files_whatever_starts_with_a_hash_is_a_comment():

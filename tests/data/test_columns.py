@@ -115,6 +115,7 @@ def test_chunks_are_never_taken_for_tags_to_be_replaced():
     chunked = "Ada NNP B-NP\nsings VBZ B-VP\nwell RB O\n"
     assert layout_of(chunked).tag == 2
     assert layout_of(chunked, read_tags=False).tag is None
+    assert layout_of("1 Ada NNP B-NP B-NP\n2 sings VBZ B-VP B-VP\n3 well RB O O\n").tag == 4  # what was predicted
     assert layout_of(chunked, read_tags=False, tag_column=3).tag == 2
 
 

@@ -161,13 +161,16 @@ def test_ill_formed_tags_are_logged_unless_the_caller_takes_the_report(tmp_path,
 
 
 def test_ragged_rows_are_logged_unless_the_caller_takes_the_report(tmp_path, caplog):
-    text = "Ada\tB-PER\n" * 3 + "met\tO\tmore\n" + "Lu\tB-PER\n"
+    text = "Ada B-PER\n" * 3 + "met O more\n" + "Lu B-PER\n"
     with caplog.at_level(logging.WARNING):
         read(tmp_path, text, ReadReport())
         assert not caplog.messages
         read(tmp_path, text)
     (message,) = caplog.messages
-    assert message.endswith("train.conll: 1 rows have fewer or more columns than most, 2: lines 4")
+    assert message.endswith("train.conll: rows with fewer or more columns than most, which have 2: lines 4")
+    caplog.clear()
+    read(tmp_path, text.replace(" ", "\t"))
+    assert not caplog.messages
 
 
 def test_a_token_of_two_words_is_refused_where_any_word_could_be_a_tag(tmp_path):

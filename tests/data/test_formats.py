@@ -305,6 +305,11 @@ def test_characters_of_columns_become_running_text(form, tmp_path):
     assert texts == ["王明在", "巴黎"]
     spans = [sentence.spans for sentence in read_sentences(tmp_path / "x.jsonl", ColumnOptions(unit="character"))]
     assert spans == [(Span(0, 2, "PER"),), (Span(0, 2, "LOC"),)]
+    convert(tmp_path / "x.conll", tmp_path / "x.inline")
+    assert "[王明](PER)在" in (tmp_path / "x.inline").read_text(encoding="utf-8")
+    (tmp_path / "x.conll").write_text("王\tO\n" * 2000 + "2016\tO\n", encoding="utf-8")
+    convert(tmp_path / "x.conll", tmp_path / "x.jsonl", form=form)
+    assert " " not in json.loads((tmp_path / "x.jsonl").read_text(encoding="utf-8"))["text"]
     (tmp_path / "x.conll").write_text("王明\tB-PER\n在\tO\n巴黎\tB-LOC\n", encoding="utf-8")
     convert(tmp_path / "x.conll", tmp_path / "x.jsonl", form=form)
     assert json.loads((tmp_path / "x.jsonl").read_text(encoding="utf-8"))["text"] == "王明 在 巴黎"
@@ -318,3 +323,10 @@ def test_json_lines_to_json_lines_names_labels_that_never_come_and_refuses_nothi
     with pytest.raises(InputError, match=r"x\.jsonl: expected texts, found none"):
         convert(tmp_path / "x.jsonl", tmp_path / "z.jsonl")
     assert not (tmp_path / "z.jsonl").exists()
+
+
+def test_an_entity_without_a_label_cannot_become_json(tmp_path):
+    (tmp_path / "x.conll").write_text("Ada\tB\nsings\tO\n")
+    with pytest.raises(InputError, match=r"y\.jsonl: an entity without a label"):
+        convert(tmp_path / "x.conll", tmp_path / "y.jsonl")
+    assert not (tmp_path / "y.jsonl").exists()

@@ -58,7 +58,7 @@ def test_a_record_keeps_its_keys_in_order() -> None:
         ('["text"]', "expected one JSON object per line, found a list"),
         ("3", "found a number"),
         ("true", "found a boolean"),
-        ('{"text": 3, "id": 1}', "a string under the key 'text' \\(keys found: text, id\\)"),
+        ('{"text": 3, "id": 1}', "a string under the key 'text', found a number"),
         ("{}", "keys found: none"),
         ('{"text": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deeply"),
         ('{"text": "a", "n": ' + "1" * 5000 + "}", "a number with too many digits"),

@@ -84,7 +84,7 @@ BROKEN = {
         {"tokens": ["Ada"], "tags": ["O"]},
         "expected a string under the key 'text' (keys found: tokens, tags)",
     ),
-    "text that is none": ({"text": 3}, "expected a string under the key 'text' (keys found: text)"),
+    "text that is none": ({"text": 3}, "expected a string under the key 'text', found a number"),
     "no list": ({"text": "Ada", "entities": "PER"}, "expected a list of entities under 'entities', found a string"),
     "no end": (
         {"text": "Ada", "entities": [{"start": 0, "label": "PER"}]},

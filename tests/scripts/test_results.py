@@ -11,6 +11,8 @@ from types import ModuleType
 
 import pytest
 
+from ner_lstm_crf.config import Config, TrainingConfig
+
 SCRIPT = Path(__file__).parents[2] / "scripts" / "results.py"
 COMPARISON = {
     "heads": [
@@ -69,6 +71,10 @@ def test_a_line_says_what_the_command_found_and_it_runs_once(
         assert capsys.readouterr().out.splitlines()[-1] == line
     monkeypatch.setattr(sys, "argv", [*arguments, *options, "--seeds", "9"])
     with pytest.raises(SystemExit, match="holds the result of another command"):
+        results.main()
+    monkeypatch.setattr(sys, "argv", [*arguments, *options])
+    monkeypatch.setattr(results, "preset", lambda *_, **__: Config(training=TrainingConfig(epochs=99)))
+    with pytest.raises(SystemExit, match="of a preset that has changed since"):
         results.main()
     (command,) = commands
     assert "--resume" not in command
