@@ -10,6 +10,7 @@ from ner_lstm_crf.config import Compounds, Precision, Unit
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.labels import LabelMap
 from ner_lstm_crf.data.schemes import SCHEMES, Policy, get_scheme
+from ner_lstm_crf.data.tokenizer import compound_rule
 from ner_lstm_crf.errors import InputError
 
 __all__ = [
@@ -167,7 +168,7 @@ def column_options(
         scheme=None if scheme is None else get_scheme(scheme).name,
         policy=cast(Policy, given.get("policy", "conlleval")),
         unit=unit or by_flag,
-        compounds="keep" if compounds == "keep" else "split",
+        compounds=compound_rule(compounds),
         labels=LabelMap.parse(given.get("labels"), given.get("map", ())),
         read_tags=read_tags,
     )

@@ -26,6 +26,7 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import Literal, TypeAlias
 
+from ner_lstm_crf.config import Compounds
 from ner_lstm_crf.data.abbreviations import ABBREVIATIONS, BEFORE_NAMES, BEFORE_NUMBERS
 from ner_lstm_crf.data.annotation import Token
 from ner_lstm_crf.data.code_points import ALONE, EMOJI, EMOJI_MODIFIERS, FLAG_LETTERS, LOWER, MARKS, UPPER, WIDE
@@ -36,6 +37,7 @@ __all__ = [
     "character_portions",
     "characters",
     "check_characters",
+    "compound_rule",
     "detect_compounds",
     "tokenize",
     "word_portions",
@@ -43,6 +45,12 @@ __all__ = [
 
 CompoundRule: TypeAlias = Literal["split", "keep"]
 """Whether `well-known`, `and/or` and `5pm` are several tokens or one."""
+
+
+def compound_rule(compounds: Compounds) -> CompoundRule:
+    """The rule for text of a model with this setting; one that was to be found in training data and was not splits."""
+    return "keep" if compounds == "keep" else "split"
+
 
 # Every quantifier below is bounded, possessive (`++`), or followed by nothing that can fail, and rules that read a long
 # run and may then fail begin with a look-behind that lets them try once per run. So the time is linear in the text.

@@ -171,7 +171,13 @@ class Featurizer:
         return np.array([self._tag_ids[tag] for tag in tags], np.int64)
 
     def collate(self, sentences: Sequence[Encoded]) -> Batch:
-        """The sentences as one batch, in their order."""
+        """The sentences as one batch, in their order.
+
+        Raises:
+            ValueError: If there are none.
+        """
+        if not sentences:
+            raise ValueError("expected at least one sentence, got none")
         forms = np.concatenate([sentence.forms for sentence in sentences])
         rows, where = np.unique(forms, return_inverse=True)
         characters, counts = self.table.characters(rows)

@@ -63,7 +63,9 @@ def _cased(form: str, letters: int) -> int:
         return _LOWER
     if form.isupper():
         return _CAPITAL if letters == 1 else _UPPER
-    first = next(index for index, char in enumerate(form) if char.isalpha())
+    first = next((index for index, char in enumerate(form) if char.isalpha()), None)
+    if first is None:  # cased signs that are no letters, such as Roman numerals
+        return _MIXED
     rest = form[first + 1 :]
     return _INITIAL if form[first].isupper() and rest == rest.lower() else _MIXED
 

@@ -94,25 +94,22 @@ class FormTable:
         return self._flat[index], counts
 
     def _add(self, forms: list[str]) -> None:
-        first = len(self._rows)
-        self._rows.update(zip(forms, range(first, first + len(forms)), strict=True))
+        """Add new forms; should that fail, none of them is known."""
         # An empty token has one character, the unknown one, so that every form has a maximum.
         spelled = [self._characters.ids(form) if form else np.array([UNKNOWN]) for form in forms]
         counts = np.array([len(ids) for ids in spelled], np.int64)
         widths = counts + self._gap
         starts = self._used + widths.cumsum() - widths
-        self._flat = _grown(self._flat, self._used + int(widths.sum()))
+        columns = self._words.word_ids(forms), casing_ids(forms), starts, counts, [code_of(form) for form in forms]
+        first, used = len(self._rows), self._used + int(widths.sum())
+        self._columns = _grown(self._columns, first + len(forms))
+        self._columns[:, first : first + len(forms)] = columns
+        self._flat = _grown(self._flat, used)
+        self._flat[self._used : used] = 0
         for start, ids in zip(starts.tolist(), spelled, strict=True):
             self._flat[start : start + len(ids)] = ids
-        self._used += int(widths.sum())
-        self._columns = _grown(self._columns, first + len(forms))
-        self._columns[:, first : first + len(forms)] = (
-            self._words.word_ids(forms),
-            casing_ids(forms),
-            starts,
-            counts,
-            [code_of(form) for form in forms],
-        )
+        self._used = used
+        self._rows.update(zip(forms, range(first, first + len(forms)), strict=True))
 
 
 def code_of(form: str) -> int:

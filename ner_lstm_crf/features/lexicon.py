@@ -166,7 +166,7 @@ def build_lexicon(words: Mapping[str, str], sentences: Sequence[Sequence[str]]) 
     Raises:
         InputError: If there are more than 1,000 categories.
     """
-    spelled = {"".join(word.split()): category for word, category in words.items()}
+    spelled = {"".join(word.split()): category for word, category in sorted(words.items())}
     known = sorted(word for word in spelled if len(word) > 1)
     categories = check_categories(spelled[word] for word in known)
     counts = _occurrences(known, sentences)
@@ -197,7 +197,7 @@ class _Trie:
     def __init__(self, words: Sequence[str], *, simplify: bool) -> None:
         self._simplify = simplify
         lengths = np.array([len(word) for word in words], np.int64)
-        codes = np.frombuffer("".join(words).encode("utf-32-le"), np.uint32).astype(np.int64)
+        codes = np.frombuffer("".join(words).encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64)
         codes = simplified(codes) if simplify else codes
         first, self._longest = lengths.cumsum() - lengths, int(lengths.max(initial=0))
         nodes, size, keys = np.zeros(len(words), np.int64), 1, list[Ids]()

@@ -36,7 +36,9 @@ def read_lexicon(path: str | Path) -> dict[str, str]:
     """
     words: dict[str, str] = {}
     for number, line in enumerate(TextFile(path).lines(), 1):
-        word, *rest = line.split(maxsplit=3) or [""]
+        first, *cells = line.strip().split("\t")
+        word, *rest = first.split() or [""]
+        rest += map(str.strip, cells)
         if _FIELDS.match(line):
             wanted = f"expected a word, or a word and its count, apart by a space or tab, found {quoted(line.strip())}"
             raise InputError(wanted, path=path, line=number)
@@ -46,6 +48,9 @@ def read_lexicon(path: str | Path) -> dict[str, str]:
                 wanted = f"expected a word, or a word and its count, found {found}"
                 raise InputError(f"{wanted} (a category follows the count, or a tab)", path=path, line=number)
             rest = ["", *rest]
+        if len(rest) > 2:
+            wanted = f"expected a word, its count and a category, found {quoted(line.strip())}"
+            raise InputError(f"{wanted} (a category of several words stands after a tab)", path=path, line=number)
         if len(word) > 1:
             words[word] = rest[1] if len(rest) > 1 else ""
     if not words:

@@ -7,6 +7,7 @@ of  -0.153 -0.243 ...     the -0.038 -0.245 ...         the <100 little-endian f
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator
@@ -20,6 +21,8 @@ from ner_lstm_crf.features.byte_source import ByteSource
 from ner_lstm_crf.progress import Progress
 
 __all__ = ["RowLayout", "RowStore", "detect_layout", "read_binary_rows", "read_text_rows"]
+
+_log = logging.getLogger(__name__)
 
 _BLOCK = 1 << 21  # bytes read at once, unpacked: large enough for the parser, small enough for memory
 _BOM = b"\xef\xbb\xbf"
@@ -230,7 +233,7 @@ class _TextBlock:
             raise InputError(
                 f"expected {self._size} values after the word, found {found}", path=self._source.path, line=number
             )
-        return fields[0], b" ".join(fields[1:])
+        return fields[0].lstrip(), b" ".join(fields[1:])
 
     def _complaint(self, rows: Iterable[tuple[int, str]]) -> InputError:
         """What is wrong with the first broken row."""
@@ -285,6 +288,8 @@ def read_binary_rows(
             kept.append((number, buffer[space + 1 : end]))
         at = end
     _flush(kept, store, source)
+    if not store.full and (buffer[at:].strip(b"\n") or source.read(1)):
+        _log.warning("%s: the header announces %d vectors, the file goes on: the rest is not read", source.path, count)
 
 
 def _flush(kept: list[tuple[int, bytes]], store: RowStore, source: ByteSource) -> None:

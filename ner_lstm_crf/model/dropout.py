@@ -36,7 +36,7 @@ def dropped_weights(weights: Tensor, rate: float) -> Tensor:
 
     As `nn.functional.dropout`, in a fifth of its time: eight draws are cut from each 64-bit random number.
     """
-    limit = round(256 * rate)
+    limit = min(round(256 * rate), 255)
     count = weights.numel()
     numbers = torch.empty((count + 7) // 8, dtype=torch.int64, device=weights.device).random_(-(2**63), None)
     kept = numbers.view(torch.uint8)[:count].view(weights.shape) >= limit

@@ -46,7 +46,7 @@ class SoftmaxHead(Head):
     def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
         """The negative log-likelihood of each sentence's tags, the sum over its tokens: (B,)."""
         scores = emissions.log_softmax(-1).gather(2, tags.unsqueeze(2)).squeeze(2)  # (B, T)
-        return -(scores * token_mask(lengths, scores.shape[1])).sum(1)
+        return -scores.masked_fill(~token_mask(lengths, scores.shape[1]), 0).sum(1)
 
     def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
         """The tag of the highest emission at each token (B, T)."""
@@ -54,7 +54,7 @@ class SoftmaxHead(Head):
 
     def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
         """The softmax of each token's emissions (B, T, K)."""
-        return emissions.softmax(-1) * token_mask(lengths, emissions.shape[1]).unsqueeze(2)
+        return emissions.softmax(-1).masked_fill(~token_mask(lengths, emissions.shape[1]).unsqueeze(2), 0)
 
 
 class CrfHead(Head):

@@ -1,7 +1,7 @@
 """A tagger's directory: what it is (JSON) and its weights (safetensors). Nothing is ever pickled.
 
     config.json                  the format's version, the shape of the network, the labels, the transformer's folder
-    vocabulary.json              words and characters
+    vocabulary.json              words, characters, pairs of characters and the words of a lexicon
     model.safetensors            the weights, with a digest of all three files' contents
     transformer-0123456789ab/    the transformer's own files, where there is one (see `transformer_files`)
 
@@ -156,7 +156,7 @@ def _config(path: Path, description: Mapping[str, Any]) -> ModelConfig:
 def _config_text(assembly: Assembly, transformer: str | None) -> str:
     description = {
         "format": FORMAT,
-        # A model without a lexicon is as it was before: older releases can read it.
+        # Of the files of a model without a lexicon nothing has changed since.
         "version": _WITHOUT_LEXICON if assembly.featurizer.vocabularies.lexicon is None else VERSION,
         "labels": list(assembly.featurizer.labels),
         "model": asdict(assembly.config),

@@ -9,6 +9,7 @@ takes no memory, and training processes share it.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,11 +61,9 @@ def contextual_file(
         subtokens = [subtokenizer.encode(sentence.words) for sentence in sentences]
         make_directory(directory)
         vectors = contextual_vectors(transformer, subtokens, progress=progress)
-        try:
-            write_tensors(path, {_TENSOR: vectors}, {"key": key})
-        except InputError:
-            if not _is_of(path, key):  # else another process has written the same
-                raise
+        draft = path.with_name(f"{path.stem}-{os.getpid()}{path.suffix}")  # other processes may write the same
+        write_tensors(draft, {_TENSOR: vectors}, {"key": key})
+        draft.replace(path)
     return path
 
 

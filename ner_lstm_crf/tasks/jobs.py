@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -26,6 +26,7 @@ from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.run_data import Data
+from ner_lstm_crf.tasks.run_files import is_finished
 from ner_lstm_crf.tasks.runs import begin_run, check_free, train_run
 from ner_lstm_crf.tasks.training import EpochReport
 
@@ -95,7 +96,10 @@ def run_jobs(
 
     Raises:
         InputError: If a run cannot begin or go on (see `train_run`), or the system ends its process.
+        ValueError: If there are no workers.
     """
+    if workers < 1:
+        raise ValueError(f"expected at least one worker, got {workers}")
     begun = _begun(data, jobs) if len(jobs) > 1 else jobs
     if workers == 1:
         for job, one in zip(jobs, begun, strict=True):
@@ -104,14 +108,17 @@ def run_jobs(
     context = multiprocessing.get_context("spawn")
     reports, sender = context.Pipe(duplex=False)
     given = _Given(data, sender, context.Lock())
-    strangers = multiprocessing.active_children()
+    strangers, own = multiprocessing.active_children(), list[BaseProcess]()
+    speaker = next((number for number, job in enumerate(begun) if not (job.resume and is_finished(job.directory))), 0)
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(given,))
     try:
-        futures = [pool.submit(_work, number, job) for number, job in enumerate(begun)]
+        futures = [pool.submit(_work, number, job, speaks=number == speaker) for number, job in enumerate(begun)]
+        own += (process for process in multiprocessing.active_children() if process not in strangers)
+        sender.close()  # so that the pipe ends when the last worker does
         for number, report in _arriving(reports, futures):
             yield jobs[number], report
     except BaseException as error:  # one run failed, or the caller leaves: the others would train on for hours
-        _terminate(process for process in multiprocessing.active_children() if process not in strangers)
+        _terminate(own)
         if isinstance(error, BrokenProcessPool):
             raise InputError(
                 "a training process was ended by the system, perhaps for lack of memory: use fewer --jobs"
@@ -146,7 +153,10 @@ def _arriving(reports: Connection, futures: Sequence[Future[None]]) -> Iterator[
             future.result()
         # A run sends its reports before it ends: when all have ended, what is not in the pipe by now never comes.
         if reports.poll(0 if len(ended) == len(futures) else _POLL):
-            yield reports.recv()
+            try:
+                yield reports.recv()
+            except (EOFError, OSError):  # the workers are gone, perhaps while one sent this
+                wait(futures)
         elif len(ended) == len(futures):
             return
 
@@ -170,10 +180,10 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(number: int, job: Job) -> None:
+def _work(number: int, job: Job, *, speaks: bool) -> None:
     given = _shared[0]
-    if number:  # the data are those of the first run, which has said what is wrong with them
-        logging.disable(logging.WARNING)
+    # All runs have the same data: one of them says what is wrong with these.
+    logging.disable(logging.NOTSET if speaks else logging.WARNING)
     for report in _train(given.data, job, silent):
         with given.turn:
             given.reports.send((number, report))

@@ -13,7 +13,7 @@ from ner_lstm_crf.data.annotation import Sentence, Span, entity_of
 from ner_lstm_crf.data.records import Record
 from ner_lstm_crf.data.schemes import Decoded
 from ner_lstm_crf.data.splitter import sentences
-from ner_lstm_crf.data.tokenizer import CompoundRule
+from ner_lstm_crf.data.tokenizer import compound_rule
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.assembly import Assembly
 from ner_lstm_crf.tasks.checkpoint import load_assembly
@@ -73,8 +73,7 @@ def measure_texts(
         The outcome; its spans count the characters of each text, and in its evaluation texts stand for sentences.
         Arguments and errors are as those of `measure_assembly`.
     """
-    unit, compounds = assembly.config.unit, assembly.config.compounds
-    rule: CompoundRule = "keep" if compounds == "keep" else "split"
+    unit, rule = assembly.config.unit, compound_rule(assembly.config.compounds)
     parts = [sentences(record.text, unit=unit, compounds=rule) for record in test]
     cut = list(chain.from_iterable(parts))
     decoded, seconds = _decoded(assembly, cut, precision, progress)

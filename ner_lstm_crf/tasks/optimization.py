@@ -19,6 +19,7 @@ __all__ = [
     "AveragedWeights",
     "clip_gradients",
     "highest_learning_rate",
+    "kept_by_optimizer",
     "learning_rate_factor",
     "make_optimizer",
     "set_learning_rate",
@@ -66,6 +67,13 @@ def make_optimizer(network: Network, config: TrainingConfig, steps: int) -> tupl
         momentum, decay = config.momentum, config.weight_decay
         return SGD(groups, lr=rate, momentum=momentum, weight_decay=decay, fused=True), tables
     return AdamW(groups, lr=rate, weight_decay=config.weight_decay, fused=True), tables
+
+
+def kept_by_optimizer(config: TrainingConfig) -> tuple[str, ...]:
+    """What the optimizer of `config` keeps of a weight that it has moved, by the names of torch."""
+    if config.optimizer == "adamw":
+        return "step", "exp_avg", "exp_avg_sq"
+    return ("momentum_buffer",) if config.momentum else ()
 
 
 def set_transformer_precision(network: Network, config: TrainingConfig) -> None:

@@ -86,7 +86,7 @@ class Predictor:
     def __init__(self, assembly: Assembly, precision: Precision = "float32", *, table: FormTable | None = None) -> None:
         self.assembly, self.precision = assembly, precision
         featurizer = assembly.featurizer
-        self._table = featurizer.new_table() if table is None else table
+        self._table, self._is_own = featurizer.new_table() if table is None else table, table is None
         self._network = FormNetwork(assembly.network, precision)
         self._vectors = FormVectors(assembly.network.embedding, self._table, self._network.dtype)
         self._spans = SpanReader(featurizer.scheme, featurizer.tags)
@@ -132,7 +132,7 @@ class Predictor:
         if self.assembly.network.training:
             self.assembly.network.eval()
         with self._lock:
-            if len(self._table) > KNOWN_FORMS:
+            if self._is_own and len(self._table) > KNOWN_FORMS:
                 self._table.clear()
             forms = self._table.rows(words)
             vectors = self._vectors.of(forms)

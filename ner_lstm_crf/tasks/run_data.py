@@ -93,7 +93,7 @@ def _content(sentence: Sentence) -> str:
 def _fingerprint(parts: Iterable[str | np.ndarray]) -> str:
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(part.encode() if isinstance(part, str) else part.data)
+        digest.update(part.encode(errors="surrogatepass") if isinstance(part, str) else part.data)
     return digest.hexdigest()
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ner_lstm_crf.config import LOWEST_RATE, Config, ModelConfig
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.pretrained import pretrained_folder
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.assembly import Assembly, assemble
@@ -29,6 +30,7 @@ from ner_lstm_crf.tasks.run_files import HISTORY, RESUME, RUN, forget_after, is_
 from ner_lstm_crf.tasks.shipped import model_directory
 from ner_lstm_crf.tasks.storage import append_line, make_directory, read_tensors, write_tensors, write_text
 from ner_lstm_crf.tasks.training import DevSet, EpochReport, Trainer
+from ner_lstm_crf.tasks.transformer_files import name_of
 
 __all__ = [
     "begin_run",
@@ -69,6 +71,7 @@ def train_run(
     if resume:
         check_same_run(directory, run)
         if is_finished(directory):
+            (directory / RESUME).unlink(missing_ok=True)
             forget_contextual(directory)
             return
     else:
@@ -134,7 +137,10 @@ def forget_run(directory: Path) -> None:
 
 def _description(data: Data, config: Config) -> dict[str, Any]:
     """What `run.json` knows a run by."""
-    return {"config": asdict(config), "data": data.fingerprints()}
+    parts = data.fingerprints()
+    if config.model.transformer is not None and data.initial is None:
+        parts["transformer"] = name_of(pretrained_folder(config.model.transformer))
+    return {"config": asdict(config), "data": parts}
 
 
 def _check_apart(data: Data, directory: Path) -> None:

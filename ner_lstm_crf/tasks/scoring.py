@@ -67,13 +67,15 @@ def ill_formed_by_sentence(sentences: Sequence[Sentence], lines: Iterable[int]) 
     """The lines of ill-formed tags (`ReadReport.ill_formed`), sorted into the sentences of their file.
 
     Raises:
-        ValueError: If there are such lines, but a sentence does not know its own.
+        ValueError: If there are such lines, but a sentence does not know its own, or one stands before all of them.
     """
     found: list[list[int]] = [[] for _ in sentences]
     starts = [sentence.line for sentence in sentences if sentence.line is not None]
     for line in lines:
         if len(starts) != len(found):
             raise ValueError("expected sentences that know their lines")
+        if line < starts[0]:
+            raise ValueError(f"expected lines from {starts[0]}, where the first sentence begins, got {line}")
         found[bisect_right(starts, line) - 1].append(line)
     return found
 

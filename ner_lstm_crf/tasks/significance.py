@@ -66,7 +66,8 @@ def f1_interval(
         seed: The same seed gives the same interval.
 
     Raises:
-        ValueError: If there is no run or no sentence, or if the runs are not on the same sentences.
+        ValueError: If there is no run or no sentence, if the runs are not on the same sentences, or if nothing is to be
+            drawn, or the confidence is no share.
     """
     counts = _counts(runs)
     draws = _mean_f1(_resample(counts, resamples, seed))
@@ -95,7 +96,8 @@ def f1_difference(
         seed: The same seed gives the same result.
 
     Raises:
-        ValueError: If there is no run or no sentence, or if the runs are not on the same sentences.
+        ValueError: If there is no run or no sentence, if the runs are not on the same sentences, or if nothing is to be
+            drawn, or the confidence is no share.
     """
     counts = _counts([*first, *second])
     split = 3 * len(first)
@@ -125,6 +127,8 @@ def _counts(runs: Sequence[Evaluation]) -> _Counts:
 
 def _resample(counts: _Counts, resamples: int, seed: int) -> _Counts:
     """The summed counts of each draw: (resamples, 3 x runs)."""
+    if resamples < 1:
+        raise ValueError(f"expected at least one draw, got {resamples}")
     rows, frequency = np.unique(counts, axis=0, return_counts=True)
     drawn = np.random.default_rng(seed).multinomial(len(counts), frequency / len(counts), size=resamples)
     return drawn @ rows
@@ -139,5 +143,7 @@ def _mean_f1(totals: _Counts) -> _Floats:
 
 
 def _percentiles(draws: _Floats, confidence: float) -> tuple[float, float]:
+    if not 0 <= confidence <= 1:
+        raise ValueError(f"expected a confidence from 0 to 1, got {confidence}")
     low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)

@@ -24,7 +24,13 @@ class Summary:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Summary:
-        """The summary of the values; the deviation of a single one is 0."""
+        """The summary of the values; the deviation of a single one is 0.
+
+        Raises:
+            ValueError: If there are none.
+        """
+        if not values:
+            raise ValueError("expected at least one value, got none")
         return cls(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0, len(values))
 
     def __str__(self) -> str:
@@ -38,9 +44,14 @@ class Summary:
 def median_run(scores: Sequence[float]) -> int:
     """Which of the runs has the median score; the lower of the middle two if their number is even.
 
+    Raises:
+        ValueError: If there are none.
+
     Example:
         >>> median_run([0.75, 0.77, 0.76])
         2
     """
+    if not scores:
+        raise ValueError("expected at least one run, got none")
     order = sorted(range(len(scores)), key=lambda number: scores[number])
     return order[(len(order) - 1) // 2]

@@ -11,7 +11,7 @@ from ner_lstm_crf.config import Precision
 from ner_lstm_crf.data.annotation import Entity, Sentence, Span
 from ner_lstm_crf.data.schemes import Decoded
 from ner_lstm_crf.data.splitter import Portion, portions, sentences
-from ner_lstm_crf.data.tokenizer import CompoundRule, check_characters
+from ner_lstm_crf.data.tokenizer import check_characters, compound_rule
 from ner_lstm_crf.tasks.assembly import Assembly
 from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
 from ner_lstm_crf.tasks.prediction import Predictor, Window, windows
@@ -46,8 +46,7 @@ class Tagger:
         self.assembly = assembly
         assembly.network.eval()
         self._predictor = Predictor(assembly, precision)
-        compounds: CompoundRule = "keep" if assembly.config.compounds == "keep" else "split"
-        self._units = assembly.config.unit, compounds
+        self._units = assembly.config.unit, compound_rule(assembly.config.compounds)
 
     @classmethod
     def load(cls, directory: str | Path, *, precision: Precision = "float32") -> Tagger:

@@ -26,6 +26,7 @@ from ner_lstm_crf.tasks.mention_replacement import MentionReplacement
 from ner_lstm_crf.tasks.optimization import (
     AveragedWeights,
     clip_gradients,
+    kept_by_optimizer,
     learning_rate_factor,
     make_optimizer,
     set_learning_rate,
@@ -254,7 +255,8 @@ class Trainer:
         Raises:
             ValueError: If something is missing, or it is the state of another network; nothing was taken up then.
         """
-        check_state(self.state(), (tensors, numbers), [weight.shape for weight in self._weights])
+        kept = kept_by_optimizer(self.config)
+        check_state(self.state(), (tensors, numbers), [weight.shape for weight in self._weights], kept)
         with torch.no_grad():
             for name, weight in _trained(self.assembly):
                 weight.copy_(tensors[f"network.{name}"])

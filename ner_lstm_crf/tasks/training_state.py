@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -15,13 +15,14 @@ State: TypeAlias = tuple[Mapping[str, Tensor], Mapping[str, Any]]
 """Tensors by name, and numbers."""
 
 
-def check_state(own: State, given: State, weights: Sequence[torch.Size]) -> None:
+def check_state(own: State, given: State, weights: Sequence[torch.Size], kept: Collection[str]) -> None:
     """Refuse a state that lacks something, has too much, or is that of another network.
 
     Args:
         own: The state of the training as it stands.
         given: The saved one.
         weights: The shapes of the weights, in the optimizer's order.
+        kept: What the optimizer keeps of a weight that it has moved.
 
     Raises:
         ValueError: If they differ.
@@ -33,10 +34,11 @@ def check_state(own: State, given: State, weights: Sequence[torch.Size]) -> None
         raise ValueError("expected a run that went on both times with the compiled kernels, or both times without")
     shapes = {name: tensor.shape for name, tensor in own_tensors.items() if not name.startswith("optimizer.")}
     # What an optimizer keeps of a weight has the weight's shape, or is a single number.
-    for name, tensor in tensors.items():
-        match = re.fullmatch(r"optimizer\.(\d+)\.\w+", name)
-        if match and int(match[1]) < len(weights):
-            shapes[name] = weights[int(match[1])] if tensor.ndim else tensor.shape
+    moved = {int(match[1]) for name in tensors if (match := re.match(r"optimizer\.(\d+)\.", name))}
+    for weight in moved if moved or not kept else {0}:
+        shape = weights[weight] if weight < len(weights) else torch.Size()
+        for name in (f"optimizer.{weight}.{key}" for key in kept):
+            shapes[name] = torch.Size() if name in tensors and not tensors[name].ndim else shape
     differing = sorted(name for name in {*shapes, *tensors} if _shape(tensors, name) != shapes.get(name))
     if differing:
         raise ValueError(f"expected the state of the same network, '{differing[0]}' differs")

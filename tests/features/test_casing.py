@@ -13,7 +13,7 @@ EXAMPLES = {
     "upper": ["NATO", "U.S.", "AT&T", "ÖBB", "A股市B"],
     "capital": ["A", "J.", "Å", "(B)"],
     "initial upper": ["Bank", "Jean's", "Mr.", "Élodie", "'Tis"],
-    "mixed": ["iPhone", "McDonald", "Jean-Luc", "O'Neill", "eBay", "éA"],
+    "mixed": ["iPhone", "McDonald", "Jean-Luc", "O'Neill", "eBay", "éA", "Ⅳⅱ", "Ⓐⓑ"],
     "numeric": ["1998", "1,000.5", "-3", "9/11", "50%", "12:30", "٣"],
     "mostly numeric": ["1990s", "747s", "$100"],
     "contains digit": ["B2B", "Covid-19", "G7", "1st"],

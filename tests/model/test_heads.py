@@ -94,7 +94,7 @@ def test_forbidden_moves_get_no_gradient_and_allowed_ones_do(labelwise: bool) ->
 def test_results_do_not_depend_on_what_lies_beyond_the_length(head: Head) -> None:
     torch.manual_seed(0)
     emissions = torch.randn(3, 5, len(TAGS))
-    changed = emissions.masked_fill(~token_mask(LENGTHS, 5).unsqueeze(2), 1e4)
+    changed = emissions.masked_fill(~token_mask(LENGTHS, 5).unsqueeze(2), torch.nan)
     tags = torch.zeros(3, 5, dtype=torch.int64)
     assert torch.equal(head.loss(emissions, tags, LENGTHS), head.loss(changed, tags, LENGTHS))
     assert torch.equal(head.decode(emissions, LENGTHS), head.decode(changed, LENGTHS))

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
+from threading import Timer
 
 import pytest
 import torch
@@ -140,3 +141,34 @@ def test_workers_end_when_their_parent_is_killed(make_sentences: Make, tmp_path:
     length = history.stat().st_size
     time.sleep(3)
     assert 0 < length == history.stat().st_size
+
+
+def test_no_workers_are_refused_before_anything_is_lost(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
+    data, jobs = Data(make_sentences(20)), seeded(Job(short(tiny, 1), tmp_path), 2)
+    list(run_jobs(data, jobs))
+    again = [dataclasses.replace(job, overwrite=True) for job in jobs]
+    with pytest.raises(ValueError, match="expected at least one worker, got 0"):
+        list(run_jobs(data, again, workers=0))
+    assert all((job.directory / "history.jsonl").read_text() for job in jobs)
+
+
+def test_a_worker_that_is_gone_in_the_middle_of_a_report_is_no_wait_for_ever() -> None:
+    failed: Future[None] = Future()
+    reports, sender = multiprocessing.Pipe(duplex=False)
+    os.write(sender.fileno(), (1000).to_bytes(4, "big") + b"the first bytes")
+    sender.close()
+    Timer(0.2, failed.set_exception, [InputError("it is gone")]).start()
+    with pytest.raises(InputError, match="it is gone"):
+        next(_arriving(reports, [failed]))
+
+
+@pytest.mark.slow
+def test_processes_of_the_caller_are_left_alone(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
+    reports = run_jobs(Data(make_sentences(20)), seeded(Job(short(tiny, 50), tmp_path), 2), workers=2)
+    next(reports)
+    own = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    own.start()
+    reports.close()
+    assert own.is_alive()
+    own.terminate()
+    own.join()

@@ -202,7 +202,7 @@ def test_a_run_without_a_lexicon_is_the_same_whether_none_or_the_general_one_was
     assert list(train_run(Data(make_sentences(10)), short, tmp_path, resume=True)) == []
 
 
-def test_older_releases_can_read_what_has_no_lexicon(
+def test_only_a_lexicon_asks_for_the_newest_format(
     assembly: Assembly, sentences: list[Sentence], config: Config, tmp_path: Path
 ) -> None:
     for made, version in ((assembly, 4), (assemble(sentences, config.model), 2)):

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Literal
 
 import pytest
 import torch
 from torch import nn
+from torch.optim import SGD, AdamW
 
 from ner_lstm_crf.config import TrainingConfig
-from ner_lstm_crf.tasks.optimization import AveragedWeights, highest_learning_rate, learning_rate_factor
+from ner_lstm_crf.tasks.optimization import (
+    AveragedWeights,
+    clip_gradients,
+    highest_learning_rate,
+    kept_by_optimizer,
+    learning_rate_factor,
+)
 
 
 def test_linear_schedule_rises_then_falls_to_nothing() -> None:
@@ -60,3 +68,26 @@ def test_no_decay_means_the_weights_themselves() -> None:
     average.update()
     with average.applied():
         assert module.weight.item() == 3
+
+
+@pytest.mark.parametrize("largest", [0.5, 5.0, 50.0])
+def test_gradients_are_clipped_to_their_common_norm(largest: float) -> None:
+    parameters = [nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(2, 2))]
+    for parameter, value in zip(parameters, (3.0, 4.0), strict=True):
+        parameter.grad = torch.full_like(parameter, value)
+    ours = [parameter.grad.clone() for parameter in parameters if parameter.grad is not None]
+    clip_gradients(ours, largest)
+    nn.utils.clip_grad_norm_(parameters, largest)
+    for one, parameter in zip(ours, parameters, strict=True):
+        torch.testing.assert_close(one, parameter.grad)
+
+
+@pytest.mark.parametrize(("optimizer", "momentum"), [("adamw", 0.0), ("sgd", 0.0), ("sgd", 0.9)])
+def test_what_an_optimizer_keeps_is_known(optimizer: Literal["adamw", "sgd"], momentum: float) -> None:
+    config = TrainingConfig(optimizer=optimizer, momentum=momentum, learning_rate=0.1)
+    weight = nn.Parameter(torch.ones(2))
+    made = AdamW([weight]) if optimizer == "adamw" else SGD([weight], momentum=momentum)
+    weight.grad = torch.ones(2)
+    made.step()
+    kept = {name for name, value in made.state[weight].items() if value is not None}
+    assert kept == set(kept_by_optimizer(config))

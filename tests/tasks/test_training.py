@@ -18,12 +18,13 @@ from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.model import encoder, workers
+from ner_lstm_crf.model.embedding import WordEmbedding
 from ner_lstm_crf.tasks.checkpoint import load_assembly
 from ner_lstm_crf.tasks.prediction import predict
 from ner_lstm_crf.tasks.run_data import Data, hold_out
 from ner_lstm_crf.tasks.run_files import read_history, read_run
 from ner_lstm_crf.tasks.runs import prepare, train_run
-from ner_lstm_crf.tasks.training import EpochReport
+from ner_lstm_crf.tasks.training import EpochReport, Trainer
 from ner_lstm_crf.tasks.word_rows import WordRows
 
 Make = Callable[..., list[Sentence]]
@@ -162,6 +163,9 @@ def test_a_damaged_run_is_one_line_that_names_the_file(
         lambda tensors: tensors.update({"network.more": torch.zeros(1)}),
         lambda tensors: tensors.update({"optimizer.0.exp_avg": torch.zeros(1)}),
         lambda tensors: tensors.update({"network.projection.bias": torch.zeros(1)}),  # would fit by broadcasting
+        lambda tensors: [tensors.pop(name) for name in list(tensors) if name.startswith("optimizer.")],
+        lambda tensors: tensors.pop("optimizer.0.exp_avg"),
+        lambda tensors: tensors.update({"optimizer.0.zzz": torch.zeros(())}),
     ],
 )
 def test_another_networks_state_is_refused(
@@ -296,6 +300,78 @@ def test_the_loss_of_an_epoch_does_not_depend_on_how_it_is_divided_for_the_step(
         config = changed(tiny, reduction=reduction, learning_rate=0.0, epochs=1)
         losses.append(next(prepare(Data(make_sentences(30)), config).run()).loss)
     assert losses[0] == losses[1] == losses[2]
+
+
+@pytest.mark.parametrize("reduction", ["token", "sentence", "sum"])
+def test_a_step_goes_along_the_gradient_of_the_loss_divided_so(
+    make_sentences: Make, tiny: Config, reduction: str
+) -> None:
+    parts = ("word", "char", "input", "recurrent", "output")
+    plain = changed(tiny, epochs=1, adversarial_step=0.0, ema_decay=0.0, **{f"{part}_dropout": 0.0 for part in parts})
+    plain = changed(plain, optimizer="sgd", weight_decay=0.0, clip_norm=0.0, schedule="constant", warmup=0.0)
+    config = changed(plain, reduction=reduction, learning_rate=0.5)
+    sentences = make_sentences(tiny.training.batch_sentences)  # one batch
+    trainer = prepare(Data(sentences), config)
+    network, weight = trainer.assembly.network, trainer.assembly.network.projection.weight
+    before, encoded = weight.detach().clone(), trainer.sentences
+    network.train()
+    divisor = {"token": sum(map(len, encoded)), "sentence": len(encoded), "sum": 1}[reduction]
+    loss = network.loss(trainer.assembly.featurizer.collate(encoded)).sum() / divisor
+    (gradient,) = torch.autograd.grad(loss, [weight])
+    next(trainer.run())
+    torch.testing.assert_close(weight.detach(), before - 0.5 * gradient, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("unit", ["word", "character"])
+def test_training_moves_tables_of_vectors_as_it_would_without_kernels(
+    make_sentences: Make, tiny: Config, unit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that are stale when a batch reads them, or when an epoch is measured, would show."""
+    sentences = [Sentence.from_words([c for word in s.words for c in word]) for s in make_sentences(40)]
+    data = Data(make_sentences(40) if unit == "word" else sentences, lexicon=None, vectors=None)
+    config = changed(tiny, unit=unit, epochs=3, learning_rate=0.02, weight_decay=0.1, clip_norm=0.5)
+    found = []
+    for serves in (True, False):
+        if not serves:
+            monkeypatch.setattr(WordRows, "serves", staticmethod(lambda _: False))
+        trainer = prepare(data, config)
+        assert bool(trainer.tables.all_rows) == serves
+        assert (trainer.assembly.network.embedding.bigrams is None) == (unit == "word")
+        losses = [report.loss for report in trainer.run()]
+        with trainer.average.applied():
+            averages = {name: table.trained.detach().clone() for name, table in tables_of(trainer).items()}
+        found.append((losses, averages))
+    (losses, averages), (expected_losses, expected) = found
+    assert losses == pytest.approx(expected_losses, rel=2e-3)
+    for name, average in averages.items():
+        assert (average - expected[name]).abs().mean() < 0.02 * expected[name].std()
+
+
+def tables_of(trainer: Trainer) -> dict[str, WordEmbedding]:
+    return trainer.assembly.network.embedding.tables()
+
+
+def test_the_patience_of_a_resumed_run_is_that_of_an_unbroken_one(
+    make_sentences: Make, tiny: Config, tmp_path: Path
+) -> None:
+    data, config = Data(make_sentences(30), make_sentences(10, seed=1)), changed(tiny, epochs=9, patience=3)
+    config = changed(config, learning_rate=0.0)  # the first epoch is the best
+    whole = [report.epoch for report in train_run(data, config, tmp_path / "whole")]
+    broken = train_run(data, config, tmp_path / "broken")
+    first = [next(broken).epoch for _ in range(2)]
+    broken.close()
+    rest = [report.epoch for report in train_run(data, config, tmp_path / "broken", resume=True)]
+    assert first + rest == whole
+    assert len(whole) < 9
+
+
+def test_a_run_that_has_ended_leaves_nothing_to_resume_from(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
+    """Killed between the last report and the removal of what it would go on with."""
+    data, config = Data(make_sentences(20)), changed(tiny, epochs=1)
+    list(train_run(data, config, tmp_path))
+    (tmp_path / "resume.safetensors").write_bytes(b"left behind")
+    assert list(train_run(data, config, tmp_path, resume=True)) == []
+    assert not (tmp_path / "resume.safetensors").exists()
 
 
 def test_a_tenth_is_held_out(make_sentences: Make) -> None:

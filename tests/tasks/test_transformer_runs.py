@@ -321,3 +321,17 @@ def test_the_files_can_be_read_by_whom_the_others_can(trained: Path) -> None:
     (folder,) = folders(trained)
     modes = {path.stat().st_mode for path in folder.iterdir()}
     assert modes == {(trained / "config.json").stat().st_mode}
+
+
+def test_a_run_does_not_go_on_with_another_transformer(data: Data, tiny: Config, tmp_path: Path) -> None:
+    """Exchanged in its folder."""
+    encoder = tmp_path / "encoder"
+    write_encoder(encoder, 2)
+    config = configured(tiny, encoder, epochs=2)
+    reports = train_run(data, config, tmp_path / "run")
+    next(reports)
+    reports.close()
+    shutil.rmtree(encoder)
+    write_encoder(encoder, 3)
+    with pytest.raises(InputError, match="the run to resume had other transformer"):
+        next(train_run(data, config, tmp_path / "run", resume=True))

@@ -1,4 +1,4 @@
-/* Rows of REAL (float or double, given to the compiler) as vectors of the processor's width.
+/* Rows of REAL (float or double, as REAL_BITS tells the compiler) as vectors of the processor's width.
 
    A row of K values lies in KP, K rounded up to whole vectors; what is beyond K is zero, or told by the name. */
 
