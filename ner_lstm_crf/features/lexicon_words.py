@@ -48,7 +48,7 @@ def read_lexicon(path: str | Path) -> dict[str, str]:
                 wanted = f"expected a word, or a word and its count, found {found}"
                 raise InputError(f"{wanted} (a category follows the count, or a tab)", path=path, line=number)
             rest = ["", *rest]
-        if len(rest) > 2:
+        if len(rest) > 2 and not cells:
             wanted = f"expected a word, its count and a category, found {quoted(line.strip())}"
             raise InputError(f"{wanted} (a category of several words stands after a tab)", path=path, line=number)
         if len(word) > 1:

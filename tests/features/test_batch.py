@@ -67,6 +67,23 @@ def test_the_table_grows_and_can_be_cleared() -> None:
     assert features.table.rows(["in"]).tolist() == [0]
 
 
+def test_a_failure_leaves_the_table_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    features = featurizer()
+    before = features.collate([features.encode(["Rome", "in"])])
+
+    def refuse(forms: list[str]) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ner_lstm_crf.features.forms.casing_ids", refuse)
+        with pytest.raises(KeyboardInterrupt):
+            features.encode(["Rome", "never", "met"])
+    assert len(features.table) == 2
+    after = features.collate([features.encode(["Rome", "in", "never"])])
+    assert after.words.tolist()[:2] == before.words.tolist()
+    assert after.character_counts.tolist() == [4, 2, 5]
+
+
 def test_gold_spans_become_tags_and_come_back() -> None:
     features = featurizer()
     sentence = Sentence.from_words(["in", "Rome", "x", "y"], [Span(1, 2, "LOC"), Span(2, 4, "PER")])
@@ -111,3 +128,5 @@ def test_unknown_labels_and_empty_sentences_are_refused() -> None:
         featurizer().encode_gold(Sentence.from_words(["in"], [Span(0, 1, "ORG")]))
     with pytest.raises(ValueError, match="at least one token"):
         featurizer().encode([])
+    with pytest.raises(ValueError, match="at least one sentence"):
+        featurizer().collate([])

@@ -110,6 +110,16 @@ def test_whitespace_in_a_word_is_left_out_and_a_token_of_several_characters_is_i
     assert lexicon.ids(codes, np.array([6]))[:, 0].tolist() == [3, 0, 0, 0, 0, 0]
 
 
+def test_the_order_of_words_does_not_matter_even_where_they_become_the_same() -> None:
+    first, second = {"北 京": "x", "北京": "y", "上海": ""}, {"上海": "", "北京": "y", "北 京": "x"}
+    assert build_lexicon(first, []) == build_lexicon(second, [])
+
+
+def test_half_of_a_surrogate_pair_is_a_character_too() -> None:
+    lexicon = build_lexicon({"a\ud83d": "", "bc": ""}, [list("a\ud83da\ud83d")])
+    assert ids_of(lexicon, "a\ud83dbc")[0][0] > 0
+
+
 def test_too_many_categories_are_none() -> None:
     words = {f"{number:04}": str(number) for number in range(1001)}
     with pytest.raises(InputError, match="at most 1,000 categories in a lexicon, found 1,001"):
@@ -143,8 +153,11 @@ def test_json_comes_back_and_anything_else_is_refused() -> None:
 
 def test_a_file_of_words_may_have_counts_and_categories(tmp_path: Path) -> None:
     path = tmp_path / "words.txt"
-    path.write_bytes("\ufeff北京\t5\r\n\n上海 34.5 ns\n人\n东京\tns\n大阪\t7\tns\t3\n西安\tnan\n".encode())
-    assert read_lexicon(path) == {"北京": "", "上海": "ns", "东京": "ns", "大阪": "ns", "西安": "nan"}
+    path.write_bytes(
+        "\ufeff北京\t5\r\n\n上海 34.5 ns\n人\n东京\tns\n大阪\t7\tns\t3\n西安\tnan\n广州\ta city\n".encode()
+    )
+    known = {"北京": "", "上海": "ns", "东京": "ns", "大阪": "ns", "西安": "nan", "广州": "a city"}
+    assert read_lexicon(path) == known
 
 
 def test_the_general_lexicon_tells_names_from_other_words(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,6 +178,7 @@ def test_the_general_lexicon_tells_names_from_other_words(monkeypatch: pytest.Mo
         ("北京\n上海,5,ns\n".encode(), r":2: .*apart by a space or tab, found '上海,5,ns'"),
         ("上海; 5\n".encode(), r":1: .*apart by a space or tab, found '上海; 5'"),
         ("上海 nan\n".encode(), r":1: expected a word, or a word and its count, found '上海 nan'"),
+        ("上海 5 a city\n".encode(), r":1: .*a category of several words stands after a tab"),
         (b"\n \n", "found no word of two characters or more"),
         ("王\tB-PER\n在\tO\n".encode(), "found no word of two characters or more"),
         ("".join(f"w{number}\tk{number}\n" for number in range(1001)).encode(), "words.txt: .*1,000 categories"),

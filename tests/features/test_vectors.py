@@ -235,6 +235,23 @@ def test_a_header_that_announces_another_number_is_said(tmp_path: Path, caplog: 
     assert not caplog.records
 
 
+def test_vectors_beyond_those_a_binary_header_announces_are_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = binary(WORDS, MATRIX)
+    fewer = body.replace(f"{len(WORDS)} ".encode(), f"{len(WORDS) - 1} ".encode(), 1)
+    for content, said in ((fewer, True), (body, False), (body + b"\n", False)):
+        (tmp_path / "v").write_bytes(content)
+        read_vectors(tmp_path / "v")
+        assert (f"announces {len(WORDS) - 1} vectors, the file goes on" in caplog.text) == said
+        caplog.clear()
+
+
+def test_spaces_before_a_word_are_no_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "v").write_text("a 1 2\n  b 3 4\n")
+    assert read_vectors(tmp_path / "v").words == ("a", "b")
+
+
 BROKEN = {
     "too few values": (b"a 1 2 3\nb 4 5\nc 6 7 8\n", r"v:2: expected 3 values after the word, found 2$"),
     "too many values": (b"a 1 2 3\nb 4 5 6 7\nc 6 7 8\n", r"v:2: expected 3 values after the word, found 4$"),

@@ -121,3 +121,4 @@ def test_dropped_weights_are_zero_or_scaled_in_the_share_asked_for(rate: float) 
     dropped.sum().backward()
     assert torch.equal(weights.grad, dropped.detach())
     assert torch.equal(dropped_weights(weights, 0.0), weights)
+    assert bool(dropped_weights(weights, 0.9999).isfinite().all())  # all but 1/256 of them are dropped

@@ -170,3 +170,13 @@ def test_a_predictor_can_be_pickled(assembly: Assembly, make_sentences: Make) ->
     predictor = Predictor(assembly)
     expected = predictor.decode_all(words)
     assert pickle.loads(pickle.dumps(predictor)).decode_all(words) == expected
+
+
+def test_a_table_that_was_given_is_never_cleared(
+    assembly: Assembly, make_sentences: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KNOWN_FORMS", 1)
+    table = assembly.featurizer.table
+    generation, words = table.generation, [sentence.words for sentence in make_sentences(20)]
+    assert Predictor(assembly, table=table).decode_all(words) == Predictor(assembly).decode_all(words)
+    assert table.generation == generation

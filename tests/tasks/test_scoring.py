@@ -9,7 +9,7 @@ import pytest
 from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tasks.evaluation import Score
-from ner_lstm_crf.tasks.scoring import score_sentences
+from ner_lstm_crf.tasks.scoring import ill_formed_by_sentence, score_sentences
 
 
 def sentence(text: str, *spans: Span, line: int | None = None) -> Sentence:
@@ -56,3 +56,9 @@ def test_a_sentence_too_few_or_too_many():
         score(GOLD[:1])
     with pytest.raises(InputError, match=r"^pred.conll:11: sentence 3 has no counterpart in gold.conll$"):
         score([*GOLD, sentence("Then ?", line=11)])
+
+
+def test_ill_formed_lines_belong_to_the_sentence_they_stand_in():
+    assert ill_formed_by_sentence(GOLD, [2, 9, 7]) == [[2], [9, 7]]
+    with pytest.raises(ValueError, match="expected lines from 1, where the first sentence begins, got 0"):
+        ill_formed_by_sentence(GOLD, [0])

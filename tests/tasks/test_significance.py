@@ -118,6 +118,13 @@ def test_nothing_to_draw_from(runs: list[Evaluation]) -> None:
         f1_interval(runs)
 
 
+def test_draws_and_confidence_out_of_range() -> None:
+    with pytest.raises(ValueError, match="at least one draw, got 0"):
+        f1_interval([system(0.5)], resamples=0)
+    with pytest.raises(ValueError, match="a confidence from 0 to 1, got 2"):
+        f1_interval([system(0.5)], confidence=2)
+
+
 def test_both_systems_need_a_run() -> None:
     for first, second in (([], [system(0.5)]), ([system(0.5)], [])):
         with pytest.raises(ValueError, match="at least one run of each system"):

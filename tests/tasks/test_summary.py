@@ -16,3 +16,10 @@ def test_summary_is_mean_and_sample_deviation() -> None:
 def test_the_median_run() -> None:
     assert median_run([0.9, 0.1, 0.5]) == 2
     assert median_run([0.4, 0.1, 0.5, 0.9]) == 0
+
+
+def test_nothing_has_neither_mean_nor_median() -> None:
+    with pytest.raises(ValueError, match="at least one value"):
+        Summary.of([])
+    with pytest.raises(ValueError, match="at least one run"):
+        median_run([])
