@@ -108,8 +108,8 @@ def _result(name: str, args: argparse.Namespace) -> dict[str, Any]:
     known: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
     if _but_jobs(known["command"]) != _but_jobs(command):
         sys.exit(f"{found}: holds the result of another command, choose another --output: {' '.join(known['command'])}")
-    if known["settings"] != settings:
-        sys.exit(f"{found}: holds the result of a preset that has changed since, choose another --output")
+    if known.get("settings") != settings:
+        sys.exit(f"{found}: holds the result of a preset that has changed since, or may have, choose another --output")
     result: dict[str, Any] = known["result"]
     return result
 
@@ -117,7 +117,8 @@ def _result(name: str, args: argparse.Namespace) -> dict[str, Any]:
 def _settings(name: str, args: argparse.Namespace) -> dict[str, Any]:
     """What the preset stands for now, as it comes out of a JSON file."""
     unit: Unit = "character" if "--characters" in ROWS[name].options else "word"
-    settings: dict[str, Any] = json.loads(json.dumps(asdict(preset(args.preset, unit=unit))))
+    transformer = args.transformer if ROWS[name].english else None
+    settings: dict[str, Any] = json.loads(json.dumps(asdict(preset(args.preset, unit=unit, transformer=transformer))))
     return settings
 
 

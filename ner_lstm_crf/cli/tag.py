@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> None:
             plain = column_options(args, unit=None, read_tags=False)
             tagger = _tagger(args, () if known else tagging.first_sentences(path, plain))
             options = column_options(args, unit=tagger.assembly.config.unit, read_tags=False)
-            tagging.tag_columns(tagger, path, args.output, scheme=scheme, options=options)
+            tagging.tag_columns(tagger, path, args.output, scheme=scheme, options=options, name=_shown(args.input))
         return
     records = tagging.text_records(texts) if texts else tagging.read_records(args.input, args.encoding, form)
     if args.model is None:
@@ -142,9 +142,9 @@ def _formats(args: argparse.Namespace) -> tuple[TagFormat, TagFormat]:
         raise InputError(f"a column file is written as columns, not as {to}: {why}, or see 'convert --help'")
     if args.scheme is not None and to != "conll":
         raise InputError(f"--scheme {args.scheme}: only columns have tags, the output is {to}: leave it out")
-    for option in ("token_column", "tag_column", "separator") if form != "conll" else ():
-        if getattr(args, option) is not None:
-            raise InputError(f"--{option.replace('_', '-')}: only column files have columns, the input is {form}")
+    given = (option for option in ("token_column", "tag_column", "separator") if getattr(args, option) is not None)
+    if form != "conll" and (option := next(given, None)):
+        raise InputError(f"--{option.replace('_', '-')}: only column files have columns, the input is {form}")
     return form, to
 
 
@@ -193,4 +193,9 @@ def _as_file(path: str) -> Iterator[str]:
         except InputError as error:
             if error.path != str(copy):
                 raise
-            raise InputError(error.message, path="standard input" if is_standard else path, line=error.line) from None
+            raise InputError(error.message, path=_shown(path), line=error.line) from None
+
+
+def _shown(path: str) -> str:
+    """What to call an input in messages."""
+    return "standard input" if path == STANDARD_STREAM else path

@@ -14,6 +14,7 @@ from ner_lstm_crf.data.annotation import Entity, Sentence
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.conll import read_conll
 from ner_lstm_crf.data.json_lines import json_line, parse_record
+from ner_lstm_crf.data.report import ReadReport, warn_of_ragged_rows
 from ner_lstm_crf.data.rewriting import replace_tags, write_conll
 from ner_lstm_crf.data.text_files import STANDARD_STREAM, stream_lines, writing
 from ner_lstm_crf.errors import InputError
@@ -66,8 +67,9 @@ def first_texts(records: Iterator[TagRecord]) -> tuple[list[str], Iterator[TagRe
 
 
 def first_sentences(path: str, options: ColumnOptions) -> list[str]:
-    """The tokens of the first sentences of a column file."""
-    return [word for sentence in islice(read_conll(path, options), _FIRST_SENTENCES) for word in sentence.words]
+    """The tokens of the first sentences of a column file, of which nothing is said until it is read as a whole."""
+    sentences = islice(read_conll(path, options, report=ReadReport()), _FIRST_SENTENCES)
+    return [word for sentence in sentences for word in sentence.words]
 
 
 def tag_records(
@@ -96,11 +98,15 @@ def tag_records(
                 out.writelines(_line(entity, number if numbered else None) for entity in entities)
 
 
-def tag_columns(tagger: Tagger, path: str, output: str, *, scheme: str, options: ColumnOptions) -> None:
-    """Tag a column file and write it again with the predicted tags, all else kept."""
+def tag_columns(
+    tagger: Tagger, path: str, output: str, *, scheme: str, options: ColumnOptions, name: str | None = None
+) -> None:
+    """Tag a column file, called `name` in warnings, and write it again with the predicted tags, all else kept."""
+    report = ReadReport()
     with _bar(output, " sentences") as count:
-        tagged = _counted(tagger.tag_sentences(read_conll(path, options)), count)
+        tagged = _counted(tagger.tag_sentences(read_conll(path, options, report=report)), count)
         replace_tags(path, output, tagged, scheme=scheme, options=options)
+    warn_of_ragged_rows(name or path, report)
 
 
 def _tagged(tagger: Tagger, records: Iterable[TagRecord]) -> Iterator[tuple[TagRecord, list[Entity]]]:

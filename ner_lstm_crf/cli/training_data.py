@@ -87,11 +87,11 @@ def _read_train(args: argparse.Namespace, asked: Unit | None, compounds: Compoun
         if are_chinese(train):
             say(f"{share:.1%} of the tokens are one character: they are taken for words, or say --characters")
         return "word", train
+    if (pipe := next((path for path in args.train if Path(path).is_fifo()), None)) is not None:
+        raise InputError("expected --characters for these data, since a pipe is read only once", path=pipe)
     whole = "every token of the training data is" if share == 1 else f"{share:.2%} of the training tokens are"
     say(f"{whole} one character: the model takes characters as tokens")
     # Read again for the tokens that are longer, or white space, which is no character of a text.
-    if (pipe := next((path for path in args.train if Path(path).is_fifo()), None)) is not None:
-        raise InputError("expected --characters, since a pipe is read only once", path=pipe)
     return "character", _read(args.train, column_options(args, unit="character"))
 
 

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from ner_lstm_crf.data.columns import Layout
+from ner_lstm_crf.data.tags import OUTSIDE
 
 __all__ = ["DOCUMENT_START", "Block", "read_blocks"]
 
@@ -150,16 +151,19 @@ def _is_row(line: str, layout: Layout) -> bool:
     """Whether a line that starts with `#` is a token all the same: a hashtag with its tag.
 
     Where spaces separate columns the words of a comment are cells too, and `# I went home` has an `I` in the second. So
-    there it takes as many as in other rows and a tag that other rows have, or a hashtag and a tag with a label.
+    after a `#` alone there have to be as many as in other rows, and a tag that can hardly be a word.
     """
     if layout.numbered:
         return False
     cells = layout.cells(line.rstrip("\r\n"))
+    is_whole, is_hashtag = len(cells) == layout.width, not line.startswith("# ")
     if layout.tag is None:
-        return len(cells) == layout.width
+        return is_whole and (is_hashtag or layout.width < 3 or any(map(layout.has_label, cells)))
     if len(cells) <= layout.tag:
         return False
     tag = layout.tag_in(cells[layout.tag])
     if layout.separator == "tab":
         return layout.is_tag(tag)
-    return layout.is_known(tag) if len(cells) == layout.width else cells[0] != "#" and layout.has_label(tag)
+    if is_hashtag:
+        return tag == OUTSIDE or layout.has_label(tag) or (is_whole and (layout.bare or layout.is_known(tag)))
+    return is_whole and layout.is_known(tag)

@@ -39,7 +39,7 @@ SAMPLE_ROWS = 2000
 _SHARE_OF_TAGS = 0.8  # a few broken rows must not hide the tag column: reading names their lines
 
 _KINDS_OF_COLUMNS = ("entities", "no labels", "outside", "chunks", "bare")  # what tags are read from, best first
-_KINDS_TO_REPLACE = ("entities", "no labels", "outside", "bare")  # what others are written over: never chunks
+_KINDS_TO_REPLACE = tuple(kind for kind in _KINDS_OF_COLUMNS if kind != "chunks")  # what others are written over
 
 _TAG = re.compile(rf"O|[{''.join(sorted(PREFIXES))}](?:[-_].+)?", re.DOTALL)
 _BARE_LABEL = re.compile(r"[^\W\d][\w.&/-]*")
@@ -275,14 +275,19 @@ def _what_it_holds(cells: Sequence[str]) -> str:
     if tags.total() >= _SHARE_OF_TAGS * len(cells):
         labels = {split_tag(tag)[1] for tag in tags if tag != OUTSIDE}
         if not labels:
-            return "outside"
+            others = counts - tags
+            return "bare" if _are_labels(others) and others.total() >= 2 * len(others) else "outside"
         if labels <= _CHUNKS:
             return "chunks"
         if labels != {""}:
             return "entities"
         return "no labels" if OUTSIDE in tags else "something else"
-    is_bare = counts[OUTSIDE] >= 0.2 * len(cells) and len(counts) <= 100 and all(map(_BARE_LABEL.fullmatch, counts))
-    return "bare" if is_bare else "something else"
+    return "bare" if counts[OUTSIDE] >= 0.2 * len(cells) and _are_labels(counts) else "something else"
+
+
+def _are_labels(counts: Counter[str]) -> bool:
+    """Whether these cells can be labels without prefixes: few, and all of them names."""
+    return 0 < len(counts) <= 100 and all(map(_BARE_LABEL.fullmatch, counts))
 
 
 def _are_bare(rows: Sequence[list[str]], tag: int | None) -> bool:

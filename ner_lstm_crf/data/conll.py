@@ -75,29 +75,25 @@ class ColumnFile:
         """What the tags of the whole file say about their scheme; None if the file has no tags."""
         if self.layout.tag is None:
             return None
+        lines: dict[str, int] = {}
         try:
-            return detect_scheme(self._checked_tags())
+            return detect_scheme(self._checked_tags(lines))
         except NoSchemeError as error:
-            raise InputError(error.message, path=self.path, line=self._line_of_tag(error.tag)) from None
+            raise InputError(error.message, path=self.path, line=lines[error.tag]) from None
 
-    def _checked_tags(self) -> Iterator[list[str]]:
-        """The tags of each sentence with entities, refused with their line if they can be the tags of no scheme."""
-        known: set[str] = set()
+    def _checked_tags(self, lines: dict[str, int]) -> Iterator[list[str]]:
+        """The tags of each sentence with entities, refused with their line if they can be the tags of no scheme.
+
+        The first line of each tag goes to `lines`.
+        """
         for block in self.blocks():
             tags = self.columns(block)[1]
-            for tag in set(tags) - known:
+            for tag in set(tags) - lines.keys():
+                lines[tag] = block.line_of(tags.index(tag))
                 if not self.layout.is_tag(tag):
-                    raise self._not_a_tag(tag, block.line_of(tags.index(tag)))
-                known.add(tag)
+                    raise self._not_a_tag(tag, lines[tag])
             if tags.count(OUTSIDE) != len(tags):
                 yield tags
-
-    def _line_of_tag(self, tag: str) -> int | None:
-        """The first line with this tag."""
-        for block in self.blocks():
-            if tag in (tags := self.columns(block)[1]):
-                return block.line_of(tags.index(tag))
-        return None
 
     def _not_a_tag(self, text: str, line: int) -> InputError:
         column = (self.layout.tag or 0) + 1
@@ -154,26 +150,24 @@ class ColumnFile:
         widths = list(map(len, table))
         needed = 1 + max(layout.token, -1 if layout.tag is None else layout.tag)
         if min(widths) < needed:
-            raise self._too_few(block, rows, widths, needed)
-        if layout.bare and layout.separator == "space" and max(widths) > layout.width:
-            raise self._too_many(block, rows, widths)  # any word could be its tag
+            at = next(token for token, width in enumerate(widths) if width < needed)
+            raise self._other_width(block, at, rows[at], f"at least {needed} column{'' if needed == 1 else 's'}")
+        if layout.bare and layout.separator == "space" and max(widths) > layout.width:  # any word could be its tag
+            at = next(token for token, width in enumerate(widths) if width > layout.width)
+            raise self._other_width(block, at, rows[at], f"{layout.width} columns")
         if report is not None:
             report.widths.update(widths)
             report.ragged += [block.line_of(token) for token, width in enumerate(widths) if width != layout.width]
         tags = [] if layout.tag is None else [cells[layout.tag] for cells in table]
         return [cells[layout.token] for cells in table], tags
 
-    def _too_few(self, block: Block, rows: Sequence[str], widths: Sequence[int], needed: int) -> InputError:
-        at = next(token for token, width in enumerate(widths) if width < needed)
-        row = quoted(rows[at].rstrip("\r\n"))
-        message = f"expected at least {needed} column{'' if needed == 1 else 's'}, found {widths[at]}: {row}"
-        return InputError(message, path=self.path, line=block.line_of(at))
-
-    def _too_many(self, block: Block, rows: Sequence[str], widths: Sequence[int]) -> InputError:
-        at = next(token for token, width in enumerate(widths) if width > self.layout.width)
-        row = quoted(rows[at].rstrip("\r\n"))
-        message = f"expected {self.layout.width} columns, found {widths[at]}: {row}"
-        return InputError(message, path=self.path, line=block.line_of(at))
+    def _other_width(self, block: Block, token: int, row: str, expected: str) -> InputError:
+        body = row.rstrip("\r\n")
+        return InputError(
+            f"expected {expected}, found {len(self.layout.cells(body))}: {quoted(body)}",
+            path=self.path,
+            line=block.line_of(token),
+        )
 
     def _decode(self, scheme: Scheme, block: Block, tags: list[str], report: ReadReport) -> tuple[Span, ...]:
         try:

@@ -57,6 +57,9 @@ class NoSchemeError(InputError):
         super().__init__(message)
         self.tag = tag
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return NoSchemeError, (self.message, self.tag)
+
 
 def detect_scheme(tag_sequences: Iterable[Sequence[str]]) -> Detection:
     """The tag scheme of a file, given the tags of its sentences.

@@ -6,14 +6,14 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, get_args
 
 from ner_lstm_crf.config import Unit
-from ner_lstm_crf.data.annotation import Sentence, place
+from ner_lstm_crf.data.annotation import Sentence, Token
 from ner_lstm_crf.data.code_points import has_han
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.conll import read_conll
@@ -215,7 +215,16 @@ def _touching(sentences: Iterator[Sentence]) -> Iterator[Sentence]:
     is_chinese = any(has_han(word) for sentence in first for word in sentence.words)
     together = is_chinese and share_of_characters(first) >= CHARACTER_SHARE
     for sentence in chain(first, sentences):
-        yield replace(sentence, tokens=place(sentence.words, "")) if together else sentence
+        yield replace(sentence, tokens=_without_spaces(sentence.words)) if together else sentence
+
+
+def _without_spaces(words: Sequence[str]) -> tuple[Token, ...]:
+    """Tokens that touch, but where one of several characters meets another, which could not be told from it."""
+    tokens = list[Token]()
+    for before, word in zip(["", *words], words, strict=False):
+        start = (tokens[-1].end if tokens else 0) + (len(before) > 1 < len(word))
+        tokens.append(Token(word, start, start + len(word)))
+    return tuple(tokens)
 
 
 def _shape(form: Format) -> Shape:

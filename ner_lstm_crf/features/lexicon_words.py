@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
 from ner_lstm_crf.data.annotation import Sentence
@@ -32,13 +33,15 @@ def read_lexicon(path: str | Path) -> dict[str, str]:
 
     Raises:
         InputError: If it cannot be read, holds no word of two characters or more or too many categories, or has
-            something other than a number after a word and a space, or a comma before the number.
+            something other than a number after a word and a space, a comma before the number, or more than a category
+            after it.
     """
     words: dict[str, str] = {}
     for number, line in enumerate(TextFile(path).lines(), 1):
-        first, *cells = line.strip().split("\t")
-        word, *rest = first.split() or [""]
-        rest += map(str.strip, cells)
+        cells = list(filter(None, map(str.strip, line.split("\t")))) or [""]
+        word, *rest = cells[0].split() or [""]
+        surplus = rest[2:]
+        rest += chain.from_iterable(map(_count_and_category, cells[1:]))
         if _FIELDS.match(line):
             wanted = f"expected a word, or a word and its count, apart by a space or tab, found {quoted(line.strip())}"
             raise InputError(wanted, path=path, line=number)
@@ -48,7 +51,7 @@ def read_lexicon(path: str | Path) -> dict[str, str]:
                 wanted = f"expected a word, or a word and its count, found {found}"
                 raise InputError(f"{wanted} (a category follows the count, or a tab)", path=path, line=number)
             rest = ["", *rest]
-        if len(rest) > 2 and not cells:
+        if surplus:
             wanted = f"expected a word, its count and a category, found {quoted(line.strip())}"
             raise InputError(f"{wanted} (a category of several words stands after a tab)", path=path, line=number)
         if len(word) > 1:
@@ -119,6 +122,12 @@ def _cohesion(string: tuple[str, ...], count: int, counts: Sequence[Counter[tupl
     cuts = range(1, len(string))
     apart = max(counts[cut][string[:cut]] * counts[len(string) - cut][string[cut:]] for cut in cuts)
     return math.log(count * total / apart)
+
+
+def _count_and_category(cell: str) -> list[str]:
+    """What stands after a tab: a category, a count, or both."""
+    count, _, category = cell.partition(" ")
+    return [count, category.strip()] if category and _is_number(count) else [cell]
 
 
 def _is_number(text: str) -> bool:

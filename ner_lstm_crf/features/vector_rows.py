@@ -288,7 +288,7 @@ def read_binary_rows(
             kept.append((number, buffer[space + 1 : end]))
         at = end
     _flush(kept, store, source)
-    if not store.full and (buffer[at:].strip(b"\n") or source.read(1)):
+    if not store.full and (buffer[at:] + source.read(_BLOCK)).strip(b"\n"):
         _log.warning("%s: the header announces %d vectors, the file goes on: the rest is not read", source.path, count)
 
 

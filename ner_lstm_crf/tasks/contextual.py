@@ -9,7 +9,6 @@ takes no memory, and training processes share it.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,9 +60,7 @@ def contextual_file(
         subtokens = [subtokenizer.encode(sentence.words) for sentence in sentences]
         make_directory(directory)
         vectors = contextual_vectors(transformer, subtokens, progress=progress)
-        draft = path.with_name(f"{path.stem}-{os.getpid()}{path.suffix}")  # other processes may write the same
-        write_tensors(draft, {_TENSOR: vectors}, {"key": key})
-        draft.replace(path)
+        write_tensors(path, {_TENSOR: vectors}, {"key": key})  # in one piece, whoever else writes the same
     return path
 
 

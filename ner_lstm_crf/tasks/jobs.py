@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -109,16 +109,16 @@ def run_jobs(
     reports, sender = context.Pipe(duplex=False)
     given = _Given(data, sender, context.Lock())
     strangers, own = multiprocessing.active_children(), list[BaseProcess]()
-    speaker = next((number for number, job in enumerate(begun) if not (job.resume and is_finished(job.directory))), 0)
+    first = next((number for number, job in enumerate(begun) if not (job.resume and is_finished(job.directory))), 0)
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(given,))
     try:
-        futures = [pool.submit(_work, number, job, speaks=number == speaker) for number, job in enumerate(begun)]
+        futures = [pool.submit(_work, number, job, warns=number == first) for number, job in enumerate(begun)]
         own += (process for process in multiprocessing.active_children() if process not in strangers)
         sender.close()  # so that the pipe ends when the last worker does
         for number, report in _arriving(reports, futures):
             yield jobs[number], report
     except BaseException as error:  # one run failed, or the caller leaves: the others would train on for hours
-        _terminate(own)
+        _terminate(own or (process for process in multiprocessing.active_children() if process not in strangers))
         if isinstance(error, BrokenProcessPool):
             raise InputError(
                 "a training process was ended by the system, perhaps for lack of memory: use fewer --jobs"
@@ -154,9 +154,12 @@ def _arriving(reports: Connection, futures: Sequence[Future[None]]) -> Iterator[
         # A run sends its reports before it ends: when all have ended, what is not in the pipe by now never comes.
         if reports.poll(0 if len(ended) == len(futures) else _POLL):
             try:
-                yield reports.recv()
+                arrived = reports.recv()
             except (EOFError, OSError):  # the workers are gone, perhaps while one sent this
-                wait(futures)
+                for future in futures:
+                    future.result()
+                return
+            yield arrived
         elif len(ended) == len(futures):
             return
 
@@ -180,10 +183,10 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(number: int, job: Job, *, speaks: bool) -> None:
+def _work(number: int, job: Job, *, warns: bool) -> None:
     given = _shared[0]
     # All runs have the same data: one of them says what is wrong with these.
-    logging.disable(logging.NOTSET if speaks else logging.WARNING)
+    logging.disable(logging.NOTSET if warns else logging.WARNING)
     for report in _train(given.data, job, silent):
         with given.turn:
             given.reports.send((number, report))

@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from ner_lstm_crf.config import Precision
-from ner_lstm_crf.data.annotation import Sentence, Span, entity_of
+from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.data.records import Record
 from ner_lstm_crf.data.schemes import Decoded
 from ner_lstm_crf.data.splitter import sentences
@@ -69,9 +69,10 @@ def measure_texts(
 ) -> Outcome:
     """What a model finds in running text, which is cut into tokens as in tagging: where entities are, it is not told.
 
+    Arguments and errors are as those of `measure_assembly`.
+
     Returns:
         The outcome; its spans count the characters of each text, and in its evaluation texts stand for sentences.
-        Arguments and errors are as those of `measure_assembly`.
     """
     unit, rule = assembly.config.unit, compound_rule(assembly.config.compounds)
     parts = [sentences(record.text, unit=unit, compounds=rule) for record in test]
@@ -80,17 +81,18 @@ def measure_texts(
     remaining = iter(decoded)
     spans: list[tuple[Span, ...]] = []
     ill_formed: list[list[int]] = []
-    for record, part in zip(test, parts, strict=True):
+    for part in parts:
         found = list(islice(remaining, len(part)))
-        entities = [
-            entity_of(span, sentence.tokens, record.text)
-            for sentence, one in zip(part, found, strict=True)
-            for span in one.spans
-        ]
-        spans.append(tuple(Span(entity.start, entity.end, entity.label) for entity in entities))
+        spans.append(tuple(chain.from_iterable(map(_in_characters, part, found))))
         ill_formed.append([position for one in found for position in one.ill_formed])
     evaluation = evaluate_spans((record.spans for record in test), spans, ill_formed=ill_formed)
     return Outcome(evaluation, tuple(spans), seconds, sum(len(sentence.tokens) for sentence in cut))
+
+
+def _in_characters(sentence: Sentence, found: Decoded) -> list[Span]:
+    """What was found in a sentence, counted in the characters that its tokens count."""
+    tokens = sentence.tokens
+    return [Span(tokens[start].start, tokens[end - 1].end, label) for start, end, label in found.spans]
 
 
 def _decoded(

@@ -86,7 +86,8 @@ class Predictor:
     def __init__(self, assembly: Assembly, precision: Precision = "float32", *, table: FormTable | None = None) -> None:
         self.assembly, self.precision = assembly, precision
         featurizer = assembly.featurizer
-        self._table, self._is_own = featurizer.new_table() if table is None else table, table is None
+        self._is_own = table is None
+        self._table = featurizer.new_table() if table is None else table
         self._network = FormNetwork(assembly.network, precision)
         self._vectors = FormVectors(assembly.network.embedding, self._table, self._network.dtype)
         self._spans = SpanReader(featurizer.scheme, featurizer.tags)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from itertools import repeat
 from pathlib import Path
@@ -28,7 +28,14 @@ from ner_lstm_crf.tasks.initial import assemble_from
 from ner_lstm_crf.tasks.run_data import Data, warn_of_other_tokens, with_general
 from ner_lstm_crf.tasks.run_files import HISTORY, RESUME, RUN, forget_after, is_finished, read_run
 from ner_lstm_crf.tasks.shipped import model_directory
-from ner_lstm_crf.tasks.storage import append_line, make_directory, read_tensors, write_tensors, write_text
+from ner_lstm_crf.tasks.storage import (
+    append_line,
+    forget_drafts,
+    make_directory,
+    read_tensors,
+    write_tensors,
+    write_text,
+)
 from ner_lstm_crf.tasks.training import DevSet, EpochReport, Trainer
 from ner_lstm_crf.tasks.transformer_files import name_of
 
@@ -80,6 +87,7 @@ def train_run(
     trainer = prepare(data, config, directory, progress)
     if not resume:  # only now is an old run lost: all that could be refused was
         _begin(directory, run)
+    forget_drafts(directory)
     _restore(trainer, directory)
     with closing(trainer.run(progress)) as reports:
         for report in reports:
@@ -139,7 +147,8 @@ def _description(data: Data, config: Config) -> dict[str, Any]:
     """What `run.json` knows a run by."""
     parts = data.fingerprints()
     if config.model.transformer is not None and data.initial is None:
-        parts["transformer"] = name_of(pretrained_folder(config.model.transformer))
+        with suppress(InputError):  # whoever needs it says that it is not there
+            parts["transformer"] = name_of(pretrained_folder(config.model.transformer))
     return {"config": asdict(config), "data": parts}
 
 
@@ -231,7 +240,7 @@ def check_same_run(directory: Path, run: dict[str, Any]) -> None:
     if not has_begun(directory):
         raise InputError("expected a run to resume, found none", path=directory)
     old, new = read_run(directory), json.loads(json.dumps(run))
-    other = [part for part, fingerprint in new["data"].items() if old["data"].get(part) != fingerprint]
+    other = [part for part, fingerprint in new["data"].items() if old["data"].get(part, fingerprint) != fingerprint]
     if other and other[0] == "model to start from":  # before its settings, which nobody has chosen
         raise InputError("the run to resume had another model to start from, or none", path=directory)
     for table, values in new["config"].items():

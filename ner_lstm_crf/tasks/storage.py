@@ -19,6 +19,7 @@ from ner_lstm_crf.errors import InputError
 __all__ = [
     "Writer",
     "append_line",
+    "forget_drafts",
     "located",
     "make_directory",
     "parse_json",
@@ -185,6 +186,12 @@ def append_line(path: Path, line: str) -> None:
         raise InputError(f"could not be written: {error}", path=path) from error
 
 
+def forget_drafts(directory: Path) -> None:
+    """Remove what a process that was killed had begun to write in a directory in which no other writes."""
+    for path in directory.glob(".*.[0-9]*.new"):
+        path.unlink(missing_ok=True)
+
+
 def _settle(directory: Path) -> None:
     """Move what `write_together` has ready to its place."""
     ready = directory / _READY
@@ -195,13 +202,14 @@ def _settle(directory: Path) -> None:
 
 
 def _write_alone(path: Path, write: Writer) -> None:
-    fresh = path.with_name(f".{path.name}.new")
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")  # others may write the same
     try:
         _write_sealed(fresh, write)
         fresh.replace(path)
     except (OSError, SafetensorError) as error:
-        fresh.unlink(missing_ok=True)
         raise InputError(f"could not be written, the old file is unharmed: {error}", path=path) from error
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _write_sealed(path: Path, write: Writer) -> None:

@@ -33,12 +33,11 @@ def check_state(own: State, given: State, weights: Sequence[torch.Size], kept: C
     ):
         raise ValueError("expected a run that went on both times with the compiled kernels, or both times without")
     shapes = {name: tensor.shape for name, tensor in own_tensors.items() if not name.startswith("optimizer.")}
-    # What an optimizer keeps of a weight has the weight's shape, or is a single number.
+    # An optimizer keeps nothing of a weight that it has not moved, such as one of a transformer that nothing reads.
     moved = {int(match[1]) for name in tensors if (match := re.match(r"optimizer\.(\d+)\.", name))}
-    for weight in moved if moved or not kept else {0}:
-        shape = weights[weight] if weight < len(weights) else torch.Size()
-        for name in (f"optimizer.{weight}.{key}" for key in kept):
-            shapes[name] = torch.Size() if name in tensors and not tensors[name].ndim else shape
+    for weight in (moved or {0}) & set(range(len(weights))):
+        for key in kept:
+            shapes[f"optimizer.{weight}.{key}"] = torch.Size() if key == "step" else weights[weight]
     differing = sorted(name for name in {*shapes, *tensors} if _shape(tensors, name) != shapes.get(name))
     if differing:
         raise ValueError(f"expected the state of the same network, '{differing[0]}' differs")

@@ -93,7 +93,6 @@ def test_texts_do_not_give_their_entities_away(model: Path, write, run: Run) -> 
     ]
     path = write("x.jsonl", "\n".join(map(json.dumps, texts)))
     predicted = write("y.jsonl", run("tag", "--model", model, "--input", path).out)
-    assert "Osloville" in predicted.read_text()
     evaluated = json.loads(run("evaluate", model, path, "--json").out)
     scored = json.loads(run("score", path, predicted, "--json").out)
     assert {key: evaluated[key] for key in scored} == scored

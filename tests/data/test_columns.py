@@ -111,6 +111,13 @@ def test_files_without_tags_are_read_where_tags_do_not_matter():
     assert layout_of("Ada\tB-PER\n", read_tags=False).tag == 1
 
 
+def test_labels_without_prefixes_are_found_however_rare_entities_are():
+    rows = "Ada PER\nmet O\n" + "then O\n" * 9 + "Lu PER\nin O\nRome LOC\nor O\nOslo LOC\n"
+    layout = layout_of(rows)
+    assert (layout.tag, layout.bare) == (1, True)
+    assert not layout_of("then O\n" * 9 + "a foo\nb bar\n").bare  # broken rows
+
+
 def test_chunks_are_never_taken_for_tags_to_be_replaced():
     chunked = "Ada NNP B-NP\nsings VBZ B-VP\nwell RB O\n"
     assert layout_of(chunked).tag == 2

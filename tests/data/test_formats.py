@@ -307,9 +307,10 @@ def test_characters_of_columns_become_running_text(form, tmp_path):
     assert spans == [(Span(0, 2, "PER"),), (Span(0, 2, "LOC"),)]
     convert(tmp_path / "x.conll", tmp_path / "x.inline")
     assert "[王明](PER)在" in (tmp_path / "x.inline").read_text(encoding="utf-8")
-    (tmp_path / "x.conll").write_text("王\tO\n" * 2000 + "2016\tO\n", encoding="utf-8")
+    (tmp_path / "x.conll").write_text("王\tO\n" * 4000 + "New\tO\nYork\tO\n王\tO\n2016\tO\n", encoding="utf-8")
     convert(tmp_path / "x.conll", tmp_path / "x.jsonl", form=form)
-    assert " " not in json.loads((tmp_path / "x.jsonl").read_text(encoding="utf-8"))["text"]
+    text = json.loads((tmp_path / "x.jsonl").read_text(encoding="utf-8"))["text"]
+    assert text.removeprefix("王" * 4000) == "New York王2016"
     (tmp_path / "x.conll").write_text("王明\tB-PER\n在\tO\n巴黎\tB-LOC\n", encoding="utf-8")
     convert(tmp_path / "x.conll", tmp_path / "x.jsonl", form=form)
     assert json.loads((tmp_path / "x.jsonl").read_text(encoding="utf-8"))["text"] == "王明 在 巴黎"

@@ -153,10 +153,10 @@ def test_json_comes_back_and_anything_else_is_refused() -> None:
 
 def test_a_file_of_words_may_have_counts_and_categories(tmp_path: Path) -> None:
     path = tmp_path / "words.txt"
-    path.write_bytes(
-        "\ufeff北京\t5\r\n\n上海 34.5 ns\n人\n东京\tns\n大阪\t7\tns\t3\n西安\tnan\n广州\ta city\n".encode()
-    )
+    lines = ["北京\t5\r", "", "上海 34.5 ns", "人", "东京\tns", "大阪\t7\tns\t3", "西安\tnan", "广州\ta city"]
+    path.write_bytes("\n".join(["\ufeff" + lines[0], *lines[1:], "深圳\t\tns", "长沙\t5 ns", ""]).encode())
     known = {"北京": "", "上海": "ns", "东京": "ns", "大阪": "ns", "西安": "nan", "广州": "a city"}
+    known |= {"深圳": "ns", "长沙": "ns"}
     assert read_lexicon(path) == known
 
 
@@ -179,6 +179,7 @@ def test_the_general_lexicon_tells_names_from_other_words(monkeypatch: pytest.Mo
         ("上海; 5\n".encode(), r":1: .*apart by a space or tab, found '上海; 5'"),
         ("上海 nan\n".encode(), r":1: expected a word, or a word and its count, found '上海 nan'"),
         ("上海 5 a city\n".encode(), r":1: .*a category of several words stands after a tab"),
+        ("上海 5 a b\tfoo\n".encode(), r":1: .*a category of several words stands after a tab"),
         (b"\n \n", "found no word of two characters or more"),
         ("王\tB-PER\n在\tO\n".encode(), "found no word of two characters or more"),
         ("".join(f"w{number}\tk{number}\n" for number in range(1001)).encode(), "words.txt: .*1,000 categories"),

@@ -162,6 +162,14 @@ def test_a_worker_that_is_gone_in_the_middle_of_a_report_is_no_wait_for_ever() -
         next(_arriving(reports, [failed]))
 
 
+def test_a_pipe_that_ends_after_all_runs_have_is_their_end() -> None:
+    ended: Future[None] = Future()
+    ended.set_result(None)
+    reports, sender = multiprocessing.Pipe(duplex=False)
+    sender.close()
+    assert list(_arriving(reports, [ended])) == []
+
+
 @pytest.mark.slow
 def test_processes_of_the_caller_are_left_alone(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
     reports = run_jobs(Data(make_sentences(20)), seeded(Job(short(tiny, 50), tmp_path), 2), workers=2)

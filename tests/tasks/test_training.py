@@ -166,6 +166,8 @@ def test_a_damaged_run_is_one_line_that_names_the_file(
         lambda tensors: [tensors.pop(name) for name in list(tensors) if name.startswith("optimizer.")],
         lambda tensors: tensors.pop("optimizer.0.exp_avg"),
         lambda tensors: tensors.update({"optimizer.0.zzz": torch.zeros(())}),
+        lambda tensors: tensors.update({"optimizer.0.exp_avg": torch.zeros(())}),
+        lambda tensors: tensors.update({"optimizer.99.step": torch.zeros(())}),
     ],
 )
 def test_another_networks_state_is_refused(
@@ -372,6 +374,9 @@ def test_a_run_that_has_ended_leaves_nothing_to_resume_from(make_sentences: Make
     (tmp_path / "resume.safetensors").write_bytes(b"left behind")
     assert list(train_run(data, config, tmp_path, resume=True)) == []
     assert not (tmp_path / "resume.safetensors").exists()
+    (tmp_path / ".resume.safetensors.123.new").write_bytes(b"half written")
+    list(train_run(data, config, tmp_path, overwrite=True))
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_a_tenth_is_held_out(make_sentences: Make) -> None:
