@@ -17,8 +17,8 @@ __all__ = ["PRESETS", "merge_config", "preset", "read_config", "read_tables"]
 PRESETS: Mapping[str, Config] = {
     # A good F1 within minutes on two cores; docs/recipe.md says why.
     "fast": Config(),
-    # For large corpora: filters of more widths, more passes, shorter steps, more of the input dropped. Two layers,
-    # smaller batches and several networks at once did not pay, nor did more time.
+    # For a transformer: filters of more widths, more passes, shorter steps, more of the input dropped. Without one it
+    # is no better than `fast` where that was measured, and neither are two layers, small batches or several networks.
     "best": Config(
         model=ModelConfig(char_widths=(2, 3, 4), input_dropout=0.5),
         training=TrainingConfig(epochs=20, least_steps=4500, learning_rate=LOWEST_RATE),

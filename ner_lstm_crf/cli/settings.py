@@ -36,9 +36,9 @@ def _add_model_options(parser: Parser) -> None:
         "--preset",
         choices=tuple(PRESETS),
         default="fast",
-        help="fast: a good F1 within minutes; best: two to five times as long, for large corpora and beside a "
-        "transformer (both train characters otherwise than words); small: for a few hundred sentences; paper: Ma and "
-        "Hovy 2016 (default: fast)",
+        help="fast: a good F1 within minutes; best: two to three times as long, which pays beside a transformer (both "
+        "train characters otherwise than words); small: for a few hundred sentences; paper: Ma and Hovy 2016 (default: "
+        "fast)",
     )
     group.add_argument(
         "--config",
