@@ -14,7 +14,8 @@ from itertools import accumulate
 
 from ner_lstm_crf.data.annotation import Sentence, Span, place
 from ner_lstm_crf.data.blocks import Block, read_blocks
-from ner_lstm_crf.data.columns import ColumnOptions, Layout, find_layout
+from ner_lstm_crf.data.column_detection import find_layout
+from ner_lstm_crf.data.columns import ColumnOptions, Layout
 from ner_lstm_crf.data.detection import Detection, NoSchemeError, detect_scheme
 from ner_lstm_crf.data.report import ReadReport, some_lines, warn_of_missing_labels, warn_of_ragged_rows
 from ner_lstm_crf.data.schemes import Scheme, TagError, get_scheme

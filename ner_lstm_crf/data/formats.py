@@ -6,14 +6,13 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Literal, get_args
 
 from ner_lstm_crf.config import Unit
-from ner_lstm_crf.data.annotation import Sentence, Token
+from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.code_points import has_han
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.conll import read_conll
@@ -24,7 +23,7 @@ from ner_lstm_crf.data.records import Shape, write_records
 from ner_lstm_crf.data.report import ReadReport, some_lines, warn_of_losses, warn_of_missing_labels
 from ner_lstm_crf.data.rewriting import convert_columns, write_conll
 from ner_lstm_crf.data.text_files import TextFile, writing
-from ner_lstm_crf.data.units import CHARACTER_SHARE, share_of_characters
+from ner_lstm_crf.data.units import touching
 from ner_lstm_crf.errors import InputError
 
 __all__ = [
@@ -205,26 +204,8 @@ def convert(
     else:
         sentences = iterate_sentences(source, options, report=report)
         if old == "conll" != new and options.unit is None:
-            sentences = _touching(sentences)
+            sentences = touching(sentences)
         write_sentences(target, sentences, form=new, scheme=scheme or "IOB2", encoding=options.encoding)
-
-
-def _touching(sentences: Iterator[Sentence]) -> Iterator[Sentence]:
-    """Sentences of a column file; if their tokens are Chinese characters, these touch, as they do in running text."""
-    first = list(islice(sentences, _SAMPLE_LINES))
-    is_chinese = any(has_han(word) for sentence in first for word in sentence.words)
-    together = is_chinese and share_of_characters(first) >= CHARACTER_SHARE
-    for sentence in chain(first, sentences):
-        yield replace(sentence, tokens=_without_spaces(sentence.words)) if together else sentence
-
-
-def _without_spaces(words: Sequence[str]) -> tuple[Token, ...]:
-    """Tokens that touch, but where one of several characters meets another, which could not be told from it."""
-    tokens = list[Token]()
-    for before, word in zip(["", *words], words, strict=False):
-        start = (tokens[-1].end if tokens else 0) + (len(before) > 1 < len(word))
-        tokens.append(Token(word, start, start + len(word)))
-    return tuple(tokens)
 
 
 def _shape(form: Format) -> Shape:

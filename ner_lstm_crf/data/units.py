@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, islice
 
-from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.data.annotation import Sentence, Token
+from ner_lstm_crf.data.code_points import has_han
 
-__all__ = ["CHARACTER_SHARE", "share_of_characters"]
+__all__ = ["CHARACTER_SHARE", "share_of_characters", "touching"]
 
 CHARACTER_SHARE = 0.999
 """Share of one-character tokens from which data are those of characters: more than any corpus of words has, less than
 a slip can hide."""
+
+_SAMPLE = 200  # sentences
 
 
 def share_of_characters(sentences: Iterable[Sentence]) -> float:
     """How many of the tokens are one character long, from 0 to 1; 0 where there is no token."""
     lengths = Counter(len(token.text) for sentence in sentences for token in sentence.tokens)
     return lengths[1] / max(lengths.total(), 1)
+
+
+def touching(sentences: Iterator[Sentence]) -> Iterator[Sentence]:
+    """Sentences of a column file; if their tokens are Chinese characters, these touch, as they do in running text."""
+    first = list(islice(sentences, _SAMPLE))
+    is_chinese = any(has_han(word) for sentence in first for word in sentence.words)
+    together = is_chinese and share_of_characters(first) >= CHARACTER_SHARE
+    for sentence in chain(first, sentences):
+        yield replace(sentence, tokens=_without_spaces(sentence.words)) if together else sentence
+
+
+def _without_spaces(words: Sequence[str]) -> tuple[Token, ...]:
+    """Tokens that touch, but where one of several characters meets another, which could not be told from it."""
+    tokens = list[Token]()
+    for before, word in zip(["", *words], words, strict=False):
+        start = (tokens[-1].end if tokens else 0) + (len(before) > 1 < len(word))
+        tokens.append(Token(word, start, start + len(word)))
+    return tuple(tokens)

@@ -7,7 +7,6 @@ of  -0.153 -0.243 ...     the -0.038 -0.245 ...         the <100 little-endian f
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator
@@ -21,8 +20,6 @@ from ner_lstm_crf.features.byte_source import ByteSource
 from ner_lstm_crf.progress import Progress
 
 __all__ = ["RowLayout", "RowStore", "detect_layout", "read_binary_rows", "read_text_rows"]
-
-_log = logging.getLogger(__name__)
 
 _BLOCK = 1 << 21  # bytes read at once, unpacked: large enough for the parser, small enough for memory
 _BOM = b"\xef\xbb\xbf"
@@ -60,11 +57,13 @@ class RowStore:
         beyond: How many of the words stand beyond the limit.
         duplicates: How many rows were left out since their word had one already.
         nameless: How many rows were left out since their word is empty or no UTF-8.
+        goes_on: Whether the file goes on after the vectors that its header announces.
     """
 
     def __init__(self, size: int, needed: Container[str] | None, limit: int | None) -> None:
         self.words: dict[str, None] = {}
         self.seen = self.beyond = self.duplicates = self.nameless = 0
+        self.goes_on = False
         self._needed, self._limit = needed, limit
         self._kept_anyway = limit if limit is not None else 0 if needed is not None else sys.maxsize
         self._matrix: npt.NDArray[np.float32] = np.empty((1024, size), dtype=np.float32)
@@ -288,8 +287,7 @@ def read_binary_rows(
             kept.append((number, buffer[space + 1 : end]))
         at = end
     _flush(kept, store, source)
-    if not store.full and (buffer[at:] + source.read(_BLOCK)).strip(b"\n"):
-        _log.warning("%s: the header announces %d vectors, the file goes on: the rest is not read", source.path, count)
+    store.goes_on = not store.full and bool((buffer[at:] + source.read(_BLOCK)).strip(b"\n"))
 
 
 def _flush(kept: list[tuple[int, bytes]], store: RowStore, source: ByteSource) -> None:

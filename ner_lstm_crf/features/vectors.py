@@ -99,6 +99,8 @@ def _report(path: str | PathLike[str], layout: RowLayout, store: RowStore) -> No
     """Log what a careful reader would want to know."""
     if layout.count is not None and store.seen != layout.count and not store.full:
         _LOGGER.warning("%s: the header announces %d vectors, the file holds %d", path, layout.count, store.seen)
+    if store.goes_on:
+        _LOGGER.warning("%s: the header announces %d vectors, the file goes on: the rest is not read", path, store.seen)
     if store.duplicates:
         _LOGGER.warning("%s: kept the first vector of words that occur again (%d rows)", path, store.duplicates)
     if store.nameless:

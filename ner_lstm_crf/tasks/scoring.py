@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from os import PathLike
+from typing import TypeVar
 
 from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.data.records import Record
@@ -14,6 +15,8 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tasks.evaluation import Evaluation, evaluate_spans
 
 __all__ = ["ill_formed_by_sentence", "score_sentences", "score_texts"]
+
+Item = TypeVar("Item", Sentence, Record)
 
 
 def score_sentences(
@@ -52,15 +55,12 @@ def score_texts(
     Raises:
         InputError: If the texts or their number differ, at the first difference.
     """
-    for number, (true, found) in enumerate(zip_longest(gold, predicted), start=1):
-        if found is None:
-            raise InputError(f"text {number} has no counterpart in {predicted_path}", path=gold_path, line=true.line)
-        if true is None:
-            raise InputError(f"text {number} has no counterpart in {gold_path}", path=predicted_path, line=found.line)
+    pairs = list(_paired(gold, predicted, gold_path, predicted_path, "text"))
+    for true, found in pairs:
         if true.text != found.text:
-            message = f"expected the text of {gold_path}:{true.line}, found {quoted(found.text)}"
+            message = f"expected the text of {_place(gold_path, true.line)}, found {quoted(found.text)}"
             raise InputError(message, path=predicted_path, line=found.line)
-    return evaluate_spans((true.spans for true in gold), (found.spans for found in predicted))
+    return evaluate_spans((true.spans for true, _ in pairs), (found.spans for _, found in pairs))
 
 
 def ill_formed_by_sentence(sentences: Sequence[Sentence], lines: Iterable[int]) -> list[list[int]]:
@@ -86,20 +86,32 @@ def _aligned(
     gold_path: str | PathLike[str],
     predicted_path: str | PathLike[str],
 ) -> Iterator[tuple[tuple[Span, ...], tuple[Span, ...]]]:
-    for number, (true, found) in enumerate(zip_longest(gold, predicted), start=1):
-        if found is None:
-            raise InputError(
-                f"sentence {number} has no counterpart in {predicted_path}", path=gold_path, line=true.line
-            )
-        if true is None:
-            raise InputError(
-                f"sentence {number} has no counterpart in {gold_path}", path=predicted_path, line=found.line
-            )
+    for true, found in _paired(gold, predicted, gold_path, predicted_path, "sentence"):
         if len(true.tokens) != len(found.tokens) or true.words != found.words:
-            where = gold_path if true.line is None else f"{gold_path}:{true.line}"
-            message = f"expected the tokens of {where}, found {_mismatch(true.words, found.words)}"
+            mismatch = _mismatch(true.words, found.words)
+            message = f"expected the tokens of {_place(gold_path, true.line)}, found {mismatch}"
             raise InputError(message, path=predicted_path, line=found.line)
         yield true.spans, found.spans
+
+
+def _paired(
+    gold: Iterable[Item],
+    predicted: Iterable[Item],
+    gold_path: str | PathLike[str],
+    predicted_path: str | PathLike[str],
+    what: str,
+) -> Iterator[tuple[Item, Item]]:
+    """Each item with its counterpart, refused if it has none."""
+    for number, (true, found) in enumerate(zip_longest(gold, predicted), start=1):
+        if found is None:
+            raise InputError(f"{what} {number} has no counterpart in {predicted_path}", path=gold_path, line=true.line)
+        if true is None:
+            raise InputError(f"{what} {number} has no counterpart in {gold_path}", path=predicted_path, line=found.line)
+        yield true, found
+
+
+def _place(path: str | PathLike[str], line: int | None) -> str:
+    return str(path) if line is None else f"{path}:{line}"
 
 
 def _mismatch(true: Sequence[str], found: Sequence[str]) -> str:

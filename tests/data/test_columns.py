@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_lstm_crf.data.columns import ColumnOptions, Layout, find_layout, is_tag, split_at_spaces
+from ner_lstm_crf.data.column_detection import find_layout
+from ner_lstm_crf.data.columns import ColumnOptions, Layout, is_tag, split_at_spaces
 from ner_lstm_crf.errors import InputError
 
 

@@ -151,25 +151,29 @@ def test_ill_formed_tags_go_by_the_policy_and_are_counted_with_their_lines(tmp_p
     )
 
 
-def test_ill_formed_tags_are_logged_unless_the_caller_takes_the_report(tmp_path, caplog):
-    with caplog.at_level(logging.WARNING):
-        read(tmp_path, ILL_FORMED, ReadReport())
-        assert not caplog.messages
-        read(tmp_path, ILL_FORMED)
-    (message,) = caplog.messages
-    assert message.endswith("train.conll: 2 tags break IOB2 and are read by the policy conlleval: lines 3, 8")
+RAGGED = "Ada B-PER\n" * 3 + "met O more\n" + "Lu B-PER\n"
 
 
-def test_ragged_rows_are_logged_unless_the_caller_takes_the_report(tmp_path, caplog):
-    text = "Ada B-PER\n" * 3 + "met O more\n" + "Lu B-PER\n"
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (ILL_FORMED, "2 tags break IOB2 and are read by the policy conlleval: lines 3, 8"),
+        (RAGGED, "rows with fewer or more columns than most, which have 2: lines 4"),
+    ],
+    ids=["ill-formed", "ragged"],
+)
+def test_what_was_met_is_logged_unless_the_caller_takes_the_report(text, said, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         read(tmp_path, text, ReadReport())
         assert not caplog.messages
         read(tmp_path, text)
     (message,) = caplog.messages
-    assert message.endswith("train.conll: rows with fewer or more columns than most, which have 2: lines 4")
-    caplog.clear()
-    read(tmp_path, text.replace(" ", "\t"))
+    assert message.endswith(f"train.conll: {said}")
+
+
+def test_further_columns_behind_tabs_are_not_worth_a_word(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        read(tmp_path, RAGGED.replace(" ", "\t"))
     assert not caplog.messages
 
 

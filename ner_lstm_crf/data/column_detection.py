@@ -1,0 +1,167 @@
+"""Which column of a file holds the token and which the tag.
+
+Column files agree on nothing but one token per line. What was met in published corpora, by column number from 1:
+
+    token tag                        BC5CDR, WNUT-17, WikiGold
+    token pos chunk tag              CoNLL-2003; the chunk tags (B-NP) look like entity tags and are passed over
+    token start end tag              AnEM
+    id token tag tag2 annotator      Universal NER; the second tag layer is nested or older
+    id token tag tag2                GermEval 2014: outer, then inner entities
+    tag token                        MIT Movies
+    CoNLL-U (10 columns)             NorNE and others: `name=B-PER` or `NER=B-PER` inside the last column
+
+Columns are found in the first 2,000 rows and may always be named instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import islice, pairwise
+
+from ner_lstm_crf.data.columns import ColumnOptions, Layout, Separator, is_tag, split_at_spaces
+from ner_lstm_crf.data.tags import OUTSIDE, split_tag
+from ner_lstm_crf.data.text_files import quoted
+from ner_lstm_crf.errors import InputError
+
+__all__ = ["find_layout"]
+
+SAMPLE_ROWS = 2000
+_SHARE_OF_TAGS = 0.8  # a few broken rows must not hide the tag column: reading names their lines
+
+_KINDS_OF_COLUMNS = ("entities", "no labels", "outside", "chunks", "bare")  # what tags are read from, best first
+_KINDS_TO_REPLACE = tuple(kind for kind in _KINDS_OF_COLUMNS if kind != "chunks")  # what others are written over
+
+_BARE_LABEL = re.compile(r"[^\W\d][\w.&/-]*")
+_CHUNKS = frozenset(("NP", "VP", "PP", "ADVP", "ADJP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP", "NC", "VC", "PC"))
+_NUMBER = re.compile(r"\d+(?:[-.]\d+)?")  # a token's number; `1-2` and `1.1` are CoNLL-U's ranges and empty nodes
+_KEYED_TAG = re.compile(r"(?:^|\|)(NER|NE|ner|ne|name)=(?:O|[BIESLUMW]-)")
+
+
+def find_layout(lines: Iterable[str], options: ColumnOptions, path: str) -> Layout:
+    """Find the columns of a file from its first lines.
+
+    Raises:
+        InputError: If there are no rows, no tag column (where one is needed), one column only, or a column is asked
+            for that the file does not have.
+    """
+    sample = _sample(lines)
+    if not sample:
+        raise InputError("expected rows of a token and a tag, found no rows", path=path)
+    separator = options.separator or _separator_of([body for _, body in sample])
+    rows = [body.split("\t") if separator == "tab" else split_at_spaces(body) for _, body in sample]
+    width = Counter(map(len, rows)).most_common(1)[0][0]
+    numbered = width > 1 and _counts_tokens([row[0] for row in rows])
+    tag = _asked(options.tag_column, width, "--tag-column", path)
+    token = _asked(options.token_column, width, "--token-column", path)
+    key = None
+    if tag is None:
+        kinds = _KINDS_OF_COLUMNS if options.read_tags else _KINDS_TO_REPLACE
+        tag = _find_tag_column(rows, width, kinds, numbered=numbered, taken=token)
+    if tag is None or tag == width - 1:
+        key = _keyed_tags(rows, width)
+        tag = width - 1 if key else tag
+    if tag is None and options.read_tags:
+        raise _no_tags(sample, rows, width, path)
+    numbered = numbered and tag != 0 and not (width == 2 and tag == 1)
+    if token is None:
+        token = next((column for column in range(numbered, width) if column != tag), 0)
+    if token == tag:
+        raise InputError(f"the token and the tag cannot both be column {token + 1} of {width}", path=path)
+    layout = Layout(token, tag, width, separator, numbered=numbered, key=key, bare=_are_bare(rows, tag))
+    if tag is None:
+        return layout
+    return replace(layout, seen=frozenset(layout.tag_in(row[tag]) for row in rows if len(row) > tag))
+
+
+def _sample(lines: Iterable[str]) -> list[tuple[int, str]]:
+    """The first rows with their line numbers, without what may be comments unless there is nothing else."""
+    numbered = ((number, line.rstrip("\r\n")) for number, line in enumerate(lines, 1) if not line.isspace())
+    head = list(islice(((number, body) for number, body in numbered if "-DOCSTART-" not in body), 2 * SAMPLE_ROWS))
+    rows = [(number, body) for number, body in head if not body.startswith("#")]
+    return (rows or head)[:SAMPLE_ROWS]
+
+
+def _separator_of(bodies: Sequence[str]) -> Separator:
+    return "tab" if sum("\t" in body for body in bodies) * 2 >= len(bodies) else "space"
+
+
+def _counts_tokens(cells: Sequence[str]) -> bool:
+    """Whether a column counts 1, 2, 3 and starts anew in each sentence."""
+    numbers = [re.split("[-.]", cell)[0] for cell in cells if _NUMBER.fullmatch(cell)]
+    if len(numbers) < 0.9 * len(cells) or numbers[0] not in ("0", "1"):
+        return False
+    steps = sum(int(b) - int(a) in (0, 1) or b in ("0", "1") for a, b in pairwise(numbers))
+    return steps >= 0.9 * (len(numbers) - 1)
+
+
+def _find_tag_column(
+    rows: Sequence[list[str]], width: int, kinds: Sequence[str], *, numbered: bool, taken: int | None
+) -> int | None:
+    """The likeliest tag column: the first of the first of these kinds that there is."""
+    ranked: dict[str, list[int]] = {kind: [] for kind in _KINDS_OF_COLUMNS}
+    for column in set(range(width)) - {taken}:
+        cells = [row[column] for row in rows if len(row) > column]
+        if 2 * len(cells) >= len(rows):
+            ranked.setdefault(_what_it_holds(cells), []).append(column)
+    ranked["chunks"].reverse()  # what was predicted stands behind
+    if not numbered:  # as in CoNLL-2003, where entities come last
+        ranked["outside"].reverse()
+    return next((columns[0] for kind in kinds if (columns := ranked[kind])), None)
+
+
+def _what_it_holds(cells: Sequence[str]) -> str:
+    counts = Counter(cells)
+    tags = Counter({cell: count for cell, count in counts.items() if is_tag(cell)})
+    if tags.total() >= _SHARE_OF_TAGS * len(cells):
+        labels = {split_tag(tag)[1] for tag in tags if tag != OUTSIDE}
+        if not labels:
+            others = counts - tags
+            return "bare" if _are_labels(others) and others.total() >= 2 * len(others) else "outside"
+        if labels <= _CHUNKS:
+            return "chunks"
+        if labels != {""}:
+            return "entities"
+        return "no labels" if OUTSIDE in tags else "something else"
+    return "bare" if counts[OUTSIDE] >= 0.2 * len(cells) and _are_labels(counts) else "something else"
+
+
+def _are_labels(counts: Counter[str]) -> bool:
+    """Whether these cells can be labels without prefixes: few, and all of them names."""
+    return 0 < len(counts) <= 100 and all(map(_BARE_LABEL.fullmatch, counts))
+
+
+def _are_bare(rows: Sequence[list[str]], tag: int | None) -> bool:
+    """Whether the tags are labels without prefixes (`PER`)."""
+    return tag is not None and _what_it_holds([row[tag] for row in rows if len(row) > tag]) == "bare"
+
+
+def _keyed_tags(rows: Sequence[list[str]], width: int) -> str | None:
+    """The feature of the last column that holds tags, as in `SpaceAfter=No|name=B-PER`."""
+    found = (_KEYED_TAG.search(row[-1]) for row in rows if len(row) == width)
+    return next((match[1] for match in found if match), None)
+
+
+def _asked(column: int | None, width: int, option: str, path: str) -> int | None:
+    if column is None:
+        return None
+    if column == 0 or abs(column) > width:
+        raise InputError(f"{option} {column}: expected a column from 1 to {width}, or from -{width} to -1", path=path)
+    return column - 1 if column > 0 else width + column
+
+
+def _no_tags(sample: Sequence[tuple[int, str]], rows: Sequence[list[str]], width: int, path: str) -> InputError:
+    at = next(index for index, row in enumerate(rows) if len(row) == width)
+    line, body = sample[at]
+    if width == 1:
+        return InputError(
+            f"expected at least 2 columns (a token and its tag), found 1: {quoted(body)}", path=path, line=line
+        )
+    return InputError(
+        f"no tag column: none of the {width} columns holds tags such as O and B-PER, the first row is {quoted(body)}; "
+        "if there is one, name it with --tag-column",
+        path=path,
+        line=line,
+    )
