@@ -175,6 +175,9 @@ class TrainingConfig:
             times as long by it; 0 does without.
         mention_replacement: Share of the entities of a training sentence in whose place another of the same label is
             put, drawn anew in each epoch (Dai and Adel 2020). Not where a transformer is fine-tuned.
+        members: How many networks are trained, each a run of its own with a seed of its own, and then joined: their
+            emissions and the scores of their moves are averaged. Tagging takes as many times as long. Not where a
+            transformer is fine-tuned.
         seed: Seed of everything random.
     """
 
@@ -199,11 +202,12 @@ class TrainingConfig:
     freeze_vectors: bool = False
     adversarial_step: float = 0.1
     mention_replacement: float = 0.0
+    members: int = 1
     seed: int = 1
 
     def __post_init__(self) -> None:
         _check_choices(self)
-        _check_range(self, ("epochs", "batch_sentences", "batch_tokens"), 1, None)
+        _check_range(self, ("epochs", "batch_sentences", "batch_tokens", "members"), 1, None)
         if self.learning_rate is not None:
             _check_range(self, ("learning_rate",), 0, None)
         elif self.optimizer != "adamw":

@@ -17,12 +17,8 @@ __all__ = ["PRESETS", "merge_config", "preset", "read_config", "read_tables"]
 PRESETS: Mapping[str, Config] = {
     # A good F1 within minutes on two cores; docs/recipe.md says why.
     "fast": Config(),
-    # For a transformer: filters of more widths, more passes, shorter steps, more of the input dropped. Without one it
-    # is no better than `fast` where that was measured, and neither are two layers, small batches or several networks.
-    "best": Config(
-        model=ModelConfig(char_widths=(2, 3, 4), input_dropout=0.5),
-        training=TrainingConfig(epochs=20, least_steps=4500, learning_rate=LOWEST_RATE),
-    ),
+    # Three networks of `fast`, each with a seed of its own, joined.
+    "best": Config(training=TrainingConfig(members=3)),
     # A few hundred sentences: small batches, so that they make many steps, each of them plain.
     "small": Config(
         training=TrainingConfig(
@@ -68,23 +64,19 @@ PRESETS: Mapping[str, Config] = {
     ),
 }
 
+_WITH_VARIANTS = ("fast", "best")
+
 # Characters, of which there are fewer than words, each seen oftener, are learnt by heart sooner: so more of what the
 # encoder reads is dropped, steps are short, and their vectors may be moved further.
-_OF_CHARACTERS: Mapping[str, Mapping[str, Any]] = {
-    name: {
-        "model": {"input_dropout": 0.5},
-        "training": {"epochs": epochs, "least_steps": 3000, "learning_rate": LOWEST_RATE, "adversarial_step": 0.2},
-    }
-    for name, epochs in (("fast", 15), ("best", 20))
+_OF_CHARACTERS: Mapping[str, Any] = {
+    "model": {"input_dropout": 0.5},
+    "training": {"epochs": 15, "least_steps": 3000, "learning_rate": LOWEST_RATE, "adversarial_step": 0.2},
 }
 
-# So are the vectors of a frozen transformer.
-_BESIDE_TRANSFORMER: Mapping[str, Mapping[str, Any]] = {
-    name: {
-        "model": {"input_dropout": 0.65},
-        "training": {"epochs": epochs, "least_steps": steps, "learning_rate": LOWEST_RATE},
-    }
-    for name, epochs, steps in (("fast", 10, 3000), ("best", 12, 3500))
+# The vectors of a frozen transformer tell so much that they are learnt by heart too, but in as many steps as words take.
+_BESIDE_TRANSFORMER: Mapping[str, Any] = {
+    "model": {"input_dropout": 0.5},
+    "training": {"learning_rate": 2.5e-3},
 }
 
 _Table = TypeVar("_Table", ModelConfig, TrainingConfig)
@@ -108,10 +100,12 @@ def preset(name: str, *, unit: Unit = "word", transformer: str | None = None) ->
         raise InputError(f"expected a unit, one of {', '.join(get_args(Unit))}, got '{unit}'")
     config = PRESETS[name]
     if unit == "character":
-        config = merge_config(config, _OF_CHARACTERS.get(name, {}))
+        if name in _WITH_VARIANTS:
+            config = merge_config(config, _OF_CHARACTERS)
         config = replace(config, model=replace(config.model, unit=unit))
     if transformer is not None:
-        config = merge_config(config, _BESIDE_TRANSFORMER.get(name, {}))
+        if name in _WITH_VARIANTS:
+            config = merge_config(config, _BESIDE_TRANSFORMER)
         config = replace(config, model=replace(config.model, transformer=transformer))
     return config
 

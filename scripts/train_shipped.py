@@ -30,8 +30,8 @@ from ner_lstm_crf.tasks.compact import with_words
 from ner_lstm_crf.tasks.evaluation import Evaluation
 from ner_lstm_crf.tasks.measurement import measure_assembly
 from ner_lstm_crf.tasks.run_data import Data, with_general
-from ner_lstm_crf.tasks.run_files import read_history
-from ner_lstm_crf.tasks.runs import has_begun, train_run
+from ner_lstm_crf.tasks.run_files import has_begun, read_history
+from ner_lstm_crf.tasks.runs import train_run
 from shipping.card import Facts, Measured, model_card
 from shipping.corpora import LANGUAGES, Language, changed, with_variants
 

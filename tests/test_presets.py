@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ner_lstm_crf.config import LOWEST_RATE, Config, ModelConfig, TrainingConfig
+from ner_lstm_crf.config import HIGHEST_RATE, LOWEST_RATE, Config, ModelConfig, TrainingConfig, Unit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.presets import PRESETS, merge_config, preset, read_config
 
@@ -28,15 +28,17 @@ def test_a_preset_is_found_by_name_and_survives_json(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_beside_a_frozen_transformer_fast_and_best_make_fewer_passes_and_drop_more(name: str) -> None:
+def test_beside_a_frozen_transformer_fast_and_best_take_shorter_steps_and_drop_more(name: str) -> None:
     alone, joined = preset(name), preset(name, transformer="minilm")
     if name not in ("fast", "best"):
         assert joined == replace(alone, model=replace(alone.model, transformer="minilm"))
         return
-    assert joined.model == replace(alone.model, transformer="minilm", input_dropout=joined.model.input_dropout)
-    assert joined.training == changed_length(alone.training, joined.training)
-    assert joined.training.epochs < alone.training.epochs
-    assert joined.model.input_dropout > alone.model.input_dropout
+    dropped, rate = joined.model.input_dropout, joined.training.learning_rate
+    assert joined.model == replace(alone.model, transformer="minilm", input_dropout=dropped)
+    assert joined.training == replace(alone.training, learning_rate=rate)
+    assert rate is not None
+    assert LOWEST_RATE < rate < HIGHEST_RATE
+    assert dropped > alone.model.input_dropout
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -45,20 +47,28 @@ def test_for_characters_fast_and_best_drop_more_and_move_further(name: str) -> N
     if name not in ("fast", "best"):
         assert characters == replace(words, model=replace(words.model, unit="character"))
         return
-    dropped, move = characters.model.input_dropout, characters.training.adversarial_step
+    dropped, own = characters.model.input_dropout, characters.training
     assert characters.model == replace(words.model, unit="character", input_dropout=dropped)
-    assert characters.training == replace(changed_length(words.training, characters.training), adversarial_step=move)
-    assert dropped >= words.model.input_dropout
-    assert move > words.training.adversarial_step
+    assert own == replace(
+        words.training,
+        epochs=own.epochs,
+        least_steps=own.least_steps,
+        learning_rate=LOWEST_RATE,
+        adversarial_step=own.adversarial_step,
+    )
+    assert dropped > words.model.input_dropout
+    assert own.adversarial_step > words.training.adversarial_step
     joined, beside = (preset(name, unit=unit, transformer="minilm") for unit in ("character", "word"))
     assert joined.model == replace(beside.model, unit="character")
-    assert joined.training == replace(beside.training, adversarial_step=move)
+    assert joined.training == replace(own, learning_rate=beside.training.learning_rate)
 
 
-def changed_length(training: TrainingConfig, other: TrainingConfig) -> TrainingConfig:
-    """The one with the passes, steps and learning rate of the other, which has short steps whatever its length."""
-    assert other.learning_rate == LOWEST_RATE
-    return replace(training, epochs=other.epochs, least_steps=other.least_steps, learning_rate=other.learning_rate)
+@pytest.mark.parametrize("unit", ["word", "character"])
+@pytest.mark.parametrize("transformer", [None, "minilm"])
+def test_best_is_several_networks_of_fast(unit: Unit, transformer: str | None) -> None:
+    fast, best = (preset(name, unit=unit, transformer=transformer) for name in ("fast", "best"))
+    assert fast.training.members == 1 < best.training.members
+    assert best == replace(fast, training=replace(fast.training, members=best.training.members))
 
 
 def test_an_unknown_preset_is_named_with_those_there_are() -> None:

@@ -88,7 +88,7 @@ def check_output(directory: Path, jobs: Sequence[Job], args: argparse.Namespace)
         InputError: If there is a model and neither `--overwrite` nor `--resume` is given; if it is the one to start
             from; if there is nothing to resume, or a run of one seed where runs of several are to be.
     """
-    from ner_lstm_crf.tasks.runs import check_free, has_begun
+    from ner_lstm_crf.tasks.run_files import check_free, has_begun
     from ner_lstm_crf.tasks.shipped import model_directory
 
     initial = getattr(args, "init", None)
@@ -114,26 +114,29 @@ def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, direct
     """
     from ner_lstm_crf.cli.training_data import use_threads
     from ner_lstm_crf.tasks.contextual import forget_contextual, scratch_of
-    from ner_lstm_crf.tasks.jobs import run_jobs
-    from ner_lstm_crf.tasks.runs import forget_run, has_begun, read_with_transformer
+    from ner_lstm_crf.tasks.jobs import network_jobs, run_jobs
+    from ner_lstm_crf.tasks.network_runs import read_with_transformer
+    from ner_lstm_crf.tasks.run_files import forget_run, has_begun
 
     use_threads(args.threads)
     if args.resume:
         jobs = [replace(job, resume=has_begun(job.directory)) for job in jobs]
-    model = jobs[0].config.model
-    finished = {index: epochs for index, job in enumerate(jobs) if (epochs := _epochs_if_finished(job))}
-    if len(finished) < len(jobs) and model.transformer is not None and not model.fine_tune:
+    model, networks = jobs[0].config.model, network_jobs(jobs)
+    finished = {index: epochs for index, job in enumerate(networks) if (epochs := _epochs_if_finished(job))}
+    if len(finished) < len(networks) and model.transformer is not None and not model.fine_tune:
         say("before the first epoch the frozen transformer reads all sentences once: this may take minutes")
         with progress_bar("reading with the transformer", unit=" sentences") as progress:
             cache = scratch_of(directory) if args.cache is None else Path(args.cache)
             data = read_with_transformer(data, model, cache, progress)
     if not args.resume and all(job.directory.parent == directory for job in jobs):
         forget_run(directory)  # of a single run that was here before
-    number = {job.directory: index for index, job in enumerate(jobs)}
-    names = [str(job.directory.relative_to(directory)) if len(jobs) > 1 else "" for job in jobs]
+    number = {job.directory: index for index, job in enumerate(networks)}
+    names = [str(job.directory.relative_to(directory)) if len(networks) > 1 else "" for job in networks]
     try:
         with TrainingDisplay(jobs[0].config.training.epochs, names, finished) as display:
-            for job, report in run_jobs(data, jobs, workers=min(args.jobs, len(jobs)), progress=display.batches):
+            for job, report in run_jobs(
+                data, jobs, workers=min(args.jobs, max(len(networks), 1)), progress=display.batches
+            ):
                 display.epoch(number[job.directory], report)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(args)) from None
@@ -167,7 +170,10 @@ def _finish(directory: Path, results: Sequence[RunResult], args: argparse.Namesp
         copy_model(chosen.directory, directory)
     summary = {"directory": str(directory), "seed": chosen.seed, **results_to_json(results)}
     write_text(directory / "summary.json", json.dumps(summary, indent=2) + "\n")
-    plot_curves({f"seed {result.seed}": result.history for result in results}, directory / "curve.png")
+    curves = {
+        f"seed {result.seed} {name}".rstrip(): curve for result in results for name, curve in result.curves.items()
+    }
+    plot_curves(curves, directory / "curve.png")
     if args.json:
         show_json(summary)
     else:
@@ -186,7 +192,9 @@ def _show(directory: Path, chosen: RunResult, results: Sequence[RunResult], summ
         show(chosen.test.evaluation.table())
     dev = "" if chosen.dev_f1 is None else f", dev F1 {chosen.dev_f1:.4f}"
     seconds = sum(result.seconds for result in results)
-    epoch = f"epoch {chosen.best['epoch']} of {len(chosen.history)}"
-    say(f"{directory}: the model of {epoch}{dev}; {seconds:.0f} s of training")
+    kept = f"epoch {chosen.best['epoch']} of {len(chosen.history)}"
+    if chosen.members > 1:
+        kept = f"{chosen.members} networks joined"
+    say(f"{directory}: the model of {kept}{dev}; {seconds:.0f} s of training")
     if chosen.dev_f1 == 0:
         say("it finds no entity of dev: train longer, with more --epochs")

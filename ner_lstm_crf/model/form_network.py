@@ -5,6 +5,7 @@ Letters: R forms, B sentences, T tokens of the longest, D vector size, H LSTM un
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import get_args
@@ -16,6 +17,7 @@ from ner_lstm_crf.config import Precision
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.flat import FormBatch
 from ner_lstm_crf.model.encoder import reversal
+from ner_lstm_crf.model.ensemble import Ensemble
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.model.precision import check_bfloat16
 from ner_lstm_crf.model.weights_state import WeightsState
@@ -24,10 +26,11 @@ __all__ = ["FormNetwork"]
 
 
 class FormNetwork:
-    """Decodes as `Network.decode` does in evaluation mode, if it is given what the embedding says of each form.
+    """Decodes as a network's `decode` does in evaluation mode, if it is given what the embedding says of each form.
 
     Args:
-        network: The network, in evaluation mode. It is shared, not copied, but for an encoder of other precision.
+        network: The network, or several as one, in evaluation mode. It is shared, not copied, but for encoders of other
+            precision.
         precision: What the encoder computes in: "float32", or "bfloat16" where the processor multiplies it natively.
             All else is float32.
 
@@ -39,36 +42,68 @@ class FormNetwork:
             model gives elsewhere; so which of the two it is has to be said.
     """
 
-    def __init__(self, network: Network, precision: Precision = "float32") -> None:
+    def __init__(self, network: Network | Ensemble, precision: Precision = "float32") -> None:
         self.network, self.dtype = network, _dtype(precision)
+        self._members = [_FormMember(member, self.dtype) for member in network.members]
+
+    def refresh(self) -> None:
+        """Follow the network: to be called where its weights may have changed."""
+        for member in self._members:
+            member.refresh()
+
+    def emissions(self, vectors: Sequence[Tensor], batch: FormBatch) -> Tensor:
+        """How well each tag suits each token by itself (B, T, K), float32.
+
+        Args:
+            vectors: What `TokenEmbedding.form_vectors` of each member says of each form, in the encoder's type (R, D).
+            batch: The sentences; their rows are those of `vectors`.
+        """
+        if len(self._members) == 1:
+            return self._members[0].emissions(vectors[0], batch)
+        batch = self._read_once(batch)
+        said = [member.emissions(own, batch) for member, own in zip(self._members, vectors, strict=True)]
+        return torch.stack(said).mean(0)
+
+    def decode(self, vectors: Sequence[Tensor], batch: FormBatch) -> Tensor:
+        """The best tag of each token (B, T), zero beyond the lengths; arguments as those of `emissions`."""
+        return self.network.head.decode(self.emissions(vectors, batch), batch.lengths)
+
+    def _read_once(self, batch: FormBatch) -> FormBatch:
+        """The batch with what the transformer that all members share makes of it, if there is one."""
+        contextual = self.network.members[0].embedding.contextual
+        if contextual is None or batch.contextual is not None or batch.subtokens is None:
+            return batch
+        return replace(batch, contextual=contextual.transformer(batch.subtokens))
+
+
+class _FormMember:
+    """One network of those that are averaged."""
+
+    def __init__(self, network: Network, dtype: torch.dtype) -> None:
+        self._network, self._dtype = network, dtype
         self._encoder, self._state = network.encoder, WeightsState()
         self.refresh()
 
     def refresh(self) -> None:
-        """Follow the network: to be called where its weights may have changed."""
-        if self.dtype == torch.float32:
-            self._encoder = self.network.encoder
+        """See `FormNetwork.refresh`."""
+        if self._dtype == torch.float32:
+            self._encoder = self._network.encoder
             return
-        state = WeightsState(self.network.encoder)
+        state = WeightsState(self._network.encoder)
         if state != self._state:
-            self._encoder, self._state = deepcopy(self.network.encoder).to(self.dtype).eval(), state
+            self._encoder, self._state = deepcopy(self._network.encoder).to(self._dtype).eval(), state
 
     def emissions(self, vectors: Tensor, batch: FormBatch) -> Tensor:
-        """How well each tag suits each token by itself (B, T, K), float32.
-
-        Args:
-            vectors: What `TokenEmbedding.form_vectors` says of each form, in the encoder's type (R, D).
-            batch: The sentences; their rows are those of `vectors`.
-        """
-        embedding = self.network.embedding
+        """What this network says (B, T, K), float32, of forms that have these vectors (R, D)."""
+        embedding = self._network.embedding
         if embedding.contextual is None and len(self._encoder.forwards) == 1:
             return self._emissions_of_one_layer(vectors, batch)
         embedded = nn.functional.embedding(batch.rows, vectors)  # (B, T, D)
         longest = embedded.shape[1]
         context = [nn.functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part in embedding.in_context(batch)]
-        embedded = torch.cat([embedded, *(part.to(self.dtype) for part in context)], dim=-1)
+        embedded = torch.cat([embedded, *(part.to(self._dtype) for part in context)], dim=-1)
         encoded = self._encoder(embedded, batch.lengths)  # (B, T, 2 H)
-        projected: Tensor = self.network.projection(encoded.float())
+        projected: Tensor = self._network.projection(encoded.float())
         return projected
 
     def _emissions_of_one_layer(self, vectors: Tensor, batch: FormBatch) -> Tensor:
@@ -77,7 +112,7 @@ class FormNetwork:
         Both are far smaller than the vectors that `BiLstm` reverses. Time comes first, as `nn.LSTM` computes it.
         """
         order = reversal(batch.lengths, batch.rows.shape[1])  # (B, T)
-        projection, size = self.network.projection, self._encoder.size // 2
+        projection, size = self._network.projection, self._encoder.size // 2
         sides = zip(
             (self._encoder.forwards[0], self._encoder.backwards[0]),
             (self._time_first(batch, vectors), self._time_first(_reordered(batch, order), vectors)),
@@ -95,12 +130,8 @@ class FormNetwork:
         """What is known of each token without a transformer, (B, T, D), which lies in memory as (T, B, D)."""
         parts = [nn.functional.embedding(batch.rows.T, vectors)]
         ids = (None if ids is None else ids.transpose(0, 1) for ids in (batch.bigrams, batch.lexicon))
-        parts += [part.to(self.dtype) for part in self.network.embedding.neighbours(*ids)]
+        parts += [part.to(self._dtype) for part in self._network.embedding.neighbours(*ids)]
         return (torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]).transpose(0, 1)
-
-    def decode(self, vectors: Tensor, batch: FormBatch) -> Tensor:
-        """The best tag of each token (B, T), zero beyond the lengths; arguments as those of `emissions`."""
-        return self.network.head.decode(self.emissions(vectors, batch), batch.lengths)
 
 
 def _dtype(precision: str) -> torch.dtype:

@@ -29,6 +29,11 @@ class Network(nn.Module):
         self.projection = projection
         self.head = head
 
+    @property
+    def members(self) -> tuple[Network, ...]:
+        """Itself: it is one where an `Ensemble` is several."""
+        return (self,)
+
     def emissions(self, batch: Batch) -> Tensor:
         """How well each tag suits each token by itself (B, T, K)."""
         return self.emissions_of(self.embedding(batch), batch.lengths)

@@ -25,6 +25,7 @@ from ner_lstm_crf.features.vocabulary import UNKNOWN, WordVocabulary, build_char
 from ner_lstm_crf.model.build import Inventory, build_network, random_words
 from ner_lstm_crf.model.char_cnn import gap_of
 from ner_lstm_crf.model.embedding import WordEmbedding
+from ner_lstm_crf.model.ensemble import Ensemble
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.model.transformer import TransformerEmbedding
 
@@ -46,12 +47,23 @@ class Assembly:
     Attributes:
         config: The shape of the network.
         featurizer: Turns sentences into numbers and tags into spans.
-        network: Turns numbers into tags.
+        network: Turns numbers into tags; several networks as one where these were joined.
     """
 
     config: ModelConfig
     featurizer: Featurizer
-    network: Network
+    network: Network | Ensemble
+
+    @property
+    def single(self) -> Network:
+        """The network, for what cannot be done with several as one.
+
+        Raises:
+            InputError: If it is several.
+        """
+        if isinstance(self.network, Network):
+            return self.network
+        raise InputError(f"expected a model of one network, got one of {len(self.network.members)} that were joined")
 
 
 def assemble(

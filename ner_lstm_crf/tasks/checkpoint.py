@@ -2,7 +2,8 @@
 
     config.json                  the format's version, the shape of the network, the labels, the transformer's folder
     vocabulary.json              words, characters, pairs of characters and the words of a lexicon
-    model.safetensors            the weights, with a digest of all three files' contents
+    model.safetensors            the weights, with a digest of all three files' contents; those of several networks that
+                                 were joined begin with members.0, members.1, ...
     transformer-0123456789ab/    the transformer's own files, where there is one (see `transformer_files`)
 
 A new model takes the place of the old one by a single rename (see `write_together`), so that a full disk or a kill
@@ -13,7 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from ner_lstm_crf.config import Config, ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vocabularies import Vocabularies
 from ner_lstm_crf.model.embedding import WordEmbedding
+from ner_lstm_crf.model.ensemble import Ensemble
 from ner_lstm_crf.presets import merge_config
 from ner_lstm_crf.tasks.assembly import Assembly, featurizer_for, network_for, transformer_for
 from ner_lstm_crf.tasks.compact import compacted, expanded
@@ -46,15 +49,17 @@ from ner_lstm_crf.tasks.transformer_files import (
     save_transformer,
 )
 
-__all__ = ["copy_model", "is_model", "load_assembly", "model_config", "model_digest", "save_assembly"]
+__all__ = ["copy_model", "is_model", "load_assembly", "model_config", "model_digest", "remove_model", "save_assembly"]
 
-FORMAT, VERSION = "ner_lstm_crf", 4
+FORMAT, VERSION = "ner_lstm_crf", 5
 CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocabulary.json", "model.safetensors"
 # What a model of an older version has that does not say it.
-_BEFORE: Mapping[int, dict[str, Any]] = {1: {"bigram_size": 0, "residual": False}, 2: {}, 3: {}, 4: {}}
+_BEFORE: Mapping[int, dict[str, Any]] = {1: {"bigram_size": 0, "residual": False}, 2: {}, 3: {}, 4: {}, 5: {}}
 _WITHOUT_LEXICON = 2  # the version of a model without a lexicon, which has changed since in nothing else
+_WITH_LEXICON = 4  # that of one with a lexicon; where several networks were joined, it is the newest
 _CATEGORIES_SINCE = 3  # the version from which the words of a lexicon have categories
 _TRANSFORMER_WEIGHTS = "embedding.contextual.transformer."
+_RESERVE = "embedding.word.reserve"
 
 
 def is_model(directory: Path) -> bool:
@@ -88,6 +93,14 @@ def save_assembly(assembly: Assembly, directory: Path, *, compact: bool = False)
     remove_other_transformers(directory, transformer)
 
 
+def remove_model(directory: Path) -> None:
+    """Remove the files of the model in the directory, if there is one; what cannot be removed does no harm."""
+    for name in (CONFIG, VOCABULARY, WEIGHTS):
+        with suppress(OSError):
+            located(directory, name).unlink(missing_ok=True)
+    remove_other_transformers(directory, None)
+
+
 def copy_model(source: Path, target: Path) -> None:
     """Write the model of one directory into another, in place of the one that may be there.
 
@@ -118,24 +131,27 @@ def load_assembly(directory: str | Path) -> Assembly:
     if "lexicon" in vocabularies and description["version"] < _CATEGORIES_SINCE:
         raise InputError("this model looks for words as an older release did: train it again", path=folder)
     featurizer = featurizer_for(config, Vocabularies.from_json(vocabularies), description["labels"], source)
-    word = WordEmbedding(tensors["embedding.word.trained"], tensors["embedding.word.reserve"])
     transformer = transformer_for(config, source)
     if transformer is not None and source is not None:
         remember_transformer(transformer, source.name)
-    network = network_for(config, featurizer, word, transformer, initialise=False)
-    _load_weights(network, tensors, folder / WEIGHTS)
-    network.eval()
-    return Assembly(config, featurizer, network)
+    networks = []
+    for own in _by_member(tensors, _members(folder / CONFIG, description), folder / WEIGHTS):
+        word = WordEmbedding(own["embedding.word.trained"], own[_RESERVE])
+        network = network_for(config, featurizer, word, transformer, initialise=False)
+        _load_weights(network, own, folder / WEIGHTS)
+        networks.append(network)
+    return Assembly(config, featurizer, (Ensemble(networks) if len(networks) > 1 else networks[0]).eval())
 
 
-def model_config(directory: Path) -> ModelConfig:
-    """The shape of the model in the directory, without a look at its weights.
+def model_config(directory: Path) -> tuple[ModelConfig, int]:
+    """The shape of the model in the directory and the number of its networks, without a look at its weights.
 
     Raises:
         InputError: If there is none, or its configuration is damaged, or was written by a newer version.
     """
     path = directory / CONFIG
-    return _config(path, _description(path, read_text(located(directory, CONFIG))))
+    description = _description(path, read_text(located(directory, CONFIG)))
+    return _config(path, description), _members(path, description)
 
 
 def model_digest(directory: Path) -> str:
@@ -154,15 +170,23 @@ def _config(path: Path, description: Mapping[str, Any]) -> ModelConfig:
 
 
 def _config_text(assembly: Assembly, transformer: str | None) -> str:
+    members = len(assembly.network.members)
     description = {
         "format": FORMAT,
-        # Of the files of a model without a lexicon nothing has changed since.
-        "version": _WITHOUT_LEXICON if assembly.featurizer.vocabularies.lexicon is None else VERSION,
+        "version": _version(assembly),
         "labels": list(assembly.featurizer.labels),
         "model": asdict(assembly.config),
         "transformer_files": transformer,
+        **({"members": members} if members > 1 else {}),
     }
     return _json(description, indent=2) + "\n"
+
+
+def _version(assembly: Assembly) -> int:
+    """The oldest version that has all that the model has, so that older releases read what they can."""
+    if len(assembly.network.members) > 1:
+        return VERSION
+    return _WITHOUT_LEXICON if assembly.featurizer.vocabularies.lexicon is None else _WITH_LEXICON
 
 
 def _vocabulary_text(assembly: Assembly) -> str:
@@ -189,13 +213,42 @@ def _holds(directory: Path, name: str, text: str) -> bool:
 
 
 def _weights(assembly: Assembly) -> dict[str, Tensor]:
-    """All weights but the transformer's, which lie in its own folder."""
-    state = assembly.network.state_dict()
-    return {
-        name: tensor.detach().contiguous()
-        for name, tensor in sorted(state.items())
-        if not name.startswith(_TRANSFORMER_WEIGHTS)
-    }
+    """All weights but the transformer's, which lie in its own folder; what members have in common is the first's."""
+    members = assembly.network.members
+    tensors: dict[str, Tensor] = {}
+    for number, member in enumerate(members):
+        prefix = _prefix(number, len(members))
+        for name, tensor in sorted(member.state_dict().items()):
+            if not name.startswith(_TRANSFORMER_WEIGHTS) and (number == 0 or name != _RESERVE):
+                tensors[prefix + name] = tensor.detach().contiguous()
+    return tensors
+
+
+def _by_member(tensors: Mapping[str, Tensor], members: int, path: Path) -> Iterator[dict[str, Tensor]]:
+    """The weights of each member, under the names of a single network; the opposite of `_weights`."""
+    for number in range(members):
+        prefix = _prefix(number, members)
+        own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        common = _prefix(0, members) + _RESERVE
+        if "embedding.word.trained" not in own or common not in tensors:
+            raise InputError(
+                f"the weights do not fit the configuration: expected {members} networks, found none at '{prefix}'",
+                path=path,
+            )
+        yield {_RESERVE: tensors[common], **own}
+
+
+def _prefix(number: int, members: int) -> str:
+    """What the names of a member's weights begin with."""
+    return f"members.{number}." if members > 1 else ""
+
+
+def _members(path: Path, description: Mapping[str, Any]) -> int:
+    """How many networks were joined, as `config.json` says."""
+    members = description.get("members", 1)
+    if not isinstance(members, int) or members < 1:
+        raise InputError(f"the model is damaged: expected the number of its networks, found {members!r}", path=path)
+    return members
 
 
 def _load_weights(network: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -212,7 +265,7 @@ def _load_weights(network: torch.nn.Module, tensors: Mapping[str, Tensor], path:
 
 def _save_transformer(assembly: Assembly, directory: Path) -> str | None:
     """Write the transformer's files, where there is one; returns the name of their folder."""
-    contextual, subtokenizer = assembly.network.embedding.contextual, assembly.featurizer.subtokenizer
+    contextual, subtokenizer = assembly.network.members[0].embedding.contextual, assembly.featurizer.subtokenizer
     if contextual is None or subtokenizer is None:
         return None
     return save_transformer(contextual.transformer, subtokenizer, directory)

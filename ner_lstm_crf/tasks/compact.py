@@ -35,7 +35,7 @@ def compacted(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     small: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        if name in _VECTORS:
+        if name.endswith(_VECTORS):  # each member of an ensemble has its own
             small[name], small[name + _SCALE] = _quantised(tensor.float())
         else:
             small[name] = tensor.half() if tensor.dtype == torch.float32 else tensor
@@ -59,7 +59,7 @@ def with_words(assembly: Assembly, words: Container[str]) -> Assembly:
     """The same model, which knows only these words; any other is the unknown word to it from now on.
 
     Args:
-        assembly: The model; one without a transformer.
+        assembly: The model, of one network without a transformer.
         words: Words as `WordVocabulary.symbols` spells them.
     """
     featurizer, config = assembly.featurizer, assembly.config
@@ -68,13 +68,13 @@ def with_words(assembly: Assembly, words: Container[str]) -> Assembly:
     trained = [place for place in kept if place < len(counts)]
     vocabulary = WordVocabulary(tuple(symbols[place] for place in kept), tuple(counts[place] for place in trained))
     fewer = featurizer_for(config, replace(featurizer.vocabularies, words=vocabulary), featurizer.labels)
-    first, old = featurizer.words.trainable_size - len(counts), assembly.network.embedding.word
+    first, old = featurizer.words.trainable_size - len(counts), assembly.single.embedding.word
     rows = torch.tensor([*range(first), *(place + first for place in trained)])
     reserve = torch.tensor([place - len(counts) for place in kept[len(trained) :]], dtype=torch.int64)
     word = WordEmbedding(old.trained.detach()[rows], old.reserve[reserve])
     network = network_for(config, fewer, word, None, initialise=False)
     network.load_state_dict(
-        assembly.network.state_dict() | {f"{_WORD}{name}": w for name, w in word.state_dict().items()}
+        assembly.single.state_dict() | {f"{_WORD}{name}": w for name, w in word.state_dict().items()}
     )
     return replace(assembly, featurizer=fewer, network=network.eval())
 

@@ -40,7 +40,7 @@ def assemble_from(
         seed: Seed of the weights that `base` has no value for.
 
     Raises:
-        InputError: If `base` has a transformer.
+        InputError: If `base` has a transformer, or is several networks as one.
     """
     if base.config.transformer is not None:
         raise InputError("expected a model without a transformer to start from")
@@ -59,7 +59,7 @@ def assemble_from(
         word.pretrained.zero_()  # none of them is to learn slowly
         network = network_for(base.config, featurizer, word, None)
     places = [featurizer.tags.index(tag) if tag in featurizer.tags else -1 for tag in old.tags]
-    _copy(base.network.state_dict(), network.state_dict(), places)
+    _copy(base.single.state_dict(), network.state_dict(), places)
     return Assembly(base.config, featurizer, network)
 
 
@@ -87,7 +87,7 @@ def _united_bigrams(old: Bigrams | None, sentences: Sequence[Sentence]) -> Bigra
 
 def _vectors(base: Assembly) -> Vectors:
     """All words of a tagger as pretrained vectors."""
-    word = base.network.embedding.word
+    word = base.single.embedding.word
     rows = torch.cat([word.trained.detach()[FIRST:], word.reserve.float()])
     return Vectors(base.featurizer.words.symbols, rows.numpy())
 

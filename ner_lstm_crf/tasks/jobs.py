@@ -25,12 +25,13 @@ import torch
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.progress import Progress, silent
+from ner_lstm_crf.tasks.network_runs import train_network
 from ner_lstm_crf.tasks.run_data import Data
-from ner_lstm_crf.tasks.run_files import is_finished
-from ner_lstm_crf.tasks.runs import begin_run, check_free, train_run
+from ner_lstm_crf.tasks.run_files import check_free, has_begun, is_finished
+from ner_lstm_crf.tasks.runs import begin_run, check_run, join_members, members_of
 from ner_lstm_crf.tasks.training import EpochReport
 
-__all__ = ["Job", "run_jobs", "seeded"]
+__all__ = ["Job", "network_jobs", "run_jobs", "seeded"]
 
 _POLL = 0.2  # seconds after which the parent looks whether a run has failed
 
@@ -80,13 +81,27 @@ def seeded(job: Job, seeds: int) -> list[Job]:
     ]
 
 
+def network_jobs(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs that train one network each: those of the members of a job, or else itself; none where all is done."""
+    found: list[Job] = []
+    for job in jobs:
+        if job.config.training.members == 1:
+            found.append(job)
+        elif not (job.resume and is_finished(job.directory)):
+            found += [
+                replace(job, config=config, directory=directory, resume=job.resume and has_begun(directory))
+                for config, directory in members_of(job.config, job.directory)
+            ]
+    return found
+
+
 def run_jobs(
     data: Data, jobs: Sequence[Job], *, workers: int = 1, progress: Progress = silent
 ) -> Iterator[tuple[Job, EpochReport]]:
-    """Train every job and pass on its reports as they come.
+    """Train every job and pass on the reports as they come, each with the job, one of `network_jobs`, that it is of.
 
     Of several jobs all begin before the first is trained, so that each of them can be resumed, whatever was in its
-    directory before.
+    directory before. Several networks of a job are joined when all jobs are trained.
 
     Args:
         data: What all of them learn from.
@@ -100,11 +115,27 @@ def run_jobs(
     """
     if workers < 1:
         raise ValueError(f"expected at least one worker, got {workers}")
-    begun = _begun(data, jobs) if len(jobs) > 1 else jobs
+    joined = [job for job in jobs if job.config.training.members > 1]
+    for job in joined:
+        if job.resume:
+            check_run(data, job.config, job.directory)
+    networks = network_jobs(jobs)
+    several = len(jobs) > 1 or len(networks) > 1
+    begun = network_jobs(_begun(data, jobs)) if several else networks
+    yield from _trained(data, list(zip(networks, begun, strict=True)), workers, progress)
+    for job in joined:
+        join_members(data, job.config, job.directory)
+
+
+def _trained(
+    data: Data, jobs: Sequence[tuple[Job, Job]], workers: int, progress: Progress
+) -> Iterator[tuple[Job, EpochReport]]:
+    """Train networks; each job is given as the caller knows it and as it is to be done."""
     if workers == 1:
-        for job, one in zip(jobs, begun, strict=True):
+        for job, one in jobs:
             yield from ((job, report) for report in _train(data, one, progress))
         return
+    begun = [one for _, one in jobs]
     context = multiprocessing.get_context("spawn")
     reports, sender = context.Pipe(duplex=False)
     given = _Given(data, sender, context.Lock())
@@ -116,7 +147,7 @@ def run_jobs(
         own += (process for process in multiprocessing.active_children() if process not in strangers)
         sender.close()  # so that the pipe ends when the last worker does
         for number, report in _arriving(reports, futures):
-            yield jobs[number], report
+            yield jobs[number][0], report
     except BaseException as error:  # one run failed, or the caller leaves: the others would train on for hours
         _terminate(own or (process for process in multiprocessing.active_children() if process not in strangers))
         if isinstance(error, BrokenProcessPool):
@@ -193,4 +224,4 @@ def _work(number: int, job: Job, *, warns: bool) -> None:
 
 
 def _train(data: Data, job: Job, progress: Progress) -> Iterator[EpochReport]:
-    return train_run(data, job.config, job.directory, resume=job.resume, overwrite=job.overwrite, progress=progress)
+    return train_network(data, job.config, job.directory, resume=job.resume, overwrite=job.overwrite, progress=progress)

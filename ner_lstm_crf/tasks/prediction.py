@@ -89,7 +89,9 @@ class Predictor:
         self._is_own = table is None
         self._table = featurizer.new_table() if table is None else table
         self._network = FormNetwork(assembly.network, precision)
-        self._vectors = FormVectors(assembly.network.embedding, self._table, self._network.dtype)
+        self._vectors = [
+            FormVectors(member.embedding, self._table, self._network.dtype) for member in assembly.network.members
+        ]
         self._spans = SpanReader(featurizer.scheme, featurizer.tags)
         self._lock = Lock()
 
@@ -124,9 +126,9 @@ class Predictor:
     def tags(self, sentences: FlatSentences, progress: Progress = silent) -> Ids:
         """The tag ids of sentences encoded with `table`, end to end (N,)."""
         with Workers() as workers:
-            return self._start(sentences, self._vectors.of(sentences.forms), workers.submit).wait(progress)
+            return self._start(sentences, self._vectors_of(sentences.forms), workers.submit).wait(progress)
 
-    def _encoded(self, window: Window[Item]) -> tuple[FlatSentences, Tensor]:
+    def _encoded(self, window: Window[Item]) -> tuple[FlatSentences, list[Tensor]]:
         """Sentences as numbers, and vectors of their forms, which stay valid if the table is cleared later."""
         featurizer = self.assembly.featurizer
         words, lengths = window.words, window.lengths
@@ -136,7 +138,7 @@ class Predictor:
             if self._is_own and len(self._table) > KNOWN_FORMS:
                 self._table.clear()
             forms = self._table.rows(words)
-            vectors = self._vectors.of(forms)
+            vectors = self._vectors_of(forms)
             subtokens = None
             if featurizer.subtokenizer is not None:
                 edges = pairwise(accumulate(lengths, initial=0))
@@ -146,7 +148,11 @@ class Predictor:
             lexicon = featurizer.lexicon_ids(self._table, forms, counts)
         return FlatSentences(forms, counts, subtokens, bigrams=bigrams, lexicon=lexicon), vectors
 
-    def _start(self, sentences: FlatSentences, vectors: Tensor, submit: Submit) -> _Running:
+    def _vectors_of(self, forms: Ids) -> list[Tensor]:
+        """What each member of the network says of these forms by themselves (R, D each)."""
+        return [vectors.of(forms) for vectors in self._vectors]
+
+    def _start(self, sentences: FlatSentences, vectors: list[Tensor], submit: Submit) -> _Running:
         """Begin to compute the tags of all sentences."""
         self._network.refresh()
         tags = np.zeros(len(sentences.forms), np.int64)
@@ -155,7 +161,7 @@ class Predictor:
             jobs.append((len(numbers), submit(partial(self._compute, sentences, vectors, numbers, tags))))
         return _Running(sentences, tags, jobs)
 
-    def _compute(self, sentences: FlatSentences, vectors: Tensor, numbers: Ids, tags: Ids) -> None:
+    def _compute(self, sentences: FlatSentences, vectors: list[Tensor], numbers: Ids, tags: Ids) -> None:
         """Write the tags of the sentences of one batch to their places."""
         places, real = sentences.places(numbers)
         with torch.inference_mode():

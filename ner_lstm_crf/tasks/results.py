@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tasks.jobs import Job
 from ner_lstm_crf.tasks.measurement import Outcome, measure
 from ner_lstm_crf.tasks.run_files import read_history
+from ner_lstm_crf.tasks.runs import members_of
 from ner_lstm_crf.tasks.summary import Summary, median_run
 
 __all__ = ["RunResult", "median_result", "results_to_json"]
@@ -24,13 +25,15 @@ class RunResult:
     Attributes:
         directory: Where its model is.
         seed: Its seed.
-        history: The reports of its epochs, as `read_history` returns them.
+        history: The reports of its epochs, as `read_history` returns them; where networks were joined, one for each.
+        curves: The reports of the epochs of each network, by the names of their runs; "" is that of an only one.
         test: What its model found in the test set; None without one.
     """
 
     directory: Path
     seed: int
     history: Sequence[dict[str, Any]]
+    curves: Mapping[str, Sequence[dict[str, Any]]]
     test: Outcome | None
 
     @classmethod
@@ -47,6 +50,7 @@ class RunResult:
             directory=job.directory,
             seed=job.config.training.seed,
             history=history,
+            curves=_curves(job, history),
             test=measure(job.directory, test) if test else None,
         )
 
@@ -54,6 +58,11 @@ class RunResult:
     def best(self) -> dict[str, Any]:
         """The report of the epoch whose model was kept."""
         return next(report for report in reversed(self.history) if report["best"])
+
+    @property
+    def members(self) -> int:
+        """How many networks its model is of."""
+        return len(self.curves)
 
     @property
     def dev_f1(self) -> float | None:
@@ -70,12 +79,19 @@ class RunResult:
         return {
             "directory": str(self.directory),
             "seed": self.seed,
-            "epochs": len(self.history),
-            "best_epoch": self.best["epoch"],
+            "members": self.members,
+            "epochs": sum(map(len, self.curves.values())),
+            "best_epoch": self.best["epoch"] if self.members == 1 else None,
             "training_seconds": self.seconds,
             "dev": self.best["dev"],
             "test": self.test.evaluation.to_json() if self.test else None,
         }
+
+
+def _curves(job: Job, history: Sequence[dict[str, Any]]) -> dict[str, Sequence[dict[str, Any]]]:
+    if job.config.training.members == 1:
+        return {"": history}
+    return {place.name: read_history(place) for _, place in members_of(job.config, job.directory)}
 
 
 def median_result(results: Sequence[RunResult]) -> RunResult:

@@ -7,18 +7,50 @@ resume.safetensors     what is needed to continue; gone once training has ended
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.tasks.checkpoint import is_model
 from ner_lstm_crf.tasks.storage import parse_json, read_json, read_text, write_text
 from ner_lstm_crf.tasks.training import EpochReport
 
-__all__ = ["HISTORY", "RESUME", "RUN", "forget_after", "is_finished", "read_history", "read_run"]
+__all__ = [
+    "HISTORY",
+    "MEMBER",
+    "RESUME",
+    "RUN",
+    "check_free",
+    "forget_after",
+    "forget_run",
+    "has_begun",
+    "is_finished",
+    "read_history",
+    "read_run",
+]
+
+MEMBER = "member-"
+"""What the directories of the networks that a run trains are called, with a number from 1."""
 
 RUN, HISTORY, RESUME = "run.json", "history.jsonl", "resume.safetensors"
+
+
+def check_free(directory: Path, *, overwrite: bool) -> None:
+    """Refuse a directory that holds a model, or the first of several networks, unless it may be replaced.
+
+    Raises:
+        InputError: If it holds one.
+    """
+    if not overwrite and any(map(is_model, (directory, *_runs_of_networks(directory)))):
+        raise InputError("this directory holds a model: choose another, or say --overwrite or --resume", path=directory)
+
+
+def has_begun(directory: Path) -> bool:
+    """Whether a run has begun in the directory; it may have ended."""
+    return (directory / RUN).is_file()
 
 
 def is_finished(directory: Path) -> bool:
@@ -51,6 +83,26 @@ def read_history(directory: Path) -> list[dict[str, Any]]:
     """
     path = directory / HISTORY
     return [_report(line, path, number) for number, line in enumerate(read_text(path, "run").splitlines(), 1)]
+
+
+def forget_run(directory: Path) -> None:
+    """Remove what a run left beside its model, if there is anything: also the runs of several networks.
+
+    Raises:
+        InputError: If it cannot be removed.
+    """
+    try:
+        for name in (RUN, HISTORY, RESUME):
+            (directory / name).unlink(missing_ok=True)
+        for place in _runs_of_networks(directory):
+            shutil.rmtree(place)
+    except OSError as error:
+        raise InputError(f"expected a directory that can be written: {error}", path=directory) from error
+
+
+def _runs_of_networks(directory: Path) -> list[Path]:
+    """Where the networks of a run have their own runs, if they have begun."""
+    return [place for place in sorted(directory.glob(f"{MEMBER}[1-9]*")) if has_begun(place)]
 
 
 def forget_after(directory: Path, epoch: int) -> None:

@@ -1,52 +1,46 @@
-"""One training run and its directory.
+"""Training runs: of one network, or of several that are joined into one model.
 
-config.json, vocabulary.json, model.safetensors, transformer-*/    the best model so far (see `checkpoint`)
-run.json, history.jsonl, resume.safetensors                        its training (see `run_files`)
+A run of several networks has in its directory
+
+member-1/, member-2/, ...                                the run of each (see `network_runs`); its model goes in the end
+config.json, vocabulary.json, model.safetensors          the model of all of them (see `checkpoint`)
+run.json, history.jsonl                                  the whole: a report for each network that joined the others
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, suppress
-from dataclasses import asdict, replace
-from itertools import repeat
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
-from ner_lstm_crf.config import LOWEST_RATE, Config, ModelConfig
+from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.pretrained import pretrained_folder
-from ner_lstm_crf.features.vectors import Vectors
+from ner_lstm_crf.model.ensemble import Ensemble
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.tasks.assembly import Assembly, assemble
-from ner_lstm_crf.tasks.checkpoint import is_model, load_assembly, save_assembly
-from ner_lstm_crf.tasks.contextual import contextual_file, forget_contextual, read_contextual, scratch_of
-from ner_lstm_crf.tasks.initial import assemble_from
-from ner_lstm_crf.tasks.run_data import Data, warn_of_other_tokens, with_general
-from ner_lstm_crf.tasks.run_files import HISTORY, RESUME, RUN, forget_after, is_finished, read_run
-from ner_lstm_crf.tasks.shipped import model_directory
-from ner_lstm_crf.tasks.storage import (
-    append_line,
-    forget_drafts,
-    make_directory,
-    read_tensors,
-    write_tensors,
-    write_text,
+from ner_lstm_crf.tasks.assembly import Assembly
+from ner_lstm_crf.tasks.checkpoint import load_assembly, remove_model, save_assembly
+from ner_lstm_crf.tasks.contextual import forget_contextual, scratch_of
+from ner_lstm_crf.tasks.network_runs import (
+    begin,
+    begin_network,
+    check_may_begin,
+    check_same_run,
+    description,
+    dev_set,
+    finish,
+    read_with_transformer,
+    train_network,
 )
-from ner_lstm_crf.tasks.training import DevSet, EpochReport, Trainer
-from ner_lstm_crf.tasks.transformer_files import name_of
+from ner_lstm_crf.tasks.run_data import Data, with_general
+from ner_lstm_crf.tasks.run_files import HISTORY, MEMBER, is_finished, read_history
+from ner_lstm_crf.tasks.storage import write_text
+from ner_lstm_crf.tasks.training import EpochReport, evaluate_encoded
 
-__all__ = [
-    "begin_run",
-    "check_free",
-    "forget_run",
-    "has_begun",
-    "read_with_transformer",
-    "train_run",
-]
+__all__ = ["begin_run", "check_run", "join_members", "members_of", "train_run"]
+
+_SEEDS = 2**63
 
 
 def train_run(
@@ -58,7 +52,10 @@ def train_run(
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> Iterator[EpochReport]:
-    """Train a model in its directory, one report per epoch; the best epoch's model lies there afterwards.
+    """Train a model in its directory, one report per epoch; the model of the best epoch lies there afterwards.
+
+    With `members`, networks are trained one after another, each as a run by itself, whose reports these are; then the
+    model is all of them joined.
 
     Args:
         data: What to learn from.
@@ -73,28 +70,18 @@ def train_run(
         InputError: If the directory holds a model and neither `resume` nor `overwrite` is given; if the run to resume
             is not there, is damaged or was another; if nothing can be written.
     """
-    data = with_general(data, config.model)
-    run = _description(data, config)
+    if config.training.members == 1:
+        yield from train_network(data, config, directory, resume=resume, overwrite=overwrite, progress=progress)
+        return
     if resume:
-        check_same_run(directory, run)
-        if is_finished(directory):
-            (directory / RESUME).unlink(missing_ok=True)
-            forget_contextual(directory)
-            return
+        check_run(data, config, directory)
     else:
-        check_free(directory, overwrite=overwrite)
-        _check_apart(data, directory)
-    trainer = prepare(data, config, directory, progress)
-    if not resume:  # only now is an old run lost: all that could be refused was
-        _begin(directory, run)
-    forget_drafts(directory)
-    _restore(trainer, directory)
-    with closing(trainer.run(progress)) as reports:
-        for report in reports:
-            _keep(report, trainer, directory)
-            if report.last:
-                forget_contextual(directory)
-            yield report
+        begin_run(data, config, directory, overwrite=overwrite)
+    if not is_finished(directory):
+        data = read_with_transformer(data, config.model, scratch_of(directory), progress)
+        for one, place in members_of(config, directory):
+            yield from train_network(data, one, place, resume=True, progress=progress)
+    join_members(data, config, directory)
 
 
 def begin_run(data: Data, config: Config, directory: Path, *, overwrite: bool = False) -> None:
@@ -109,160 +96,96 @@ def begin_run(data: Data, config: Config, directory: Path, *, overwrite: bool = 
     Raises:
         InputError: As `train_run` does of a new run.
     """
+    networks = members_of(config, directory)
     data = with_general(data, config.model)
-    check_free(directory, overwrite=overwrite)
-    _check_apart(data, directory)
-    _begin(directory, _description(data, config))
+    check_may_begin(data, directory, overwrite=overwrite)
+    begin(directory, description(data, config))
+    if len(networks) > 1:
+        for one, place in networks:
+            begin_network(data, one, place, overwrite=True)
 
 
-def check_free(directory: Path, *, overwrite: bool) -> None:
-    """Refuse a directory that holds a model, unless it may be replaced.
-
-    Raises:
-        InputError: If it holds one.
-    """
-    if is_model(directory) and not overwrite:
-        raise InputError("this directory holds a model: choose another, or say --overwrite or --resume", path=directory)
-
-
-def has_begun(directory: Path) -> bool:
-    """Whether a run has begun in the directory; it may have ended."""
-    return (directory / RUN).is_file()
-
-
-def forget_run(directory: Path) -> None:
-    """Remove what a run left beside its model, if there is anything.
+def check_run(data: Data, config: Config, directory: Path) -> None:
+    """Refuse to resume a run that is not there, or was another.
 
     Raises:
-        InputError: If it cannot be removed.
+        InputError: If it is such a run.
     """
+    check_same_run(directory, description(with_general(data, config.model), config))
+
+
+def members_of(config: Config, directory: Path) -> list[tuple[Config, Path]]:
+    """The configuration of each network that a run trains, and the directory of its run; no two seeds share a network.
+
+    An only one has those of the run.
+
+    Raises:
+        InputError: If there are several, and a transformer is fine-tuned, which would be another one in each.
+    """
+    training, members = config.training, config.training.members
+    if members == 1:
+        return [(config, directory)]
+    if config.model.fine_tune:
+        raise InputError(f"members: expected 1 where a transformer is fine-tuned, got {members}")
+    first = members * (training.seed - 1) + 1
+    return [
+        (
+            replace(config, training=replace(training, members=1, seed=(first + number) % _SEEDS)),
+            directory / f"{MEMBER}{number + 1}",
+        )
+        for number in range(members)
+    ]
+
+
+def join_members(data: Data, config: Config, directory: Path) -> None:
+    """Join the networks of a run, all of them trained, into its model, unless that is done.
+
+    `history.jsonl` gets a report for each network: how good those up to it are together. Its loss, learning rate and
+    speed are those of the last epoch, its time that of all.
+
+    Raises:
+        InputError: If a model or its history is missing or damaged; if the model cannot be written.
+    """
+    places = [place for _, place in members_of(config, directory)]
+    if not is_finished(directory):
+        data = read_with_transformer(with_general(data, config.model), config.model, scratch_of(directory))
+        assemblies = [load_assembly(place) for place in places]
+        histories = [read_history(place) for place in places]
+        dev = dev_set(data, config.model, assemblies[0].featurizer)
+        lines = []
+        for number, history in enumerate(histories, 1):
+            together = _joined(assemblies[:number], directory)
+            f1 = evaluate_encoded(together, dev) if dev else None
+            lines.append(_report(number, len(places), history) | {"dev": f1.to_json() if f1 else None})
+        save_assembly(together, directory)
+        write_text(directory / HISTORY, "".join(json.dumps(line) + "\n" for line in lines))
+        finish(directory)
+    forget_contextual(directory)
+    for place in places:
+        remove_model(place)
+
+
+def _joined(assemblies: Sequence[Assembly], directory: Path) -> Assembly:
+    """Several models as one."""
+    first = assemblies[0]
+    if any(_known_to(other) != _known_to(first) for other in assemblies[1:]):
+        raise InputError("the run is damaged: its networks know other words", path=directory)
     try:
-        for name in (RUN, HISTORY, RESUME):
-            (directory / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"expected a directory that can be written: {error}", path=directory) from error
+        return replace(first, network=Ensemble([assembly.single for assembly in assemblies]).eval())
+    except ValueError as error:
+        raise InputError(f"the run is damaged: {error}", path=directory) from error
 
 
-def _description(data: Data, config: Config) -> dict[str, Any]:
-    """What `run.json` knows a run by."""
-    parts = data.fingerprints()
-    if config.model.transformer is not None and data.initial is None:
-        with suppress(InputError):  # whoever needs it says that it is not there
-            parts["transformer"] = name_of(pretrained_folder(config.model.transformer))
-    return {"config": asdict(config), "data": parts}
+def _known_to(assembly: Assembly) -> tuple[Any, ...]:
+    """What networks have in common that can be joined."""
+    return assembly.config, assembly.featurizer.labels, assembly.featurizer.vocabularies.to_json()
 
 
-def _check_apart(data: Data, directory: Path) -> None:
-    """Refuse the directory of the model to start from, which the run would replace."""
-    if data.initial is not None and model_directory(data.initial).resolve() == directory.resolve():
-        raise InputError("expected another directory than that of the model to start from", path=directory)
-
-
-def _begin(directory: Path, run: dict[str, Any]) -> None:
-    """Make the directory of a new run, or clear that of an old one."""
-    make_directory(directory)
-    forget_run(directory)
-    write_text(directory / RUN, json.dumps(run | {"finished": False}, indent=2) + "\n")
-
-
-def prepare(data: Data, config: Config, directory: Path | None = None, progress: Progress = silent) -> Trainer:
-    """The trainer of a new network for the data; what a frozen transformer makes of them is kept in the directory."""
-    data = with_general(data, config.model)
-    if directory is not None:
-        data = read_with_transformer(data, config.model, scratch_of(directory), progress)
-    warn_of_other_tokens(data, config.model.unit)
-    assembly = _assemble(data, config)
-    contextual = iter(_by_sentence(data, config.model) if not config.model.fine_tune else repeat(None))
-    featurizer = assembly.featurizer
-    train = [featurizer.encode_gold(sentence, next(contextual)) for sentence in data.train]
-    dev = [featurizer.encode(sentence.words, next(contextual)) for sentence in data.dev]
-    training = config.training
-    if data.initial is not None and training.learning_rate is None:  # a few long steps, and what it knew is lost
-        training = replace(training, learning_rate=LOWEST_RATE)
-    return Trainer(assembly, train, DevSet(data.dev, dev) if dev else None, training)
-
-
-def _assemble(data: Data, config: Config) -> Assembly:
-    """A new network for the data, or the one to start from, made fit for them."""
-    freeze, seed = config.training.freeze_vectors, config.training.seed
-    if data.initial is None:
-        vectors = data.vectors if isinstance(data.vectors, Vectors) else None
-        words = data.lexicon if isinstance(data.lexicon, Mapping) else None
-        return assemble(data.train, config.model, vectors=vectors, lexicon=words, freeze_vectors=freeze, seed=seed)
-    directory = model_directory(data.initial)
-    base = load_assembly(directory)
-    if base.config != config.model or data.vectors is not None:
-        raise InputError("expected the configuration of the model to start from, and no vectors", path=directory)
-    return assemble_from(base, data.train, freeze_vectors=freeze, seed=seed)
-
-
-def read_with_transformer(data: Data, config: ModelConfig, cache: Path, progress: Progress = silent) -> Data:
-    """The data with what the frozen transformer of `config` makes of them, so that no epoch or run need ask it again.
-
-    Args:
-        data: The data; they are returned as they are if they have it, or there is no frozen transformer.
-        config: Names the transformer.
-        cache: The directory of the file it is kept in; see `contextual`.
-        progress: Told how many sentences it has read.
-
-    Raises:
-        InputError: If the transformer cannot be read, or the file cannot be written.
-    """
-    if config.transformer is None or config.fine_tune or data.contextual is not None:
-        return data
-    return replace(data, contextual=contextual_file([*data.train, *data.dev], config, cache, progress))
-
-
-def _by_sentence(data: Data, config: ModelConfig) -> Iterable[Tensor | None]:
-    """What the frozen transformer makes of each sentence of `train` and then of `dev`; None where it read nothing."""
-    if data.contextual is None:
-        return repeat(None)
-    return read_contextual(data.contextual, [*data.train, *data.dev], config)
-
-
-def _keep(report: EpochReport, trainer: Trainer, directory: Path) -> None:
-    """Write the model if it is the best, the report, and what is needed to continue, or that nothing is left to do."""
-    if report.best:
-        with trainer.average.applied():
-            save_assembly(trainer.assembly, directory)
-    append_line(directory / HISTORY, json.dumps(report.to_json()))
-    if trainer.finished:
-        run = read_run(directory)
-        write_text(directory / RUN, json.dumps(run | {"finished": True}, indent=2) + "\n")
-        (directory / RESUME).unlink(missing_ok=True)
-    else:
-        tensors, numbers = trainer.state()
-        write_tensors(directory / RESUME, tensors, {"numbers": json.dumps(numbers)})
-
-
-def check_same_run(directory: Path, run: dict[str, Any]) -> None:
-    """Refuse to resume a run that is not there, or was another."""
-    if not has_begun(directory):
-        raise InputError("expected a run to resume, found none", path=directory)
-    old, new = read_run(directory), json.loads(json.dumps(run))
-    other = [part for part, fingerprint in new["data"].items() if old["data"].get(part, fingerprint) != fingerprint]
-    if other and other[0] == "model to start from":  # before its settings, which nobody has chosen
-        raise InputError("the run to resume had another model to start from, or none", path=directory)
-    for table, values in new["config"].items():
-        for key, value in values.items():
-            was = old["config"][table].get(key)
-            if was != value:
-                raise InputError(
-                    f"the run to resume had {key} = {was!r}, this one has {value!r} (presets may have changed since an "
-                    "earlier release: --config sets what it had)",
-                    path=directory,
-                )
-    if other:
-        raise InputError(f"the run to resume had other {' and other '.join(other)}", path=directory)
-
-
-def _restore(trainer: Trainer, directory: Path) -> None:
-    """Let the trainer go on after the last whole epoch of the run in the directory, if there was one."""
-    path = directory / RESUME
-    if path.is_file():
-        tensors, metadata = read_tensors(path, "run")
-        try:
-            trainer.restore(tensors, json.loads(metadata.get("numbers", "{}")))
-        except ValueError as error:
-            raise InputError(f"the run to resume is damaged: {error}", path=path) from error
-    forget_after(directory, trainer.epoch)
+def _report(number: int, members: int, history: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What `history.jsonl` says of the network of that number, but for the scores."""
+    return history[-1] | {
+        "epoch": number,
+        "epochs": members,
+        "seconds": sum(report["seconds"] for report in history),
+        "best": True,
+    }

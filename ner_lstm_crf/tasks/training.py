@@ -17,6 +17,7 @@ from ner_lstm_crf.config import TrainingConfig
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.features.batch import Encoded
 from ner_lstm_crf.features.batching import shuffled_batches
+from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.model.workers import one_thread
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.adversarial import adversarial_backward
@@ -100,7 +101,8 @@ class Trainer:
 
     Raises:
         ValueError: If there are no sentences.
-        InputError: If the processor lacks the precision that a transformer is to be trained in.
+        InputError: If the assembly has several networks, which are trained apart, or the processor lacks the precision
+            that a transformer is to be trained in.
     """
 
     def __init__(
@@ -109,13 +111,14 @@ class Trainer:
         if not sentences:
             raise ValueError("expected at least one training sentence, got none")
         self.assembly, self.sentences, self.dev, self.config = assembly, sentences, dev, config
+        self.network = assembly.single
         self._lengths = [len(sentence) for sentence in sentences]
         # Batches are drawn anew in each epoch, so their number may vary by a few; the schedule needs one number.
         self._steps_per_epoch = len(self._batches(0))
         needed = ceil(config.least_steps / self._steps_per_epoch)
         self.epochs = max(config.epochs, min(needed, MOST_REPEATS * config.epochs))
-        self.optimizer, self.tables = make_optimizer(assembly.network, config, self.epochs * self._steps_per_epoch)
-        set_transformer_precision(assembly.network, config)
+        self.optimizer, self.tables = make_optimizer(self.network, config, self.epochs * self._steps_per_epoch)
+        set_transformer_precision(self.network, config)
         self._weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
         self.average = AveragedWeights(self._weights, config.ema_decay, self.tables.all_rows)
         self.epoch, self.best_epoch, self.best_f1 = 0, 0, -1.0
@@ -170,8 +173,8 @@ class Trainer:
     def _train_epoch(self, progress: Progress) -> tuple[float, int]:
         """One pass over the data; returns the mean loss per token, and the tokens, which replaced entities vary."""
         batches = self._batches(self.epoch)
-        network, steps = self.assembly.network, self.epochs * self._steps_per_epoch
-        network.train()
+        steps = self.epochs * self._steps_per_epoch
+        self.network.train()
         total, tokens = torch.zeros((), dtype=torch.float64), 0
         random = np.random.default_rng([self.config.seed, self.epoch, _REPLACING])
         with torch.random.fork_rng(devices=[]), self.tables.sparse(), self._cores():
@@ -192,7 +195,7 @@ class Trainer:
 
         A transformer that is trained is not: it keeps all the threads of torch.
         """
-        network = self.assembly.network
+        network = self.network
         contextual = network.embedding.contextual
         if torch.get_num_threads() == 1 or (contextual is not None and contextual.transformer.fine_tune):
             yield
@@ -206,7 +209,7 @@ class Trainer:
 
     def _step(self, sentences: Sequence[Encoded]) -> Tensor:
         """One step of the optimizer; returns the summed loss of the batch."""
-        network, config = self.assembly.network, self.config
+        network, config = self.network, self.config
         batch = self.assembly.featurizer.collate(sentences)
         self.tables.catch_up(batch)
         divisors = {"token": sum(len(sentence) for sentence in sentences), "sentence": len(sentences), "sum": 1}
@@ -234,7 +237,7 @@ class Trainer:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """All that `restore` needs to go on after the last epoch: tensors by name, and numbers."""
-        tensors = {f"network.{name}": weight for name, weight in _trained(self.assembly)}
+        tensors = {f"network.{name}": weight for name, weight in _trained(self.network)}
         tensors |= {f"average.{number}": weight for number, weight in enumerate(self.average.average)}
         for weight, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{weight}.{name}": value for name, value in values.items() if value is not None}
@@ -258,7 +261,7 @@ class Trainer:
         kept = kept_by_optimizer(self.config)
         check_state(self.state(), (tensors, numbers), [weight.shape for weight in self._weights], kept)
         with torch.no_grad():
-            for name, weight in _trained(self.assembly):
+            for name, weight in _trained(self.network):
                 weight.copy_(tensors[f"network.{name}"])
             for number, weight in enumerate(self.average.average):
                 weight.copy_(tensors[f"average.{number}"])
@@ -279,8 +282,8 @@ def evaluate_encoded(assembly: Assembly, data: DevSet, progress: Progress = sile
     return evaluate_decoded(data.gold, predict(assembly, data.encoded, progress=progress))
 
 
-def _trained(assembly: Assembly) -> list[tuple[str, Tensor]]:
-    return [(name, weight) for name, weight in assembly.network.named_parameters() if weight.requires_grad]
+def _trained(network: Network) -> list[tuple[str, Tensor]]:
+    return [(name, weight) for name, weight in network.named_parameters() if weight.requires_grad]
 
 
 def _mixed(seed: int, epoch: int) -> int:

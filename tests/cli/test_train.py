@@ -123,7 +123,7 @@ def test_a_frozen_transformer_changes_the_preset_and_the_file_changes_both(tmp_p
     named = configured("--preset", "best", "--config", str(path))
     assert named == replace(joined, training=replace(joined.training, learning_rate=0.5))
     tuned = configured("--preset", "best", "--transformer", "minilm", "--fine-tune")
-    assert tuned.training == preset("best").training
+    assert tuned.training == replace(preset("best").training, members=1)
 
 
 @pytest.mark.parametrize(
@@ -449,3 +449,47 @@ def test_sentences_of_one_of_none_and_of_20000_tokens_and_a_token_of_5000_charac
     assert result.code == 0, result.err
     assert "train: 3 sentences, 20,002 tokens, 1 entities" in result.err
     assert json.loads(result.out)["runs"][0]["test"]["sentences"] == 3
+
+
+# Several networks as one
+
+
+def test_networks_are_trained_apart_and_joined(files: Files, write, tmp_path: Path, run: Run) -> None:
+    directory = tmp_path / "m"
+    data = (*files.options, "--test", files.test)
+    options = ("train", *data, "--output", directory, "--epochs", "2", "--members", "2", "--seeds", "2")
+    result = run(*options)
+    lines = [line.split() for line in result.err.splitlines() if "  epoch " in line]
+    assert [(line[0], line[2]) for line in lines] == [
+        (f"seed-{seed}/member-{number}", f"{epoch}/2") for seed in (1, 2) for number in (1, 2) for epoch in (1, 2)
+    ]
+    assert "the model of 2 networks joined, dev F1 " in result.err
+    summary = json.loads((directory / "summary.json").read_text())
+    assert [(one["members"], one["epochs"], one["best_epoch"]) for one in summary["runs"]] == [(2, 4, None)] * 2
+    assert len(Tagger.load(directory).assembly.network.members) == 2
+    kept = directory / f"seed-{summary['seed']}"
+    assert equal_weights(directory, kept)
+    (figures,) = (one for one in summary["runs"] if one["seed"] == summary["seed"])
+    assert json.loads(run("evaluate", directory, files.test, "--json").out)["f1"] == figures["test"]["f1"]
+    weights = kept / "model.safetensors"
+    before = weights.read_bytes()
+    again = run(*options, "--resume")
+    assert again.code == 0
+    assert " epoch " not in again.err
+    assert weights.read_bytes() == before
+    refused = run("train", *files.options, "--output", tmp_path / "n", "--init", directory)
+    assert "--init: expected a model of one network to start from, got one of 2" in refused.complaint
+
+
+def test_as_many_networks_as_the_flag_the_file_or_the_preset_says(write) -> None:
+    three = str(write("three.toml", "[training]\nmembers = 3\n"))
+    assert configured("--train", "x").training.members == 1
+    assert configured("--train", "x", "--preset", "best").training.members == 3
+    assert configured("--train", "x", "--config", three).training.members == 3
+    assert configured("--train", "x", "--preset", "best", "--members", "1").training.members == 1
+    beside = ("--train", "x", "--preset", "best", "--transformer", "t")
+    assert configured(*beside).training.members == 3
+    assert configured(*beside, "--fine-tune").training.members == 1
+    for named in (("--members", "2"), ("--config", three)):
+        with pytest.raises(InputError, match="--fine-tune: expected --members 1, got"):
+            configured(*beside, "--fine-tune", *named)

@@ -86,7 +86,7 @@ def test_emissions_and_tags_are_those_of_the_network(
         expected, best = network.emissions(batch), network.decode(batch)
         vectors = vectors_of(network, batch)
         fast = FormNetwork(network)
-        emissions, tags = fast.emissions(vectors, forms), fast.decode(vectors, forms)
+        emissions, tags = fast.emissions([vectors], forms), fast.decode([vectors], forms)
     assert emissions.is_contiguous()
     for row, sentence in enumerate(sentences):
         torch.testing.assert_close(emissions[row, : len(sentence)], expected[row, : len(sentence)])
@@ -105,7 +105,7 @@ def test_half_precision_is_near_follows_the_weights_and_leaves_them_alone(
     for _ in range(2):
         half.refresh()
         with torch.inference_mode():
-            emissions = half.emissions(vectors_of(network, batch).bfloat16(), forms)
+            emissions = half.emissions([vectors_of(network, batch).bfloat16()], forms)
             expected = network.emissions(batch)
         assert emissions.dtype == torch.float32
         torch.testing.assert_close(emissions[0], expected[0], rtol=0.05, atol=0.05)

@@ -15,8 +15,8 @@ from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.tasks.adversarial import adversarial_backward, adversarial_moves
 from ner_lstm_crf.tasks.assembly import assemble
+from ner_lstm_crf.tasks.network_runs import prepare
 from ner_lstm_crf.tasks.run_data import Data
-from ner_lstm_crf.tasks.runs import prepare
 
 Make = Callable[..., list[Sentence]]
 STEP = 0.3

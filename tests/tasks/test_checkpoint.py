@@ -19,9 +19,9 @@ from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.features.vocabulary import WordVocabulary
 from ner_lstm_crf.tasks import storage
 from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
+from ner_lstm_crf.tasks.network_runs import prepare
 from ner_lstm_crf.tasks.prediction import predict
 from ner_lstm_crf.tasks.run_data import Data
-from ner_lstm_crf.tasks.runs import prepare
 
 Make = Callable[..., list[Sentence]]
 
@@ -112,7 +112,7 @@ def test_another_models_vocabulary_is_damage(copy: Path) -> None:
 def test_a_newer_model_asks_for_a_newer_release(copy: Path) -> None:
     description = json.loads((copy / "config.json").read_text(encoding="utf-8"))
     (copy / "config.json").write_text(json.dumps(description | {"version": 99}), encoding="utf-8")
-    with pytest.raises(InputError, match="format version 99, this release reads up to 4"):
+    with pytest.raises(InputError, match="format version 99, this release reads up to 5"):
         load_assembly(copy)
 
 

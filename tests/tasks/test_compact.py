@@ -21,9 +21,9 @@ from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.tasks.assembly import Assembly
 from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
 from ner_lstm_crf.tasks.compact import compacted, expanded, with_words
+from ner_lstm_crf.tasks.network_runs import prepare
 from ner_lstm_crf.tasks.prediction import predict
 from ner_lstm_crf.tasks.run_data import Data
-from ner_lstm_crf.tasks.runs import prepare
 from ner_lstm_crf.tasks.tagger import Tagger
 
 Make = Callable[..., list[Sentence]]

@@ -17,9 +17,10 @@ from ner_lstm_crf.tasks import shipped
 from ner_lstm_crf.tasks.assembly import Assembly
 from ner_lstm_crf.tasks.checkpoint import save_assembly
 from ner_lstm_crf.tasks.initial import assemble_from
+from ner_lstm_crf.tasks.network_runs import prepare
 from ner_lstm_crf.tasks.prediction import predict
 from ner_lstm_crf.tasks.run_data import Data
-from ner_lstm_crf.tasks.runs import prepare, train_run
+from ner_lstm_crf.tasks.runs import train_run
 from ner_lstm_crf.tasks.tagger import Tagger
 
 Make = Callable[..., list[Sentence]]

@@ -20,9 +20,10 @@ from ner_lstm_crf.tasks.assembly import Assembly, assemble
 from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
 from ner_lstm_crf.tasks.compact import with_words
 from ner_lstm_crf.tasks.initial import assemble_from
+from ner_lstm_crf.tasks.network_runs import prepare
 from ner_lstm_crf.tasks.prediction import predict
 from ner_lstm_crf.tasks.run_data import Data
-from ner_lstm_crf.tasks.runs import prepare, train_run
+from ner_lstm_crf.tasks.runs import train_run
 from ner_lstm_crf.tasks.storage import read_tensors
 
 Make = Callable[..., list[Sentence]]
@@ -202,7 +203,7 @@ def test_a_run_without_a_lexicon_is_the_same_whether_none_or_the_general_one_was
     assert list(train_run(Data(make_sentences(10)), short, tmp_path, resume=True)) == []
 
 
-def test_only_a_lexicon_asks_for_the_newest_format(
+def test_only_a_lexicon_asks_for_a_newer_format(
     assembly: Assembly, sentences: list[Sentence], config: Config, tmp_path: Path
 ) -> None:
     for made, version in ((assembly, 4), (assemble(sentences, config.model), 2)):
@@ -214,7 +215,7 @@ def test_only_a_lexicon_asks_for_the_newest_format(
 def test_a_model_with_a_lexicon_of_an_older_release_is_refused_by_name(
     assembly: Assembly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoint, "VERSION", 2)
+    monkeypatch.setattr(checkpoint, "_WITH_LEXICON", 2)
     save_assembly(assembly, tmp_path)
     with pytest.raises(InputError, match=rf"{tmp_path}.*looks for words as an older release did: train it again"):
         load_assembly(tmp_path)

@@ -15,8 +15,8 @@ from ner_lstm_crf.data.schemes import SCHEMES
 from ner_lstm_crf.features.batch import Encoded, Featurizer
 from ner_lstm_crf.tasks.assembly import assemble
 from ner_lstm_crf.tasks.mention_replacement import MentionReplacement
+from ner_lstm_crf.tasks.network_runs import prepare
 from ner_lstm_crf.tasks.run_data import Data
-from ner_lstm_crf.tasks.runs import prepare
 from ner_lstm_crf.tasks.training import Trainer
 
 WORDS = [

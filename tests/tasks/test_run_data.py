@@ -14,8 +14,8 @@ from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.character_vectors import character_vectors
 from ner_lstm_crf.features.vectors import Vectors
+from ner_lstm_crf.tasks.network_runs import prepare
 from ner_lstm_crf.tasks.run_data import Data, with_general
-from ner_lstm_crf.tasks.runs import prepare
 from ner_lstm_crf.tasks.tagger import Tagger
 
 Make = Callable[..., list[Sentence]]

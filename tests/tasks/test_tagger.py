@@ -18,8 +18,8 @@ from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.model import precision
 from ner_lstm_crf.tasks import prediction as module
+from ner_lstm_crf.tasks.network_runs import prepare
 from ner_lstm_crf.tasks.run_data import Data
-from ner_lstm_crf.tasks.runs import prepare
 from ner_lstm_crf.tasks.tagger import Tagger
 
 Make = Callable[..., list[Sentence]]

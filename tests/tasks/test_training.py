@@ -20,10 +20,11 @@ from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.model import encoder, workers
 from ner_lstm_crf.model.embedding import WordEmbedding
 from ner_lstm_crf.tasks.checkpoint import load_assembly
+from ner_lstm_crf.tasks.network_runs import prepare
 from ner_lstm_crf.tasks.prediction import predict
 from ner_lstm_crf.tasks.run_data import Data, hold_out
 from ner_lstm_crf.tasks.run_files import read_history, read_run
-from ner_lstm_crf.tasks.runs import prepare, train_run
+from ner_lstm_crf.tasks.runs import train_run
 from ner_lstm_crf.tasks.training import EpochReport, Trainer
 from ner_lstm_crf.tasks.word_rows import WordRows
 

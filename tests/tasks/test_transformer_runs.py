@@ -27,8 +27,9 @@ from ner_lstm_crf.tasks.assembly import assemble
 from ner_lstm_crf.tasks.checkpoint import copy_model, load_assembly, save_assembly
 from ner_lstm_crf.tasks.contextual import contextual_file, read_contextual
 from ner_lstm_crf.tasks.jobs import Job, run_jobs
+from ner_lstm_crf.tasks.network_runs import read_with_transformer
 from ner_lstm_crf.tasks.run_data import Data
-from ner_lstm_crf.tasks.runs import read_with_transformer, train_run
+from ner_lstm_crf.tasks.runs import train_run
 from ner_lstm_crf.tasks.tagger import Tagger
 
 transformers = pytest.importorskip("transformers")
@@ -182,6 +183,36 @@ def test_vectors_are_made_again_where_they_are_damaged_or_of_something_else(
     assert path.read_bytes() == content
     with pytest.raises(InputError, match="found that of others"):
         read_contextual(path, data.train[::-1], model)
+
+
+def test_networks_that_are_joined_share_a_frozen_transformer(
+    data: Data, tiny: Config, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configured(tiny, encoder, epochs=1)
+    config = dataclasses.replace(config, training=dataclasses.replace(config.training, members=2))
+    read: list[int] = []
+    whole = contextual.contextual_vectors
+    monkeypatch.setattr(
+        contextual, "contextual_vectors", lambda *given, **named: read.append(1) or whole(*given, **named)
+    )
+    list(train_run(data, config, tmp_path))
+    assert read == [1]  # by all networks, and to measure them, once
+    assert not list(tmp_path.rglob("contextual-*"))
+    assert len(list(tmp_path.rglob("transformer-*"))) == 1
+    assembly = load_assembly(tmp_path)
+    first, second = (member.embedding.contextual for member in assembly.network.members)
+    assert first is not None
+    assert second is not None
+    assert first.transformer is second.transformer
+    assert not torch.equal(first.projection.weight, second.projection.weight)
+    calls: list[int] = []
+    first.transformer.register_forward_hook(lambda *_: calls.append(1))
+    found = [list(sentence.spans) for sentence in Tagger(assembly).tag_sentences(data.dev)]
+    assert len(calls) == 1  # for both networks, once a batch
+    for sentence, spans in zip(data.dev, found, strict=True):
+        batch = assembly.featurizer.collate([assembly.featurizer.encode(sentence.words)])
+        tags = [assembly.featurizer.tags[tag] for tag in assembly.network.decode(batch)[0].tolist()]
+        assert spans == list(assembly.featurizer.scheme.decode(tags).spans)
 
 
 def test_a_mix_of_layers_is_learnt_and_saved(data: Data, tiny: Config, encoder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,279 @@
+"""The training run of one network and its directory.
+
+config.json, vocabulary.json, model.safetensors, transformer-*/    the best model so far (see `checkpoint`)
+run.json, history.jsonl, resume.safetensors                        its training (see `run_files`)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import asdict, replace
+from itertools import islice, repeat
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ner_lstm_crf.config import LOWEST_RATE, Config, ModelConfig
+from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.batch import Featurizer
+from ner_lstm_crf.features.pretrained import pretrained_folder
+from ner_lstm_crf.features.vectors import Vectors
+from ner_lstm_crf.progress import Progress, silent
+from ner_lstm_crf.tasks.assembly import Assembly, assemble
+from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
+from ner_lstm_crf.tasks.contextual import contextual_file, forget_contextual, read_contextual, scratch_of
+from ner_lstm_crf.tasks.initial import assemble_from
+from ner_lstm_crf.tasks.run_data import Data, warn_of_other_tokens, with_general
+from ner_lstm_crf.tasks.run_files import (
+    HISTORY,
+    RESUME,
+    RUN,
+    check_free,
+    forget_after,
+    forget_run,
+    has_begun,
+    is_finished,
+    read_run,
+)
+from ner_lstm_crf.tasks.shipped import model_directory
+from ner_lstm_crf.tasks.storage import (
+    append_line,
+    forget_drafts,
+    make_directory,
+    read_tensors,
+    write_tensors,
+    write_text,
+)
+from ner_lstm_crf.tasks.training import DevSet, EpochReport, Trainer
+from ner_lstm_crf.tasks.transformer_files import name_of
+
+__all__ = [
+    "begin",
+    "begin_network",
+    "check_may_begin",
+    "check_same_run",
+    "description",
+    "dev_set",
+    "finish",
+    "prepare",
+    "read_with_transformer",
+    "train_network",
+]
+
+
+def train_network(
+    data: Data,
+    config: Config,
+    directory: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> Iterator[EpochReport]:
+    """Train a model in its directory, one report per epoch; the best epoch's model lies there afterwards.
+
+    Args:
+        data: What to learn from.
+        config: The model and its training; its `members` are for `runs`.
+        directory: Where the run lives.
+        resume: Whether to go on with a run that was interrupted; the result is that of an unbroken run.
+        overwrite: Whether a model in the directory may be replaced.
+        progress: Told the batches of the current epoch done so far, and before the first the sentences that a frozen
+            transformer has read, unless `data` brings what it makes of them.
+
+    Raises:
+        InputError: If the directory holds a model and neither `resume` nor `overwrite` is given; if the run to resume
+            is not there, is damaged or was another; if nothing can be written.
+    """
+    data = with_general(data, config.model)
+    run = description(data, config)
+    if resume:
+        check_same_run(directory, run)
+        if is_finished(directory):
+            (directory / RESUME).unlink(missing_ok=True)
+            forget_contextual(directory)
+            return
+    else:
+        check_may_begin(data, directory, overwrite=overwrite)
+    trainer = prepare(data, config, directory, progress)
+    if not resume:  # only now is an old run lost: all that could be refused was
+        begin(directory, run)
+    forget_drafts(directory)
+    _restore(trainer, directory)
+    with closing(trainer.run(progress)) as reports:
+        for report in reports:
+            _keep(report, trainer, directory)
+            if report.last:
+                forget_contextual(directory)
+            yield report
+
+
+def begin_network(data: Data, config: Config, directory: Path, *, overwrite: bool = False) -> None:
+    """Let a run begin that `train_network` is to go on with, as with one that broke before its first epoch ended.
+
+    Args:
+        data: What it will learn from.
+        config: The model and its training.
+        directory: Where the run lives.
+        overwrite: Whether a model in the directory may be replaced; it stays until there is a better one.
+
+    Raises:
+        InputError: As `train_network` does of a new run.
+    """
+    data = with_general(data, config.model)
+    check_may_begin(data, directory, overwrite=overwrite)
+    begin(directory, description(data, config))
+
+
+def description(data: Data, config: Config) -> dict[str, Any]:
+    """What `run.json` knows a run by."""
+    parts = data.fingerprints()
+    if config.model.transformer is not None and data.initial is None:
+        with suppress(InputError):  # whoever needs it says that it is not there
+            parts["transformer"] = name_of(pretrained_folder(config.model.transformer))
+    return {"config": asdict(config), "data": parts}
+
+
+def check_may_begin(data: Data, directory: Path, *, overwrite: bool) -> None:
+    """Refuse to begin a run in a directory whose model may not be replaced, or is the one to start from.
+
+    Raises:
+        InputError: If it is such a directory.
+    """
+    check_free(directory, overwrite=overwrite)
+    if data.initial is not None and model_directory(data.initial).resolve() == directory.resolve():
+        raise InputError("expected another directory than that of the model to start from", path=directory)
+
+
+def begin(directory: Path, run: dict[str, Any]) -> None:
+    """Make the directory of a new run, or clear that of an old one."""
+    make_directory(directory)
+    forget_run(directory)
+    write_text(directory / RUN, json.dumps(run | {"finished": False}, indent=2) + "\n")
+
+
+def prepare(data: Data, config: Config, directory: Path | None = None, progress: Progress = silent) -> Trainer:
+    """The trainer of a new network for the data; what a frozen transformer makes of them is kept in the directory."""
+    data = with_general(data, config.model)
+    if directory is not None:
+        data = read_with_transformer(data, config.model, scratch_of(directory), progress)
+    warn_of_other_tokens(data, config.model.unit)
+    assembly = _assemble(data, config)
+    contextual = iter(_by_sentence(data, config.model) if not config.model.fine_tune else repeat(None))
+    featurizer = assembly.featurizer
+    train = [featurizer.encode_gold(sentence, next(contextual)) for sentence in data.train]
+    dev = _encoded(data.dev, featurizer, contextual)
+    training = config.training
+    if data.initial is not None and training.learning_rate is None:  # a few long steps, and what it knew is lost
+        training = replace(training, learning_rate=LOWEST_RATE)
+    return Trainer(assembly, train, dev, training)
+
+
+def dev_set(data: Data, config: ModelConfig, featurizer: Featurizer) -> DevSet | None:
+    """What a model of several networks is measured on; `data` have what a frozen transformer makes of them."""
+    contextual = iter(_by_sentence(data, config))
+    return _encoded(data.dev, featurizer, islice(contextual, len(data.train), None))
+
+
+def _encoded(dev: Sequence[Sentence], featurizer: Featurizer, contextual: Iterator[Tensor | None]) -> DevSet | None:
+    encoded = [featurizer.encode(sentence.words, next(contextual)) for sentence in dev]
+    return DevSet(dev, encoded) if encoded else None
+
+
+def _assemble(data: Data, config: Config) -> Assembly:
+    """A new network for the data, or the one to start from, made fit for them."""
+    freeze, seed = config.training.freeze_vectors, config.training.seed
+    if data.initial is None:
+        vectors = data.vectors if isinstance(data.vectors, Vectors) else None
+        words = data.lexicon if isinstance(data.lexicon, Mapping) else None
+        return assemble(data.train, config.model, vectors=vectors, lexicon=words, freeze_vectors=freeze, seed=seed)
+    directory = model_directory(data.initial)
+    base = load_assembly(directory)
+    if base.config != config.model or data.vectors is not None:
+        raise InputError("expected the configuration of the model to start from, and no vectors", path=directory)
+    return assemble_from(base, data.train, freeze_vectors=freeze, seed=seed)
+
+
+def read_with_transformer(data: Data, config: ModelConfig, cache: Path, progress: Progress = silent) -> Data:
+    """The data with what the frozen transformer of `config` makes of them, so that no epoch or run need ask it again.
+
+    Args:
+        data: The data; they are returned as they are if they have it, or there is no frozen transformer.
+        config: Names the transformer.
+        cache: The directory of the file it is kept in; see `contextual`.
+        progress: Told how many sentences it has read.
+
+    Raises:
+        InputError: If the transformer cannot be read, or the file cannot be written.
+    """
+    if config.transformer is None or config.fine_tune or data.contextual is not None:
+        return data
+    return replace(data, contextual=contextual_file([*data.train, *data.dev], config, cache, progress))
+
+
+def _by_sentence(data: Data, config: ModelConfig) -> Iterable[Tensor | None]:
+    """What the frozen transformer makes of each sentence of `train` and then of `dev`; None where it read nothing."""
+    if data.contextual is None:
+        return repeat(None)
+    return read_contextual(data.contextual, [*data.train, *data.dev], config)
+
+
+def _keep(report: EpochReport, trainer: Trainer, directory: Path) -> None:
+    """Write the model if it is the best, the report, and what is needed to continue, or that nothing is left to do."""
+    if report.best:
+        with trainer.average.applied():
+            save_assembly(trainer.assembly, directory)
+    append_line(directory / HISTORY, json.dumps(report.to_json()))
+    if trainer.finished:
+        finish(directory)
+        (directory / RESUME).unlink(missing_ok=True)
+    else:
+        tensors, numbers = trainer.state()
+        write_tensors(directory / RESUME, tensors, {"numbers": json.dumps(numbers)})
+
+
+def finish(directory: Path) -> None:
+    """Note that nothing is left to train."""
+    run = read_run(directory)
+    write_text(directory / RUN, json.dumps(run | {"finished": True}, indent=2) + "\n")
+
+
+def check_same_run(directory: Path, run: dict[str, Any]) -> None:
+    """Refuse to resume a run that is not there, or was another.
+
+    Raises:
+        InputError: If it is such a run.
+    """
+    if not has_begun(directory):
+        raise InputError("expected a run to resume, found none", path=directory)
+    old, new = read_run(directory), json.loads(json.dumps(run))
+    other = [part for part, fingerprint in new["data"].items() if old["data"].get(part, fingerprint) != fingerprint]
+    if other and other[0] == "model to start from":  # before its settings, which nobody has chosen
+        raise InputError("the run to resume had another model to start from, or none", path=directory)
+    for table, values in new["config"].items():
+        for key, value in values.items():
+            was = old["config"][table].get(key)
+            if was != value:
+                raise InputError(
+                    f"the run to resume had {key} = {was!r}, this one has {value!r} (presets may have changed since an "
+                    "earlier release: --config sets what it had)",
+                    path=directory,
+                )
+    if other:
+        raise InputError(f"the run to resume had other {' and other '.join(other)}", path=directory)
+
+
+def _restore(trainer: Trainer, directory: Path) -> None:
+    """Let the trainer go on after the last whole epoch of the run in the directory, if there was one."""
+    path = directory / RESUME
+    if path.is_file():
+        tensors, metadata = read_tensors(path, "run")
+        try:
+            trainer.restore(tensors, json.loads(metadata.get("numbers", "{}")))
+        except ValueError as error:
+            raise InputError(f"the run to resume is damaged: {error}", path=path) from error
+    forget_after(directory, trainer.epoch)
