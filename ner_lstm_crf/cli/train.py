@@ -28,7 +28,8 @@ examples:
   ner-lstm-crf train --train train.conll --test test.conll --output my-model --vectors glove.6B.100d.txt.gz --seeds 3
 
 The output directory then holds the model (of the best epoch on dev, or of the median of several seeds), the history of
-its epochs (history.jsonl), the figures (summary.json) and the learning curves (curve.png, if matplotlib is installed).
+its epochs (history.jsonl; of several --members what each adds, and their epochs in member-1 and so on), the figures
+(summary.json) and the learning curves (curve.png, if matplotlib is installed).
 An interrupted run goes on with the same command and --resume.
 
 A file for --config:
@@ -88,12 +89,11 @@ def check_output(directory: Path, jobs: Sequence[Job], args: argparse.Namespace)
         InputError: If there is a model and neither `--overwrite` nor `--resume` is given; if it is the one to start
             from; if there is nothing to resume, or a run of one seed where runs of several are to be.
     """
+    from ner_lstm_crf.tasks.network_runs import check_apart
     from ner_lstm_crf.tasks.run_files import check_free, has_begun
-    from ner_lstm_crf.tasks.shipped import model_directory
 
-    initial = getattr(args, "init", None)
-    if initial and model_directory(initial).resolve() == directory.resolve():
-        raise InputError("expected another directory than that of the model to start from", path=directory)
+    if getattr(args, "init", None):
+        check_apart(args.init, directory)
     places = [job.directory for job in jobs]
     if not args.resume:
         for place in (directory, *places):
@@ -116,14 +116,15 @@ def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, direct
     from ner_lstm_crf.tasks.contextual import forget_contextual, scratch_of
     from ner_lstm_crf.tasks.jobs import network_jobs, run_jobs
     from ner_lstm_crf.tasks.network_runs import read_with_transformer
-    from ner_lstm_crf.tasks.run_files import forget_run, has_begun
+    from ner_lstm_crf.tasks.run_files import forget_run, has_begun, is_finished
 
     use_threads(args.threads)
     if args.resume:
         jobs = [replace(job, resume=has_begun(job.directory)) for job in jobs]
     model, networks = jobs[0].config.model, network_jobs(jobs)
     finished = {index: epochs for index, job in enumerate(networks) if (epochs := _epochs_if_finished(job))}
-    if len(finished) < len(networks) and model.transformer is not None and not model.fine_tune:
+    done = all(job.resume and is_finished(job.directory) for job in jobs)
+    if not done and model.transformer is not None and not model.fine_tune:
         say("before the first epoch the frozen transformer reads all sentences once: this may take minutes")
         with progress_bar("reading with the transformer", unit=" sentences") as progress:
             cache = scratch_of(directory) if args.cache is None else Path(args.cache)

@@ -21,10 +21,11 @@ class Ensemble(nn.Module):
     Their emissions are averaged, and so are the scores of their moves. A path's score is a sum of these, so it becomes
     the mean of what the members give it, and the distribution over paths the geometric mean of theirs, normalised: a
     logarithmic opinion pool (Smith, Cohn and Osborne 2005, Logarithmic opinion pools for conditional random fields).
-    It is not trained; the word vectors in reserve and a frozen transformer, the same in all, are held once.
+    It is not trained, and follows no later change of its members' heads; the word vectors in reserve and a frozen
+    transformer, the same in all, are held once.
 
     Args:
-        members: The networks, with heads of one kind.
+        members: The networks, with heads of one kind; they are no longer trained either.
 
     Raises:
         ValueError: If there are none, or they differ in what all should have in common.

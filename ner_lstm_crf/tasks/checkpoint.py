@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -38,6 +37,7 @@ from ner_lstm_crf.tasks.storage import (
     parse_json,
     read_tensors,
     read_text,
+    remove_together,
     tensor_writer,
     text_writer,
     write_together,
@@ -95,9 +95,7 @@ def save_assembly(assembly: Assembly, directory: Path, *, compact: bool = False)
 
 def remove_model(directory: Path) -> None:
     """Remove the files of the model in the directory, if there is one; what cannot be removed does no harm."""
-    for name in (CONFIG, VOCABULARY, WEIGHTS):
-        with suppress(OSError):
-            located(directory, name).unlink(missing_ok=True)
+    remove_together(directory, (CONFIG, VOCABULARY, WEIGHTS))
     remove_other_transformers(directory, None)
 
 

@@ -101,7 +101,7 @@ def run_jobs(
     """Train every job and pass on the reports as they come, each with the job, one of `network_jobs`, that it is of.
 
     Of several jobs all begin before the first is trained, so that each of them can be resumed, whatever was in its
-    directory before. Several networks of a job are joined when all jobs are trained.
+    directory before. Several networks of a job are joined as soon as all of them are trained.
 
     Args:
         data: What all of them learn from.
@@ -122,9 +122,18 @@ def run_jobs(
     networks = network_jobs(jobs)
     several = len(jobs) > 1 or len(networks) > 1
     begun = network_jobs(_begun(data, jobs)) if several else networks
-    yield from _trained(data, list(zip(networks, begun, strict=True)), workers, progress)
-    for job in joined:
+    for network, report in _trained(data, list(zip(networks, begun, strict=True)), workers, progress):
+        yield network, report
+        for job in joined:
+            if report.last and network.directory.parent == job.directory and _is_trained(job):
+                join_members(data, job.config, job.directory)
+    for job in joined:  # of those that were trained already
         join_members(data, job.config, job.directory)
+
+
+def _is_trained(job: Job) -> bool:
+    """Whether nothing is left to train of any network of the job."""
+    return all(is_finished(directory) for _, directory in members_of(job.config, job.directory))
 
 
 def _trained(

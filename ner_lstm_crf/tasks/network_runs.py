@@ -38,6 +38,7 @@ from ner_lstm_crf.tasks.run_files import (
     has_begun,
     is_finished,
     read_run,
+    runs_of_networks,
 )
 from ner_lstm_crf.tasks.shipped import model_directory
 from ner_lstm_crf.tasks.storage import (
@@ -53,7 +54,7 @@ from ner_lstm_crf.tasks.transformer_files import name_of
 
 __all__ = [
     "begin",
-    "begin_network",
+    "check_apart",
     "check_may_begin",
     "check_same_run",
     "description",
@@ -112,23 +113,6 @@ def train_network(
             yield report
 
 
-def begin_network(data: Data, config: Config, directory: Path, *, overwrite: bool = False) -> None:
-    """Let a run begin that `train_network` is to go on with, as with one that broke before its first epoch ended.
-
-    Args:
-        data: What it will learn from.
-        config: The model and its training.
-        directory: Where the run lives.
-        overwrite: Whether a model in the directory may be replaced; it stays until there is a better one.
-
-    Raises:
-        InputError: As `train_network` does of a new run.
-    """
-    data = with_general(data, config.model)
-    check_may_begin(data, directory, overwrite=overwrite)
-    begin(directory, description(data, config))
-
-
 def description(data: Data, config: Config) -> dict[str, Any]:
     """What `run.json` knows a run by."""
     parts = data.fingerprints()
@@ -145,7 +129,18 @@ def check_may_begin(data: Data, directory: Path, *, overwrite: bool) -> None:
         InputError: If it is such a directory.
     """
     check_free(directory, overwrite=overwrite)
-    if data.initial is not None and model_directory(data.initial).resolve() == directory.resolve():
+    if data.initial is not None:
+        check_apart(data.initial, directory)
+
+
+def check_apart(initial: str | Path, directory: Path) -> None:
+    """Refuse a directory for a run that would replace the model to start from.
+
+    Raises:
+        InputError: If it would.
+    """
+    replaced = [place.resolve() for place in (directory, *runs_of_networks(directory))]
+    if model_directory(initial).resolve() in replaced:
         raise InputError("expected another directory than that of the model to start from", path=directory)
 
 
@@ -242,6 +237,10 @@ def finish(directory: Path) -> None:
     write_text(directory / RUN, json.dumps(run | {"finished": True}, indent=2) + "\n")
 
 
+# What a run had that an earlier release began, which did not know these settings.
+_BEFORE = {"members": 1}
+
+
 def check_same_run(directory: Path, run: dict[str, Any]) -> None:
     """Refuse to resume a run that is not there, or was another.
 
@@ -256,7 +255,7 @@ def check_same_run(directory: Path, run: dict[str, Any]) -> None:
         raise InputError("the run to resume had another model to start from, or none", path=directory)
     for table, values in new["config"].items():
         for key, value in values.items():
-            was = old["config"][table].get(key)
+            was = old["config"][table].get(key, _BEFORE.get(key))
             if was != value:
                 raise InputError(
                     f"the run to resume had {key} = {was!r}, this one has {value!r} (presets may have changed since an "

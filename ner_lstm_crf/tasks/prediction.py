@@ -35,7 +35,8 @@ Submit: TypeAlias = Callable[[Callable[[], None]], Job[None]]
 WINDOW_TOKENS = 32_768
 BATCH_SENTENCES = 256
 BATCH_TOKENS = 4096
-# Distinct forms whose vectors are remembered, beside those of the last window; with 158 values each, 30 to 50 MB.
+# Distinct forms whose vectors are remembered, beside those of the last window; with 158 values each, 30 to 50 MB, for
+# each network of the model.
 KNOWN_FORMS = 50_000
 
 
@@ -75,7 +76,8 @@ class Predictor:
     """Finds the spans of sentences.
 
     Args:
-        assembly: The model, which is put into evaluation mode. Its weights may change between calls.
+        assembly: The model, which is put into evaluation mode. Its weights may change between calls, unless it is
+            several networks as one.
         precision: What the encoder computes in, see `FormNetwork`; all else is float32.
         table: The forms that encoded sentences refer to; one of its own if not given, which is cleared when it is full.
 

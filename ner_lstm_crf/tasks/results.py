@@ -11,7 +11,7 @@ from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tasks.jobs import Job
 from ner_lstm_crf.tasks.measurement import Outcome, measure
-from ner_lstm_crf.tasks.run_files import read_history
+from ner_lstm_crf.tasks.run_files import has_begun, read_history
 from ner_lstm_crf.tasks.runs import members_of
 from ner_lstm_crf.tasks.summary import Summary, median_run
 
@@ -26,13 +26,16 @@ class RunResult:
         directory: Where its model is.
         seed: Its seed.
         history: The reports of its epochs, as `read_history` returns them; where networks were joined, one for each.
-        curves: The reports of the epochs of each network, by the names of their runs; "" is that of an only one.
+        members: How many networks its model is of.
+        curves: The reports of the epochs of each network, by the names of their runs, if they are still there; "" is
+            that of an only one.
         test: What its model found in the test set; None without one.
     """
 
     directory: Path
     seed: int
     history: Sequence[dict[str, Any]]
+    members: int
     curves: Mapping[str, Sequence[dict[str, Any]]]
     test: Outcome | None
 
@@ -50,19 +53,15 @@ class RunResult:
             directory=job.directory,
             seed=job.config.training.seed,
             history=history,
+            members=job.config.training.members,
             curves=_curves(job, history),
             test=measure(job.directory, test) if test else None,
         )
 
     @property
     def best(self) -> dict[str, Any]:
-        """The report of the epoch whose model was kept."""
+        """The report of the epoch whose model was kept, or of all networks together."""
         return next(report for report in reversed(self.history) if report["best"])
-
-    @property
-    def members(self) -> int:
-        """How many networks its model is of."""
-        return len(self.curves)
 
     @property
     def dev_f1(self) -> float | None:
@@ -91,7 +90,8 @@ class RunResult:
 def _curves(job: Job, history: Sequence[dict[str, Any]]) -> dict[str, Sequence[dict[str, Any]]]:
     if job.config.training.members == 1:
         return {"": history}
-    return {place.name: read_history(place) for _, place in members_of(job.config, job.directory)}
+    places = [place for _, place in members_of(job.config, job.directory)]
+    return {place.name: read_history(place) for place in places if has_begun(place)}
 
 
 def median_result(results: Sequence[RunResult]) -> RunResult:

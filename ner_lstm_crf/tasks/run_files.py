@@ -1,7 +1,7 @@
 """The files that a training run leaves beside its model, read and checked.
 
 run.json               the configuration and the data, to know a run again
-history.jsonl          one report per epoch
+history.jsonl          one report per epoch; of several networks one for each
 resume.safetensors     what is needed to continue; gone once training has ended
 """
 
@@ -30,6 +30,7 @@ __all__ = [
     "is_finished",
     "read_history",
     "read_run",
+    "runs_of_networks",
 ]
 
 MEMBER = "member-"
@@ -39,13 +40,14 @@ RUN, HISTORY, RESUME = "run.json", "history.jsonl", "resume.safetensors"
 
 
 def check_free(directory: Path, *, overwrite: bool) -> None:
-    """Refuse a directory that holds a model, or the first of several networks, unless it may be replaced.
+    """Refuse a directory that holds a model, or those of a run's single networks, unless they may be replaced.
 
     Raises:
         InputError: If it holds one.
     """
-    if not overwrite and any(map(is_model, (directory, *_runs_of_networks(directory)))):
-        raise InputError("this directory holds a model: choose another, or say --overwrite or --resume", path=directory)
+    for place in () if overwrite else (directory, *runs_of_networks(directory)):
+        if is_model(place):
+            raise InputError("this directory holds a model: choose another, or say --overwrite or --resume", path=place)
 
 
 def has_begun(directory: Path) -> bool:
@@ -76,7 +78,7 @@ def read_run(directory: Path) -> dict[str, Any]:
 
 
 def read_history(directory: Path) -> list[dict[str, Any]]:
-    """The reports of a run's epochs, as `EpochReport.to_json` wrote them.
+    """The reports of a run's epochs, or of its networks, as `EpochReport.to_json` wrote them.
 
     Raises:
         InputError: If the file is missing, or a line is no such report.
@@ -92,17 +94,24 @@ def forget_run(directory: Path) -> None:
         InputError: If it cannot be removed.
     """
     try:
-        for name in (RUN, HISTORY, RESUME):
-            (directory / name).unlink(missing_ok=True)
-        for place in _runs_of_networks(directory):
+        for place in runs_of_networks(directory):
             shutil.rmtree(place)
+        for name in (HISTORY, RESUME, RUN):  # the last says of which networks there were runs
+            (directory / name).unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"expected a directory that can be written: {error}", path=directory) from error
 
 
-def _runs_of_networks(directory: Path) -> list[Path]:
-    """Where the networks of a run have their own runs, if they have begun."""
-    return [place for place in sorted(directory.glob(f"{MEMBER}[1-9]*")) if has_begun(place)]
+def runs_of_networks(directory: Path) -> list[Path]:
+    """The directories that the run in this one has for its networks, where it is of several; those that are there."""
+    try:
+        members = read_run(directory)["config"]["training"].get("members", 1) if has_begun(directory) else 1
+    except InputError:  # damaged: what it had is not known
+        return []
+    if not isinstance(members, int) or members < 2:
+        return []
+    places = (directory / f"{MEMBER}{number}" for number in range(1, members + 1))
+    return [place for place in places if place.is_dir()]
 
 
 def forget_after(directory: Path, epoch: int) -> None:

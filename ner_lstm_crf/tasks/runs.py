@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,6 @@ from ner_lstm_crf.tasks.checkpoint import load_assembly, remove_model, save_asse
 from ner_lstm_crf.tasks.contextual import forget_contextual, scratch_of
 from ner_lstm_crf.tasks.network_runs import (
     begin,
-    begin_network,
     check_may_begin,
     check_same_run,
     description,
@@ -34,8 +33,8 @@ from ner_lstm_crf.tasks.network_runs import (
     train_network,
 )
 from ner_lstm_crf.tasks.run_data import Data, with_general
-from ner_lstm_crf.tasks.run_files import HISTORY, MEMBER, is_finished, read_history
-from ner_lstm_crf.tasks.storage import write_text
+from ner_lstm_crf.tasks.run_files import HISTORY, MEMBER, has_begun, is_finished, read_history
+from ner_lstm_crf.tasks.storage import forget_drafts, write_text
 from ner_lstm_crf.tasks.training import EpochReport, evaluate_encoded
 
 __all__ = ["begin_run", "check_run", "join_members", "members_of", "train_run"]
@@ -55,7 +54,7 @@ def train_run(
     """Train a model in its directory, one report per epoch; the model of the best epoch lies there afterwards.
 
     With `members`, networks are trained one after another, each as a run by itself, whose reports these are; then the
-    model is all of them joined.
+    model is all of them joined, which is there when the iterator has come to its end.
 
     Args:
         data: What to learn from.
@@ -76,11 +75,14 @@ def train_run(
     if resume:
         check_run(data, config, directory)
     else:
-        begin_run(data, config, directory, overwrite=overwrite)
-    if not is_finished(directory):
+        check_may_begin(data, directory, overwrite=overwrite)
+    if not (resume and is_finished(directory)):
         data = read_with_transformer(data, config.model, scratch_of(directory), progress)
+        if not resume:  # only now is an old run lost
+            begin_run(data, config, directory, overwrite=overwrite)
         for one, place in members_of(config, directory):
-            yield from train_network(data, one, place, resume=True, progress=progress)
+            begun = has_begun(place)
+            yield from train_network(data, one, place, resume=begun, overwrite=not begun, progress=progress)
     join_members(data, config, directory)
 
 
@@ -99,10 +101,11 @@ def begin_run(data: Data, config: Config, directory: Path, *, overwrite: bool = 
     networks = members_of(config, directory)
     data = with_general(data, config.model)
     check_may_begin(data, directory, overwrite=overwrite)
-    begin(directory, description(data, config))
+    run = description(data, config)
+    begin(directory, run)
     if len(networks) > 1:
         for one, place in networks:
-            begin_network(data, one, place, overwrite=True)
+            begin(place, run | {"config": asdict(one)})
 
 
 def check_run(data: Data, config: Config, directory: Path) -> None:
@@ -147,10 +150,11 @@ def join_members(data: Data, config: Config, directory: Path) -> None:
         InputError: If a model or its history is missing or damaged; if the model cannot be written.
     """
     places = [place for _, place in members_of(config, directory)]
+    forget_drafts(directory)
     if not is_finished(directory):
         data = read_with_transformer(with_general(data, config.model), config.model, scratch_of(directory))
         assemblies = [load_assembly(place) for place in places]
-        histories = [read_history(place) for place in places]
+        histories = [_whole_history(place) for place in places]
         dev = dev_set(data, config.model, assemblies[0].featurizer)
         lines = []
         for number, history in enumerate(histories, 1):
@@ -174,6 +178,13 @@ def _joined(assemblies: Sequence[Assembly], directory: Path) -> Assembly:
         return replace(first, network=Ensemble([assembly.single for assembly in assemblies]).eval())
     except ValueError as error:
         raise InputError(f"the run is damaged: {error}", path=directory) from error
+
+
+def _whole_history(directory: Path) -> list[dict[str, Any]]:
+    history = read_history(directory)
+    if not history:
+        raise InputError("the run is damaged: expected the reports of its epochs, found none", path=directory / HISTORY)
+    return history
 
 
 def _known_to(assembly: Assembly) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,6 +26,7 @@ __all__ = [
     "read_json",
     "read_tensors",
     "read_text",
+    "remove_together",
     "seal",
     "tensor_writer",
     "text_writer",
@@ -158,6 +159,14 @@ def write_together(directory: Path, files: Mapping[str, Writer]) -> None:
         shutil.rmtree(draft, ignore_errors=True)
     with suppress(OSError):  # they are found where they are
         _settle(directory)
+
+
+def remove_together(directory: Path, names: Iterable[str]) -> None:
+    """Remove files that `write_together` wrote; what cannot be removed stays."""
+    with suppress(OSError):
+        _settle(directory)
+        for name in names:
+            (directory / name).unlink(missing_ok=True)
 
 
 def located(directory: Path, name: str) -> Path:

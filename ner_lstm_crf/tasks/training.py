@@ -65,7 +65,7 @@ class EpochReport:
         learning_rate: The learning rate of its last step.
         dev: Scores on the dev set; None without one.
         best: Whether this is the best epoch so far, the one to keep; each is where dev has no entities to find.
-        last: Whether training ends here.
+        last: Whether the training of this network ends here.
     """
 
     epoch: int

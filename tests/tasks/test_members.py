@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ner_lstm_crf.config import Config
-from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.config import Config, HeadName
+from ner_lstm_crf.data.annotation import Sentence, Span, Token
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.features.vectors import Vectors
@@ -28,7 +28,7 @@ from ner_lstm_crf.tasks.jobs import Job, network_jobs, run_jobs, seeded
 from ner_lstm_crf.tasks.results import RunResult
 from ner_lstm_crf.tasks.run_data import Data
 from ner_lstm_crf.tasks.run_files import read_history
-from ner_lstm_crf.tasks.runs import members_of, train_run
+from ner_lstm_crf.tasks.runs import begin_run, members_of, train_run
 from ner_lstm_crf.tasks.tagger import Tagger
 from ner_lstm_crf.tasks.training import Trainer
 
@@ -183,16 +183,16 @@ def test_no_two_seeds_share_a_network(tiny: Config, tmp_path: Path) -> None:
     assert all(job.config.training.members == 1 for job in network_jobs(jobs))
 
 
-@pytest.mark.parametrize("epochs", [1, 2, 3])
+@pytest.mark.parametrize("epochs", [1, 2, 3, 4])
 def test_a_run_that_is_resumed_is_an_unbroken_run(data: Data, tiny: Config, tmp_path: Path, epochs: int) -> None:
-    """Broken in the first network, between the two, and in the second."""
+    """Broken in the first network, between the two, in the second, and before they are joined."""
     config = several(tiny, 2)
     list(train_run(data, config, tmp_path / "whole"))
     reports = train_run(data, config, tmp_path / "broken")
     for _ in range(epochs):
         next(reports)
     reports.close()  # type: ignore[attr-defined]
-    with pytest.raises(InputError, match=r"member-1: |this directory holds a model"):
+    with pytest.raises(InputError, match=r"broken/member-1: this directory holds a model"):
         next(train_run(data, config, tmp_path / "broken"))
     with pytest.raises(InputError, match="the run to resume had members = 2, this one has 3"):
         next(train_run(data, several(tiny, 3), tmp_path / "broken", resume=True))
@@ -241,6 +241,99 @@ def test_a_run_in_place_of_another_leaves_nothing_of_it(data: Data, tiny: Config
     list(train_run(data, several(tiny, 1), tmp_path / "run", overwrite=True))
     assert not any(path.name.startswith("member") for path in (tmp_path / "run").iterdir())
     assert len(load_assembly(tmp_path / "run").network.members) == 1
+
+
+def test_a_run_killed_as_it_began_goes_on(data: Data, tiny: Config, tmp_path: Path) -> None:
+    config = several(tiny, 2)
+    begin_run(data, config, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "member-2")
+    assert len(list(train_run(data, config, tmp_path / "run", resume=True))) == 4
+    assert len(load_assembly(tmp_path / "run").network.members) == 2
+
+
+def test_models_left_by_a_kill_after_joining_go(data: Data, tiny: Config, run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    left = tmp_path / "run" / "member-2"
+    save_assembly(load_assembly(run), left)
+    (left / ".files.ready").mkdir()  # as a kill leaves them amid the last write
+    (left / "model.safetensors").rename(left / ".files.ready" / "model.safetensors")
+    (left / "model.safetensors").write_bytes(b"older")
+    assert list(train_run(data, several(tiny, 3), tmp_path / "run", resume=True)) == []
+    assert sorted(path.name for path in left.iterdir()) == ["history.jsonl", "run.json"]
+
+
+def test_other_settings_do_not_resume_a_run_that_has_ended(data: Data, tiny: Config, run: Path) -> None:
+    for config in (several(tiny, 3, epochs=3), several(tiny, 4)):
+        with pytest.raises(InputError, match="the run to resume had "):
+            list(run_jobs(data, [Job(config, run, resume=True)]))
+
+
+def test_a_run_of_a_release_without_members_goes_on(data: Data, tiny: Config, tmp_path: Path) -> None:
+    config = several(tiny, 1)
+    reports = train_run(data, config, tmp_path)
+    next(reports)
+    reports.close()  # type: ignore[attr-defined]
+    known = json.loads((tmp_path / "run.json").read_text())
+    del known["config"]["training"]["members"]
+    (tmp_path / "run.json").write_text(json.dumps(known))
+    with pytest.raises(InputError, match="the run to resume had members = 1, this one has 2"):
+        next(train_run(data, several(tiny, 2), tmp_path, resume=True))
+    assert len(list(train_run(data, config, tmp_path, resume=True))) == 1
+
+
+def test_a_run_without_its_history_is_damaged(data: Data, tiny: Config, tmp_path: Path) -> None:
+    reports = train_run(data, several(tiny, 2), tmp_path)
+    for _ in range(4):
+        next(reports)
+    reports.close()  # type: ignore[attr-defined]
+    (tmp_path / "member-1" / "history.jsonl").write_text("")
+    with pytest.raises(InputError, match=r"member-1/history\.jsonl: the run is damaged: expected the reports"):
+        list(train_run(data, several(tiny, 2), tmp_path, resume=True))
+
+
+def test_nothing_is_lost_to_a_run_that_cannot_begin(data: Data, tiny: Config, run: Path, tmp_path: Path) -> None:
+    """Neither a run that was there before, nor the network of one that training is to start from."""
+    shutil.copytree(run, tmp_path / "run")
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    nowhere = several(replace(tiny, model=replace(tiny.model, transformer=str(tmp_path / "nowhere"))), 2)
+    with pytest.raises(InputError, match="nowhere"):
+        list(train_run(data, nowhere, tmp_path / "run", overwrite=True))
+    base = tmp_path / "run" / "member-1"
+    for members in (1, 2):
+        again = replace(data, vectors=None, initial=base)
+        save_assembly(replace(load_assembly(run), network=load_assembly(run).network.members[0]), base)
+        with pytest.raises(InputError, match="expected another directory than that of the model to start from"):
+            list(train_run(again, several(tiny, members), tmp_path / "run", overwrite=True))
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_folders_that_only_look_like_networks_are_left_alone(data: Data, tiny: Config, tmp_path: Path) -> None:
+    other = tmp_path / "member-2"
+    list(train_run(data, several(tiny, 1, epochs=1), other))
+    list(train_run(data, several(tiny, 1, epochs=1), tmp_path))
+    list(train_run(data, several(tiny, 1, epochs=1), tmp_path, overwrite=True))
+    assert load_assembly(other).config == load_assembly(tmp_path).config
+
+
+@pytest.mark.parametrize("head", ["crf", "softmax"])
+def test_characters_with_a_lexicon_and_no_dev_set(tiny: Config, tmp_path: Path, head: HeadName) -> None:
+    gold = [
+        Sentence(tuple(Token(one, place, place + 1) for place, one in enumerate(text)), (Span(0, 2, "PER"),))
+        for text in ("王明去巴黎", "李华在上海", "张伟来北京") * 6
+    ]
+    model = replace(tiny.model, unit="character", head=head, bigram_size=4, lexicon_size=5)
+    data = Data(gold, lexicon={"王明": "nr", "巴黎": "ns", "上海": "ns"}, vectors=None)
+    list(train_run(data, several(replace(tiny, model=model), 2), tmp_path))
+    assert [report["dev"] for report in read_history(tmp_path)] == [None, None]
+    assembly = load_assembly(tmp_path)
+    one, other = (member.embedding for member in assembly.network.members)
+    assert one.lexicon is not None
+    assert other.lexicon is not None
+    assert not torch.equal(one.lexicon.table.trained, other.lexicon.table.trained)
+    tagger = Tagger(assembly)
+    for sentence in gold[:3]:
+        tags = [assembly.featurizer.tags[tag] for tag in assembly.network.decode(collated(assembly, [sentence]))[0]]
+        assert tagger.tag_tokens(sentence.words) == list(assembly.featurizer.scheme.decode(tags).spans)
 
 
 def test_what_cannot_be_done_with_several_networks_is_refused(run: Path, data: Data, tiny: Config) -> None:
