@@ -107,8 +107,8 @@ def _add_run_options(parser: Parser, seeds: int) -> None:
         "--members",
         type=at_least(1),
         metavar="N",
-        help="train N networks and join them into a model that finds more, and takes N times as long to tag (default: "
-        "as the preset says, 3 for best, else 1; 1 with --fine-tune)",
+        help="train N networks and join them into a model that is often better, and takes N times as long to tag "
+        "(default: as the preset says, 3 for best, else 1; 1 with --fine-tune)",
     )
     group.add_argument("--seed", type=at_least(0), metavar="N", help="seed of everything random (default: 1)")
     group.add_argument(
