@@ -33,6 +33,7 @@ from ner_lstm_crf.tasks.run_files import (
     RESUME,
     RUN,
     check_free,
+    finish,
     forget_after,
     forget_run,
     has_begun,
@@ -59,7 +60,6 @@ __all__ = [
     "check_same_run",
     "description",
     "dev_set",
-    "finish",
     "prepare",
     "read_with_transformer",
     "train_network",
@@ -75,21 +75,7 @@ def train_network(
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> Iterator[EpochReport]:
-    """Train a model in its directory, one report per epoch; the best epoch's model lies there afterwards.
-
-    Args:
-        data: What to learn from.
-        config: The model and its training; its `members` are for `runs`.
-        directory: Where the run lives.
-        resume: Whether to go on with a run that was interrupted; the result is that of an unbroken run.
-        overwrite: Whether a model in the directory may be replaced.
-        progress: Told the batches of the current epoch done so far, and before the first the sentences that a frozen
-            transformer has read, unless `data` brings what it makes of them.
-
-    Raises:
-        InputError: If the directory holds a model and neither `resume` nor `overwrite` is given; if the run to resume
-            is not there, is damaged or was another; if nothing can be written.
-    """
+    """Train one network in its directory, as `runs.train_run` does a model; arguments and errors are the same."""
     data = with_general(data, config.model)
     run = description(data, config)
     if resume:
@@ -229,12 +215,6 @@ def _keep(report: EpochReport, trainer: Trainer, directory: Path) -> None:
     else:
         tensors, numbers = trainer.state()
         write_tensors(directory / RESUME, tensors, {"numbers": json.dumps(numbers)})
-
-
-def finish(directory: Path) -> None:
-    """Note that nothing is left to train."""
-    run = read_run(directory)
-    write_text(directory / RUN, json.dumps(run | {"finished": True}, indent=2) + "\n")
 
 
 # What a run had that an earlier release began, which did not know these settings.

@@ -7,6 +7,7 @@ resume.safetensors     what is needed to continue; gone once training has ended
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import fields
 from pathlib import Path
@@ -24,6 +25,7 @@ __all__ = [
     "RESUME",
     "RUN",
     "check_free",
+    "finish",
     "forget_after",
     "forget_run",
     "has_begun",
@@ -58,6 +60,12 @@ def has_begun(directory: Path) -> bool:
 def is_finished(directory: Path) -> bool:
     """Whether nothing is left to train."""
     return bool(read_run(directory)["finished"])
+
+
+def finish(directory: Path) -> None:
+    """Note that nothing is left to train."""
+    run = read_run(directory)
+    write_text(directory / RUN, json.dumps(run | {"finished": True}, indent=2) + "\n")
 
 
 def read_run(directory: Path) -> dict[str, Any]:

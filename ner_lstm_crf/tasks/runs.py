@@ -28,12 +28,11 @@ from ner_lstm_crf.tasks.network_runs import (
     check_same_run,
     description,
     dev_set,
-    finish,
     read_with_transformer,
     train_network,
 )
 from ner_lstm_crf.tasks.run_data import Data, with_general
-from ner_lstm_crf.tasks.run_files import HISTORY, MEMBER, has_begun, is_finished, read_history
+from ner_lstm_crf.tasks.run_files import HISTORY, MEMBER, finish, has_begun, is_finished, read_history
 from ner_lstm_crf.tasks.storage import forget_drafts, write_text
 from ner_lstm_crf.tasks.training import EpochReport, evaluate_encoded
 
@@ -155,6 +154,7 @@ def join_members(data: Data, config: Config, directory: Path) -> None:
         data = read_with_transformer(with_general(data, config.model), config.model, scratch_of(directory))
         assemblies = [load_assembly(place) for place in places]
         histories = [_whole_history(place) for place in places]
+        _check_alike(assemblies, directory)
         dev = dev_set(data, config.model, assemblies[0].featurizer)
         lines = []
         for number, history in enumerate(histories, 1):
@@ -171,11 +171,8 @@ def join_members(data: Data, config: Config, directory: Path) -> None:
 
 def _joined(assemblies: Sequence[Assembly], directory: Path) -> Assembly:
     """Several models as one."""
-    first = assemblies[0]
-    if any(_known_to(other) != _known_to(first) for other in assemblies[1:]):
-        raise InputError("the run is damaged: its networks know other words", path=directory)
     try:
-        return replace(first, network=Ensemble([assembly.single for assembly in assemblies]).eval())
+        return replace(assemblies[0], network=Ensemble([assembly.single for assembly in assemblies]).eval())
     except ValueError as error:
         raise InputError(f"the run is damaged: {error}", path=directory) from error
 
@@ -185,6 +182,13 @@ def _whole_history(directory: Path) -> list[dict[str, Any]]:
     if not history:
         raise InputError("the run is damaged: expected the reports of its epochs, found none", path=directory / HISTORY)
     return history
+
+
+def _check_alike(assemblies: Sequence[Assembly], directory: Path) -> None:
+    """Refuse networks that differ in what those that are joined have in common."""
+    first = _known_to(assemblies[0])
+    if any(_known_to(other) != first for other in assemblies[1:]):
+        raise InputError("the run is damaged: its networks know other words", path=directory)
 
 
 def _known_to(assembly: Assembly) -> tuple[Any, ...]:
