@@ -92,9 +92,10 @@ def check_output(directory: Path, jobs: Sequence[Job], args: argparse.Namespace)
     from ner_lstm_crf.tasks.network_runs import check_apart
     from ner_lstm_crf.tasks.run_files import check_free, has_begun
 
-    if getattr(args, "init", None):
-        check_apart(args.init, directory)
     places = [job.directory for job in jobs]
+    if getattr(args, "init", None):
+        for place in (directory, *places):
+            check_apart(args.init, place)
     if not args.resume:
         for place in (directory, *places):
             check_free(place, overwrite=args.overwrite)

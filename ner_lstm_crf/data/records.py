@@ -81,14 +81,21 @@ def write_records(
     """Write records as JSON lines.
 
     Raises:
-        InputError: If the file cannot be written, or an entity has no label, which could not be read again.
+        InputError: If the file cannot be written, or an entity has no label or no text, which could not be read again.
     """
     with writing(path, encoding) as out:
         for record in records:
-            if not all(entity.label.strip() for entity in record.entities):
-                raise InputError(
-                    "an entity without a label cannot stand in JSON lines: its tag is a prefix alone", path=path
-                )
+            for entity in record.entities:
+                if not entity.label.strip():
+                    raise InputError(
+                        "an entity without a label cannot stand in JSON lines: its tag is a prefix alone", path=path
+                    )
+                if not entity.text.strip():
+                    raise InputError(
+                        f"an entity of white space cannot stand in JSON lines: {entity.label} at {entity.start}-"
+                        f"{entity.end} of {quoted(record.text)}",
+                        path=path,
+                    )
             content = _cluener(record) if shape == "cluener" else _plain(record)
             out.write(json_line(content, encoding))
 

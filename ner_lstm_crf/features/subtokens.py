@@ -107,16 +107,19 @@ class SubTokenizer:
         try:
             return [self._known[word] for word in words]
         except KeyError:
-            self._learn(set(words))
-        return [self._known[word] for word in words]
+            found = self._learn(set(words))
+        return [found[word] for word in words]
 
-    def _learn(self, words: set[str]) -> None:
-        new = [word for word in words if word not in self._known]
+    def _learn(self, words: set[str]) -> dict[str, Sequence[int]]:
+        """The sub-tokens of each word, remembered from now on; returned too, since another thread may forget all."""
+        found = {word: ids for word in words if (ids := self._known.get(word)) is not None}
+        new = sorted(words - found.keys())
+        pieces = self._ids([self._lead + word for word in new])
+        found.update(zip(new, (ids or self._unknown for ids in pieces), strict=True))
         if len(self._known) + len(new) > _REMEMBERED:
             self._known.clear()
-            new = list(words)
-        pieces = self._ids([self._lead + word for word in new])
-        self._known.update(zip(new, (ids or self._unknown for ids in pieces), strict=True))
+        self._known.update(found)
+        return found
 
     def _ids(self, texts: Sequence[str], *, special: bool = False) -> list[list[int]]:
         """The ids of each text. One that reads like a special sub-token ("[SEP]") is still text."""

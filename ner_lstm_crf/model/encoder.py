@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ner_lstm_crf.model.dropout import VariationalDropout, dropped_weights
-from ner_lstm_crf.model.workers import both
+from ner_lstm_crf.model.workers import both, one_thread
 
 __all__ = ["BiLstm"]
 
@@ -98,7 +98,7 @@ class _Lstm(nn.Module):
         """Orthogonal recurrence, Glorot input weights, a forget gate that starts open (Jozefowicz et al. 2015)."""
         hidden = self.lstm.hidden_size
         from_input, from_hidden, input_bias, hidden_bias = self.lstm.parameters()
-        with torch.no_grad():
+        with torch.no_grad(), one_thread():  # several would make an orthogonal matrix with other roundings
             for gate in range(4):
                 nn.init.orthogonal_(from_hidden[gate * hidden : (gate + 1) * hidden])
                 nn.init.xavier_uniform_(from_input[gate * hidden : (gate + 1) * hidden])

@@ -146,6 +146,7 @@ def contextual_vectors(
 
     Raises:
         ValueError: If the encoder is not frozen.
+        InputError: If a value is none, or too large for float16.
     """
     if embedding.fine_tune:
         raise ValueError("expected a frozen transformer: the vectors of one that is trained change at every step")
@@ -160,6 +161,9 @@ def contextual_vectors(
             views[place].copy_(rows[: lengths[place]])
         done += len(batch)
         progress(done, len(sentences))
+    if not vectors.isfinite().all():
+        largest = torch.finfo(vectors.dtype).max
+        raise InputError(f"expected vectors of the transformer up to {largest:,.0f}, got larger ones, or no numbers")
     return vectors
 
 

@@ -54,8 +54,9 @@ __all__ = ["copy_model", "is_model", "load_assembly", "model_config", "model_dig
 FORMAT, VERSION = "ner_lstm_crf", 5
 CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocabulary.json", "model.safetensors"
 # What a model of an older version has that does not say it.
-_BEFORE: Mapping[int, dict[str, Any]] = {1: {"bigram_size": 0, "residual": False}, 2: {}, 3: {}, 4: {}, 5: {}}
-_WITHOUT_LEXICON = 2  # the version of a model without a lexicon, which has changed since in nothing else
+_FIRST = {"bigram_size": 0, "residual": False}
+_BEFORE: Mapping[int, dict[str, Any]] = {1: _FIRST, 2: _FIRST, 3: {}, 4: {}, 5: {}}
+_WITHOUT_LEXICON = 2  # the version of a model without a lexicon, whose files have changed since in nothing else
 _WITH_LEXICON = 4  # that of one with a lexicon; where several networks were joined, it is the newest
 _CATEGORIES_SINCE = 3  # the version from which the words of a lexicon have categories
 _TRANSFORMER_WEIGHTS = "embedding.contextual.transformer."
@@ -181,7 +182,7 @@ def _config_text(assembly: Assembly, transformer: str | None) -> str:
 
 
 def _version(assembly: Assembly) -> int:
-    """The oldest version that has all that the model has, so that older releases read what they can."""
+    """The oldest version whose files are of this form; a release that lacks a setting of the model says so."""
     if len(assembly.network.members) > 1:
         return VERSION
     return _WITHOUT_LEXICON if assembly.featurizer.vocabularies.lexicon is None else _WITH_LEXICON

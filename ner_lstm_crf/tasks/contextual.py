@@ -24,13 +24,14 @@ from ner_lstm_crf.features.subtokens import SubTokenizer
 from ner_lstm_crf.model.transformer import contextual_vectors
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.assembly import transformer_for
-from ner_lstm_crf.tasks.storage import make_directory, read_tensors, write_tensors
+from ner_lstm_crf.tasks.storage import forget_drafts, make_directory, read_tensors, write_tensors
 from ner_lstm_crf.tasks.transformer_files import name_of
 
 __all__ = ["contextual_file", "forget_contextual", "read_contextual", "scratch_of"]
 
 _TENSOR = "vectors"
 _SCRATCH = ".contextual"
+_DAY = 86_400  # seconds
 _VERSION = 1  # of what is computed: another is another file
 
 
@@ -59,6 +60,7 @@ def contextual_file(
         subtokenizer = SubTokenizer.from_pretrained(config.transformer)
         subtokens = [subtokenizer.encode(sentence.words) for sentence in sentences]
         make_directory(directory)
+        forget_drafts(directory, older_than=_DAY)
         vectors = contextual_vectors(transformer, subtokens, progress=progress)
         write_tensors(path, {_TENSOR: vectors}, {"key": key})  # in one piece, whoever else writes the same
     return path

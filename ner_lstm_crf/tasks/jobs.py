@@ -25,9 +25,9 @@ import torch
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.tasks.network_runs import train_network
+from ner_lstm_crf.tasks.network_runs import check_may_begin, train_network
 from ner_lstm_crf.tasks.run_data import Data
-from ner_lstm_crf.tasks.run_files import check_free, has_begun, is_finished
+from ner_lstm_crf.tasks.run_files import has_begun, is_finished
 from ner_lstm_crf.tasks.runs import begin_run, check_run, join_members, members_of
 from ner_lstm_crf.tasks.training import EpochReport
 
@@ -174,7 +174,7 @@ def _begun(data: Data, jobs: Sequence[Job]) -> list[Job]:
     """The same jobs, to be resumed: those that are new have begun."""
     new = [job for job in jobs if not job.resume]
     for job in new:  # all of them before anything is written
-        check_free(job.directory, overwrite=job.overwrite)
+        check_may_begin(data, job.directory, overwrite=job.overwrite)
     for job in new:
         begin_run(data, job.config, job.directory, overwrite=job.overwrite)
     return [replace(job, resume=True) for job in jobs]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,12 @@ def is_finished(directory: Path) -> bool:
 
 def finish(directory: Path) -> None:
     """Note that nothing is left to train."""
+    _note(directory, finished=True)
+
+
+def _note(directory: Path, *, finished: bool) -> None:
     run = read_run(directory)
-    write_text(directory / RUN, json.dumps(run | {"finished": True}, indent=2) + "\n")
+    write_text(directory / RUN, json.dumps(run | {"finished": finished}, indent=2) + "\n")
 
 
 def read_run(directory: Path) -> dict[str, Any]:
@@ -102,9 +107,12 @@ def forget_run(directory: Path) -> None:
         InputError: If it cannot be removed.
     """
     try:
-        for place in runs_of_networks(directory):
+        places = runs_of_networks(directory)
+        with suppress(InputError):  # there is none, or a damaged one; else a kill amid this must not leave an ended one
+            _note(directory, finished=False)
+        for place in places:
             shutil.rmtree(place)
-        for name in (HISTORY, RESUME, RUN):  # the last says of which networks there were runs
+        for name in (RESUME, HISTORY, RUN):  # the last says of which networks there were runs
             (directory / name).unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"expected a directory that can be written: {error}", path=directory) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -195,10 +196,18 @@ def append_line(path: Path, line: str) -> None:
         raise InputError(f"could not be written: {error}", path=path) from error
 
 
-def forget_drafts(directory: Path) -> None:
-    """Remove what a process that was killed had begun to write in a directory in which no other writes."""
+def forget_drafts(directory: Path, *, older_than: float = 0) -> None:
+    """Remove what a process that was killed had begun to write.
+
+    Args:
+        directory: Where.
+        older_than: Seconds for which nothing was added to it; in a directory in which others write, more than a pause
+            can last.
+    """
     for path in directory.glob(".*.[0-9]*.new"):
-        path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another did the same
+            if not older_than or time.time() - path.stat().st_mtime > older_than:
+                path.unlink()
 
 
 def _settle(directory: Path) -> None:

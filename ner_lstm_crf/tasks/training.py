@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from math import ceil
+from math import ceil, isfinite
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ner_lstm_crf.config import TrainingConfig
 from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.batch import Encoded
 from ner_lstm_crf.features.batching import shuffled_batches
 from ner_lstm_crf.model.network import Network
@@ -171,7 +172,11 @@ class Trainer:
         )
 
     def _train_epoch(self, progress: Progress) -> tuple[float, int]:
-        """One pass over the data; returns the mean loss per token, and the tokens, which replaced entities vary."""
+        """One pass over the data; returns the mean loss per token, and the tokens, which replaced entities vary.
+
+        Raises:
+            InputError: If the loss is no number: what is learnt from then on is nothing.
+        """
         batches = self._batches(self.epoch)
         steps = self.epochs * self._steps_per_epoch
         self.network.train()
@@ -187,7 +192,11 @@ class Trainer:
                 total += self._step(sentences)
                 tokens += sum(map(len, sentences))
                 progress(number + 1, len(batches))
-        return total.item() / tokens, tokens
+        loss = total.item() / tokens
+        if not isfinite(loss):
+            rate = f"learning_rate {self.optimizer.param_groups[0]['peak']:g}"
+            raise InputError(f"epoch {self.epoch}: expected a finite loss, got {loss}: is {rate} too high?")
+        return loss, tokens
 
     @contextmanager
     def _cores(self) -> Iterator[None]:

@@ -275,3 +275,12 @@ def test_entities_that_are_dropped_cut_no_word(tmp_path):
     (kept,) = read_jsonl(path, ColumnOptions(labels=LabelMap.parse("PER")), report=report)
     assert (kept.words, kept.spans, report.cut) == (["Romebound", "Ada"], (Span(1, 2, "PER"),), [])
     assert report.labels == {"LOC": 1, "PER": 1}
+
+
+@pytest.mark.parametrize("shape", ["entities", "cluener"])
+def test_an_entity_of_white_space_is_not_written(tmp_path, shape):
+    """It could not be read again."""
+    record = Record("王\u3000去", (Entity(1, 2, "LOC", "\u3000"),), 1)
+    with pytest.raises(InputError, match=r"x.jsonl: an entity of white space cannot stand in JSON lines: LOC at 1-2"):
+        write_records(tmp_path / "x.jsonl", [record], shape=shape)
+    assert not (tmp_path / "x.jsonl").exists()

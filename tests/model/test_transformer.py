@@ -175,6 +175,15 @@ def test_contextual_vectors_of_nothing() -> None:
     assert contextual_vectors(embedding(), cut([[], []])).shape == (0, 12)
 
 
+@pytest.mark.parametrize("value", [7e4, float("nan")])
+def test_contextual_vectors_beyond_half_precision_are_refused(value: float) -> None:
+    model = embedding()
+    with torch.no_grad():
+        model.encoder.encoder.layer[-1].output.LayerNorm.bias[0] = value
+    with pytest.raises(InputError, match=r"expected vectors of the transformer up to 65,504, got larger ones, or no"):
+        contextual_vectors(TransformerEmbedding(model.encoder, layers=1), cut(MIXED))
+
+
 def test_contextual_vectors_need_a_frozen_encoder() -> None:
     with pytest.raises(ValueError, match="expected a frozen transformer"):
         contextual_vectors(embedding(fine_tune=True), cut(MIXED))

@@ -18,7 +18,7 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.features.vocabulary import WordVocabulary
 from ner_lstm_crf.tasks import storage
-from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
+from ner_lstm_crf.tasks.checkpoint import load_assembly, model_config, save_assembly
 from ner_lstm_crf.tasks.network_runs import prepare
 from ner_lstm_crf.tasks.prediction import predict
 from ner_lstm_crf.tasks.run_data import Data
@@ -107,6 +107,17 @@ def test_another_models_vocabulary_is_damage(copy: Path) -> None:
     (copy / "vocabulary.json").write_text(text.replace("unseen", "unsaid"), encoding="utf-8")
     with pytest.raises(InputError, match="do not belong together"):
         load_assembly(copy)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_early_model_has_what_its_release_knew(copy: Path, version: int) -> None:
+    """It has no pairs of characters, and no second layer that adds what it reads."""
+    description = json.loads((copy / "config.json").read_text(encoding="utf-8"))
+    for name in ("bigram_size", "residual"):
+        del description["model"][name]
+    (copy / "config.json").write_text(json.dumps(description | {"version": version}), encoding="utf-8")
+    config, _ = model_config(copy)
+    assert (config.bigram_size, config.residual) == (0, False)
 
 
 def test_a_newer_model_asks_for_a_newer_release(copy: Path) -> None:

@@ -24,7 +24,8 @@ from ner_lstm_crf.data.formats import write_sentences
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tasks.jobs import Job, _arriving, run_jobs, seeded
 from ner_lstm_crf.tasks.run_data import Data
-from ner_lstm_crf.tasks.runs import begin_run
+from ner_lstm_crf.tasks.run_files import forget_run, has_begun, is_finished, read_history
+from ner_lstm_crf.tasks.runs import begin_run, train_run
 
 Make = Callable[..., list[Sentence]]
 
@@ -42,20 +43,15 @@ def test_seeds_follow_each_other_in_folders_of_their_own(tiny: Config, tmp_path:
 
 def test_runs_side_by_side_end_like_runs_one_after_another(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
     data = Data(make_sentences(60), make_sentences(10, seed=1))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as each worker has
-    try:
-        for name, workers in (("alone", 1), ("together", 2)):
-            jobs = seeded(Job(short(tiny), tmp_path / name), 2)
-            reports = list(run_jobs(data, jobs, workers=workers))
-            assert sorted((job.directory.name, report.epoch) for job, report in reports) == [
-                ("seed-1", 1),
-                ("seed-1", 2),
-                ("seed-2", 1),
-                ("seed-2", 2),
-            ]
-    finally:
-        torch.set_num_threads(threads)
+    for name, workers in (("alone", 1), ("together", 2)):
+        jobs = seeded(Job(short(tiny), tmp_path / name), 2)
+        reports = list(run_jobs(data, jobs, workers=workers))
+        assert sorted((job.directory.name, report.epoch) for job, report in reports) == [
+            ("seed-1", 1),
+            ("seed-1", 2),
+            ("seed-2", 1),
+            ("seed-2", 2),
+        ]
     for seed in ("seed-1", "seed-2"):
         alone, together = (load_file(tmp_path / name / seed / "model.safetensors") for name in ("alone", "together"))
         assert all(torch.equal(alone[name], together[name]) for name in alone)
@@ -117,7 +113,7 @@ def test_reports_that_are_late_arrive() -> None:
     assert [number for number, _ in _arriving(reports, [ended])] == [0, 1, 2]
 
 
-def test_a_run_that_fails_ends_the_others_at_once() -> None:
+def test_a_run_that_fails_is_told_at_once() -> None:
     failed: Future[None] = Future()
     failed.set_exception(InputError("no"))
     reports, _sender = multiprocessing.Pipe(duplex=False)
@@ -141,6 +137,17 @@ def test_workers_end_when_their_parent_is_killed(make_sentences: Make, tmp_path:
     length = history.stat().st_size
     time.sleep(3)
     assert 0 < length == history.stat().st_size
+
+
+def test_no_run_is_lost_to_one_that_would_replace_the_model_to_start_from(
+    make_sentences: Make, tiny: Config, tmp_path: Path
+) -> None:
+    data, jobs = Data(make_sentences(20)), seeded(Job(short(tiny, 1), tmp_path), 2)
+    list(run_jobs(data, jobs))
+    again = [dataclasses.replace(job, overwrite=True) for job in jobs]
+    with pytest.raises(InputError, match="seed-2: expected another directory than that of the model to start from"):
+        list(run_jobs(dataclasses.replace(data, initial=tmp_path / "seed-2"), again))
+    assert all(is_finished(job.directory) and len(read_history(job.directory)) == 1 for job in jobs)
 
 
 def test_no_workers_are_refused_before_anything_is_lost(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
@@ -171,12 +178,30 @@ def test_a_pipe_that_ends_after_all_runs_have_is_their_end() -> None:
 
 
 @pytest.mark.slow
-def test_processes_of_the_caller_are_left_alone(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
-    reports = run_jobs(Data(make_sentences(20)), seeded(Job(short(tiny, 50), tmp_path), 2), workers=2)
+def test_a_caller_that_leaves_ends_the_workers_and_no_process_of_its_own(
+    make_sentences: Make, tiny: Config, tmp_path: Path
+) -> None:
+    reports = run_jobs(Data(make_sentences(20)), seeded(Job(short(tiny, 100_000), tmp_path), 2), workers=2)
     next(reports)
     own = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
     own.start()
     reports.close()
-    assert own.is_alive()
+    assert multiprocessing.active_children() == [own]
     own.terminate()
     own.join()
+
+
+def test_a_run_that_is_half_removed_is_not_an_ended_one(
+    make_sentences: Make, tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = dataclasses.replace(tiny, training=dataclasses.replace(tiny.training, epochs=1, members=2))
+    list(train_run(Data(make_sentences(20)), config, tmp_path))
+    assert is_finished(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            forget_run(tmp_path)
+    assert not is_finished(tmp_path)
+    forget_run(tmp_path)
+    assert not has_begun(tmp_path)
+    assert not list(tmp_path.glob("member-*"))

@@ -203,16 +203,11 @@ def test_a_run_that_is_resumed_is_an_unbroken_run(data: Data, tiny: Config, tmp_
 
 
 def test_networks_trained_side_by_side_are_the_same(data: Data, tiny: Config, tmp_path: Path) -> None:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as each worker has
-    try:
-        for name, workers in (("alone", 1), ("together", 2)):
-            reports = list(run_jobs(data, seeded(Job(several(tiny, 2), tmp_path / name), 2), workers=workers))
-            assert {str(job.directory.relative_to(tmp_path / name)) for job, _ in reports} == {
-                f"seed-{seed}/member-{number}" for seed, number in product((1, 2), (1, 2))
-            }
-    finally:
-        torch.set_num_threads(threads)
+    for name, workers in (("alone", 1), ("together", 2)):
+        reports = list(run_jobs(data, seeded(Job(several(tiny, 2), tmp_path / name), 2), workers=workers))
+        assert {str(job.directory.relative_to(tmp_path / name)) for job, _ in reports} == {
+            f"seed-{seed}/member-{number}" for seed, number in product((1, 2), (1, 2))
+        }
     for seed in (1, 2):
         one, other = (tmp_path / name / f"seed-{seed}" / "model.safetensors" for name in ("alone", "together"))
         assert one.read_bytes() == other.read_bytes()

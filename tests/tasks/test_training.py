@@ -80,20 +80,34 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
     assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
 
 
-def test_a_second_core_changes_nothing_but_rounding(
-    make_sentences: Make, tiny: Config, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("settings", [{}, {"hidden_size": 60}, {"head": "softmax", "layers": 2}], ids=str)
+def test_a_second_core_changes_nothing(
+    make_sentences: Make, tiny: Config, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]
 ) -> None:
-    data, threads, losses, used = Data(make_sentences(40)), torch.get_num_threads(), [], []
+    data, threads, used = Data(make_sentences(40)), torch.get_num_threads(), []
+    ends: list[tuple[list[float], dict[str, torch.Tensor]]] = []
     monkeypatch.setattr(encoder, "both", lambda *jobs: used.append(1) or workers.both(*jobs))
     try:
         for count in (1, 2):
             torch.set_num_threads(count)
-            losses.append([report.loss for report in prepare(data, changed(tiny, epochs=3)).run()])
+            trainer = prepare(data, changed(tiny, epochs=3, **settings))
+            ends.append(([report.loss for report in trainer.run()], trainer.network.state_dict()))
             assert bool(used) == (count == 2)
             assert torch.get_num_threads() == count
     finally:
         torch.set_num_threads(threads)
-    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    assert ends[0][0] == ends[1][0]
+    assert same(ends[0][1], ends[1][1])
+
+
+def test_training_that_diverges_ends_with_an_error(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
+    data = Data(make_sentences(40), make_sentences(10, seed=1))
+    reports = []
+    with pytest.raises(
+        InputError, match=r"epoch \d: expected a finite loss, got nan: is learning_rate 1e\+30 too high"
+    ):
+        reports += train_run(data, changed(tiny, epochs=5, learning_rate=1e30, weight_decay=0.0), tmp_path / "run")
+    assert len(read_history(tmp_path / "run")) < 5
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])

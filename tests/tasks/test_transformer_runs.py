@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pickle
 import shutil
+import time
 from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
@@ -143,6 +145,11 @@ def test_a_frozen_transformer_reads_the_data_once_for_all_runs(
     seen: list[tuple[int, int | None]] = []
     config = configured(tiny, encoder, epochs=1)
     cache = tmp_path / "cache"
+    cache.mkdir()
+    abandoned, growing = (cache / f".contextual-{name}.safetensors.123.new" for name in ("old", "new"))
+    for draft, age in ((abandoned, 2 * 86_400), (growing, 60)):
+        draft.touch()
+        os.utime(draft, (time.time() - age,) * 2)
     read = read_with_transformer(data, config.model, cache, lambda done, total: seen.append((done, total)))
     assert seen[-1] == (48, 48)
     assert read.contextual is not None
@@ -157,6 +164,7 @@ def test_a_frozen_transformer_reads_the_data_once_for_all_runs(
     sent: Data = pickle.loads(bytes(ForkingPickler.dumps(read)))  # as a worker gets it
     list(train_run(data, config, tmp_path / "alone"))
     assert not list((tmp_path / "alone").rglob("contextual-*"))  # removed when the run has ended
+    assert (abandoned.exists(), growing.exists()) == (False, True)  # another run may be writing the second
     assert list(cache.glob("contextual-*"))  # kept: it was asked for
     monkeypatch.setattr(contextual, "contextual_vectors", lambda *_, **__: pytest.fail("the transformer was run again"))
     assert read_with_transformer(data, config.model, cache).contextual == read.contextual
@@ -312,8 +320,10 @@ def test_a_newer_or_damaged_model_can_be_overwritten(
     data: Data, copy: Path, tiny: Config, encoder: Path, content: str
 ) -> None:
     (copy / "config.json").write_text(content, encoding="utf-8")
-    list(train_run(data, configured(tiny, encoder, epochs=1), copy, overwrite=True))
-    load_assembly(copy)
+    config = configured(tiny, encoder, epochs=1)
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, transformer_size=7))
+    list(train_run(data, config, copy, overwrite=True))
+    assert load_assembly(copy).config.transformer_size == 7
 
 
 @pytest.mark.parametrize("name", ["../outside", "transformer", None, 3])
