@@ -4,6 +4,10 @@ The pipeline is the package; each file knows only what lies to its left:
 
   str ─tokenize─▶ Sentence ─collate─▶ Batch ─network─▶ emissions (B,T,K) ─head.decode─▶ tag ids ─scheme─▶ Span ─▶ Entity
 
+Training takes that way; tagging, where a word's vector never changes, makes that of each distinct word once:
+
+  Sentence ─flat─▶ FormBatch ─form_network─▶ emissions
+
     data/        strings and spans: annotation, tag schemes, files, the tokenizer
     features/    strings become numbers: vocabularies, vectors, batches
     model/       tensors: embeddings, encoder, heads, network

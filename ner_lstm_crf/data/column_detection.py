@@ -8,6 +8,7 @@ Column files agree on nothing but one token per line. What was met in published 
     id token tag tag2 annotator      Universal NER; the second tag layer is nested or older
     id token tag tag2                GermEval 2014: outer, then inner entities
     tag token                        MIT Movies
+    token tag                        Weibo NER: a token is a character and its place in its word, `科0 技1`
     CoNLL-U (10 columns)             NorNE and others: `name=B-PER` or `NER=B-PER` inside the last column
 
 Columns are found in the first 2,000 rows and may always be named instead.
@@ -21,7 +22,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import islice, pairwise
 
-from ner_lstm_crf.data.columns import ColumnOptions, Layout, Separator, is_tag, split_at_spaces
+from ner_lstm_crf.data.code_points import has_han
+from ner_lstm_crf.data.columns import PLACED_CHARACTER, ColumnOptions, Layout, Separator, is_tag, split_at_spaces
 from ner_lstm_crf.data.tags import OUTSIDE, split_tag
 from ner_lstm_crf.data.text_files import quoted
 from ner_lstm_crf.errors import InputError
@@ -29,6 +31,7 @@ from ner_lstm_crf.errors import InputError
 __all__ = ["find_layout"]
 
 SAMPLE_ROWS = 2000
+_SHARE_OF_PLACES = 0.99
 _SHARE_OF_TAGS = 0.8  # a few broken rows must not hide the tag column: reading names their lines
 
 _KINDS_OF_COLUMNS = ("entities", "no labels", "outside", "chunks", "bare")  # what tags are read from, best first
@@ -70,7 +73,8 @@ def find_layout(lines: Iterable[str], options: ColumnOptions, path: str) -> Layo
         token = next((column for column in range(numbered, width) if column != tag), 0)
     if token == tag:
         raise InputError(f"the token and the tag cannot both be column {token + 1} of {width}", path=path)
-    layout = Layout(token, tag, width, separator, numbered=numbered, key=key, bare=_are_bare(rows, tag))
+    bare, placed = _are_bare(rows, tag), _have_places([row[token] for row in rows if len(row) > token])
+    layout = Layout(token, tag, width, separator, numbered=numbered, key=key, bare=bare, placed=placed)
     if tag is None:
         return layout
     return replace(layout, seen=frozenset(layout.tag_in(row[tag]) for row in rows if len(row) > tag))
@@ -95,6 +99,16 @@ def _counts_tokens(cells: Sequence[str]) -> bool:
         return False
     steps = sum(int(b) - int(a) in (0, 1) or b in ("0", "1") for a, b in pairwise(numbers))
     return steps >= 0.9 * (len(numbers) - 1)
+
+
+def _have_places(cells: Sequence[str]) -> bool:
+    """Whether a column holds Chinese characters, each with its place in its word, which counts 0, 1, 2."""
+    found = [match for cell in cells if (match := PLACED_CHARACTER.fullmatch(cell))]
+    if len(found) < _SHARE_OF_PLACES * len(cells) or not any(has_han(match[1]) for match in found):
+        return False
+    places = [int(match[2]) for match in found]
+    steps = sum(after in (0, before + 1) for before, after in pairwise(places))
+    return max(places) > 0 and steps >= _SHARE_OF_PLACES * (len(places) - 1)
 
 
 def _find_tag_column(

@@ -16,12 +16,15 @@ from ner_lstm_crf.data.schemes import Policy
 from ner_lstm_crf.data.tags import OUTSIDE, PREFIXES, split_tag
 from ner_lstm_crf.data.tokenizer import CompoundRule
 
-__all__ = ["ColumnOptions", "Layout", "Separator", "is_tag", "split_at_spaces"]
+__all__ = ["PLACED_CHARACTER", "ColumnOptions", "Layout", "Separator", "is_tag", "split_at_spaces"]
 
 Separator = Literal["tab", "space"]
 
 _TAG = re.compile(rf"O|[{''.join(sorted(PREFIXES))}](?:[-_].+)?", re.DOTALL)
 _SPACES = re.compile(r"[ \t]+")
+
+PLACED_CHARACTER = re.compile(r"(.)([0-9]{1,2})", re.DOTALL)
+"""A character and its place in its word, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Layout:
         numbered: Whether the first column counts the tokens of a sentence.
         key: The name before `=` where the tag is one of several features in its column, else None.
         bare: Whether the tags are labels without prefixes (`PER`).
+        placed: Whether each token is a character with its place in its word behind it, as in Weibo NER: `科0 技1`.
         seen: The tags of the first rows.
     """
 
@@ -76,6 +80,7 @@ class Layout:
     numbered: bool = False
     key: str | None = None
     bare: bool = False
+    placed: bool = False
     seen: frozenset[str] = field(default=frozenset(), compare=False)
 
     def cells(self, body: str) -> list[str]:
@@ -114,6 +119,11 @@ class Layout:
         if self.separator == "tab":
             return f"{body}\t{cell}{row[len(body) :]}"
         return f"{body.rstrip(' ')} {cell}{row[len(body) :]}"
+
+    def token_in(self, cell: str) -> str:
+        """The token that stands in a cell of the token column."""
+        found = PLACED_CHARACTER.fullmatch(cell) if self.placed else None
+        return found[1] if found else cell
 
     def tag_in(self, cell: str) -> str:
         """The tag that stands in a cell of the tag column."""

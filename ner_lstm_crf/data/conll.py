@@ -141,6 +141,8 @@ class ColumnFile:
         elif report is not None:
             report.widths[self.layout.width] += len(rows)
         words, tags = columns
+        if self.layout.placed:
+            words = list(map(self.layout.token_in, words))
         return words, tags if self.layout.key is None else [self.layout.tag_in(cell) for cell in tags]
 
     def _columns_by_row(

@@ -73,6 +73,7 @@ class FileFacts:
         token_column: The token's column.
         tag_column: The tag's column.
         separator: `tab` or `space`.
+        placed: Whether tokens are characters with their places in words behind them (`科0`), which are left out.
         column_counts: How many rows have so many columns.
         ill_formed: The number of tags that break the scheme.
         ill_formed_lines: Where.
@@ -99,6 +100,7 @@ class FileFacts:
     token_column: int | None = None
     tag_column: int | None = None
     separator: str | None = None
+    placed: bool = False
     column_counts: dict[int, int] = field(default_factory=dict)
     ill_formed: int = 0
     ill_formed_lines: tuple[int, ...] = ()
@@ -221,6 +223,7 @@ def _columns(layout: Layout | None) -> dict[str, Any]:
         "token_column": layout.token + 1,
         "tag_column": tag,
         "separator": layout.separator,
+        "placed": layout.placed,
     }
 
 

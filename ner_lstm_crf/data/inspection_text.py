@@ -34,8 +34,8 @@ def _file(facts: FileFacts) -> Iterator[str]:
     yield _row("ill-formed", _places(facts.ill_formed, facts.ill_formed_lines))
     if facts.format == "conll":
         yield _row("ragged", _places(facts.ragged, facts.ragged_lines) + _widths(facts))
-    duplicates = f"{facts.duplicates:,} sentences stand in the file before" if facts.duplicates else "none"
-    yield _row("duplicates", duplicates)
+    stand = "sentence stands" if facts.duplicates == 1 else "sentences stand"
+    yield _row("duplicates", f"{facts.duplicates:,} {stand} in the file before" if facts.duplicates else "none")
     for name, lines, meaning in (
         ("cut words", facts.cut, "lines where an entity begins or ends within a word"),
         ("dropped", facts.dropped, "entities that longer ones overlap"),
@@ -50,11 +50,14 @@ def _columns(facts: FileFacts) -> str:
     if facts.columns is None:
         return f"none: {facts.format}"
     tag = "no tag" if facts.tag_column is None else f"tag {facts.tag_column}"
-    return f"token {facts.token_column}, {tag}, of {facts.columns}, separated by {facts.separator}s"
+    places = " (a character and its place in the word, which is left out)" if facts.placed else ""
+    return f"token {facts.token_column}{places}, {tag}, of {facts.columns}, separated by {facts.separator}s"
 
 
 def _widths(facts: FileFacts) -> str:
-    rows = ", ".join(f"{count:,} rows of {width}" for width, count in facts.column_counts.items())
+    rows = ", ".join(
+        f"{count:,} row{'' if count == 1 else 's'} of {width}" for width, count in facts.column_counts.items()
+    )
     return f" ({rows})" if facts.ragged else ""
 
 

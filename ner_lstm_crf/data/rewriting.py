@@ -183,7 +183,8 @@ class _Rewriter:
         for token, row in enumerate(rows):
             width, body = self.file.layout.width, row.rstrip("\r\n")
             if len(self.file.layout.cells(body)) != width:
-                message = f"expected {width} columns, as most rows have, to add one of tags, found {quoted(body)}"
+                columns = f"{width} column{'' if width == 1 else 's'}"
+                message = f"expected {columns}, as most rows have, to add one of tags, found {quoted(body)}"
                 raise InputError(message, path=self.file.path, line=block.line_of(token))
 
     def _by_character(self, rows: Sequence[str], words: Sequence[str], tags: Sequence[str]) -> list[str]:
@@ -193,8 +194,10 @@ class _Rewriter:
         for row, word in zip(rows, words, strict=True):
             line, pieces = row if row.endswith("\n") else f"{row}\n", ""
             for character, (number, tag) in zip(characters_of(word), remaining, strict=False):
-                counted = {0: str(number)} if layout.numbered else {}
-                pieces += self._tagged(layout.rewritten(line, {layout.token: character, **counted}), "", tag)
+                changes = {0: str(number)} if layout.numbered else {}
+                if len(word) > 1:
+                    changes[layout.token] = character
+                pieces += self._tagged(layout.rewritten(line, changes), "", tag)
             repeated.append(pieces)
         return repeated
 

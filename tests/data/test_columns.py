@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ner_lstm_crf.data.annotation import Span
 from ner_lstm_crf.data.column_detection import find_layout
 from ner_lstm_crf.data.columns import ColumnOptions, Layout, is_tag, split_at_spaces
+from ner_lstm_crf.data.conll import read_conll
 from ner_lstm_crf.errors import InputError
 
 
@@ -58,6 +60,45 @@ def test_columns_are_found(name):
 def test_labels_without_prefixes_are_found():
     layout = layout_of("Ada NNP PERSON\nsings VB O\nin IN O\nRome NNP LOCATION\n")
     assert (layout.tag, layout.bare) == (2, True)
+
+
+PLACED = "科0\tO\n技1\tO\n，0\tO\n#0\tO\n10\tO\n王0\tB-PER.NAM\n小1\tI-PER.NAM\n明2\tI-PER.NAM\n"
+
+
+def test_characters_with_their_places_in_words_are_found(tmp_path):
+    """Weibo NER."""
+    layout = layout_of(PLACED)
+    assert layout == Layout(0, 1, 2, "tab", placed=True)
+    assert [layout.token_in(cell) for cell in ("科0", "#0", "10", "e12", "科", "http")] == [
+        "科",
+        "#",
+        "1",
+        "e",
+        "科",
+        "http",
+    ]
+    path = tmp_path / "x.conll"
+    path.write_text(PLACED, encoding="utf-8")
+    for options in (ColumnOptions(), ColumnOptions(unit="character")):
+        (sentence,) = read_conll(path, options)
+        assert sentence.words == list("科技，#1王小明")
+        assert sentence.spans == (Span(5, 8, "PER.NAM"),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PLACED.replace("技1", "技2"),
+        "科0 O\n技0 O\n王0 B-PER\n",
+        "A0 O\nB1 O\nC0 B-PER\n",
+        "科0 O\n技术1 O\n王0 B-PER\n",
+        "一1 O\n二2 O\n三3 B-PER\n四0 O\n五1 O\n七7 O\n",
+    ],
+)
+def test_what_only_looks_like_places_in_words_is_text(text):
+    layout = layout_of(text)
+    assert not layout.placed
+    assert layout.token_in("科0") == "科0"
 
 
 def test_tags_within_the_features_of_conll_u_are_found():

@@ -145,7 +145,7 @@ def test_a_file_without_tags_gets_a_column(tmp_path):
 
 def test_no_column_is_added_to_rows_of_unequal_width(tmp_path):
     with pytest.raises(
-        InputError, match=r"in\.conll:3: expected 1 columns, as most rows have, to add one .* 'New York'"
+        InputError, match=r"in\.conll:3: expected 1 column, as most rows have, to add one .* 'New York'"
     ):
         tagged("Ada\n\nNew York\nsings\n", tmp_path, [[], []])
 
@@ -155,6 +155,12 @@ def test_predictions_over_characters(tmp_path):
         tagged("北京\tO\n好\tO\n", tmp_path, [[Span(0, 2, "LOC")]], unit="character") == "北\tB-LOC\n京\tI-LOC\n好\tO\n"
     )
     assert tagged("北京\n好\n", tmp_path, [[Span(0, 2, "LOC")]], unit="character") == "北 B-LOC\n京 I-LOC\n好 O\n"
+
+
+def test_places_of_characters_in_words_stay(tmp_path):
+    text, spans = "科0\tO\n技1\tO\n王0\tO\n", [[Span(2, 3, "PER")]]
+    for unit in ("word", "character"):
+        assert tagged(text, tmp_path, spans, unit=unit) == "科0\tO\n技1\tO\n王0\tB-PER\n"
 
 
 def test_sentences_that_are_not_those_of_the_file_are_refused(tmp_path):
