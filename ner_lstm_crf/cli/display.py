@@ -174,6 +174,11 @@ class TrainingDisplay:
         self._bar.set_postfix_str(f" {figures}", refresh=False)
         self._bar.update(sum(self._done) - self._bar.n)
 
+    @property
+    def ended(self) -> bool:
+        """Whether no epoch is left in any run."""
+        return sum(self._done) >= self._epochs * len(self._names)
+
     def _time_left(self) -> str:
         """How long the epochs to come will take if they take as long as those since the display began."""
         left = self._epochs * len(self._names) - sum(self._done)

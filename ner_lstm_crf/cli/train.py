@@ -134,12 +134,15 @@ def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, direct
         forget_run(directory)  # of a single run that was here before
     number = {job.directory: index for index, job in enumerate(networks)}
     names = [str(job.directory.relative_to(directory)) if len(networks) > 1 else "" for job in networks]
+    training = jobs[0].config.training
     try:
-        with TrainingDisplay(jobs[0].config.training.epochs, names, finished) as display:
+        with TrainingDisplay(training.epochs, names, finished) as display:
             for job, report in run_jobs(
                 data, jobs, workers=min(args.jobs, max(len(networks), 1)), progress=display.batches
             ):
                 display.epoch(number[job.directory], report)
+                if training.members > 1 and display.ended:
+                    say(f"joining {training.members} networks")  # of many words, which takes a while
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(args)) from None
     forget_contextual(directory)

@@ -463,6 +463,9 @@ def test_networks_are_trained_apart_and_joined(files: Files, write, tmp_path: Pa
     assert [(line[0], line[2]) for line in lines] == [
         (f"seed-{seed}/member-{number}", f"{epoch}/2") for seed in (1, 2) for number in (1, 2) for epoch in (1, 2)
     ]
+    assert result.err.splitlines()[result.err.splitlines().index("joining 2 networks") - 1].startswith(
+        "seed-2/member-2"
+    )
     assert "the model of 2 networks joined, dev F1 " in result.err
     summary = json.loads((directory / "summary.json").read_text())
     assert [(one["members"], one["epochs"], one["best_epoch"]) for one in summary["runs"]] == [(2, 4, None)] * 2
