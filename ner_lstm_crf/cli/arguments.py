@@ -114,7 +114,8 @@ def add_label_options(group: argparse._ActionsContainer) -> None:
         action="append",
         default=[],
         metavar="OTH=O",
-        help="rename a label, person=PER, or drop it, OTH=O; several with commas, or say it again",
+        help="rename a label, person=PER, drop one, OTH=O, or name that of tags that are a prefix alone, =GENE; "
+        "several with commas, or say it again",
     )
 
 

@@ -81,12 +81,15 @@ def _what_to_measure(path: str, options: ColumnOptions) -> tuple[list[tuple[Span
     """
     from ner_lstm_crf.data.formats import detect_format, read_sentences
     from ner_lstm_crf.data.jsonl import read_texts
+    from ner_lstm_crf.data.labels import require_entities
     from ner_lstm_crf.tasks.measurement import measure_assembly, measure_texts
 
     if detect_format(path, options.encoding) == "jsonl":
         texts = read_texts(path, options)
+        require_entities((one.spans for one in texts), path, options.labels)
         return [text.spans for text in texts], partial(measure_texts, test=texts)
     sentences = read_sentences(path, options)
+    require_entities((one.spans for one in sentences), path, options.labels)
     return [sentence.spans for sentence in sentences], partial(measure_assembly, test=sentences)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ner_lstm_crf.cli.arguments import Subparsers, add_column_options, add_json, column_options
 from ner_lstm_crf.cli.display import show_evaluation
+from ner_lstm_crf.errors import InputError
 
 if TYPE_CHECKING:
     from ner_lstm_crf.data.columns import ColumnOptions
@@ -20,7 +22,8 @@ examples:
   ner-lstm-crf score gold.conll predicted.conll --policy strict --json
 
 The two files hold the same tokens, or are JSON lines with the same texts; their schemes and columns may differ where
-they are found out (--scheme, --token-column and --tag-column go for both)."""
+they are found out (--scheme, --token-column and --tag-column go for both). A file with the gold tags beside the
+predicted ones, as conlleval reads them, can be both: --tag-column 2 --predicted-column 3."""
 
 
 def add_command(subparsers: Subparsers) -> None:
@@ -33,6 +36,9 @@ def add_command(subparsers: Subparsers) -> None:
     )
     parser.add_argument("gold", metavar="GOLD", help="file with the true entities")
     parser.add_argument("predicted", metavar="PRED", help="file with the same tokens and predicted entities")
+    parser.add_argument(
+        "--predicted-column", type=int, metavar="N", help="the tag's column in PRED, from 1, or -1 for the last"
+    )
     add_column_options(parser)
     add_json(parser)
     parser.set_defaults(command=run)
@@ -42,26 +48,40 @@ def run(args: argparse.Namespace) -> None:
     """Read both files and compare their spans."""
     from ner_lstm_crf.data.formats import detect_format
     from ner_lstm_crf.data.jsonl import read_texts
+    from ner_lstm_crf.data.labels import require_entities
     from ner_lstm_crf.tasks.scoring import score_texts
 
     options = column_options(args)
     if all(detect_format(path, options.encoding) == "jsonl" for path in (args.gold, args.predicted)):
         gold, predicted = read_texts(args.gold, options), read_texts(args.predicted, options)
+        require_entities((one.spans for one in gold), args.gold, options.labels)
         evaluation = score_texts(gold, predicted, gold_path=args.gold, predicted_path=args.predicted)
     else:
-        evaluation = _by_tokens(args.gold, args.predicted, options)
+        evaluation = _by_tokens(args.gold, args.predicted, options, args.predicted_column)
     show_evaluation(evaluation, as_json=args.json)
 
 
-def _by_tokens(gold_path: str, predicted_path: str, options: ColumnOptions) -> Evaluation:
-    """The scores of two files whose tokens are the same."""
+def _by_tokens(gold_path: str, predicted_path: str, options: ColumnOptions, column: int | None) -> Evaluation:
+    """The scores of two files whose tokens are the same; `column` is that of the predicted tags, if it is known.
+
+    Raises:
+        InputError: If it is not, and the file has tags in several: those of a file of predictions may be gold.
+    """
     from ner_lstm_crf.data.formats import read_sentences
+    from ner_lstm_crf.data.labels import require_entities
     from ner_lstm_crf.data.report import ReadReport, warn_of_losses, warn_of_ragged_rows
     from ner_lstm_crf.tasks.scoring import ill_formed_by_sentence, score_sentences
 
     report = ReadReport()
     gold = read_sentences(gold_path, options)
-    predicted = read_sentences(predicted_path, options, report=report)
+    require_entities((one.spans for one in gold), gold_path, options.labels)
+    places = options if column is None else replace(options, tag_column=column)
+    predicted = read_sentences(predicted_path, places, report=report)
+    if len(report.tag_columns) > 1:
+        several = ", ".join(map(str, sorted(report.tag_columns)))
+        raise InputError(
+            f"tags in the columns {several}: expected --predicted-column to say which", path=predicted_path
+        )
     warn_of_losses(predicted_path, report)
     warn_of_ragged_rows(predicted_path, report)
     return score_sentences(

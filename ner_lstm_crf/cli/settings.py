@@ -139,7 +139,10 @@ def add_data_options(parser: Parser, *, test_required: bool) -> None:
         "--train", action="append", required=True, metavar="F", help="training file; say it again to join several"
     )
     group.add_argument(
-        "--dev", metavar="F", help="file that the best epoch is chosen by (default: a tenth of --train is set aside)"
+        "--dev",
+        metavar="F",
+        help="file that the best epoch is chosen by, or none: the last epoch is kept (default: a tenth of --train is "
+        "set aside; a file of such a name: ./none)",
     )
     group.add_argument(
         "--test",

@@ -20,6 +20,7 @@ from ner_lstm_crf.cli.arguments import (
     column_options,
 )
 from ner_lstm_crf.cli.display import say
+from ner_lstm_crf.data.conll import holds_tags
 from ner_lstm_crf.data.formats import format_of_name, suffix_of
 from ner_lstm_crf.data.text_files import STANDARD_STREAM
 from ner_lstm_crf.errors import InputError
@@ -40,8 +41,9 @@ formats:
   conll  in: one token a line; everything is kept, the predicted tag takes the place of the file's own, or is added.
          out, from text: token and tag
   jsonl  in: objects with the key "text", one a line. out: the same with "entities": start, end, label, text
-Starts and ends count characters, from 0; ends are exclusive. A file's suffix tells its format; --format is asked where
-it does not (- is text). What comes out has the format of --to, else of the suffix of --output, else of what went in.
+Starts and ends count characters, from 0; ends are exclusive. A file's suffix tells its format, or that it has a column
+of tags; --format is asked where neither does (- is text). What comes out has the format of --to, else of the suffix of
+--output, else of what went in.
 
 models:
   Two taggers come with the package, en and zh, and find PER, LOC and ORG. Without --model the first text, or the first
@@ -135,7 +137,7 @@ def _formats(args: argparse.Namespace) -> tuple[TagFormat, TagFormat]:
     if args.texts:
         form, to = "text", args.to or args.format or by_output or "text"
     else:
-        form = args.format or _format_of(args.input)
+        form = args.format or _format_of(args.input, args.encoding)
         to = args.to or by_output or form
     if form == "conll" and to != "conll":
         why = "leave out --to" if args.to else "say --to conll, or choose another name for --output"
@@ -148,16 +150,20 @@ def _formats(args: argparse.Namespace) -> tuple[TagFormat, TagFormat]:
     return form, to
 
 
-def _format_of(path: str) -> TagFormat:
-    """The format of a file that is to be tagged, by its suffix; what comes through a pipe is text."""
+def _format_of(path: str, encoding: str) -> TagFormat:
+    """The format of a file that is to be tagged, by its suffix, or its tags; what comes through a pipe is text."""
     named = _named_format(path)
+    is_file = path != STANDARD_STREAM and not path.startswith("/dev/") and Path(path).is_file()
+    if is_file and named in (None, "text") and holds_tags(path, encoding):
+        say(f"{path}: taken for columns, since it has one of tags (--format text if it is running text)")
+        return "conll"
     if format_of_name(path) == "inline":
         raise InputError(
             "this text is marked already: make columns or JSON lines of it (see 'convert --help')", path=path
         )
-    if named is None and path != STANDARD_STREAM and not path.startswith("/dev/") and Path(path).is_file():
+    if named is None and is_file:
         choices = ", ".join(FORMATS)
-        raise InputError(f"expected a suffix that tells the format, such as .txt: say --format ({choices})", path=path)
+        raise InputError(f"expected a suffix or tags that tell the format: say --format ({choices})", path=path)
     return named or "text"
 
 

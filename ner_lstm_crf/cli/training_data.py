@@ -16,8 +16,8 @@ from ner_lstm_crf.cli.settings import VECTORS_LIMIT, unit_asked_for
 from ner_lstm_crf.config import Compounds, Config, Unit
 from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.formats import read_sentences, require_entities
-from ner_lstm_crf.data.labels import LabelMap
+from ner_lstm_crf.data.formats import read_sentences
+from ner_lstm_crf.data.labels import require_entities
 from ner_lstm_crf.data.units import CHARACTER_SHARE, share_of_characters
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.lexicon import build_lexicon
@@ -30,6 +30,8 @@ from ner_lstm_crf.tasks.shipped import model_directory
 __all__ = ["TrainingFiles", "read_training_files", "use_threads", "warn_of_unknown_labels"]
 
 _log = logging.getLogger(__name__)
+
+_MOST_MISSING = 0.6  # share of the tokens without a vector, in any language whose vectors these are
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +60,17 @@ def read_training_files(args: argparse.Namespace, config: Config) -> TrainingFil
     asked = unit_asked_for(args) if initial is None else config.model.unit
     unit, train = _read_train(args, asked, compounds)
     options = column_options(args, unit=unit, compounds=compounds)
-    dev = _read([args.dev], options) if args.dev else []
+    without_dev = args.dev == "none"
+    dev = _read([args.dev], options) if args.dev and not without_dev else []
     test = _read([args.test], options) if args.test else []
-    if not args.dev:
+    if args.test:
+        require_entities((one.spans for one in test), args.test, options.labels)
+    if args.dev is None:
         train, dev = hold_out(train)
         say("no --dev: every tenth training sentence is set aside to choose the best epoch by")
     parts: dict[str, Sequence[Sentence]] = {"train": train, "dev": dev, "test": test}
     _describe(parts)
-    _warn(parts, {"dev": args.dev or "dev (set aside)", "test": args.test})
+    _warn(parts, {"dev": None if without_dev else args.dev or "dev (set aside)", "test": args.test})
     data = Data(train, dev, _vectors(args, parts), initial, lexicon=_lexicon(args, train))
     data = with_general(data, replace(config.model, unit=unit))
     if isinstance(data.vectors, Vectors):
@@ -79,17 +84,18 @@ def _read_train(args: argparse.Namespace, asked: Unit | None, compounds: Compoun
     """The training sentences, and what their tokens are: what was asked for, else what they look like."""
     options = column_options(args, unit=asked, compounds=compounds)
     train = _read(args.train, options)
-    require_entities(train, ", ".join(args.train), chosen=options.labels != LabelMap())
+    require_entities((one.spans for one in train), ", ".join(args.train), options.labels)
     if asked is not None:
         return asked, train
     share = share_of_characters(train)
     if share < CHARACTER_SHARE:
         if are_chinese(train):
-            say(f"{share:.1%} of the tokens are one character: they are taken for words, or say --characters")
+            say(f"{share:.1%} of the Chinese tokens are one character: they are taken for words, or say --characters")
         return "word", train
     if (pipe := next((path for path in args.train if Path(path).is_fifo()), None)) is not None:
         raise InputError("expected --characters for these data, since a pipe is read only once", path=pipe)
-    whole = "every token of the training data is" if share == 1 else f"{share:.2%} of the training tokens are"
+    chinese = "Chinese " if are_chinese(train) else ""
+    whole = f"every {chinese}token of the training data is" if share == 1 else f"{share:.2%} of the {chinese}tokens are"
     say(f"{whole} one character: the model takes characters as tokens")
     # Read again for the tokens that are longer, or white space, which is no character of a text.
     return "character", _read(args.train, column_options(args, unit="character"))
@@ -126,7 +132,7 @@ def _warn(parts: dict[str, Sequence[Sentence]], names: dict[str, str | None]) ->
         if name is not None:
             spans = (sentence.spans for sentence in parts[part])
             warn_of_unknown_labels(name, spans, labels, "the training data lack")
-    if not any(sentence.spans for sentence in parts["dev"]):
+    if names["dev"] is not None and not any(sentence.spans for sentence in parts["dev"]):
         _log.warning("%s: no entities in dev: nothing tells epochs apart, the last one is kept", names["dev"])
 
 
@@ -168,7 +174,12 @@ def _describe_vectors(vectors: Vectors, parts: Mapping[str, Sequence[Sentence]],
     for name, sentences in parts.items():
         if sentences:
             counts = Counter(token.text for sentence in sentences for token in sentence.tokens)
-            say(f"{name + ':':<7}{coverage(known, counts)}")
+            found = coverage(known, counts)
+            say(f"{name + ':':<7}{found}")
+            if name == "train" and found.share("missing") > _MOST_MISSING:
+                _log.warning(
+                    "%s: most of the training tokens have no vector here: are they of this kind?", args.vectors
+                )
 
 
 def _lexicon(args: argparse.Namespace, train: Sequence[Sentence]) -> dict[str, str] | Literal["general"] | None:

@@ -9,6 +9,7 @@ Column files agree on nothing but one token per line. What was met in published 
     id token tag tag2                GermEval 2014: outer, then inner entities
     tag token                        MIT Movies
     token tag                        Weibo NER: a token is a character and its place in its word, `科0 技1`
+    token tag                        WikiANN: a token stands behind its language, `en:Rome`
     CoNLL-U (10 columns)             NorNE and others: `name=B-PER` or `NER=B-PER` inside the last column
 
 Columns are found in the first 2,000 rows and may always be named instead.
@@ -38,6 +39,7 @@ _KINDS_OF_COLUMNS = ("entities", "no labels", "outside", "chunks", "bare")  # wh
 _KINDS_TO_REPLACE = tuple(kind for kind in _KINDS_OF_COLUMNS if kind != "chunks")  # what others are written over
 
 _BARE_LABEL = re.compile(r"[^\W\d][\w.&/-]*")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:[-_][A-Za-z-]+)?:")
 _CHUNKS = frozenset(("NP", "VP", "PP", "ADVP", "ADJP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP", "NC", "VC", "PC"))
 _NUMBER = re.compile(r"\d+(?:[-.]\d+)?")  # a token's number; `1-2` and `1.1` are CoNLL-U's ranges and empty nodes
 _KEYED_TAG = re.compile(r"(?:^|\|)(NER|NE|ner|ne|name)=(?:O|[BIESLUMW]-)")
@@ -59,10 +61,11 @@ def find_layout(lines: Iterable[str], options: ColumnOptions, path: str) -> Layo
     numbered = width > 1 and _counts_tokens([row[0] for row in rows])
     tag = _asked(options.tag_column, width, "--tag-column", path)
     token = _asked(options.token_column, width, "--token-column", path)
-    key = None
+    key, others = None, list[int]()
     if tag is None:
         kinds = _KINDS_OF_COLUMNS if options.read_tags else _KINDS_TO_REPLACE
-        tag = _find_tag_column(rows, width, kinds, numbered=numbered, taken=token)
+        found = _tag_columns(rows, width, kinds, numbered=numbered, taken=token)
+        tag, others = (found[0], found[1:]) if found else (None, [])
     if tag is None or tag == width - 1:
         key = _keyed_tags(rows, width)
         tag = width - 1 if key else tag
@@ -73,11 +76,16 @@ def find_layout(lines: Iterable[str], options: ColumnOptions, path: str) -> Layo
         token = next((column for column in range(numbered, width) if column != tag), 0)
     if token == tag:
         raise InputError(f"the token and the tag cannot both be column {token + 1} of {width}", path=path)
-    bare, placed = _are_bare(rows, tag), _have_places([row[token] for row in rows if len(row) > token])
-    layout = Layout(token, tag, width, separator, numbered=numbered, key=key, bare=bare, placed=placed)
+    tokens, bare = [row[token] for row in rows if len(row) > token], _are_bare(rows, tag)
+    placed, language = _have_places(tokens), _language_of(tokens)
+    layout = Layout(
+        token, tag, width, separator, numbered=numbered, key=key, bare=bare, placed=placed, language=language
+    )
     if tag is None:
         return layout
-    return replace(layout, seen=frozenset(layout.tag_in(row[tag]) for row in rows if len(row) > tag))
+    seen = frozenset(layout.tag_in(row[tag]) for row in rows if len(row) > tag)
+    with_labels = any(is_tag(found) and split_tag(found)[1] for found in seen)
+    return replace(layout, seen=seen, others=tuple(others) if with_labels else ())
 
 
 def _sample(lines: Iterable[str]) -> list[tuple[int, str]]:
@@ -111,10 +119,16 @@ def _have_places(cells: Sequence[str]) -> bool:
     return max(places) > 0 and steps >= _SHARE_OF_PLACES * (len(places) - 1)
 
 
-def _find_tag_column(
+def _language_of(cells: Sequence[str]) -> str:
+    """The language that all tokens begin with, such as `en:`; "" if they do not."""
+    found = _LANGUAGE.match(cells[0]) if len(set(cells)) > 1 else None
+    return found[0] if found and all(cell.startswith(found[0]) for cell in cells) else ""
+
+
+def _tag_columns(
     rows: Sequence[list[str]], width: int, kinds: Sequence[str], *, numbered: bool, taken: int | None
-) -> int | None:
-    """The likeliest tag column: the first of the first of these kinds that there is."""
+) -> list[int]:
+    """The columns of the first of these kinds that there is, the likeliest tag column first."""
     ranked: dict[str, list[int]] = {kind: [] for kind in _KINDS_OF_COLUMNS}
     for column in set(range(width)) - {taken}:
         cells = [row[column] for row in rows if len(row) > column]
@@ -123,7 +137,7 @@ def _find_tag_column(
     ranked["chunks"].reverse()  # what was predicted stands behind
     if not numbered:  # as in CoNLL-2003, where entities come last
         ranked["outside"].reverse()
-    return next((columns[0] for kind in kinds if (columns := ranked[kind])), None)
+    return next((columns for kind in kinds if (columns := ranked[kind])), [])
 
 
 def _what_it_holds(cells: Sequence[str]) -> str:

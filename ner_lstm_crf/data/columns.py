@@ -70,7 +70,9 @@ class Layout:
         key: The name before `=` where the tag is one of several features in its column, else None.
         bare: Whether the tags are labels without prefixes (`PER`).
         placed: Whether each token is a character with its place in its word behind it, as in Weibo NER: `科0 技1`.
+        language: What stands before each token, as in WikiANN: `en:` before `en:Rome`.
         seen: The tags of the first rows.
+        others: Further columns with tags of entities, where none was asked for: nested ones, or predictions.
     """
 
     token: int
@@ -81,7 +83,9 @@ class Layout:
     key: str | None = None
     bare: bool = False
     placed: bool = False
+    language: str = ""
     seen: frozenset[str] = field(default=frozenset(), compare=False)
+    others: tuple[int, ...] = field(default=(), compare=False)
 
     def cells(self, body: str) -> list[str]:
         """The columns of a row, given without its line end."""
@@ -123,7 +127,7 @@ class Layout:
     def token_in(self, cell: str) -> str:
         """The token that stands in a cell of the token column."""
         found = PLACED_CHARACTER.fullmatch(cell) if self.placed else None
-        return found[1] if found else cell
+        return found[1] if found else cell.removeprefix(self.language)
 
     def tag_in(self, cell: str) -> str:
         """The tag that stands in a cell of the tag column."""

@@ -23,7 +23,7 @@ from ner_lstm_crf.data.tags import OUTSIDE
 from ner_lstm_crf.data.text_files import TextFile, quoted
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["ColumnFile", "characters_of", "read_conll"]
+__all__ = ["ColumnFile", "characters_of", "holds_tags", "read_conll"]
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +46,14 @@ def read_conll(
     for _, sentence in ColumnFile(path, options or ColumnOptions()).read(report):
         if sentence is not None:
             yield sentence
+
+
+def holds_tags(path: str | os.PathLike[str], encoding: str = "utf-8") -> bool:
+    """Whether the first lines of a file are rows with a column of tags, as those of running text are not."""
+    try:
+        return ColumnFile(path, ColumnOptions(encoding=encoding)).layout.tag is not None
+    except InputError:
+        return False
 
 
 class ColumnFile:
@@ -89,7 +97,7 @@ class ColumnFile:
         """
         for block in self.blocks():
             tags = self.columns(block)[1]
-            for tag in set(tags) - lines.keys():
+            for tag in sorted(set(tags) - lines.keys(), key=tags.index):
                 lines[tag] = block.line_of(tags.index(tag))
                 if not self.layout.is_tag(tag):
                     raise self._not_a_tag(tag, lines[tag])
@@ -99,6 +107,8 @@ class ColumnFile:
     def _not_a_tag(self, text: str, line: int) -> InputError:
         column = (self.layout.tag or 0) + 1
         message = f"expected a tag such as O or B-PER in column {column}, found {quoted(text)}"
+        if text.startswith(("(", "*")):
+            message += " (brackets, as in CoNLL-2012, are not read)"
         return InputError(message, path=self.path, line=line)
 
     @cached_property
@@ -115,6 +125,8 @@ class ColumnFile:
         counted = report if report is not None else ReadReport()
         scheme, labels = self.scheme, self.options.labels
         counted.scheme, counted.separator = scheme.name if scheme else None, self.layout.separator
+        if self.layout.tag is not None:
+            counted.tag_columns = tuple(column + 1 for column in (self.layout.tag, *self.layout.others))
         for block in self.blocks():
             counted.comments += len(block.comments())
             if not block.rows:
@@ -141,7 +153,7 @@ class ColumnFile:
         elif report is not None:
             report.widths[self.layout.width] += len(rows)
         words, tags = columns
-        if self.layout.placed:
+        if self.layout.placed or self.layout.language:
             words = list(map(self.layout.token_in, words))
         return words, tags if self.layout.key is None else [self.layout.tag_in(cell) for cell in tags]
 

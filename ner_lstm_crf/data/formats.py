@@ -34,7 +34,6 @@ __all__ = [
     "format_of_name",
     "iterate_sentences",
     "read_sentences",
-    "require_entities",
     "suffix_of",
     "write_sentences",
 ]
@@ -125,22 +124,6 @@ def read_sentences(
         InputError: If the file cannot be read or is malformed; the message names the line.
     """
     return list(iterate_sentences(path, options, report=report))
-
-
-def require_entities(sentences: Iterable[Sentence], path: str | os.PathLike[str], *, chosen: bool = False) -> None:
-    """Refuse a file without a single entity, from which nothing can be learnt or measured.
-
-    Args:
-        sentences: What was read.
-        path: The file.
-        chosen: Whether labels were chosen or renamed, so that there may be others in the file.
-
-    Raises:
-        InputError: If there is none.
-    """
-    if not any(sentence.spans for sentence in sentences):
-        why = "none of the labels that were asked for" if chosen else "every token is outside (O)"
-        raise InputError(f"expected entities, found none: {why}", path=path)
 
 
 def write_sentences(

@@ -72,8 +72,10 @@ class FileFacts:
         columns: The number of columns of most rows; None where there are none.
         token_column: The token's column.
         tag_column: The tag's column.
+        other_tag_columns: Further columns with tags of entities, which are not read.
         separator: `tab` or `space`.
         placed: Whether tokens are characters with their places in words behind them (`科0`), which are left out.
+        language: What stands before each token (`en:`), and is left out.
         column_counts: How many rows have so many columns.
         ill_formed: The number of tags that break the scheme.
         ill_formed_lines: Where.
@@ -99,8 +101,10 @@ class FileFacts:
     columns: int | None = None
     token_column: int | None = None
     tag_column: int | None = None
+    other_tag_columns: tuple[int, ...] = ()
     separator: str | None = None
     placed: bool = False
+    language: str = ""
     column_counts: dict[int, int] = field(default_factory=dict)
     ill_formed: int = 0
     ill_formed_lines: tuple[int, ...] = ()
@@ -222,8 +226,10 @@ def _columns(layout: Layout | None) -> dict[str, Any]:
         "columns": layout.width,
         "token_column": layout.token + 1,
         "tag_column": tag,
+        "other_tag_columns": tuple(column + 1 for column in layout.others),
         "separator": layout.separator,
         "placed": layout.placed,
+        "language": layout.language,
     }
 
 

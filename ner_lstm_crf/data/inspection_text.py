@@ -50,7 +50,11 @@ def _columns(facts: FileFacts) -> str:
     if facts.columns is None:
         return f"none: {facts.format}"
     tag = "no tag" if facts.tag_column is None else f"tag {facts.tag_column}"
+    if facts.other_tag_columns:
+        tag += f" (not read: the tags of {', '.join(map(str, facts.other_tag_columns))})"
     places = " (a character and its place in the word, which is left out)" if facts.placed else ""
+    if facts.language:
+        places = f" (behind '{facts.language}', which is left out)"
     return f"token {facts.token_column}{places}, {tag}, of {facts.columns}, separated by {facts.separator}s"
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ner_lstm_crf.data.annotation import Span
 from ner_lstm_crf.data.tags import OUTSIDE
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["LabelMap"]
+__all__ = ["LabelMap", "require_entities"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class LabelMap:
     """Rename labels, then keep those asked for; what is dropped becomes plain text (O).
 
     Attributes:
-        renamed: From a label of the file to another, or to `O` to drop it.
+        renamed: From a label of the file (of tags that are a prefix alone, "") to another, or to `O` to drop it.
         keep: The labels to keep, by their new names; None keeps all.
 
     Example:
@@ -33,12 +34,12 @@ class LabelMap:
         """Read `PER,LOC,ORG` and `OTH=O`, `person=PER`, as the command line gives them.
 
         Raises:
-            InputError: If a part is empty, a mapping lacks its `=`, or a label is mapped twice.
+            InputError: If a label is empty, a mapping lacks its `=` or new label, or a label is mapped twice.
         """
         renamed: dict[str, str] = {}
         for rule in (part for rules in mapping for part in rules.split(",")):
             old, equals, new = (part.strip() for part in rule.rpartition("="))
-            if not (old and equals and new):
+            if not (equals and new):
                 raise InputError(f"expected a label mapping such as OTH=O or person=PER, found {rule!r}")
             if renamed.get(old, new) != new:
                 raise InputError(f"the label {old} is mapped twice: to {renamed[old]} and to {new}")
@@ -76,3 +77,19 @@ class LabelMap:
         """
         new = {self.renaming(label) for label in found}
         return tuple(sorted(label for label in self.keep or () if label not in new))
+
+
+def require_entities(annotated: Iterable[Sequence[Span]], path: str | os.PathLike[str], labels: LabelMap) -> None:
+    """Refuse a file without a single entity, from which nothing can be learnt or measured.
+
+    Args:
+        annotated: The spans of each of its sentences or texts, under these labels.
+        path: The file.
+        labels: Which were kept, and how they were renamed.
+
+    Raises:
+        InputError: If there is none.
+    """
+    if not any(annotated):
+        why = "none of the labels that were asked for" if labels else "nothing in it is annotated"
+        raise InputError(f"expected entities, found none: {why}", path=path)

@@ -3,6 +3,7 @@
     {"text": "Rome is old", "entities": [{"start": 0, "end": 4, "label": "LOC"}]}      what is written
     {"text": "Rome is old", "label": [[0, 4, "LOC"]]}                                  doccano
     {"text": "Rome is old", "spans": [{"start": 0, "end": 4, "label": "LOC"}]}         Prodigy
+    {"text": "Rome is old", "ents": [{"start": 0, "end": 4, "label": "LOC"}]}          spaCy
     {"text": "罗马很老", "label": {"address": {"罗马": [[0, 1]]}}}                       CLUENER; ends are inclusive
 
 Offsets count Unicode code points, and ends are exclusive, but for CLUENER.
@@ -26,7 +27,7 @@ __all__ = ["Record", "Shape", "read_records", "write_records"]
 
 Shape = Literal["entities", "cluener"]
 
-_KEYS = ("entities", "spans", "label", "labels")
+_KEYS = ("entities", "spans", "ents", "label", "labels")
 _KEYS_OF_ENTITIES = {"start", "end", "start_offset", "end_offset", "label", "text"}
 
 
@@ -157,12 +158,14 @@ def _from_cluener(labels: Mapping[str, Any], text: str) -> Iterator[Entity]:
             for place in places if isinstance(places, list) else [places]:
                 match place:
                     case [int(start), int(last)]:
-                        yield _entity(start, last + 1, label, text, name)
+                        yield _entity(start, last + 1, label, text, name, ends="inclusive")
                     case _:
                         raise InputError(f"expected places such as [[0, 3]] for {name!r}, found {place!r}")
 
 
-def _entity(start: object, end: object, label: object, text: str, expected: object = None) -> Entity:
+def _entity(
+    start: object, end: object, label: object, text: str, expected: object = None, *, ends: str = "exclusive"
+) -> Entity:
     """A checked entity, without the white space at its ends."""
     if type(start) is not int or type(end) is not int:
         raise InputError(f"expected whole numbers as start and end of an entity, found {start!r} and {end!r}")
@@ -173,7 +176,7 @@ def _entity(start: object, end: object, label: object, text: str, expected: obje
         raise InputError(f"{where} lies outside its text of {len(text)} characters")
     found = text[start:end]
     if isinstance(expected, str) and found != expected:
-        hint = "ends are exclusive, and offsets count characters"
+        hint = f"ends are {ends}, and offsets count characters"
         raise InputError(f"{where} covers {quoted(found)}, but says it is {quoted(expected)} ({hint})")
     inner = found.strip()
     if not inner:

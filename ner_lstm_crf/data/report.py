@@ -22,6 +22,7 @@ class ReadReport:
     Attributes:
         scheme: The tag scheme of the file; None if it has no tags.
         separator: `tab` or `space`; None where there are no columns.
+        tag_columns: The columns with tags of entities, from 1, and first the one that is read.
         sentences: Sentences so far.
         tokens: Tokens so far, in the unit asked for.
         documents: Documents so far.
@@ -39,6 +40,7 @@ class ReadReport:
 
     scheme: str | None = None
     separator: str | None = None
+    tag_columns: tuple[int, ...] = ()
     sentences: int = 0
     tokens: int = 0
     documents: int = 0
@@ -93,7 +95,10 @@ def warn_of_losses(path: str, report: ReadReport, *, read_tags: bool = True) -> 
     for lines, message in (
         (report.cut, "entities begin or end within a word, which was cut there"),
         (report.dropped, "entities are left out, since longer ones overlap them"),
-        (report.unannotated if read_tags else [], "records say nothing about entities (expected the key entities)"),
+        (
+            report.unannotated if read_tags else [],
+            "records say nothing about entities (expected the key entities, spans, ents, label or labels)",
+        ),
     ):
         if lines:
             _log.warning("%s: %d %s: lines %s", path, len(lines), message, some_lines(lines))

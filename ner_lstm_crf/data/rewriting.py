@@ -196,7 +196,7 @@ class _Rewriter:
             for character, (number, tag) in zip(characters_of(word), remaining, strict=False):
                 changes = {0: str(number)} if layout.numbered else {}
                 if len(word) > 1:
-                    changes[layout.token] = character
+                    changes[layout.token] = layout.language + character
                 pieces += self._tagged(layout.rewritten(line, changes), "", tag)
             repeated.append(pieces)
         return repeated
@@ -211,10 +211,17 @@ class _Rewriter:
         cell = layout.cells(row.rstrip("\r\n"))[layout.tag]
         if self._same(layout.tag_in(cell), tag):
             return row
+        if self._stays_bare:
+            tag = split_tag(tag)[1] or tag
         return layout.rewritten(row, {layout.tag: layout.with_tag(cell, tag)})
+
+    @property
+    def _stays_bare(self) -> bool:
+        """Whether labels without prefixes are written as such again."""
+        return self.file.layout.bare and self.writer.scheme.name == "IO"
 
     def _same(self, old: str, new: str) -> bool:
         """Whether two tags say the same, in whatever spelling: `B_PER` and `B-PER`; in a file of bare labels, `PER`."""
         if self.file.layout.bare:
-            return old == (split_tag(new)[1] or new if self.writer.scheme.name == "IO" else new)
+            return old == (split_tag(new)[1] or new if self._stays_bare else new)
         return old == new or split_tag(old) == split_tag(new)

@@ -20,9 +20,16 @@ _SAMPLE = 200  # sentences
 
 
 def share_of_characters(sentences: Iterable[Sentence]) -> float:
-    """How many of the tokens are one character long, from 0 to 1; 0 where there is no token."""
-    lengths = Counter(len(token.text) for sentence in sentences for token in sentence.tokens)
-    return lengths[1] / max(lengths.total(), 1)
+    """How many of the tokens are one character long, from 0 to 1; 0 where there is no token.
+
+    In Chinese text only those with a Chinese character count: corpora of characters may leave numbers and foreign words
+    whole, but corpora of words have Chinese ones of several.
+    """
+    counts = Counter(token.text for sentence in sentences for token in sentence.tokens)
+    chinese = Counter({word: count for word, count in counts.items() if has_han(word)})
+    if 2 * chinese.total() > counts.total():
+        counts = chinese
+    return sum(count for word, count in counts.items() if len(word) == 1) / max(counts.total(), 1)
 
 
 def touching(sentences: Iterator[Sentence]) -> Iterator[Sentence]:

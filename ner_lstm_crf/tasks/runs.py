@@ -10,6 +10,7 @@ run.json, history.jsonl                                  the whole: a report for
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -44,7 +45,7 @@ _SEEDS = 2**63
 def train_run(
     data: Data,
     config: Config,
-    directory: Path,
+    directory: str | os.PathLike[str],
     *,
     resume: bool = False,
     overwrite: bool = False,
@@ -68,6 +69,7 @@ def train_run(
         InputError: If the directory holds a model and neither `resume` nor `overwrite` is given; if the run to resume
             is not there, is damaged or was another; if nothing can be written.
     """
+    directory = Path(directory)
     if config.training.members == 1:
         yield from train_network(data, config, directory, resume=resume, overwrite=overwrite, progress=progress)
         return

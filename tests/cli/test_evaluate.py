@@ -76,7 +76,7 @@ def test_texts_are_cut_as_the_model_cuts_them(
     assembly = load_assembly(model)
     changed = replace(assembly, config=replace(assembly.config, compounds=compounds))
     monkeypatch.setattr("ner_lstm_crf.tasks.checkpoint.load_assembly", lambda _: changed)
-    path = write("x.jsonl", json.dumps({"text": "Milo met well-known Oslo again.", "entities": []}))
+    path = write("x.jsonl", json.dumps({"text": "Milo met well-known Oslo again.", "entities": [[0, 4, "PER"]]}))
     result = run("evaluate", model, path)
     assert result.code == 0, result.err
     assert f"{tokens} tokens tagged" in result.err
@@ -136,3 +136,9 @@ def test_a_damaged_model(name: str, damage: str, copy: Path, files: Files, run: 
         content[places[name]] ^= 1
         path.write_bytes(content)
     assert str(copy) in run("evaluate", copy, files.test).complaint
+
+
+def test_nothing_to_find_is_nothing_to_measure(model: Path, write, run: Run) -> None:
+    for path in (write("x.conll", "Ada\tO\n"), write("x.jsonl", '{"text": "Ada"}\n')):
+        complaint = run("evaluate", model, path).complaint
+        assert f"{path}: expected entities, found none: nothing in it is annotated" in complaint

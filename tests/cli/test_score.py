@@ -68,3 +68,24 @@ def test_entities_left_out_are_told(write, run: Run) -> None:
     gold = write("gold.conll", "罗\tB-LOC\n马\tI-LOC\n")
     found = write("found.jsonl", '{"text": "罗马", "label": {"LOC": {"罗马": [[0, 1]], "罗": [[0, 0]]}}}\n')
     assert "1 entities are left out, since longer ones overlap them" in run("score", gold, found).err
+
+
+def test_a_file_of_gold_and_predicted_tags_is_not_scored_against_itself(write, run: Run) -> None:
+    """As conlleval reads them."""
+    gold = write("gold.conll", "Ada I-PER\nmet O\nMilo I-PER\n")
+    found = write("found.conll", "Ada I-PER O\nmet O O\nMilo I-PER I-PER\n")
+    complaint = run("score", gold, found).complaint
+    assert f"{found}: tags in the columns 2, 3: expected --predicted-column to say which" in complaint
+    for column in ("3", "-1"):
+        scores = json.loads(run("score", gold, found, "--predicted-column", column, "--json").out)
+        assert (scores["precision"], scores["recall"]) == (1.0, 0.5)
+    alone = run("score", found, found, "--tag-column", "2", "--predicted-column", "3", "--json")
+    assert json.loads(alone.out)["recall"] == 0.5
+
+
+def test_nothing_to_find_is_nothing_to_measure(write, run: Run) -> None:
+    gold, found = write("gold.conll", "Ada\tO\nmet\tO\n"), write("found.conll", "Ada\tB-PER\nmet\tO\n")
+    assert f"{gold}: expected entities, found none: nothing in it is annotated" in run("score", gold, found).complaint
+    complaint = run("score", found, gold, "--labels", "PERS").complaint
+    assert f"{found}: expected entities, found none: none of the labels that were asked for" in complaint
+    assert json.loads(run("score", found, gold, "--json").out)["recall"] == 0

@@ -199,7 +199,10 @@ def test_mistakes(arguments: list[str], said: str, model: Path, run: Run) -> Non
 @pytest.mark.parametrize("name", ["x", "x.md"])
 def test_a_file_of_no_format_that_can_be_told(name: str, model: Path, write, run: Run) -> None:
     path = write(name, TEXT)
-    assert f"{path}: expected a suffix that tells the format" in run("tag", "--model", model, "--input", path).complaint
+    assert (
+        f"{path}: expected a suffix or tags that tell the format"
+        in run("tag", "--model", model, "--input", path).complaint
+    )
     assert run("tag", "--model", model, "--input", path, "--format", "text").out == numbered(1)
 
 
@@ -274,3 +277,13 @@ def test_a_reader_that_has_had_enough(model: Path, write) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("name", ["x.txt", "x.testb"])
+def test_a_file_with_tags_is_one_of_columns_whatever_its_name(name: str, model: Path, write, run: Run) -> None:
+    text = "-DOCSTART- -X- -X- O\n\nAda NNP I-NP I-PER\nsings VBZ I-VP O\n"
+    path = write(name, text)
+    result = run("tag", "--model", model, "--input", path)
+    assert [line.split()[:3] for line in result.out.splitlines()] == [line.split()[:3] for line in text.splitlines()]
+    assert f"{path}: taken for columns, since it has one of tags" in result.err
+    assert "\tNNP" not in run("tag", "--model", model, "--input", path, "--format", "text").out.replace("\n", "")

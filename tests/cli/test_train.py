@@ -190,20 +190,20 @@ def test_what_the_tokens_are_taken_for_is_said(files: Files, write, tmp_path: Pa
     result = run("train", "--train", write("zh.conll", ZH), "--dev", unlike, *options, tmp_path / "u")
     assert result.err.endswith("it finds no entity of dev: train longer, with more --epochs\n")
     words = write("words.conll", "王明\tB-PER\n在\tO\n巴黎\tB-LOC\n。\tO\n\n" * 20)
-    said = "50.0% of the tokens are one character: they are taken for words, or say --characters\n"
+    said = "33.3% of the Chinese tokens are one character: they are taken for words, or say --characters\n"
     assert said in run("train", "--train", words, *options, tmp_path / "w").err
     assert "characters" not in run("train", *files.options, *options, tmp_path / "e").err
     characters = write("characters.conll", ZH)
-    said = "every token of the training data is one character: the model takes characters as tokens\n"
+    said = "every Chinese token of the training data is one character: the model takes characters as tokens\n"
     assert said in run("train", "--train", characters, *options, tmp_path / "c").err
     spaced = write("spaced.conll", ZH + "王\tB-PER\n\u3000\tO\n\n")  # white space is no character of a text
     assert run("train", "--train", spaced, *options, tmp_path / "s").code == 0
     fingerprints = [json.loads((tmp_path / "s" / "run.json").read_text())["data"]["training data"]]
     assert run("train", "--train", spaced, "--characters", *options, tmp_path / "t").code == 0
     assert json.loads((tmp_path / "t" / "run.json").read_text())["data"]["training data"] in fingerprints
-    nearly = write("nearly.conll", ZH * 20 + "2024\tO\n\n")
+    nearly = write("nearly.conll", ZH * 20 + "北京\tO\n\n")
     assert (
-        "99.96% of the training tokens are one character"
+        "99.95% of the Chinese tokens are one character"
         in run("train", "--train", nearly, *options, tmp_path / "n").err
     )
 
@@ -320,11 +320,47 @@ def test_a_lexicon_is_refused_with_its_line_and_where_tokens_are_words(
 def test_a_corpus_of_characters_is_recognized(files: Files, write, tmp_path: Path, run: Run) -> None:
     train = write("zh.conll", ZH)
     result = run("train", "--train", train, "--config", files.config, "--epochs", "3", "--output", tmp_path / "m")
-    assert "every token of the training data is one character" in result.err
+    assert "every Chinese token of the training data is one character" in result.err
     assert json.loads((tmp_path / "m" / "config.json").read_text())["model"]["unit"] == "character"
     words = write("words.conll", "王明\tB-PER\n在\tO\n巴黎\tB-LOC\n。\tO\n\n")  # evaluate splits them by itself
     scores = json.loads(run("evaluate", tmp_path / "m", words, "--json").out)
     assert (scores["support"], scores["f1"]) == (2, 1.0)
+
+
+def test_numbers_and_foreign_words_may_stand_whole_in_a_corpus_of_characters(
+    files: Files, write, tmp_path: Path, run: Run
+) -> None:
+    train = write("zh.conll", ZH.replace("。\tO\n", "1997\tO\niPhone\tO\n。\tO\n"))
+    texts = write("zh.jsonl", '{"text": "王明在巴黎买iPhone。", "entities": [[0, 2, "PER"], [3, 5, "LOC"]]}\n' * 20)
+    for path in (train, texts):
+        options = ("--config", files.config, "--epochs", "1", "--output", tmp_path / path.stem, "--overwrite")
+        result = run("train", "--train", path, *options)
+        assert "every Chinese token of the training data is one character" in result.err
+        assert json.loads((tmp_path / path.stem / "config.json").read_text())["model"]["unit"] == "character"
+
+
+def test_without_dev_on_request_the_last_epoch_is_kept(files: Files, tmp_path: Path, run: Run) -> None:
+    options = ("--config", files.config, "--epochs", "2", "--seeds", "2", "--output", tmp_path / "m")
+    result = run("train", "--train", files.train, "--dev", "none", "--test", files.test, *options)
+    assert "set aside" not in result.err
+    assert "warning" not in result.err
+    assert "the model of epoch 2 of 2; " in result.err
+    summary = json.loads((tmp_path / "m" / "summary.json").read_text())
+    assert [one["best_epoch"] for one in summary["runs"]] == [2, 2]
+
+
+def test_a_test_file_without_entities_is_refused_before_training(files: Files, write, tmp_path: Path, run: Run) -> None:
+    plain = write("plain.conll", "It\tO\nrains\tO\n\n" * 3)
+    for command in ("train", "compare"):
+        complaint = run(command, *files.options, "--test", plain, "--output", tmp_path / "m").complaint
+        assert f"{plain}: expected entities, found none" in complaint
+    assert not (tmp_path / "m" / "run.json").exists()
+
+
+def test_vectors_of_other_words_are_a_warning(files: Files, write, tmp_path: Path, run: Run) -> None:
+    vectors = write("v.txt", "xyz 1 2 3\nzyx 3 2 1\n")
+    result = run("train", *files.options, "--vectors", vectors, "--epochs", "1", "--output", tmp_path / "m")
+    assert f"warning: {vectors}: most of the training tokens have no vector here" in result.err
 
 
 def test_words_are_split_into_characters_on_request(files: Files, write, tmp_path: Path, run: Run) -> None:

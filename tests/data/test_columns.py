@@ -216,3 +216,29 @@ def test_a_rewritten_row_differs_in_one_cell_alone(rows, column, separator, end)
 def test_a_row_is_extended_in_its_own_style():
     assert Layout(0, None, 1, "space").extended("Ada \r\n", "O") == "Ada O\r\n"
     assert Layout(0, None, 2, "tab").extended("Ada\t\n", "O") == "Ada\t\tO\n"
+
+
+def test_languages_before_tokens_are_left_out(tmp_path):
+    """WikiANN."""
+    path = tmp_path / "x.conll"
+    path.write_text("en:Ada\tB-PER\nen::\tO\nen:en:\tO\n")
+    (sentence,) = read_conll(path)
+    assert sentence.words == ["Ada", ":", "en:"]
+    assert layout_of("en:Ada\tB-PER\nfr:chante\tO\n").language == ""
+    assert layout_of("re:Ada\tB-PER\n").language == ""
+
+
+def test_further_columns_of_tags_are_told():
+    assert layout_of("Ada NNP B-PER B-LOC\nsings VB O O\n").others == (3,)
+    assert layout_of("Ada NNP B-PER B-LOC\nsings VB O O\n", tag_column=4).others == ()
+    assert layout_of("Old JJ B-NP O\nRome NNP I-NP I-LOC\n").others == ()
+    assert layout_of("Ada O O\nsings O O\n").others == ()
+
+
+def test_the_first_of_several_wrong_tags_is_named(tmp_path):
+    path = tmp_path / "x.conll"
+    path.write_text(
+        "".join(f"{word} {tag}\n" for word, tag in zip("abcde", ("*", "(GPE)", "(X*", "*)", "O"), strict=True))
+    )
+    with pytest.raises(InputError, match=r"x.conll:1: .* found '\*' \(brackets, as in CoNLL-2012, are not read\)"):
+        list(read_conll(path, ColumnOptions(tag_column=2)))

@@ -17,7 +17,6 @@ from ner_lstm_crf.data.formats import (
     format_of_name,
     iterate_sentences,
     read_sentences,
-    require_entities,
     suffix_of,
     write_sentences,
 )
@@ -179,13 +178,6 @@ def test_standard_input_may_hold_any_form(monkeypatch):
     for form in FORMATS:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(CONTENTS[form].encode())))
         assert len(read_sentences("-")) == 2
-
-
-def test_a_file_without_entities_can_be_refused():
-    sentence = Sentence.from_words(["Ada"])
-    with pytest.raises(InputError, match=r"train.conll: expected entities, found none"):
-        require_entities([sentence], "train.conll")
-    require_entities([sentence, sentence.with_spans([Span(0, 1, "PER")])], "train.conll")
 
 
 def test_the_target_form_goes_by_what_was_asked_then_the_name_then_the_scheme(tmp_path):

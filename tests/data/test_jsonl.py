@@ -201,7 +201,10 @@ def test_records_that_say_nothing_about_entities_are_counted(tmp_path, caplog):
         list(read_jsonl(path, ColumnOptions(read_tags=False)))
         assert not caplog.messages
         list(read_jsonl(path))
-    assert "2 records say nothing about entities (expected the key entities): lines 1, 2" in caplog.text
+    assert (
+        "2 records say nothing about entities (expected the key entities, spans, ents, label or labels): lines 1, 2"
+        in caplog.text
+    )
 
 
 def test_labels_are_mapped(tmp_path):
@@ -284,3 +287,15 @@ def test_an_entity_of_white_space_is_not_written(tmp_path, shape):
     with pytest.raises(InputError, match=r"x.jsonl: an entity of white space cannot stand in JSON lines: LOC at 1-2"):
         write_records(tmp_path / "x.jsonl", [record], shape=shape)
     assert not (tmp_path / "x.jsonl").exists()
+
+
+def test_entities_as_spacy_writes_them(tmp_path):
+    (tmp_path / "x.jsonl").write_text('{"text": "Ada sings", "ents": [{"start": 0, "end": 3, "label": "PER"}]}\n')
+    (record,) = read_records(tmp_path / "x.jsonl")
+    assert record.entities == (Entity(0, 3, "PER", "Ada"),)
+
+
+def test_cluener_is_told_of_its_own_ends(tmp_path):
+    (tmp_path / "x.jsonl").write_text('{"text": "Ada sings", "label": {"name": {"Ada": [[0, 3]]}}}\n')
+    with pytest.raises(InputError, match="ends are inclusive"):
+        list(read_records(tmp_path / "x.jsonl"))

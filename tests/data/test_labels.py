@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_lstm_crf.data.annotation import Span
-from ner_lstm_crf.data.labels import LabelMap
+from ner_lstm_crf.data.labels import LabelMap, require_entities
 from ner_lstm_crf.errors import InputError
 
 SPANS = (Span(0, 1, "person"), Span(1, 2, "OTH"), Span(2, 4, "LOC"), Span(5, 6, "O"))
@@ -37,7 +37,7 @@ def test_mappings_may_be_joined_by_commas_or_repeated_and_do_not_chain():
     assert [span.label for span in joined(SPANS)] == ["LOC", "OTH", "PLACE", "O"]
 
 
-@pytest.mark.parametrize("rule", ["OTH", "=O", "OTH=", "", "a=b,,"])
+@pytest.mark.parametrize("rule", ["OTH", "=", "OTH=", "", "a=b,,"])
 def test_a_broken_mapping_is_refused(rule):
     with pytest.raises(InputError, match="expected a label mapping such as OTH=O"):
         LabelMap.parse(None, [rule])
@@ -67,3 +67,16 @@ def test_spans_keep_their_places_and_their_order(keep, renamed):
         expected = new != "O" and (keep is None or new in keep)
         assert (span._replace(label=new) in mapped) == expected
     assert list(mapped) == sorted(mapped)
+
+
+def test_the_label_of_tags_that_are_a_prefix_alone_can_be_named():
+    labels = LabelMap.parse("GENE", ["=GENE"])
+    assert labels([Span(0, 1, ""), Span(1, 2, "X")]) == (Span(0, 1, "GENE"),)
+
+
+def test_a_file_without_entities_is_refused():
+    with pytest.raises(InputError, match=r"x.conll: expected entities, found none: nothing in it is annotated"):
+        require_entities([(), ()], "x.conll", LabelMap())
+    with pytest.raises(InputError, match="none of the labels that were asked for"):
+        require_entities([()], "x.conll", LabelMap.parse("PER"))
+    require_entities([(), (Span(0, 1, "PER"),)], "x.conll", LabelMap())

@@ -210,3 +210,22 @@ def test_labels_that_could_not_be_read_back_are_refused(tmp_path):
         write_conll(tmp_path / "x.conll", [Sentence.from_words(["a"], [Span(0, 1, "a\tb")])])
     with pytest.raises(InputError, match="'two words' cannot stand in a column"):
         tagged("Ada O\n", tmp_path, [[Span(0, 1, "two words")]])
+
+
+def test_labels_without_prefixes_are_mapped_to_such(tmp_path):
+    text = "Ada\tPER\nKing\tPER\nmet\tO\nReuters\torganization-media/newspaper\nagain\tO\n"
+    for rule, old, new in (
+        ("PER=Person", "PER", "Person"),
+        ("organization-media/newspaper=ORG", "organization-media/newspaper", "ORG"),
+    ):
+        converted = convert(text, None, tmp_path, labels=LabelMap.parse(None, [rule]))
+        assert converted == text.replace(old, new)
+    assert convert("Ada\tPER\nmet\tO\n", "IOB2", tmp_path) == "Ada\tB-PER\nmet\tO\n"
+
+
+def test_languages_before_tokens_stay(tmp_path):
+    text = "en:Ada\tO\nen:sings\tO\n"
+    assert tagged(text, tmp_path, [[Span(0, 1, "PER")]]) == "en:Ada\tB-PER\nen:sings\tO\n"
+    assert tagged("zh:北京\tO\nzh:好\tO\n", tmp_path, [[Span(0, 2, "LOC")]], unit="character") == (
+        "zh:北\tB-LOC\nzh:京\tI-LOC\nzh:好\tO\n"
+    )
