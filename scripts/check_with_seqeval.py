@@ -14,10 +14,12 @@ from collections.abc import Sequence
 from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
 
+from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.conll import read_conll
 from ner_lstm_crf.data.labels import LabelMap
 from ner_lstm_crf.data.schemes import SCHEMES
+from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tasks.scoring import score_sentences
 
 __all__ = ["main"]
@@ -30,10 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("predicted")
     parser.add_argument("--labels", help="keep these labels of the gold file")
     parser.add_argument("--characters", action="store_true", help="the gold file's tokens are split into characters")
+    parser.add_argument("--encoding", default="utf-8", help="of both files (default: utf-8)")
     options = parser.parse_args(arguments)
-    reading = ColumnOptions(labels=LabelMap.parse(options.labels), unit="character" if options.characters else None)
-    gold = list(read_conll(options.gold, reading))
-    found = list(read_conll(options.predicted))
+    unit: Unit | None = "character" if options.characters else None
+    try:
+        reading = ColumnOptions(labels=LabelMap.parse(options.labels), unit=unit, encoding=options.encoding)
+        gold = list(read_conll(options.gold, reading))
+        found = list(read_conll(options.predicted, ColumnOptions(encoding=options.encoding)))
+    except InputError as error:
+        parser.error(str(error))
     ours = score_sentences(gold, found, gold_path=options.gold, predicted_path=options.predicted).micro.f1
     # seqeval knows no spans: it gets both sides as IOB2, in its strict reading.
     tags = [[SCHEMES["IOB2"].encode(one.spans, len(one.tokens)) for one in side] for side in (gold, found)]

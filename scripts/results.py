@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ner_lstm_crf.config import Unit
-from ner_lstm_crf.presets import preset
+from ner_lstm_crf.presets import PRESETS, preset
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,17 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="folder of the corpora, each in one of its own")
     parser.add_argument("--output", type=Path, required=True, help="folder of all runs")
-    parser.add_argument("--corpora", nargs="+", choices=ROWS, default=list(ROWS), metavar="NAME")
-    parser.add_argument("--preset", default="fast")
-    parser.add_argument("--seeds", default="3")
-    parser.add_argument("--jobs", default="2")
+    parser.add_argument(
+        "--corpora",
+        nargs="+",
+        choices=ROWS,
+        default=list(ROWS),
+        metavar="NAME",
+        help=f"rows of the table (default: all): {', '.join(ROWS)}; for one of your own see 'ner-lstm-crf compare'",
+    )
+    parser.add_argument("--preset", choices=PRESETS, default="fast", help="settings (default: fast)")
+    parser.add_argument("--seeds", default="3", metavar="N", help="runs of each head (default: 3)")
+    parser.add_argument("--jobs", default="2", metavar="N", help="networks trained at a time (default: 2)")
     parser.add_argument("--vectors", help="English word vectors")
     parser.add_argument("--transformer", help="folder of an English transformer; without it the row has none")
     parser.add_argument("--config", help="TOML file that changes the preset")
@@ -102,7 +109,9 @@ def _result(name: str, args: argparse.Namespace) -> dict[str, Any]:
         now = [*command, "--json", *(["--resume"] if begun else [])]
         print(" ".join(now), file=sys.stderr)
         args.output.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run([sys.executable, "-m", *now], stdout=subprocess.PIPE, check=True, text=True)
+        done = subprocess.run([sys.executable, "-m", *now], stdout=subprocess.PIPE, check=False, text=True)
+        if done.returncode:
+            sys.exit(done.returncode)  # it has said why
         kept = {"command": command, "settings": settings, "result": json.loads(done.stdout)}
         found.write_text(json.dumps(kept), encoding="utf-8")
     known: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
