@@ -103,7 +103,12 @@ def add_place_options(group: argparse._ActionsContainer) -> None:
         choices=("tab", "space"),
         help="what stands between columns; with tab, cells may hold spaces or nothing (default: found)",
     )
-    group.add_argument("--encoding", default="utf-8", metavar="E", help="such as latin-1 or gb18030 (default: utf-8)")
+    group.add_argument(
+        "--encoding",
+        default="utf-8",
+        metavar="E",
+        help="of what is read and written, such as latin-1 or gb18030 (default: utf-8)",
+    )
 
 
 def add_label_options(group: argparse._ActionsContainer) -> None:

@@ -65,19 +65,22 @@ def _by_tokens(gold_path: str, predicted_path: str, options: ColumnOptions, colu
     """The scores of two files whose tokens are the same; `column` is that of the predicted tags, if it is known.
 
     Raises:
-        InputError: If it is not, and the file has tags in several: those of a file of predictions may be gold.
+        InputError: If it is not, and the file has tags in several, others than the gold file: some may be gold.
     """
     from ner_lstm_crf.data.formats import read_sentences
     from ner_lstm_crf.data.labels import require_entities
-    from ner_lstm_crf.data.report import ReadReport, warn_of_losses, warn_of_ragged_rows
+    from ner_lstm_crf.data.report import ReadReport, warn_of_ill_formed_tags, warn_of_losses, warn_of_ragged_rows
     from ner_lstm_crf.tasks.scoring import ill_formed_by_sentence, score_sentences
 
-    report = ReadReport()
-    gold = read_sentences(gold_path, options)
+    report, of_gold = ReadReport(), ReadReport()
+    gold = read_sentences(gold_path, options, report=of_gold)
+    warn_of_ill_formed_tags(gold_path, of_gold, options.policy)
+    warn_of_losses(gold_path, of_gold)
+    warn_of_ragged_rows(gold_path, of_gold)
     require_entities((one.spans for one in gold), gold_path, options.labels)
     places = options if column is None else replace(options, tag_column=column)
     predicted = read_sentences(predicted_path, places, report=report)
-    if len(report.tag_columns) > 1:
+    if len(report.tag_columns) > 1 and (report.tag_columns != of_gold.tag_columns or gold_path == predicted_path):
         several = ", ".join(map(str, sorted(report.tag_columns)))
         raise InputError(
             f"tags in the columns {several}: expected --predicted-column to say which", path=predicted_path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, replace
 from itertools import chain, islice
 from typing import Any, Literal, TypeAlias
@@ -40,17 +40,18 @@ def read_records(path: str, encoding: str, form: Literal["text", "jsonl"]) -> It
     Raises:
         InputError: If it cannot be read, or a line is no object with a text.
     """
-    lines = stream_lines(path, encoding)
-    if form == "text":
-        yield from text_records(line.removesuffix("\n").removesuffix("\r") for line in lines)
-        return
-    for number, line in enumerate(lines, 1):
-        if not line.isspace():
-            try:
-                record = parse_record(line)
-            except InputError as error:
-                raise InputError(error.message, path=path, line=number) from None
-            yield record
+    with closing(stream_lines(path, encoding)) as lines:
+        if form == "text":
+            yield from text_records(line.removesuffix("\n").removesuffix("\r") for line in lines)
+            return
+        for number, line in enumerate(lines, 1):
+            if not line.isspace():
+                try:
+                    record = parse_record(line)
+                except InputError as error:
+                    where = "standard input" if path == STANDARD_STREAM else path
+                    raise InputError(error.message, path=where, line=number) from None
+                yield record
 
 
 def first_texts(records: Iterator[TagRecord]) -> tuple[list[str], Iterator[TagRecord]]:

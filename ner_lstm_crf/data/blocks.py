@@ -112,7 +112,7 @@ def _pieces(lines: list[str], layout: Layout) -> list[_Piece]:
 
 def _all_rows(body: str, *, numbered: bool) -> bool:
     """Whether it is plain that every line is a token: asked once per sentence, since asking per line takes longer."""
-    if body[:1] == "#" or "\n#" in body or "DOCSTART" in body or "docstart" in body:
+    if body[:1] == "#" or "\n#" in body or "docstart" in body.lower():
         return False
     return not (numbered and (_NOT_A_TOKEN.match(body) or _NOT_A_TOKEN_LATER.search(body)))
 
@@ -163,7 +163,7 @@ def _is_row(line: str, layout: Layout) -> bool:
         return False
     tag = layout.tag_in(cells[layout.tag])
     if layout.separator == "tab":
-        return layout.is_tag(tag)
+        return layout.is_tag(tag) if is_hashtag or not layout.bare else layout.is_known(tag)
     if is_hashtag:
         return tag == OUTSIDE or layout.has_label(tag) or (is_whole and (layout.bare or layout.is_known(tag)))
     return is_whole and layout.is_known(tag)

@@ -148,7 +148,9 @@ def _what_it_holds(cells: Sequence[str]) -> str:
         if not labels:
             others = counts - tags
             return "bare" if _are_labels(others) and others.total() >= 2 * len(others) else "outside"
-        if labels <= _CHUNKS:
+        labelled = {tag: count for tag, count in tags.items() if split_tag(tag)[1]}
+        chunks = sum(count for tag, count in labelled.items() if split_tag(tag)[1] in _CHUNKS)
+        if chunks and chunks >= _SHARE_OF_TAGS * sum(labelled.values()):
             return "chunks"
         if labels != {""}:
             return "entities"

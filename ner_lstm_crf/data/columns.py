@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ner_lstm_crf.config import Unit
+from ner_lstm_crf.data.code_points import EMOJI_MODIFIERS, MARKS
 from ner_lstm_crf.data.labels import LabelMap
 from ner_lstm_crf.data.schemes import Policy
 from ner_lstm_crf.data.tags import OUTSIDE, PREFIXES, split_tag
@@ -23,8 +24,8 @@ Separator = Literal["tab", "space"]
 _TAG = re.compile(rf"O|[{''.join(sorted(PREFIXES))}](?:[-_].+)?", re.DOTALL)
 _SPACES = re.compile(r"[ \t]+")
 
-PLACED_CHARACTER = re.compile(r"(.)([0-9]{1,2})", re.DOTALL)
-"""A character and its place in its word, from 0."""
+PLACED_CHARACTER = re.compile(rf"(.[{MARKS}{EMOJI_MODIFIERS}]*)([0-9]{{1,2}})", re.DOTALL)
+"""A character, with the marks that join it, and its place in its word, from 0."""
 
 
 @dataclass(frozen=True, slots=True)

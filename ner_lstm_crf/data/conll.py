@@ -17,7 +17,7 @@ from ner_lstm_crf.data.blocks import Block, read_blocks
 from ner_lstm_crf.data.column_detection import find_layout
 from ner_lstm_crf.data.columns import ColumnOptions, Layout
 from ner_lstm_crf.data.detection import Detection, NoSchemeError, detect_scheme
-from ner_lstm_crf.data.report import ReadReport, some_lines, warn_of_missing_labels, warn_of_ragged_rows
+from ner_lstm_crf.data.report import ReadReport, warn_of_ill_formed_tags, warn_of_missing_labels, warn_of_ragged_rows
 from ner_lstm_crf.data.schemes import Scheme, TagError, get_scheme
 from ner_lstm_crf.data.tags import OUTSIDE
 from ner_lstm_crf.data.text_files import TextFile, quoted
@@ -49,11 +49,15 @@ def read_conll(
 
 
 def holds_tags(path: str | os.PathLike[str], encoding: str = "utf-8") -> bool:
-    """Whether the first lines of a file are rows with a column of tags, as those of running text are not."""
+    """Whether the first lines of a file are rows with a column of tags and one of them is that of an entity.
+
+    Of running text the second or third words may all be `O`, or labels.
+    """
     try:
-        return ColumnFile(path, ColumnOptions(encoding=encoding)).layout.tag is not None
+        layout = ColumnFile(path, ColumnOptions(encoding=encoding)).layout
     except InputError:
         return False
+    return any(map(layout.has_label, layout.seen))
 
 
 class ColumnFile:
@@ -154,8 +158,17 @@ class ColumnFile:
             report.widths[self.layout.width] += len(rows)
         words, tags = columns
         if self.layout.placed or self.layout.language:
-            words = list(map(self.layout.token_in, words))
+            words = self._undressed(block, words)
         return words, tags if self.layout.key is None else [self.layout.tag_in(cell) for cell in tags]
+
+    def _undressed(self, block: Block, cells: Sequence[str]) -> list[str]:
+        """The tokens of cells that hold more."""
+        language = self.layout.language
+        for token, cell in enumerate(cells):
+            if not cell.startswith(language):
+                message = f"expected a token behind {language!r}, as the first ones are, found {quoted(cell)}"
+                raise InputError(message, path=self.path, line=block.line_of(token))
+        return list(map(self.layout.token_in, cells))
 
     def _columns_by_row(
         self, block: Block, rows: Sequence[str], report: ReadReport | None
@@ -207,14 +220,8 @@ class ColumnFile:
     def _conclude(self, report: ReadReport, *, told: bool) -> None:
         if not report.sentences:
             raise InputError("expected rows of a token and a tag, found none", path=self.path)
-        if report.ill_formed and self.scheme and not told:
-            _log.warning(
-                f"%s: %d tags break {self.scheme.name} and are read by the policy {self.options.policy}: lines %s",
-                self.path,
-                len(report.ill_formed),
-                some_lines(report.ill_formed),
-            )
         if not told:
+            warn_of_ill_formed_tags(self.path, report, self.options.policy)
             warn_of_ragged_rows(self.path, report)
         warn_of_missing_labels(self.path, self.options.labels, report)
 

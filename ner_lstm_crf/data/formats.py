@@ -275,6 +275,8 @@ def _write_inline(path: str | os.PathLike[str], sentences: Iterable[Sentence], e
     unit: Unit = "character" if all(len(word) == 1 for sentence in held for word in sentence.words) else "word"
     document = 0
     with writing(path, encoding) as out:
+        if held and held[0].tokens and held[0].tokens[0].text.startswith("\ufeff"):
+            out.write("\ufeff")  # else the token's own would be read as the file's byte order mark
         for sentence in held:
             if sentence.document != document:
                 document = sentence.document

@@ -53,7 +53,8 @@ def parse_record(line: str) -> dict[str, Any]:
     if not isinstance(content.get("text"), str):
         if "text" in content:
             raise InputError(f"expected a string under the key 'text', found {kind_of(content['text'])}")
-        raise InputError(f"expected a string under the key 'text' (keys found: {', '.join(content) or 'none'})")
+        hint = "; lists of tokens and tags are read from columns, one of each a line" if "tokens" in content else ""
+        raise InputError(f"expected a string under the key 'text' (keys found: {', '.join(content) or 'none'}){hint}")
     return content
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,10 +15,13 @@ from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.records import Record, read_records
 from ner_lstm_crf.data.report import ReadReport, warn_of_losses, warn_of_missing_labels
 from ner_lstm_crf.data.splitter import sentences
+from ner_lstm_crf.data.text_files import quoted
 from ner_lstm_crf.data.tokenizer import CompoundRule
 from ner_lstm_crf.errors import InputError
 
 __all__ = ["annotate", "read_jsonl", "read_texts", "record_of", "relabelled_records"]
+
+_log = logging.getLogger(__name__)
 
 _start = attrgetter("start")
 _place = attrgetter("start", "end", "label")
@@ -94,7 +98,7 @@ def annotate(
     if not record.entities:
         return [Sentence(tuple(tokens)) for tokens in parts]
     edges = sorted({edge for entity in record.entities for edge in (entity.start, entity.end)})
-    cut = [_cut(tokens, edges) for tokens in parts]
+    cut = [_cut(tokens, _within(edges, tokens)) for tokens in parts]
     if report is not None and record.line is not None and sum(map(len, cut)) > sum(map(len, parts)):
         report.cut.append(record.line)
     return [_with_spans(tokens, record.entities) for tokens in _joined(cut, record.entities)]
@@ -113,7 +117,15 @@ def record_of(sentence: Sentence) -> Record:
         text += " " * (token.start - origin - len(text)) + token.text
     moved = [Token(token.text, token.start - origin, token.end - origin) for token in sentence.tokens]
     entities = Sentence(tuple(moved), sentence.spans).entities(text)
-    return Record(text, tuple(entity for entity in entities if entity.start < entity.end), sentence.line)
+    kept = tuple(entity for entity in entities if entity.start < entity.end)
+    if len(kept) < len(entities):
+        _log.warning("an entity without characters is left out: %s", quoted(" ".join(sentence.words)))
+    return Record(text, kept, sentence.line)
+
+
+def _within(edges: Sequence[int], tokens: Sequence[Token]) -> Sequence[int]:
+    """Those of the edges (sorted) that lie within a sentence."""
+    return edges[bisect_left(edges, tokens[0].start) : bisect_left(edges, tokens[-1].end)]
 
 
 def _cut(tokens: Iterable[Token], edges: Iterable[int]) -> list[Token]:
@@ -153,8 +165,8 @@ def _joined(parts: Iterable[list[Token]], entities: Iterable[Entity]) -> Iterato
 def _with_spans(tokens: list[Token], entities: Sequence[Entity]) -> Sentence:
     first = {token.start: index for index, token in enumerate(tokens)}
     last = {token.end: index + 1 for index, token in enumerate(tokens)}
-    inside = entities[bisect_left(entities, tokens[0].start, key=_start) :]
-    inside = inside[: bisect_left(inside, tokens[-1].end, key=_start)]
+    begin = bisect_left(entities, tokens[0].start, key=_start)
+    inside = entities[begin : bisect_left(entities, tokens[-1].end, begin, key=_start)]
     return Sentence(
         tuple(tokens), tuple(Span(first[start], last[end], label) for start, end, label in map(_place, inside))
     )

@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.labels import LabelMap
 
-__all__ = ["ReadReport", "some_lines", "warn_of_losses", "warn_of_missing_labels", "warn_of_ragged_rows"]
+__all__ = [
+    "ReadReport",
+    "some_lines",
+    "warn_of_ill_formed_tags",
+    "warn_of_losses",
+    "warn_of_missing_labels",
+    "warn_of_ragged_rows",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +72,13 @@ def some_lines(lines: Sequence[int], most: int = 10) -> str:
     """The first line numbers, for people: `3, 18, 40 and 12 more`."""
     shown = ", ".join(map(str, lines[:most]))
     return shown if len(lines) <= most else f"{shown} and {len(lines) - most} more"
+
+
+def warn_of_ill_formed_tags(path: str, report: ReadReport, policy: str) -> None:
+    """Log which tags break the scheme of their file, and by which policy they are read."""
+    if report.ill_formed:
+        message = f"%s: %d tags break {report.scheme} and are read by the policy {policy}: lines %s"
+        _log.warning(message, path, len(report.ill_formed), some_lines(report.ill_formed))
 
 
 def warn_of_ragged_rows(path: str, report: ReadReport) -> None:

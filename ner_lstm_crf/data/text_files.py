@@ -11,7 +11,7 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -64,6 +64,8 @@ class TextFile:
                 yield from text
         except UnicodeDecodeError as error:
             raise self._wrong_encoding(error) from None
+        except UnicodeError as error:  # UTF-16 that does not say which
+            raise InputError(f"{error}: say --encoding utf-16-le or utf-16-be", path=self.path) from None
         except DAMAGE as error:
             raise self._damaged(error) from None
 
@@ -158,7 +160,7 @@ def open_packed(path: str | os.PathLike[str]) -> IO[bytes]:
     return unpacked(Path(path), head)
 
 
-def stream_lines(path: str | os.PathLike[str], encoding: str = "utf-8") -> Iterator[str]:
+def stream_lines(path: str | os.PathLike[str], encoding: str = "utf-8") -> Generator[str, None, None]:
     """The lines of a file, read once and as they come: standard input (`-`) and pipes are never held in memory.
 
     Raises:
@@ -171,7 +173,8 @@ def stream_lines(path: str | os.PathLike[str], encoding: str = "utf-8") -> Itera
     with _standing(path) as raw:
         text = _decoded(raw, encoding)
         try:
-            yield from text
+            for line in text:  # noqa: UP028 `yield from` would close it, and standard input, with this generator
+                yield line
         except UnicodeDecodeError as error:
             where = "standard input" if path == STANDARD_STREAM else path
             message = f"byte 0x{error.object[error.start]:02x} is not valid {encoding}: say --encoding"

@@ -89,3 +89,16 @@ def test_nothing_to_find_is_nothing_to_measure(write, run: Run) -> None:
     complaint = run("score", found, gold, "--labels", "PERS").complaint
     assert f"{found}: expected entities, found none: none of the labels that were asked for" in complaint
     assert json.loads(run("score", found, gold, "--json").out)["recall"] == 0
+
+
+def test_nested_entities_are_scored_by_the_column_that_both_files_have_them_in(write, run: Run) -> None:
+    gold = write("gold.conll", "Ada B-PER O\nof O O\nRome B-LOC B-PER\n")
+    found = write("found.conll", "Ada B-PER O\nof O O\nRome O B-PER\n")
+    scores = json.loads(run("score", gold, found, "--json").out)
+    assert (scores["precision"], scores["recall"]) == (1.0, 0.5)
+    assert "expected --predicted-column" in run("score", gold, gold).complaint
+
+
+def test_ill_formed_gold_is_told(write, run: Run) -> None:
+    gold = write("gold.conll", "Ada\tB-PER\nof\tO\nRome\tI-LOC\nis\tB-LOC\n")
+    assert f"warning: {gold}: 1 tags break IOB2" in run("score", gold, gold, "--scheme", "IOB2").err

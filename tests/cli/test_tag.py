@@ -287,3 +287,16 @@ def test_a_file_with_tags_is_one_of_columns_whatever_its_name(name: str, model: 
     assert [line.split()[:3] for line in result.out.splitlines()] == [line.split()[:3] for line in text.splitlines()]
     assert f"{path}: taken for columns, since it has one of tags" in result.err
     assert "\tNNP" not in run("tag", "--model", model, "--input", path, "--format", "text").out.replace("\n", "")
+
+
+def test_running_text_is_none_of_columns(model: Path, write, run: Run) -> None:
+    path = write("x.txt", "O presidente Lula visitou Roma.\n")
+    assert "columns" not in run("tag", "--model", model, "--input", path).err
+
+
+def test_a_broken_record_in_a_pipe_is_one_line(model: Path) -> None:
+    command = [sys.executable, "-m", "ner_lstm_crf", "tag", "--model", str(model), "--input", "-", "--format", "jsonl"]
+    done = subprocess.run(command, input='{"text": "Rome"}\nbad\n', capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: standard input:2: expected one JSON object per line")
+    assert done.stderr.count("\n") == 1

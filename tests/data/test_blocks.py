@@ -148,3 +148,15 @@ def test_blocks_are_made_one_at_a_time():
             yield "\n"
 
     assert next(read_blocks(endless(), PLAIN)).line == 1
+
+
+@pytest.mark.parametrize("mark", ["-DOCSTART-", "-docstart-", "-Docstart-", "<DOCSTART>"])
+def test_documents_begin_in_any_spelling(mark):
+    text = f"{mark}\tO\n\nRome\tO\nis\tO\n\n{mark}\tO\n\nParis\tO\n"
+    assert [(len(block.rows), block.document) for block in blocks_of(text, PLAIN)] == [(2, 0), (1, 1)]
+
+
+def test_a_comment_with_a_tab_is_no_row_of_bare_labels():
+    layout = Layout(0, 1, 2, "tab", bare=True, seen=frozenset(("O", "LOC")))
+    (block,) = blocks_of("# doc\tsecond\n#rome\tLOC\nis\tO\n", layout)
+    assert block.row_lines() == ["#rome\tLOC\n", "is\tO\n"]

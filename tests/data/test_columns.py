@@ -242,3 +242,30 @@ def test_the_first_of_several_wrong_tags_is_named(tmp_path):
     )
     with pytest.raises(InputError, match=r"x.conll:1: .* found '\*' \(brackets, as in CoNLL-2012, are not read\)"):
         list(read_conll(path, ColumnOptions(tag_column=2)))
+
+
+@pytest.mark.parametrize(("odd", "placed"), [(1, True), (5, False)])
+@pytest.mark.parametrize("cell", ["技术1", "技9", "技100"])
+def test_few_odd_cells_hide_no_places(odd, placed, cell):
+    rows = [f"{character}{place}\tO\n" for place, character in enumerate("科技王")] * 100 + ["明0\tB-PER\n"]
+    rows[1 : 1 + 6 * odd : 6] = [f"{cell}\tO\n"] * odd
+    assert layout_of("".join(rows)).placed == placed
+
+
+def test_marks_belong_to_their_characters():
+    assert layout_of(PLACED).token_in("❤\ufe0f0") == "❤\ufe0f"
+    assert layout_of(PLACED).token_in("e\u03010") == "e\u0301"
+
+
+def test_chunks_are_none_of_entities_where_some_are_unknown():
+    text = "Ada NNP B-NP B-PER\nKing NNP I-NP I-PER\nsings VBZ B-VP O\nin IN B-PP O\nRome NNP B-NP B-LOC\n"
+    text += "twice RB B-QP O\n"
+    assert layout_of(text).tag == 3
+    assert layout_of(text).others == ()
+
+
+def test_a_token_without_the_language_of_the_others_is_refused(tmp_path):
+    path = tmp_path / "x.conll"
+    path.write_text("en:a\tB-X\nen:b\tO\n\n" * 1001 + "de:a\tB-X\n")
+    with pytest.raises(InputError, match=r"x.conll:3004: expected a token behind 'en:', .*, found 'de:a'"):
+        list(read_conll(path))

@@ -323,3 +323,9 @@ def test_an_entity_without_a_label_cannot_become_json(tmp_path):
     with pytest.raises(InputError, match=r"y\.jsonl: an entity without a label"):
         convert(tmp_path / "x.conll", tmp_path / "y.jsonl")
     assert not (tmp_path / "y.jsonl").exists()
+
+
+def test_a_token_that_begins_with_a_byte_order_mark_is_no_mark_of_the_file(tmp_path):
+    sentence = Sentence.from_words(["\ufeffAda", "sings"], [Span(0, 1, "PER")])
+    write_sentences(tmp_path / "x.inline", [sentence])
+    assert [one.words for one in read_sentences(tmp_path / "x.inline")] == [["\ufeffAda", "sings"]]

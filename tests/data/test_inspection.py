@@ -138,3 +138,13 @@ def test_lengths_are_summed_up_as_sorting_would(lengths):
     assert sum(length <= facts.most for length in lengths) >= 0.95 * len(lengths)
     assert sum(length < facts.most for length in lengths) < 0.95 * len(lengths)
     assert facts.mean == pytest.approx(sum(lengths) / len(lengths))
+
+
+def test_what_stands_beside_tokens_and_is_left_out_is_told(tmp_path):
+    def said(text):
+        (tmp_path / "x.conll").write_text(text, encoding="utf-8")
+        return describe(inspect_files([tmp_path / "x.conll"]))
+
+    assert "token 1 (a character and its place in the word, which is left out), tag 2" in said("科0\tO\n技1\tB-X\n")
+    assert "token 1 (behind 'en:', which is left out), tag 2" in said("en:Ada\tB-PER\nen:sings\tO\n")
+    assert "tag 2 (not read: the tags of 3), of 3" in said("Ada B-PER B-LOC\nsings O O\n")

@@ -299,3 +299,24 @@ def test_cluener_is_told_of_its_own_ends(tmp_path):
     (tmp_path / "x.jsonl").write_text('{"text": "Ada sings", "label": {"name": {"Ada": [[0, 3]]}}}\n')
     with pytest.raises(InputError, match="ends are inclusive"):
         list(read_records(tmp_path / "x.jsonl"))
+
+
+def test_an_entity_without_characters_is_left_out_aloud(caplog):
+    sentence = Sentence((Token("", 0, 0), Token("Rome", 1, 5)), (Span(0, 1, "PER"), Span(1, 2, "LOC")))
+    with caplog.at_level(logging.WARNING):
+        assert [entity.label for entity in record_of(sentence).entities] == ["LOC"]
+    assert "an entity without characters is left out: ' Rome'" in caplog.text
+
+
+def test_each_sentence_is_cut_at_its_own_entities():
+    text = "Romebound Ada. Oslobound Lu. " * 50
+    labels = (("Rome", "LOC"), ("Ada", "PER"), ("Oslo", "LOC"), ("Lu", "PER"))
+    entities = tuple(
+        Entity(start, start + len(name), label, name)
+        for start, name, label in sorted(
+            (place + text.index(name), name, label) for name, label in labels for place in range(0, len(text), 29)
+        )
+    )
+    cut = annotate(Record(text, entities))
+    assert [entity for sentence in cut for entity in sentence.entities(text)] == list(entities)
+    assert {word for sentence in cut for word in sentence.words} == {"Rome", "bound", "Ada", ".", "Oslo", "Lu"}

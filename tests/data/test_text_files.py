@@ -286,3 +286,9 @@ def test_damaged_bzip2_is_named_with_its_path(tmp_path):
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"x\.bz2: the compressed data are damaged"):
         list(TextFile(path).lines())
+
+
+def test_utf_16_that_does_not_say_which(tmp_path):
+    (tmp_path / "x.conll").write_bytes("Rome\tB-LOC\n".encode("utf-16-le"))
+    with pytest.raises(InputError, match=r"x.conll: .*: say --encoding utf-16-le or utf-16-be"):
+        list(TextFile(tmp_path / "x.conll", "utf-16").lines())
