@@ -52,7 +52,10 @@ def run(args: argparse.Namespace) -> None:
     from ner_lstm_crf.tasks.scoring import score_texts
 
     options = column_options(args)
-    if all(detect_format(path, options.encoding) == "jsonl" for path in (args.gold, args.predicted)):
+    are_texts = all(detect_format(path, options.encoding) == "jsonl" for path in (args.gold, args.predicted))
+    if are_texts and args.predicted_column is not None:
+        raise InputError("--predicted-column: JSON lines have no columns", path=args.predicted)
+    if are_texts:
         gold, predicted = read_texts(args.gold, options), read_texts(args.predicted, options)
         require_entities((one.spans for one in gold), args.gold, options.labels)
         evaluation = score_texts(gold, predicted, gold_path=args.gold, predicted_path=args.predicted)

@@ -177,9 +177,8 @@ def _describe_vectors(vectors: Vectors, parts: Mapping[str, Sequence[Sentence]],
             found = coverage(known, counts)
             say(f"{name + ':':<7}{found}")
             if name == "train" and found.share("missing") > _MOST_MISSING:
-                _log.warning(
-                    "%s: most of the training tokens have no vector here: are they of this kind?", args.vectors
-                )
+                where = args.vectors or "general"
+                _log.warning("%s: most of the training tokens have no vector here: are they of this kind?", where)
 
 
 def _lexicon(args: argparse.Namespace, train: Sequence[Sentence]) -> dict[str, str] | Literal["general"] | None:
