@@ -58,6 +58,7 @@ def add_command(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     """Tag the file and score what was found."""
     from ner_lstm_crf.cli.training_data import use_threads, warn_of_unknown_labels
+    from ner_lstm_crf.data.labels import require_entities
     from ner_lstm_crf.tasks.checkpoint import load_assembly
     from ner_lstm_crf.tasks.shipped import model_directory
 
@@ -65,6 +66,7 @@ def run(args: argparse.Namespace) -> None:
     assembly = load_assembly(model_directory(args.model))
     options = column_options(args, unit=assembly.config.unit, compounds=assembly.config.compounds)
     gold, measure = _what_to_measure(args.file, options)
+    require_entities(gold, args.file, options.labels)
     known = {new for label in assembly.featurizer.labels if (new := options.labels.renaming(label)) is not None}
     warn_of_unknown_labels(args.file, gold, known, "the model does not know")
     with progress_bar("tagging", unit=" sentences") as progress:
@@ -81,15 +83,12 @@ def _what_to_measure(path: str, options: ColumnOptions) -> tuple[list[tuple[Span
     """
     from ner_lstm_crf.data.formats import detect_format, read_sentences
     from ner_lstm_crf.data.jsonl import read_texts
-    from ner_lstm_crf.data.labels import require_entities
     from ner_lstm_crf.tasks.measurement import measure_assembly, measure_texts
 
     if detect_format(path, options.encoding) == "jsonl":
         texts = read_texts(path, options)
-        require_entities((one.spans for one in texts), path, options.labels)
         return [text.spans for text in texts], partial(measure_texts, test=texts)
     sentences = read_sentences(path, options)
-    require_entities((one.spans for one in sentences), path, options.labels)
     return [sentence.spans for sentence in sentences], partial(measure_assembly, test=sentences)
 
 

@@ -52,10 +52,9 @@ def run(args: argparse.Namespace) -> None:
     from ner_lstm_crf.tasks.scoring import score_texts
 
     options = column_options(args)
-    are_texts = all(detect_format(path, options.encoding) == "jsonl" for path in (args.gold, args.predicted))
-    if are_texts and args.predicted_column is not None:
-        raise InputError("--predicted-column: JSON lines have no columns", path=args.predicted)
-    if are_texts:
+    if all(detect_format(path, options.encoding) == "jsonl" for path in (args.gold, args.predicted)):
+        if args.predicted_column is not None:
+            raise InputError("--predicted-column: JSON lines have no columns", path=args.predicted)
         gold, predicted = read_texts(args.gold, options), read_texts(args.predicted, options)
         require_entities((one.spans for one in gold), args.gold, options.labels)
         evaluation = score_texts(gold, predicted, gold_path=args.gold, predicted_path=args.predicted)
@@ -72,14 +71,12 @@ def _by_tokens(gold_path: str, predicted_path: str, options: ColumnOptions, colu
     """
     from ner_lstm_crf.data.formats import read_sentences
     from ner_lstm_crf.data.labels import require_entities
-    from ner_lstm_crf.data.report import ReadReport, warn_of_ill_formed_tags, warn_of_losses, warn_of_ragged_rows
+    from ner_lstm_crf.data.report import ReadReport, warn_of_findings, warn_of_losses, warn_of_ragged_rows
     from ner_lstm_crf.tasks.scoring import ill_formed_by_sentence, score_sentences
 
     report, of_gold = ReadReport(), ReadReport()
     gold = read_sentences(gold_path, options, report=of_gold)
-    warn_of_ill_formed_tags(gold_path, of_gold, options.policy)
-    warn_of_losses(gold_path, of_gold)
-    warn_of_ragged_rows(gold_path, of_gold)
+    warn_of_findings(gold_path, of_gold, options.policy)
     require_entities((one.spans for one in gold), gold_path, options.labels)
     places = options if column is None else replace(options, tag_column=column)
     predicted = read_sentences(predicted_path, places, report=report)

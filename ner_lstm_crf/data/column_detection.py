@@ -84,8 +84,7 @@ def find_layout(lines: Iterable[str], options: ColumnOptions, path: str) -> Layo
     if tag is None:
         return layout
     seen = frozenset(layout.tag_in(row[tag]) for row in rows if len(row) > tag)
-    with_labels = any(is_tag(found) and split_tag(found)[1] for found in seen)
-    return replace(layout, seen=seen, others=tuple(others) if with_labels else ())
+    return replace(layout, seen=seen, others=tuple(others) if any(map(layout.has_label, seen)) else ())
 
 
 def _sample(lines: Iterable[str]) -> list[tuple[int, str]]:
@@ -144,15 +143,17 @@ def _what_it_holds(cells: Sequence[str]) -> str:
     counts = Counter(cells)
     tags = Counter({cell: count for cell, count in counts.items() if is_tag(cell)})
     if tags.total() >= _SHARE_OF_TAGS * len(cells):
-        labels = {split_tag(tag)[1] for tag in tags if tag != OUTSIDE}
+        labels = Counter[str]()
+        for tag, count in tags.items():
+            if tag != OUTSIDE:
+                labels[split_tag(tag)[1]] += count
         if not labels:
             others = counts - tags
             return "bare" if _are_labels(others) and others.total() >= 2 * len(others) else "outside"
-        labelled = {tag: count for tag, count in tags.items() if split_tag(tag)[1]}
-        chunks = sum(count for tag, count in labelled.items() if split_tag(tag)[1] in _CHUNKS)
-        if chunks and chunks >= _SHARE_OF_TAGS * sum(labelled.values()):
+        chunks = sum(labels[label] for label in _CHUNKS)
+        if chunks and chunks >= _SHARE_OF_TAGS * (labels.total() - labels[""]):
             return "chunks"
-        if labels != {""}:
+        if labels.keys() != {""}:
             return "entities"
         return "no labels" if OUTSIDE in tags else "something else"
     return "bare" if counts[OUTSIDE] >= 0.2 * len(cells) and _are_labels(counts) else "something else"

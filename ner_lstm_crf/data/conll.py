@@ -17,7 +17,7 @@ from ner_lstm_crf.data.blocks import Block, read_blocks
 from ner_lstm_crf.data.column_detection import find_layout
 from ner_lstm_crf.data.columns import ColumnOptions, Layout
 from ner_lstm_crf.data.detection import Detection, NoSchemeError, detect_scheme
-from ner_lstm_crf.data.report import ReadReport, warn_of_ill_formed_tags, warn_of_missing_labels, warn_of_ragged_rows
+from ner_lstm_crf.data.report import ReadReport, warn_of_findings, warn_of_missing_labels
 from ner_lstm_crf.data.schemes import Scheme, TagError, get_scheme
 from ner_lstm_crf.data.tags import OUTSIDE
 from ner_lstm_crf.data.text_files import TextFile, quoted
@@ -221,8 +221,7 @@ class ColumnFile:
         if not report.sentences:
             raise InputError("expected rows of a token and a tag, found none", path=self.path)
         if not told:
-            warn_of_ill_formed_tags(self.path, report, self.options.policy)
-            warn_of_ragged_rows(self.path, report)
+            warn_of_findings(self.path, report, self.options.policy)
         warn_of_missing_labels(self.path, self.options.labels, report)
 
 

@@ -13,7 +13,7 @@ from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.annotation import Entity, Sentence, Span, Token
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.records import Record, read_records
-from ner_lstm_crf.data.report import ReadReport, warn_of_losses, warn_of_missing_labels
+from ner_lstm_crf.data.report import ReadReport, warn_of_findings, warn_of_losses, warn_of_missing_labels
 from ner_lstm_crf.data.splitter import sentences
 from ner_lstm_crf.data.text_files import quoted
 from ner_lstm_crf.data.tokenizer import CompoundRule
@@ -177,4 +177,4 @@ def _conclude(path: str, options: ColumnOptions, report: ReadReport, *, told: bo
         raise InputError("expected texts, found none", path=path)
     warn_of_missing_labels(path, options.labels, report)
     if not told:
-        warn_of_losses(path, report, read_tags=options.read_tags)
+        warn_of_findings(path, report, options.policy, read_tags=options.read_tags)

@@ -13,7 +13,7 @@ from ner_lstm_crf.data.labels import LabelMap
 __all__ = [
     "ReadReport",
     "some_lines",
-    "warn_of_ill_formed_tags",
+    "warn_of_findings",
     "warn_of_losses",
     "warn_of_missing_labels",
     "warn_of_ragged_rows",
@@ -74,11 +74,20 @@ def some_lines(lines: Sequence[int], most: int = 10) -> str:
     return shown if len(lines) <= most else f"{shown} and {len(lines) - most} more"
 
 
-def warn_of_ill_formed_tags(path: str, report: ReadReport, policy: str) -> None:
-    """Log which tags break the scheme of their file, and by which policy they are read."""
+def warn_of_findings(path: str, report: ReadReport, policy: str, *, read_tags: bool = True) -> None:
+    """Log what reading met, as it does where nobody asks for the report.
+
+    Args:
+        path: The file.
+        report: What was found.
+        policy: How tags that break the scheme are read.
+        read_tags: Whether entities were asked for.
+    """
     if report.ill_formed:
         message = f"%s: %d tags break {report.scheme} and are read by the policy {policy}: lines %s"
         _log.warning(message, path, len(report.ill_formed), some_lines(report.ill_formed))
+    warn_of_losses(path, report, read_tags=read_tags)
+    warn_of_ragged_rows(path, report)
 
 
 def warn_of_ragged_rows(path: str, report: ReadReport) -> None:
