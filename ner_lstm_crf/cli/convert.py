@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 
 from ner_lstm_crf.cli.arguments import SCHEME_NAMES, Subparsers, add_column_options, column_options
-from ner_lstm_crf.data.formats import FORMATS, Format, convert, format_of_name
+from ner_lstm_crf.data.formats import FORMATS, convert
 from ner_lstm_crf.data.schemes import get_scheme
-from ner_lstm_crf.errors import InputError
 
 __all__ = ["add_command"]
 
@@ -15,9 +14,16 @@ EPILOG = """\
 examples:
   ner-lstm-crf convert iob1.conll bioes.conll --to BIOES
   ner-lstm-crf convert train.conll train.jsonl
+  ner-lstm-crf convert train.conll train.jsonl --format tokens
   ner-lstm-crf convert source.inline train.conll --to BIEO
   ner-lstm-crf convert all.conll three.conll --to IOB2 --labels PER,LOC,ORG
 
+formats:
+  conll    one token a line, in columns
+  tokens   JSON lines: {"tokens": ["Rome", "fell"], "ner_tags": ["B-LOC", "O"]}, as Hugging Face's datasets have them
+  jsonl    JSON lines: {"text": "Rome fell", "entities": [{"start": 0, "end": 4, "label": "LOC"}]}
+  cluener  JSON lines: {"text": "Rome fell", "label": {"LOC": {"Rome": [[0, 3]]}}}
+  inline   [Rome](LOC) fell
 Columns to columns keeps everything but the tags: other columns, comments, line ends. JSON lines keep their other keys,
 inline-marked text its comments and sections, as long as the format stays. The format of IN is found out.
 The suffix of OUT (.conll, .jsonl, .inline) tells its format, unless --format does; else it is that of IN."""
@@ -42,7 +48,4 @@ def add_command(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the file."""
     scheme = None if args.to is None else get_scheme(args.to).name
-    form: Format | None = args.format or format_of_name(args.target)
-    if scheme is not None and form not in (None, "conll"):
-        raise InputError(f"--to {args.to}: only columns have tags, the output is {form}: leave it out")
-    convert(args.source, args.target, scheme=scheme, form=form, options=column_options(args))
+    convert(args.source, args.target, scheme=scheme, form=args.format, options=column_options(args))

@@ -40,7 +40,8 @@ formats:
          the text comes first where there may be several
   conll  in: one token a line; everything is kept, the predicted tag takes the place of the file's own, or is added.
          out, from text: token and tag
-  jsonl  in: objects with the key "text", one a line. out: the same with "entities": start, end, label, text
+  jsonl  in: objects with the key "text", one a line. out: the same with "entities": start, end, label, text;
+         or, if the first has no text but a list of "tokens", out with their tags under "ner_tags" (or where tags are)
 Starts and ends count characters, from 0; ends are exclusive. A file's suffix tells its format, or that it has a column
 of tags; --format is asked where neither does (- is text). What comes out has the format of --to, else of the suffix of
 --output, else of what went in.

@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, replace
-from itertools import chain, islice
-from typing import Any, Literal, TypeAlias
+from itertools import chain, islice, tee
+from typing import Any, Literal, TypeAlias, cast
 
 from ner_lstm_crf.cli.display import progress_bar
 from ner_lstm_crf.data.annotation import Entity, Sentence
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.conll import read_conll
-from ner_lstm_crf.data.json_lines import json_line, parse_record
+from ner_lstm_crf.data.json_lines import json_line, parse_object, parse_record
+from ner_lstm_crf.data.jsonl import record_of
 from ner_lstm_crf.data.report import ReadReport, warn_of_ragged_rows
 from ner_lstm_crf.data.rewriting import replace_tags, write_conll
+from ner_lstm_crf.data.schemes import get_scheme
 from ner_lstm_crf.data.text_files import STANDARD_STREAM, stream_lines, writing
+from ner_lstm_crf.data.token_records import TokenRecord, has_tokens, parse_tokens
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.tasks.tagger import Tagger
 
 __all__ = ["first_sentences", "first_texts", "read_records", "tag_columns", "tag_records", "text_records"]
 
-TagRecord: TypeAlias = dict[str, Any]
+TextRecord: TypeAlias = dict[str, Any]
 """A JSON object with the key `text`."""
+
+TagRecord: TypeAlias = TextRecord | TokenRecord
+"""What is tagged. Those of one file are all of one kind: that of the first."""
 
 _FIRST_SENTENCES, _FIRST_RECORDS = 20, 1000
 
 
-def text_records(texts: Iterable[str]) -> Iterator[TagRecord]:
+def text_records(texts: Iterable[str]) -> Iterator[TextRecord]:
     """Texts as records of nothing else."""
     return ({"text": text} for text in texts)
 
@@ -38,20 +43,31 @@ def read_records(path: str, encoding: str, form: Literal["text", "jsonl"]) -> It
     """The records of a file of texts or of JSON lines; `-` is standard input, read as it comes.
 
     Raises:
-        InputError: If it cannot be read, or a line is no object with a text.
+        InputError: If it cannot be read, or a line is no object with a text (with tokens, if the first one has such).
     """
     with closing(stream_lines(path, encoding)) as lines:
         if form == "text":
             yield from text_records(line.removesuffix("\n").removesuffix("\r") for line in lines)
             return
+        parse: Callable[[str], TagRecord] | None = None
         for number, line in enumerate(lines, 1):
             if not line.isspace():
                 try:
-                    record = parse_record(line)
+                    parse = parse or _parser_of(line)
+                    record = parse(line)
                 except InputError as error:
                     where = "standard input" if path == STANDARD_STREAM else path
                     raise InputError(error.message, path=where, line=number) from None
                 yield record
+
+
+def _parser_of(line: str) -> Callable[[str], TagRecord]:
+    """What reads a file whose first line this is."""
+    return _parse_tokens if has_tokens(parse_object(line)) else parse_record
+
+
+def _parse_tokens(line: str) -> TokenRecord:
+    return parse_tokens(parse_object(line), tags=False)
 
 
 def first_texts(records: Iterator[TagRecord]) -> tuple[list[str], Iterator[TagRecord]]:
@@ -59,12 +75,13 @@ def first_texts(records: Iterator[TagRecord]) -> tuple[list[str], Iterator[TagRe
 
     Of many blank ones only the first are looked at: memory stays flat.
     """
-    read = list[TagRecord]()
+    read, text = list[TagRecord](), ""
     for record in islice(records, _FIRST_RECORDS):
         read.append(record)
-        if record["text"].strip():
+        text = " ".join(record.tokens) if isinstance(record, TokenRecord) else record["text"]
+        if text.strip():
             break
-    return [record["text"] for record in read[-1:]], chain(read, records)
+    return [text] if read else [], chain(read, records)
 
 
 def first_sentences(path: str, options: ColumnOptions) -> list[str]:
@@ -80,12 +97,24 @@ def tag_records(
 
     Args:
         tagger: The tagger.
-        records: What to tag.
+        records: What to tag: texts, or sentences of tokens.
         output: The file to write.
-        to: Its format: `text`, one line per entity; `jsonl`, the records with their entities; `conll`.
-        scheme: The tag scheme of `conll`.
+        to: Its format: `text`, one line per entity; `jsonl`, the records with their entities or tags; `conll`.
+        scheme: The tag scheme of tokens.
         numbered: Whether each line of `text` begins with the number of its text, from 1.
     """
+    records = iter(records)
+    first = next(records, None)
+    records = chain([] if first is None else [first], records)
+    if isinstance(first, TokenRecord):
+        _tag_tokens(tagger, cast("Iterator[TokenRecord]", records), output, to=to, scheme=scheme)
+    else:
+        _tag_texts(tagger, cast("Iterator[TextRecord]", records), output, to=to, scheme=scheme, numbered=numbered)
+
+
+def _tag_texts(
+    tagger: Tagger, records: Iterator[TextRecord], output: str, *, to: str, scheme: str, numbered: bool
+) -> None:
     if to == "conll":
         write_conll(output, tagger.tag_sentences(_sentences(tagger, records)), scheme=scheme)
         return
@@ -99,6 +128,24 @@ def tag_records(
                 out.writelines(_line(entity, number if numbered else None) for entity in entities)
 
 
+def _tag_tokens(tagger: Tagger, records: Iterator[TokenRecord], output: str, *, to: str, scheme: str) -> None:
+    """Tag sentences of tokens; places in what is written as text count in their tokens joined by single spaces."""
+    read, held = tee(records)
+    unit, chosen = tagger.assembly.config.unit, get_scheme(scheme)
+    tagged = tagger.tag_sentences(record.sentence(unit) for record in read)
+    if to == "conll":
+        write_conll(output, (sentence for sentence in tagged if sentence.tokens), scheme=scheme)
+        return
+    with writing(output) as out, _bar(output, " sentences") as count:
+        for number, (record, sentence) in enumerate(zip(held, tagged, strict=False), 1):
+            count(number, None)
+            if to == "jsonl":
+                tags = chosen.encode(sentence.spans, len(sentence.tokens))
+                out.write(json_line(record.retagged(sentence.words, tags)))
+            else:
+                out.writelines(_line(entity, number) for entity in record_of(sentence).entities)
+
+
 def tag_columns(
     tagger: Tagger, path: str, output: str, *, scheme: str, options: ColumnOptions, name: str | None = None
 ) -> None:
@@ -110,20 +157,13 @@ def tag_columns(
     warn_of_ragged_rows(name or path, report)
 
 
-def _tagged(tagger: Tagger, records: Iterable[TagRecord]) -> Iterator[tuple[TagRecord, list[Entity]]]:
+def _tagged(tagger: Tagger, records: Iterator[TextRecord]) -> Iterator[tuple[TextRecord, list[Entity]]]:
     """Each record with its entities; the tagger reads ahead, so those on their way are held."""
-    held: deque[TagRecord] = deque()
-
-    def texts() -> Iterator[str]:
-        for record in records:
-            held.append(record)
-            yield record["text"]
-
-    for entities in tagger.tag_many(texts()):
-        yield held.popleft(), entities
+    read, held = tee(records)
+    return zip(held, tagger.tag_many(record["text"] for record in read), strict=False)
 
 
-def _sentences(tagger: Tagger, records: Iterable[TagRecord]) -> Iterator[Sentence]:
+def _sentences(tagger: Tagger, records: Iterator[TextRecord]) -> Iterator[Sentence]:
     """The sentences of all records, each record a document."""
     for number, record in enumerate(records):
         for sentence in tagger.split(record["text"]):

@@ -8,6 +8,7 @@ from enum import Enum
 from itertools import groupby
 from typing import NamedTuple
 
+from ner_lstm_crf.data.brackets import is_bracketed
 from ner_lstm_crf.data.columns import Layout
 from ner_lstm_crf.data.tags import OUTSIDE
 
@@ -16,7 +17,7 @@ __all__ = ["DOCUMENT_START", "Block", "read_blocks"]
 DOCUMENT_START = re.compile(r"[-<]+DOCSTART", re.IGNORECASE)
 """How a token begins that is no token but the start of a document."""
 
-_NEW_DOCUMENT = re.compile(r"#\s*newdoc\b")
+_NEW_DOCUMENT = re.compile(r"#\s*(?:newdoc|begin document)\b")
 _NOT_A_TOKEN = re.compile(
     r"\d+[-.]\d+[ \t]"
 )  # CoNLL-U: `1-2` spans the words of one printed form, `1.1` is not printed
@@ -74,8 +75,8 @@ def read_blocks(lines: Iterable[str], layout: Layout) -> Iterator[Block]:
     """Cut a file into sentences.
 
     A sentence ends at a line of nothing but whitespace, and before a document mark: a `-DOCSTART-` line in any of its
-    spellings, or a `# newdoc` comment. A mark that follows no sentence opens no further document, so files that begin
-    with one, end with one, or do both, count alike.
+    spellings, or a comment that begins with `# newdoc` or `#begin document`. A mark that follows no sentence opens no
+    further document, so files that begin with one, end with one, or do both, count alike.
     """
     held: list[str] = []
     rows: Sequence[int] = ()
@@ -159,8 +160,8 @@ def _is_row(line: str, layout: Layout) -> bool:
     is_whole, is_hashtag = len(cells) == layout.width, not line.startswith("# ")
     if layout.tag is None:
         return is_whole and (is_hashtag or layout.width < 3 or any(map(layout.has_label, cells)))
-    if len(cells) <= layout.tag:
-        return False
+    if len(cells) <= layout.tag or layout.bracketed:
+        return len(cells) > layout.tag and (is_whole or is_hashtag) and is_bracketed(cells[layout.tag])
     tag = layout.tag_in(cells[layout.tag])
     if layout.separator == "tab":
         return layout.is_tag(tag) if is_hashtag or not layout.bare else layout.is_known(tag)

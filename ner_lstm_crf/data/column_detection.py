@@ -8,6 +8,7 @@ Column files agree on nothing but one token per line. What was met in published 
     id token tag tag2 annotator      Universal NER; the second tag layer is nested or older
     id token tag tag2                GermEval 2014: outer, then inner entities
     tag token                        MIT Movies
+    document part number token ...   CoNLL-2012 (OntoNotes): entities in brackets, `(ORG*` and `*)`, in column 11 or so
     token tag                        Weibo NER: a token is a character and its place in its word, `科0 技1`
     token tag                        WikiANN: a token stands behind its language, `en:Rome`
     CoNLL-U (10 columns)             NorNE and others: `name=B-PER` or `NER=B-PER` inside the last column
@@ -23,6 +24,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import islice, pairwise
 
+from ner_lstm_crf.data.brackets import labels_of_brackets, share_of_brackets
 from ner_lstm_crf.data.code_points import has_han
 from ner_lstm_crf.data.columns import PLACED_CHARACTER, ColumnOptions, Layout, Separator, is_tag, split_at_spaces
 from ner_lstm_crf.data.tags import OUTSIDE, split_tag
@@ -33,9 +35,17 @@ __all__ = ["find_layout"]
 
 SAMPLE_ROWS = 2000
 _SHARE_OF_PLACES = 0.99
+_SHARE_OF_BRACKETS = 0.9  # constituents and clauses, which lie within each other, close several at once more often
 _SHARE_OF_TAGS = 0.8  # a few broken rows must not hide the tag column: reading names their lines
 
-_KINDS_OF_COLUMNS = ("entities", "no labels", "outside", "chunks", "bare")  # what tags are read from, best first
+_KINDS_OF_COLUMNS = (
+    "entities",
+    "brackets",
+    "no labels",
+    "outside",
+    "chunks",
+    "bare",
+)  # what tags are read from, best first
 _KINDS_TO_REPLACE = tuple(kind for kind in _KINDS_OF_COLUMNS if kind != "chunks")  # what others are written over
 
 _BARE_LABEL = re.compile(r"[^\W\d][\w.&/-]*")
@@ -72,19 +82,40 @@ def find_layout(lines: Iterable[str], options: ColumnOptions, path: str) -> Layo
     if tag is None and options.read_tags:
         raise _no_tags(sample, rows, width, path)
     numbered = numbered and tag != 0 and not (width == 2 and tag == 1)
+    cells = [] if tag is None else [row[tag] for row in rows if len(row) > tag]
+    kind = _what_it_holds(cells) if cells else None
+    if options.tag_column is not None and cells and share_of_brackets(cells) >= _SHARE_OF_BRACKETS:
+        kind = "brackets"  # of whatever
     if token is None:
-        token = next((column for column in range(numbered, width) if column != tag), 0)
+        token = _token_column(rows, width, tag, kind, numbered=numbered)
     if token == tag:
         raise InputError(f"the token and the tag cannot both be column {token + 1} of {width}", path=path)
-    tokens, bare = [row[token] for row in rows if len(row) > token], _are_bare(rows, tag)
-    placed, language = _have_places(tokens), _language_of(tokens)
+    tokens = [row[token] for row in rows if len(row) > token]
     layout = Layout(
-        token, tag, width, separator, numbered=numbered, key=key, bare=bare, placed=placed, language=language
+        token,
+        tag,
+        width,
+        separator,
+        numbered=numbered,
+        key=key,
+        bare=kind == "bare",
+        bracketed=kind == "brackets",
+        placed=_have_places(tokens),
+        language=_language_of(tokens),
     )
     if tag is None:
         return layout
-    seen = frozenset(layout.tag_in(row[tag]) for row in rows if len(row) > tag)
+    if layout.bracketed:
+        return replace(layout, seen=frozenset(f"B-{label}" for label in labels_of_brackets(cells)))
+    seen = frozenset(map(layout.tag_in, cells))
     return replace(layout, seen=seen, others=tuple(others) if any(map(layout.has_label, seen)) else ())
+
+
+def _token_column(rows: Sequence[list[str]], width: int, tag: int | None, kind: str | None, *, numbered: bool) -> int:
+    number = 2  # CoNLL-2012 has the document and its part before it
+    if kind == "brackets" and width > number + 2 and _counts_tokens([row[number] for row in rows if len(row) > number]):
+        return number + 1
+    return next((column for column in range(numbered, width) if column != tag), 0)
 
 
 def _sample(lines: Iterable[str]) -> list[tuple[int, str]]:
@@ -156,6 +187,8 @@ def _what_it_holds(cells: Sequence[str]) -> str:
         if labels.keys() != {""}:
             return "entities"
         return "no labels" if OUTSIDE in tags else "something else"
+    if share_of_brackets(cells) >= _SHARE_OF_BRACKETS and _are_entities(labels_of_brackets(cells)):
+        return "brackets"
     return "bare" if counts[OUTSIDE] >= 0.2 * len(cells) and _are_labels(counts) else "something else"
 
 
@@ -164,9 +197,9 @@ def _are_labels(counts: Counter[str]) -> bool:
     return 0 < len(counts) <= 100 and all(map(_BARE_LABEL.fullmatch, counts))
 
 
-def _are_bare(rows: Sequence[list[str]], tag: int | None) -> bool:
-    """Whether the tags are labels without prefixes (`PER`)."""
-    return tag is not None and _what_it_holds([row[tag] for row in rows if len(row) > tag]) == "bare"
+def _are_entities(labels: set[str]) -> bool:
+    """Whether the labels of brackets can be those of entities: not of chunks, clauses, or a verb and its arguments."""
+    return not labels <= _CHUNKS | {"S"} and "V" not in labels
 
 
 def _keyed_tags(rows: Sequence[list[str]], width: int) -> str | None:

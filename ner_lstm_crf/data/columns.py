@@ -70,6 +70,7 @@ class Layout:
         numbered: Whether the first column counts the tokens of a sentence.
         key: The name before `=` where the tag is one of several features in its column, else None.
         bare: Whether the tags are labels without prefixes (`PER`).
+        bracketed: Whether entities stand in brackets over their tokens (`(ORG*`, `*)`), as in CoNLL-2012.
         placed: Whether each token is a character with its place in its word behind it, as in Weibo NER: `科0 技1`.
         language: What stands before each token, as in WikiANN: `en:` before `en:Rome`.
         seen: The tags of the first rows.
@@ -83,6 +84,7 @@ class Layout:
     numbered: bool = False
     key: str | None = None
     bare: bool = False
+    bracketed: bool = False
     placed: bool = False
     language: str = ""
     seen: frozenset[str] = field(default=frozenset(), compare=False)

@@ -10,10 +10,10 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import accumulate
 
 from ner_lstm_crf.data.annotation import Sentence, Span, place
 from ner_lstm_crf.data.blocks import Block, read_blocks
+from ner_lstm_crf.data.brackets import tags_of_brackets
 from ner_lstm_crf.data.column_detection import find_layout
 from ner_lstm_crf.data.columns import ColumnOptions, Layout
 from ner_lstm_crf.data.detection import Detection, NoSchemeError, detect_scheme
@@ -21,9 +21,10 @@ from ner_lstm_crf.data.report import ReadReport, warn_of_findings, warn_of_missi
 from ner_lstm_crf.data.schemes import Scheme, TagError, get_scheme
 from ner_lstm_crf.data.tags import OUTSIDE
 from ner_lstm_crf.data.text_files import TextFile, quoted
+from ner_lstm_crf.data.units import by_character
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["ColumnFile", "characters_of", "holds_tags", "read_conll"]
+__all__ = ["ColumnFile", "holds_tags", "read_conll"]
 
 _log = logging.getLogger(__name__)
 
@@ -111,8 +112,6 @@ class ColumnFile:
     def _not_a_tag(self, text: str, line: int) -> InputError:
         column = (self.layout.tag or 0) + 1
         message = f"expected a tag such as O or B-PER in column {column}, found {quoted(text)}"
-        if text.startswith(("(", "*")):
-            message += " (brackets, as in CoNLL-2012, are not read)"
         return InputError(message, path=self.path, line=line)
 
     @cached_property
@@ -120,6 +119,8 @@ class ColumnFile:
         """The scheme asked for, else the one found; None if the file has no tags, or they do not matter."""
         if self.layout.tag is None or not self.options.read_tags:
             return None
+        if self.layout.bracketed:
+            return get_scheme("IOB2")
         if self.options.scheme is not None:
             return get_scheme(self.options.scheme)
         return get_scheme(self.detection.scheme) if self.detection else None
@@ -141,7 +142,7 @@ class ColumnFile:
             if spans and labels:
                 spans = labels(spans)
             if self.options.unit == "character":
-                words, spans = self._explode(block, words, spans)
+                words, spans = self._by_character(block, words, spans)
             tokens = place(words, joiner="" if self.options.unit == "character" else " ")
             sentence = Sentence(tokens, spans, block.document, block.line_of(0))
             counted.count(sentence)
@@ -159,7 +160,16 @@ class ColumnFile:
         words, tags = columns
         if self.layout.placed or self.layout.language:
             words = self._undressed(block, words)
+        if self.layout.bracketed:
+            return words, self._unbracketed(block, tags) if self.options.read_tags else []
         return words, tags if self.layout.key is None else [self.layout.tag_in(cell) for cell in tags]
+
+    def _unbracketed(self, block: Block, cells: Sequence[str]) -> list[str]:
+        """The tags of cells in brackets."""
+        try:
+            return tags_of_brackets(cells)
+        except TagError as error:
+            raise self._located(error, block) from None
 
     def _undressed(self, block: Block, cells: Sequence[str]) -> list[str]:
         """The tokens of cells that hold more."""
@@ -185,7 +195,8 @@ class ColumnFile:
             raise self._other_width(block, at, rows[at], f"{layout.width} columns")
         if report is not None:
             report.widths.update(widths)
-            report.ragged += [block.line_of(token) for token, width in enumerate(widths) if width != layout.width]
+            if not layout.bracketed:  # such files have a column for each predicate of a sentence
+                report.ragged += [block.line_of(token) for token, width in enumerate(widths) if width != layout.width]
         tags = [] if layout.tag is None else [cells[layout.tag] for cells in table]
         return [cells[layout.token] for cells in table], tags
 
@@ -201,21 +212,25 @@ class ColumnFile:
         try:
             spans, ill_formed = scheme.decode(tags, self.options.policy)
         except TagError as error:
-            where = f"column {(self.layout.tag or 0) + 1}: "
-            raise InputError(where + error.message, path=self.path, line=block.line_of(error.position)) from None
+            raise self._located(error, block) from None
         if ill_formed:
             report.ill_formed += [block.line_of(position) for position in ill_formed]
         report.labels.update([label for _, _, label in spans])
         return spans
 
-    def _explode(self, block: Block, words: list[str], spans: tuple[Span, ...]) -> tuple[list[str], tuple[Span, ...]]:
-        characters = [characters_of(word) for word in words]
-        starts = list(accumulate(map(len, characters), initial=0))
-        moved = [Span(starts[start], starts[end], label) for start, end, label in spans]
-        for span, old in zip(moved, spans, strict=True):
-            if span.start == span.end:
-                _log.warning("%s:%d: an entity without characters is left out", self.path, block.line_of(old.start))
-        return list("".join(characters)), tuple(span for span in moved if span.start < span.end)
+    def _located(self, error: TagError, block: Block) -> InputError:
+        where = f"column {(self.layout.tag or 0) + 1}: "
+        return InputError(where + error.message, path=self.path, line=block.line_of(error.position))
+
+    def _by_character(
+        self, block: Block, words: list[str], spans: tuple[Span, ...]
+    ) -> tuple[list[str], tuple[Span, ...]]:
+        characters, moved = by_character(words, spans)
+        if len(moved) < len(spans):
+            for start, end, _ in spans:
+                if not "".join(words[start:end]).strip():
+                    _log.warning("%s:%d: an entity without characters is left out", self.path, block.line_of(start))
+        return characters, moved
 
     def _conclude(self, report: ReadReport, *, told: bool) -> None:
         if not report.sentences:
@@ -223,8 +238,3 @@ class ColumnFile:
         if not told:
             warn_of_findings(self.path, report, self.options.policy)
         warn_of_missing_labels(self.path, self.options.labels, report)
-
-
-def characters_of(word: str) -> str:
-    """The characters of a token that become tokens themselves: all but whitespace."""
-    return "".join(word.split())

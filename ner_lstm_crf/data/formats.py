@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.annotation import Sentence
@@ -17,12 +16,14 @@ from ner_lstm_crf.data.code_points import has_han
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.conll import read_conll
 from ner_lstm_crf.data.inline import format_inline, inline_lines, parse_inline, rewrite_inline
+from ner_lstm_crf.data.json_lines import parse_object
 from ner_lstm_crf.data.jsonl import read_jsonl, record_of, relabelled_records
 from ner_lstm_crf.data.packed import PACKERS
 from ner_lstm_crf.data.records import Shape, write_records
 from ner_lstm_crf.data.report import ReadReport, some_lines, warn_of_losses, warn_of_missing_labels
 from ner_lstm_crf.data.rewriting import convert_columns, write_conll
 from ner_lstm_crf.data.text_files import TextFile, writing
+from ner_lstm_crf.data.token_records import convert_tokens, has_tokens, read_tokens, write_tokens
 from ner_lstm_crf.data.units import touching
 from ner_lstm_crf.errors import InputError
 
@@ -40,7 +41,7 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-Format = Literal["conll", "jsonl", "cluener", "inline"]
+Format = Literal["conll", "tokens", "jsonl", "cluener", "inline"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 _COLUMNS = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".bieo", ".bioes", ".bmes", ".tsv", ".ner")
@@ -72,7 +73,7 @@ def suffix_of(path: str | os.PathLike[str]) -> str:
 
 
 def detect_format(path: str | os.PathLike[str], encoding: str = "utf-8") -> Format:
-    """The form of a file, by its name or else by its first lines: JSON objects, inline marks, or columns.
+    """The form of a file, by its first lines and its name: JSON objects, inline marks, or columns.
 
     A pipe, which can be read only once, is taken to hold columns.
 
@@ -83,10 +84,13 @@ def detect_format(path: str | os.PathLike[str], encoding: str = "utf-8") -> Form
         return "conll"
     lines = [line.strip() for line in islice(TextFile(path, encoding).lines(), _SAMPLE_LINES)]
     named = format_of_name(path)
+    content = [line for line in lines if line and not line.startswith("#")]
+    record = _json_object(content[0]) if content and named != "inline" else None
+    if record is not None and has_tokens(record):
+        return "tokens"
     if named in ("jsonl", "inline"):
         return named
-    content = [line for line in lines if line and not line.startswith("#")]
-    if content and content[0].startswith("{") and _is_json(content[0]):
+    if record is not None:
         return "jsonl"
     marked = sum(_MARKED.search(line) is not None for line in content)
     is_inline = named is None and marked > _SHARE_MARKED * len(content) and "\t" not in "".join(content)
@@ -105,6 +109,8 @@ def iterate_sentences(
     form = detect_format(path, options.encoding)
     if form == "conll":
         return read_conll(path, options, report=report)
+    if form == "tokens":
+        return read_tokens(path, options, report=report)
     if form == "inline":
         return _iterate_inline(path, options, report if report is not None else ReadReport())
     return read_jsonl(path, options, report=report)
@@ -113,7 +119,7 @@ def iterate_sentences(
 def read_sentences(
     path: str | os.PathLike[str], options: ColumnOptions | None = None, *, report: ReadReport | None = None
 ) -> list[Sentence]:
-    """All sentences of a file of any form: columns, JSON lines, CLUENER, or inline marks.
+    """All sentences of a file of any form: columns, JSON lines of texts or of tokens, CLUENER, or inline marks.
 
     Args:
         path: The file, packed or not, or `-` for standard input.
@@ -142,6 +148,8 @@ def write_sentences(
     form = form or format_of_name(path) or "conll"
     if form == "conll":
         write_conll(path, sentences, scheme=scheme, encoding=encoding)
+    elif form == "tokens":
+        write_tokens(path, sentences, scheme=scheme, encoding=encoding)
     elif form == "inline":
         _write_inline(path, sentences, encoding)
     else:
@@ -166,27 +174,35 @@ def convert(
     Args:
         source: The file to read, of any form.
         target: The file to write.
-        scheme: The tag scheme of the columns to write; None keeps that of the source (IOB2 if it has none).
-        form: The form to write; None goes by the target's name; if that tells nothing, a scheme asks for columns, and
-            else the source's form is kept.
+        scheme: The tag scheme of columns, or of tokens with their tags, to write; None keeps that of the source where
+            the form stays (else IOB2).
+        form: The form to write; None goes by the target's name (JSON lines of tokens stay such); if that tells nothing,
+            a scheme asks for columns, and else the source's form is kept.
         options: How to read the source; labels may be renamed or dropped.
         report: Receives what was met.
 
     Raises:
-        InputError: If the source cannot be read or the target not written.
+        InputError: If the source cannot be read or the target not written, or a scheme is asked for where there are no
+            tags.
     """
     options = options or ColumnOptions()
-    old = detect_format(source, options.encoding)
-    new = form or format_of_name(target) or ("conll" if scheme else old)
+    old, named = detect_format(source, options.encoding), format_of_name(target)
+    if old == "tokens" and named in ("jsonl", None):
+        named = old
+    new = form or named or ("conll" if scheme else old)
+    if scheme and new not in ("conll", "tokens"):
+        raise InputError(f"the scheme {scheme}: columns and lists of tokens have tags, not {new}: leave it out")
     if old == new == "conll":
         convert_columns(source, target, scheme, options=options, report=report)
+    elif old == new == "tokens":
+        convert_tokens(source, target, scheme, options=options, report=report)
     elif old == "jsonl" and new in ("jsonl", "cluener"):
         _convert_records(source, target, new, options, report)
     elif old == new == "inline":
         _convert_inline(source, target, options, report if report is not None else ReadReport())
     else:
         sentences = iterate_sentences(source, options, report=report)
-        if old == "conll" != new and options.unit is None:
+        if old in ("conll", "tokens") and options.unit is None:
             sentences = touching(sentences)
         write_sentences(target, sentences, form=new, scheme=scheme or "IOB2", encoding=options.encoding)
 
@@ -195,11 +211,12 @@ def _shape(form: Format) -> Shape:
     return "cluener" if form == "cluener" else "entities"
 
 
-def _is_json(line: str) -> bool:
+def _json_object(line: str) -> dict[str, Any] | None:
+    """The JSON object that a line is; None if it is none, or none that Python reads."""
     try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):  # no JSON, or a number or nesting beyond what Python reads
-        return False
+        return parse_object(line) if line.startswith("{") else None
+    except InputError:
+        return None
 
 
 def _convert_records(

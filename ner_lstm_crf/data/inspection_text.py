@@ -26,7 +26,7 @@ def describe(inspection: Inspection) -> str:
 
 def _file(facts: FileFacts) -> Iterator[str]:
     yield _row("columns", _columns(facts))
-    yield _row("scheme", facts.evidence or "none: there are no tags" if facts.format == "conll" else "none")
+    yield _row("scheme", facts.evidence or ("none: there are no tags" if facts.format == "conll" else "none"))
     sizes = ((facts.documents, "document"), (facts.sentences, "sentence"), (facts.tokens, "token"))
     yield _row("size", ", ".join(_counted(count, name) for count, name in sizes))
     labels = ", ".join(f"{label} {count:,}" for label, count in facts.per_label.items())

@@ -7,7 +7,7 @@ from typing import Any
 
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["json_line", "kind_of", "parse_record"]
+__all__ = ["json_line", "kind_of", "parse_object", "parse_record"]
 
 
 def json_line(value: object, encoding: str = "utf-8") -> str:
@@ -33,8 +33,8 @@ def json_line(value: object, encoding: str = "utf-8") -> str:
     return line + "\n"
 
 
-def parse_record(line: str) -> dict[str, Any]:
-    """The JSON object of a line, with a string under the key `text`.
+def parse_object(line: str) -> dict[str, Any]:
+    """The JSON object of a line.
 
     Raises:
         InputError: If the line holds anything else; without the place, which the reader adds.
@@ -50,11 +50,20 @@ def parse_record(line: str) -> dict[str, Any]:
         raise InputError("expected one JSON object per line, found a number with too many digits") from None
     if not isinstance(content, dict):
         raise InputError(f"expected one JSON object per line, found {kind_of(content)}")
+    return content
+
+
+def parse_record(line: str) -> dict[str, Any]:
+    """The JSON object of a line, with a string under the key `text`.
+
+    Raises:
+        InputError: If the line holds anything else; without the place, which the reader adds.
+    """
+    content = parse_object(line)
     if not isinstance(content.get("text"), str):
         if "text" in content:
             raise InputError(f"expected a string under the key 'text', found {kind_of(content['text'])}")
-        hint = "; lists of tokens and tags are read from columns, one of each a line" if "tokens" in content else ""
-        raise InputError(f"expected a string under the key 'text' (keys found: {', '.join(content) or 'none'}){hint}")
+        raise InputError(f"expected a string under the key 'text' (keys found: {', '.join(content) or 'none'})")
     return content
 
 

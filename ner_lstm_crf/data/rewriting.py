@@ -16,11 +16,12 @@ from itertools import pairwise
 from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.data.blocks import DOCUMENT_START, Block
 from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.conll import ColumnFile, characters_of
+from ner_lstm_crf.data.conll import ColumnFile
 from ner_lstm_crf.data.report import ReadReport
 from ner_lstm_crf.data.schemes import Scheme, get_scheme
 from ner_lstm_crf.data.tags import split_tag
 from ner_lstm_crf.data.text_files import quoted, writing
+from ner_lstm_crf.data.units import characters_of
 from ner_lstm_crf.errors import InputError
 
 __all__ = ["convert_columns", "replace_tags", "write_conll"]
@@ -161,6 +162,8 @@ class _Rewriter:
     def _lines(self, block: Block, tags: list[str]) -> list[str]:
         """The lines of a block under new tags."""
         words, old = self.file.columns(block)
+        if self.file.layout.bracketed:
+            old = []  # they were read as tags, but that is not how they stand there
         by_character = self.file.options.unit == "character"
         expected = sum(len(characters_of(word)) for word in words) if by_character else len(words)
         if len(tags) != expected:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 
-from ner_lstm_crf.data.annotation import Sentence, Token
+from ner_lstm_crf.data.annotation import Sentence, Span, Token
 from ner_lstm_crf.data.code_points import has_han
 
-__all__ = ["CHARACTER_SHARE", "share_of_characters", "touching"]
+__all__ = ["CHARACTER_SHARE", "by_character", "characters_of", "share_of_characters", "touching"]
 
 CHARACTER_SHARE = 0.999
 """Share of one-character tokens from which data are those of characters: more than any corpus of words has, less than
@@ -30,6 +30,26 @@ def share_of_characters(sentences: Iterable[Sentence]) -> float:
     if 2 * chinese.total() > counts.total():
         counts = chinese
     return sum(count for word, count in counts.items() if len(word) == 1) / max(counts.total(), 1)
+
+
+def characters_of(word: str) -> str:
+    """The characters of a token that become tokens themselves: all but whitespace."""
+    return "".join(word.split())
+
+
+def by_character(words: Sequence[str], spans: Sequence[Span]) -> tuple[list[str], tuple[Span, ...]]:
+    """The characters of tokens as tokens of their own, and the spans over them.
+
+    A span over nothing but white space is left out.
+
+    Example:
+        >>> by_character(["北京", "很", "大"], [Span(0, 1, "LOC")])
+        (['北', '京', '很', '大'], (Span(start=0, end=2, label='LOC'),))
+    """
+    characters = [characters_of(word) for word in words]
+    starts = list(accumulate(map(len, characters), initial=0))
+    moved = (Span(starts[start], starts[end], label) for start, end, label in spans)
+    return list("".join(characters)), tuple(span for span in moved if span.start < span.end)
 
 
 def touching(sentences: Iterator[Sentence]) -> Iterator[Sentence]:

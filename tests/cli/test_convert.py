@@ -65,7 +65,7 @@ def test_every_suffix_of_columns_tells_the_format(write, tmp_path: Path, run: Ru
     [
         (["missing.conll", "out.conll", "--to", "IOB2"], "missing.conll: no such file"),
         (["in.conll", "out.conll", "--to", "BIX"], "BIX"),
-        (["in.conll", "out.jsonl", "--to", "IOB2"], "only columns have tags"),
+        (["in.conll", "out.jsonl", "--to", "IOB2"], "columns and lists of tokens have tags, not jsonl"),
         (["in.conll", "no/such/place.conll", "--to", "IOB2"], "cannot be written"),
     ],
 )

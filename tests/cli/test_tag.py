@@ -12,6 +12,8 @@ from threading import Thread
 import pytest
 import torch
 
+from ner_lstm_crf.data.schemes import get_scheme
+from ner_lstm_crf.tasks.tagger import Tagger
 from tests.cli.conftest import Files, Run
 
 TEXT = "Ada Brandt met Port Alba today. Milo saw Oslo again."
@@ -72,6 +74,44 @@ def test_a_text_file_line_by_line(model: Path, write, tmp_path: Path, run: Run) 
     records = [json.loads(line) for line in gzip.decompress((tmp_path / "out.jsonl.gz").read_bytes()).splitlines()]
     assert [len(record["entities"]) for record in records] == [4, 0, 4]
     assert [record["text"] for record in records] == [TEXT, "", TEXT]
+
+
+@pytest.mark.parametrize("piped", [True, False])
+def test_lists_of_tokens(piped: bool, model: Path, write, run: Run) -> None:
+    tokens = TEXT.replace(".", " .").split()
+    records = [{"id": 1, "tokens": tokens, "ner_tags": [0] * len(tokens)}, {"tokens": []}, {"tokens": tokens}]
+    content = "".join(json.dumps(record) + "\n" for record in records)
+    path = write("news.jsonl", content)
+    given = ["--input", "-", "--format", "jsonl"] if piped else ["--input", path]
+    stdin = content.encode() if piped else None
+    spans = Tagger.load(model).tag_tokens(tokens)
+    tags, found = get_scheme("IOB2").encode(spans, len(tokens)), len(spans)
+    out = run("tag", "--model", model, *given, stdin=stdin).out
+    assert [json.loads(line) for line in out.splitlines()] == [
+        {"id": 1, "tokens": tokens, "ner_tags": tags},
+        {"tokens": [], "ner_tags": []},
+        {"tokens": tokens, "ner_tags": tags},
+    ]
+    rows = [
+        row.split("\t") for row in run("tag", "--model", model, *given, "--to", "text", stdin=stdin).out.splitlines()
+    ]
+    assert [row[0] for row in rows] == ["1"] * found + ["3"] * found
+    assert all(" ".join(tokens)[int(row[1]) : int(row[2])] == row[4] for row in rows)
+    columns = run("tag", "--model", model, *given, "--to", "conll", stdin=stdin).out
+    assert columns == 2 * ("".join(f"{token}\t{tag}\n" for token, tag in zip(tokens, tags, strict=True)) + "\n")
+
+
+def test_a_file_of_tokens_holds_tokens_alone(model: Path, write, run: Run) -> None:
+    path = write("news.jsonl", '{"tokens": ["Milo"]}\n{"text": "Milo"}\n')
+    assert (
+        "news.jsonl:2: expected a list of strings under the key 'tokens'"
+        in run("tag", "--model", model, "--input", path).complaint
+    )
+    path = write("news.jsonl", '{"text": "Milo"}\n{"tokens": ["Milo"]}\n')
+    assert (
+        "news.jsonl:2: expected a string under the key 'text'"
+        in run("tag", "--model", model, "--input", path).complaint
+    )
 
 
 def test_a_pipe(model: Path, run: Run) -> None:

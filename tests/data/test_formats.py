@@ -33,8 +33,12 @@ CLUENER = (
     '{"text": "Ada King sings .", "label": {"PER": {"Ada King": [[0, 7]]}}}\n'
     '{"text": "Rome falls .", "label": {"LOC": {"Rome": [[0, 3]]}}}\n'
 )
+TOKENS = (
+    '{"tokens": ["Ada", "King", "sings", "."], "ner_tags": ["B-PER", "I-PER", "O", "O"]}\n'
+    '{"tokens": ["Rome", "falls", "."], "ner_tags": ["B-LOC", "O", "O"]}\n'
+)
 INLINE = "# two sentences\n[Ada King](PER) sings .\n[Rome](LOC) falls .\n"
-CONTENTS = {"conll": COLUMNS, "jsonl": RECORDS, "cluener": CLUENER, "inline": INLINE}
+CONTENTS = {"conll": COLUMNS, "tokens": TOKENS, "jsonl": RECORDS, "cluener": CLUENER, "inline": INLINE}
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -108,6 +112,8 @@ ATOMS = st.sampled_from(
             '{"text": "Ada b"',
             ', "entities": [[0, 3, "X"]]}\n',
             ', "label": {"x": {"Ad": [[0, 1]]}}}\n',
+            '{"tokens": ["Ada", "b"]',
+            ', "ner_tags": ["B-X", "O"]}\n',
             "[Ada](PER)",
             "\\",
         ),
@@ -185,7 +191,6 @@ def test_the_target_form_goes_by_what_was_asked_then_the_name_then_the_scheme(tm
     source.write_text(RECORDS)
     for name, arguments, form in (
         ("a.conll", {}, "conll"),
-        ("a.jsonl", {"scheme": "BIEO"}, "jsonl"),
         ("a", {"scheme": "BIEO"}, "conll"),
         ("a", {}, "jsonl"),
         ("a.jsonl", {"form": "conll"}, "conll"),
@@ -195,6 +200,9 @@ def test_the_target_form_goes_by_what_was_asked_then_the_name_then_the_scheme(tm
         assert content.startswith('{"text"') == (form == "jsonl")
         assert ("E-PER" in content) == (form == "conll" and "scheme" in arguments)
         (tmp_path / name).unlink()
+    for arguments in ({}, {"form": "cluener"}):
+        with pytest.raises(InputError, match="the scheme BIEO: columns and lists of tokens have tags, not "):
+            convert(source, tmp_path / "a.jsonl", scheme="BIEO", **arguments)
 
 
 def test_json_lines_to_json_lines_keeps_the_texts_and_maps_labels(tmp_path):

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ner_lstm_crf.data.annotation import Span
+from ner_lstm_crf.data.brackets import tags_of_brackets
+from ner_lstm_crf.data.column_detection import find_layout
+from ner_lstm_crf.data.columns import ColumnOptions
+from ner_lstm_crf.data.conll import read_conll
+from ner_lstm_crf.data.inspection import inspect_files
+from ner_lstm_crf.data.report import ReadReport
+from ner_lstm_crf.data.rewriting import convert_columns
+from ner_lstm_crf.data.schemes import SCHEMES
+from ner_lstm_crf.data.tags import TagError
+from ner_lstm_crf.errors import InputError
+
+# The columns of CoNLL-2012, one for each predicate of the sentence among them; the sentences are ours.
+ONTONOTES = """\
+#begin document (nw/our/00/our_0001); part 000
+nw/our/00/our_0001   0   0    The     DT  (TOP(S(NP(NP*        -    -   -   -        *   (ARG1*   -
+nw/our/00/our_0001   0   1   Bank    NNP              *        -    -   -   -    (ORG*        *   (0
+nw/our/00/our_0001   0   2     of     IN           (PP*        -    -   -   -        *        *   -
+nw/our/00/our_0001   0   3   Rome    NNP        (NP*)))        -    -   -   -        *)       *)  0)
+nw/our/00/our_0001   0   4   fell    VBD           (VP*     fall   01   1   -        *      (V*)  -
+nw/our/00/our_0001   0   5   here     RB     (ADVP*))))        -    -   -   -    (GPE)        *   -
+
+nw/our/00/our_0001   0   0     No     RB  (TOP(INTJ*))        -    -   -   -        *   -
+
+#end document
+#begin document (nw/our/00/our_0001); part 001
+nw/our/00/our_0001   1   0    Ada    NNP  (TOP(S(NP*)        -    -   -   -    (PERSON)   *   -
+nw/our/00/our_0001   1   1  slept    VBD   (VP*)))        sleep    01   1   -    *      (V*)  -
+
+#end document
+"""
+PARTS_AND_NAMES = "Ada NNP (NP* (PER*\nKing NNP *) *)\nsings VBZ (VP*) *\n# NN (NP* *\n#Rome NN *) (LOC*)\n"
+
+
+def write(text: str, folder: Path) -> Path:
+    path = folder / "x.conll"
+    path.write_text(text)
+    return path
+
+
+def as_brackets(spans: list[Span], length: int, *, single: str) -> list[str]:
+    cells = ["*"] * length
+    for start, end, label in spans:
+        if end == start + 1:
+            cells[start] = single.format(label)
+        else:
+            cells[start], cells[end - 1] = f"({label}*", "*)"
+    return cells
+
+
+@st.composite
+def spans(draw) -> tuple[list[Span], int]:
+    edges = sorted(draw(st.sets(st.integers(0, 12), max_size=8)))
+    pairs = zip(edges[::2], edges[1::2], strict=False)
+    return [Span(start, end, draw(st.sampled_from(["PER", "WORK_OF_ART"]))) for start, end in pairs], 12
+
+
+@given(spans(), st.sampled_from(["({})", "({}*)"]))
+def test_brackets_are_read_as_iob2(annotated, single):
+    expected, length = annotated
+    tags = tags_of_brackets(as_brackets(expected, length, single=single))
+    assert SCHEMES["IOB2"].decode(tags) == (tuple(expected), ())
+
+
+@pytest.mark.parametrize(
+    ("cells", "position", "message"),
+    [
+        (["*", "(A*", "(B*", "*)"], 2, "opens an entity within another"),
+        (["(A*", "(B)", "*)"], 1, "opens an entity within another"),
+        (["*", "*)"], 1, "closes an entity that was not opened"),
+        (["(A*", "*"], 0, "opens an entity that is not closed"),
+        (["*", "O"], 1, "expected brackets such as"),
+        (["(S(NP*"], 0, "expected brackets such as"),
+    ],
+)
+def test_brackets_that_do_not_fit_are_refused(cells, position, message, tmp_path):
+    with pytest.raises(TagError, match=message) as refused:
+        tags_of_brackets(cells)
+    assert refused.value.position == position
+    text = "Ada NNP (PER)\n" * 100 + "\n" + "".join(f"a NN {cell}\n" for cell in cells)
+    with pytest.raises(InputError, match=rf"x.conll:{102 + position}: column 3: .*{message}"):
+        list(read_conll(write(text, tmp_path)))
+
+
+def test_conll_2012_is_read(tmp_path):
+    report = ReadReport()
+    first, second, third = read_conll(write(ONTONOTES, tmp_path), report=report)
+    assert first.words == ["The", "Bank", "of", "Rome", "fell", "here"]
+    assert first.spans == (Span(1, 4, "ORG"), Span(5, 6, "GPE"))
+    assert (second.words, second.spans) == (["No"], ())
+    assert (third.words, third.spans) == (["Ada", "slept"], (Span(0, 1, "PERSON"),))
+    assert [sentence.document for sentence in (first, second, third)] == [0, 0, 1]
+    assert (report.scheme, report.tag_columns, report.ragged, report.ill_formed) == ("IOB2", (11,), [], [])
+
+
+def test_chunks_clauses_and_arguments_of_verbs_are_none_of_entities(tmp_path):
+    """CoNLL-2005 has all of them in brackets."""
+    layout = find_layout(PARTS_AND_NAMES.splitlines(keepends=True), ColumnOptions(), "x")
+    assert (layout.token, layout.tag, layout.bracketed) == (0, 3, True)
+    (sentence,) = read_conll(write(PARTS_AND_NAMES, tmp_path))
+    assert sentence.words == ["Ada", "King", "sings", "#", "#Rome"]
+    assert sentence.spans == (Span(0, 2, "PER"), Span(4, 5, "LOC"))
+    with pytest.raises(InputError, match="no tag column"):
+        list(read_conll(write("Ada (S(NP*) (A0*)\nsings (VP*)) (V*)\n", tmp_path)))
+    (sentence,) = read_conll(write("Ada (NP*)\nsings *\n", tmp_path), ColumnOptions(tag_column=2))
+    assert sentence.spans == (Span(0, 1, "NP"),)
+
+
+@pytest.mark.parametrize("scheme", ["IOB2", "BIOES", None])
+def test_converted_the_column_holds_tags_and_all_else_stays(scheme, tmp_path):
+    path = write(ONTONOTES, tmp_path)
+    convert_columns(path, tmp_path / "y.conll", scheme)
+    written = (tmp_path / "y.conll").read_text()
+    tags = SCHEMES[scheme or "IOB2"].encode([Span(1, 4, "ORG"), Span(5, 6, "GPE")], 6)
+    for line, cell, tag in zip(range(1, 7), ("*", "(ORG*", "*", "*)", "*", "(GPE)"), tags, strict=True):
+        old, new = ONTONOTES.splitlines()[line], written.splitlines()[line]
+        places = [index for index in range(len(old)) if old.startswith(f" {cell} ", index)]
+        assert new in [f"{old[:at]} {tag} {old[at + len(cell) + 2 :]}" for at in places]
+    assert [sentence.spans for sentence in read_conll(tmp_path / "y.conll")] == [
+        sentence.spans for sentence in read_conll(path)
+    ]
+
+
+def test_inspection_says_that_brackets_were_read(tmp_path):
+    (facts,) = inspect_files([write(ONTONOTES, tmp_path)]).files
+    assert (facts.evidence, facts.token_column, facts.tag_column) == ("brackets, as in CoNLL-2012, read as IOB2", 4, 11)
+    assert (facts.documents, facts.ragged) == (2, 0)
