@@ -176,7 +176,7 @@ class TrainingConfig:
         mention_replacement: Share of the entities of a training sentence in whose place another of the same label is
             put, drawn anew in each epoch (Dai and Adel 2020). Not where a transformer is fine-tuned.
         members: How many networks are trained, each a run of its own with a seed of its own, and then joined: their
-            emissions and the scores of their moves are averaged. Tagging takes as many times as long. Not where a
+            emissions and transition scores are averaged. Tagging takes as many times as long. Not where a
             transformer is fine-tuned.
         seed: Seed of everything random.
     """

@@ -73,8 +73,8 @@ _OF_CHARACTERS: Mapping[str, Any] = {
     "training": {"epochs": 15, "least_steps": 3000, "learning_rate": LOWEST_RATE, "adversarial_step": 0.2},
 }
 
-# The vectors of a frozen transformer tell so much that they are learnt by heart sooner too: more is dropped, and steps
-# are shorter, though as many.
+# The vectors of a frozen transformer tell so much that words are learnt by heart sooner too: more is dropped, and the
+# rate is that of a run of 3,000 steps, however many there are.
 _BESIDE_TRANSFORMER: Mapping[str, Any] = {
     "model": {"input_dropout": 0.5},
     "training": {"learning_rate": 2.5e-3},
@@ -90,7 +90,7 @@ def preset(name: str, *, unit: Unit = "word", transformer: str | None = None) ->
         name: One of `PRESETS`.
         unit: What a token is; for a "character" `fast` and `best` have settings of their own.
         transformer: Folder or hub name of a frozen transformer joined to it, beside which `fast` and `best` have
-            settings of their own too; None for none.
+            settings of their own for words too; None for none.
 
     Raises:
         InputError: If there is none, or no such unit.
@@ -103,12 +103,9 @@ def preset(name: str, *, unit: Unit = "word", transformer: str | None = None) ->
     if unit == "character":
         if name in _WITH_VARIANTS:
             config = merge_config(config, _OF_CHARACTERS)
-        config = replace(config, model=replace(config.model, unit=unit))
-    if transformer is not None:
-        if name in _WITH_VARIANTS:
-            config = merge_config(config, _BESIDE_TRANSFORMER)
-        config = replace(config, model=replace(config.model, transformer=transformer))
-    return config
+    elif transformer is not None and name in _WITH_VARIANTS:
+        config = merge_config(config, _BESIDE_TRANSFORMER)
+    return replace(config, model=replace(config.model, unit=unit, transformer=transformer))
 
 
 def read_config(path: str | Path, base: Config | None = None) -> Config:

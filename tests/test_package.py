@@ -48,3 +48,10 @@ def test_the_shipped_taggers_are_sent_along(builder: type) -> None:
     shipped = {str(path) for path in (ROOT / "ner_lstm_crf" / "shipped").rglob("*") if path.is_file()}
     assert str(ROOT / "ner_lstm_crf" / "shipped" / "LICENSE") in shipped
     assert shipped <= included
+
+
+def test_a_source_distribution_can_set_itself_up() -> None:
+    included = {
+        Path(file.path).relative_to(ROOT).as_posix() for file in SdistBuilder(str(ROOT)).recurse_included_files()
+    }
+    assert {"scripts/setup", "scripts/quickstart", "scripts/test", "constraints.txt"} <= included

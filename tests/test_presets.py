@@ -23,12 +23,12 @@ def written(tmp_path: Path, content: str) -> Path:
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_found_by_name_and_survives_json(name: str) -> None:
     config = preset(name)
-    assert config is PRESETS[name]
+    assert config == PRESETS[name]
     assert merge_config(Config(), json.loads(json.dumps(asdict(config)))) == config
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_beside_a_frozen_transformer_fast_and_best_take_shorter_steps_and_drop_more(name: str) -> None:
+def test_beside_a_frozen_transformer_fast_and_best_drop_more_at_one_rate(name: str) -> None:
     alone, joined = preset(name), preset(name, transformer="minilm")
     if name not in ("fast", "best"):
         assert joined == replace(alone, model=replace(alone.model, transformer="minilm"))
@@ -58,9 +58,8 @@ def test_for_characters_fast_and_best_drop_more_and_move_further(name: str) -> N
     )
     assert dropped > words.model.input_dropout
     assert own.adversarial_step > words.training.adversarial_step
-    joined, beside = (preset(name, unit=unit, transformer="minilm") for unit in ("character", "word"))
-    assert joined.model == replace(beside.model, unit="character")
-    assert joined.training == replace(own, learning_rate=beside.training.learning_rate)
+    joined = preset(name, unit="character", transformer="minilm")
+    assert joined == replace(characters, model=replace(characters.model, transformer="minilm"))
 
 
 @pytest.mark.parametrize("unit", ["word", "character"])

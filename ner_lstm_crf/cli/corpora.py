@@ -19,7 +19,7 @@ EPILOG = """\
 examples:
   ner-lstm-crf corpora list
   ner-lstm-crf corpora fetch wnut17
-  ner-lstm-crf corpora fetch wnut17 --output data --from /media/copies"""
+  ner-lstm-crf corpora fetch wnut17 --output ~/corpora --from /media/copies"""
 
 LIST_EPILOG = """\
 examples:
@@ -29,7 +29,7 @@ examples:
 FETCH_EPILOG = """\
 examples:
   ner-lstm-crf corpora fetch wnut17
-  ner-lstm-crf corpora fetch wnut17 --output data --from /media/copies
+  ner-lstm-crf corpora fetch wnut17 --output ~/corpora --from /media/copies
 
 The files come into the folder NAME of the output directory. A fetch that broke off goes on where it ended; files appear
 only when their checksum is right."""
@@ -53,7 +53,7 @@ def add_command(subparsers: Subparsers) -> None:
         "fetch", help="fetch a corpus", description="Fetch the files of a corpus and check them.", epilog=FETCH_EPILOG
     )
     fetching.add_argument("name", metavar="NAME", help="the corpus, as 'corpora list' calls it")
-    fetching.add_argument("--output", default="corpora", metavar="DIR", help="folder of corpora (default: corpora)")
+    fetching.add_argument("--output", default="data", metavar="DIR", help="folder of corpora (default: data)")
     fetching.add_argument("--from", dest="source", metavar="DIR", help="take the files from a local copy")
     add_json(fetching)
     fetching.set_defaults(command=run_fetch)
@@ -108,7 +108,7 @@ def _training_command(corpus: Corpus, paths: Sequence[Path]) -> str:
         words += ["--tag-column", str(corpus.tag_column)]
     if corpus.map:
         words += ["--map", ",".join(f"{old}={new}" for old, new in corpus.map.items())]
-    return shlex.join([*words, "--output", f"models/{corpus.name}"])
+    return shlex.join([*words, "--output", f"runs/{corpus.name}"])
 
 
 def _to_json(corpus: Corpus) -> dict[str, Any]:

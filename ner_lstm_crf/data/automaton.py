@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from ner_lstm_crf.data.tags import CLOSING, OPENING, OUTSIDE, PREFIXES, UnknownTagError, split_tag
 
-__all__ = ["BREAKS", "CLOSES", "OPENS", "Automaton", "Moves", "State"]
+__all__ = ["BREAKS", "CLOSES", "OPENS", "AllowedTransitions", "Automaton", "State"]
 
 CLOSES, OPENS, BREAKS = 1, 2, 4  # what happens between two neighbouring tags
 
 
-class Moves(NamedTuple):
+class AllowedTransitions(NamedTuple):
     """The automaton over an inventory of K tags, as a CRF needs it.
 
     Attributes:
@@ -100,10 +100,10 @@ class Automaton:
         """Whether `tag` may stand right after `previous`."""
         return self.allows(self.state(previous), self.state(tag))
 
-    def moves(self, tags: Sequence[str]) -> Moves:
+    def allowed_transitions(self, tags: Sequence[str]) -> AllowedTransitions:
         """The automaton as tables over an inventory of tags."""
         states, outside = [self.state(tag) for tag in tags], self.state(OUTSIDE)
-        return Moves(
+        return AllowedTransitions(
             start=[self.allows(outside, state) for state in states],
             transitions=[[self.allows(before, after) for after in states] for before in states],
             end=[self.allows(state, outside) for state in states],

@@ -32,16 +32,16 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from ner_lstm_crf.data.annotation import Span
-from ner_lstm_crf.data.automaton import BREAKS, CLOSES, OPENS, Automaton, Moves
+from ner_lstm_crf.data.automaton import BREAKS, CLOSES, OPENS, AllowedTransitions, Automaton
 from ner_lstm_crf.data.tags import OUTSIDE, IllFormedError, TagError, UnknownTagError, split_tag
 from ner_lstm_crf.errors import InputError
 
 __all__ = [
     "POLICIES",
     "SCHEMES",
+    "AllowedTransitions",
     "Decoded",
     "IllFormedError",
-    "Moves",
     "Policy",
     "Scheme",
     "TagError",

@@ -27,7 +27,7 @@ __all__ = ["Inventory", "build_network", "random_words"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """How many of everything the network has to tell apart, and which moves between tags are allowed.
+    """How many of everything the network has to tell apart, and which transitions are allowed.
 
     Attributes:
         characters: Size of the character vocabulary.

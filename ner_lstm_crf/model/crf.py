@@ -13,13 +13,13 @@ Every function takes, in this order, where B counts sentences, T tokens of the l
     tags         (B, T)     int64, 0..K-1 within the sentence (only where a path is given)
     lengths      (B,)       int64, 1..T
     start        (K,)       score of beginning with a tag
-    transitions  (K, K)     score of a move, [from, to]
+    transitions  (K, K)     score of a transition, [from, to]
     end          (K,)       score of ending with a tag
 
 The work is done by compiled kernels (`crf_compiled`) or, on other devices and where there are none, by plain torch
 (`crf_portable`), which alone has the label-wise loss.
 
-Scores must be finite: an illegal move has a score such as -1e4, never -inf, so that gradients stay finite.
+Scores must be finite: a forbidden transition has a score such as -1e4, never -inf, so that gradients stay finite.
 """
 
 from __future__ import annotations

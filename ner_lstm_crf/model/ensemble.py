@@ -18,7 +18,7 @@ __all__ = ["Ensemble"]
 class Ensemble(nn.Module):
     """Networks for the same words and tags that were trained apart, each of which makes mistakes of its own.
 
-    Their emissions are averaged, and so are the scores of their moves. A path's score is a sum of these, so it becomes
+    Their emissions are averaged, and so are their transition scores. A path's score is a sum of these, so it becomes
     the mean of what the members give it, and the distribution over paths the geometric mean of theirs, normalised: a
     logarithmic opinion pool (Smith, Cohn and Osborne 2005, Logarithmic opinion pools for conditional random fields).
     It is not trained, and follows no later change of its members' heads; the word vectors in reserve and a frozen

@@ -2,10 +2,10 @@
 
 Why put a CRF after the LSTM, when a classifier could pick a tag per token? Both score a tag by its emission. The
 softmax then normalises over the K tags of each token alone, so nothing stops it from writing `O E-PER`. The CRF adds
-a score for each move from one tag to the next and normalises over all sequences, so moves that the scheme forbids hold
-no probability, in training as in decoding, and the tags of an entity are chosen together.
+a score for each transition from one tag to the next and normalises over all sequences, so transitions that the scheme
+forbids hold no probability, in training as in decoding, and the tags of an entity are chosen together.
 
-A CRF whose scores for moves are all zero and all allowed *is* the softmax head: the sum over all sequences falls apart
+A CRF whose transition scores are all zero and all allowed *is* the softmax head: the sum over all sequences falls apart
 into a product over tokens, so loss, decoding and marginals are the same.
 """
 
@@ -20,7 +20,7 @@ from ner_lstm_crf.model import crf
 
 __all__ = ["CrfHead", "Head", "SoftmaxHead"]
 
-# Low enough that a forbidden move holds no probability in float32, high enough that gradients stay finite.
+# Low enough that a forbidden transition holds no probability in float32, high enough that gradients stay finite.
 FORBIDDEN = -1e4
 
 
@@ -86,7 +86,7 @@ class CrfHead(Head):
         self.labelwise = labelwise
 
     def scores(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores of starting (K,), of moving from row to column (K, K) and of ending (K,); forbidden moves at -1e4."""
+        """Scores of starting (K,), of transitions from row to column (K, K), of ending (K,); -1e4 where forbidden."""
         return (
             self.start_transitions.masked_fill(~self.start_allowed, FORBIDDEN),
             self.transitions.masked_fill(~self.transitions_allowed, FORBIDDEN),

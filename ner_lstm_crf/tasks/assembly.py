@@ -155,16 +155,16 @@ def network_for(
 
 
 def _inventory(featurizer: Featurizer) -> Inventory:
-    moves = featurizer.scheme.moves(featurizer.tags)
+    allowed = featurizer.scheme.allowed_transitions(featurizer.tags)
     lexicon = featurizer.vocabularies.lexicon
     return Inventory(
         characters=len(featurizer.vocabularies.characters),
         bigrams=len(featurizer.vocabularies.bigrams or ()),
         lexicon=None if lexicon is None else torch.from_numpy(lexicon.shared()),
         casings=len(CASINGS),
-        start=torch.tensor(moves.start),
-        transitions=torch.tensor(moves.transitions),
-        end=torch.tensor(moves.end),
+        start=torch.tensor(allowed.start),
+        transitions=torch.tensor(allowed.transitions),
+        end=torch.tensor(allowed.end),
     )
 
 

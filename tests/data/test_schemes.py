@@ -54,11 +54,11 @@ def test_legal_is_what_encode_writes(scheme):
 @EVERY_SCHEME
 def test_the_automaton_accepts_exactly_the_legal(scheme):
     tags = scheme.tags(LABELS)
-    moves = scheme.moves(tags)
+    allowed = scheme.allowed_transitions(tags)
     for sequence in sequences(scheme, 3):
         ids = [tags.index(tag) for tag in sequence]
-        steps = all(moves.transitions[i][j] for i, j in pairwise(ids))
-        accepted = steps and (not ids or (moves.start[ids[0]] and moves.end[ids[-1]]))
+        steps = all(allowed.transitions[i][j] for i, j in pairwise(ids))
+        accepted = steps and (not ids or (allowed.start[ids[0]] and allowed.end[ids[-1]]))
         assert accepted == (scheme.encode(scheme.decode(sequence).spans, len(sequence)) == sequence), sequence
 
 

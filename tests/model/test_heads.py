@@ -18,9 +18,9 @@ TAGS = SCHEMES["BIEO"].tags(["LOC", "PER"])
 
 
 def bieo_head(*, labelwise: bool = False) -> CrfHead:
-    moves = SCHEMES["BIEO"].moves(TAGS)
+    allowed = SCHEMES["BIEO"].allowed_transitions(TAGS)
     return CrfHead(
-        torch.tensor(moves.start), torch.tensor(moves.transitions), torch.tensor(moves.end), labelwise=labelwise
+        torch.tensor(allowed.start), torch.tensor(allowed.transitions), torch.tensor(allowed.end), labelwise=labelwise
     )
 
 
