@@ -17,7 +17,7 @@ from ner_lstm_crf.data.brackets import tags_of_brackets
 from ner_lstm_crf.data.column_detection import find_layout
 from ner_lstm_crf.data.columns import ColumnOptions, Layout
 from ner_lstm_crf.data.detection import Detection, NoSchemeError, detect_scheme
-from ner_lstm_crf.data.report import ReadReport, warn_of_findings, warn_of_missing_labels
+from ner_lstm_crf.data.report import ReadReport, counted, warn_of_findings, warn_of_missing_labels
 from ner_lstm_crf.data.schemes import Scheme, TagError, get_scheme
 from ner_lstm_crf.data.tags import OUTSIDE
 from ner_lstm_crf.data.text_files import TextFile, quoted
@@ -189,7 +189,7 @@ class ColumnFile:
         needed = 1 + max(layout.token, -1 if layout.tag is None else layout.tag)
         if min(widths) < needed:
             at = next(token for token, width in enumerate(widths) if width < needed)
-            raise self._other_width(block, at, rows[at], f"at least {needed} column{'' if needed == 1 else 's'}")
+            raise self._other_width(block, at, rows[at], f"at least {counted(needed, 'column')}")
         if layout.bare and layout.separator == "space" and max(widths) > layout.width:  # any word could be its tag
             at = next(token for token, width in enumerate(widths) if width > layout.width)
             raise self._other_width(block, at, rows[at], f"{layout.width} columns")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from ner_lstm_crf.data.inspection import LONG, FileFacts, Inspection, Overlap
-from ner_lstm_crf.data.report import some_lines
+from ner_lstm_crf.data.report import counted, some_lines
 
 __all__ = ["describe"]
 
@@ -28,7 +28,7 @@ def _file(facts: FileFacts) -> Iterator[str]:
     yield _row("columns", _columns(facts))
     yield _row("scheme", facts.evidence or ("none: there are no tags" if facts.format == "conll" else "none"))
     sizes = ((facts.documents, "document"), (facts.sentences, "sentence"), (facts.tokens, "token"))
-    yield _row("size", ", ".join(_counted(count, name) for count, name in sizes))
+    yield _row("size", ", ".join(counted(count, name) for count, name in sizes))
     labels = ", ".join(f"{label} {count:,}" for label, count in facts.per_label.items())
     yield _row("entities", f"{facts.entities:,}: {labels}" if labels else "none")
     yield _row("ill-formed", _places(facts.ill_formed, facts.ill_formed_lines))
@@ -59,12 +59,8 @@ def _columns(facts: FileFacts) -> str:
 
 
 def _widths(facts: FileFacts) -> str:
-    rows = ", ".join(f"{_counted(count, 'row')} of {width}" for width, count in facts.column_counts.items())
+    rows = ", ".join(f"{counted(count, 'row')} of {width}" for width, count in facts.column_counts.items())
     return f" ({rows})" if facts.ragged else ""
-
-
-def _counted(count: int, name: str) -> str:
-    return f"{count:,} {name}{'' if count == 1 else 's'}"
 
 
 def _places(count: int, lines: tuple[int, ...]) -> str:

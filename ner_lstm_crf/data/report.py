@@ -12,6 +12,7 @@ from ner_lstm_crf.data.labels import LabelMap
 
 __all__ = [
     "ReadReport",
+    "counted",
     "some_lines",
     "warn_of_findings",
     "warn_of_losses",
@@ -66,6 +67,16 @@ class ReadReport:
         self.sentences += 1
         self.tokens += len(sentence.tokens)
         self.documents = sentence.document + 1
+
+
+def counted(count: int, noun: str) -> str:
+    """So many of something, for people.
+
+    Example:
+        >>> counted(1, "column"), counted(2000, "row")
+        ('1 column', '2,000 rows')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def some_lines(lines: Sequence[int], most: int = 10) -> str:

@@ -17,7 +17,7 @@ from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.data.blocks import DOCUMENT_START, Block
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.conll import ColumnFile
-from ner_lstm_crf.data.report import ReadReport
+from ner_lstm_crf.data.report import ReadReport, counted
 from ner_lstm_crf.data.schemes import Scheme, get_scheme
 from ner_lstm_crf.data.tags import split_tag
 from ner_lstm_crf.data.text_files import quoted, writing
@@ -186,8 +186,9 @@ class _Rewriter:
         for token, row in enumerate(rows):
             width, body = self.file.layout.width, row.rstrip("\r\n")
             if len(self.file.layout.cells(body)) != width:
-                columns = f"{width} column{'' if width == 1 else 's'}"
-                message = f"expected {columns}, as most rows have, to add one of tags, found {quoted(body)}"
+                message = (
+                    f"expected {counted(width, 'column')}, as most rows have, to add one of tags, found {quoted(body)}"
+                )
                 raise InputError(message, path=self.file.path, line=block.line_of(token))
 
     def _by_character(self, rows: Sequence[str], words: Sequence[str], tags: Sequence[str]) -> list[str]:

@@ -18,7 +18,7 @@ from ner_lstm_crf.data.annotation import Sentence, Span, place
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.detection import Detection, NoSchemeError, detect_scheme
 from ner_lstm_crf.data.json_lines import json_line, parse_object
-from ner_lstm_crf.data.report import ReadReport, warn_of_findings, warn_of_missing_labels
+from ner_lstm_crf.data.report import ReadReport, counted, warn_of_findings, warn_of_missing_labels
 from ner_lstm_crf.data.schemes import Scheme, TagError, get_scheme
 from ner_lstm_crf.data.text_files import TextFile, writing
 from ner_lstm_crf.data.units import by_character
@@ -108,7 +108,7 @@ def parse_tokens(content: Mapping[str, Any], *, tags: bool = True) -> TokenRecor
     if "" in found:
         raise InputError(f"expected tags such as O or B-PER under {tag_key!r}, found an empty one")
     if len(found) != len(tokens):
-        raise InputError(f"expected as many tags as tokens, found {len(found)} tags for {len(tokens)} tokens")
+        raise InputError(f"expected as many tags as tokens, found {counted(len(found), 'tag')} for {len(tokens):,}")
     return TokenRecord(tokens, found, content, token_key, tag_key)
 
 

@@ -131,7 +131,7 @@ def test_what_was_met_is_reported_with_its_lines(tmp_path, caplog):
     [
         ({**ADA, "ner_tags": [1, 2, 0, 1]}, "found numbers: write the names of the tags in their place"),
         ({**ADA, "ner_tags": ["O", "O", "O", ""]}, "found an empty one"),
-        ({**ADA, "ner_tags": ["O"]}, "expected as many tags as tokens, found 1 tags for 4 tokens"),
+        ({**ADA, "ner_tags": ["O"]}, "expected as many tags as tokens, found 1 tag for 4"),
         ({"tokens": ["Ada"]}, r"expected tags under the key 'ner_tags' \(keys found: tokens\)"),
         ({"tokens": ["Ada", 3], "ner_tags": ["O", "O"]}, "expected a list of strings under the key 'tokens'"),
         ({"text": "Ada", "entities": []}, r"under the key 'tokens' \(keys found: text, entities\)"),
