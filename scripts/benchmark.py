@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """How fast the package is, beside what most people write by hand and beside what cannot be left out.
 
     crf      loss and gradient, Viterbi, marginals of the CRF alone; baseline: pytorch-crf; floor: the multiply-adds
@@ -14,7 +13,7 @@ Each command's cases, baseline and floor are described in `scripts/benchmarks/`.
 
     python scripts/benchmark.py crf
     python scripts/benchmark.py all --quick --json figures.json
-    python scripts/benchmark.py memory --size 1GB
+    python scripts/benchmark.py memory --size 1GB --threads 1 --precision bfloat16
 """
 
 from __future__ import annotations
@@ -29,19 +28,29 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-sys.path.insert(0, str(Path(__file__).parent))  # the parts beside this script, however it was loaded
+from typing import get_args
 
 from benchmarks import crf, memory, start, tagging, training
 from benchmarks.measure import Result, WrongAnswerError, machine, say
 from benchmarks.report import Report
-from benchmarks.text import read_corpus
-from ner_lstm_crf.config import Config
+from benchmarks.text import PARTS, read_corpus
+from locations import SHARED
+from ner_lstm_crf.cli.arguments import at_least
+from ner_lstm_crf.config import Config, Precision
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.model.precision import check_bfloat16
 from ner_lstm_crf.presets import preset
+from ner_lstm_crf.tasks.checkpoint import load_assembly
+from ner_lstm_crf.tasks.shipped import model_directory
 
 __all__ = ["COMMANDS", "Settings", "main"]
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+CORPUS = SHARED / "corpora" / "uner-en_ewt"
+VECTORS = SHARED / "vectors" / "glove.6B.100d.txt.gz"
+
+
+def _where_present(path: Path) -> Path | None:
+    return path if path.exists() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +58,18 @@ class Settings:
     """What a run is told.
 
     Attributes:
-        threads: Numbers of threads; the CRF takes the largest.
+        threads: Numbers of threads; `crf` and `memory` take the largest.
         quick: Whether rough figures in a short time are wanted.
         repeats: Samples of each contender; each command's own number if None.
         shapes: Sentences, tokens, tags of the CRF's cases.
         sentences: Training sentences in an epoch.
         size: Bytes of text for `memory`; each command's own number if None.
         types: Distinct words of that text.
-        corpus: Folder of `train.iob2`, `dev.iob2`, `test.iob2`; made text where it is missing.
+        corpus: Folder of `train.iob2`, `dev.iob2`, `test.iob2`; made text if None.
         made: Sentences of made text, to learn from and to tag.
-        vectors: Word vectors; random ones where the file is missing.
+        vectors: Word vectors; random ones if None.
         model: Directory of the model that tags; one is trained for some seconds if None.
+        precision: What `memory` tags in.
         config: The model that is trained.
     """
 
@@ -70,10 +80,11 @@ class Settings:
     sentences: int = 2000
     size: int | None = None
     types: int = 500_000
-    corpus: Path | None = SHARED / "corpora" / "uner-en_ewt"
+    corpus: Path | None = field(default_factory=lambda: _where_present(CORPUS))
     made: tuple[int, int] = (12_500, 4000)
-    vectors: Path | None = SHARED / "vectors" / "glove.6B.100d.txt.gz"
+    vectors: Path | None = field(default_factory=lambda: _where_present(VECTORS))
     model: Path | None = None
+    precision: Precision = "float32"
     config: Config = field(default_factory=lambda: preset("fast"))
 
     def number(self, usual: int, quick: int) -> int:
@@ -101,9 +112,9 @@ class Run:
         train, test = self.settings.made
         corpus = read_corpus(self.settings.corpus, train=train, test=test)
         say(f"{corpus.name}: {len(corpus.train):,} sentences to learn from, {len(corpus.test):,} to tag")
-        prepared = training.prepare(corpus, self.settings.vectors, self.settings.config)
         vectors = self.settings.vectors
-        self.read = corpus.name, vectors.name if vectors is not None and prepared.vectors is not None else None
+        prepared = training.prepare(corpus, vectors, self.settings.config)
+        self.read = corpus.name, None if vectors is None else vectors.name
         return prepared
 
     @cached_property
@@ -135,7 +146,8 @@ class Run:
     def memory(self) -> list[Result]:
         """`benchmark.py memory`."""
         size = self.settings.size or (5 * 10**6 if self.settings.quick else 10**9)
-        return memory.run(self._model, size, types=self.settings.types)
+        how = memory.Tagging(self._model, max(self.settings.threads), self.settings.precision)
+        return memory.run(how, size, types=self.settings.types)
 
 
 COMMANDS: dict[str, Callable[[Run], list[Result]]] = {
@@ -158,11 +170,14 @@ def measure(command: str, settings: Settings, shown: str) -> Report:
 
 
 def main(arguments: Sequence[str] | None = None, base: Settings | None = None) -> int:
-    """Measure and print; 1 if a contender gave a wrong answer.
+    """Measure and print.
 
     Args:
         arguments: Of the command line.
         base: What options that are not given stand at.
+
+    Returns:
+        The exit code: 0 done, 1 a contender gave a wrong answer, 2 a mistake in the options or in what they name.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments)
@@ -172,6 +187,9 @@ def main(arguments: Sequence[str] | None = None, base: Settings | None = None) -
     except WrongAnswerError as error:
         say(f"error: {error}")
         return 1
+    except InputError as error:
+        say(f"error: {error}")
+        return 2
     as_json = json.dumps(report.to_json(), indent=1)
     if options.json == "-":
         print(as_json)
@@ -186,7 +204,7 @@ def _settings(options: argparse.Namespace, base: Settings | None) -> Settings:
     """The options given, over `base`; `all` is quick about what would take an hour."""
     if base is None:
         base = Settings(threads=tuple(range(1, min(2, os.cpu_count() or 1) + 1)))
-    names = ("threads", "quick", "repeats", "shapes", "sentences", "size", "corpus", "vectors", "model")
+    names = ("threads", "quick", "repeats", "shapes", "sentences", "size", "corpus", "vectors", "model", "precision")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     for name in ("threads", "shapes"):
         if name in given:
@@ -201,31 +219,37 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=head, epilog=rest, formatter_class=argparse.RawTextHelpFormatter)
     add = parser.add_argument
     add("command", choices=[*COMMANDS, "all"])
-    add("--repeats", type=_count, metavar="N", help="samples of each contender")
-    add("--threads", type=_count, nargs="+", metavar="N", help="threads of torch; several are measured in turn")
+    add("--repeats", type=at_least(1), metavar="N", help="samples of each contender")
+    add(
+        "--threads",
+        type=at_least(1),
+        nargs="+",
+        metavar="N",
+        help="threads of torch; several are measured in turn (crf and memory: the largest alone)",
+    )
     add("--quick", action="store_true", default=None, help="fewer samples of less work, for a rough look")
     add("--shapes", type=_shape, nargs="+", metavar="BxTxK", help="sentences, tokens and tags of the CRF's cases")
-    add("--sentences", type=_count, metavar="N", help="training sentences in an epoch")
+    add("--sentences", type=at_least(1), metavar="N", help="training sentences in an epoch")
     add("--size", type=_size, metavar="SIZE", help="text for the command memory, such as 50MB (default: 1GB)")
-    add("--corpus", type=Path, metavar="DIR", help="folder of train.iob2, dev.iob2, test.iob2 (default: uner-en_ewt)")
-    add("--vectors", type=Path, metavar="FILE", help="word vectors (default: GloVe, where present)")
-    add("--model", type=Path, metavar="DIR", help="model that tags (default: one trained for some seconds)")
+    add(
+        "--corpus",
+        type=_corpus,
+        metavar="DIR",
+        help=f"folder of {', '.join(PARTS)} (default: uner-en_ewt where present, else made text)",
+    )
+    add("--vectors", type=_file, metavar="FILE", help="word vectors (default: GloVe where present, else random ones)")
+    add("--model", type=_model, metavar="DIR", help="model that tags (default: one trained for some seconds)")
+    add("--precision", type=_precision, metavar="P", help="what memory tags in: float32 (default) or bfloat16")
     add("--json", nargs="?", const="-", metavar="FILE", help="write JSON to the file, or print it alone")
     add("--markdown", action="store_true", help="print the table as Markdown")
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-    return int(text)
 
 
 def _shape(text: str) -> tuple[int, int, int]:
     parts = text.lower().split("x")
     if len(parts) != 3:
         raise argparse.ArgumentTypeError(f"expected three numbers such as 32x25x13, got {text!r}")
-    batch, longest, count = map(_count, parts)
+    batch, longest, count = map(at_least(1), parts)
     return batch, longest, count
 
 
@@ -234,6 +258,41 @@ def _size(text: str) -> int:
         return memory.parse_size(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _file(text: str) -> Path:
+    if not Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"expected a file, found none: {text}")
+    return Path(text)
+
+
+def _corpus(text: str) -> Path:
+    missing = next((name for name in PARTS if not (Path(text) / name).is_file()), None)
+    if missing is not None:
+        raise argparse.ArgumentTypeError(f"expected a folder of {', '.join(PARTS)}, found no {missing} in {text}")
+    return Path(text)
+
+
+def _model(text: str) -> Path:
+    """The directory of a model that can be loaded: processes that fail over it could not say why."""
+    try:
+        directory = model_directory(text)
+        load_assembly(directory)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return directory
+
+
+def _precision(text: str) -> str:
+    """One that this processor has."""
+    if text not in get_args(Precision):
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(get_args(Precision))}, got {text!r}")
+    if text == "bfloat16":
+        try:
+            check_bfloat16("bfloat16")
+        except InputError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.inline import read_inline
 from ner_lstm_crf.data.schemes import get_scheme
+from ner_lstm_crf.data.text_files import TextFile
 from ner_lstm_crf.errors import InputError
 
 CORPORA = Path(__file__).resolve().parents[1] / "corpora"
@@ -63,12 +64,16 @@ def counts_table(corpora: Mapping[str, Corpus]) -> str:
     return "".join(lines)
 
 
-def with_counts(readme: str, table: str) -> str:
-    """The README with the table in place of the old one."""
-    before, begin, rest = readme.partition(COUNTS_BEGIN)
+def with_counts(readme: Path, table: str) -> str:
+    """The text of the README with the table in place of the old one.
+
+    Raises:
+        InputError: If it cannot be read, or has no place for the table.
+    """
+    before, begin, rest = "".join(TextFile(readme).lines()).partition(COUNTS_BEGIN)
     _, end, after = rest.partition(COUNTS_END)
     if not end:
-        raise InputError(f"expected the lines {COUNTS_BEGIN.strip()!r} and {COUNTS_END!r}", path=CORPORA / "README.md")
+        raise InputError(f"expected the lines {COUNTS_BEGIN.strip()!r} and {COUNTS_END.strip()!r}", path=readme)
     return f"{before}{begin}\n{table}\n{end}{after}"
 
 
@@ -76,19 +81,19 @@ def built_files(folder: Path) -> Iterator[tuple[Path, str]]:
     """Every file that follows from the sources in `folder`, and what it should hold."""
     corpora: dict[str, Corpus] = {}
     for language, unit in UNITS.items():
-        source = folder / language / "source.txt"
-        if language == "zh" and not source.exists():  # the English source must be there
-            print(f"{source}: no such file yet, skipped", file=sys.stderr)
-            continue
-        corpora[language] = split(read_inline(source, unit=unit))
+        corpora[language] = split(read_inline(folder / language / "source.txt", unit=unit))
         for name, sentences in corpora[language].items():
             yield folder / language / f"{name}.conll", column_file(sentences)
     readme = folder / "README.md"
-    yield readme, with_counts(readme.read_text(encoding="utf-8"), counts_table(corpora))
+    yield readme, with_counts(readme, counts_table(corpora))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Build or check; the exit code: 0 done or as it should be, 1 something differs, 2 a source is malformed."""
+    """Build or check.
+
+    Returns:
+        The exit code: 0 done or as it should be, 1 something differs, 2 a source or the README is missing or malformed.
+    """
     parser = argparse.ArgumentParser(description="Build corpora/*/*.conll from corpora/*/source.txt.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a built file differs")
     parser.add_argument("--corpora", type=Path, default=CORPORA, metavar="DIR", help="another folder than corpora/")

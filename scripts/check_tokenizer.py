@@ -1,8 +1,8 @@
-#!/usr/bin/env python3
 """How well the tokenizer and the sentence splitter agree with treebanks: a table, one row per file.
 
 Reads CoNLL-U-like files whose sentences carry their raw text in a `# text = ` comment and whose second column is the
-token (the UNER corpora). The text alone goes through the tokenizer, and what comes out is compared with the column:
+token (the UNER corpora; by default those in ../shared, beside the checkout). The text alone goes through the tokenizer,
+and what comes out is compared with the column:
 
     recall, precision, f1   of the places where a token ends, spaces not counted
     token f1                of whole tokens: both ends right
@@ -11,24 +11,28 @@ token (the UNER corpora). The text alone goes through the tokenizer, and what co
 
 Chinese words are not attempted: such files are read as characters, where only recall has a meaning.
 
-    python scripts/check_tokenizer.py ../shared/corpora --parts dev test
+    python scripts/check_tokenizer.py --parts dev test
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, groupby
 from pathlib import Path
 
+from locations import SHARED
 from ner_lstm_crf.config import Unit
-from ner_lstm_crf.data.annotation import spell
+from ner_lstm_crf.data.annotation import Sentence, spell
+from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.splitter import sentences
 from ner_lstm_crf.data.tokenizer import CompoundRule, characters, detect_compounds, tokenize
+from ner_lstm_crf.errors import InputError
+from treebanks import read_sentences_with_text
 
-__all__ = ["Agreement", "compare_file", "main", "read_gold"]
+__all__ = ["Agreement", "compare_file", "main"]
 
 _HEADER = (
     "corpus",
@@ -43,21 +47,7 @@ _HEADER = (
     "exact",
     "sent. f1",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Gold:
-    """A sentence as a treebank cuts it.
-
-    Attributes:
-        text: The raw text.
-        words: Its tokens.
-        starts_document: Whether a `# newdoc` line stands before it.
-    """
-
-    text: str
-    words: tuple[str, ...]
-    starts_document: bool
+_COLUMNS = ColumnOptions(token_column=2, separator="tab", read_tags=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,37 +82,17 @@ class Agreement:
         return 2 * self.shared / max(1, self.gold + self.found)
 
 
-def read_gold(path: Path) -> Iterator[Gold]:
-    """Reads the sentences of a file that have a `# text` line."""
-    text, words, new_document = None, list[str](), False
-    for line in [*path.read_text(encoding="utf-8").split("\n"), ""]:
-        if line.startswith("# newdoc"):
-            new_document = True
-        elif line.startswith("# text = "):
-            text = line.removeprefix("# text = ").strip()
-        elif line and not line.startswith("# "):
-            words.append(line.split("\t")[1])
-        elif not line and words:
-            if text is not None:
-                yield Gold(text, tuple(words), new_document)
-            text, words, new_document = None, [], False
-
-
 def _ends(text: str, places: Iterable[tuple[int, int]]) -> set[int]:
     """Where tokens end, counted in characters that are not spaces."""
     inked = [0, *accumulate(not char.isspace() for char in text)]
     return {inked[end] for _, end in places}
 
 
-def _sentence_agreement(golds: Sequence[Gold], unit: Unit) -> Agreement:
+def _sentence_agreement(golds: Sequence[tuple[Sentence, str]], unit: Unit) -> Agreement:
     """Joins the sentences of each document and compares where the splitter ends them."""
-    documents, total = list[list[str]](), Agreement()
-    for gold in golds:
-        if gold.starts_document or not documents:
-            documents.append([])
-        documents[-1].append(gold.text)
-    joiner = "" if unit == "character" else " "
-    for texts in documents:
+    total, joiner = Agreement(), "" if unit == "character" else " "
+    for _, document in groupby(golds, key=lambda gold: gold[0].document):
+        texts = [text for _, text in document]
         ends = accumulate(len(text) + len(joiner) for text in texts)
         found = {sentence.tokens[-1].end for sentence in sentences(joiner.join(texts), unit=unit)}
         total += Agreement.of({end - len(joiner) for end in ends}, found)
@@ -135,20 +105,23 @@ def compare_file(path: Path, compounds: CompoundRule | None = None) -> tuple[str
     Args:
         path: The file.
         compounds: How to cut compounds; by default as the file's own words suggest.
+
+    Raises:
+        InputError: If the file cannot be read, or no sentence of it has its text in a comment.
     """
-    golds = list(read_gold(path))
-    spaced = sum(" " in gold.text for gold in golds) > len(golds) / 2
+    golds = read_sentences_with_text(path, _COLUMNS)
+    spaced = sum(" " in text for _, text in golds) > len(golds) / 2
     unit: Unit = "word" if spaced else "character"
-    compounds = compounds or detect_compounds(word for gold in golds for word in gold.words)
+    compounds = compounds or detect_compounds(word for sentence, _ in golds for word in sentence.words)
     ends, tokens, exact, compared = Agreement(), Agreement(), 0, 0
-    for gold in golds:
-        spelled = spell(gold.words, gold.text)
+    for sentence, text in golds:
+        spelled = spell(sentence.words, text)
         if spelled is None:
-            print(f"{path}: the tokens do not spell the text: {gold.text}", file=sys.stderr)
+            print(f"{path}: the tokens do not spell the text: {text}", file=sys.stderr)
             continue
-        cut = tokenize(gold.text, compounds=compounds) if unit == "word" else characters(gold.text)
+        cut = tokenize(text, compounds=compounds) if unit == "word" else characters(text)
         places, found = ([(token.start, token.end) for token in tokens_of] for tokens_of in (spelled, cut))
-        ends += Agreement.of(_ends(gold.text, places), _ends(gold.text, found))
+        ends += Agreement.of(_ends(text, places), _ends(text, found))
         tokens += Agreement.of(set(places), set(found))
         exact += found == places
         compared += 1
@@ -185,7 +158,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the check and prints the table, in percent."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
-        "folder", type=Path, nargs="?", default=Path("../shared/corpora"), help="holds a folder per corpus"
+        "folder",
+        type=Path,
+        nargs="?",
+        default=SHARED / "corpora",
+        help="holds a folder per corpus (default: ../shared/corpora, beside the checkout)",
     )
     parser.add_argument(
         "--parts", nargs="+", default=["train", "dev", "test"], help="names of the files, without ending"
@@ -195,7 +172,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paths = [path for part in options.parts for path in options.folder.glob(f"uner-*/{part}.iob2")]
     if not paths:
         parser.error(f"expected files like uner-*/dev.iob2 in {options.folder}, found none")
-    _print_table([_HEADER, *(compare_file(path, options.compounds) for path in sorted(paths))])
+    try:
+        rows = [compare_file(path, options.compounds) for path in sorted(paths)]
+    except InputError as error:
+        parser.error(str(error))
+    _print_table([_HEADER, *rows])
     return 0
 
 

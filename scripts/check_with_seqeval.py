@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Score written predictions with seqeval and with this package, and fail where they disagree.
 
 ner-lstm-crf tag --model my-model --input test.conll --output predicted.conll
@@ -39,9 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reading = ColumnOptions(labels=LabelMap.parse(options.labels), unit=unit, encoding=options.encoding)
         gold = list(read_conll(options.gold, reading))
         found = list(read_conll(options.predicted, ColumnOptions(encoding=options.encoding)))
+        ours = score_sentences(gold, found, gold_path=options.gold, predicted_path=options.predicted).micro.f1
     except InputError as error:
         parser.error(str(error))
-    ours = score_sentences(gold, found, gold_path=options.gold, predicted_path=options.predicted).micro.f1
     # seqeval knows no spans: it gets both sides as IOB2, in its strict reading.
     tags = [[SCHEMES["IOB2"].encode(one.spans, len(one.tokens)) for one in side] for side in (gold, found)]
     theirs = float(f1_score(*tags, mode="strict", scheme=IOB2))

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Make what comes with the package of Chinese characters: their vectors, from jieba's dictionary, and simplified forms.
 
     pip install opencc==1.4.2

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """What tagging costs when nobody gives the tokens: F1 on raw text beside F1 on gold tokens.
 
 Reads column files whose sentences carry their raw text in a `# text = ` comment (the UNER corpora). Each text goes
@@ -11,27 +10,34 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ner_lstm_crf.data.annotation import Sentence, Span, spell
 from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.conll import ColumnFile
 from ner_lstm_crf.data.labels import LabelMap
+from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tasks.evaluation import evaluate_spans
 from ner_lstm_crf.tasks.tagger import Tagger
+from treebanks import read_sentences_with_text
 
-__all__ = ["in_characters", "main", "with_texts"]
-
-_TEXT = "# text = "
+__all__ = ["in_characters", "main"]
 
 
-def with_texts(path: Path, options: ColumnOptions) -> Iterator[tuple[str, Sentence]]:
-    """The sentences of a file that have a `# text` line, and that text."""
-    for block, sentence in ColumnFile(path, options).read():
-        texts = [line.removeprefix(_TEXT) for line in block.comments() if line.startswith(_TEXT)]
-        if texts and sentence is not None:
-            yield texts[0].strip(), sentence
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """An annotated sentence.
+
+    Attributes:
+        sentence: Its tokens and spans.
+        text: Its text.
+        spans: Its spans, counted in characters of the text.
+    """
+
+    sentence: Sentence
+    text: str
+    spans: tuple[Span, ...]
 
 
 def in_characters(text: str, sentence: Sentence) -> tuple[Span, ...] | None:
@@ -45,28 +51,56 @@ def in_characters(text: str, sentence: Sentence) -> tuple[Span, ...] | None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print both scores, in percent."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("model", help="directory of the model")
+    parser.add_argument("model", help="directory of the model, or en or zh: the taggers of the package")
     parser.add_argument("files", nargs="+", type=Path, help="column files with # text comments")
     parser.add_argument("--labels", help="keep these labels of the files")
     options = parser.parse_args(arguments)
-    tagger = Tagger.load(options.model)
-    reading = ColumnOptions(labels=LabelMap.parse(options.labels), unit=tagger.assembly.config.unit)
+    try:
+        tagger = Tagger.load(options.model)
+        reading = ColumnOptions(labels=LabelMap.parse(options.labels), unit=tagger.assembly.config.unit)
+        golds = [(path, _read(path, reading)) for path in options.files]
+    except InputError as error:
+        parser.error(str(error))
     print(f"{'file':<40}{'sentences':>10}{'gold tokens':>13}{'raw text':>10}")
-    for path in options.files:
-        pairs = [(text, sentence, in_characters(text, sentence)) for text, sentence in with_texts(path, reading)]
-        spelt = [(text, sentence, gold) for text, sentence, gold in pairs if gold is not None]
-        if len(spelt) < len(pairs):
-            print(f"{path}: left out {len(pairs) - len(spelt)} sentences not spelt by their tokens", file=sys.stderr)
-        tagged = tagger.tag_sentences(sentence for _, sentence, _ in spelt)
-        on_tokens = evaluate_spans((sentence.spans for _, sentence, _ in spelt), (found.spans for found in tagged))
-        entities = tagger.tag_many(text for text, _, _ in spelt)
-        on_text = evaluate_spans(
-            (gold for _, _, gold in spelt),
-            ([Span(entity.start, entity.end, entity.label) for entity in found] for found in entities),
-        )
+    for path, sentences in golds:
+        on_tokens, on_text = _scores(tagger, sentences)
         name = f"{path.parent.name}/{path.name}"
-        print(f"{name:<40}{len(spelt):>10,}{100 * on_tokens.micro.f1:>13.2f}{100 * on_text.micro.f1:>10.2f}")
+        print(f"{name:<40}{len(sentences):>10,}{100 * on_tokens:>13.2f}{100 * on_text:>10.2f}")
     return 0
+
+
+def _read(path: Path, options: ColumnOptions) -> list[Gold]:
+    """The sentences of a file whose tokens spell their text.
+
+    Raises:
+        InputError: If the file cannot be read, or holds none.
+    """
+    found = read_sentences_with_text(path, options)
+    placed = [(sentence, text, in_characters(text, sentence)) for sentence, text in found]
+    golds = [Gold(sentence, text, spans) for sentence, text, spans in placed if spans is not None]
+    if not golds:
+        raise InputError(
+            f"expected tokens that spell the text of their sentence, found {len(found)} that do not", path=path
+        )
+    if len(golds) < len(found):
+        print(f"{path}: left out {len(found) - len(golds)} sentences not spelt by their tokens", file=sys.stderr)
+    return golds
+
+
+def _scores(tagger: Tagger, golds: Sequence[Gold]) -> tuple[float, float]:
+    """F1 on the gold tokens, and on the text."""
+    on_tokens = evaluate_spans(
+        (gold.sentence.spans for gold in golds),
+        (found.spans for found in tagger.tag_sentences(gold.sentence for gold in golds)),
+    )
+    on_text = evaluate_spans(
+        (gold.spans for gold in golds),
+        (
+            [Span(entity.start, entity.end, entity.label) for entity in entities]
+            for entities in tagger.tag_many(gold.text for gold in golds)
+        ),
+    )
+    return on_tokens.micro.f1, on_text.micro.f1
 
 
 if __name__ == "__main__":

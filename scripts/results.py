@@ -1,4 +1,4 @@
-"""The results table of the README: every corpus, several seeds, the CRF beside the softmax.
+"""The figures behind the README's tables: every corpus, several seeds, the CRF beside the softmax.
 
     python scripts/results.py ../shared/corpora --vectors glove.6B.100d.txt.gz --output runs/results --jobs 2
     python scripts/results.py ../shared/corpora --vectors ... --preset best --transformer MiniLM --crf-only --output ...
@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from ner_lstm_crf.config import Unit
-from ner_lstm_crf.presets import PRESETS, preset
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.presets import PRESETS, preset, read_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +70,18 @@ ROWS = {
 
 def main() -> None:
     """Train what is missing, then print the table in Markdown."""
-    args = _arguments()
+    parser = _parser()
+    args = parser.parse_args()
     print("| corpus | CRF | softmax | gain of the CRF, 95% interval | minutes a seed |")
     print("|---|--:|--:|--:|--:|")
-    for name in args.corpora:
-        print(_line(name, _result(name, args)), flush=True)
+    try:
+        for name in args.corpora:
+            print(_line(name, _result(name, args)), flush=True)
+    except InputError as error:
+        parser.error(str(error))
 
 
-def _arguments() -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="folder of the corpora, each in one of its own")
     parser.add_argument("--output", type=Path, required=True, help="folder of all runs")
@@ -95,7 +100,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--transformer", help="folder of an English transformer; without it the row has none")
     parser.add_argument("--config", help="TOML file that changes the preset")
     parser.add_argument("--crf-only", action="store_true", help="leave the softmax out")
-    return parser.parse_args()
+    return parser
 
 
 def _result(name: str, args: argparse.Namespace) -> dict[str, Any]:
@@ -116,18 +121,23 @@ def _result(name: str, args: argparse.Namespace) -> dict[str, Any]:
         found.write_text(json.dumps(kept), encoding="utf-8")
     known: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
     if _but_jobs(known["command"]) != _but_jobs(command):
-        sys.exit(f"{found}: holds the result of another command, choose another --output: {' '.join(known['command'])}")
+        other = " ".join(known["command"])
+        raise InputError(f"holds the result of another command, choose another --output: {other}", path=found)
     if known.get("settings") != settings:
-        sys.exit(f"{found}: holds the result of a preset that has changed since, or may have, choose another --output")
+        raise InputError(
+            "holds the result of a preset or a --config that has changed since, choose another --output", path=found
+        )
     result: dict[str, Any] = known["result"]
     return result
 
 
 def _settings(name: str, args: argparse.Namespace) -> dict[str, Any]:
-    """What the preset stands for now, as it comes out of a JSON file."""
+    """What the preset, changed by the file of `--config`, stands for now, as it comes out of a JSON file."""
     unit: Unit = "character" if "--characters" in ROWS[name].options else "word"
-    transformer = args.transformer if ROWS[name].english else None
-    settings: dict[str, Any] = json.loads(json.dumps(asdict(preset(args.preset, unit=unit, transformer=transformer))))
+    config = preset(args.preset, unit=unit, transformer=args.transformer if ROWS[name].english else None)
+    if args.config:
+        config = read_config(args.config, config)
+    settings: dict[str, Any] = json.loads(json.dumps(asdict(config)))
     return settings
 
 

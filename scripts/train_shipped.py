@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Make a tagger that comes with the package, from open corpora alone, and write its card.
 
     python scripts/train_shipped.py en
@@ -19,9 +18,12 @@ from pathlib import Path
 
 import torch
 
+from locations import ROOT, SHARED
+from ner_lstm_crf.cli.arguments import at_least
 from ner_lstm_crf.cli.display import progress_bar
 from ner_lstm_crf.config import LOWEST_RATE, Config
 from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors import Vectors, read_vectors
 from ner_lstm_crf.presets import preset
 from ner_lstm_crf.tasks.assembly import Assembly
@@ -48,15 +50,22 @@ SETTINGS: Mapping[str, Config] = {
     "zh": preset("fast", unit="character"),
 }
 
-ROOT = Path(__file__).resolve().parents[1]
 CARD = "README.md"
 
 
 def main() -> None:
     """Train, cut, measure, write."""
-    args = _arguments()
+    parser = _parser()
+    args = parser.parse_args()
+    try:
+        _make(args)
+    except InputError as error:
+        parser.error(str(error))
+
+
+def _make(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
-    language, trial = LANGUAGES[args.language], "-trial" if args.trial else ""
+    language, trial = LANGUAGES[args.language], "" if args.trial is None else "-trial"
     run = args.runs / f"{args.language}-seed-{args.seed}{trial}"
     config = _config(args, language)
     data = with_general(_data(language, args.data), config.model)
@@ -64,7 +73,7 @@ def main() -> None:
         f1 = report.dev.micro.f1 if report.dev else 0.0
         print(f"epoch {report.epoch}/{report.epochs}: dev F1 {f1:.4f}, {report.seconds:.0f} s", flush=True)
     package = ROOT / "ner_lstm_crf" / "shipped" / args.language
-    output = args.output or (run.with_name(f"{run.name}-compact") if trial else package)
+    output = args.output or (package if args.trial is None else run.with_name(f"{run.name}-compact"))
     vectors = data.vectors if isinstance(data.vectors, Vectors) else None
     save_assembly(_cut(load_assembly(run), vectors, language.words), output, compact=True)
     measured = _measure_all(load_assembly(output), language, args)
@@ -73,23 +82,25 @@ def main() -> None:
     print(card)
 
 
-def _arguments() -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("language", choices=LANGUAGES)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--trial", type=int, metavar="EPOCHS", help="train so few epochs, leave the test sets alone")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=at_least(0), default=1)
+    parser.add_argument(
+        "--trial", type=at_least(1), metavar="EPOCHS", help="train so few epochs, leave the test sets alone"
+    )
+    parser.add_argument("--threads", type=at_least(1), default=1)
     parser.add_argument(
         "--data",
         type=Path,
-        default=ROOT.parent / "shared",
-        help="folder of corpora/ and vectors/ (default: ../shared, beside the project)",
+        default=SHARED,
+        help="folder of corpora/ and vectors/ (default: ../shared, beside the checkout)",
     )
     parser.add_argument("--runs", type=Path, default=Path("runs/shipped"), help="folder of the training runs")
     parser.add_argument(
         "--output", type=Path, help="folder of the tagger (default: in the package; a trial: beside its run)"
     )
-    return parser.parse_args()
+    return parser
 
 
 def _config(args: argparse.Namespace, language: Language) -> Config:
@@ -134,7 +145,8 @@ def _measure_all(assembly: Assembly, language: Language, args: argparse.Namespac
     """The scores on the test set of each corpus, and of those it has not learnt from also without their case."""
     measured: list[Measured] = []
     for corpus in language.corpora:
-        files = corpus.dev if args.trial else [corpus.test] if corpus.test else []
+        tested = [corpus.test] if corpus.test else []
+        files = tested if args.trial is None else corpus.dev
         if not files:
             continue
         sentences, learnt = corpus.read(args.data / "corpora", files, language.unit), bool(corpus.train)

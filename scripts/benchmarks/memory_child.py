@@ -1,6 +1,6 @@
 """Tag a file and print, as JSON, what that took of memory: run by `memory.py` in a process of its own.
 
-python memory_child.py tag_many|command MODEL FILE
+python memory_child.py tag_many|command MODEL FILE SENTENCE THREADS PRECISION
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import resource
 import sys
 import time
 from pathlib import Path
+from typing import cast
+
+import torch
 
 from ner_lstm_crf.cli.main import main as command
+from ner_lstm_crf.config import Precision
 from ner_lstm_crf.tasks.tagger import Tagger
-
-SENTENCE = "Ada Lovelace met Charles Babbage in London ."
 
 
 def _status(field: str) -> float | None:
@@ -40,20 +42,31 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 10**6
 
 
-def main(way: str, model: str, text: str) -> None:
-    """Tag and print."""
+def main(way: str, model: str, text: str, sentence: str, threads: str, precision: str) -> None:
+    """Tag and print.
+
+    Args:
+        way: What tags, `tag_many` or the `command`.
+        model: Directory of the model.
+        text: File to tag.
+        sentence: Is tagged before, for all that a tagger does at its first sentence.
+        threads: Threads of torch.
+        precision: What the LSTM computes in.
+    """
     figures = {}
     began = time.perf_counter()
     if way == "tag_many":
-        tagger = Tagger.load(model)
-        tagger.tag(SENTENCE)
+        torch.set_num_threads(int(threads))
+        tagger = Tagger.load(model, precision=cast(Precision, precision))
+        tagger.tag(sentence)
         figures = {"loaded_mb": _status("VmRSS") or _peak(), "peak_loading_mb": _peak()}
         began = time.perf_counter()
         with Path(text).open(encoding="utf-8") as lines:
             for _ in tagger.tag_many(line.rstrip("\n") for line in lines):
                 pass
     else:
-        status = command(["tag", "--model", model, "--input", text, "--output", os.devnull])
+        options = ["--model", model, "--threads", threads, "--precision", precision]
+        status = command(["tag", *options, "--input", text, "--output", os.devnull])
         if status:
             sys.exit(status)
     rate = Path(text).stat().st_size / 10**6 / (time.perf_counter() - began)

@@ -20,10 +20,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.measure import Fresh, Result, Samples, interleave, say
+from benchmarks.text import SENTENCE
 
 __all__ = ["run"]
 
-SENTENCE = "Ada Lovelace met Charles Babbage in London ."
 _TAG = "import sys; from ner_lstm_crf import Tagger; Tagger.load(sys.argv[1]).tag(sys.argv[2])"
 _CACHES = ("HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "TMPDIR")
 

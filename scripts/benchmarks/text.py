@@ -14,13 +14,17 @@ import numpy as np
 
 from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.conll import ColumnFile
 from ner_lstm_crf.data.labels import LabelMap
+from treebanks import sentences_and_texts
 
-__all__ = ["Corpus", "MadeText", "read_corpus"]
+__all__ = ["PARTS", "SENTENCE", "Corpus", "MadeText", "read_corpus"]
 
 LABELS = "PER,LOC,ORG"
-_TEXT = "# text = "
+PARTS = ("train.iob2", "dev.iob2", "test.iob2")
+"""The files of a corpus."""
+
+SENTENCE = "Ada Lovelace met Charles Babbage in London ."
+"""What is tagged where any sentence will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +45,20 @@ class Corpus:
 
 
 def read_corpus(folder: Path | None, *, train: int = 12_500, test: int = 4_000, seed: int = 1) -> Corpus:
-    """The corpus in the folder (`train.iob2`; dev and test are what is tagged), else a made one of the sizes given."""
-    if folder is None or not (folder / "train.iob2").is_file():
+    """The corpus in the folder, of which dev and test are what is tagged; without one a made one of the sizes given.
+
+    Raises:
+        InputError: If a file of the folder is missing or malformed.
+    """
+    if folder is None:
         made = MadeText(seed)
         learnt, tagged = list(made.sentences(train)), list(made.sentences(test))
         return Corpus("made text", learnt, tagged, [" ".join(sentence.words) for sentence in tagged])
-    learnt = [sentence for _, sentence in _with_texts(folder / "train.iob2")]
-    pairs = [pair for part in ("test", "dev") for pair in _with_texts(folder / f"{part}.iob2")]
-    return Corpus(folder.name, learnt, [sentence for _, sentence in pairs], [text for text, _ in pairs])
-
-
-def _with_texts(path: Path) -> Iterator[tuple[str, Sentence]]:
-    """The sentences of a column file, each with its `# text` or else its tokens between spaces."""
-    for block, sentence in ColumnFile(path, ColumnOptions(labels=LabelMap.parse(LABELS))).read():
-        if sentence is not None and sentence.tokens:
-            texts = [line.removeprefix(_TEXT).strip() for line in block.comments() if line.startswith(_TEXT)]
-            yield (texts[0] if texts else " ".join(sentence.words)), sentence
+    options = ColumnOptions(labels=LabelMap.parse(LABELS))
+    train_part, dev_part, test_part = (list(sentences_and_texts(folder / part, options)) for part in PARTS)
+    pairs = [*test_part, *dev_part]
+    texts = [" ".join(sentence.words) if text is None else text for sentence, text in pairs]
+    return Corpus(folder.name, [sentence for sentence, _ in train_part], [sentence for sentence, _ in pairs], texts)
 
 
 class MadeText:

@@ -50,8 +50,12 @@ class Prepared:
 
 
 def prepare(corpus: Corpus, vectors: Path | None, config: Config) -> Prepared:
-    """Read the vectors, if the file is there."""
-    if vectors is None or not vectors.is_file():
+    """Read the vectors, if there is a file of them.
+
+    Raises:
+        InputError: If it cannot be read or is malformed.
+    """
+    if vectors is None:
         return Prepared(corpus, None, config)
     read = read_vectors(vectors, limit=VECTORS_LIMIT)
     return Prepared(corpus, read, replace(config, model=replace(config.model, word_size=read.size)))

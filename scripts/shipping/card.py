@@ -70,7 +70,7 @@ def model_card(name: str, language: Language, facts: Facts, measured: Sequence[M
         "Span F1 in per cent on gold tokens, with the 95% interval for other sentences of the same kind (bootstrap). "
         f"{_sets(facts)} *Learnt from*: whether training data of the corpus were used.",
         "",
-        f"| {'dev' if facts.trial else 'test'} set | learnt from | F1 | {' | '.join(LABELS)} | entities |",
+        f"| {'test' if facts.trial is None else 'dev'} set | learnt from | F1 | {' | '.join(LABELS)} | entities |",
         f"|---|---|--:|{'--:|' * len(LABELS)}--:|",
         *map(_row, measured),
         "",
@@ -92,7 +92,7 @@ def model_card(name: str, language: Language, facts: Facts, measured: Sequence[M
         "## Making it again",
         "",
         "```sh",
-        facts.command + (f" --trial {facts.trial}" if facts.trial else ""),
+        facts.command + ("" if facts.trial is None else f" --trial {facts.trial}"),
         "```",
         "",
         f"{facts.minutes:.0f} minutes of training on {_cores(facts.threads)}. On another processor or release of torch "
@@ -102,9 +102,9 @@ def model_card(name: str, language: Language, facts: Facts, measured: Sequence[M
 
 
 def _sets(facts: Facts) -> str:
-    if facts.trial:
-        return f"A trial of {facts.trial} epochs, to be replaced: these are dev sets, which chose the epoch."
-    return "The test sets are read at the end, for this table."
+    if facts.trial is None:
+        return "The test sets are read at the end, for this table."
+    return f"A trial of {facts.trial} epochs, to be replaced: these are dev sets, which chose the epoch."
 
 
 def _cores(threads: int) -> str:

@@ -1,40 +1,16 @@
-"""scripts/benchmark.py as a module, and settings under which it takes a second."""
+"""Settings under which a command of scripts/benchmark.py takes a second."""
 
 from __future__ import annotations
-
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
 
 from ner_lstm_crf.config import Config, ModelConfig, TrainingConfig
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmark.py"
 TINY = Config(
     model=ModelConfig(word_size=6, char_size=4, char_filters=5, casing_size=2, hidden_size=7),
     training=TrainingConfig(batch_sentences=8, least_steps=0),
 )
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmark", SCRIPT)
-    module = sys.modules["benchmark"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def measure(script):
-    return sys.modules["benchmarks.measure"]
-
-
-@pytest.fixture(scope="module")
-def text(script):
-    return sys.modules["benchmarks.text"]
 
 
 @pytest.fixture(autouse=True)
@@ -45,9 +21,11 @@ def threads_as_before():
 
 
 @pytest.fixture
-def tiny(script):
+def tiny():
     """So little work that a command takes a second."""
-    return script.Settings(
+    from benchmark import Settings
+
+    return Settings(
         threads=(1,),
         quick=True,
         repeats=2,

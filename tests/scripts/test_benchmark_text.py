@@ -7,12 +7,14 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from benchmarks.memory import write_text
+from benchmarks.text import MadeText, read_corpus
 from ner_lstm_crf.data.annotation import Sentence, Span
 
 
 @pytest.fixture(scope="module")
-def sentences(text) -> list[Sentence]:
-    return list(text.MadeText(1).sentences(5000))
+def sentences() -> list[Sentence]:
+    return list(MadeText(1).sentences(5000))
 
 
 class TestMadeText:
@@ -40,26 +42,26 @@ class TestMadeText:
         assert 1.35 < np.mean([span.end - span.start for span in spans]) < 1.6
         assert {span.label for span in spans} == {"PER", "LOC", "ORG"}
 
-    def test_is_the_same_for_a_seed(self, text, sentences):
-        assert list(text.MadeText(1).sentences(50)) == list(text.MadeText(1).sentences(50))
-        assert list(text.MadeText(2).sentences(50)) != list(text.MadeText(1).sentences(50))
+    def test_is_the_same_for_a_seed(self):
+        assert list(MadeText(1).sentences(50)) == list(MadeText(1).sentences(50))
+        assert list(MadeText(2).sentences(50)) != list(MadeText(1).sentences(50))
 
-    def test_lines_have_the_size_asked_for_and_many_words(self, script, tmp_path):
-        script.memory.write_text(tmp_path / "text", 200_000, types=30_000)
+    def test_lines_have_the_size_asked_for_and_many_words(self, tmp_path):
+        write_text(tmp_path / "text", 200_000, types=30_000)
         found = (tmp_path / "text").read_text(encoding="utf-8")
         assert abs((tmp_path / "text").stat().st_size - 200_000) <= 1
         assert len(set(found.split())) > 5000
 
 
-def test_a_corpus_is_read_with_its_running_text(text, tmp_path):
+def test_a_corpus_is_read_with_its_running_text(tmp_path):
     for part, word in (("train", "Rome"), ("dev", "Oslo"), ("test", "Turin")):
         lines = [
-            f"# text = ({word})",
+            f"# text = ({word}) ",
             *(f"{i}\t{w}\t{t}" for i, (w, t) in enumerate(zip(f"( {word} )".split(), "OBO", strict=True), 1)),
         ]
         found = "\n".join(lines).replace("\tB", "\tB-LOC")
         (tmp_path / f"{part}.iob2").write_text(found + "\n\n", encoding="utf-8")
-    corpus = text.read_corpus(tmp_path)
+    corpus = read_corpus(tmp_path)
     assert [sentence.words for sentence in corpus.train] == [["(", "Rome", ")"]]
     assert [sentence.spans for sentence in corpus.train] == [(Span(1, 2, "LOC"),)]
     assert list(corpus.texts) == ["(Turin)", "(Oslo)"]

@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 
+import train_shipped
 from ner_lstm_crf.config import Config, ModelConfig, TrainingConfig
 from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.tasks.tagger import Tagger
+from shipping import corpora as shipping
+from shipping.dictionary import dictionary
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "train_shipped.py"
 TINY = Config(
     model=ModelConfig(word_size=10, char_size=6, char_filters=8, casing_size=3, hidden_size=10, input_dropout=0.1),
     training=TrainingConfig(epochs=6, least_steps=0, batch_sentences=8, learning_rate=0.02),
 )
 PEOPLE, PLACES = ("Ada", "Ines", "Milo", "Tom"), ("Quito", "Oslo", "Graz", "Ely")
 VECTORS = ("met", "oslo", "quito", "graz", "unseen", "rare")
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    sys.path.insert(0, str(SCRIPT.parent))
-    spec = importlib.util.spec_from_file_location("train_shipped", SCRIPT)
-    module = sys.modules["train_shipped"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    sys.path.remove(str(SCRIPT.parent))
-    return module
-
-
-@pytest.fixture(scope="module")
-def shipping(script: ModuleType) -> ModuleType:
-    return sys.modules["shipping.corpora"]
 
 
 def columns(count: int, seed: int, person: str = "PER", place: str = "LOC") -> str:
@@ -68,7 +54,7 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def language(script: ModuleType, shipping: ModuleType, monkeypatch: pytest.MonkeyPatch):
+def language(monkeypatch: pytest.MonkeyPatch):
     """English made from those corpora."""
     labels = shipping.LabelMap.parse("PER,LOC,ORG", ["person=PER,location=LOC"])
     made = replace(
@@ -81,22 +67,20 @@ def language(script: ModuleType, shipping: ModuleType, monkeypatch: pytest.Monke
         words=1,
         vectors="made.txt",
     )
-    monkeypatch.setitem(script.LANGUAGES, "en", made)
-    monkeypatch.setattr(script, "SETTINGS", {"en": TINY})
+    monkeypatch.setitem(train_shipped.LANGUAGES, "en", made)
+    monkeypatch.setattr(train_shipped, "SETTINGS", {"en": TINY})
     return made
 
 
-def make(script: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> Path:
+def make(data: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> Path:
     folders = ["--data", str(data), "--runs", str(data / "runs"), "--output", str(data / "out")]
     monkeypatch.setattr(sys, "argv", ["train_shipped.py", "en", *folders, *more])
-    script.main()
+    train_shipped.main()
     return data / "out"
 
 
-def test_it_writes_a_tagger_and_its_card(
-    script: ModuleType, language, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    directory = make(script, data, monkeypatch, "--seed", "3")
+def test_it_writes_a_tagger_and_its_card(language, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = make(data, monkeypatch, "--seed", "3")
     assert {path.name for path in directory.iterdir()} == {
         "config.json", "vocabulary.json", "model.safetensors", "README.md",
     }  # fmt: skip
@@ -116,27 +100,54 @@ def test_it_writes_a_tagger_and_its_card(
 
 
 def test_it_goes_on_where_it_was_and_makes_the_same_again(
-    script: ModuleType, language, data: Path, monkeypatch: pytest.MonkeyPatch
+    language, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = make(script, data, monkeypatch)
+    first = make(data, monkeypatch)
     weights = (first / "model.safetensors").read_bytes()
-    make(script, data, monkeypatch)  # the run has ended: only what comes after is done again
+    make(data, monkeypatch)  # the run has ended: only what comes after is done again
     assert (first / "model.safetensors").read_bytes() == weights
     history = (data / "runs" / "en-seed-1" / "history.jsonl").read_text().splitlines()
     assert len(history) == TINY.training.epochs
 
 
-def test_a_trial_reads_no_test_set(script: ModuleType, language, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_reads_no_test_set(language, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path in (data / "corpora").glob("*/test.conll"):
         path.unlink()
-    card = (make(script, data, monkeypatch, "--trial", "2") / "README.md").read_text()
+    card = (make(data, monkeypatch, "--trial", "2") / "README.md").read_text()
     assert "A trial of 2 epochs" in card
     assert "--seed 1 --trial 2\n" in card
     assert len((data / "runs" / "en-seed-1-trial" / "history.jsonl").read_text().splitlines()) == 2
 
 
-def test_labels_dev_sentences_and_variants(script: ModuleType, shipping: ModuleType, language, data: Path) -> None:
-    found = script._data(language, data)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_data_that_are_not_there_are_named(
+    language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tmp_path / "runs"
+    monkeypatch.setattr(sys, "argv", ["train_shipped.py", language, "--data", str(tmp_path), "--runs", str(runs)])
+    with pytest.raises(SystemExit, match="2"):
+        train_shipped.main()
+    first = shipping.LANGUAGES[language].corpora[0]
+    assert f"error: {tmp_path / 'corpora' / first.name / 'train.iob2'}: no such file" in capsys.readouterr().err
+    assert not runs.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "least"),
+    [("--trial", "0", 1), ("--trial", "-1", 1), ("--threads", "0", 1), ("--seed", "-1", 0)],
+)
+def test_numbers_out_of_range_are_refused(
+    option: str, value: str, least: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["train_shipped.py", "en", option, value])
+    with pytest.raises(SystemExit, match="2"):
+        train_shipped.main()
+    complaint = f"argument {option}: expected a whole number of at least {least}, got '{value}'"
+    assert complaint in capsys.readouterr().err
+
+
+def test_labels_dev_sentences_and_variants(language, data: Path) -> None:
+    found = train_shipped._data(language, data)
     assert len(found.dev) == 10 + 3  # a tenth of the corpus without dev
     assert len(found.train) == 40 + 27 + 21  # three in ten once more, all have spans
     assert {span.label for sentence in (*found.train, *found.dev) for span in sentence.spans} == {"PER", "LOC"}
@@ -144,7 +155,7 @@ def test_labels_dev_sentences_and_variants(script: ModuleType, shipping: ModuleT
     assert len(held) == 10
 
 
-def test_variants_change_case_and_nothing_else(shipping: ModuleType) -> None:
+def test_variants_change_case_and_nothing_else() -> None:
     sentences = [
         Sentence.from_words(["She", "saw", "iPhones", "in", "the", "Hague"], [Span(4, 6, "LOC")]) for _ in range(20)
     ]
@@ -162,7 +173,7 @@ def test_variants_change_case_and_nothing_else(shipping: ModuleType) -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["en", "zh"])
-def test_the_real_corpora_are_read_as_their_notes_say(shipping: ModuleType, corpora: Path, name: str) -> None:
+def test_the_real_corpora_are_read_as_their_notes_say(corpora: Path, name: str) -> None:
     """What is learnt from has the three labels alone, and the last corpus is held back."""
     language = shipping.LANGUAGES[name]
     held = language.corpora[-1]
@@ -175,7 +186,7 @@ def test_the_real_corpora_are_read_as_their_notes_say(shipping: ModuleType, corp
         assert all(len(word) == 1 for sentence in train for word in sentence.words)
 
 
-def test_the_chinese_tagger_looks_for_names_and_frequent_words(script: ModuleType, shipping: ModuleType) -> None:
+def test_the_chinese_tagger_looks_for_names_and_frequent_words() -> None:
     words = shipping.LANGUAGES["zh"].lexicon()
     assert {word: words[word] for word in ("毛泽东", "湖南", "国务院", "出生")} == {
         "毛泽东": "nr",
@@ -183,25 +194,23 @@ def test_the_chinese_tagger_looks_for_names_and_frequent_words(script: ModuleTyp
         "国务院": "nt",
         "出生": "v",
     }
-    counts = {entry.word: entry.occurrences for entry in sys.modules["shipping.dictionary"].dictionary()}
+    counts = {entry.word: entry.occurrences for entry in dictionary()}
     assert (counts["一世之雄"] < 50, "一世之雄" in words) == (True, False)
     assert (counts["阿什哈巴德"] < 50, "阿什哈巴德" in words) == (True, True)
     assert len(words) < 0.5 * len(counts)
     assert shipping.LANGUAGES["en"].lexicon is None
 
 
-def test_a_lexicon_is_learnt_with_and_sent_along(
-    script: ModuleType, language, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lexicon_is_learnt_with_and_sent_along(language, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     characters = replace(language, unit="character", lexicon=lambda: {"Oslo": "ns", "nowhere": ""}, vectors="", words=5)
-    monkeypatch.setitem(script.LANGUAGES, "en", characters)
-    lexicon = Tagger.load(make(script, data, monkeypatch)).assembly.featurizer.vocabularies.lexicon
+    monkeypatch.setitem(train_shipped.LANGUAGES, "en", characters)
+    lexicon = Tagger.load(make(data, monkeypatch)).assembly.featurizer.vocabularies.lexicon
     assert lexicon is not None
     assert set(lexicon.words) == {"Oslo", "nowhere"}
 
 
-def test_the_settings_at_the_top_are_those_of_the_training(script: ModuleType, shipping: ModuleType) -> None:
+def test_the_settings_at_the_top_are_those_of_the_training() -> None:
     for name, language in shipping.LANGUAGES.items():
-        config = script._config(SimpleNamespace(language=name, seed=4, trial=None), language)
-        assert config.training == replace(script.SETTINGS[name].training, seed=4)
-        assert config.model == replace(script.SETTINGS[name].model, unit=language.unit, compounds="split")
+        config = train_shipped._config(SimpleNamespace(language=name, seed=4, trial=None), language)
+        assert config.training == replace(train_shipped.SETTINGS[name].training, seed=4)
+        assert config.model == replace(train_shipped.SETTINGS[name].model, unit=language.unit, compounds="split")

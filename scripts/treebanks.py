@@ -1,0 +1,39 @@
+"""Treebanks: column files that give the running text of a sentence in a comment, `# text = `, as those of UNER do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.data.columns import ColumnOptions
+from ner_lstm_crf.data.conll import ColumnFile
+from ner_lstm_crf.errors import InputError
+
+__all__ = ["read_sentences_with_text", "sentences_and_texts"]
+
+_TEXT = "# text = "
+
+
+def sentences_and_texts(path: Path, options: ColumnOptions) -> Iterator[tuple[Sentence, str | None]]:
+    """The sentences that have tokens, each with its text; None where no comment gives it.
+
+    Raises:
+        InputError: If the file cannot be read or is malformed.
+    """
+    for block, sentence in ColumnFile(path, options).read():
+        if sentence is not None and sentence.tokens:
+            texts = (line.removeprefix(_TEXT).strip() for line in block.comments() if line.startswith(_TEXT))
+            yield sentence, next(texts, None)
+
+
+def read_sentences_with_text(path: Path, options: ColumnOptions) -> list[tuple[Sentence, str]]:
+    """The sentences whose text a comment gives, each with its text.
+
+    Raises:
+        InputError: If the file cannot be read or is malformed, or there are none.
+    """
+    found = [(sentence, text) for sentence, text in sentences_and_texts(path, options) if text is not None]
+    if not found:
+        raise InputError(f"expected sentences with their text in a comment, '{_TEXT}...', found none", path=path)
+    return found
