@@ -1,8 +1,10 @@
-"""What tests share: where the real corpora and vectors lie."""
+"""What tests share: where the real corpora and vectors lie, and where scripts are imported from."""
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +16,11 @@ from hypothesis import settings
 settings.register_profile("suite", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("suite")
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+
+# Tests import scripts, and what scripts share, by name: as a script that is run imports what stands beside it.
+sys.path.insert(0, str(ROOT / "scripts"))
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +29,18 @@ def corpora() -> Path:
     if not (SHARED / "corpora").is_dir():
         pytest.skip("the real corpora are not beside this checkout")
     return SHARED / "corpora"
+
+
+@pytest.fixture(scope="session")
+def corpus_file(corpora: Path) -> Callable[[str], Path]:
+    """Finds a file of the real corpora, `wnut17/dev.conll`; a test that needs one that is not there is skipped."""
+
+    def find(name: str) -> Path:
+        if not (corpora / name).is_file():
+            pytest.skip(f"{name} is not among the corpora beside this checkout")
+        return corpora / name
+
+    return find
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,30 @@
-"""The README's commands and their output, as a reader would run them."""
+"""The README's commands and their output, and the Python of all pages, as a reader would run them."""
 
 from __future__ import annotations
 
 import doctest
+import gzip
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ner_lstm_crf import Config, Data, EpochReport, train_run
+
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"<!-- tested -->\n```(console|pycon)\n(.*?)```", re.DOTALL)
+PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROGRAMS = [
+    pytest.param(program, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, program in enumerate(PROGRAM.findall(page.read_text(encoding="utf-8")), start=1)
+]
 
 
 @pytest.mark.slow
@@ -45,3 +57,26 @@ def run_python(text: str) -> None:
     result = doctest.DocTestRunner(verbose=False).run(test, out=shown.append)
     assert result.failed == 0, "".join(shown)
     assert result.attempted > 4
+
+
+def test_programs_are_found() -> None:
+    assert {str(program.id).partition("-")[0] for program in PROGRAMS} >= {"README.md", "shipped.md"}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_program_runs(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On files of the names that the pages use; a training takes one epoch, whatever its configuration says."""
+
+    def briefly(data: Data, config: Config, directory: str | Path) -> Iterator[EpochReport]:
+        training = replace(config.training, epochs=1, least_steps=0)
+        return train_run(data, replace(config, training=training), directory)
+
+    for name in ("train.conll", "dev.conll"):
+        (tmp_path / name).write_text("Ada\tB-PER\nmet\tO\nMilo\tB-PER\n\n" * 3, encoding="utf-8")
+    with gzip.open(tmp_path / "glove.6B.100d.txt.gz", "wt", encoding="utf-8") as vectors:
+        vectors.writelines(f"{word} {'0.5 ' * 100}\n" for word in ("ada", "met", "milo"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ner_lstm_crf.train_run", briefly)
+    exec(program, {})
+    if "train_run" in program:
+        assert (tmp_path / "my-model" / "model.safetensors").is_file()

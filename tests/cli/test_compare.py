@@ -5,9 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from ner_lstm_crf.cli import compare
-from ner_lstm_crf.cli.display import marked
-from ner_lstm_crf.data.annotation import Span
 from ner_lstm_crf.presets import preset
 from tests.cli.conftest import ZH, Files, Run
 
@@ -71,13 +68,3 @@ def test_characters_are_found_and_trained_as_such(write, tmp_path: Path, run: Ru
 
 def test_the_head_is_not_a_choice(options: list[object], run: Run) -> None:
     assert "--head" in run("compare", *options, "--head", "crf").complaint
-
-
-def test_a_long_sentence_is_cut_to_where_it_differs() -> None:
-    words = [str(number) for number in range(1000)]
-    line = marked(words, [Span(500, 502, "X")], around=500)
-    assert line.startswith("… 460 ")
-    assert "[500 501](X)" in line
-    assert line.endswith(" 539 …")
-    assert marked(words[:80], [], around=3) == " ".join(words[:80])
-    assert compare.marked(["北", "京"], [Span(0, 2, "LOC")], joiner="") == "[北京](LOC)"

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from ner_lstm_crf.data.catalogue import get_corpus
 from tests.cli.conftest import Run
 
 
@@ -20,12 +22,15 @@ def test_the_catalogue(run: Run) -> None:
 
 
 @pytest.mark.real
-def test_fetching_from_a_local_copy_says_how_to_train(corpora: Path, tmp_path: Path, run: Run) -> None:
+def test_fetching_from_a_local_copy_says_how_to_train(
+    corpora: Path, corpus_file: Callable[[str], Path], tmp_path: Path, run: Run
+) -> None:
+    originals = [corpus_file(f"wnut17/{file.name}") for file in get_corpus("wnut17").files]
     arguments = ["corpora", "fetch", "wnut17", "--output", tmp_path, "--from", corpora]
     result = run(*arguments)
     assert result.code == 0
     paths = [Path(line) for line in result.out.splitlines()]
-    assert [path.read_bytes() for path in paths] == [(corpora / "wnut17" / path.name).read_bytes() for path in paths]
+    assert [path.read_bytes() for path in paths] == [original.read_bytes() for original in originals]
     assert f"--train {tmp_path / 'wnut17' / 'train.conll'}" in result.err
     assert json.loads(run(*arguments, "--json").out)["files"] == [str(path) for path in paths]
 

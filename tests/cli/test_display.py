@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ner_lstm_crf.cli.display import TrainingDisplay, columns, progress_bar, say
+from ner_lstm_crf.cli.display import TrainingDisplay, columns, marked, progress_bar, say
 from ner_lstm_crf.data.annotation import Span
 from ner_lstm_crf.tasks.evaluation import evaluate_spans
 from ner_lstm_crf.tasks.training import EpochReport
@@ -102,3 +102,13 @@ def test_progress_is_drawn_on_a_terminal_alone(
 
 def test_columns_are_as_wide_as_their_cells() -> None:
     assert columns([("name", "n"), ("b", 1234)]) == "name      n\nb     1,234"
+
+
+def test_a_long_sentence_is_cut_to_where_it_differs() -> None:
+    words = [str(number) for number in range(1000)]
+    line = marked(words, [Span(500, 502, "X")], around=500)
+    assert line.startswith("… 460 ")
+    assert "[500 501](X)" in line
+    assert line.endswith(" 539 …")
+    assert marked(words[:80], [], around=3) == " ".join(words[:80])
+    assert marked(["北", "京"], [Span(0, 2, "LOC")], joiner="") == "[北京](LOC)"

@@ -33,7 +33,7 @@ def test_json_is_one_object_of_fractions_and_counts(model: Path, files: Files, r
     assert (scores["sentences"], scores["precision"] > 0.9, scores["recall"] > 0.9) == (20, True, True)
 
 
-def test_it_agrees_with_scoring_the_written_predictions(model: Path, files: Files, tmp_path: Path, run: Run) -> None:
+def test_it_agrees_with_scoring_the_written_predictions(model: Path, tmp_path: Path, run: Run) -> None:
     hard = tmp_path / "hard.conll"
     hard.write_text(column_text(30, 8).replace("B-LOC", "B-PER"))
     predicted = tmp_path / "predicted.conll"

@@ -18,7 +18,7 @@ from tests.cli.conftest import TINY, Files, Run, equal_weights, same_history
 # What is there already
 
 
-def test_a_model_is_not_replaced_unless_asked(model: Path, files: Files, run: Run) -> None:
+def test_a_model_is_not_replaced_unless_asked(model: Path, run: Run) -> None:
     before = (model / "model.safetensors").read_bytes()
     complaint = run("train", "--train", "missing.conll", "--output", model).complaint  # said before anything is read
     assert complaint.startswith(f"error: {model}: this directory holds a model")
@@ -156,7 +156,7 @@ def test_an_old_run_is_kept_where_several_are_refused(
     assert not (directory / "run.json").exists()
 
 
-def test_nothing_to_resume_is_said_before_anything_is_read(files: Files, tmp_path: Path, run: Run) -> None:
+def test_nothing_to_resume_is_said_before_anything_is_read(tmp_path: Path, run: Run) -> None:
     for command in ("train", "compare"):
         options = ["--train", "missing.conll", "--test", "missing.conll", "--output", tmp_path / "m", "--resume"]
         for seeds in ("1", "2"):
@@ -205,18 +205,39 @@ def test_an_interruption_ends_the_workers_too(files: Files, write, tmp_path: Pat
     assert "Traceback" not in rest
 
 
+STALLING = """
+import sys
+import time
+from ner_lstm_crf.cli import display
+from ner_lstm_crf.cli.main import main
+
+show = display.TrainingDisplay.epoch
+
+def epoch(self, number, report):
+    show(self, number, report)
+    if report.epoch == 20:
+        time.sleep(3600)
+
+display.TrainingDisplay.epoch = epoch
+sys.exit(main(sys.argv[1:]))
+"""
+"""The command line, with runs that do not go beyond their twentieth epoch, nor end, until they are killed."""
+
+
 @pytest.mark.slow
 def test_a_killed_run_resumes_to_the_weights_of_an_unbroken_one(files: Files, write, tmp_path: Path, run: Run) -> None:
     config = write("long.toml", TINY.replace("epochs = 12", "epochs = 40"))
     options = ["--train", files.train, "--dev", files.dev, "--config", config, "--threads", "1"]
-    command = [sys.executable, "-m", "ner_lstm_crf", "train", *options, "--output", tmp_path / "m"]
+    command = [sys.executable, "-c", STALLING, "train", *options, "--output", tmp_path / "m"]
     history = tmp_path / "m" / "history.jsonl"
     with subprocess.Popen(
         [str(part) for part in command], stderr=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"}
     ) as process:
-        while process.poll() is None and (not history.exists() or len(history.read_text().splitlines()) < 3):
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
+        try:
+            while process.poll() is None and (not history.exists() or len(history.read_text().splitlines()) < 3):
+                time.sleep(0.005)
+        finally:
+            process.kill()
     assert process.returncode == -signal.SIGKILL
     assert run("train", *options, "--output", tmp_path / "m", "--resume").code == 0
     assert len(history.read_text().splitlines()) == 40

@@ -127,7 +127,7 @@ def test_training_that_starts_from_characters_is_that_of_characters(here: Path, 
     assert training["adversarial_step"] == preset("fast", unit="character").training.adversarial_step
 
 
-def test_new_labels_are_learnt_and_old_ones_forgotten(here: Path, files: Files, write, run: Run) -> None:
+def test_new_labels_are_learnt_and_old_ones_forgotten(here: Path, write, run: Run) -> None:
     train = write("drugs.conll", column_text(30, 5).replace("LOC", "CITY"))
     result = run("train", "--init", "./base", "--train", train, "--dev", train, "--epochs", 8, "--output", "m")
     assert "base" in result.complaint

@@ -166,7 +166,7 @@ def test_json_lines_keep_what_else_they_hold(model: Path, write, run: Run) -> No
 COLUMNS = "# a comment\n1  Ada  X B-ORG  left\n2  Brandt X I-ORG right\n3 met X O -\n4 Oslo X O -\n\n"
 
 
-def test_columns_keep_all_but_the_tags(model: Path, write, tmp_path: Path, run: Run) -> None:
+def test_columns_keep_all_but_the_tags(model: Path, write, run: Run) -> None:
     path = write("in.conll", COLUMNS)
     result = run("tag", "--model", model, "--input", path)
     expected = COLUMNS.replace("B-ORG", "B-PER").replace("I-ORG", "I-PER").replace("Oslo X O", "Oslo X B-LOC")
@@ -182,9 +182,7 @@ def test_a_file_of_tokens_alone_gets_a_column(model: Path, write, run: Run) -> N
     assert run("tag", "--model", model, "--input", path).out == "Milo B-PER\nsaw O\nOslo B-LOC\n"
 
 
-def test_one_window_after_another_in_order(
-    model: Path, files: Files, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_window_after_another_in_order(model: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ner_lstm_crf.tasks.prediction.WINDOW_TOKENS", 20)
     texts = [TEXT if number % 3 else f"Milo saw Graz {number}." for number in range(40)]
     result = run("tag", "--model", model, "--input", "-", "--to", "jsonl", stdin="\n".join(texts).encode())

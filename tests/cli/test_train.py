@@ -14,8 +14,10 @@ from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.character_vectors import character_vectors
 from ner_lstm_crf.presets import preset
+from ner_lstm_crf.tasks import contextual
 from ner_lstm_crf.tasks.tagger import Tagger
-from tests.cli.conftest import ZH, Files, Result, Run, column_text, equal_weights
+from tests.cli.conftest import TINY, ZH, Files, Result, Run, column_text, equal_weights
+from tests.encoders import write_encoder
 
 # What a run says and leaves behind
 
@@ -130,6 +132,8 @@ def test_a_frozen_transformer_changes_the_preset_and_the_file_changes_both(tmp_p
     ("arguments", "said"),
     [
         (["--fine-tune"], "--transformer"),
+        (["--cache", "kept"], "--cache: expected a --transformer that is not trained"),
+        (["--cache", "kept", "--transformer", "t", "--fine-tune"], "--cache: expected a --transformer that is not"),
         (["--freeze-vectors", "--vectors", "none"], "--freeze-vectors: expected --vectors as well"),
         (["--config", "frozen.toml"], r"frozen.toml: \[training\] freeze_vectors: expected --vectors as well"),
         (["--vectors-limit", "10"], "--vectors-limit: expected the file of --vectors"),
@@ -167,7 +171,7 @@ def test_a_wrong_key_in_the_file_is_named(files: Files, write, tmp_path: Path, r
     assert f"{config}: [model]: unknown key 'hiden_size'" in result.complaint
 
 
-def test_a_preset_suits_the_tokens_that_are_asked_for_or_found(files: Files, write, tmp_path: Path, run: Run) -> None:
+def test_a_preset_suits_the_tokens_that_are_asked_for_or_found(write, tmp_path: Path, run: Run) -> None:
     characters = preset("fast", unit="character")
     assert characters.training != preset("fast").training
     assert configured("--characters") == characters
@@ -245,7 +249,7 @@ def test_words_have_no_general_vectors(files: Files, tmp_path: Path, run: Run) -
     assert (plain.code, "vectors" in plain.err) == (0, False)
 
 
-def test_a_configuration_may_come_through_a_pipe(files: Files, write, tmp_path: Path, run: Run) -> None:
+def test_a_configuration_may_come_through_a_pipe(write, tmp_path: Path, run: Run) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     content = "[model]\nhidden_size = 9\n[training]\nepochs = 1\n"
@@ -427,6 +431,29 @@ def test_broken_vectors_are_refused_with_their_line(
     assert not (tmp_path / "m").exists()
 
 
+# A transformer
+
+
+def test_what_a_frozen_transformer_makes_of_the_data_is_kept_on_request(
+    files: Files, write, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("transformers")
+    encoder, cache = write_encoder(tmp_path / "encoder", 1), tmp_path / "kept"
+    config = write("joined.toml", TINY.replace("[model]", "[model]\ntransformer_layers = 1\ntransformer_size = 6"))
+    data = ["--train", files.train, "--dev", files.dev, "--config", config, "--threads", "1"]
+    options = ["train", *data, "--epochs", "1", "--transformer", encoder]
+    assert run(*options, "--output", tmp_path / "removed").code == 0
+    assert not list(tmp_path.rglob("contextual-*"))
+    assert run(*options, "--cache", cache, "--output", tmp_path / "made").code == 0
+    (kept,) = tmp_path.rglob("contextual-*")
+    assert kept.parent == cache
+    monkeypatch.setattr(contextual, "contextual_vectors", lambda *_, **__: pytest.fail("the transformer was run again"))
+    assert run(*options, "--cache", cache, "--output", tmp_path / "taken").code == 0
+    assert kept.exists()
+    assert equal_weights(tmp_path / "made", tmp_path / "taken")
+    assert equal_weights(tmp_path / "made", tmp_path / "removed")
+
+
 # Bad data
 
 
@@ -490,7 +517,7 @@ def test_sentences_of_one_of_none_and_of_20000_tokens_and_a_token_of_5000_charac
 # Several networks as one
 
 
-def test_networks_are_trained_apart_and_joined(files: Files, write, tmp_path: Path, run: Run) -> None:
+def test_networks_are_trained_apart_and_joined(files: Files, tmp_path: Path, run: Run) -> None:
     directory = tmp_path / "m"
     data = (*files.options, "--test", files.test)
     options = ("train", *data, "--output", directory, "--epochs", "2", "--members", "2", "--seeds", "2")

@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shutil
-import sys
 from collections import Counter, defaultdict
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+import build_corpora
 from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.inline import format_inline, read_inline
 from ner_lstm_crf.data.schemes import get_scheme
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 CORPORA = ROOT / "corpora"
 UNITS: dict[str, Unit] = {"en": "word", "zh": "character"}
 LEAST = {"en": 400, "zh": 300}
-LANGUAGES = [
-    pytest.param(name, marks=pytest.mark.skipif(not (CORPORA / name / "source.txt").exists(), reason="not written yet"))
-    for name in UNITS
-]
 ABBREVIATIONS = re.compile(r"(?:[A-Za-z]\.)+|\d+\.|St\.|Mr\.|Mrs\.|Dr\.|dr\.|Jr\.|Ltd\.|Inc\.|Corp\.|Co\.|No\.|vs\.|o'")
 
 PUNCTUATED = re.compile(r"[.,;:!?\"()'’…]$|^[\"(\[$€£]")
 CLITIC = re.compile(r"\w(?:'s|n't|'re|'ve|'ll|'d|'m)$", re.IGNORECASE)
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("build_corpora", ROOT / "scripts" / "build_corpora.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def source(language: str) -> list[Sentence]:
@@ -57,19 +40,19 @@ def folded(words: list[str]) -> str:
     return " ".join(words).casefold()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", UNITS)
 def test_there_are_as_many_sentences_as_promised(language: str) -> None:
     assert len(source(language)) >= LEAST[language]
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", UNITS)
 def test_every_label_occurs_often_and_no_other(language: str) -> None:
     counts = Counter(span.label for sentence in source(language) for span in sentence.spans)
     assert set(counts) == {"PER", "LOC", "ORG", "MISC"}
     assert min(counts.values()) >= 30
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", UNITS)
 def test_no_sentence_is_there_twice_in_the_source_or_across_the_splits(language: str) -> None:
     counts = Counter(folded(sentence.words) for sentence in source(language))
     assert [text for text, count in counts.items() if count > 1] == []
@@ -80,7 +63,7 @@ def test_no_sentence_is_there_twice_in_the_source_or_across_the_splits(language:
     assert sum(map(len, built)) == len(set().union(*built)) == len(counts)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", UNITS)
 def test_hard_cases_are_there(language: str) -> None:
     sentences = source(language)
     labels = defaultdict(set)
@@ -95,9 +78,9 @@ def test_hard_cases_are_there(language: str) -> None:
     assert sum(bool(s.spans) and s.spans[0].start == 0 for s in sentences) >= 20, "entities at the start"
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_test_split_has_known_and_unknown_names(language: str, script: ModuleType) -> None:
-    splits = script.split(source(language))
+@pytest.mark.parametrize("language", UNITS)
+def test_the_test_split_has_known_and_unknown_names(language: str) -> None:
+    splits = build_corpora.split(source(language))
     names = {name: {folded(s.words[a:b]) for s in splits[name] for a, b, _ in s.spans} for name in ("train", "test")}
     known = len(names["test"] & names["train"]) / len(names["test"])
     assert 0.25 < known < 0.75
@@ -124,7 +107,7 @@ def test_the_look_at_tokens_sees_what_is_glued() -> None:
     assert all(CLITIC.search(word) for word in ("Anna's", "don't", "i'm"))
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", UNITS)
 def test_the_built_files_hold_the_sentences_of_the_source(language: str) -> None:
     written = Counter((tuple(s.words), s.spans) for s in source(language))
     built = Counter()
@@ -135,7 +118,7 @@ def test_the_built_files_hold_the_sentences_of_the_source(language: str) -> None
     assert built == written
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", UNITS)
 def test_the_source_is_written_as_the_formatter_writes_it(language: str) -> None:
     lines = (CORPORA / language / "source.txt").read_text(encoding="utf-8").split("\n")
     for sentence in source(language):
@@ -143,27 +126,27 @@ def test_the_source_is_written_as_the_formatter_writes_it(language: str) -> None
         assert lines[sentence.line - 1] == format_inline(sentence, UNITS[language])
 
 
-def test_built_files_and_the_counts_in_the_readme_are_up_to_date(script: ModuleType) -> None:
-    assert script.main(["--check"]) == 0
+def test_built_files_and_the_counts_in_the_readme_are_up_to_date() -> None:
+    assert build_corpora.main(["--check"]) == 0
 
 
 def test_the_check_finds_what_differs_and_the_build_mends_it(
-    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = shutil.copytree(CORPORA, tmp_path / "corpora")
     text = (folder / "en" / "source.txt").read_text(encoding="utf-8")
     (folder / "en" / "source.txt").write_text(text + "[Oslo](LOC) again\n", encoding="utf-8")
     before = (folder / "README.md").read_text(encoding="utf-8")
-    assert script.main(["--check", "--corpora", str(folder)]) == 1
+    assert build_corpora.main(["--check", "--corpora", str(folder)]) == 1
     assert "README.md: differs from its source" in capsys.readouterr().err
     assert (folder / "README.md").read_text(encoding="utf-8") == before
-    assert script.main(["--corpora", str(folder)]) == 0
+    assert build_corpora.main(["--corpora", str(folder)]) == 0
     assert (folder / "README.md").read_text(encoding="utf-8") != before
-    assert script.main(["--check", "--corpora", str(folder)]) == 0
+    assert build_corpora.main(["--check", "--corpora", str(folder)]) == 0
 
 
-def test_a_malformed_source_is_named(script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_malformed_source_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = shutil.copytree(CORPORA, tmp_path / "corpora")
     (folder / "en" / "source.txt").write_text("fine\n[Oslo\n", encoding="utf-8")
-    assert script.main(["--check", "--corpora", str(folder)]) == 2
+    assert build_corpora.main(["--check", "--corpora", str(folder)]) == 2
     assert "source.txt:2: expected ']'" in capsys.readouterr().err

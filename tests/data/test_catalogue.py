@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ner_lstm_crf.data.catalogue import Corpus, catalogue, get_corpus
+from ner_lstm_crf.data.catalogue import Corpus, CorpusFile, catalogue, get_corpus
 from ner_lstm_crf.data.conll import read_conll
 from ner_lstm_crf.data.schemes import get_scheme
 from ner_lstm_crf.errors import InputError
+from tests.data.real_corpora import FACTS
 
 OPEN = [corpus for corpus in catalogue().values() if not corpus.restricted]
 RESTRICTED = [corpus for corpus in catalogue().values() if corpus.restricted]
+FILES = {f"{corpus.name}/{file.name}": file for corpus in OPEN for file in corpus.files}
 
 
 def named(corpus: Corpus) -> str:
@@ -70,19 +73,25 @@ def test_an_unknown_name_is_refused_with_those_near_to_it() -> None:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("corpus", OPEN, ids=named)
-def test_sizes_and_checksums_are_those_of_the_real_files(corpus: Corpus, corpora: Path) -> None:
-    for file in corpus.files:
-        content = (corpora / corpus.name / file.name).read_bytes()
-        assert (len(content), hashlib.sha256(content).hexdigest()) == (file.size, file.sha256)
+@pytest.mark.parametrize(("name", "file"), FILES.items(), ids=FILES)
+def test_sizes_and_checksums_are_those_of_the_real_files(
+    name: str, file: CorpusFile, corpus_file: Callable[[str], Path]
+) -> None:
+    content = corpus_file(name).read_bytes()
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (file.size, file.sha256)
+
+
+def test_of_each_file_it_is_known_what_it_holds() -> None:
+    """Those files are read in the tests of the reader and of the detection of schemes."""
+    assert {facts.name for facts in FACTS} == FILES.keys()
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("corpus", OPEN, ids=named)
-def test_the_smallest_file_reads_as_described(corpus: Corpus, corpora: Path) -> None:
+def test_the_smallest_file_reads_as_described(corpus: Corpus, corpus_file: Callable[[str], Path]) -> None:
     """Under the named columns and scheme there are entities, and only of the named labels, after the mapping."""
     smallest = min(corpus.files, key=lambda file: file.size)
-    sentences = read_conll(corpora / corpus.name / smallest.name, corpus.options())
+    sentences = read_conll(corpus_file(f"{corpus.name}/{smallest.name}"), corpus.options())
     found = {span.label for sentence in sentences for span in sentence.spans}
     assert found
     assert found <= {corpus.map.get(label, label) for label in corpus.labels} - {"O"}

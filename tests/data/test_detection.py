@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from ner_lstm_crf.data.annotation import Span
 from ner_lstm_crf.data.detection import detect_scheme
 from ner_lstm_crf.data.schemes import SCHEMES
 from ner_lstm_crf.errors import InputError
+from tests.data.real_corpora import EVERY_FILE, Facts
 
 EVERY = pytest.mark.parametrize("scheme", SCHEMES.values(), ids=list(SCHEMES))
 
@@ -115,16 +116,6 @@ def test_no_scheme_fits(lines, odd):
         read(*lines)
 
 
-def published(folder: Path):
-    """File, entity counts per label and broken transitions (read as IOB2) of each file, by its ATTRIBUTION.md."""
-    for line in (folder / "ATTRIBUTION.md").read_text(encoding="utf-8").splitlines():
-        cells = [cell.strip() for cell in line.split("|")]
-        if len(cells) == 11 and (folder / cells[1]).is_file():
-            entities = dict(pair.rsplit(" ", 1) for pair in cells[7].split(": ", 1)[1].split(", "))
-            broken = {} if cells[8] == "none" else ast.literal_eval(cells[8])
-            yield folder / cells[1], {label: int(count) for label, count in entities.items()}, sum(broken.values())
-
-
 def tags_of(path: Path):
     """The tag sequences of a corpus file, read the plainest way."""
     numbered = path.parent.name.startswith(("uner", "germeval"))
@@ -139,22 +130,19 @@ def tags_of(path: Path):
 
 
 @pytest.mark.real
-def test_real_corpora(corpora):
-    files = [found for folder in sorted(corpora.iterdir()) if folder.is_dir() for found in published(folder)]
-    assert len(files) > 40
-    for path, entities, broken in files:
-        sequences = tags_of(path)
-        detection = detect_scheme(sequences)
-        only_inside = path.parent.name in ("wikigold", "sec-filings")
-        assert detection.scheme == ("IOB1" if only_inside else "IOB2"), path
-        assert detection.ill_formed == (0 if only_inside else broken), path
-        decoded = [SCHEMES[detection.scheme].decode(tags) for tags in sequences]
-        assert Counter(span.label for result in decoded for span in result.spans) == entities, path
-        as_iob2 = [SCHEMES["IOB2"].decode(tags) for tags in sequences]
-        assert sum(len(result.ill_formed) for result in as_iob2) == broken, path
-        for result, tags in zip(decoded, sequences, strict=True):
-            bieo = SCHEMES["BIEO"].encode(result.spans, len(tags))
-            assert SCHEMES["BIEO"].decode(bieo, "error").spans == result.spans
+@EVERY_FILE
+def test_real_corpora(facts: Facts, corpus_file: Callable[[str], Path]):
+    sequences = tags_of(corpus_file(facts.name))
+    detection = detect_scheme(sequences)
+    assert detection.scheme == facts.scheme
+    assert detection.ill_formed == facts.ill_formed
+    decoded = [SCHEMES[detection.scheme].decode(tags) for tags in sequences]
+    assert Counter(span.label for result in decoded for span in result.spans) == facts.labels
+    as_iob2 = [SCHEMES["IOB2"].decode(tags) for tags in sequences]
+    assert sum(len(result.ill_formed) for result in as_iob2) == facts.broken
+    for result, tags in zip(decoded, sequences, strict=True):
+        bieo = SCHEMES["BIEO"].encode(result.spans, len(tags))
+        assert SCHEMES["BIEO"].decode(bieo, "error").spans == result.spans
 
 
 def test_what_breaks_all_schemes_may_give_other_spans_in_each():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -249,8 +249,11 @@ def test_restricted_and_unknown_corpora(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
-def test_real_corpora_from_a_local_copy(corpora: Path, tmp_path: Path) -> None:
-    for name in ("wnut17", "uner-tl_trg"):
-        paths = fetch(name, tmp_path, source=corpora)
-        assert [path.name for path in paths] == [file.name for file in get_corpus(name).files]
-        assert all(path.read_bytes() == (corpora / name / path.name).read_bytes() for path in paths)
+@pytest.mark.parametrize("name", ["wnut17", "uner-tl_trg"])
+def test_real_corpora_from_a_local_copy(
+    name: str, corpora: Path, corpus_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    originals = [corpus_file(f"{name}/{file.name}") for file in get_corpus(name).files]
+    paths = fetch(name, tmp_path, source=corpora)
+    assert [path.name for path in paths] == [original.name for original in originals]
+    assert [path.read_bytes() for path in paths] == [original.read_bytes() for original in originals]

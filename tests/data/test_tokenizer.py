@@ -232,8 +232,8 @@ def test_compounds_are_detected_in_small():
         *[("wikigold/wikigold.conll", "keep"), ("wnut17/dev.conll", "keep"), ("anem/test.conll", "split")],
     ],
 )
-def test_compounds_are_detected_in_corpora(corpora, name, expected):
+def test_compounds_are_detected_in_corpora(corpus_file, name, expected):
     column = 1 if name.endswith("iob2") else 0
-    lines = (corpora / name).read_text(encoding="utf-8").splitlines()
+    lines = corpus_file(name).read_text(encoding="utf-8").splitlines()
     rows = (line.split() for line in lines if line.strip() and not line.startswith("# "))
     assert detect_compounds(row[column] for row in rows) == expected

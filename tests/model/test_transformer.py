@@ -150,7 +150,7 @@ def test_gradients_equal_those_of_the_slow_way() -> None:
     torch.testing.assert_close(gradient(together=True), gradient(together=False), atol=1e-3, rtol=1e-4)
 
 
-def test_contextual_vectors_are_those_of_each_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_contextual_vectors_are_those_of_each_sentence() -> None:
     model, sentences, reports = embedding(), cut([*MIXED, *MIXED[::-1]]), []
     computed = contextual_vectors(
         model, sentences, batch_subtokens=40, progress=lambda done, total: reports.append((done, total))

@@ -204,7 +204,7 @@ def test_a_kill_at_any_time_leaves_the_old_or_the_new_model_whole(
     assert found.count(True) > 3
 
 
-def test_an_unchanged_vocabulary_is_not_written_again(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unchanged_vocabulary_is_not_written_again(copy: Path) -> None:
     before = (copy / "vocabulary.json").stat()
     save_assembly(load_assembly(copy), copy)
     after = (copy / "vocabulary.json").stat()

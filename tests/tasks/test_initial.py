@@ -48,7 +48,7 @@ def test_on_data_of_the_same_kind_nothing_is_lost(base: Assembly, make_sentences
     assert base.network.embedding.word.trained.data_ptr() != assembly.network.embedding.word.trained.data_ptr()
 
 
-def test_what_the_new_data_bring_is_added_and_what_they_lack_is_kept(base: Assembly, make_sentences: Make) -> None:
+def test_what_the_new_data_bring_is_added_and_what_they_lack_is_kept(base: Assembly) -> None:
     strange = Sentence.from_words(["Ŋoro", "met", "Anna"], [Span(0, 1, "GOD"), Span(2, 3, "PER")])
     assembly = assemble_from(base, [strange, strange])
     featurizer, old = assembly.featurizer, base.featurizer
@@ -108,7 +108,7 @@ def test_another_shape_is_refused(base: Assembly, make_sentences: Make, tmp_path
         prepare(Data(make_sentences(9), initial=tmp_path), other)
 
 
-def test_frozen_vectors_stay_in_the_reserve(base: Assembly, make_sentences: Make) -> None:
+def test_frozen_vectors_stay_in_the_reserve(base: Assembly) -> None:
     strange = [Sentence.from_words(["Ŋoro", "met", "Anna"], [Span(0, 1, "PER")])] * 2
     words = assemble_from(base, strange, freeze_vectors=True).featurizer.words
     assert [word for word in words.symbols if words.word_id(word) < words.trainable_size] == ["ŋoro"]

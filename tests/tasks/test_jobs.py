@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from threading import Timer
 
@@ -125,18 +126,24 @@ def test_a_run_that_fails_is_told_at_once() -> None:
 def test_workers_end_when_their_parent_is_killed(make_sentences: Make, tmp_path: Path) -> None:
     """A resumed run must not share its directory with a worker of the run that was killed."""
     write_sentences(tmp_path / "train.conll", make_sentences(100))
-    history = tmp_path / "run" / "seed-1" / "history.jsonl"
+    histories = [tmp_path / "run" / seed / "history.jsonl" for seed in ("seed-1", "seed-2")]
     options = ["--epochs", "100000", "--seeds", "2", "--jobs", "2", "--output", str(tmp_path / "run")]
     command = [sys.executable, "-m", "ner_lstm_crf", "train", "--train", str(tmp_path / "train.conll"), *options]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 120
-        while not (history.exists() and history.stat().st_size) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        os.kill(process.pid, signal.SIGKILL)
-    time.sleep(3)
-    length = history.stat().st_size
-    time.sleep(3)
-    assert 0 < length == history.stat().st_size
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        try:
+            deadline = time.monotonic() + 120
+            while not all(history.exists() and history.stat().st_size for history in histories):
+                assert process.poll() is None
+                assert time.monotonic() < deadline, "the workers have not trained an epoch"
+                time.sleep(0.1)
+            process.kill()
+            process.communicate(timeout=120)  # to the end of what its workers might print: when the last has gone
+        finally:
+            with suppress(ProcessLookupError):  # as it should be: there is none left
+                os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
 
 
 def test_no_run_is_lost_to_one_that_would_replace_the_model_to_start_from(

@@ -348,7 +348,7 @@ def test_what_cannot_be_done_with_several_networks_is_refused(run: Path, data: D
         several(tiny, 0)
 
 
-def test_networks_of_other_words_are_no_ensemble(data: Data, tiny: Config, make_sentences: Make) -> None:
+def test_networks_of_other_words_are_no_ensemble(data: Data, tiny: Config) -> None:
     one, other = (assemble(part, tiny.model, vectors=data.vectors).network for part in (data.train, data.train[:5]))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="expected networks with the same words and reserve"):
         Ensemble([one, other])  # type: ignore[list-item]

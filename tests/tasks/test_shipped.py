@@ -72,7 +72,7 @@ def test_a_path_is_a_path_and_what_is_nowhere_is_refused(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     (tmp_path / "en").mkdir()
     assert model_directory("en") != Path("en")
-    assert model_directory("./en") == Path("en") or model_directory("./en").samefile(tmp_path / "en")
+    assert model_directory("./en") == Path("en")
     with pytest.raises(InputError, match=r"nowhere: expected the directory of a model, or 'en' or 'zh'"):
         model_directory("nowhere")
 

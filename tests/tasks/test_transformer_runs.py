@@ -21,7 +21,6 @@ from safetensors.torch import load_file
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.pretrained import quiet_transformers
 from ner_lstm_crf.model import precision
 from ner_lstm_crf.model.transformer import TransformerEmbedding
 from ner_lstm_crf.tasks import contextual
@@ -33,25 +32,11 @@ from ner_lstm_crf.tasks.network_runs import read_with_transformer
 from ner_lstm_crf.tasks.run_data import Data
 from ner_lstm_crf.tasks.runs import train_run
 from ner_lstm_crf.tasks.tagger import Tagger
+from tests.encoders import write_encoder
 
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("transformers")
 
 Make = Callable[..., list[Sentence]]
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
-
-
-def write_encoder(folder: Path, seed: int) -> Path:
-    """A BERT with random weights that spells every word."""
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS), "."]
-    folder.mkdir()
-    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
-    sizes = {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
-    config = transformers.BertConfig(vocab_size=len(pieces), max_position_embeddings=64, initializer_range=0.5, **sizes)
-    with quiet_transformers(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        transformers.BertModel(config).save_pretrained(folder)
-        transformers.BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,29 @@
+"""A transformer so small that a test can train beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ner_lstm_crf.features.pretrained import quiet_transformers
+
+__all__ = ["write_encoder"]
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def write_encoder(folder: Path, seed: int) -> Path:
+    """A BERT with random weights that spells every word."""
+    import transformers
+
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS), "."]
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    sizes = {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
+    config = transformers.BertConfig(vocab_size=len(pieces), max_position_embeddings=64, initializer_range=0.5, **sizes)
+    with quiet_transformers(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        transformers.BertModel(config).save_pretrained(folder)
+        transformers.BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
+    return folder
