@@ -26,8 +26,8 @@ MOST_TOKENS_SHOWN = 80
 
 
 def show(text: str) -> None:
-    """Print a result."""
-    print(text)
+    """Print a result; halves of surrogate pairs, which JSON may hold, as escapes."""
+    print(text.encode("utf-8", "backslashreplace").decode())
 
 
 def show_json(value: Any) -> None:

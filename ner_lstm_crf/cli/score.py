@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     options = column_options(args)
     if all(detect_format(path, options.encoding) == "jsonl" for path in (args.gold, args.predicted)):
         if args.predicted_column is not None:
-            raise InputError("--predicted-column: JSON lines have no columns", path=args.predicted)
+            raise InputError("--predicted-column: only column files have columns", path=args.predicted)
         gold, predicted = read_texts(args.gold, options), read_texts(args.predicted, options)
         require_entities((one.spans for one in gold), args.gold, options.labels)
         evaluation = score_texts(gold, predicted, gold_path=args.gold, predicted_path=args.predicted)
@@ -80,6 +80,8 @@ def _by_tokens(gold_path: str, predicted_path: str, options: ColumnOptions, colu
     require_entities((one.spans for one in gold), gold_path, options.labels)
     places = options if column is None else replace(options, tag_column=column)
     predicted = read_sentences(predicted_path, places, report=report)
+    if column is not None and report.separator is None:
+        raise InputError("--predicted-column: only column files have columns", path=predicted_path)
     if len(report.tag_columns) > 1 and (report.tag_columns != of_gold.tag_columns or gold_path == predicted_path):
         several = ", ".join(map(str, sorted(report.tag_columns)))
         raise InputError(

@@ -148,8 +148,8 @@ def add_data_options(parser: Parser, *, test_required: bool) -> None:
         "--test",
         required=test_required,
         metavar="F",
-        help="file that the trained model is measured on (words of JSON lines are cut where entities end, which tells "
-        "a little of where they are: 'evaluate' cuts none)",
+        help="file that the trained model is measured on (words of texts in JSON lines are cut where entities end, "
+        "which tells a little of where they are: 'evaluate' cuts none)",
     )
 
 

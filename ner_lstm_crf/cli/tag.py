@@ -21,7 +21,7 @@ from ner_lstm_crf.cli.arguments import (
 )
 from ner_lstm_crf.cli.display import say
 from ner_lstm_crf.data.conll import holds_tags
-from ner_lstm_crf.data.formats import format_of_name, suffix_of
+from ner_lstm_crf.data.formats import detect_format, format_of_name, suffix_of
 from ner_lstm_crf.data.text_files import STANDARD_STREAM
 from ner_lstm_crf.errors import InputError
 
@@ -41,7 +41,9 @@ formats:
   conll  in: one token a line; everything is kept, the predicted tag takes the place of the file's own, or is added.
          out, from text: token and tag
   jsonl  in: objects with the key "text", one a line. out: the same with "entities": start, end, label, text;
-         or, if the first has no text but a list of "tokens", out with their tags under "ner_tags" (or where tags are)
+         or objects with a list of "tokens" in place of a text (or with "ner_tags" beside it), all of them, if the first
+         is one. out: the same with their tags, under "ner_tags" or where tags are; words become characters if the
+         model's tokens are
 Starts and ends count characters, from 0; ends are exclusive. A file's suffix tells its format, or that it has a column
 of tags; --format is asked where neither does (- is text). What comes out has the format of --to, else of the suffix of
 --output, else of what went in.
@@ -94,7 +96,7 @@ def run(args: argparse.Namespace) -> None:
     from ner_lstm_crf.cli.training_data import use_threads
     from ner_lstm_crf.data.schemes import get_scheme
 
-    scheme = get_scheme(args.scheme or "IOB2").name
+    scheme = None if args.scheme is None else get_scheme(args.scheme).name
     use_threads(args.threads)
     if form == "conll":
         with _as_file(args.input) as path:
@@ -102,7 +104,9 @@ def run(args: argparse.Namespace) -> None:
             plain = column_options(args, unit=None, read_tags=False)
             tagger = _tagger(args, () if known else tagging.first_sentences(path, plain))
             options = column_options(args, unit=tagger.assembly.config.unit, read_tags=False)
-            tagging.tag_columns(tagger, path, args.output, scheme=scheme, options=options, name=_shown(args.input))
+            tagging.tag_columns(
+                tagger, path, args.output, scheme=scheme or "IOB2", options=options, name=_shown(args.input)
+            )
         return
     records = tagging.text_records(texts) if texts else tagging.read_records(args.input, args.encoding, form)
     if args.model is None:
@@ -143,8 +147,8 @@ def _formats(args: argparse.Namespace) -> tuple[TagFormat, TagFormat]:
     if form == "conll" and to != "conll":
         why = "leave out --to" if args.to else "say --to conll, or choose another name for --output"
         raise InputError(f"a column file is written as columns, not as {to}: {why}, or see 'convert --help'")
-    if args.scheme is not None and to != "conll":
-        raise InputError(f"--scheme {args.scheme}: only columns have tags, the output is {to}: leave it out")
+    if args.scheme is not None and to != "conll" and (to, form) != ("jsonl", "jsonl"):
+        raise InputError(f"--scheme {args.scheme}: only columns and tokens have tags, the output is {to}: leave it out")
     given = (option for option in ("token_column", "tag_column", "separator") if getattr(args, option) is not None)
     if form != "conll" and (option := next(given, None)):
         raise InputError(f"--{option.replace('_', '-')}: only column files have columns, the input is {form}")
@@ -152,9 +156,12 @@ def _formats(args: argparse.Namespace) -> tuple[TagFormat, TagFormat]:
 
 
 def _format_of(path: str, encoding: str) -> TagFormat:
-    """The format of a file that is to be tagged, by its suffix, or its tags; what comes through a pipe is text."""
+    """The format of a file that is to be tagged, by its suffix, or what it holds; what comes through a pipe is text."""
     named = _named_format(path)
     is_file = path != STANDARD_STREAM and not path.startswith("/dev/") and Path(path).is_file()
+    if is_file and named != "jsonl" and detect_format(path, encoding) in ("jsonl", "tokens"):
+        say(f"{path}: taken for JSON lines, as its first line is (--format says otherwise)")
+        return "jsonl"
     if is_file and named in (None, "text") and holds_tags(path, encoding):
         say(f"{path}: taken for columns, since it has one of tags (--format text if it is running text)")
         return "conll"

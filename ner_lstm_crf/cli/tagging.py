@@ -67,7 +67,7 @@ def _parser_of(line: str) -> Callable[[str], TagRecord]:
 
 
 def _parse_tokens(line: str) -> TokenRecord:
-    return parse_tokens(parse_object(line), tags=False)
+    return parse_tokens(parse_object(line), read_tags=False)
 
 
 def first_texts(records: Iterator[TagRecord]) -> tuple[list[str], Iterator[TagRecord]]:
@@ -91,7 +91,7 @@ def first_sentences(path: str, options: ColumnOptions) -> list[str]:
 
 
 def tag_records(
-    tagger: Tagger, records: Iterable[TagRecord], output: str, *, to: str, scheme: str, numbered: bool
+    tagger: Tagger, records: Iterable[TagRecord], output: str, *, to: str, scheme: str | None, numbered: bool
 ) -> None:
     """Tag records and write what was found.
 
@@ -100,16 +100,23 @@ def tag_records(
         records: What to tag: texts, or sentences of tokens.
         output: The file to write.
         to: Its format: `text`, one line per entity; `jsonl`, the records with their entities or tags; `conll`.
-        scheme: The tag scheme of tokens.
-        numbered: Whether each line of `text` begins with the number of its text, from 1.
+        scheme: The tag scheme to write; None for IOB2.
+        numbered: Whether each line of `text` begins with the number of its text, from 1; of sentences of tokens all do.
+
+    Raises:
+        InputError: If it cannot be written, or a scheme is asked for where there are no tags.
     """
     records = iter(records)
     first = next(records, None)
     records = chain([] if first is None else [first], records)
     if isinstance(first, TokenRecord):
-        _tag_tokens(tagger, cast("Iterator[TokenRecord]", records), output, to=to, scheme=scheme)
+        _tag_tokens(tagger, cast("Iterator[TokenRecord]", records), output, to=to, scheme=scheme or "IOB2")
+    elif scheme and to == "jsonl":
+        raise InputError(f"--scheme {scheme}: only columns and tokens have tags, these are texts: leave it out")
     else:
-        _tag_texts(tagger, cast("Iterator[TextRecord]", records), output, to=to, scheme=scheme, numbered=numbered)
+        _tag_texts(
+            tagger, cast("Iterator[TextRecord]", records), output, to=to, scheme=scheme or "IOB2", numbered=numbered
+        )
 
 
 def _tag_texts(
@@ -129,7 +136,7 @@ def _tag_texts(
 
 
 def _tag_tokens(tagger: Tagger, records: Iterator[TokenRecord], output: str, *, to: str, scheme: str) -> None:
-    """Tag sentences of tokens; places in what is written as text count in their tokens joined by single spaces."""
+    """Tag sentences of tokens; places in what is written as text count in these, joined by single spaces if words."""
     read, held = tee(records)
     unit, chosen = tagger.assembly.config.unit, get_scheme(scheme)
     tagged = tagger.tag_sentences(record.sentence(unit) for record in read)

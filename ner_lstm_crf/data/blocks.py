@@ -8,7 +8,7 @@ from enum import Enum
 from itertools import groupby
 from typing import NamedTuple
 
-from ner_lstm_crf.data.brackets import is_bracketed
+from ner_lstm_crf.data.brackets import is_bracketed, labels_of_brackets
 from ner_lstm_crf.data.columns import Layout
 from ner_lstm_crf.data.tags import OUTSIDE
 
@@ -154,15 +154,16 @@ def _is_row(line: str, layout: Layout) -> bool:
     Where spaces separate columns the words of a comment are cells too, and `# I went home` has an `I` in the second. So
     after a `#` alone there have to be as many as in other rows, and a tag that can hardly be a word.
     """
-    if layout.numbered:
+    if layout.numbered or layout.located or (layout.bracketed and _NEW_DOCUMENT.match(line)):
         return False
     cells = layout.cells(line.rstrip("\r\n"))
     is_whole, is_hashtag = len(cells) == layout.width, not line.startswith("# ")
     if layout.tag is None:
         return is_whole and (is_hashtag or layout.width < 3 or any(map(layout.has_label, cells)))
-    if len(cells) <= layout.tag or layout.bracketed:
-        return len(cells) > layout.tag and (is_whole or is_hashtag) and is_bracketed(cells[layout.tag])
-    tag = layout.tag_in(cells[layout.tag])
+    tag = layout.tag_in(cells[layout.tag]) if layout.tag < len(cells) else ""
+    if layout.bracketed:  # rows have as many columns as the sentence has predicates
+        is_known = {f"B-{label}" for label in labels_of_brackets([tag])} <= layout.seen
+        return is_bracketed(tag) and (is_hashtag or is_known)
     if layout.separator == "tab":
         return layout.is_tag(tag) if is_hashtag or not layout.bare else layout.is_known(tag)
     if is_hashtag:

@@ -4,17 +4,25 @@
     *     (ORG*  *      *)     *      *         a cell opens at most one entity, and none lies within another
     O     B-ORG  I-ORG  I-ORG  O      O
 
-An entity of one token is `(GPE)` or `(GPE*)`.
+An entity of one token is `(GPE)` or `(GPE*)`. Brackets that do not fit are an error, whatever the policy.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from ner_lstm_crf.data.annotation import Span
 from ner_lstm_crf.data.tags import OUTSIDE, TagError
 
-__all__ = ["is_bracketed", "labels_of_brackets", "share_of_brackets", "tags_of_brackets"]
+__all__ = [
+    "brackets_of",
+    "is_bracketed",
+    "labels_of_brackets",
+    "same_brackets",
+    "share_of_brackets",
+    "tags_of_brackets",
+]
 
 _BRACKETED = re.compile(r"(?:\((?P<label>[^\s()*|]+))?(?:\*\)?|(?<=[^(*])\))")
 
@@ -71,3 +79,24 @@ def tags_of_brackets(cells: Sequence[str]) -> list[str]:
     if label:
         raise TagError(f"{cells[start]!r} opens an entity that is not closed", tag=cells[start], position=start)
     return tags
+
+
+def brackets_of(spans: Iterable[Span], length: int) -> list[str]:
+    """The cells of a sentence of `length` tokens.
+
+    Example:
+        >>> brackets_of([Span(1, 3, "ORG"), Span(3, 4, "GPE")], 5)
+        ['*', '(ORG*', '*)', '(GPE)', '*']
+    """
+    cells = ["*"] * length
+    for start, end, label in spans:
+        if end == start + 1:
+            cells[start] = f"({label})"
+        else:
+            cells[start], cells[end - 1] = f"({label}*", "*)"
+    return cells
+
+
+def same_brackets(one: str, other: str) -> bool:
+    """Whether two cells say the same, as `(GPE)` and `(GPE*)` do."""
+    return one.replace("*)", ")") == other.replace("*)", ")")

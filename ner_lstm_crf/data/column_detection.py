@@ -31,10 +31,11 @@ from ner_lstm_crf.data.tags import OUTSIDE, split_tag
 from ner_lstm_crf.data.text_files import quoted
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["find_layout"]
+__all__ = ["find_layout", "what_it_holds"]
 
 SAMPLE_ROWS = 2000
 _SHARE_OF_PLACES = 0.99
+_BEHIND_LOCATIONS = 3  # the column of CoNLL-2012's tokens
 _SHARE_OF_BRACKETS = 0.9  # constituents and clauses, which lie within each other, close several at once more often
 _SHARE_OF_TAGS = 0.8  # a few broken rows must not hide the tag column: reading names their lines
 
@@ -69,25 +70,24 @@ def find_layout(lines: Iterable[str], options: ColumnOptions, path: str) -> Layo
     rows = [body.split("\t") if separator == "tab" else split_at_spaces(body) for _, body in sample]
     width = Counter(map(len, rows)).most_common(1)[0][0]
     numbered = width > 1 and _counts_tokens([row[0] for row in rows])
-    tag = _asked(options.tag_column, width, "--tag-column", path)
+    located = _have_locations(rows)
     token = _asked(options.token_column, width, "--token-column", path)
-    key, others = None, list[int]()
+    tag = _asked(options.tag_column, width, "--tag-column", path)
+    found = list[int]()
     if tag is None:
         kinds = _KINDS_OF_COLUMNS if options.read_tags else _KINDS_TO_REPLACE
-        found = _tag_columns(rows, width, kinds, numbered=numbered, taken=token)
-        tag, others = (found[0], found[1:]) if found else (None, [])
-    if tag is None or tag == width - 1:
-        key = _keyed_tags(rows, width)
-        tag = width - 1 if key else tag
+        found = _tag_columns(rows, width, kinds, numbered=numbered, located=located, taken=token)
+        tag = found[0] if found else None
+    key = _keyed_tags(rows, width) if tag in (None, width - 1) else None
+    tag = width - 1 if key else tag
     if tag is None and options.read_tags:
         raise _no_tags(sample, rows, width, path)
     numbered = numbered and tag != 0 and not (width == 2 and tag == 1)
     cells = [] if tag is None else [row[tag] for row in rows if len(row) > tag]
-    kind = _what_it_holds(cells) if cells else None
-    if options.tag_column is not None and cells and share_of_brackets(cells) >= _SHARE_OF_BRACKETS:
-        kind = "brackets"  # of whatever
+    kind = _kind_of(cells, asked=options.tag_column is not None)
     if token is None:
-        token = _token_column(rows, width, tag, kind, numbered=numbered)
+        first = _BEHIND_LOCATIONS if located else int(numbered)
+        token = next((column for column in range(first, width) if column != tag), 0)
     if token == tag:
         raise InputError(f"the token and the tag cannot both be column {token + 1} of {width}", path=path)
     tokens = [row[token] for row in rows if len(row) > token]
@@ -100,22 +100,17 @@ def find_layout(lines: Iterable[str], options: ColumnOptions, path: str) -> Layo
         key=key,
         bare=kind == "bare",
         bracketed=kind == "brackets",
+        located=located,
         placed=_have_places(tokens),
         language=_language_of(tokens),
     )
     if tag is None:
         return layout
     if layout.bracketed:
-        return replace(layout, seen=frozenset(f"B-{label}" for label in labels_of_brackets(cells)))
-    seen = frozenset(map(layout.tag_in, cells))
-    return replace(layout, seen=seen, others=tuple(others) if any(map(layout.has_label, seen)) else ())
-
-
-def _token_column(rows: Sequence[list[str]], width: int, tag: int | None, kind: str | None, *, numbered: bool) -> int:
-    number = 2  # CoNLL-2012 has the document and its part before it
-    if kind == "brackets" and width > number + 2 and _counts_tokens([row[number] for row in rows if len(row) > number]):
-        return number + 1
-    return next((column for column in range(numbered, width) if column != tag), 0)
+        seen = frozenset(f"B-{label}" for label in labels_of_brackets(cells))
+    else:
+        seen = frozenset(map(layout.tag_in, cells))
+    return replace(layout, seen=seen, others=tuple(found[1:]) if any(map(layout.has_label, seen)) else ())
 
 
 def _sample(lines: Iterable[str]) -> list[tuple[int, str]]:
@@ -139,6 +134,20 @@ def _counts_tokens(cells: Sequence[str]) -> bool:
     return steps >= 0.9 * (len(numbers) - 1)
 
 
+def _have_locations(rows: Sequence[list[str]]) -> bool:
+    """Whether document, part and number stand before each token, as in CoNLL-2012."""
+    head = [row[:_BEHIND_LOCATIONS] for row in rows if len(row) > _BEHIND_LOCATIONS + 1]
+    if len(head) < _SHARE_OF_PLACES * len(rows) or not all(part.isdecimal() for _, part, _ in head):
+        return False
+    return all(number.isdecimal() for *_, number in head) and _counts_tokens([number for *_, number in head])
+
+
+def _empty_brackets(rows: Sequence[list[str]], width: int) -> list[int]:
+    """The first column of nothing but `*`, which is that of entities, without any."""
+    columns = range(_BEHIND_LOCATIONS + 1, width)
+    return [at for at in columns if {row[at] for row in rows if len(row) > at} == {"*"}][:1]
+
+
 def _have_places(cells: Sequence[str]) -> bool:
     """Whether a column holds Chinese characters, each with its place in its word, which counts 0, 1, 2."""
     found = [match for cell in cells if (match := PLACED_CHARACTER.fullmatch(cell))]
@@ -156,21 +165,23 @@ def _language_of(cells: Sequence[str]) -> str:
 
 
 def _tag_columns(
-    rows: Sequence[list[str]], width: int, kinds: Sequence[str], *, numbered: bool, taken: int | None
+    rows: Sequence[list[str]], width: int, kinds: Sequence[str], *, numbered: bool, located: bool, taken: int | None
 ) -> list[int]:
     """The columns of the first of these kinds that there is, the likeliest tag column first."""
     ranked: dict[str, list[int]] = {kind: [] for kind in _KINDS_OF_COLUMNS}
     for column in set(range(width)) - {taken}:
         cells = [row[column] for row in rows if len(row) > column]
         if 2 * len(cells) >= len(rows):
-            ranked.setdefault(_what_it_holds(cells), []).append(column)
+            ranked.setdefault(what_it_holds(cells), []).append(column)
     ranked["chunks"].reverse()  # what was predicted stands behind
     if not numbered:  # as in CoNLL-2003, where entities come last
         ranked["outside"].reverse()
-    return next((columns for kind in kinds if (columns := ranked[kind])), [])
+    found = next((columns for kind in kinds if (columns := ranked[kind])), [])
+    return found if found or not located else _empty_brackets(rows, width)
 
 
-def _what_it_holds(cells: Sequence[str]) -> str:
+def what_it_holds(cells: Sequence[str]) -> str:
+    """What a column holds: one of the kinds that tags are read from, or `something else`."""
     counts = Counter(cells)
     tags = Counter({cell: count for cell, count in counts.items() if is_tag(cell)})
     if tags.total() >= _SHARE_OF_TAGS * len(cells):
@@ -195,6 +206,14 @@ def _what_it_holds(cells: Sequence[str]) -> str:
 def _are_labels(counts: Counter[str]) -> bool:
     """Whether these cells can be labels without prefixes: few, and all of them names."""
     return 0 < len(counts) <= 100 and all(map(_BARE_LABEL.fullmatch, counts))
+
+
+def _kind_of(cells: Sequence[str], *, asked: bool) -> str | None:
+    """What the column of tags holds; brackets of any kind if it was `asked` for."""
+    if not cells:
+        return None
+    is_asked = asked and share_of_brackets(cells) >= _SHARE_OF_BRACKETS
+    return "brackets" if is_asked or set(cells) == {"*"} else what_it_holds(cells)
 
 
 def _are_entities(labels: set[str]) -> bool:
@@ -223,6 +242,8 @@ def _no_tags(sample: Sequence[tuple[int, str]], rows: Sequence[list[str]], width
         return InputError(
             f"expected at least 2 columns (a token and its tag), found 1: {quoted(body)}", path=path, line=line
         )
+    if body.startswith("{"):
+        return InputError("expected columns, found JSON: name a file, or - for standard input", path=path, line=line)
     return InputError(
         f"no tag column: none of the {width} columns holds tags such as O and B-PER, the first row is {quoted(body)}; "
         "if there is one, name it with --tag-column",

@@ -71,6 +71,8 @@ class Layout:
         key: The name before `=` where the tag is one of several features in its column, else None.
         bare: Whether the tags are labels without prefixes (`PER`).
         bracketed: Whether entities stand in brackets over their tokens (`(ORG*`, `*)`), as in CoNLL-2012.
+        located: Whether document, part and number stand before each token, as in CoNLL-2012, and as many columns for
+            the predicates of a sentence as there are behind the tag.
         placed: Whether each token is a character with its place in its word behind it, as in Weibo NER: `科0 技1`.
         language: What stands before each token, as in WikiANN: `en:` before `en:Rome`.
         seen: The tags of the first rows.
@@ -85,6 +87,7 @@ class Layout:
     key: str | None = None
     bare: bool = False
     bracketed: bool = False
+    located: bool = False
     placed: bool = False
     language: str = ""
     seen: frozenset[str] = field(default=frozenset(), compare=False)

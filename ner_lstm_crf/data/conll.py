@@ -6,27 +6,22 @@ schemes apart may be the last.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-from ner_lstm_crf.data.annotation import Sentence, Span, place
+from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.blocks import Block, read_blocks
 from ner_lstm_crf.data.brackets import tags_of_brackets
 from ner_lstm_crf.data.column_detection import find_layout
 from ner_lstm_crf.data.columns import ColumnOptions, Layout
-from ner_lstm_crf.data.detection import Detection, NoSchemeError, detect_scheme
-from ner_lstm_crf.data.report import ReadReport, counted, warn_of_findings, warn_of_missing_labels
+from ner_lstm_crf.data.report import ReadReport, counted
 from ner_lstm_crf.data.schemes import Scheme, TagError, get_scheme
-from ner_lstm_crf.data.tags import OUTSIDE
-from ner_lstm_crf.data.text_files import TextFile, quoted
-from ner_lstm_crf.data.units import by_character
+from ner_lstm_crf.data.tagged_file import TaggedFile
+from ner_lstm_crf.data.text_files import quoted
 from ner_lstm_crf.errors import InputError
 
 __all__ = ["ColumnFile", "holds_tags", "read_conll"]
-
-_log = logging.getLogger(__name__)
 
 
 def read_conll(
@@ -61,8 +56,8 @@ def holds_tags(path: str | os.PathLike[str], encoding: str = "utf-8") -> bool:
     return any(map(layout.has_label, layout.seen))
 
 
-class ColumnFile:
-    """A column file whose columns are known; it can be read as often as needed.
+class ColumnFile(TaggedFile):
+    """A column file whose columns are known.
 
     Args:
         path: The file, or `-` for standard input.
@@ -76,78 +71,52 @@ class ColumnFile:
     """
 
     def __init__(self, path: str | os.PathLike[str], options: ColumnOptions) -> None:
-        self.text = TextFile(path, options.encoding)
-        self.path, self.options = self.text.path, options
+        super().__init__(path, options)
         self.layout: Layout = find_layout(self.text.lines(), options, self.path)
 
     def blocks(self) -> Iterator[Block]:
         """The raw lines, sentence by sentence."""
         return read_blocks(self.text.lines(), self.layout)
 
-    @cached_property
-    def detection(self) -> Detection | None:
-        """What the tags of the whole file say about their scheme; None if the file has no tags."""
-        if self.layout.tag is None:
-            return None
-        lines: dict[str, int] = {}
-        try:
-            return detect_scheme(self._checked_tags(lines))
-        except NoSchemeError as error:
-            raise InputError(error.message, path=self.path, line=lines[error.tag]) from None
+    @property
+    def has_tags(self) -> bool:
+        """Whether it has a column of tags."""
+        return self.layout.tag is not None
 
-    def _checked_tags(self, lines: dict[str, int]) -> Iterator[list[str]]:
-        """The tags of each sentence with entities, refused with their line if they can be the tags of no scheme.
+    def tagged(self) -> Iterator[tuple[Block, Sequence[str]]]:
+        """The blocks with their tags."""
+        return ((block, self.columns(block)[1]) for block in self.blocks())
 
-        The first line of each tag goes to `lines`.
-        """
-        for block in self.blocks():
-            tags = self.columns(block)[1]
-            for tag in sorted(set(tags) - lines.keys(), key=tags.index):
-                lines[tag] = block.line_of(tags.index(tag))
-                if not self.layout.is_tag(tag):
-                    raise self._not_a_tag(tag, lines[tag])
-            if tags.count(OUTSIDE) != len(tags):
-                yield tags
+    def is_tag(self, tag: str) -> bool:
+        """Whether a text can be a tag of this file."""
+        return self.layout.is_tag(tag)
 
-    def _not_a_tag(self, text: str, line: int) -> InputError:
-        column = (self.layout.tag or 0) + 1
-        message = f"expected a tag such as O or B-PER in column {column}, found {quoted(text)}"
-        return InputError(message, path=self.path, line=line)
+    @property
+    def tag_place(self) -> str:
+        """The column of the tags."""
+        return f"column {(self.layout.tag or 0) + 1}"
 
     @cached_property
     def scheme(self) -> Scheme | None:
         """The scheme asked for, else the one found; None if the file has no tags, or they do not matter."""
-        if self.layout.tag is None or not self.options.read_tags:
-            return None
-        if self.layout.bracketed:
-            return get_scheme("IOB2")
-        if self.options.scheme is not None:
-            return get_scheme(self.options.scheme)
-        return get_scheme(self.detection.scheme) if self.detection else None
+        return get_scheme("IOB2") if self.layout.bracketed and self.options.read_tags else super().scheme
 
     def read(self, report: ReadReport | None = None) -> Iterator[tuple[Block, Sentence | None]]:
         """Each block with its sentence; None for a last block without tokens."""
-        counted = report if report is not None else ReadReport()
-        scheme, labels = self.scheme, self.options.labels
-        counted.scheme, counted.separator = scheme.name if scheme else None, self.layout.separator
+        found = report if report is not None else ReadReport()
+        found.scheme, found.separator = self.scheme.name if self.scheme else None, self.layout.separator
         if self.layout.tag is not None:
-            counted.tag_columns = tuple(column + 1 for column in (self.layout.tag, *self.layout.others))
+            found.tag_columns = tuple(column + 1 for column in (self.layout.tag, *self.layout.others))
         for block in self.blocks():
-            counted.comments += len(block.comments())
+            found.comments += len(block.comments())
             if not block.rows:
                 yield block, None
                 continue
-            words, tags = self.columns(block, counted)
-            spans = self._decode(scheme, block, tags, counted) if scheme else ()
-            if spans and labels:
-                spans = labels(spans)
-            if self.options.unit == "character":
-                words, spans = self._by_character(block, words, spans)
-            tokens = place(words, joiner="" if self.options.unit == "character" else " ")
-            sentence = Sentence(tokens, spans, block.document, block.line_of(0))
-            counted.count(sentence)
+            words, tags = self.columns(block, found)
+            sentence = self.sentence(block, words, tags, found, block.document)
+            found.count(sentence)
             yield block, sentence
-        self._conclude(counted, told=report is not None)
+        self.conclude(found, told=report is not None)
 
     def columns(self, block: Block, report: ReadReport | None = None) -> tuple[list[str], list[str]]:
         """The tokens and the tags of a block (no tags in a file without); the rows' widths go to the report."""
@@ -169,7 +138,7 @@ class ColumnFile:
         try:
             return tags_of_brackets(cells)
         except TagError as error:
-            raise self._located(error, block) from None
+            raise self.misplaced(error, block) from None
 
     def _undressed(self, block: Block, cells: Sequence[str]) -> list[str]:
         """The tokens of cells that hold more."""
@@ -195,7 +164,7 @@ class ColumnFile:
             raise self._other_width(block, at, rows[at], f"{layout.width} columns")
         if report is not None:
             report.widths.update(widths)
-            if not layout.bracketed:  # such files have a column for each predicate of a sentence
+            if not (layout.bracketed or layout.located):  # they have a column for each predicate of a sentence
                 report.ragged += [block.line_of(token) for token, width in enumerate(widths) if width != layout.width]
         tags = [] if layout.tag is None else [cells[layout.tag] for cells in table]
         return [cells[layout.token] for cells in table], tags
@@ -207,34 +176,3 @@ class ColumnFile:
             path=self.path,
             line=block.line_of(token),
         )
-
-    def _decode(self, scheme: Scheme, block: Block, tags: list[str], report: ReadReport) -> tuple[Span, ...]:
-        try:
-            spans, ill_formed = scheme.decode(tags, self.options.policy)
-        except TagError as error:
-            raise self._located(error, block) from None
-        if ill_formed:
-            report.ill_formed += [block.line_of(position) for position in ill_formed]
-        report.labels.update([label for _, _, label in spans])
-        return spans
-
-    def _located(self, error: TagError, block: Block) -> InputError:
-        where = f"column {(self.layout.tag or 0) + 1}: "
-        return InputError(where + error.message, path=self.path, line=block.line_of(error.position))
-
-    def _by_character(
-        self, block: Block, words: list[str], spans: tuple[Span, ...]
-    ) -> tuple[list[str], tuple[Span, ...]]:
-        characters, moved = by_character(words, spans)
-        if len(moved) < len(spans):
-            for start, end, _ in spans:
-                if not "".join(words[start:end]).strip():
-                    _log.warning("%s:%d: an entity without characters is left out", self.path, block.line_of(start))
-        return characters, moved
-
-    def _conclude(self, report: ReadReport, *, told: bool) -> None:
-        if not report.sentences:
-            raise InputError("expected rows of a token and a tag, found none", path=self.path)
-        if not told:
-            warn_of_findings(self.path, report, self.options.policy)
-        warn_of_missing_labels(self.path, self.options.labels, report)

@@ -48,7 +48,8 @@ def _file(facts: FileFacts) -> Iterator[str]:
 
 def _columns(facts: FileFacts) -> str:
     if facts.columns is None:
-        return f"none: {facts.format}"
+        forms = {"tokens": "JSON lines of tokens and tags", "jsonl": "JSON lines of texts", "inline": "inline marks"}
+        return f"none: {forms[facts.format]}"
     tag = "no tag" if facts.tag_column is None else f"tag {facts.tag_column}"
     if facts.other_tag_columns:
         tag += f" (not read: the tags of {', '.join(map(str, facts.other_tag_columns))})"

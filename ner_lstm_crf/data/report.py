@@ -80,7 +80,8 @@ def counted(count: int, noun: str) -> str:
 
 
 def some_lines(lines: Sequence[int], most: int = 10) -> str:
-    """The first line numbers, for people: `3, 18, 40 and 12 more`."""
+    """The first line numbers, each once, for people: `3, 18, 40 and 12 more`."""
+    lines = list(dict.fromkeys(lines))
     shown = ", ".join(map(str, lines[:most]))
     return shown if len(lines) <= most else f"{shown} and {len(lines) - most} more"
 

@@ -6,19 +6,19 @@ mark. A tag that already says what is to be written stays as it is spelt.
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
-from ner_lstm_crf.data.annotation import Sentence, Span
+from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.blocks import DOCUMENT_START, Block
+from ner_lstm_crf.data.brackets import brackets_of, same_brackets
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.conll import ColumnFile
 from ner_lstm_crf.data.report import ReadReport, counted
-from ner_lstm_crf.data.schemes import Scheme, get_scheme
+from ner_lstm_crf.data.schemes import get_scheme
+from ner_lstm_crf.data.tag_writer import TagWriter
 from ner_lstm_crf.data.tags import split_tag
 from ner_lstm_crf.data.text_files import quoted, writing
 from ner_lstm_crf.data.units import characters_of
@@ -26,10 +26,7 @@ from ner_lstm_crf.errors import InputError
 
 __all__ = ["convert_columns", "replace_tags", "write_conll"]
 
-_log = logging.getLogger(__name__)
-
 _NOT_IN_A_TOKEN = re.compile(r"[\t\n\0]")  # NUL marks binary data
-_NOT_IN_A_LABEL = re.compile(r"[\t\n\r\0]")
 
 
 def convert_columns(
@@ -50,7 +47,8 @@ def convert_columns(
     """
     file = ColumnFile(source, options or ColumnOptions())
     chosen = get_scheme(scheme) if scheme else file.scheme or get_scheme("IOB2")
-    _Rewriter(file, _TagWriter(chosen, os.fspath(target), file.layout.separator)).write(file.read(report))
+    writer = TagWriter(chosen, os.fspath(target), file.layout.separator)
+    _Rewriter(file, writer, brackets=file.layout.bracketed and scheme is None).write(file.read(report))
 
 
 def replace_tags(
@@ -76,7 +74,7 @@ def replace_tags(
     """
     file = ColumnFile(source, replace(options or ColumnOptions(), read_tags=False))
     pairs = _side_by_side(file, iter(sentences))
-    _Rewriter(file, _TagWriter(get_scheme(scheme), os.fspath(target), file.layout.separator)).write(pairs)
+    _Rewriter(file, TagWriter(get_scheme(scheme), os.fspath(target), file.layout.separator)).write(pairs)
 
 
 def write_conll(
@@ -87,7 +85,7 @@ def write_conll(
     Raises:
         InputError: If the target cannot be written, or a token or label cannot stand in a column.
     """
-    writer, document = _TagWriter(get_scheme(scheme), os.fspath(target)), None
+    writer, document = TagWriter(get_scheme(scheme), os.fspath(target)), None
     with writing(target, encoding) as out:
         for sentence in sentences:
             if document is None and sentence.tokens and sentence.tokens[0].text.startswith("\ufeff"):
@@ -98,36 +96,12 @@ def write_conll(
             words = sentence.words
             for word in words:
                 if _NOT_IN_A_TOKEN.search(word) or DOCUMENT_START.match(word):
-                    raise InputError(f"the token {quoted(word)} cannot stand in a column file", path=target)
+                    where = "" if sentence.line is None else f" (line {sentence.line} of what it comes from)"
+                    raise InputError(f"the token {quoted(word)} cannot stand in a column file{where}", path=target)
             tags = writer.tags(sentence.spans, len(words))
             out.writelines(f"{word}\t{tag}\n" for word, tag in zip(words, tags, strict=True))
             out.write("\n")
         writer.warn()
-
-
-@dataclass(slots=True)
-class _TagWriter:
-    """Spans to tags, counting what the scheme cannot say."""
-
-    scheme: Scheme
-    target: str
-    separator: str = "tab"
-    merged: int = 0
-
-    def tags(self, spans: Sequence[Span], length: int) -> list[str]:
-        for before, span in pairwise(spans):
-            if before.end == span.start and before.label == span.label and not self.scheme.separates_neighbours:
-                self.merged += 1
-        tags = self.scheme.encode(spans, length)
-        for _, _, label in spans:
-            if _NOT_IN_A_LABEL.search(label) or (self.separator == "space" and " " in label):
-                raise InputError(f"the label {label!r} cannot stand in a column", path=self.target)
-        return tags
-
-    def warn(self) -> None:
-        if self.merged:
-            message = "%s: %d entities touch another of the same label, which %s cannot tell apart: they became one"
-            _log.warning(message, self.target, self.merged, self.scheme.name)
 
 
 def _side_by_side(file: ColumnFile, sentences: Iterator[Sentence]) -> Iterator[tuple[Block, Sentence | None]]:
@@ -146,7 +120,8 @@ class _Rewriter:
     """A column file on its way to other tags."""
 
     file: ColumnFile
-    writer: _TagWriter
+    writer: TagWriter
+    brackets: bool = False  # whether entities stand in brackets again
 
     def write(self, pairs: Iterable[tuple[Block, Sentence | None]]) -> None:
         with writing(self.writer.target, self.file.options.encoding) as out:
@@ -156,7 +131,9 @@ class _Rewriter:
                 if sentence is None:
                     out.writelines(block.lines)
                 else:
-                    out.writelines(self._lines(block, self.writer.tags(sentence.spans, len(sentence.tokens))))
+                    tags = self.writer.tags(sentence.spans, len(sentence.tokens))
+                    cells = brackets_of(sentence.spans, len(tags)) if self.brackets else tags
+                    out.writelines(self._lines(block, cells))
         self.writer.warn()
 
     def _lines(self, block: Block, tags: list[str]) -> list[str]:
@@ -226,6 +203,8 @@ class _Rewriter:
 
     def _same(self, old: str, new: str) -> bool:
         """Whether two tags say the same, in whatever spelling: `B_PER` and `B-PER`; in a file of bare labels, `PER`."""
+        if self.brackets:
+            return same_brackets(old, new)
         if self.file.layout.bare:
             return old == (split_tag(new)[1] or new if self._stays_bare else new)
         return old == new or split_tag(old) == split_tag(new)

@@ -2,26 +2,29 @@
 
     {"id": "0", "tokens": ["Ada", "sings"], "ner_tags": ["B-PER", "O"]}
 
-The tokens may stand under `words`, the tags under `tags`, `labels` or `ner`. Tags are names, in any scheme.
+The tokens may stand under `words`, the tags under `tags`, `labels` or `ner`, by their names, in any scheme. An object
+that has a `text` is one of these only if it has `ner_tags` and no entities by their offsets.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from ner_lstm_crf.config import Unit
-from ner_lstm_crf.data.annotation import Sentence, Span, place
-from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.detection import Detection, NoSchemeError, detect_scheme
-from ner_lstm_crf.data.json_lines import json_line, parse_object
-from ner_lstm_crf.data.report import ReadReport, counted, warn_of_findings, warn_of_missing_labels
-from ner_lstm_crf.data.schemes import Scheme, TagError, get_scheme
-from ner_lstm_crf.data.text_files import TextFile, writing
-from ner_lstm_crf.data.units import by_character
+from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.data.column_detection import SAMPLE_ROWS, what_it_holds
+from ner_lstm_crf.data.columns import ColumnOptions, is_tag
+from ner_lstm_crf.data.json_lines import json_line, kind_of, parse_object
+from ner_lstm_crf.data.report import ReadReport, counted
+from ner_lstm_crf.data.schemes import TagError, get_scheme, split_tag
+from ner_lstm_crf.data.tag_writer import TagWriter
+from ner_lstm_crf.data.tagged_file import Located, TaggedFile
+from ner_lstm_crf.data.text_files import writing
+from ner_lstm_crf.data.units import characters_of
 from ner_lstm_crf.errors import InputError
 
 __all__ = [
@@ -34,10 +37,9 @@ __all__ = [
     "write_tokens",
 ]
 
-_log = logging.getLogger(__name__)
-
 _TOKEN_KEYS = ("tokens", "words")
 _TAG_KEYS = ("ner_tags", "tags", "labels", "ner")
+_OFFSET_KEYS = ("entities", "spans", "ents")
 
 
 class TokenRecord(NamedTuple):
@@ -45,102 +47,122 @@ class TokenRecord(NamedTuple):
 
     Attributes:
         tokens: Its tokens.
-        tags: Their tags; None where there are none.
+        tags: Their tags; none where they do not matter.
         content: The whole object.
         token_key: The key of the tokens.
         tag_key: The key of the tags, or the one they would have.
+        line: Its line, from 1; 0 if it is that of no file.
     """
 
     tokens: list[str]
-    tags: list[str] | None
+    tags: list[str]
     content: Mapping[str, Any]
     token_key: str
     tag_key: str
+    line: int = 0
 
-    def sentence(self, unit: Unit = "word", spans: tuple[Span, ...] = (), line: int | None = None) -> Sentence:
-        """The tokens, or their characters, under spans over the tokens."""
-        words = self.tokens
-        if unit == "character":
-            words, spans = by_character(words, spans)
-        return Sentence(place(words, joiner="" if unit == "character" else " "), spans, line=line)
+    def line_of(self, token: int) -> int:
+        """The line of a token, the same for all."""
+        del token
+        return self.line
+
+    def sentence(self, unit: Unit) -> Sentence:
+        """Its tokens, or their characters, under no spans."""
+        if unit == "word":
+            return Sentence.from_words(self.tokens)
+        return Sentence.from_words("".join(map(characters_of, self.tokens)), joiner="")
 
     def retagged(self, tokens: Sequence[str], tags: Sequence[str]) -> dict[str, Any]:
-        """The object with other tokens and tags, and all else as it was."""
-        return {**self.content, self.token_key: list(tokens), self.tag_key: list(tags)}
+        """The object with other tags, and all else as it was.
+
+        Args:
+            tokens: Its tokens, or their characters; then what else there is for each token is repeated for these.
+            tags: Their tags.
+        """
+        content = dict(self.content)
+        if list(tokens) != self.tokens:
+            content = {key: self._by_character(value) for key, value in content.items()}
+        return {**content, self.token_key: list(tokens), self.tag_key: list(tags)}
+
+    def _by_character(self, value: object) -> object:
+        if not isinstance(value, list) or len(value) != len(self.tokens):
+            return value
+        pairs = zip(value, self.tokens, strict=True)
+        return [item for item, token in pairs for _ in characters_of(token)]
 
 
 def has_tokens(content: Mapping[str, Any]) -> bool:
-    """Whether a JSON object is a sentence of tokens: it has a list of strings, and tags for them or no text.
+    """Whether a JSON object is a sentence of tokens rather than a text.
 
     Example:
         >>> has_tokens({"tokens": ["Ada", "sings"]}), has_tokens({"text": "Ada sings", "tokens": ["Ada", "sings"]})
         (True, False)
     """
-    token_key, tag_key = _token_key(content), _tag_key(content)
-    if token_key is None or not isinstance(content.get("text"), str):
-        return token_key is not None
-    return tag_key is not None and 0 < len(content[token_key]) == len(content[tag_key])
+    if _token_key(content) is None:
+        return False
+    has_offsets = any(content.get(key) is not None for key in _OFFSET_KEYS)
+    return "text" not in content or (_TAG_KEYS[0] in content and not has_offsets)
 
 
-def parse_tokens(content: Mapping[str, Any], *, tags: bool = True) -> TokenRecord:
+def parse_tokens(content: Mapping[str, Any], line: int = 0, *, read_tags: bool = True) -> TokenRecord:
     """The sentence of a JSON object.
 
     Args:
         content: The object.
-        tags: Whether tags matter; if not, they may be missing or wrong, and are passed over.
+        line: Its line.
+        read_tags: Whether tags matter; if not, they may be missing or wrong, and are passed over.
 
     Raises:
         InputError: If it has no list of tokens, or none of as many tags; without the place, which the reader adds.
     """
-    token_key, tag_key = _token_key(content), _tag_key(content)
+    token_key = _token_key(content)
     if token_key is None:
-        found = ", ".join(content) or "none"
-        raise InputError(f"expected a list of strings under the key 'tokens' (keys found: {found})")
-    tokens = content[token_key]
-    if not tags:
-        return TokenRecord(tokens, None, content, token_key, tag_key or _TAG_KEYS[0])
+        raise InputError(f"expected a list of tokens under the key 'tokens' (keys found: {', '.join(content)})")
+    tokens = _strings(content[token_key], token_key, "token")
+    fitting = next((key for key in _TAG_KEYS if _fits(content.get(key), tokens)), None)
+    if not read_tags:
+        return TokenRecord(tokens, [], content, token_key, fitting or _TAG_KEYS[0], line)
+    tag_key = fitting or next((key for key in _TAG_KEYS if key in content), None)
     if tag_key is None:
         raise InputError(f"expected tags under the key 'ner_tags' (keys found: {', '.join(content)})")
-    found = content[tag_key]
-    if any(isinstance(tag, int) for tag in found):
-        hint = "write the names of the tags in their place"
-        raise InputError(f"expected tags such as O or B-PER under {tag_key!r}, found numbers: {hint}")
-    if "" in found:
-        raise InputError(f"expected tags such as O or B-PER under {tag_key!r}, found an empty one")
-    if len(found) != len(tokens):
-        raise InputError(f"expected as many tags as tokens, found {counted(len(found), 'tag')} for {len(tokens):,}")
-    return TokenRecord(tokens, found, content, token_key, tag_key)
+    tags = _strings(content[tag_key], tag_key, "tag")
+    if len(tags) != len(tokens):
+        raise InputError(f"expected as many tags as tokens, found {counted(len(tags), 'tag')} for {len(tokens):,}")
+    return TokenRecord(tokens, tags, content, token_key, tag_key, line)
 
 
 def _token_key(content: Mapping[str, Any]) -> str | None:
-    return next((key for key in _TOKEN_KEYS if _is_list_of(content.get(key), str)), None)
+    return next((key for key in _TOKEN_KEYS if isinstance(content.get(key), list)), None)
 
 
-def _tag_key(content: Mapping[str, Any]) -> str | None:
-    return next((key for key in _TAG_KEYS if _is_list_of(content.get(key), (str, int))), None)
+def _fits(value: object, tokens: Sequence[str]) -> bool:
+    """Whether a value can only be the tags of entities of these tokens."""
+    is_long_enough = isinstance(value, list) and len(value) == len(tokens)
+    return is_long_enough and all(isinstance(tag, str) and is_tag(tag) for tag in value)  # type: ignore[attr-defined]
 
 
-def _is_list_of(value: object, kind: type | tuple[type, ...]) -> bool:
-    return isinstance(value, list) and all(isinstance(item, kind) for item in value)
-
-
-class TokenFile:
-    """A file of such lines, which can be read as often as needed.
-
-    Args:
-        path: The file, or `-` for standard input.
-        options: What is known of it: of columns nothing matters.
+def _strings(value: object, key: str, name: str) -> list[str]:
+    """A list of strings.
 
     Raises:
-        InputError: If it cannot be read.
+        InputError: If the value is something else.
     """
+    if not isinstance(value, list):
+        raise InputError(f"expected a list of {name}s under {key!r}, found {kind_of(value)}")
+    for number, item in enumerate(value, 1):
+        if not isinstance(item, str):
+            hint = ": write the names of the tags in their place" if name == "tag" and isinstance(item, int) else ""
+            raise InputError(f"expected {name}s as strings under {key!r}, found {kind_of(item)} as {number}{hint}")
+    return value
 
-    def __init__(self, path: str | os.PathLike[str], options: ColumnOptions) -> None:
-        self.text = TextFile(path, options.encoding)
-        self.path, self.options = self.text.path, options
 
-    def records(self) -> Iterator[tuple[int, TokenRecord]]:
-        """Each record with its line, from 1.
+class TokenFile(TaggedFile):
+    """A file of such lines. Of its options, those that name columns do not matter."""
+
+    HOLDS = "sentences of tokens"
+
+    def records(self) -> Iterator[TokenRecord]:
+        """The records.
 
         Raises:
             InputError: If a line is none.
@@ -148,33 +170,37 @@ class TokenFile:
         for number, line in enumerate(self.text.lines(), 1):
             if not line.isspace():
                 try:
-                    yield number, parse_tokens(parse_object(line), tags=self.options.read_tags)
+                    yield parse_tokens(parse_object(line), number, read_tags=self.options.read_tags)
                 except InputError as error:
                     raise InputError(error.message, path=self.path, line=number) from None
 
-    @cached_property
-    def detection(self) -> Detection:
-        """What the tags of the whole file say about their scheme."""
-        lines: dict[str, int] = {}
-        try:
-            return detect_scheme(self._tags(lines))
-        except NoSchemeError as error:
-            raise InputError(error.message, path=self.path, line=lines[error.tag]) from None
+    @property
+    def has_tags(self) -> bool:
+        """That it has some: without them it cannot be read, unless they do not matter."""
+        return True
 
-    def _tags(self, lines: dict[str, int]) -> Iterator[list[str]]:
-        """The tags of each sentence; the first line of each tag goes to `lines`."""
-        for number, record in self.records():
-            tags = record.tags or []
-            for tag in tags:
-                lines.setdefault(tag, number)
-            yield tags
+    def tagged(self) -> Iterator[tuple[TokenRecord, Sequence[str]]]:
+        """The records with their tags."""
+        return ((record, record.tags) for record in self.records())
 
     @cached_property
-    def scheme(self) -> Scheme | None:
-        """The scheme asked for, else the one found; None if tags do not matter."""
-        if not self.options.read_tags:
-            return None
-        return get_scheme(self.options.scheme or self.detection.scheme)
+    def bare(self) -> bool:
+        """Whether the tags are labels without prefixes (`PER`), by the first of them."""
+        first = list(islice(chain.from_iterable(tags for _, tags in self.tagged()), SAMPLE_ROWS))
+        return bool(first) and what_it_holds(first) == "bare"
+
+    def is_tag(self, tag: str) -> bool:
+        """Whether a text can be a tag of this file."""
+        return is_tag(tag) or (self.bare and tag != "")
+
+    @property
+    def tag_place(self) -> str:
+        """The list of tags."""
+        return "the list of tags"
+
+    def misplaced(self, error: TagError, where: Located) -> InputError:
+        """An error of a tag sequence, with its place."""
+        return InputError(f"tag {error.position + 1}: {error.message}", path=self.path, line=where.line_of(0))
 
     def read(self, report: ReadReport | None = None) -> Iterator[tuple[TokenRecord, Sentence]]:
         """Each record with its sentence, which has no tokens if the record has none.
@@ -182,31 +208,14 @@ class TokenFile:
         Raises:
             InputError: If a line is no record, the file has no tokens, or ill-formed tags are an error.
         """
-        counted, scheme = report if report is not None else ReadReport(), self.scheme
-        counted.scheme = scheme.name if scheme else None
-        for number, record in self.records():
-            spans = self._decode(scheme, record.tags, number, counted) if scheme and record.tags else ()
-            sentence = record.sentence(self.options.unit or "word", self.options.labels(spans), number)
+        found = report if report is not None else ReadReport()
+        found.scheme = self.scheme.name if self.scheme else None
+        for record in self.records():
+            sentence = self.sentence(record, record.tokens, record.tags, found)
             if sentence.tokens:
-                counted.count(sentence)
+                found.count(sentence)
             yield record, sentence
-        self._conclude(counted, told=report is not None)
-
-    def _decode(self, scheme: Scheme, tags: Sequence[str], line: int, report: ReadReport) -> tuple[Span, ...]:
-        try:
-            spans, ill_formed = scheme.decode(tags, self.options.policy)
-        except TagError as error:
-            raise InputError(str(error), path=self.path, line=line) from None
-        report.ill_formed += [line] * len(ill_formed)
-        report.labels.update(label for _, _, label in spans)
-        return spans
-
-    def _conclude(self, report: ReadReport, *, told: bool) -> None:
-        if not report.sentences:
-            raise InputError("expected sentences of tokens, found none", path=self.path)
-        if not told:
-            warn_of_findings(self.path, report, self.options.policy)
-        warn_of_missing_labels(self.path, self.options.labels, report)
+        self.conclude(found, told=report is not None)
 
 
 def read_tokens(
@@ -230,11 +239,12 @@ def write_tokens(
     Raises:
         InputError: If the file cannot be written.
     """
-    chosen = get_scheme(scheme)
+    writer = TagWriter(get_scheme(scheme), os.fspath(path), None)
     with writing(path, encoding) as out:
         for sentence in sentences:
-            content = {"tokens": sentence.words, "ner_tags": chosen.encode(sentence.spans, len(sentence.tokens))}
-            out.write(json_line(content, encoding))
+            tags = writer.tags(sentence.spans, len(sentence.tokens))
+            out.write(json_line({"tokens": sentence.words, "ner_tags": tags}, encoding))
+        writer.warn()
 
 
 def convert_tokens(
@@ -252,7 +262,12 @@ def convert_tokens(
     """
     file = TokenFile(source, options or ColumnOptions())
     chosen = get_scheme(scheme) if scheme else file.scheme or get_scheme("IOB2")
+    writer = TagWriter(chosen, os.fspath(target), None)
+    stays_bare = chosen.name == "IO" and file.bare
     with writing(target, file.options.encoding) as out:
         for record, sentence in file.read(report):
-            tags = chosen.encode(sentence.spans, len(sentence.tokens))
+            tags = writer.tags(sentence.spans, len(sentence.tokens))
+            if stays_bare:
+                tags = [split_tag(tag)[1] or tag for tag in tags]
             out.write(json_line(record.retagged(sentence.words, tags), file.options.encoding))
+        writer.warn()

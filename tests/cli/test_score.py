@@ -52,7 +52,7 @@ def test_texts_are_compared_by_characters(write, run: Run) -> None:
     scores = json.loads(run("score", gold, found, "--json").out)
     assert (scores["f1"], scores["support"], scores["sentences"]) == (0.5, 2, 1)
     assert json.loads(run("score", gold, found, "--json", "--labels", "PER").out)["f1"] == 1.0
-    assert "JSON lines have no columns" in run("score", gold, found, "--predicted-column", "3").complaint
+    assert "only column files have columns" in run("score", gold, found, "--predicted-column", "3").complaint
     other = write("other.jsonl", '\n{"text": "Romebound Ida.", "entities": []}\n')
     assert f"{other}:2: expected the text of {gold}:1, found 'Romebound Ida.'" in run("score", gold, other).complaint
     more = write("more.jsonl", gold.read_text() * 2)

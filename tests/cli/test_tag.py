@@ -101,10 +101,26 @@ def test_lists_of_tokens(piped: bool, model: Path, write, run: Run) -> None:
     assert columns == 2 * ("".join(f"{token}\t{tag}\n" for token, tag in zip(tokens, tags, strict=True)) + "\n")
 
 
+def test_tags_of_something_else_are_not_written_over(model: Path, write, run: Run) -> None:
+    record = {"tokens": ["Milo", "fell"], "tags": ["NNP", "VBD"], "labels": ["news"], "ner": ["S-LOC", "O"]}
+    path = write("news.dat", json.dumps(record) + "\n")
+    result = run("tag", "--model", model, "--input", path, "--to", "jsonl", "--scheme", "BIOES")
+    assert json.loads(result.out) == {**record, "ner": ["S-PER", "O"]}
+    assert "news.dat: taken for JSON lines" in result.err
+    path = write("news.jsonl", json.dumps({"tokens": ["Milo", "fell"], "labels": []}) + "\n")
+    assert json.loads(run("tag", "--model", model, "--input", path).out) == {
+        "tokens": ["Milo", "fell"],
+        "labels": [],
+        "ner_tags": ["B-PER", "O"],
+    }
+    path = write("news.jsonl", '{"text": "Milo"}\n')
+    assert "these are texts: leave it out" in run("tag", "--input", path, "--scheme", "BIOES").complaint
+
+
 def test_a_file_of_tokens_holds_tokens_alone(model: Path, write, run: Run) -> None:
     path = write("news.jsonl", '{"tokens": ["Milo"]}\n{"text": "Milo"}\n')
     assert (
-        "news.jsonl:2: expected a list of strings under the key 'tokens'"
+        "news.jsonl:2: expected a list of tokens under the key 'tokens'"
         in run("tag", "--model", model, "--input", path).complaint
     )
     path = write("news.jsonl", '{"text": "Milo"}\n{"tokens": ["Milo"]}\n')
@@ -224,7 +240,7 @@ def test_a_model_that_is_not_there(run: Run) -> None:
         (["--input", "missing.txt"], "missing.txt: no such file"),
         (["--input", "missing.conll"], "missing.conll: no such file"),
         (["bad \udcff bytes"], "UTF-8"),
-        (["text", "--scheme", "BIOES"], "--scheme BIOES: only columns have tags, the output is text"),
+        (["text", "--scheme", "BIOES"], "--scheme BIOES: only columns and tokens have tags, the output is text"),
         (["--input", "-", "--token-column", "2"], "--token-column: only column files have columns, the input is text"),
         (["text", "--separator", "tab", "--to", "conll"], "--separator: only column files have columns"),
         (["text", "--output", "no/such/folder/out.txt"], "cannot be written"),

@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_lstm_crf.data.annotation import Span
-from ner_lstm_crf.data.brackets import tags_of_brackets
+from ner_lstm_crf.data.brackets import brackets_of, same_brackets, tags_of_brackets
 from ner_lstm_crf.data.column_detection import find_layout
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.conll import read_conll
 from ner_lstm_crf.data.inspection import inspect_files
+from ner_lstm_crf.data.labels import LabelMap
 from ner_lstm_crf.data.report import ReadReport
-from ner_lstm_crf.data.rewriting import convert_columns
+from ner_lstm_crf.data.rewriting import convert_columns, replace_tags
 from ner_lstm_crf.data.schemes import SCHEMES
 from ner_lstm_crf.data.tags import TagError
 from ner_lstm_crf.errors import InputError
@@ -68,6 +69,8 @@ def test_brackets_are_read_as_iob2(annotated, single):
     expected, length = annotated
     tags = tags_of_brackets(as_brackets(expected, length, single=single))
     assert SCHEMES["IOB2"].decode(tags) == (tuple(expected), ())
+    cells = as_brackets(expected, length, single=single)
+    assert all(map(same_brackets, brackets_of(expected, length), cells))
 
 
 @pytest.mark.parametrize(
@@ -114,19 +117,62 @@ def test_chunks_clauses_and_arguments_of_verbs_are_none_of_entities(tmp_path):
     assert sentence.spans == (Span(0, 1, "NP"),)
 
 
-@pytest.mark.parametrize("scheme", ["IOB2", "BIOES", None])
+@pytest.mark.parametrize("scheme", ["IOB2", "BIOES"])
 def test_converted_the_column_holds_tags_and_all_else_stays(scheme, tmp_path):
     path = write(ONTONOTES, tmp_path)
     convert_columns(path, tmp_path / "y.conll", scheme)
     written = (tmp_path / "y.conll").read_text()
-    tags = SCHEMES[scheme or "IOB2"].encode([Span(1, 4, "ORG"), Span(5, 6, "GPE")], 6)
+    tags = SCHEMES[scheme].encode([Span(1, 4, "ORG"), Span(5, 6, "GPE")], 6)
     for line, cell, tag in zip(range(1, 7), ("*", "(ORG*", "*", "*)", "*", "(GPE)"), tags, strict=True):
         old, new = ONTONOTES.splitlines()[line], written.splitlines()[line]
         places = [index for index in range(len(old)) if old.startswith(f" {cell} ", index)]
         assert new in [f"{old[:at]} {tag} {old[at + len(cell) + 2 :]}" for at in places]
-    assert [sentence.spans for sentence in read_conll(tmp_path / "y.conll")] == [
-        sentence.spans for sentence in read_conll(path)
-    ]
+    report = ReadReport()
+    again = list(read_conll(tmp_path / "y.conll", report=report))
+    assert [(s.words, s.spans) for s in again] == [(s.words, s.spans) for s in read_conll(path)]
+    assert report.ragged == []
+
+
+def test_converted_without_a_scheme_brackets_stay_brackets(tmp_path):
+    text = ONTONOTES.replace("(PERSON)", "(PERSON*)")
+    path = write(text, tmp_path)
+    convert_columns(path, tmp_path / "y.conll")
+    assert (tmp_path / "y.conll").read_text() == text
+    convert_columns(path, tmp_path / "y.conll", options=ColumnOptions(labels=LabelMap.parse(None, ["ORG=O,GPE=LOC"])))
+    assert (tmp_path / "y.conll").read_text() == text.replace("(ORG*        *   (0", "*        *   (0").replace(
+        "*)       *)  0)", "*       *)  0)"
+    ).replace("(GPE)", "(LOC)")
+
+
+def test_files_of_conll_2012_without_entities_have_their_columns_too(tmp_path):
+    text = (
+        ONTONOTES.replace("(ORG*", "*")
+        .replace(" *)       *)", " *       *)")
+        .replace("(GPE)", "*")
+        .replace("(PERSON)", "*")
+    )
+    sentences = list(read_conll(write(text, tmp_path)))
+    assert [sentence.words[0] for sentence in sentences] == ["The", "No", "Ada"]
+    assert [sentence.spans for sentence in sentences] == [(), (), ()]
+    tagged = [sentences[0].with_spans([Span(1, 2, "ORG")]), *sentences[1:]]
+    replace_tags(tmp_path / "x.conll", tmp_path / "y.conll", tagged)
+    assert [(s.words, s.spans) for s in read_conll(tmp_path / "y.conll")] == [(s.words, s.spans) for s in tagged]
+
+
+def test_a_number_sign_is_a_token_however_many_predicates_its_sentence_has(tmp_path):
+    rows = "Ada NNP (PER) * (V*) *\nmet VBD * * * *\n\n"
+    text = rows * 20 + "# nothing (here)\nno NN * *\n# NN * *\n# NN (PER* *\n#tag NN *) *\n"
+    *_, last = read_conll(write(text, tmp_path))
+    assert (last.words, last.spans) == (["no", "#", "#", "#tag"], (Span(2, 4, "PER"),))
+    text = text.replace("# nothing (here)", "#begin document (x); part *")
+    *_, last = read_conll(write(text, tmp_path))
+    assert last.words == ["no", "#", "#", "#tag"]
+
+
+def test_a_second_column_of_brackets_is_told(tmp_path):
+    report = ReadReport()
+    list(read_conll(write("Ada (PER) (LOC)\nmet * *\n", tmp_path), report=report))
+    assert report.tag_columns == (2, 3)
 
 
 def test_inspection_says_that_brackets_were_read(tmp_path):
