@@ -101,6 +101,11 @@ class ColumnFile(TaggedFile):
         """The scheme asked for, else the one found; None if the file has no tags, or they do not matter."""
         return get_scheme("IOB2") if self.layout.bracketed and self.options.read_tags else super().scheme
 
+    @property
+    def evidence(self) -> str | None:
+        """Why it has its scheme; None if it has no tags."""
+        return "brackets, as in CoNLL-2012, read as IOB2" if self.layout.bracketed else super().evidence
+
     def read(self, report: ReadReport | None = None) -> Iterator[tuple[Block, Sentence | None]]:
         """Each block with its sentence; None for a last block without tokens."""
         found = report if report is not None else ReadReport()

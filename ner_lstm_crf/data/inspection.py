@@ -16,9 +16,9 @@ from typing import Any
 from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.columns import ColumnOptions, Layout
 from ner_lstm_crf.data.conll import ColumnFile
-from ner_lstm_crf.data.detection import Detection
 from ner_lstm_crf.data.formats import detect_format, iterate_sentences
 from ner_lstm_crf.data.report import ReadReport
+from ner_lstm_crf.data.tagged_file import TaggedFile
 from ner_lstm_crf.data.token_records import TokenFile
 from ner_lstm_crf.progress import Progress, silent
 
@@ -237,30 +237,18 @@ def _columns(layout: Layout | None) -> dict[str, Any]:
 
 def _tally(path: str | os.PathLike[str], options: ColumnOptions) -> _Tally:
     tally = _Tally(os.fspath(path), detect_format(path, options.encoding))
-    if tally.format == "tokens":
-        of_tokens = TokenFile(path, options)
-        tally.scheme = of_tokens.scheme.name if of_tokens.scheme else None
-        tally.evidence = _evidence(options, tally.scheme, of_tokens.detection)
-        tally.add(sentence for _, sentence in of_tokens.read(tally.report) if sentence.tokens)
-        return tally
-    if tally.format != "conll":
+    if tally.format in ("jsonl", "inline"):
         tally.add(iterate_sentences(path, options, report=tally.report))
         return tally
-    file = ColumnFile(path, options)
-    tally.layout = file.layout
-    tally.scheme = file.scheme.name if file.scheme else None
-    if file.layout.bracketed:
-        tally.evidence = "brackets, as in CoNLL-2012, read as IOB2"
+    file: TaggedFile
+    if tally.format == "tokens":
+        file = TokenFile(path, options)
     else:
-        tally.evidence = _evidence(options, tally.scheme, file.detection)
+        file = columns = ColumnFile(path, options)
+        tally.layout = columns.layout
+    tally.scheme, tally.evidence = file.scheme.name if file.scheme else None, file.evidence
     tally.add(sentence for _, sentence in file.read(tally.report) if sentence is not None)
     return tally
-
-
-def _evidence(options: ColumnOptions, scheme: str | None, detection: Detection | None) -> str | None:
-    if options.scheme is not None and scheme:
-        return f"{scheme}: as asked for"
-    return detection.evidence if detection else None
 
 
 def _overlap(first: _Tally, second: _Tally) -> Overlap:

@@ -67,6 +67,24 @@ class TaggedFile(ABC):
     def tag_place(self) -> str:
         """Where its tags stand, for people: `column 4`."""
 
+    @abstractmethod
+    def read(self, report: ReadReport | None = None) -> Iterator[tuple[Located, Sentence | None]]:
+        """Each sentence and where it stands; None where no token does.
+
+        Args:
+            report: Receives what was met, which is logged where there is none.
+
+        Raises:
+            InputError: If the file is malformed or has no sentence, or ill-formed tags are an error.
+        """
+
+    @property
+    def evidence(self) -> str | None:
+        """Why it has its scheme; None if it has no tags."""
+        if self.options.scheme is not None and self.scheme:
+            return f"{self.scheme.name}: as asked for"
+        return self.detection.evidence if self.detection else None
+
     @cached_property
     def detection(self) -> Detection | None:
         """What the tags of the whole file say about their scheme; None if the file has none."""

@@ -202,18 +202,16 @@ class TokenFile(TaggedFile):
         """An error of a tag sequence, with its place."""
         return InputError(f"tag {error.position + 1}: {error.message}", path=self.path, line=where.line_of(0))
 
-    def read(self, report: ReadReport | None = None) -> Iterator[tuple[TokenRecord, Sentence]]:
-        """Each record with its sentence, which has no tokens if the record has none.
-
-        Raises:
-            InputError: If a line is no record, the file has no tokens, or ill-formed tags are an error.
-        """
+    def read(self, report: ReadReport | None = None) -> Iterator[tuple[TokenRecord, Sentence | None]]:
+        """Each record with its sentence; None for one without tokens."""
         found = report if report is not None else ReadReport()
         found.scheme = self.scheme.name if self.scheme else None
         for record in self.records():
+            if not record.tokens:
+                yield record, None
+                continue
             sentence = self.sentence(record, record.tokens, record.tags, found)
-            if sentence.tokens:
-                found.count(sentence)
+            found.count(sentence)
             yield record, sentence
         self.conclude(found, told=report is not None)
 
@@ -227,7 +225,7 @@ def read_tokens(
         InputError: If the file cannot be read, a line is no such record, or there are no tokens.
     """
     for _, sentence in TokenFile(path, options or ColumnOptions()).read(report):
-        if sentence.tokens:
+        if sentence is not None:
             yield sentence
 
 
@@ -266,6 +264,9 @@ def convert_tokens(
     stays_bare = chosen.name == "IO" and file.bare
     with writing(target, file.options.encoding) as out:
         for record, sentence in file.read(report):
+            if sentence is None:
+                out.write(json_line(record.content, file.options.encoding))
+                continue
             tags = writer.tags(sentence.spans, len(sentence.tokens))
             if stays_bare:
                 tags = [split_tag(tag)[1] or tag for tag in tags]
