@@ -137,12 +137,13 @@ def _tag_texts(
 
 def _tag_tokens(tagger: Tagger, records: Iterator[TokenRecord], output: str, *, to: str, scheme: str) -> None:
     """Tag sentences of tokens; places in what is written as text count in these, joined by single spaces if words."""
-    read, held = tee(records)
     unit, chosen = tagger.assembly.config.unit, get_scheme(scheme)
-    tagged = tagger.tag_sentences(record.sentence(unit) for record in read)
     if to == "conll":
-        write_conll(output, (sentence for sentence in tagged if sentence.tokens), scheme=scheme)
+        sentences = (record.sentence(unit) for record in records if record.tokens)
+        write_conll(output, tagger.tag_sentences(sentences), scheme=scheme)
         return
+    read, held = tee(records)
+    tagged = tagger.tag_sentences(record.sentence(unit) for record in read)
     with writing(output) as out, _bar(output, " sentences") as count:
         for number, (record, sentence) in enumerate(zip(held, tagged, strict=False), 1):
             count(number, None)
