@@ -168,17 +168,18 @@ def _finish(directory: Path, results: Sequence[RunResult], args: argparse.Namesp
     from ner_lstm_crf.tasks.checkpoint import copy_model
     from ner_lstm_crf.tasks.plots import plot_curves
     from ner_lstm_crf.tasks.results import median_result, results_to_json
+    from ner_lstm_crf.tasks.run_files import CURVES, SUMMARY
     from ner_lstm_crf.tasks.storage import write_text
 
     chosen = median_result(results)
     if chosen.directory != directory:
         copy_model(chosen.directory, directory)
     summary = {"directory": str(directory), "seed": chosen.seed, **results_to_json(results)}
-    write_text(directory / "summary.json", json.dumps(summary, indent=2) + "\n")
+    write_text(directory / SUMMARY, json.dumps(summary, indent=2) + "\n")
     curves = {
         f"seed {result.seed} {name}".rstrip(): curve for result in results for name, curve in result.curves.items()
     }
-    plot_curves(curves, directory / "curve.png")
+    plot_curves(curves, directory / CURVES)
     if args.json:
         show_json(summary)
     else:
@@ -192,7 +193,8 @@ def _show(directory: Path, chosen: RunResult, results: Sequence[RunResult], summ
         for part in ("dev_f1", "test_f1"):
             if isinstance(figures := summary[part], dict):
                 show(f"{part.replace('_f1', ' F1'):<9}{Summary(**figures)} ({len(results)} seeds)")
-        show(f"the model is that of seed {chosen.seed}, the median on dev")
+        why = "the median on dev" if chosen.dev_f1 is not None else "as good as any: there is no dev to choose by"
+        show(f"the model is that of seed {chosen.seed}, {why}")
     if chosen.test is not None:
         show(chosen.test.evaluation.table())
     dev = "" if chosen.dev_f1 is None else f", dev F1 {chosen.dev_f1:.4f}"
@@ -201,5 +203,5 @@ def _show(directory: Path, chosen: RunResult, results: Sequence[RunResult], summ
     if chosen.members > 1:
         kept = f"{chosen.members} networks joined"
     say(f"{directory}: the model of {kept}{dev}; {seconds:.0f} s of training")
-    if chosen.dev_f1 == 0:
+    if chosen.dev_f1 == 0 and chosen.best["dev"]["support"]:
         say("it finds no entity of dev: train longer, with more --epochs")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.code_points import EMOJI_MODIFIERS, MARKS
@@ -16,6 +16,7 @@ from ner_lstm_crf.data.labels import LabelMap
 from ner_lstm_crf.data.schemes import Policy
 from ner_lstm_crf.data.tags import OUTSIDE, PREFIXES, split_tag
 from ner_lstm_crf.data.tokenizer import CompoundRule
+from ner_lstm_crf.errors import InputError
 
 __all__ = ["PLACED_CHARACTER", "ColumnOptions", "Layout", "Separator", "is_tag", "split_at_spaces"]
 
@@ -40,10 +41,13 @@ class ColumnOptions:
         scheme: The tag scheme, in any spelling `get_scheme` knows.
         policy: What an ill-formed tag sequence means.
         unit: With `character` every character of a token becomes a token of its own; None is `word`, but `character`
-            for files whose entities are marked that way (CLUENER, inline-marked Chinese).
+            for files whose entities are marked that way (Chinese in the form of CLUENER, or with inline marks).
         compounds: Whether words of running text (JSON lines) are split at hyphens, as in `tokenize`.
         labels: Which labels to keep and how to rename them.
         read_tags: Whether the tags matter; if not, a file may lack them, and its sentences have no spans.
+
+    Raises:
+        InputError: If there is no such unit or separator.
     """
 
     token_column: int | None = None
@@ -56,6 +60,13 @@ class ColumnOptions:
     compounds: CompoundRule = "split"
     labels: LabelMap = field(default_factory=LabelMap)
     read_tags: bool = True
+
+    def __post_init__(self) -> None:
+        for name, known in (("unit", get_args(Unit)), ("separator", get_args(Separator))):
+            if getattr(self, name) not in (None, *known):
+                raise InputError(f"expected as {name} one of {', '.join(known)}, found {getattr(self, name)!r}")
+        if not isinstance(self.labels, LabelMap):
+            raise TypeError(f"expected a LabelMap as labels, got {type(self.labels).__name__}: see LabelMap.parse")
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,17 +100,17 @@ def detect_format(path: str | os.PathLike[str], encoding: str = "utf-8") -> Form
 def iterate_sentences(
     path: str | os.PathLike[str], options: ColumnOptions | None = None, *, report: ReadReport | None = None
 ) -> Iterator[Sentence]:
-    """The sentences of a file of any form, one at a time.
+    """The sentences of a file of any form, one at a time; Chinese characters of columns touch, as in running text.
 
     Raises:
         InputError: If the file cannot be read or is malformed; the message names the line.
     """
     options = options or ColumnOptions()
     form = detect_format(path, options.encoding)
-    if form == "conll":
-        return read_conll(path, options, report=report)
-    if form == "tokens":
-        return read_tokens(path, options, report=report)
+    if form in ("conll", "tokens"):
+        read = read_conll if form == "conll" else read_tokens
+        sentences = read(path, options, report=report)
+        return sentences if options.unit else touching(sentences)
     if form == "inline":
         return _iterate_inline(path, options, report if report is not None else ReadReport())
     return read_jsonl(path, options, report=report)
@@ -145,7 +145,7 @@ def write_sentences(
     Raises:
         InputError: If the file cannot be written, or a token or label cannot stand in it.
     """
-    form = form or format_of_name(path) or "conll"
+    form = _known(form) or format_of_name(path) or "conll"
     if form == "conll":
         write_conll(path, sentences, scheme=scheme, encoding=encoding)
     elif form == "tokens":
@@ -185,7 +185,7 @@ def convert(
         InputError: If the source cannot be read or the target not written, or a scheme is asked for where there are no
             tags.
     """
-    options = options or ColumnOptions()
+    options, form = options or ColumnOptions(), _known(form)
     old, named = detect_format(source, options.encoding), format_of_name(target)
     if old == "tokens" and named in ("jsonl", None):
         named = old
@@ -202,9 +202,18 @@ def convert(
         _convert_inline(source, target, options, report if report is not None else ReadReport())
     else:
         sentences = iterate_sentences(source, options, report=report)
-        if old in ("conll", "tokens") and options.unit is None:
-            sentences = touching(sentences)
         write_sentences(target, sentences, form=new, scheme=scheme or "IOB2", encoding=options.encoding)
+
+
+def _known(form: Format | None) -> Format | None:
+    """The form that was asked for, if there is one of that name.
+
+    Raises:
+        InputError: If there is none.
+    """
+    if form is not None and form not in FORMATS:
+        raise InputError(f"expected a form ({', '.join(FORMATS)}), found {form!r}")
+    return form
 
 
 def _shape(form: Format) -> Shape:

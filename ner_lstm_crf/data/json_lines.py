@@ -42,7 +42,8 @@ def parse_object(line: str) -> dict[str, Any]:
     try:
         content = json.loads(line)
     except json.JSONDecodeError as error:
-        message = f"expected one JSON object per line, found no valid JSON: {error.msg} (column {error.colno})"
+        hint = ", an array: write one object a line" if line.lstrip().startswith("[") else ""
+        message = f"expected one JSON object per line, found no valid JSON: {error.msg} (column {error.colno}){hint}"
         raise InputError(message) from None
     except RecursionError:
         raise InputError("expected one JSON object per line, found values nested too deeply") from None

@@ -7,10 +7,12 @@ import os
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain, islice
 from operator import attrgetter
 
 from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.annotation import Entity, Sentence, Span, Token
+from ner_lstm_crf.data.code_points import has_han
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.records import Record, read_records
 from ner_lstm_crf.data.report import ReadReport, warn_of_findings, warn_of_losses, warn_of_missing_labels
@@ -32,7 +34,8 @@ def read_jsonl(
 ) -> Iterator[Sentence]:
     """Read JSON lines and cut their texts into sentences; each line is a document.
 
-    Of the options, `encoding`, `unit`, `compounds`, `labels` and `read_tags` matter. Token places count in the whole
+    Of the options, `encoding`, `unit`, `compounds`, `labels` and `read_tags` matter; without a unit Chinese in the form
+    of CLUENER is read as characters, by its first record. Token places count in the whole
     text.
 
     Raises:
@@ -40,14 +43,21 @@ def read_jsonl(
     """
     options, told = options or ColumnOptions(), report is not None
     counted = report if report is not None else ReadReport()
-    for document, record in enumerate(relabelled_records(path, options, report=counted)):
-        unit = options.unit or ("character" if record.shape == "cluener" else "word")
+    records = relabelled_records(path, options, report=counted)
+    first = list(islice(records, 1))
+    unit = options.unit or ("character" if any(map(_is_of_characters, first)) else "word")
+    for document, record in enumerate(chain(first, records)):
         annotated = record if options.read_tags else record._replace(entities=())
         for sentence in annotate(annotated, unit, compounds=options.compounds, report=counted):
             placed = replace(sentence, document=document, line=record.line)
             counted.count(placed)
             yield placed
     _conclude(os.fspath(path), options, counted, told=told)
+
+
+def _is_of_characters(record: Record) -> bool:
+    """Whether a record has the form of CLUENER, and is no text of words."""
+    return record.shape == "cluener" and (has_han(record.text) or " " not in record.text)
 
 
 def read_texts(path: str | os.PathLike[str], options: ColumnOptions | None = None) -> list[Record]:

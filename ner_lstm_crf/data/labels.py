@@ -29,6 +29,10 @@ class LabelMap:
     renamed: Mapping[str, str] = field(default_factory=dict, hash=False)
     keep: frozenset[str] | None = None
 
+    def __post_init__(self) -> None:
+        if isinstance(self.keep, str):
+            raise TypeError("expected a set of labels to keep, got a string: see LabelMap.parse")
+
     @classmethod
     def parse(cls, labels: str | None = None, mapping: Iterable[str] = ()) -> LabelMap:
         """Read `PER,LOC,ORG` and `OTH=O`, `person=PER`, as the command line gives them.

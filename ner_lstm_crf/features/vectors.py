@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
@@ -41,8 +41,8 @@ class Vectors:
         beyond: How many of the words stand beyond the limit, and are kept since they are needed.
     """
 
-    words: tuple[str, ...]
-    matrix: npt.NDArray[np.float32]
+    words: tuple[str, ...] = field(repr=False)
+    matrix: npt.NDArray[np.float32] = field(repr=False)
     rows: int = 0
     beyond: int = 0
 

@@ -78,7 +78,7 @@ class Evaluation:
     """
 
     per_label: Mapping[str, Score] = field(default_factory=dict)
-    by_sentence: tuple[Score, ...] = ()
+    by_sentence: tuple[Score, ...] = field(default=(), repr=False)
     ill_formed: int = 0
     ill_formed_tags: int = 0
 

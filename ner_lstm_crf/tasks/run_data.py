@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Literal
@@ -40,8 +40,8 @@ class Data:
     """What a run learns from and is measured on. Sentences without a token are left out of it.
 
     Attributes:
-        train: Training sentences.
-        dev: What the best epoch is chosen by; may be empty.
+        train: Training sentences; whatever gives them, they are kept as a tuple.
+        dev: What the best epoch is chosen by; may be empty, and is kept so too.
         vectors: Pretrained word vectors; or "general", those of `character_vectors` where tokens are characters, else
             none; None for none.
         initial: The directory of a trained model to start from, or "en" or "zh", a shipped tagger; None to begin anew.
@@ -52,8 +52,8 @@ class Data:
             "general", those of `general_words`; None for no lexicon.
     """
 
-    train: Sequence[Sentence]
-    dev: Sequence[Sentence] = ()
+    train: Sequence[Sentence] = field(repr=False)
+    dev: Sequence[Sentence] = field(default=(), repr=False)
     vectors: Vectors | Literal["general"] | None = "general"
     initial: str | Path | None = None
     contextual: Path | None = None
@@ -61,9 +61,13 @@ class Data:
 
     def __post_init__(self) -> None:
         for part in ("train", "dev"):
-            sentences: Sequence[Sentence] = getattr(self, part)
-            if not all(sentence.tokens for sentence in sentences):
-                object.__setattr__(self, part, [sentence for sentence in sentences if sentence.tokens])
+            given: object = getattr(self, part)
+            if isinstance(given, str) or not isinstance(given, Iterable):
+                raise TypeError(f"expected sentences as {part}, got {type(given).__name__}: see read_sentences")
+            sentences = tuple(given)
+            if other := next((one for one in sentences if not isinstance(one, Sentence)), None):
+                raise TypeError(f"expected sentences as {part}, got {type(other).__name__} among them")
+            object.__setattr__(self, part, tuple(sentence for sentence in sentences if sentence.tokens))
 
     def fingerprints(self) -> dict[str, str]:
         """SHA-256 of each part, by what it is called, to know the same data again; "" of a part that is not there."""

@@ -3,6 +3,8 @@
 run.json               the configuration and the data, to know a run again
 history.jsonl          one report per epoch; of several networks one for each
 resume.safetensors     what is needed to continue; gone once training has ended
+summary.json           its figures, once it has ended, and those of other seeds
+curve.png              its learning curves
 """
 
 from __future__ import annotations
@@ -21,10 +23,12 @@ from ner_lstm_crf.tasks.storage import parse_json, read_json, read_text, write_t
 from ner_lstm_crf.tasks.training import EpochReport
 
 __all__ = [
+    "CURVES",
     "HISTORY",
     "MEMBER",
     "RESUME",
     "RUN",
+    "SUMMARY",
     "check_free",
     "finish",
     "forget_after",
@@ -40,6 +44,7 @@ MEMBER = "member-"
 """What the directories of the networks that a run trains are called, with a number from 1."""
 
 RUN, HISTORY, RESUME = "run.json", "history.jsonl", "resume.safetensors"
+SUMMARY, CURVES = "summary.json", "curve.png"
 
 
 def check_free(directory: Path, *, overwrite: bool) -> None:
@@ -112,7 +117,7 @@ def forget_run(directory: Path) -> None:
             _note(directory, finished=False)
         for place in places:
             shutil.rmtree(place)
-        for name in (RESUME, HISTORY, RUN):  # the last says of which networks there were runs
+        for name in (SUMMARY, CURVES, RESUME, HISTORY, RUN):  # the last says of which networks there were runs
             (directory / name).unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"expected a directory that can be written: {error}", path=directory) from error

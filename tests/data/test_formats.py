@@ -337,3 +337,41 @@ def test_a_token_that_begins_with_a_byte_order_mark_is_no_mark_of_the_file(tmp_p
     sentence = Sentence.from_words(["\ufeffAda", "sings"], [Span(0, 1, "PER")])
     write_sentences(tmp_path / "x.inline", [sentence])
     assert [one.words for one in read_sentences(tmp_path / "x.inline")] == [["\ufeffAda", "sings"]]
+
+
+def test_words_in_the_form_of_cluener_stay_words(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text(CLUENER)
+    assert read_sentences(path)[0].words == ["Ada", "King", "sings", "."]
+    path.write_text('{"text": "2010年", "label": {}}\n' + CLUENER, encoding="utf-8")
+    assert read_sentences(path)[0].words == list("2010年")
+
+
+@pytest.mark.parametrize("form", ["conll", "tokens"])
+def test_chinese_characters_touch_wherever_they_are_read_from(form, tmp_path):
+    sentences = [Sentence.from_words("王明在巴黎", [Span(0, 2, "PER")])]
+    write_sentences(tmp_path / "x", sentences, form=form)
+    for target in ("jsonl", "cluener", "inline"):
+        write_sentences(tmp_path / "y", read_sentences(tmp_path / "x"), form=target)
+        assert "王明在巴黎" in (tmp_path / "y").read_text(encoding="utf-8").replace("[王明](PER)", "王明")
+
+
+def test_forms_units_and_separators_are_those_there_are(tmp_path):
+    with pytest.raises(InputError, match=r"expected a form .*, found 'json'"):
+        write_sentences(tmp_path / "x", [], form="json")
+    with pytest.raises(InputError, match=r"expected a form .*, found 'CoNLL'"):
+        convert(tmp_path / "x", tmp_path / "y", form="CoNLL")
+    with pytest.raises(InputError, match="expected as unit one of word, character, found 'char'"):
+        ColumnOptions(unit="char")
+    with pytest.raises(InputError, match="expected as separator one of tab, space, found ','"):
+        ColumnOptions(separator=",")
+    with pytest.raises(TypeError, match=r"see LabelMap\.parse"):
+        ColumnOptions(labels=["PER"])
+    with pytest.raises(TypeError, match="got a string"):
+        LabelMap(keep="PER")
+
+
+def test_an_array_is_named(tmp_path):
+    (tmp_path / "x.json").write_text('[\n{"text": "Ada", "entities": []}\n]\n')
+    with pytest.raises(InputError, match=r"x\.json:1: .*, an array: write one object a line"):
+        read_sentences(tmp_path / "x.json")

@@ -20,12 +20,13 @@ import torch
 from safetensors.torch import load_file
 
 from ner_lstm_crf.config import Config
-from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.data.annotation import Sentence, Span, place
 from ner_lstm_crf.data.formats import write_sentences
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tasks.jobs import Job, _arriving, run_jobs, seeded
+from ner_lstm_crf.tasks.network_runs import begin
 from ner_lstm_crf.tasks.run_data import Data
-from ner_lstm_crf.tasks.run_files import forget_run, has_begun, is_finished, read_history
+from ner_lstm_crf.tasks.run_files import CURVES, SUMMARY, forget_run, has_begun, is_finished, read_history
 from ner_lstm_crf.tasks.runs import begin_run, train_run
 
 Make = Callable[..., list[Sentence]]
@@ -91,15 +92,15 @@ def test_runs_that_replace_others_can_all_be_resumed(make_sentences: Make, tiny:
     ]
 
 
-class Deadly(list[Sentence]):
-    """Sentences that kill the process they are sent to, as the system does where memory runs out."""
+class Deadly(Sentence):
+    """A sentence that kills the process it is sent to, as the system does where memory runs out."""
 
     def __reduce__(self) -> tuple[object, ...]:
         return signal.raise_signal, (signal.SIGKILL,)
 
 
 def test_a_worker_that_the_system_ends_is_one_line(tiny: Config, tmp_path: Path) -> None:
-    data = Data(Deadly())
+    data = Data([Deadly(place(["Ada"]), (Span(0, 1, "PER"),))])
     with pytest.raises(InputError, match="perhaps for lack of memory: use fewer --jobs"):
         list(run_jobs(data, seeded(Job(tiny, tmp_path), 2), workers=2))
 
@@ -144,6 +145,13 @@ def test_workers_end_when_their_parent_is_killed(make_sentences: Make, tmp_path:
             with suppress(ProcessLookupError):  # as it should be: there is none left
                 os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
+
+
+def test_the_figures_of_an_old_run_do_not_outlive_it(tmp_path: Path) -> None:
+    for name in (SUMMARY, CURVES):
+        (tmp_path / name).write_text("old")
+    begin(tmp_path, {"config": {}, "data": {}})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.json"]
 
 
 def test_no_run_is_lost_to_one_that_would_replace_the_model_to_start_from(

@@ -93,7 +93,7 @@ def test_words_are_refused_where_characters_are_tagged(characters: Config) -> No
 def test_sentences_without_a_token_are_left_out(tiny: Config, make_sentences: Make) -> None:
     empty, sentences = Sentence.from_words([], []), make_sentences(4)
     data = Data([empty, *sentences], [*sentences, empty])
-    assert (data.train, data.dev) == (sentences, sentences)
+    assert data.train == data.dev == tuple(sentences)
     assert next(prepare(data, tiny).run()).dev is not None
 
 
@@ -110,3 +110,15 @@ def test_other_vectors_make_other_data() -> None:
     assert one.fingerprints() != other.fingerprints()
     taken = with_general(Data(CHINESE), replace(Config().model, unit="character"))
     assert taken.fingerprints() == replace(taken, vectors=character_vectors()).fingerprints()
+
+
+def test_sentences_may_come_one_by_one(make_sentences: Make) -> None:
+    sentences = [*make_sentences(2), Sentence(())]
+    data = Data(iter(sentences), iter(sentences))  # type: ignore[arg-type]
+    assert data.train == data.dev == tuple(sentences[:2])
+
+
+@pytest.mark.parametrize(("given", "named"), [("train.conll", "str"), (None, "NoneType"), (["Ada"], "str among them")])
+def test_what_is_no_sentence_is_named(given: object, named: str) -> None:
+    with pytest.raises(TypeError, match=f"expected sentences as train, got {named}"):
+        Data(given)  # type: ignore[arg-type]
