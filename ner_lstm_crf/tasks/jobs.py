@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -152,7 +153,8 @@ def _trained(
     first = next((number for number, job in enumerate(begun) if not (job.resume and is_finished(job.directory))), 0)
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(given,))
     try:
-        futures = [pool.submit(_work, number, job, warns=number == first) for number, job in enumerate(begun)]
+        with _interrupts_later():
+            futures = [pool.submit(_work, number, job, warns=number == first) for number, job in enumerate(begun)]
         own += (process for process in multiprocessing.active_children() if process not in strangers)
         sender.close()  # so that the pipe ends when the last worker does
         for number, report in _arriving(reports, futures):
@@ -178,6 +180,24 @@ def _begun(data: Data, jobs: Sequence[Job]) -> list[Job]:
     for job in new:
         begin_run(data, job.config, job.directory, overwrite=job.overwrite)
     return [replace(job, resume=True) for job in jobs]
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Hear interrupts at the end. Processes started meanwhile never do, not even before they can say so themselves."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    heard = list[int]()
+    handler = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))  # other threads may take them
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # what a process inherits
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, signal.SIG_DFL if handler is None else handler)
+        if heard:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _terminate(processes: Iterable[BaseProcess]) -> None:

@@ -205,6 +205,28 @@ def test_an_interruption_ends_the_workers_too(files: Files, write, tmp_path: Pat
     assert "Traceback" not in rest
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the processes of another are known from /proc")
+def test_an_interruption_of_workers_that_are_about_to_start_is_one_line(files: Files, write, tmp_path: Path) -> None:
+    config = write("long.toml", TINY.replace("epochs = 12", "epochs = 5000"))
+    options = ["--train", files.train, "--dev", files.dev, "--config", config, "--seeds", "2", "--jobs", "2"]
+    command = [sys.executable, "-m", "ner_lstm_crf", "train", *options, "--output", tmp_path / "m"]
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(
+        [str(part) for part in command], stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        signal.signal(signal.SIGINT, heard)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while len(children.read_text().split()) < 2:  # the first one counts semaphores
+            assert process.poll() is None
+            time.sleep(0.001)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: all of them
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert "Traceback" not in said
+
+
 STALLING = """
 import sys
 import time
