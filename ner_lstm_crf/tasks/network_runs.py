@@ -32,6 +32,7 @@ from ner_lstm_crf.tasks.run_files import (
     HISTORY,
     RESUME,
     RUN,
+    alone_in,
     check_free,
     finish,
     forget_after,
@@ -87,16 +88,17 @@ def train_network(
     else:
         check_may_begin(data, directory, overwrite=overwrite)
     trainer = prepare(data, config, directory, progress)
-    if not resume:  # only now is an old run lost: all that could be refused was
-        begin(directory, run)
-    forget_drafts(directory)
-    _restore(trainer, directory)
-    with closing(trainer.run(progress)) as reports:
-        for report in reports:
-            _keep(report, trainer, directory)
-            if report.last:
-                forget_contextual(directory)
-            yield report
+    with alone_in(directory):
+        if not resume:  # only now is an old run lost: all that could be refused was
+            begin(directory, run)
+        forget_drafts(directory)
+        _restore(trainer, directory)
+        with closing(trainer.run(progress)) as reports:
+            for report in reports:
+                _keep(report, trainer, directory)
+                if report.last:
+                    forget_contextual(directory)
+                yield report
 
 
 def description(data: Data, config: Config) -> dict[str, Any]:

@@ -10,8 +10,11 @@ curve.png              its learning curves
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -19,8 +22,11 @@ from typing import Any
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tasks.checkpoint import is_model
-from ner_lstm_crf.tasks.storage import parse_json, read_json, read_text, write_text
+from ner_lstm_crf.tasks.storage import make_directory, parse_json, read_json, read_text, write_text
 from ner_lstm_crf.tasks.training import EpochReport
+
+if sys.platform != "win32":
+    import fcntl
 
 __all__ = [
     "CURVES",
@@ -29,6 +35,7 @@ __all__ = [
     "RESUME",
     "RUN",
     "SUMMARY",
+    "alone_in",
     "check_free",
     "finish",
     "forget_after",
@@ -56,6 +63,31 @@ def check_free(directory: Path, *, overwrite: bool) -> None:
     for place in () if overwrite else (directory, *runs_of_networks(directory)):
         if is_model(place):
             raise InputError("this directory holds a model: choose another, or say --overwrite or --resume", path=place)
+
+
+@contextmanager
+def alone_in(directory: Path) -> Iterator[None]:
+    """Keep other runs out of a directory while this one writes there, where the system can do that.
+
+    Raises:
+        InputError: If another one is writing there.
+    """
+    make_directory(directory)
+    if sys.platform == "win32":
+        yield
+        return
+    held = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        raise InputError("another run is writing here: wait for it, or end it", path=directory) from None
+    except OSError:  # some file systems of networks know no locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(held)
 
 
 def has_begun(directory: Path) -> bool:

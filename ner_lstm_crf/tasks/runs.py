@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from ner_lstm_crf.tasks.network_runs import (
     train_network,
 )
 from ner_lstm_crf.tasks.run_data import Data, with_general
-from ner_lstm_crf.tasks.run_files import HISTORY, MEMBER, finish, has_begun, is_finished, read_history
+from ner_lstm_crf.tasks.run_files import HISTORY, MEMBER, alone_in, finish, has_begun, is_finished, read_history
 from ner_lstm_crf.tasks.storage import forget_drafts, write_text
 from ner_lstm_crf.tasks.training import EpochReport, evaluate_encoded
 
@@ -103,10 +104,13 @@ def begin_run(data: Data, config: Config, directory: Path, *, overwrite: bool = 
     data = with_general(data, config.model)
     check_may_begin(data, directory, overwrite=overwrite)
     run = description(data, config)
-    begin(directory, run)
-    if len(networks) > 1:
-        for one, place in networks:
-            begin(place, run | {"config": asdict(one)})
+    with ExitStack() as alone:
+        for place in dict.fromkeys([directory, *(place for _, place in networks)]):
+            alone.enter_context(alone_in(place))
+        begin(directory, run)
+        if len(networks) > 1:
+            for one, place in networks:
+                begin(place, run | {"config": asdict(one)})
 
 
 def check_run(data: Data, config: Config, directory: Path) -> None:

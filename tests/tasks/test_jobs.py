@@ -24,7 +24,7 @@ from ner_lstm_crf.data.annotation import Sentence, Span, place
 from ner_lstm_crf.data.formats import write_sentences
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tasks.jobs import Job, _arriving, run_jobs, seeded
-from ner_lstm_crf.tasks.network_runs import begin
+from ner_lstm_crf.tasks.network_runs import begin, train_network
 from ner_lstm_crf.tasks.run_data import Data
 from ner_lstm_crf.tasks.run_files import CURVES, SUMMARY, forget_run, has_begun, is_finished, read_history
 from ner_lstm_crf.tasks.runs import begin_run, train_run
@@ -152,6 +152,20 @@ def test_the_figures_of_an_old_run_do_not_outlive_it(tmp_path: Path) -> None:
         (tmp_path / name).write_text("old")
     begin(tmp_path, {"config": {}, "data": {}})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run.json"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is kept out there")
+def test_two_runs_do_not_share_a_directory(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
+    data, config = Data(make_sentences(20)), short(tiny, 3)
+    first = train_network(data, config, tmp_path)
+    next(first)
+    for options in ({"overwrite": True}, {"resume": True}):
+        with pytest.raises(InputError, match="another run is writing here: wait for it, or end it"):
+            next(train_network(data, config, tmp_path, **options))
+    with pytest.raises(InputError, match="another run is writing here"):
+        begin_run(data, config, tmp_path, overwrite=True)
+    assert [report.epoch for report in first] == [2, 3]
+    assert [report.epoch for report in train_network(data, config, tmp_path, overwrite=True)] == [1, 2, 3]
 
 
 def test_no_run_is_lost_to_one_that_would_replace_the_model_to_start_from(
