@@ -139,7 +139,8 @@ def _have_locations(rows: Sequence[list[str]]) -> bool:
     head = [row[:_BEHIND_LOCATIONS] for row in rows if len(row) > _BEHIND_LOCATIONS + 1]
     if len(head) < _SHARE_OF_PLACES * len(rows) or not all(part.isdecimal() for _, part, _ in head):
         return False
-    return all(number.isdecimal() for *_, number in head) and _counts_tokens([number for *_, number in head])
+    stays = all(before[:2] == after[:2] or after[2] == "0" for before, after in pairwise(head))
+    return stays and _counts_tokens([number for *_, number in head])
 
 
 def _empty_brackets(rows: Sequence[list[str]], width: int) -> list[int]:

@@ -35,8 +35,7 @@ def read_jsonl(
     """Read JSON lines and cut their texts into sentences; each line is a document.
 
     Of the options, `encoding`, `unit`, `compounds`, `labels` and `read_tags` matter; without a unit Chinese in the form
-    of CLUENER is read as characters, by its first record. Token places count in the whole
-    text.
+    of CLUENER is read as characters, by its first record. Token places count in the whole text.
 
     Raises:
         InputError: If the file cannot be read, a line is not a record, or there are no tokens.

@@ -29,6 +29,7 @@ LAYOUTS = {
     ),
     "SEC filings": ("-DOCSTART- -X- O O\n\nThis DT - O\nBank NNP - I-ORG\n", (0, 3, 4, "space", False)),
     "German CoNLL-2003": ("In in APPR I-PC O\nRom Rom NE I-NC I-LOC\n", (0, 4, 5, "space", False)),
+    "characters with their places": ("北 0 1 n B-LOC\n京 1 2 n I-LOC\n人 2 3 n O\n", (0, 4, 5, "space", False)),
     "AnEM": ("Left\t0\t4\tO\nlung\t5\t9\tB-Organ\n", (0, 3, 4, "tab", False)),
     "Universal NER": ("# text = Ada sings\n1\tAda\tB-PER\t-\tann\n2\tsings\tO\t-\t-\n", (1, 2, 5, "tab", True)),
     "UNER, second layer": ("1\tRoms\tB-LOC\tB-LOC\t-\n2\tTor\tI-LOC\tO\t-\n", (1, 2, 5, "tab", True)),
