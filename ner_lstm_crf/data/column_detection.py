@@ -104,13 +104,16 @@ def find_layout(lines: Iterable[str], options: ColumnOptions, path: str) -> Layo
         placed=_have_places(tokens),
         language=_language_of(tokens),
     )
-    if tag is None:
-        return layout
+    return layout if tag is None else _with_seen(layout, cells, found[1:])
+
+
+def _with_seen(layout: Layout, cells: Sequence[str], others: Sequence[int]) -> Layout:
+    """The layout with what is in its column of tags, and the others if that holds entities."""
     if layout.bracketed:
         seen = frozenset(f"B-{label}" for label in labels_of_brackets(cells))
     else:
         seen = frozenset(map(layout.tag_in, cells))
-    return replace(layout, seen=seen, others=tuple(found[1:]) if any(map(layout.has_label, seen)) else ())
+    return replace(layout, seen=seen, others=tuple(others) if any(map(layout.has_label, seen)) else ())
 
 
 def _sample(lines: Iterable[str]) -> list[tuple[int, str]]:

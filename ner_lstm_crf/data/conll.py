@@ -14,7 +14,7 @@ from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.data.blocks import Block, read_blocks
 from ner_lstm_crf.data.brackets import tags_of_brackets
 from ner_lstm_crf.data.column_detection import find_layout
-from ner_lstm_crf.data.columns import ColumnOptions, Layout
+from ner_lstm_crf.data.columns import ColumnOptions, Layout, Separator
 from ner_lstm_crf.data.report import ReadReport, counted
 from ner_lstm_crf.data.schemes import Scheme, TagError, get_scheme
 from ner_lstm_crf.data.tagged_file import TaggedFile
@@ -90,6 +90,16 @@ class ColumnFile(TaggedFile):
     def is_tag(self, tag: str) -> bool:
         """Whether a text can be a tag of this file."""
         return self.layout.is_tag(tag)
+
+    @property
+    def bare(self) -> bool:
+        """Whether the tags are labels without prefixes (`PER`)."""
+        return self.layout.bare
+
+    @property
+    def separator(self) -> Separator:
+        """What separates its columns."""
+        return self.layout.separator
 
     @property
     def tag_place(self) -> str:

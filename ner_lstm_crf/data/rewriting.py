@@ -46,8 +46,7 @@ def convert_columns(
         InputError: If the source cannot be read or the target not written.
     """
     file = ColumnFile(source, options or ColumnOptions())
-    chosen = get_scheme(scheme) if scheme else file.scheme or get_scheme("IOB2")
-    writer = TagWriter(chosen, os.fspath(target), file.layout.separator)
+    writer = file.writer(target, scheme)
     _Rewriter(file, writer, brackets=file.layout.bracketed and scheme is None).write(file.read(report))
 
 
@@ -74,7 +73,7 @@ def replace_tags(
     """
     file = ColumnFile(source, replace(options or ColumnOptions(), read_tags=False))
     pairs = _side_by_side(file, iter(sentences))
-    _Rewriter(file, TagWriter(get_scheme(scheme), os.fspath(target), file.layout.separator)).write(pairs)
+    _Rewriter(file, file.writer(target, scheme)).write(pairs)
 
 
 def write_conll(
@@ -192,19 +191,12 @@ class _Rewriter:
         cell = layout.cells(row.rstrip("\r\n"))[layout.tag]
         if self._same(layout.tag_in(cell), tag):
             return row
-        if self._stays_bare:
-            tag = split_tag(tag)[1] or tag
         return layout.rewritten(row, {layout.tag: layout.with_tag(cell, tag)})
-
-    @property
-    def _stays_bare(self) -> bool:
-        """Whether labels without prefixes are written as such again."""
-        return self.file.layout.bare and self.writer.scheme.name == "IO"
 
     def _same(self, old: str, new: str) -> bool:
         """Whether two tags say the same, in whatever spelling: `B_PER` and `B-PER`; in a file of bare labels, `PER`."""
         if self.brackets:
             return same_brackets(old, new)
         if self.file.layout.bare:
-            return old == (split_tag(new)[1] or new if self._stays_bare else new)
+            return old == new
         return old == new or split_tag(old) == split_tag(new)

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from ner_lstm_crf.data.annotation import Span
 from ner_lstm_crf.data.columns import Separator
-from ner_lstm_crf.data.schemes import Scheme
+from ner_lstm_crf.data.schemes import Scheme, split_tag
 from ner_lstm_crf.errors import InputError
 
 __all__ = ["TagWriter"]
@@ -28,12 +28,14 @@ class TagWriter:
         scheme: The scheme.
         target: The file they go to.
         separator: What separates its columns; None where it has none.
+        bare: Whether labels are written without their prefixes.
         merged: How many spans became one with the span before them.
     """
 
     scheme: Scheme
     target: str
     separator: Separator | None = "tab"
+    bare: bool = False
     merged: int = 0
 
     def tags(self, spans: Sequence[Span], length: int) -> list[str]:
@@ -48,7 +50,8 @@ class TagWriter:
         for _, _, label in spans:
             if self.separator and (_NOT_IN_A_LABEL.search(label) or (self.separator == "space" and " " in label)):
                 raise InputError(f"the label {label!r} cannot stand in a column", path=self.target)
-        return self.scheme.encode(spans, length)
+        tags = self.scheme.encode(spans, length)
+        return [split_tag(tag)[1] or tag for tag in tags] if self.bare else tags
 
     def warn(self) -> None:
         """Log what was lost."""

@@ -10,10 +10,11 @@ from functools import cached_property
 from typing import ClassVar, Protocol
 
 from ner_lstm_crf.data.annotation import Sentence, Span, place
-from ner_lstm_crf.data.columns import ColumnOptions
+from ner_lstm_crf.data.columns import ColumnOptions, Separator
 from ner_lstm_crf.data.detection import Detection, NoSchemeError, detect_scheme
 from ner_lstm_crf.data.report import ReadReport, warn_of_findings, warn_of_missing_labels
 from ner_lstm_crf.data.schemes import Scheme, TagError, get_scheme
+from ner_lstm_crf.data.tag_writer import TagWriter
 from ner_lstm_crf.data.tags import OUTSIDE
 from ner_lstm_crf.data.text_files import TextFile, quoted
 from ner_lstm_crf.data.units import by_character
@@ -61,6 +62,16 @@ class TaggedFile(ABC):
     @abstractmethod
     def is_tag(self, tag: str) -> bool:
         """Whether a text can be a tag of this file."""
+
+    @property
+    @abstractmethod
+    def bare(self) -> bool:
+        """Whether the tags are labels without prefixes (`PER`)."""
+
+    @property
+    @abstractmethod
+    def separator(self) -> Separator | None:
+        """What separates its columns; None if it has none."""
 
     @property
     @abstractmethod
@@ -118,6 +129,11 @@ class TaggedFile(ABC):
         if self.options.scheme is not None:
             return get_scheme(self.options.scheme)
         return get_scheme(self.detection.scheme) if self.detection else None
+
+    def writer(self, target: str | os.PathLike[str], scheme: str | None = None) -> TagWriter:
+        """What writes tags into another file of this form: in a scheme, or in its own (IOB2 if it has none)."""
+        chosen = get_scheme(scheme) if scheme else self.scheme or get_scheme("IOB2")
+        return TagWriter(chosen, os.fspath(target), self.separator, bare=chosen.name == "IO" and self.bare)
 
     def sentence(
         self, where: Located, words: Sequence[str], tags: Sequence[str], report: ReadReport, document: int = 0

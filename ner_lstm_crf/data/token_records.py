@@ -20,7 +20,7 @@ from ner_lstm_crf.data.column_detection import SAMPLE_ROWS, what_it_holds
 from ner_lstm_crf.data.columns import ColumnOptions, is_tag
 from ner_lstm_crf.data.json_lines import json_line, kind_of, parse_object
 from ner_lstm_crf.data.report import ReadReport, counted
-from ner_lstm_crf.data.schemes import TagError, get_scheme, split_tag
+from ner_lstm_crf.data.schemes import TagError, get_scheme
 from ner_lstm_crf.data.tag_writer import TagWriter
 from ner_lstm_crf.data.tagged_file import Located, TaggedFile
 from ner_lstm_crf.data.text_files import writing
@@ -194,6 +194,11 @@ class TokenFile(TaggedFile):
         return is_tag(tag) or (self.bare and tag != "")
 
     @property
+    def separator(self) -> None:
+        """None: it has no columns."""
+        return
+
+    @property
     def tag_place(self) -> str:
         """The list of tags."""
         return "the list of tags"
@@ -259,16 +264,12 @@ def convert_tokens(
         InputError: If the source cannot be read or the target not written.
     """
     file = TokenFile(source, options or ColumnOptions())
-    chosen = get_scheme(scheme) if scheme else file.scheme or get_scheme("IOB2")
-    writer = TagWriter(chosen, os.fspath(target), None)
-    stays_bare = chosen.name == "IO" and file.bare
+    writer = file.writer(target, scheme)
     with writing(target, file.options.encoding) as out:
         for record, sentence in file.read(report):
             if sentence is None:
                 out.write(json_line(record.content, file.options.encoding))
                 continue
             tags = writer.tags(sentence.spans, len(sentence.tokens))
-            if stays_bare:
-                tags = [split_tag(tag)[1] or tag for tag in tags]
             out.write(json_line(record.retagged(sentence.words, tags), file.options.encoding))
         writer.warn()

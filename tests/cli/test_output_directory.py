@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -184,17 +184,30 @@ def test_resuming_with_other_seeds_leaves_an_interrupted_run_alone(
     assert run("train", *options, "--output", directory, "--resume").code == 0
 
 
+def interruptible(command: Sequence[object]) -> subprocess.Popen[str]:
+    """A process, in a group of its own, that hears interrupts.
+
+    A shell makes what it puts in the background deaf to them; the suite may run so, its children must not.
+    """
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [str(part) for part in command],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            start_new_session=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, heard)
+
+
 @pytest.mark.slow
 def test_an_interruption_ends_the_workers_too(files: Files, write, tmp_path: Path) -> None:
     config = write("long.toml", TINY.replace("epochs = 12", "epochs = 5000"))
     options = ["--train", files.train, "--dev", files.dev, "--config", config, "--seeds", "2", "--jobs", "2"]
     command = [sys.executable, "-m", "ner_lstm_crf", "train", *options, "--output", tmp_path / "m"]
-    # A shell makes what it puts in the background deaf to interrupts; the suite may run so, its children must not.
-    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
-    with subprocess.Popen(
-        [str(part) for part in command], stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    ) as process:
-        signal.signal(signal.SIGINT, heard)
+    with interruptible(command) as process:
         assert process.stderr is not None
         while "epoch" not in process.stderr.readline():
             assert process.poll() is None
@@ -211,11 +224,7 @@ def test_an_interruption_of_workers_that_are_about_to_start_is_one_line(files: F
     config = write("long.toml", TINY.replace("epochs = 12", "epochs = 5000"))
     options = ["--train", files.train, "--dev", files.dev, "--config", config, "--seeds", "2", "--jobs", "2"]
     command = [sys.executable, "-m", "ner_lstm_crf", "train", *options, "--output", tmp_path / "m"]
-    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
-    with subprocess.Popen(
-        [str(part) for part in command], stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
-        signal.signal(signal.SIGINT, heard)
+    with interruptible(command) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         while len(children.read_text().split()) < 2:  # the first one counts semaphores
             assert process.poll() is None
