@@ -10,19 +10,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from ner_lstm_crf.config import Unit
 from ner_lstm_crf.data.annotation import Sentence
-from ner_lstm_crf.data.code_points import has_han
 from ner_lstm_crf.data.columns import ColumnOptions
 from ner_lstm_crf.data.conll import read_conll
-from ner_lstm_crf.data.inline import format_inline, inline_lines, parse_inline, rewrite_inline
+from ner_lstm_crf.data.inline_files import convert_inline, read_inline_sentences, write_inline
 from ner_lstm_crf.data.json_lines import parse_object
 from ner_lstm_crf.data.jsonl import read_jsonl, record_of, relabelled_records
 from ner_lstm_crf.data.packed import PACKERS
 from ner_lstm_crf.data.records import Shape, write_records
 from ner_lstm_crf.data.report import ReadReport, some_lines, warn_of_losses, warn_of_missing_labels
 from ner_lstm_crf.data.rewriting import convert_columns, write_conll
-from ner_lstm_crf.data.text_files import TextFile, writing
+from ner_lstm_crf.data.text_files import TextFile
 from ner_lstm_crf.data.token_records import convert_tokens, has_tokens, read_tokens, write_tokens
 from ner_lstm_crf.data.units import touching
 from ner_lstm_crf.errors import InputError
@@ -51,7 +49,6 @@ _BY_SUFFIX: dict[str, Format] = {
     ".inline": "inline",
 }
 _MARKED = re.compile(r"(?<!\\)\[[^\[\]]+\]\([^()\[\]\s]+\)")
-_SPACE = re.compile(r"(?<!\\)\s")
 _SAMPLE_LINES = 200
 _SHARE_MARKED = 0.05  # of inline-marked lines many hold an entity; of columns of tokens hardly one looks like it
 
@@ -112,7 +109,7 @@ def iterate_sentences(
         sentences = read(path, options, report=report)
         return sentences if options.unit else touching(sentences)
     if form == "inline":
-        return _iterate_inline(path, options, report if report is not None else ReadReport())
+        return read_inline_sentences(path, options, report if report is not None else ReadReport())
     return read_jsonl(path, options, report=report)
 
 
@@ -151,7 +148,7 @@ def write_sentences(
     elif form == "tokens":
         write_tokens(path, sentences, scheme=scheme, encoding=encoding)
     elif form == "inline":
-        _write_inline(path, sentences, encoding)
+        write_inline(path, sentences, encoding)
     else:
         write_records(path, map(record_of, sentences), shape=_shape(form), encoding=encoding)
 
@@ -199,7 +196,7 @@ def convert(
     elif old == "jsonl" and new in ("jsonl", "cluener"):
         _convert_records(source, target, new, options, report)
     elif old == new == "inline":
-        _convert_inline(source, target, options, report if report is not None else ReadReport())
+        convert_inline(source, target, options, report if report is not None else ReadReport())
     else:
         sentences = iterate_sentences(source, options, report=report)
         write_sentences(target, sentences, form=new, scheme=scheme or "IOB2", encoding=options.encoding)
@@ -245,69 +242,3 @@ def _convert_records(
     if found.reduced:
         message = "%s: of entities only start, end and label are kept, not what else they hold: lines %s"
         _log.warning(message, source, some_lines(found.reduced))
-
-
-def _convert_inline(
-    source: str | os.PathLike[str], target: str | os.PathLike[str], options: ColumnOptions, report: ReadReport
-) -> None:
-    unit = options.unit or _unit_of_inline(source, options.encoding)
-    lines = _counted_inline(source, unit, options, report)
-    rewrite_inline(lines, target, labels=options.labels, unit=unit, encoding=options.encoding)
-
-
-def _iterate_inline(path: str | os.PathLike[str], options: ColumnOptions, report: ReadReport) -> Iterator[Sentence]:
-    unit = options.unit or _unit_of_inline(path, options.encoding)
-    for _, sentence in _counted_inline(path, unit, options, report):
-        if sentence is not None:
-            yield sentence.with_spans(options.labels(sentence.spans) if options.read_tags else ())
-
-
-def _counted_inline(
-    path: str | os.PathLike[str], unit: Unit, options: ColumnOptions, report: ReadReport
-) -> Iterator[tuple[str, Sentence | None]]:
-    """The lines with their sentences, their labels as in the file; the report counts them."""
-    for line, sentence in inline_lines(path, unit=unit, encoding=options.encoding):
-        if sentence is not None:
-            report.labels.update(span.label for span in sentence.spans)
-            report.count(sentence)
-        elif not line.isspace():
-            report.comments += 1
-        yield line, sentence
-    if not report.sentences:
-        raise InputError("expected sentences, found none", path=path)
-    warn_of_missing_labels(os.fspath(path), options.labels, report)
-
-
-def _unit_of_inline(path: str | os.PathLike[str], encoding: str) -> Unit:
-    """Characters, if entities touch the text around them, or if it is Chinese without white space; words else."""
-    sample = islice(TextFile(path, encoding).lines(), _SAMPLE_LINES)
-    lines = [line.rstrip("\r\n") for line in sample if not line.startswith("#")]
-    touches = any(not _parses(line, "word") and _parses(line, "character") for line in lines)
-    unspaced = not any(_SPACE.search(line.strip()) for line in lines) and any(map(has_han, lines))
-    return "character" if touches or unspaced else "word"
-
-
-def _parses(line: str, unit: Unit) -> bool:
-    try:
-        parse_inline(line, unit)
-    except InputError:
-        return False
-    return True
-
-
-def _write_inline(path: str | os.PathLike[str], sentences: Iterable[Sentence], encoding: str) -> None:
-    """Lines of words, or of characters if that is what all tokens of a sentence are, as in Chinese corpora."""
-    held = list(sentences)
-    unit: Unit = "character" if all(len(word) == 1 for sentence in held for word in sentence.words) else "word"
-    document = 0
-    with writing(path, encoding) as out:
-        if held and held[0].tokens and held[0].tokens[0].text.startswith("\ufeff"):
-            out.write("\ufeff")  # else the token's own would be read as the file's byte order mark
-        for sentence in held:
-            if sentence.document != document:
-                document = sentence.document
-                out.write(f"\n## {document}\n")
-            try:
-                out.write(format_inline(sentence, unit) + "\n")
-            except ValueError as error:
-                raise InputError(str(error), path=path) from None
