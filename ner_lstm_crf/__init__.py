@@ -6,7 +6,7 @@ The pipeline is the package; each file knows only what lies to its left:
 
 Training takes that way; tagging, where a word's vector never changes, makes that of each distinct word once:
 
-  Sentence ─flat─▶ FormBatch ─form_network─▶ emissions
+  Sentence ─flat─▶ InferenceBatch ─form_network─▶ emissions
 
     data/        strings and spans: annotation, tag schemes, files, the tokenizer
     features/    strings become numbers: vocabularies, vectors, batches
@@ -30,51 +30,51 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ner_lstm_crf.config import Config, ModelConfig, TrainingConfig
-    from ner_lstm_crf.data.annotation import Entity, Sentence, Span, Token
-    from ner_lstm_crf.data.columns import ColumnOptions
-    from ner_lstm_crf.data.conll import read_conll
-    from ner_lstm_crf.data.formats import convert, read_sentences, write_sentences
-    from ner_lstm_crf.data.labels import LabelMap
-    from ner_lstm_crf.data.schemes import SCHEMES, Scheme, get_scheme
-    from ner_lstm_crf.data.splitter import sentences
-    from ner_lstm_crf.data.tokenizer import tokenize
     from ner_lstm_crf.errors import InputError
-    from ner_lstm_crf.features.character_vectors import character_vectors
-    from ner_lstm_crf.features.lexicon_words import general_words, read_lexicon
-    from ner_lstm_crf.features.vectors import Vectors, read_vectors
+    from ner_lstm_crf.evaluation.metrics import Evaluation, Score, evaluate_spans
+    from ner_lstm_crf.evaluation.significance import f1_difference, f1_interval
+    from ner_lstm_crf.features.lexicon_words import builtin_words, read_lexicon
+    from ner_lstm_crf.features.vectors.builtin import character_vectors
+    from ner_lstm_crf.features.vectors.vectors import Vectors, read_vectors
+    from ner_lstm_crf.formats.columns import ReadOptions
+    from ner_lstm_crf.formats.conll import read_conll
+    from ner_lstm_crf.formats.registry import convert, read_sentences, write_sentences
     from ner_lstm_crf.presets import PRESETS, preset, read_config
     from ner_lstm_crf.progress import Progress
-    from ner_lstm_crf.tasks.evaluation import Evaluation, Score, evaluate_spans
-    from ner_lstm_crf.tasks.run_data import Data, hold_out
-    from ner_lstm_crf.tasks.runs import train_run
-    from ner_lstm_crf.tasks.significance import f1_difference, f1_interval
-    from ner_lstm_crf.tasks.tagger import Tagger
-    from ner_lstm_crf.tasks.training import EpochReport
+    from ner_lstm_crf.runs.data import Data, split_dev
+    from ner_lstm_crf.runs.run import train_run
+    from ner_lstm_crf.tagging.tagger import Tagger
+    from ner_lstm_crf.tags.labels import LabelMap
+    from ner_lstm_crf.tags.scheme import SCHEMES, Scheme, get_scheme
+    from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token
+    from ner_lstm_crf.text.sentences import sentences
+    from ner_lstm_crf.text.tokenizer import tokenize
+    from ner_lstm_crf.training.trainer import EpochReport
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "data.annotation": ("Token", "Span", "Sentence", "Entity"),
-    "data.tokenizer": ("tokenize",),
-    "data.splitter": ("sentences",),
-    "data.schemes": ("SCHEMES", "Scheme", "get_scheme"),
-    "data.columns": ("ColumnOptions",),
-    "data.labels": ("LabelMap",),
-    "data.conll": ("read_conll",),
-    "data.formats": ("read_sentences", "write_sentences", "convert"),
-    "features.vectors": ("Vectors", "read_vectors"),
-    "features.character_vectors": ("character_vectors",),
-    "features.lexicon_words": ("general_words", "read_lexicon"),
+    "text.annotation": ("Token", "Span", "Sentence", "Entity"),
+    "text.tokenizer": ("tokenize",),
+    "text.sentences": ("sentences",),
+    "tags.scheme": ("SCHEMES", "Scheme", "get_scheme"),
+    "formats.columns": ("ReadOptions",),
+    "tags.labels": ("LabelMap",),
+    "formats.conll": ("read_conll",),
+    "formats.registry": ("read_sentences", "write_sentences", "convert"),
+    "features.vectors.vectors": ("Vectors", "read_vectors"),
+    "features.vectors.builtin": ("character_vectors",),
+    "features.lexicon_words": ("builtin_words", "read_lexicon"),
     "config": ("Config", "ModelConfig", "TrainingConfig"),
     "presets": ("PRESETS", "preset", "read_config"),
     "progress": ("Progress",),
     "errors": ("InputError",),
-    "tasks.run_data": ("Data", "hold_out"),
-    "tasks.runs": ("train_run",),
-    "tasks.training": ("EpochReport",),
-    "tasks.evaluation": ("Evaluation", "Score", "evaluate_spans"),
-    "tasks.significance": ("f1_interval", "f1_difference"),
-    "tasks.tagger": ("Tagger",),
+    "runs.data": ("Data", "split_dev"),
+    "runs.run": ("train_run",),
+    "training.trainer": ("EpochReport",),
+    "evaluation.metrics": ("Evaluation", "Score", "evaluate_spans"),
+    "evaluation.significance": ("f1_interval", "f1_difference"),
+    "tagging.tagger": ("Tagger",),
 }
 _MODULE_OF = {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}
 
@@ -88,7 +88,7 @@ __all__ = [
     "SCHEMES",
     "Scheme",
     "get_scheme",
-    "ColumnOptions",
+    "ReadOptions",
     "LabelMap",
     "read_conll",
     "read_sentences",
@@ -97,7 +97,7 @@ __all__ = [
     "Vectors",
     "read_vectors",
     "character_vectors",
-    "general_words",
+    "builtin_words",
     "read_lexicon",
     "Config",
     "ModelConfig",
@@ -108,7 +108,7 @@ __all__ = [
     "Progress",
     "InputError",
     "Data",
-    "hold_out",
+    "split_dev",
     "train_run",
     "EpochReport",
     "Evaluation",

@@ -10,19 +10,19 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["HIGHEST_RATE", "LOWEST_RATE", "Config", "ModelConfig", "TrainingConfig"]
+__all__ = ["MAX_LR", "MIN_LR", "Config", "ModelConfig", "TrainingConfig"]
 
 HeadName = Literal["crf", "softmax"]
 CrfLoss = Literal["sequence", "labelwise"]
-Unit = Literal["word", "character"]
-Compounds = Literal["auto", "split", "keep"]
+TokenUnit = Literal["word", "character"]
+Hyphens = Literal["auto", "split", "keep"]
 Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal["linear", "inverse", "constant"]
 Reduction = Literal["token", "sentence", "sum"]
 Precision = Literal["float32", "bfloat16"]
 
 
-LOWEST_RATE, HIGHEST_RATE = 1.5e-3, 5e-3
+MIN_LR, MAX_LR = 1.5e-3, 5e-3
 """Between these is the learning rate that training takes if it is not told one."""
 
 _HUGE = 1e300  # beyond it, as NaN, a value is no setting but a slip
@@ -65,8 +65,8 @@ class ModelConfig:
         head: "crf", or "softmax", which picks one tag per token by itself.
         crf_loss: "sequence", the log-likelihood of the whole tag sequence (Lafferty et al. 2001), or "labelwise", the
             sum of each token's log marginal (Kakade, Teh and Roweis 2002). Ignored by the softmax head.
-        unit: What a token is in raw text: a "word", or a "character" (Chinese corpora).
-        compounds: Whether the tokenizer of raw text splits words at hyphens; "auto" does as the training data do.
+        token_unit: What a token is in raw text: a "word", or a "character" (Chinese corpora).
+        hyphens: Whether the tokenizer of raw text splits words at hyphens; "auto" does as the training data do.
         word_size: Size of a word embedding; that of the pretrained vectors where there are any, as there are for
             characters unless they are declined.
         char_size: Size of a character embedding (Ma and Hovy 2016: 30).
@@ -95,8 +95,8 @@ class ModelConfig:
     scheme: str = "BIEO"
     head: HeadName = "crf"
     crf_loss: CrfLoss = "sequence"
-    unit: Unit = "word"
-    compounds: Compounds = "auto"
+    token_unit: TokenUnit = "word"
+    hyphens: Hyphens = "auto"
     word_size: int = 100
     char_size: int = 30
     char_filters: int = 50
@@ -131,12 +131,12 @@ class ModelConfig:
     @property
     def has_bigrams(self) -> bool:
         """Whether pairs of neighbouring tokens are looked at."""
-        return self.unit == "character" and self.bigram_size > 0
+        return self.token_unit == "character" and self.bigram_size > 0
 
     @property
     def looks_for_words(self) -> bool:
         """Whether the words of a lexicon are looked for, if there is one."""
-        return self.unit == "character" and self.lexicon_size > 0
+        return self.token_unit == "character" and self.lexicon_size > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,14 +145,13 @@ class TrainingConfig:
 
     Attributes:
         epochs: Passes over the training data.
-        least_steps: Steps of the optimizer that training takes at least: a small corpus is passed over more often, but
+        min_steps: Steps of the optimizer that training takes at least: a small corpus is passed over more often, but
             ten times as often as `epochs` at most.
-        batch_sentences: Most sentences in one batch.
-        batch_tokens: Most tokens in one batch, padding included, before entities are replaced; a longer sentence is a
-            batch of its own.
+        batch_size: Most sentences in one batch.
+        max_batch_tokens: Most tokens in one batch, padding included; a longer sentence is a batch of its own.
         optimizer: "adamw" (Loshchilov and Hutter 2019) or "sgd".
         learning_rate: The highest learning rate; None, with "adamw", for one that suits the steps that training takes,
-            higher where they are few (`highest_learning_rate`), and the lowest where it starts from a model.
+            higher where they are few (`peak_learning_rate`), and the lowest where it starts from a model.
         transformer_learning_rate: That of a fine-tuned transformer.
         transformer_precision: What a fine-tuned transformer multiplies in; its weights stay float32. "bfloat16" is
             twice as fast where the processor has it.
@@ -160,19 +159,19 @@ class TrainingConfig:
         weight_decay: Decoupled weight decay of AdamW; L2 penalty of SGD.
         schedule: "linear" down to zero over all epochs, "inverse" (lr / (1 + decay * epoch), Ma and Hovy 2016), or
             "constant".
-        decay: The decay of the "inverse" schedule, per epoch.
-        warmup: Share of all steps over which the learning rate rises from zero.
+        lr_decay: The decay of the "inverse" schedule, per epoch.
+        warmup_ratio: Share of all steps over which the learning rate rises from zero.
         reduction: What the loss of a batch is divided by: its tokens, its sentences, or nothing. A published learning
             rate means nothing without it: SGD with 0.015 on a sum is 0.15 on the mean of ten sentences.
-        clip_norm: Largest norm of the gradient; 0 for no clipping.
+        max_grad_norm: Largest norm of the gradient; 0 for no clipping.
         ema_decay: Decay per step of the averaged weights that are evaluated and kept; 0 for the weights themselves.
         patience: Epochs without a better dev F1 after which training stops; 0 never stops early.
-        vector_rate: Learning rate of pretrained word vectors, not those of a model to start from, as a share of that of
-            all else: those that training reads stay near the others, which only new text will read.
+        pretrained_lr_scale: Learning rate of pretrained word vectors, not those of a model to start from, as a share
+            of that of all else: those that training reads stay near the others, which only new text will read.
         freeze_vectors: Whether pretrained word vectors stay as they are.
-        adversarial_step: How far the vectors of a sentence's tokens are moved, as a root mean square, to where the loss
-            grows fastest; half of the loss is that of the sentences moved so (Miyato et al. 2017). Training takes 1.8
-            times as long by it; 0 does without.
+        adversarial_epsilon: How far the vectors of a sentence's tokens are moved, as a root mean square, to where the
+            loss grows fastest; half of the loss is that of the sentences moved so (Miyato et al. 2017). Training takes
+            1.8 times as long by it; 0 does without.
         mention_replacement: Share of the entities of a training sentence in whose place another of the same label is
             put, drawn anew in each epoch (Dai and Adel 2020). Not where a transformer is fine-tuned.
         members: How many networks are trained, each a run of its own with a seed of its own, and then joined: their
@@ -182,9 +181,9 @@ class TrainingConfig:
     """
 
     epochs: int = 12
-    least_steps: int = 1500
-    batch_sentences: int = 32
-    batch_tokens: int = 2048
+    min_steps: int = 1500
+    batch_size: int = 32
+    max_batch_tokens: int = 2048
     optimizer: Optimizer = "adamw"
     learning_rate: float | None = None
     transformer_learning_rate: float = 3e-5
@@ -192,33 +191,33 @@ class TrainingConfig:
     momentum: float = 0.0
     weight_decay: float = 0.01
     schedule: Schedule = "linear"
-    decay: float = 0.05
-    warmup: float = 0.02
+    lr_decay: float = 0.05
+    warmup_ratio: float = 0.02
     reduction: Reduction = "sentence"
-    clip_norm: float = 1.0
+    max_grad_norm: float = 1.0
     ema_decay: float = 0.995
     patience: int = 0
-    vector_rate: float = 0.1
+    pretrained_lr_scale: float = 0.1
     freeze_vectors: bool = False
-    adversarial_step: float = 0.1
+    adversarial_epsilon: float = 0.1
     mention_replacement: float = 0.0
     members: int = 1
     seed: int = 1
 
     def __post_init__(self) -> None:
         _check_choices(self)
-        _check_range(self, ("epochs", "batch_sentences", "batch_tokens", "members"), 1, None)
+        _check_range(self, ("epochs", "batch_size", "max_batch_tokens", "members"), 1, None)
         if self.learning_rate is not None:
             _check_range(self, ("learning_rate",), 0, None)
         elif self.optimizer != "adamw":
             raise InputError(f"learning_rate: expected one for the optimizer '{self.optimizer}', got None")
-        _check_range(self, ("transformer_learning_rate", "clip_norm", "patience", "least_steps"), 0, None)
+        _check_range(self, ("transformer_learning_rate", "max_grad_norm", "patience", "min_steps"), 0, None)
         _check_range(self, ("seed",), 0, 2**63)
-        _check_range(self, ("momentum", "warmup", "ema_decay", "mention_replacement"), 0, 1)
-        _check_range(self, ("weight_decay", "decay", "adversarial_step", "vector_rate"), 0, None)
-        if self.vector_rate > 1:
-            raise InputError(f"vector_rate: expected a share, at most 1, got {self.vector_rate}")
-        product = (self.learning_rate or HIGHEST_RATE) * self.weight_decay
+        _check_range(self, ("momentum", "warmup_ratio", "ema_decay", "mention_replacement"), 0, 1)
+        _check_range(self, ("weight_decay", "lr_decay", "adversarial_epsilon", "pretrained_lr_scale"), 0, None)
+        if self.pretrained_lr_scale > 1:
+            raise InputError(f"pretrained_lr_scale: expected a share, at most 1, got {self.pretrained_lr_scale}")
+        product = (self.learning_rate or MAX_LR) * self.weight_decay
         if self.optimizer == "adamw" and product >= 1:
             raise InputError(f"expected learning_rate * weight_decay below 1, which leaves no weight, got {product:g}")
 

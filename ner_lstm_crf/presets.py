@@ -9,7 +9,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from ner_lstm_crf.config import LOWEST_RATE, Config, ModelConfig, TrainingConfig, Unit
+from ner_lstm_crf.config import MIN_LR, Config, ModelConfig, TokenUnit, TrainingConfig
 from ner_lstm_crf.errors import InputError
 
 __all__ = ["PRESETS", "merge_config", "preset", "read_config", "read_tables"]
@@ -22,7 +22,7 @@ PRESETS: Mapping[str, Config] = {
     # A few hundred sentences: small batches, so that they make many steps, each of them plain.
     "small": Config(
         training=TrainingConfig(
-            epochs=25, least_steps=0, batch_sentences=8, learning_rate=1e-3, vector_rate=1.0, adversarial_step=0.0
+            epochs=25, min_steps=0, batch_size=8, learning_rate=1e-3, pretrained_lr_scale=1.0, adversarial_epsilon=0.0
         )
     ),
     # Ma and Hovy 2016, table 1 and section 3: 30 filters of width 3, 100 units per direction, SGD at 0.015 decayed by
@@ -44,20 +44,20 @@ PRESETS: Mapping[str, Config] = {
         ),
         training=TrainingConfig(
             epochs=50,
-            least_steps=0,
-            batch_sentences=10,
-            batch_tokens=100_000,
-            vector_rate=1.0,
-            adversarial_step=0.0,
+            min_steps=0,
+            batch_size=10,
+            max_batch_tokens=100_000,
+            pretrained_lr_scale=1.0,
+            adversarial_epsilon=0.0,
             optimizer="sgd",
             learning_rate=0.015,
             momentum=0.9,
             weight_decay=0.0,
             schedule="inverse",
-            decay=0.05,
-            warmup=0.0,
+            lr_decay=0.05,
+            warmup_ratio=0.0,
             reduction="sentence",
-            clip_norm=5.0,
+            max_grad_norm=5.0,
             ema_decay=0.0,
             patience=15,
         ),
@@ -70,7 +70,7 @@ _WITH_VARIANTS = ("fast", "best")
 # encoder reads is dropped, steps are short, and their vectors may be moved further.
 _OF_CHARACTERS: Mapping[str, Any] = {
     "model": {"input_dropout": 0.5},
-    "training": {"epochs": 15, "least_steps": 3000, "learning_rate": LOWEST_RATE, "adversarial_step": 0.2},
+    "training": {"epochs": 15, "min_steps": 3000, "learning_rate": MIN_LR, "adversarial_epsilon": 0.2},
 }
 
 # The vectors of a frozen transformer tell so much that words are learnt by heart sooner too: more is dropped, and the
@@ -83,12 +83,12 @@ _BESIDE_TRANSFORMER: Mapping[str, Any] = {
 _Table = TypeVar("_Table", ModelConfig, TrainingConfig)
 
 
-def preset(name: str, *, unit: Unit = "word", transformer: str | None = None) -> Config:
+def preset(name: str, *, token_unit: TokenUnit = "word", transformer: str | None = None) -> Config:
     """The preset of that name.
 
     Args:
         name: One of `PRESETS`.
-        unit: What a token is; for a "character" `fast` and `best` have settings of their own.
+        token_unit: What a token is; for a "character" `fast` and `best` have settings of their own.
         transformer: Folder or hub name of a frozen transformer joined to it, beside which `fast` and `best` have
             settings of their own for words too; None for none.
 
@@ -97,15 +97,15 @@ def preset(name: str, *, unit: Unit = "word", transformer: str | None = None) ->
     """
     if name not in PRESETS:
         raise InputError(f"expected a preset, one of {', '.join(PRESETS)}, got '{name}'")
-    if unit not in get_args(Unit):
-        raise InputError(f"expected a unit, one of {', '.join(get_args(Unit))}, got '{unit}'")
+    if token_unit not in get_args(TokenUnit):
+        raise InputError(f"expected a unit, one of {', '.join(get_args(TokenUnit))}, got '{token_unit}'")
     config = PRESETS[name]
-    if unit == "character":
+    if token_unit == "character":
         if name in _WITH_VARIANTS:
             config = merge_config(config, _OF_CHARACTERS)
     elif transformer is not None and name in _WITH_VARIANTS:
         config = merge_config(config, _BESIDE_TRANSFORMER)
-    return replace(config, model=replace(config.model, unit=unit, transformer=transformer))
+    return replace(config, model=replace(config.model, token_unit=token_unit, transformer=transformer))
 
 
 def read_config(path: str | Path, base: Config | None = None) -> Config:
@@ -134,7 +134,7 @@ def read_tables(path: str | Path) -> dict[str, Any]:
 def merge_config(base: Config, tables: Mapping[str, Any], *, path: str | Path | None = None) -> Config:
     """`base` with the values of `{"model": {...}, "training": {...}}`, each checked by name and type.
 
-    Who names `epochs` has so many, however small the corpus: `least_steps` is 0 then, unless it is named too.
+    Who names `epochs` has so many, however small the corpus: `min_steps` is 0 then, unless it is named too.
 
     Raises:
         InputError: If a table or key is unknown, or a value has the wrong type.
@@ -147,7 +147,7 @@ def merge_config(base: Config, tables: Mapping[str, Any], *, path: str | Path | 
             raise InputError(f"expected a table [{table}], found {values!r}", path=path)
     training = tables.get("training", {})
     if "epochs" in training:  # what was asked for, however small the corpus
-        training = {"least_steps": 0, **training}
+        training = {"min_steps": 0, **training}
     try:
         return Config(
             model=_merge(base.model, tables.get("model", {}), "model", path),

@@ -35,13 +35,13 @@ from benchmarks.measure import Result, WrongAnswerError, machine, say
 from benchmarks.report import Report
 from benchmarks.text import PARTS, read_corpus
 from locations import SHARED
-from ner_lstm_crf.cli.arguments import at_least
+from ner_lstm_crf.cli.options import at_least
 from ner_lstm_crf.config import Config, Precision
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.model.precision import check_bfloat16
 from ner_lstm_crf.presets import preset
-from ner_lstm_crf.tasks.checkpoint import load_assembly
-from ner_lstm_crf.tasks.shipped import model_directory
+from ner_lstm_crf.saving.checkpoint import load_model
+from ner_lstm_crf.saving.shipped import model_directory
 
 __all__ = ["COMMANDS", "Settings", "main"]
 
@@ -277,7 +277,7 @@ def _model(text: str) -> Path:
     """The directory of a model that can be loaded: processes that fail over it could not say why."""
     try:
         directory = model_directory(text)
-        load_assembly(directory)
+        load_model(directory)
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return directory

@@ -15,15 +15,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ner_lstm_crf.config import Unit
-from ner_lstm_crf.data.annotation import Sentence
-from ner_lstm_crf.data.inline import read_inline
-from ner_lstm_crf.data.schemes import get_scheme
-from ner_lstm_crf.data.text_files import TextFile
+from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.files.text import TextFile
+from ner_lstm_crf.formats.inline import read_inline
+from ner_lstm_crf.tags.scheme import get_scheme
+from ner_lstm_crf.text.annotation import Sentence
 
 CORPORA = Path(__file__).resolve().parents[1] / "corpora"
-UNITS: Mapping[str, Unit] = {"en": "word", "zh": "character"}
+UNITS: Mapping[str, TokenUnit] = {"en": "word", "zh": "character"}
 SPLITS = ("train", "dev", "test")
 LABELS = ("PER", "LOC", "ORG", "MISC")
 COUNTS_BEGIN, COUNTS_END = "<!-- counts: written by scripts/build_corpora.py -->\n", "<!-- end of counts -->"
@@ -80,8 +80,8 @@ def with_counts(readme: Path, table: str) -> str:
 def built_files(folder: Path) -> Iterator[tuple[Path, str]]:
     """Every file that follows from the sources in `folder`, and what it should hold."""
     corpora: dict[str, Corpus] = {}
-    for language, unit in UNITS.items():
-        corpora[language] = split(read_inline(folder / language / "source.txt", unit=unit))
+    for language, token_unit in UNITS.items():
+        corpora[language] = split(read_inline(folder / language / "source.txt", token_unit=token_unit))
         for name, sentences in corpora[language].items():
             yield folder / language / f"{name}.conll", column_file(sentences)
     readme = folder / "README.md"

@@ -1,4 +1,4 @@
-"""Compiles the kernels of `ner_lstm_crf/model/kernels` when the package is built or installed.
+"""Compiles the kernels of `ner_lstm_crf/kernels` when the package is built or installed.
 
 Runs as hatchling's build hook, with the C compiler of the machine; where there is none, with the one in the package
 `ziglang`. By hand, after a change of the C code: `python scripts/build_kernels.py`.
@@ -20,7 +20,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-KERNELS = Path("ner_lstm_crf/model/kernels")
+KERNELS = Path("ner_lstm_crf/kernels")
 X86_LEVELS = {  # by the name that the package asks for
     "x86-64-v4": ("-march=x86-64-v4", "-mprefer-vector-width=512"),
     "x86-64-v3": ("-march=x86-64-v3",),
@@ -72,7 +72,7 @@ def build(root: Path) -> list[Path]:
 
 
 def _digest(kernels: Path) -> str:
-    """What the sources are known by, as `ner_lstm_crf.model.kernels` computes it when it loads a library."""
+    """What the sources are known by, as `ner_lstm_crf.kernels` computes it when it loads a library."""
     digest = hashlib.sha256()
     for path in sorted(kernels.glob("*.[ch]")):
         digest.update(path.read_bytes())

@@ -24,12 +24,12 @@ from itertools import accumulate, groupby
 from pathlib import Path
 
 from locations import SHARED
-from ner_lstm_crf.config import Unit
-from ner_lstm_crf.data.annotation import Sentence, spell
-from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.splitter import sentences
-from ner_lstm_crf.data.tokenizer import CompoundRule, characters, detect_compounds, tokenize
+from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.text.annotation import Sentence, spell
+from ner_lstm_crf.text.sentences import sentences
+from ner_lstm_crf.text.tokenizer import HyphenRule, characters, detect_hyphens, tokenize
 from treebanks import read_sentences_with_text
 
 __all__ = ["Agreement", "compare_file", "main"]
@@ -47,7 +47,7 @@ _HEADER = (
     "exact",
     "sent. f1",
 )
-_COLUMNS = ColumnOptions(token_column=2, separator="tab", read_tags=False)
+_COLUMNS = ReadOptions(token_column=2, separator="tab", read_tags=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,38 +88,38 @@ def _ends(text: str, places: Iterable[tuple[int, int]]) -> set[int]:
     return {inked[end] for _, end in places}
 
 
-def _sentence_agreement(golds: Sequence[tuple[Sentence, str]], unit: Unit) -> Agreement:
+def _sentence_agreement(golds: Sequence[tuple[Sentence, str]], token_unit: TokenUnit) -> Agreement:
     """Joins the sentences of each document and compares where the splitter ends them."""
-    total, joiner = Agreement(), "" if unit == "character" else " "
+    total, joiner = Agreement(), "" if token_unit == "character" else " "
     for _, document in groupby(golds, key=lambda gold: gold[0].document):
         texts = [text for _, text in document]
         ends = accumulate(len(text) + len(joiner) for text in texts)
-        found = {sentence.tokens[-1].end for sentence in sentences(joiner.join(texts), unit=unit)}
+        found = {sentence.tokens[-1].end for sentence in sentences(joiner.join(texts), token_unit=token_unit)}
         total += Agreement.of({end - len(joiner) for end in ends}, found)
     return total
 
 
-def compare_file(path: Path, compounds: CompoundRule | None = None) -> tuple[str, ...]:
+def compare_file(path: Path, hyphens: HyphenRule | None = None) -> tuple[str, ...]:
     """The row of the table for one file.
 
     Args:
         path: The file.
-        compounds: How to cut compounds; by default as the file's own words suggest.
+        hyphens: How to cut hyphens; by default as the file's own words suggest.
 
     Raises:
         InputError: If the file cannot be read, or no sentence of it has its text in a comment.
     """
     golds = read_sentences_with_text(path, _COLUMNS)
     spaced = sum(" " in text for _, text in golds) > len(golds) / 2
-    unit: Unit = "word" if spaced else "character"
-    compounds = compounds or detect_compounds(word for sentence, _ in golds for word in sentence.words)
+    token_unit: TokenUnit = "word" if spaced else "character"
+    hyphens = hyphens or detect_hyphens(word for sentence, _ in golds for word in sentence.words)
     ends, tokens, exact, compared = Agreement(), Agreement(), 0, 0
     for sentence, text in golds:
         spelled = spell(sentence.words, text)
         if spelled is None:
             print(f"{path}: the tokens do not spell the text: {text}", file=sys.stderr)
             continue
-        cut = tokenize(text, compounds=compounds) if unit == "word" else characters(text)
+        cut = tokenize(text, hyphens=hyphens) if token_unit == "word" else characters(text)
         places, found = ([(token.start, token.end) for token in tokens_of] for tokens_of in (spelled, cut))
         ends += Agreement.of(_ends(text, places), _ends(text, found))
         tokens += Agreement.of(set(places), set(found))
@@ -131,9 +131,9 @@ def compare_file(path: Path, compounds: CompoundRule | None = None) -> tuple[str
         ends.f1,
         tokens.f1,
         exact / max(1, compared),
-        _sentence_agreement(golds, unit).f1,
+        _sentence_agreement(golds, token_unit).f1,
     )
-    cut_as = compounds if unit == "word" else "characters"
+    cut_as = hyphens if token_unit == "word" else "characters"
     return (
         path.parent.name,
         path.stem,
@@ -167,13 +167,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--parts", nargs="+", default=["train", "dev", "test"], help="names of the files, without ending"
     )
-    parser.add_argument("--compounds", choices=["split", "keep"], help="cut compounds so (default: as each file does)")
+    parser.add_argument("--compounds", choices=["split", "keep"], help="cut hyphens so (default: as each file does)")
     options = parser.parse_args(arguments)
     paths = [path for part in options.parts for path in options.folder.glob(f"uner-*/{part}.iob2")]
     if not paths:
         parser.error(f"expected files like uner-*/dev.iob2 in {options.folder}, found none")
     try:
-        rows = [compare_file(path, options.compounds) for path in sorted(paths)]
+        rows = [compare_file(path, options.hyphens) for path in sorted(paths)]
     except InputError as error:
         parser.error(str(error))
     _print_table([_HEADER, *rows])

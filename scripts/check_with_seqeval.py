@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
 
-from ner_lstm_crf.config import Unit
-from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.conll import read_conll
-from ner_lstm_crf.data.labels import LabelMap
-from ner_lstm_crf.data.schemes import SCHEMES
+from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.tasks.scoring import score_sentences
+from ner_lstm_crf.evaluation.scoring import score_sentences
+from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.formats.conll import read_conll
+from ner_lstm_crf.tags.labels import LabelMap
+from ner_lstm_crf.tags.scheme import SCHEMES
 
 __all__ = ["main"]
 
@@ -33,11 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--characters", action="store_true", help="the gold file's tokens are split into characters")
     parser.add_argument("--encoding", default="utf-8", help="of both files (default: utf-8)")
     options = parser.parse_args(arguments)
-    unit: Unit | None = "character" if options.characters else None
+    token_unit: TokenUnit | None = "character" if options.characters else None
     try:
-        reading = ColumnOptions(labels=LabelMap.parse(options.labels), unit=unit, encoding=options.encoding)
+        reading = ReadOptions(labels=LabelMap.parse(options.labels), token_unit=token_unit, encoding=options.encoding)
         gold = list(read_conll(options.gold, reading))
-        found = list(read_conll(options.predicted, ColumnOptions(encoding=options.encoding)))
+        found = list(read_conll(options.predicted, ReadOptions(encoding=options.encoding)))
         ours = score_sentences(gold, found, gold_path=options.gold, predicted_path=options.predicted).micro.f1
     except InputError as error:
         parser.error(str(error))

@@ -24,8 +24,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ner_lstm_crf.features.character_vectors import CHARACTER_VECTORS
 from ner_lstm_crf.features.simplified import SIMPLIFIED
+from ner_lstm_crf.features.vectors.builtin import CHARACTER_VECTORS
 from shipping.dictionary import dictionary
 
 EXTRA = 50  # more of them are computed, for the last ones to be exact

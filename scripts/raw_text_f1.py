@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ner_lstm_crf.data.annotation import Sentence, Span, spell
-from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.labels import LabelMap
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.tasks.evaluation import evaluate_spans
-from ner_lstm_crf.tasks.tagger import Tagger
+from ner_lstm_crf.evaluation.metrics import evaluate_spans
+from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.tagging.tagger import Tagger
+from ner_lstm_crf.tags.labels import LabelMap
+from ner_lstm_crf.text.annotation import Sentence, Span, spell
 from treebanks import read_sentences_with_text
 
 __all__ = ["in_characters", "main"]
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         tagger = Tagger.load(options.model)
-        reading = ColumnOptions(labels=LabelMap.parse(options.labels), unit=tagger.assembly.config.unit)
+        reading = ReadOptions(labels=LabelMap.parse(options.labels), token_unit=tagger.model.config.token_unit)
         golds = [(path, _read(path, reading)) for path in options.files]
     except InputError as error:
         parser.error(str(error))
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _read(path: Path, options: ColumnOptions) -> list[Gold]:
+def _read(path: Path, options: ReadOptions) -> list[Gold]:
     """The sentences of a file whose tokens spell their text.
 
     Raises:

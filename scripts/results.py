@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ner_lstm_crf.config import Unit
+from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.presets import PRESETS, preset, read_config
 
@@ -133,8 +133,8 @@ def _result(name: str, args: argparse.Namespace) -> dict[str, Any]:
 
 def _settings(name: str, args: argparse.Namespace) -> dict[str, Any]:
     """What the preset, changed by the file of `--config`, stands for now, as it comes out of a JSON file."""
-    unit: Unit = "character" if "--characters" in ROWS[name].options else "word"
-    config = preset(args.preset, unit=unit, transformer=args.transformer if ROWS[name].english else None)
+    token_unit: TokenUnit = "character" if "--characters" in ROWS[name].options else "word"
+    config = preset(args.preset, token_unit=token_unit, transformer=args.transformer if ROWS[name].english else None)
     if args.config:
         config = read_config(args.config, config)
     settings: dict[str, Any] = json.loads(json.dumps(asdict(config)))

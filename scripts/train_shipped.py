@@ -19,21 +19,21 @@ from pathlib import Path
 import torch
 
 from locations import ROOT, SHARED
-from ner_lstm_crf.cli.arguments import at_least
 from ner_lstm_crf.cli.display import progress_bar
-from ner_lstm_crf.config import LOWEST_RATE, Config
-from ner_lstm_crf.data.annotation import Sentence
+from ner_lstm_crf.cli.options import at_least
+from ner_lstm_crf.config import MIN_LR, Config
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.vectors import Vectors, read_vectors
+from ner_lstm_crf.evaluation.evaluate import evaluate_model
+from ner_lstm_crf.evaluation.metrics import Evaluation
+from ner_lstm_crf.features.vectors.vectors import Vectors, read_vectors
 from ner_lstm_crf.presets import preset
-from ner_lstm_crf.tasks.assembly import Assembly
-from ner_lstm_crf.tasks.checkpoint import load_assembly, save_assembly
-from ner_lstm_crf.tasks.compact import with_words
-from ner_lstm_crf.tasks.evaluation import Evaluation
-from ner_lstm_crf.tasks.measurement import measure_assembly
-from ner_lstm_crf.tasks.run_data import Data, with_general
-from ner_lstm_crf.tasks.run_files import has_begun, read_history
-from ner_lstm_crf.tasks.runs import train_run
+from ner_lstm_crf.runs.data import Data, resolve_defaults
+from ner_lstm_crf.runs.run import train_run
+from ner_lstm_crf.runs.run_files import has_begun, read_history
+from ner_lstm_crf.saving.checkpoint import load_model, save_model
+from ner_lstm_crf.saving.model import Model
+from ner_lstm_crf.saving.quantize import with_words
+from ner_lstm_crf.text.annotation import Sentence
 from shipping.card import Facts, Measured, model_card
 from shipping.corpora import LANGUAGES, Language, changed, with_variants
 
@@ -43,11 +43,9 @@ from shipping.corpora import LANGUAGES, Language, changed, with_variants
 SETTINGS: Mapping[str, Config] = {
     "en": Config(
         model=replace(preset("fast").model, lexicon_size=25, char_widths=(2, 3, 4), input_dropout=0.5),
-        training=replace(
-            preset("fast").training, batch_sentences=16, epochs=15, least_steps=4500, learning_rate=LOWEST_RATE
-        ),
+        training=replace(preset("fast").training, batch_size=16, epochs=15, min_steps=4500, learning_rate=MIN_LR),
     ),
-    "zh": preset("fast", unit="character"),
+    "zh": preset("fast", token_unit="character"),
 }
 
 CARD = "README.md"
@@ -68,15 +66,15 @@ def _make(args: argparse.Namespace) -> None:
     language, trial = LANGUAGES[args.language], "" if args.trial is None else "-trial"
     run = args.runs / f"{args.language}-seed-{args.seed}{trial}"
     config = _config(args, language)
-    data = with_general(_data(language, args.data), config.model)
+    data = resolve_defaults(_data(language, args.data), config.model)
     for report in train_run(data, config, run, resume=has_begun(run)):
         f1 = report.dev.micro.f1 if report.dev else 0.0
         print(f"epoch {report.epoch}/{report.epochs}: dev F1 {f1:.4f}, {report.seconds:.0f} s", flush=True)
     package = ROOT / "ner_lstm_crf" / "shipped" / args.language
     output = args.output or (package if args.trial is None else run.with_name(f"{run.name}-compact"))
     vectors = data.vectors if isinstance(data.vectors, Vectors) else None
-    save_assembly(_cut(load_assembly(run), vectors, language.words), output, compact=True)
-    measured = _measure_all(load_assembly(output), language, args)
+    save_model(_cut(load_model(run), vectors, language.words), output, compact=True)
+    measured = _measure_all(load_model(output), language, args)
     card = model_card(args.language, language, _facts(args, data, run, output), measured)
     (output / CARD).write_text(card, encoding="utf-8")
     print(card)
@@ -105,16 +103,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def _config(args: argparse.Namespace, language: Language) -> Config:
     base = SETTINGS[args.language]
-    shorter = {} if args.trial is None else {"epochs": args.trial, "least_steps": 0}
+    shorter = {} if args.trial is None else {"epochs": args.trial, "min_steps": 0}
     return Config(
-        model=replace(base.model, unit=language.unit, compounds="split"),
+        model=replace(base.model, token_unit=language.token_unit, hyphens="split"),
         training=replace(base.training, seed=args.seed, **shorter),
     )
 
 
 def _data(language: Language, folder: Path) -> Data:
     """All that is learnt from, with variants of the training sentences where there is case."""
-    parts = [corpus.learnt(folder / "corpora", language.unit) for corpus in language.corpora]
+    parts = [corpus.learnt(folder / "corpora", language.token_unit) for corpus in language.corpora]
     train = [sentence for part, _ in parts for sentence in part]
     dev = [sentence for _, part in parts for sentence in part]
     if language.cased:
@@ -122,7 +120,7 @@ def _data(language: Language, folder: Path) -> Data:
     return Data(
         train,
         dev,
-        _read(folder / "vectors" / language.vectors) if language.vectors else "general",
+        _read(folder / "vectors" / language.vectors) if language.vectors else "builtin",
         lexicon=language.lexicon() if language.lexicon else None,
     )
 
@@ -132,16 +130,16 @@ def _read(path: Path) -> Vectors:
         return read_vectors(path, progress=progress)
 
 
-def _cut(assembly: Assembly, vectors: Vectors | None, reserve: int) -> Assembly:
+def _cut(model: Model, vectors: Vectors | None, reserve: int) -> Model:
     """Without the words that have neither a pretrained vector nor a second occurrence, and the rarer vectors."""
     known = frozenset(vectors.words) if vectors is not None else frozenset[str]()
-    words = assembly.featurizer.words
+    words = model.featurizer.words
     trained = zip(words.symbols, words.counts, strict=False)
     kept = {word for word, count in trained if count > 1 or word in known}
-    return with_words(assembly, kept | set(islice(words.symbols[len(words.counts) :], reserve)))
+    return with_words(model, kept | set(islice(words.symbols[len(words.counts) :], reserve)))
 
 
-def _measure_all(assembly: Assembly, language: Language, args: argparse.Namespace) -> list[Measured]:
+def _measure_all(model: Model, language: Language, args: argparse.Namespace) -> list[Measured]:
     """The scores on the test set of each corpus, and of those it has not learnt from also without their case."""
     measured: list[Measured] = []
     for corpus in language.corpora:
@@ -149,17 +147,17 @@ def _measure_all(assembly: Assembly, language: Language, args: argparse.Namespac
         files = tested if args.trial is None else corpus.dev
         if not files:
             continue
-        sentences, learnt = corpus.read(args.data / "corpora", files, language.unit), bool(corpus.train)
-        measured.append(Measured(corpus.name, learnt, _scores(assembly, sentences)))
+        sentences, learnt = corpus.read(args.data / "corpora", files, language.token_unit), bool(corpus.train)
+        measured.append(Measured(corpus.name, learnt, _scores(model, sentences)))
         if language.cased and not learnt:
             for name, change in (("lower case", str.lower), ("capitals", str.upper)):
                 without_case = [changed(sentence, change) for sentence in sentences]
-                measured.append(Measured(f"{corpus.name}, {name}", learnt, _scores(assembly, without_case)))
+                measured.append(Measured(f"{corpus.name}, {name}", learnt, _scores(model, without_case)))
     return measured
 
 
-def _scores(assembly: Assembly, sentences: Sequence[Sentence]) -> Evaluation:
-    return measure_assembly(assembly, sentences).evaluation
+def _scores(model: Model, sentences: Sequence[Sentence]) -> Evaluation:
+    return evaluate_model(model, sentences).evaluation
 
 
 def _facts(args: argparse.Namespace, data: Data, run: Path, output: Path) -> Facts:

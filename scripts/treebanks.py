@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ner_lstm_crf.data.annotation import Sentence
-from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.conll import ColumnFile
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.formats.conll import ColumnFile
+from ner_lstm_crf.text.annotation import Sentence
 
 __all__ = ["read_sentences_with_text", "sentences_and_texts"]
 
 _TEXT = "# text = "
 
 
-def sentences_and_texts(path: Path, options: ColumnOptions) -> Iterator[tuple[Sentence, str | None]]:
+def sentences_and_texts(path: Path, options: ReadOptions) -> Iterator[tuple[Sentence, str | None]]:
     """The sentences that have tokens, each with its text; None where no comment gives it.
 
     Raises:
@@ -27,7 +27,7 @@ def sentences_and_texts(path: Path, options: ColumnOptions) -> Iterator[tuple[Se
             yield sentence, next(texts, None)
 
 
-def read_sentences_with_text(path: Path, options: ColumnOptions) -> list[tuple[Sentence, str]]:
+def read_sentences_with_text(path: Path, options: ReadOptions) -> list[tuple[Sentence, str]]:
     """The sentences whose text a comment gives, each with its text.
 
     Raises:

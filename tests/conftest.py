@@ -13,6 +13,8 @@ from hypothesis import settings
 
 # Tests share the cores: an example's time says nothing about the code. Where a change is judged, the examples are those
 # of the change before; elsewhere each run looks for new ones.
+pytest_plugins = ["tests.made", "tests.made_batches"]
+
 settings.register_profile("suite", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("suite")
 

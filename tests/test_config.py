@@ -8,7 +8,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from ner_lstm_crf.config import HIGHEST_RATE, Config, ModelConfig, TrainingConfig
+from ner_lstm_crf.config import MAX_LR, Config, ModelConfig, TrainingConfig
 from ner_lstm_crf.errors import InputError
 
 NUMBERS = [
@@ -18,7 +18,7 @@ NUMBERS = [
     if one.type in ("int", "float", "float | None")
 ]
 RATES = ["word_dropout", "char_dropout", "input_dropout", "recurrent_dropout", "output_dropout"]
-SHARES = ["momentum", "warmup", "ema_decay"]
+SHARES = ["momentum", "warmup_ratio", "ema_decay"]
 
 
 def test_the_fields_that_hold_numbers_are_found() -> None:
@@ -62,21 +62,21 @@ def test_of_choices_there_must_be_one(table: type[ModelConfig | TrainingConfig],
 
 
 def test_the_fields_that_hold_choices_are_found() -> None:
-    names = {"head", "crf_loss", "unit", "compounds", "optimizer", "schedule", "reduction", "transformer_precision"}
+    names = {"head", "crf_loss", "token_unit", "hyphens", "optimizer", "schedule", "reduction", "transformer_precision"}
     assert {name for _, name, _ in CHOICES} == names
 
 
 def test_pretrained_vectors_may_learn_as_fast_as_all_else_and_no_faster() -> None:
-    assert TrainingConfig(vector_rate=1.0).vector_rate == 1.0
-    with pytest.raises(InputError, match=r"vector_rate: expected a share, at most 1, got 1\.5"):
-        TrainingConfig(vector_rate=1.5)
+    assert TrainingConfig(pretrained_lr_scale=1.0).pretrained_lr_scale == 1.0
+    with pytest.raises(InputError, match=r"pretrained_lr_scale: expected a share, at most 1, got 1\.5"):
+        TrainingConfig(pretrained_lr_scale=1.5)
 
 
 @pytest.mark.parametrize(
     ("table", "name"),
     [
         *((ModelConfig, name) for name in ("word_size", "char_size", "hidden_size", "layers", "transformer_layers")),
-        *((TrainingConfig, name) for name in ("epochs", "batch_sentences", "batch_tokens")),
+        *((TrainingConfig, name) for name in ("epochs", "batch_size", "max_batch_tokens")),
     ],
 )
 def test_what_there_must_be_one_of(table: type[ModelConfig | TrainingConfig], name: str) -> None:
@@ -96,7 +96,7 @@ def test_only_adamw_may_be_left_to_choose_its_learning_rate() -> None:
     with pytest.raises(InputError, match="learning_rate: expected one for the optimizer 'sgd', got None"):
         TrainingConfig(optimizer="sgd")
     with pytest.raises(InputError, match=r"learning_rate \* weight_decay below 1, .* got 1$"):
-        TrainingConfig(weight_decay=1 / HIGHEST_RATE)
+        TrainingConfig(weight_decay=1 / MAX_LR)
 
 
 @pytest.mark.parametrize("name", ["char_filters", "casing_size", "transformer_size"])

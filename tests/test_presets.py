@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ner_lstm_crf.config import HIGHEST_RATE, LOWEST_RATE, Config, ModelConfig, TrainingConfig, Unit
+from ner_lstm_crf.config import MAX_LR, MIN_LR, Config, ModelConfig, TokenUnit, TrainingConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.presets import PRESETS, merge_config, preset, read_config
 
@@ -37,35 +37,35 @@ def test_beside_a_frozen_transformer_fast_and_best_drop_more_at_one_rate(name: s
     assert joined.model == replace(alone.model, transformer="minilm", input_dropout=dropped)
     assert joined.training == replace(alone.training, learning_rate=rate)
     assert rate is not None
-    assert LOWEST_RATE < rate < HIGHEST_RATE
+    assert MIN_LR < rate < MAX_LR
     assert dropped > alone.model.input_dropout
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_for_characters_fast_and_best_drop_more_and_move_further(name: str) -> None:
-    words, characters = preset(name), preset(name, unit="character")
+    words, characters = preset(name), preset(name, token_unit="character")
     if name not in ("fast", "best"):
-        assert characters == replace(words, model=replace(words.model, unit="character"))
+        assert characters == replace(words, model=replace(words.model, token_unit="character"))
         return
     dropped, own = characters.model.input_dropout, characters.training
-    assert characters.model == replace(words.model, unit="character", input_dropout=dropped)
+    assert characters.model == replace(words.model, token_unit="character", input_dropout=dropped)
     assert own == replace(
         words.training,
         epochs=own.epochs,
-        least_steps=own.least_steps,
-        learning_rate=LOWEST_RATE,
-        adversarial_step=own.adversarial_step,
+        min_steps=own.min_steps,
+        learning_rate=MIN_LR,
+        adversarial_epsilon=own.adversarial_epsilon,
     )
     assert dropped > words.model.input_dropout
-    assert own.adversarial_step > words.training.adversarial_step
-    joined = preset(name, unit="character", transformer="minilm")
+    assert own.adversarial_epsilon > words.training.adversarial_epsilon
+    joined = preset(name, token_unit="character", transformer="minilm")
     assert joined == replace(characters, model=replace(characters.model, transformer="minilm"))
 
 
-@pytest.mark.parametrize("unit", ["word", "character"])
+@pytest.mark.parametrize("token_unit", ["word", "character"])
 @pytest.mark.parametrize("transformer", [None, "minilm"])
-def test_best_is_several_networks_of_fast(unit: Unit, transformer: str | None) -> None:
-    fast, best = (preset(name, unit=unit, transformer=transformer) for name in ("fast", "best"))
+def test_best_is_several_networks_of_fast(token_unit: TokenUnit, transformer: str | None) -> None:
+    fast, best = (preset(name, token_unit=token_unit, transformer=transformer) for name in ("fast", "best"))
     assert fast.training.members == 1 < best.training.members
     assert best == replace(fast, training=replace(fast.training, members=best.training.members))
 
@@ -77,7 +77,7 @@ def test_an_unknown_preset_is_named_with_those_there_are() -> None:
 
 def test_an_unknown_unit_is_refused() -> None:
     with pytest.raises(InputError, match=r"^expected a unit, one of word, character, got 'characters'$"):
-        preset("fast", unit="characters")  # type: ignore[arg-type]
+        preset("fast", token_unit="characters")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -107,9 +107,9 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_epochs_that_are_asked_for_are_all_there_are() -> None:
-    assert Config().training.least_steps > 0
-    assert merge_config(Config(), {"training": {"epochs": 3}}).training.least_steps == 0
-    assert merge_config(Config(), {"training": {"epochs": 3, "least_steps": 70}}).training.least_steps == 70
+    assert Config().training.min_steps > 0
+    assert merge_config(Config(), {"training": {"epochs": 3}}).training.min_steps == 0
+    assert merge_config(Config(), {"training": {"epochs": 3, "min_steps": 70}}).training.min_steps == 70
     assert merge_config(Config(), {"training": {"patience": 3}}).training == TrainingConfig(patience=3)
 
 

@@ -68,7 +68,7 @@ def test_every_program_runs(program: str, tmp_path: Path, monkeypatch: pytest.Mo
     """On files of the names that the pages use; a training takes one epoch, whatever its configuration says."""
 
     def briefly(data: Data, config: Config, directory: str | Path) -> Iterator[EpochReport]:
-        training = replace(config.training, epochs=1, least_steps=0)
+        training = replace(config.training, epochs=1, min_steps=0)
         return train_run(data, replace(config, training=training), directory)
 
     for name in ("train.conll", "dev.conll"):

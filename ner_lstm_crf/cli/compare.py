@@ -10,16 +10,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ner_lstm_crf.cli.arguments import Subparsers, at_least
 from ner_lstm_crf.cli.display import marked, say, show, show_json
-from ner_lstm_crf.cli.settings import add_data_options, add_training_options, config_from
+from ner_lstm_crf.cli.options import Subparsers, at_least
 from ner_lstm_crf.cli.train import check_output, train_jobs
+from ner_lstm_crf.cli.training_options import add_data_options, add_training_options, config_from
 from ner_lstm_crf.errors import InputError
 
 if TYPE_CHECKING:
-    from ner_lstm_crf.data.annotation import Sentence, Span
-    from ner_lstm_crf.tasks.comparison import Comparison, HeadResult, SentenceDifference
-    from ner_lstm_crf.tasks.jobs import Job
+    from ner_lstm_crf.runs.compare import Comparison, HeadResult, SentenceDifference
+    from ner_lstm_crf.runs.processes import Job
+    from ner_lstm_crf.text.annotation import Sentence, Span
 
 __all__ = ["add_command"]
 
@@ -52,7 +52,7 @@ def add_command(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     """Train all models, measure them, and lay the heads side by side."""
     from ner_lstm_crf.cli.training_data import read_training_files
-    from ner_lstm_crf.tasks.comparison import Comparison, comparison_jobs
+    from ner_lstm_crf.runs.compare import Comparison, comparison_jobs
 
     config = config_from(args)
     if args.resume and args.output is None:
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
         jobs = comparison_jobs(config, directory, seeds=args.seeds, overwrite=args.overwrite)
         check_output(directory, [*jobs["crf"], *jobs["softmax"]], args)
         files = read_training_files(args, config)
-        config = config_from(args, files.unit)
+        config = config_from(args, files.token_unit)
         jobs = comparison_jobs(config, directory, seeds=args.seeds, overwrite=args.overwrite)
         train_jobs(files.data, [*jobs["crf"], *jobs["softmax"]], args, directory)
         results = {head: _head_result(head, runs, files.test) for head, runs in jobs.items()}
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         show_json({**comparison.to_json(), "differences": [_difference_to_json(one) for one in differences]})
     else:
-        joiner = "" if files.unit == "character" else " "
+        joiner = "" if files.token_unit == "character" else " "
         _show(comparison, differences, path=args.test, joiner=joiner)
 
 
@@ -85,8 +85,8 @@ def _directory(output: str | None) -> Iterator[Path]:
 
 
 def _head_result(head: str, jobs: Sequence[Job], test: Sequence[Sentence]) -> HeadResult:
-    from ner_lstm_crf.tasks.comparison import HeadResult
-    from ner_lstm_crf.tasks.results import RunResult
+    from ner_lstm_crf.runs.compare import HeadResult
+    from ner_lstm_crf.runs.results import RunResult
 
     results = [RunResult.of(job, test) for job in jobs]
     outcomes = tuple(result.test for result in results if result.test is not None)

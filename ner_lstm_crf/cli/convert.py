@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from ner_lstm_crf.cli.arguments import SCHEME_NAMES, Subparsers, add_column_options, column_options
-from ner_lstm_crf.data.formats import FORMATS, convert
-from ner_lstm_crf.data.schemes import get_scheme
+from ner_lstm_crf.cli.options import SCHEME_NAMES, Subparsers, add_column_options, column_options
+from ner_lstm_crf.formats.registry import FORMATS, convert
+from ner_lstm_crf.tags.scheme import get_scheme
 
 __all__ = ["add_command"]
 

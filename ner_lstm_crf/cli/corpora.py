@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ner_lstm_crf.cli.arguments import Subparsers, add_json
 from ner_lstm_crf.cli.display import columns, progress_bar, say, show, show_json
-from ner_lstm_crf.data.catalogue import Corpus, catalogue, get_corpus
+from ner_lstm_crf.cli.options import Subparsers, add_json
+from ner_lstm_crf.corpora.catalogue import Corpus, catalogue, get_corpus
 
 __all__ = ["add_command"]
 
@@ -80,7 +80,7 @@ def run_list(args: argparse.Namespace) -> None:
 
 def run_fetch(args: argparse.Namespace) -> None:
     """Fetch a corpus, and say how to train on it."""
-    from ner_lstm_crf.data.download import fetch
+    from ner_lstm_crf.corpora.download import fetch
 
     corpus = get_corpus(args.name)
     with progress_bar(corpus.name, unit="B", scale=True) as progress:

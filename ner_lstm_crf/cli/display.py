@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from ner_lstm_crf.data.annotation import Span
 from ner_lstm_crf.progress import Progress, silent
+from ner_lstm_crf.text.annotation import Span
 
 if TYPE_CHECKING:
-    from ner_lstm_crf.tasks.evaluation import Evaluation
-    from ner_lstm_crf.tasks.training import EpochReport
+    from ner_lstm_crf.evaluation.metrics import Evaluation
+    from ner_lstm_crf.training.trainer import EpochReport
 
 __all__ = ["TrainingDisplay", "columns", "marked", "progress_bar", "say", "show", "show_evaluation", "show_json"]
 
@@ -37,7 +37,7 @@ def show_json(value: Any) -> None:
 
 def show_evaluation(evaluation: Evaluation, *, as_json: bool, **more: object) -> None:
     """Print scores and the interval of their F1: as text, or as one JSON object together with `more`."""
-    from ner_lstm_crf.tasks.significance import f1_interval
+    from ner_lstm_crf.evaluation.significance import f1_interval
 
     interval = f1_interval([evaluation])
     if as_json:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ner_lstm_crf.cli.arguments import (
+from ner_lstm_crf.cli.display import progress_bar, say, show_evaluation
+from ner_lstm_crf.cli.options import (
     Subparsers,
     add_column_options,
     add_json,
@@ -16,14 +17,13 @@ from ner_lstm_crf.cli.arguments import (
     add_threads,
     column_options,
 )
-from ner_lstm_crf.cli.display import progress_bar, say, show_evaluation
 
 if TYPE_CHECKING:
-    from ner_lstm_crf.data.annotation import Span
-    from ner_lstm_crf.data.columns import ColumnOptions
-    from ner_lstm_crf.data.labels import LabelMap
-    from ner_lstm_crf.tasks.evaluation import Evaluation
-    from ner_lstm_crf.tasks.measurement import Outcome
+    from ner_lstm_crf.evaluation.evaluate import TestResult
+    from ner_lstm_crf.evaluation.metrics import Evaluation
+    from ner_lstm_crf.formats.columns import ReadOptions
+    from ner_lstm_crf.tags.labels import LabelMap
+    from ner_lstm_crf.text.annotation import Span
 
 __all__ = ["add_command"]
 
@@ -58,46 +58,46 @@ def add_command(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     """Tag the file and score what was found."""
     from ner_lstm_crf.cli.training_data import use_threads, warn_of_unknown_labels
-    from ner_lstm_crf.data.labels import require_entities
-    from ner_lstm_crf.tasks.checkpoint import load_assembly
-    from ner_lstm_crf.tasks.shipped import model_directory
+    from ner_lstm_crf.saving.checkpoint import load_model
+    from ner_lstm_crf.saving.shipped import model_directory
+    from ner_lstm_crf.tags.labels import require_entities
 
     use_threads(args.threads)
-    assembly = load_assembly(model_directory(args.model))
-    options = column_options(args, unit=assembly.config.unit, compounds=assembly.config.compounds)
+    model = load_model(model_directory(args.model))
+    options = column_options(args, token_unit=model.config.token_unit, hyphens=model.config.hyphens)
     gold, measure = _what_to_measure(args.file, options)
     require_entities(gold, args.file, options.labels)
-    known = {new for label in assembly.featurizer.labels if (new := options.labels.renaming(label)) is not None}
+    known = {new for label in model.featurizer.labels if (new := options.labels.renaming(label)) is not None}
     warn_of_unknown_labels(args.file, gold, known, "the model does not know")
     with progress_bar("tagging", unit=" sentences") as progress:
-        outcome = measure(assembly, precision=args.precision, progress=progress)
+        outcome = measure(model, precision=args.precision, progress=progress)
     show_evaluation(_under_labels(options.labels, gold, outcome), as_json=args.json, seconds=outcome.seconds)
     if not args.json:
         say(f"{outcome.tokens:,} tokens tagged in {outcome.seconds:.2f} s")
 
 
-def _what_to_measure(path: str, options: ColumnOptions) -> tuple[list[tuple[Span, ...]], Callable[..., Outcome]]:
+def _what_to_measure(path: str, options: ReadOptions) -> tuple[list[tuple[Span, ...]], Callable[..., TestResult]]:
     """The true spans of each sentence, or of each text, and what measures a model on these.
 
     Running text is cut into tokens as in tagging: cut at its entities, it would give them away.
     """
-    from ner_lstm_crf.data.formats import detect_format, read_sentences
-    from ner_lstm_crf.data.jsonl import read_texts
-    from ner_lstm_crf.tasks.measurement import measure_assembly, measure_texts
+    from ner_lstm_crf.evaluation.evaluate import evaluate_model, evaluate_texts
+    from ner_lstm_crf.formats.registry import detect_format, read_sentences
+    from ner_lstm_crf.formats.text_json import read_texts
 
     if detect_format(path, options.encoding) == "jsonl":
         texts = read_texts(path, options)
-        return [text.spans for text in texts], partial(measure_texts, test=texts)
+        return [text.spans for text in texts], partial(evaluate_texts, test=texts)
     sentences = read_sentences(path, options)
-    return [sentence.spans for sentence in sentences], partial(measure_assembly, test=sentences)
+    return [sentence.spans for sentence in sentences], partial(evaluate_model, test=sentences)
 
 
-def _under_labels(labels: LabelMap, gold: Sequence[Sequence[Span]], outcome: Outcome) -> Evaluation:
+def _under_labels(labels: LabelMap, gold: Sequence[Sequence[Span]], outcome: TestResult) -> Evaluation:
     """The scores when what the model found is kept, dropped and renamed as the labels of the file are.
 
     Else everything found under a label that was dropped from the file would count as wrong.
     """
-    from ner_lstm_crf.tasks.evaluation import evaluate_spans
+    from ner_lstm_crf.evaluation.metrics import evaluate_spans
 
     if not labels:
         return outcome.evaluation

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from ner_lstm_crf.cli.arguments import Subparsers, add_column_options, add_json, column_options
 from ner_lstm_crf.cli.display import progress_bar, show, show_json
+from ner_lstm_crf.cli.options import Subparsers, add_column_options, add_json, column_options
 
 __all__ = ["add_command"]
 
@@ -34,8 +34,8 @@ def add_command(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read the files and show what is in them."""
-    from ner_lstm_crf.data.inspection import inspect_files
-    from ner_lstm_crf.data.inspection_text import describe
+    from ner_lstm_crf.corpora.inspect import inspect_files
+    from ner_lstm_crf.corpora.inspection_text import describe
 
     with progress_bar("reading", unit=" files") as progress:
         inspection = inspect_files(args.files, column_options(args), progress=progress)

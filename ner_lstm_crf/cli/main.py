@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 
 from ner_lstm_crf import __version__
 from ner_lstm_crf.cli import compare, convert, corpora, evaluate, inspect, score, tag, train
-from ner_lstm_crf.cli.arguments import Command, Parser
 from ner_lstm_crf.cli.display import say
+from ner_lstm_crf.cli.options import Command, Parser
 from ner_lstm_crf.errors import InputError
 
 __all__ = ["main"]

@@ -6,13 +6,13 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ner_lstm_crf.cli.arguments import Subparsers, add_column_options, add_json, column_options
 from ner_lstm_crf.cli.display import show_evaluation
+from ner_lstm_crf.cli.options import Subparsers, add_column_options, add_json, column_options
 from ner_lstm_crf.errors import InputError
 
 if TYPE_CHECKING:
-    from ner_lstm_crf.data.columns import ColumnOptions
-    from ner_lstm_crf.tasks.evaluation import Evaluation
+    from ner_lstm_crf.evaluation.metrics import Evaluation
+    from ner_lstm_crf.formats.columns import ReadOptions
 
 __all__ = ["add_command"]
 
@@ -46,10 +46,10 @@ def add_command(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read both files and compare their spans."""
-    from ner_lstm_crf.data.formats import detect_format
-    from ner_lstm_crf.data.jsonl import read_texts
-    from ner_lstm_crf.data.labels import require_entities
-    from ner_lstm_crf.tasks.scoring import score_texts
+    from ner_lstm_crf.evaluation.scoring import score_texts
+    from ner_lstm_crf.formats.registry import detect_format
+    from ner_lstm_crf.formats.text_json import read_texts
+    from ner_lstm_crf.tags.labels import require_entities
 
     options = column_options(args)
     if all(detect_format(path, options.encoding) == "jsonl" for path in (args.gold, args.predicted)):
@@ -63,16 +63,16 @@ def run(args: argparse.Namespace) -> None:
     show_evaluation(evaluation, as_json=args.json)
 
 
-def _by_tokens(gold_path: str, predicted_path: str, options: ColumnOptions, column: int | None) -> Evaluation:
+def _by_tokens(gold_path: str, predicted_path: str, options: ReadOptions, column: int | None) -> Evaluation:
     """The scores of two files whose tokens are the same; `column` is that of the predicted tags, if it is known.
 
     Raises:
         InputError: If it is not, and the file has tags in several, others than the gold file: some may be gold.
     """
-    from ner_lstm_crf.data.formats import read_sentences
-    from ner_lstm_crf.data.labels import require_entities
-    from ner_lstm_crf.data.report import ReadReport, warn_of_findings, warn_of_losses, warn_of_ragged_rows
-    from ner_lstm_crf.tasks.scoring import ill_formed_by_sentence, score_sentences
+    from ner_lstm_crf.evaluation.scoring import ill_formed_by_sentence, score_sentences
+    from ner_lstm_crf.formats.registry import read_sentences
+    from ner_lstm_crf.formats.report import ReadReport, warn_of_findings, warn_of_losses, warn_of_ragged_rows
+    from ner_lstm_crf.tags.labels import require_entities
 
     report, of_gold = ReadReport(), ReadReport()
     gold = read_sentences(gold_path, options, report=of_gold)

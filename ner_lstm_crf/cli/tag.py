@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from ner_lstm_crf.cli.arguments import (
+from ner_lstm_crf.cli.display import say
+from ner_lstm_crf.cli.options import (
     SCHEME_NAMES,
     Subparsers,
     add_place_options,
@@ -19,14 +20,13 @@ from ner_lstm_crf.cli.arguments import (
     add_threads,
     column_options,
 )
-from ner_lstm_crf.cli.display import say
-from ner_lstm_crf.data.conll import holds_tags
-from ner_lstm_crf.data.formats import detect_format, format_of_name, suffix_of
-from ner_lstm_crf.data.text_files import STANDARD_STREAM
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.files.text import STANDARD_STREAM
+from ner_lstm_crf.formats.conll import holds_tags
+from ner_lstm_crf.formats.registry import detect_format, format_of_name, suffix_of
 
 if TYPE_CHECKING:
-    from ner_lstm_crf.tasks.tagger import Tagger
+    from ner_lstm_crf.tagging.tagger import Tagger
 
 __all__ = ["add_command"]
 
@@ -94,16 +94,16 @@ def run(args: argparse.Namespace) -> None:
 
     from ner_lstm_crf.cli import tagging
     from ner_lstm_crf.cli.training_data import use_threads
-    from ner_lstm_crf.data.schemes import get_scheme
+    from ner_lstm_crf.tags.scheme import get_scheme
 
     scheme = None if args.scheme is None else get_scheme(args.scheme).name
     use_threads(args.threads)
     if form == "conll":
         with _as_file(args.input) as path:
             known = args.model is not None
-            plain = column_options(args, unit=None, read_tags=False)
+            plain = column_options(args, token_unit=None, read_tags=False)
             tagger = _tagger(args, () if known else tagging.first_sentences(path, plain))
-            options = column_options(args, unit=tagger.assembly.config.unit, read_tags=False)
+            options = column_options(args, token_unit=tagger.model.config.token_unit, read_tags=False)
             tagging.tag_columns(
                 tagger, path, args.output, scheme=scheme or "IOB2", options=options, name=_shown(args.input)
             )
@@ -117,8 +117,8 @@ def run(args: argparse.Namespace) -> None:
 
 def _tagger(args: argparse.Namespace, first: Iterable[str]) -> Tagger:
     """The tagger that `--model` names; without it the shipped one that suits the first texts."""
-    from ner_lstm_crf.tasks.shipped import language_of
-    from ner_lstm_crf.tasks.tagger import Tagger
+    from ner_lstm_crf.saving.shipped import language_of
+    from ner_lstm_crf.tagging.tagger import Tagger
 
     if args.model is not None:
         return Tagger.load(args.model, precision=args.precision)

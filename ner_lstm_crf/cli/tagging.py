@@ -9,19 +9,19 @@ from itertools import chain, islice, tee
 from typing import Any, Literal, TypeAlias, cast
 
 from ner_lstm_crf.cli.display import progress_bar
-from ner_lstm_crf.data.annotation import Entity, Sentence
-from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.conll import read_conll
-from ner_lstm_crf.data.json_lines import json_line, parse_object, parse_record
-from ner_lstm_crf.data.jsonl import record_of
-from ner_lstm_crf.data.report import ReadReport, warn_of_ragged_rows
-from ner_lstm_crf.data.rewriting import replace_tags, write_conll
-from ner_lstm_crf.data.schemes import get_scheme
-from ner_lstm_crf.data.text_files import STANDARD_STREAM, stream_lines, writing
-from ner_lstm_crf.data.token_records import TokenRecord, has_tokens, parse_tokens
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.files.json import json_line, parse_object, parse_record
+from ner_lstm_crf.files.text import STANDARD_STREAM, stream_lines, writing
+from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.formats.conll import read_conll
+from ner_lstm_crf.formats.report import ReadReport, warn_of_ragged_rows
+from ner_lstm_crf.formats.rewriting import replace_tags, write_conll
+from ner_lstm_crf.formats.text_json import record_of
+from ner_lstm_crf.formats.token_json import TokenRecord, has_tokens, parse_tokens
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.tasks.tagger import Tagger
+from ner_lstm_crf.tagging.tagger import Tagger
+from ner_lstm_crf.tags.scheme import get_scheme
+from ner_lstm_crf.text.annotation import Entity, Sentence
 
 __all__ = ["first_sentences", "first_texts", "read_records", "tag_columns", "tag_records", "text_records"]
 
@@ -84,7 +84,7 @@ def first_texts(records: Iterator[TagRecord]) -> tuple[list[str], Iterator[TagRe
     return [text] if read else [], chain(read, records)
 
 
-def first_sentences(path: str, options: ColumnOptions) -> list[str]:
+def first_sentences(path: str, options: ReadOptions) -> list[str]:
     """The tokens of the first sentences of a column file, of which nothing is said until it is read as a whole."""
     sentences = islice(read_conll(path, options, report=ReadReport()), _FIRST_SENTENCES)
     return [word for sentence in sentences for word in sentence.words]
@@ -137,13 +137,13 @@ def _tag_texts(
 
 def _tag_tokens(tagger: Tagger, records: Iterator[TokenRecord], output: str, *, to: str, scheme: str) -> None:
     """Tag sentences of tokens; places in what is written as text count in these, joined by single spaces if words."""
-    unit, chosen = tagger.assembly.config.unit, get_scheme(scheme)
+    token_unit, chosen = tagger.model.config.token_unit, get_scheme(scheme)
     if to == "conll":
-        sentences = (record.sentence(unit) for record in records if record.tokens)
+        sentences = (record.sentence(token_unit) for record in records if record.tokens)
         write_conll(output, tagger.tag_sentences(sentences), scheme=scheme)
         return
     read, held = tee(records)
-    tagged = tagger.tag_sentences(record.sentence(unit) for record in read)
+    tagged = tagger.tag_sentences(record.sentence(token_unit) for record in read)
     with writing(output) as out, _bar(output, " sentences") as count:
         for number, (record, sentence) in enumerate(zip(held, tagged, strict=False), 1):
             count(number, None)
@@ -155,7 +155,7 @@ def _tag_tokens(tagger: Tagger, records: Iterator[TokenRecord], output: str, *, 
 
 
 def tag_columns(
-    tagger: Tagger, path: str, output: str, *, scheme: str, options: ColumnOptions, name: str | None = None
+    tagger: Tagger, path: str, output: str, *, scheme: str, options: ReadOptions, name: str | None = None
 ) -> None:
     """Tag a column file, called `name` in warnings, and write it again with the predicted tags, all else kept."""
     report = ReadReport()

@@ -9,16 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from ner_lstm_crf.cli.arguments import Subparsers
 from ner_lstm_crf.cli.display import TrainingDisplay, progress_bar, say, show, show_json
-from ner_lstm_crf.cli.settings import add_data_options, add_training_options, config_from
+from ner_lstm_crf.cli.options import Subparsers
+from ner_lstm_crf.cli.training_options import add_data_options, add_training_options, config_from
 from ner_lstm_crf.config import Config, HeadName
 from ner_lstm_crf.errors import InputError
 
 if TYPE_CHECKING:
-    from ner_lstm_crf.tasks.jobs import Job
-    from ner_lstm_crf.tasks.results import RunResult
-    from ner_lstm_crf.tasks.run_data import Data
+    from ner_lstm_crf.runs.data import Data
+    from ner_lstm_crf.runs.processes import Job
+    from ner_lstm_crf.runs.results import RunResult
 
 __all__ = ["add_command", "check_output", "train_jobs"]
 
@@ -67,8 +67,8 @@ def add_command(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     """Train, measure, and write down what came of it."""
     from ner_lstm_crf.cli.training_data import read_training_files
-    from ner_lstm_crf.tasks.jobs import Job, seeded
-    from ner_lstm_crf.tasks.results import RunResult
+    from ner_lstm_crf.runs.processes import Job, seeded
+    from ner_lstm_crf.runs.results import RunResult
 
     def jobs_of(config: Config) -> list[Job]:
         single = Job(config, directory, overwrite=args.overwrite)
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> None:
     directory, config = Path(args.output), config_from(args)
     check_output(directory, jobs_of(config), args)
     files = read_training_files(args, config)
-    jobs = jobs_of(config_from(args, files.unit))
+    jobs = jobs_of(config_from(args, files.token_unit))
     train_jobs(files.data, jobs, args, directory)
     _finish(directory, [RunResult.of(job, files.test) for job in jobs], args)
 
@@ -89,8 +89,8 @@ def check_output(directory: Path, jobs: Sequence[Job], args: argparse.Namespace)
         InputError: If there is a model and neither `--overwrite` nor `--resume` is given; if it is the one to start
             from; if there is nothing to resume, or a run of one seed where runs of several are to be.
     """
-    from ner_lstm_crf.tasks.network_runs import check_apart
-    from ner_lstm_crf.tasks.run_files import check_free, has_begun
+    from ner_lstm_crf.runs.network_runs import check_apart
+    from ner_lstm_crf.runs.run_files import check_free, has_begun
 
     places = [job.directory for job in jobs]
     if getattr(args, "init", None):
@@ -114,10 +114,10 @@ def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, direct
         KeyboardInterrupt: With how to go on, if the user interrupts.
     """
     from ner_lstm_crf.cli.training_data import use_threads
-    from ner_lstm_crf.tasks.contextual import forget_contextual, scratch_of
-    from ner_lstm_crf.tasks.jobs import network_jobs, run_jobs
-    from ner_lstm_crf.tasks.network_runs import read_with_transformer
-    from ner_lstm_crf.tasks.run_files import forget_run, has_begun, is_finished
+    from ner_lstm_crf.runs.network_runs import read_with_transformer
+    from ner_lstm_crf.runs.processes import network_jobs, run_jobs
+    from ner_lstm_crf.runs.run_files import forget_run, has_begun, is_finished
+    from ner_lstm_crf.runs.transformer_cache import forget_contextual, scratch_of
 
     use_threads(args.threads)
     if args.resume:
@@ -158,18 +158,18 @@ def _how_to_go_on(args: argparse.Namespace) -> str:
 
 def _epochs_if_finished(job: Job) -> int:
     """How many epochs a run took that has nothing left to do; 0 for any other."""
-    from ner_lstm_crf.tasks.run_files import is_finished, read_history
+    from ner_lstm_crf.runs.run_files import is_finished, read_history
 
     return len(read_history(job.directory)) if job.resume and is_finished(job.directory) else 0
 
 
 def _finish(directory: Path, results: Sequence[RunResult], args: argparse.Namespace) -> None:
     """Choose the model, write down the figures, draw the curves, show the scores."""
-    from ner_lstm_crf.tasks.checkpoint import copy_model
-    from ner_lstm_crf.tasks.plots import plot_curves
-    from ner_lstm_crf.tasks.results import median_result, results_to_json
-    from ner_lstm_crf.tasks.run_files import CURVES, SUMMARY
-    from ner_lstm_crf.tasks.storage import write_text
+    from ner_lstm_crf.runs.plots import plot_curves
+    from ner_lstm_crf.runs.results import median_result, results_to_json
+    from ner_lstm_crf.runs.run_files import CURVES, SUMMARY
+    from ner_lstm_crf.saving.checkpoint import copy_model
+    from ner_lstm_crf.saving.storage import write_text
 
     chosen = median_result(results)
     if chosen.directory != directory:
@@ -187,7 +187,7 @@ def _finish(directory: Path, results: Sequence[RunResult], args: argparse.Namesp
 
 
 def _show(directory: Path, chosen: RunResult, results: Sequence[RunResult], summary: dict[str, object]) -> None:
-    from ner_lstm_crf.tasks.summary import Summary
+    from ner_lstm_crf.evaluation.summary import Summary
 
     if len(results) > 1:
         for part in ("dev_f1", "test_f1"):

@@ -10,22 +10,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from ner_lstm_crf.cli.arguments import column_options
 from ner_lstm_crf.cli.display import progress_bar, say
-from ner_lstm_crf.cli.settings import VECTORS_LIMIT, unit_asked_for
-from ner_lstm_crf.config import Compounds, Config, Unit
-from ner_lstm_crf.data.annotation import Sentence, Span
-from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.formats import read_sentences
-from ner_lstm_crf.data.labels import require_entities
-from ner_lstm_crf.data.units import CHARACTER_SHARE, share_of_characters
+from ner_lstm_crf.cli.options import column_options
+from ner_lstm_crf.cli.training_options import VECTORS_LIMIT, unit_asked_for
+from ner_lstm_crf.config import Config, Hyphens, TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.lexicon import build_lexicon
-from ner_lstm_crf.features.lexicon_words import general_words, read_lexicon, training_words
-from ner_lstm_crf.features.vectors import Vectors, coverage, read_vectors
+from ner_lstm_crf.features.lexicon_words import builtin_words, read_lexicon, training_words
+from ner_lstm_crf.features.vectors.vectors import Vectors, coverage, read_vectors
 from ner_lstm_crf.features.vocabulary import spellings
-from ner_lstm_crf.tasks.run_data import Data, are_chinese, hold_out, with_general
-from ner_lstm_crf.tasks.shipped import model_directory
+from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.formats.registry import read_sentences
+from ner_lstm_crf.runs.data import Data, are_chinese, resolve_defaults, split_dev
+from ner_lstm_crf.saving.shipped import model_directory
+from ner_lstm_crf.tags.labels import require_entities
+from ner_lstm_crf.text.annotation import Sentence, Span
+from ner_lstm_crf.text.token_unit import CHARACTER_SHARE, share_of_characters
 
 __all__ = ["TrainingFiles", "read_training_files", "use_threads", "warn_of_unknown_labels"]
 
@@ -41,12 +41,12 @@ class TrainingFiles:
     Attributes:
         data: Training and dev sentences, and the vectors.
         test: Test sentences; empty without a test file.
-        unit: What the tokens of all of them are.
+        token_unit: What the tokens of all of them are.
     """
 
     data: Data
     test: Sequence[Sentence]
-    unit: Unit
+    token_unit: TokenUnit
 
 
 def read_training_files(args: argparse.Namespace, config: Config) -> TrainingFiles:
@@ -55,34 +55,36 @@ def read_training_files(args: argparse.Namespace, config: Config) -> TrainingFil
     Raises:
         InputError: If a file cannot be read, or the training files hold no entities.
     """
-    compounds = config.model.compounds
+    hyphens = config.model.hyphens
     initial = model_directory(args.init) if getattr(args, "init", None) else None
-    asked = unit_asked_for(args) if initial is None else config.model.unit
-    unit, train = _read_train(args, asked, compounds)
-    options = column_options(args, unit=unit, compounds=compounds)
+    asked = unit_asked_for(args) if initial is None else config.model.token_unit
+    token_unit, train = _read_train(args, asked, hyphens)
+    options = column_options(args, token_unit=token_unit, hyphens=hyphens)
     without_dev = args.dev == "none"
     dev = _read([args.dev], options) if args.dev and not without_dev else []
     test = _read([args.test], options) if args.test else []
     if args.test:
         require_entities((one.spans for one in test), args.test, options.labels)
     if args.dev is None:
-        train, dev = hold_out(train)
+        train, dev = split_dev(train)
         say("no --dev: every tenth training sentence is set aside to choose the best epoch by")
     parts: dict[str, Sequence[Sentence]] = {"train": train, "dev": dev, "test": test}
     _describe(parts)
     _warn(parts, {"dev": None if without_dev else args.dev or "dev (set aside)", "test": args.test})
     data = Data(train, dev, _vectors(args, parts), initial, lexicon=_lexicon(args, train))
-    data = with_general(data, replace(config.model, unit=unit))
+    data = resolve_defaults(data, replace(config.model, token_unit=token_unit))
     if isinstance(data.vectors, Vectors):
         _describe_vectors(data.vectors, parts, args)
     if isinstance(data.lexicon, Mapping):
         _describe_lexicon(data.lexicon, train, args)
-    return TrainingFiles(data, test, unit)
+    return TrainingFiles(data, test, token_unit)
 
 
-def _read_train(args: argparse.Namespace, asked: Unit | None, compounds: Compounds) -> tuple[Unit, list[Sentence]]:
+def _read_train(
+    args: argparse.Namespace, asked: TokenUnit | None, hyphens: Hyphens
+) -> tuple[TokenUnit, list[Sentence]]:
     """The training sentences, and what their tokens are: what was asked for, else what they look like."""
-    options = column_options(args, unit=asked, compounds=compounds)
+    options = column_options(args, token_unit=asked, hyphens=hyphens)
     train = _read(args.train, options)
     require_entities((one.spans for one in train), ", ".join(args.train), options.labels)
     if asked is not None:
@@ -98,10 +100,10 @@ def _read_train(args: argparse.Namespace, asked: Unit | None, compounds: Compoun
     whole = f"every {chinese}token of the training data is" if share == 1 else f"{share:.2%} of the {chinese}tokens are"
     say(f"{whole} one character: the model takes characters as tokens")
     # Read again for the tokens that are longer, or white space, which is no character of a text.
-    return "character", _read(args.train, column_options(args, unit="character"))
+    return "character", _read(args.train, column_options(args, token_unit="character"))
 
 
-def _read(paths: Iterable[str], options: ColumnOptions) -> list[Sentence]:
+def _read(paths: Iterable[str], options: ReadOptions) -> list[Sentence]:
     """The sentences of all files, without those that have no token: there is nothing to learn or find in them."""
     return [sentence for path in paths for sentence in read_sentences(path, options) if sentence.tokens]
 
@@ -146,14 +148,14 @@ def warn_of_unknown_labels(path: str | Path, spans: Iterable[Sequence[Span]], kn
         _log.warning("%s: %d entities have labels that %s (%s): they count as missed", path, entities, whose, labels)
 
 
-def _vectors(args: argparse.Namespace, parts: Mapping[str, Sequence[Sentence]]) -> Vectors | Literal["general"] | None:
+def _vectors(args: argparse.Namespace, parts: Mapping[str, Sequence[Sentence]]) -> Vectors | Literal["builtin"] | None:
     """The vectors that are asked for: general if none are.
 
     Raises:
         InputError: If their file cannot be read.
     """
-    if args.vectors in (None, "general"):
-        return "general"
+    if args.vectors in (None, "builtin"):
+        return "builtin"
     if args.vectors == "none":
         return None
     needed = {
@@ -177,11 +179,11 @@ def _describe_vectors(vectors: Vectors, parts: Mapping[str, Sequence[Sentence]],
             found = coverage(known, counts)
             say(f"{name + ':':<7}{found}")
             if name == "train" and found.share("missing") > _MOST_MISSING:
-                where = args.vectors or "general"
+                where = args.vectors or "builtin"
                 _log.warning("%s: most of the training tokens have no vector here: are they of this kind?", where)
 
 
-def _lexicon(args: argparse.Namespace, train: Sequence[Sentence]) -> dict[str, str] | Literal["general"] | None:
+def _lexicon(args: argparse.Namespace, train: Sequence[Sentence]) -> dict[str, str] | Literal["builtin"] | None:
     """The lexicon that is asked for: general if none is.
 
     Raises:
@@ -190,10 +192,10 @@ def _lexicon(args: argparse.Namespace, train: Sequence[Sentence]) -> dict[str, s
     if args.lexicon_from_train:
         return training_words(train)
     if args.lexicon is None:
-        return "general"
+        return "builtin"
     if args.lexicon == "none":
         return None
-    return general_words() if args.lexicon == "general" else read_lexicon(args.lexicon)
+    return builtin_words() if args.lexicon == "builtin" else read_lexicon(args.lexicon)
 
 
 def _describe_lexicon(words: Mapping[str, str], train: Sequence[Sentence], args: argparse.Namespace) -> None:
@@ -202,7 +204,7 @@ def _describe_lexicon(words: Mapping[str, str], train: Sequence[Sentence], args:
     asked = args.lexicon is not None or args.lexicon_from_train
     declined = "" if asked else " (jieba's dictionary; --lexicon none does without)"
     say(f"{len(words):,} words in the lexicon, of {kinds:,} {'kind' if kinds == 1 else 'kinds'}{declined}")
-    if args.lexicon not in (None, "general"):
+    if args.lexicon not in (None, "builtin"):
         met = build_lexicon(words, [sentence.words for sentence in train]).trained
         say(f"{met:,} of them occur at least twice in the training data")
         if not met:

@@ -11,21 +11,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ner_lstm_crf.data.annotation import Sentence, Span
-from ner_lstm_crf.data.schemes import Decoded, Scheme
-from ner_lstm_crf.features.forms import FormTable, Ids
-from ner_lstm_crf.features.subtokens import SubTokenizer
+from ner_lstm_crf.features.transformer.subtokens import SubTokenizer
+from ner_lstm_crf.features.transformer.windows import SubTokenBatch, SubTokens, collate_subtokens
 from ner_lstm_crf.features.vocabularies import Vocabularies
 from ner_lstm_crf.features.vocabulary import WordVocabulary
-from ner_lstm_crf.features.windows import SubTokenBatch, SubTokens, collate_subtokens
+from ner_lstm_crf.features.word_types import Ids, WordTypes
+from ner_lstm_crf.tags.scheme import DecodedTags, Scheme
+from ner_lstm_crf.text.annotation import Sentence, Span
 
-__all__ = ["Batch", "Encoded", "Featurizer", "of_all"]
+__all__ = ["Batch", "EncodedSentence", "Featurizer", "of_all"]
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedSentence:
     """One sentence as numbers.
 
     Attributes:
@@ -112,11 +112,11 @@ class Featurizer:
         """The word vocabulary."""
         return self.vocabularies.words
 
-    def new_table(self) -> FormTable:
+    def new_table(self) -> WordTypes:
         """A table of forms like the featurizer's own, without any: for whoever clears it now and then."""
-        return FormTable(self.words, self.vocabularies.characters, self._gap)
+        return WordTypes(self.words, self.vocabularies.characters, self._gap)
 
-    def encode(self, words: Sequence[str], contextual: Tensor | None = None) -> Encoded:
+    def encode(self, words: Sequence[str], contextual: Tensor | None = None) -> EncodedSentence:
         """The tokens of one sentence, without tags.
 
         Args:
@@ -133,23 +133,23 @@ class Featurizer:
             return encoded
         return replace(encoded, subtokens=self.subtokenizer.encode(words))
 
-    def from_forms(self, forms: Ids, contextual: Tensor | None) -> Encoded:
+    def from_forms(self, forms: Ids, contextual: Tensor | None) -> EncodedSentence:
         """A sentence of these rows of `table` (T,), without tags and sub-tokens; `contextual` as in `encode`."""
         lengths = np.array([len(forms)])
         bigrams, lexicon = self.bigram_ids(self.table, forms, lengths), self.lexicon_ids(self.table, forms, lengths)
-        return Encoded(forms, contextual=contextual, bigrams=bigrams, lexicon=lexicon)
+        return EncodedSentence(forms, contextual=contextual, bigrams=bigrams, lexicon=lexicon)
 
-    def bigram_ids(self, table: FormTable, forms: Ids, lengths: Ids) -> Ids | None:
+    def bigram_ids(self, table: WordTypes, forms: Ids, lengths: Ids) -> Ids | None:
         """The pairs of each token (N, 2) of sentences of these lengths (S,), whose forms (N,) are rows of `table`."""
         bigrams = self.vocabularies.bigrams
         return None if bigrams is None else bigrams.ids(table.codes(forms), lengths)
 
-    def lexicon_ids(self, table: FormTable, forms: Ids, lengths: Ids) -> Ids | None:
+    def lexicon_ids(self, table: WordTypes, forms: Ids, lengths: Ids) -> Ids | None:
         """The words of the lexicon around each token (N, 3); arguments as those of `bigram_ids`."""
         lexicon = self.vocabularies.lexicon
         return None if lexicon is None else lexicon.ids(table.lexicon_codes(forms), lengths)
 
-    def encode_gold(self, sentence: Sentence, contextual: Tensor | None = None) -> Encoded:
+    def encode_gold(self, sentence: Sentence, contextual: Tensor | None = None) -> EncodedSentence:
         """The tokens of one sentence and the tags of its spans; `contextual` as in `encode`.
 
         Raises:
@@ -170,7 +170,7 @@ class Featurizer:
             raise ValueError(f"expected tags of the labels {', '.join(self.labels)}, got '{unknown}'")
         return np.array([self._tag_ids[tag] for tag in tags], np.int64)
 
-    def collate(self, sentences: Sequence[Encoded]) -> Batch:
+    def collate(self, sentences: Sequence[EncodedSentence]) -> Batch:
         """The sentences as one batch, in their order.
 
         Raises:
@@ -198,10 +198,10 @@ class Featurizer:
             lexicon=_neighbours((sentence.lexicon for sentence in sentences), place),
         )
 
-    def decode(self, tags: NDArray[np.integer]) -> Decoded:
+    def decode(self, tags: NDArray[np.integer]) -> DecodedTags:
         """The spans of one sentence's tag ids (T,), and the positions of tags that break the scheme."""
         if not tags.any():  # id 0 is O
-            return Decoded(())
+            return DecodedTags(())
         return self.scheme.decode([self.tags[tag] for tag in tags.tolist()])
 
 
@@ -219,7 +219,7 @@ def of_all(values: Iterable[Value | None]) -> list[Value] | None:
     return present if len(present) == len(found) else None
 
 
-def _tags(sentences: Sequence[Encoded], place: NDArray[np.bool_]) -> Tensor | None:
+def _tags(sentences: Sequence[EncodedSentence], place: NDArray[np.bool_]) -> Tensor | None:
     tags = of_all(sentence.tags for sentence in sentences)
     return None if tags is None else _padded(np.concatenate(tags), place)
 
@@ -233,7 +233,7 @@ def _neighbours(sentences: Iterable[Ids | None], place: NDArray[np.bool_]) -> Te
     return torch.from_numpy(padded)
 
 
-def _contextual(sentences: Sequence[Encoded], place: NDArray[np.bool_]) -> Tensor | None:
+def _contextual(sentences: Sequence[EncodedSentence], place: NDArray[np.bool_]) -> Tensor | None:
     contextual = of_all(sentence.contextual for sentence in sentences)
     if contextual is None:
         return None
@@ -242,6 +242,6 @@ def _contextual(sentences: Sequence[Encoded], place: NDArray[np.bool_]) -> Tenso
     return vectors
 
 
-def _subtokens(sentences: Sequence[Encoded]) -> SubTokenBatch | None:
+def _subtokens(sentences: Sequence[EncodedSentence]) -> SubTokenBatch | None:
     subtokens = of_all(sentence.subtokens for sentence in sentences)
     return None if subtokens is None else collate_subtokens(subtokens)

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.forms import CODES, Ids
 from ner_lstm_crf.features.vocabulary import FIRST, UNKNOWN, Vocabulary
+from ner_lstm_crf.features.word_types import CODES, Ids
 
 __all__ = ["EDGE", "Bigrams", "build_bigrams"]
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from ner_lstm_crf.data.code_points import has_han
+from ner_lstm_crf.text.scripts import has_han
 
 __all__ = ["CASINGS", "casing", "casing_ids"]
 

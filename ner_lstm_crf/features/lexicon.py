@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.forms import CODES, Ids, code_of
 from ner_lstm_crf.features.simplified import simplified
 from ner_lstm_crf.features.vocabulary import is_list_of
+from ner_lstm_crf.features.word_types import CODES, Ids, code_of
 
 __all__ = ["Lexicon", "build_lexicon", "check_categories", "lexicon_code"]
 

@@ -10,12 +10,12 @@ from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
-from ner_lstm_crf.data.annotation import Sentence
-from ner_lstm_crf.data.text_files import TextFile, quoted
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.lexicon import check_categories
+from ner_lstm_crf.files.text import TextFile, quoted
+from ner_lstm_crf.text.annotation import Sentence
 
-__all__ = ["cohesive_words", "dictionary_file", "general_words", "read_lexicon", "training_words"]
+__all__ = ["cohesive_words", "dictionary_file", "builtin_words", "read_lexicon", "training_words"]
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _FIELDS = re.compile(r"[^,;]+[,;] ?[0-9]")  # of a word and its count, apart by what stands in no word
@@ -62,7 +62,7 @@ def read_lexicon(path: str | Path) -> dict[str, str]:
     return words
 
 
-def general_words() -> dict[str, str]:
+def builtin_words() -> dict[str, str]:
     """The words of general Chinese in simplified characters, each with its part of speech: the dictionary of jieba.
 
     Its tags tell names of persons (nr), places (ns) and organisations (nt) from other words.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ner_lstm_crf.features.forms import Ids
+from ner_lstm_crf.features.word_types import Ids
 
 __all__ = ["SIMPLIFIED", "simplified"]
 

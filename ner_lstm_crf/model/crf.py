@@ -29,7 +29,8 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from ner_lstm_crf.model import crf_compiled, crf_portable, kernels
+from ner_lstm_crf import kernels
+from ner_lstm_crf.model import crf_compiled, crf_portable
 
 __all__ = ["log_likelihood", "labelwise_log_likelihood", "marginals", "viterbi"]
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ner_lstm_crf.model.kernels import kernel
+from ner_lstm_crf.kernels import kernel
 
 __all__ = ["log_likelihood", "marginals", "viterbi"]
 

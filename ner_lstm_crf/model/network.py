@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ner_lstm_crf.features.batch import Batch
-from ner_lstm_crf.model.embedding import TokenEmbedding
-from ner_lstm_crf.model.encoder import BiLstm
+from ner_lstm_crf.features.embedding import TokenEmbedding
+from ner_lstm_crf.model.bilstm import BiLstm
 from ner_lstm_crf.model.heads import Head
 
 __all__ = ["Network"]

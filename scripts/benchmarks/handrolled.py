@@ -15,13 +15,13 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_se
 from torchcrf import CRF
 
 from ner_lstm_crf.config import ModelConfig, TrainingConfig
-from ner_lstm_crf.data.annotation import Sentence
-from ner_lstm_crf.data.schemes import get_scheme
-from ner_lstm_crf.features.vectors import Vectors
+from ner_lstm_crf.features.vectors.vectors import Vectors
+from ner_lstm_crf.tags.scheme import get_scheme
+from ner_lstm_crf.text.annotation import Sentence
 
 __all__ = ["HandRolled"]
 
-BATCH = TrainingConfig().batch_sentences  # that of the preset it is measured beside
+BATCH = TrainingConfig().batch_size  # that of the preset it is measured beside
 UNKNOWN = 1  # 0 is padding
 
 

@@ -52,10 +52,10 @@ def parse_size(text: str) -> int:
         ValueError: If it is no size.
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?b?)", text.strip().lower())
-    unit = "" if found is None or found[2] in ("", "b") else found[2].rstrip("b") + "b"
-    if found is None or float(found[1]) * UNITS[unit] < 1:
+    token_unit = "" if found is None or found[2] in ("", "b") else found[2].rstrip("b") + "b"
+    if found is None or float(found[1]) * UNITS[token_unit] < 1:
         raise ValueError(f"expected a size such as 50MB or 1GB, got {text!r}")
-    return int(float(found[1]) * UNITS[unit])
+    return int(float(found[1]) * UNITS[token_unit])
 
 
 def run(tagging: Tagging, size: int, *, types: int = 500_000) -> list[Result]:

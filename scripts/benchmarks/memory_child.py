@@ -17,7 +17,7 @@ import torch
 
 from ner_lstm_crf.cli.main import main as command
 from ner_lstm_crf.config import Precision
-from ner_lstm_crf.tasks.tagger import Tagger
+from ner_lstm_crf.tagging.tagger import Tagger
 
 
 def _status(field: str) -> float | None:
@@ -38,8 +38,8 @@ def _peak() -> float:
     known = _status("VmHWM")
     if known is not None:
         return known
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 10**6
+    token_unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * token_unit / 10**6
 
 
 def main(way: str, model: str, text: str, sentence: str, threads: str, precision: str) -> None:

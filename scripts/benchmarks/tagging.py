@@ -29,7 +29,7 @@ from benchmarks.text import Corpus
 from benchmarks.training import Prepared, named
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.batching import batches_by_length
-from ner_lstm_crf.tasks.tagger import Tagger
+from ner_lstm_crf.tagging.tagger import Tagger
 
 __all__ = ["check", "run", "short_texts"]
 

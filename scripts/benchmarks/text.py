@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ner_lstm_crf.data.annotation import Sentence, Span
-from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.labels import LabelMap
+from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.tags.labels import LabelMap
+from ner_lstm_crf.text.annotation import Sentence, Span
 from treebanks import sentences_and_texts
 
 __all__ = ["PARTS", "SENTENCE", "Corpus", "MadeText", "read_corpus"]
@@ -54,7 +54,7 @@ def read_corpus(folder: Path | None, *, train: int = 12_500, test: int = 4_000, 
         made = MadeText(seed)
         learnt, tagged = list(made.sentences(train)), list(made.sentences(test))
         return Corpus("made text", learnt, tagged, [" ".join(sentence.words) for sentence in tagged])
-    options = ColumnOptions(labels=LabelMap.parse(LABELS))
+    options = ReadOptions(labels=LabelMap.parse(LABELS))
     train_part, dev_part, test_part = (list(sentences_and_texts(folder / part, options)) for part in PARTS)
     pairs = [*test_part, *dev_part]
     texts = [" ".join(sentence.words) if text is None else text for sentence, text in pairs]

@@ -22,12 +22,12 @@ from benchmarks.handrolled import HandRolled
 from benchmarks.measure import Result, WrongAnswerError, interleave, say
 from benchmarks.text import Corpus
 from ner_lstm_crf.config import Config, TrainingConfig
-from ner_lstm_crf.data.annotation import Sentence
 from ner_lstm_crf.features.batching import shuffled_batches
-from ner_lstm_crf.features.vectors import Vectors, read_vectors
-from ner_lstm_crf.tasks.assembly import Assembly, assemble
-from ner_lstm_crf.tasks.checkpoint import save_assembly
-from ner_lstm_crf.tasks.training import Trainer
+from ner_lstm_crf.features.vectors.vectors import Vectors, read_vectors
+from ner_lstm_crf.saving.checkpoint import save_model
+from ner_lstm_crf.saving.model import Model, build_model
+from ner_lstm_crf.text.annotation import Sentence
+from ner_lstm_crf.training.trainer import Trainer
 
 __all__ = ["Prepared", "named", "prepare", "run", "training_shapes", "write_model"]
 
@@ -74,9 +74,9 @@ def run(prepared: Prepared, sentences: int, repeats: int, threads: Sequence[int]
         say(f"train, {len(chosen):,} sentences, {named(count)}")
         torch.set_num_threads(count)
         contenders = {
-            "ours": _our_epochs(prepared, chosen, repeats, adversarial_step=0.0),
+            "ours": _our_epochs(prepared, chosen, repeats, adversarial_epsilon=0.0),
             "adversarial": _our_epochs(
-                prepared, chosen, repeats, adversarial_step=prepared.config.training.adversarial_step
+                prepared, chosen, repeats, adversarial_epsilon=prepared.config.training.adversarial_epsilon
             ),
             "baseline": _baseline_epochs(prepared, chosen),
             "floor": BareLstm(prepared.config.model, training_shapes(chosen, prepared.config.training)).train,
@@ -97,19 +97,19 @@ def training_shapes(sentences: Sequence[Sentence], config: TrainingConfig) -> li
     """The batches of an epoch of training: sentences and longest length of each."""
     lengths = [len(sentence.tokens) for sentence in sentences]
     random = np.random.default_rng([config.seed, 1])
-    batches = shuffled_batches(lengths, random, sentences=config.batch_sentences, tokens=config.batch_tokens)
+    batches = shuffled_batches(lengths, random, sentences=config.batch_size, tokens=config.max_batch_tokens)
     return [(len(batch), max(lengths[number] for number in batch)) for batch in batches]
 
 
 def _our_epochs(
-    prepared: Prepared, sentences: Sequence[Sentence], repeats: int, *, adversarial_step: float
+    prepared: Prepared, sentences: Sequence[Sentence], repeats: int, *, adversarial_epsilon: float
 ) -> Callable[[], None]:
     """The next epoch, at each call."""
-    assembly = _assembly(prepared)
-    encoded = [assembly.featurizer.encode_gold(sentence) for sentence in sentences]
+    model = _assembly(prepared)
+    encoded = [model.featurizer.encode_gold(sentence) for sentence in sentences]
     # One epoch for each sample and a few to warm up.
-    config = replace(prepared.config.training, epochs=repeats + 3, least_steps=0, adversarial_step=adversarial_step)
-    epochs = Trainer(assembly, encoded, None, config).run()
+    config = replace(prepared.config.training, epochs=repeats + 3, min_steps=0, adversarial_epsilon=adversarial_epsilon)
+    epochs = Trainer(model, encoded, None, config).run()
 
     def epoch() -> None:
         loss = next(epochs).loss
@@ -134,14 +134,14 @@ def _baseline_epochs(prepared: Prepared, sentences: Sequence[Sentence]) -> Calla
 
 def write_model(prepared: Prepared, sentences: int, directory: Path) -> None:
     """Train a model that finds some entities and save it: two epochs over so many sentences, but all their words."""
-    assembly = _assembly(prepared)
-    encoded = [assembly.featurizer.encode_gold(sentence) for sentence in prepared.corpus.train[:sentences]]
-    trainer = Trainer(assembly, encoded, None, replace(prepared.config.training, epochs=2, least_steps=0))
+    model = _assembly(prepared)
+    encoded = [model.featurizer.encode_gold(sentence) for sentence in prepared.corpus.train[:sentences]]
+    trainer = Trainer(model, encoded, None, replace(prepared.config.training, epochs=2, min_steps=0))
     for _ in trainer.run():
         pass
     with trainer.average.applied():
-        save_assembly(assembly, directory)
+        save_model(model, directory)
 
 
-def _assembly(prepared: Prepared) -> Assembly:
-    return assemble(prepared.corpus.train, prepared.config.model, vectors=prepared.vectors)
+def _assembly(prepared: Prepared) -> Model:
+    return build_model(prepared.corpus.train, prepared.config.model, vectors=prepared.vectors)

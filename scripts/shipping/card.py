@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ner_lstm_crf.tasks.evaluation import Evaluation
-from ner_lstm_crf.tasks.significance import f1_interval
+from ner_lstm_crf.evaluation.metrics import Evaluation
+from ner_lstm_crf.evaluation.significance import f1_interval
 from shipping.corpora import Corpus, Language
 
 __all__ = ["Facts", "Measured", "model_card"]
@@ -58,7 +58,7 @@ class Facts:
 
 def model_card(name: str, language: Language, facts: Facts, measured: Sequence[Measured]) -> str:
     """The card."""
-    kind = "characters" if language.unit == "character" else "words"
+    kind = "characters" if language.token_unit == "character" else "words"
     lines = [
         f"# The tagger `{name}`",
         "",

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ner_lstm_crf.config import Unit
-from ner_lstm_crf.data.annotation import Sentence
-from ner_lstm_crf.data.columns import ColumnOptions
-from ner_lstm_crf.data.formats import read_sentences
-from ner_lstm_crf.data.labels import LabelMap
-from ner_lstm_crf.tasks.run_data import hold_out
+from ner_lstm_crf.config import TokenUnit
+from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.formats.registry import read_sentences
+from ner_lstm_crf.runs.data import split_dev
+from ner_lstm_crf.tags.labels import LabelMap
+from ner_lstm_crf.text.annotation import Sentence
 from shipping.dictionary import names_and_frequent_words
 
 __all__ = ["LANGUAGES", "Corpus", "Language", "changed", "with_variants"]
@@ -45,18 +45,18 @@ class Corpus:
     test: str = ""
     labels: LabelMap = field(default=_LABELS)
 
-    def read(self, folder: Path, files: Iterable[str], unit: Unit) -> list[Sentence]:
+    def read(self, folder: Path, files: Iterable[str], token_unit: TokenUnit) -> list[Sentence]:
         """The sentences of some of its files, without those that have no token."""
-        options = ColumnOptions(labels=self.labels, unit="character" if unit == "character" else None)
+        options = ReadOptions(labels=self.labels, token_unit="character" if token_unit == "character" else None)
         paths = (folder / self.name / file for file in files)
         return [sentence for path in paths for sentence in read_sentences(path, options) if sentence.tokens]
 
-    def learnt(self, folder: Path, unit: Unit) -> tuple[list[Sentence], list[Sentence]]:
+    def learnt(self, folder: Path, token_unit: TokenUnit) -> tuple[list[Sentence], list[Sentence]]:
         """Its training and dev sentences."""
-        train = self.read(folder, self.train, unit)
+        train = self.read(folder, self.train, token_unit)
         if not self.dev:
-            return hold_out(train) if train else ([], [])
-        return train, self.read(folder, self.dev, unit)
+            return split_dev(train) if train else ([], [])
+        return train, self.read(folder, self.dev, token_unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Language:
     """What a tagger is made from.
 
     Attributes:
-        unit: What a token is.
+        token_unit: What a token is.
         corpora: What it learns from and is measured on.
         cased: Whether its script has case.
         words: How many pretrained vectors it keeps beyond the words of the training data.
@@ -75,7 +75,7 @@ class Language:
         lexicon: Gives the words it looks for, each with its category; None for none.
     """
 
-    unit: Unit
+    token_unit: TokenUnit
     corpora: Sequence[Corpus]
     cased: bool
     words: int
@@ -89,7 +89,7 @@ _TWITTER = LabelMap.parse("PER,LOC,ORG", ["person=PER,location=LOC,corporation=O
 
 LANGUAGES = {
     "en": Language(
-        unit="word",
+        token_unit="word",
         cased=True,
         words=80_000,
         vectors="glove.6B.100d.txt.gz",
@@ -131,7 +131,7 @@ LANGUAGES = {
         ),
     ),
     "zh": Language(
-        unit="character",
+        token_unit="character",
         cased=False,
         words=20_000,
         knowledge="Character vectors: those of the package, made from jieba's dictionary (MIT). It looks for the names "

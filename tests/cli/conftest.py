@@ -38,8 +38,8 @@ output_dropout = 0.0
 
 [training]
 epochs = 12
-least_steps = 0
-batch_sentences = 8
+min_steps = 0
+batch_size = 8
 learning_rate = 0.02
 ema_decay = 0.0
 """

@@ -59,11 +59,11 @@ def test_characters_are_found_and_trained_as_such(write, tmp_path: Path, run: Ru
     options = ["--train", data, "--test", data, "--config", small, "--vectors", "none", "--lexicon", "none"]
     result = run("compare", *options, "--seeds", "1", "--output", tmp_path / "both")
     assert result.code == 0, result.err
-    move = preset("fast", unit="character").training.adversarial_step
-    assert move != preset("fast").training.adversarial_step
+    move = preset("fast", token_unit="character").training.adversarial_epsilon
+    assert move != preset("fast").training.adversarial_epsilon
     for head in ("crf", "softmax"):
         config = json.loads((tmp_path / "both" / head / "seed-1" / "run.json").read_text())["config"]
-        assert (config["model"]["unit"], config["training"]["adversarial_step"]) == ("character", move)
+        assert (config["model"]["token_unit"], config["training"]["adversarial_epsilon"]) == ("character", move)
 
 
 def test_the_head_is_not_a_choice(options: list[object], run: Run) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ner_lstm_crf.data.catalogue import get_corpus
+from ner_lstm_crf.corpora.catalogue import get_corpus
 from tests.cli.conftest import Run
 
 

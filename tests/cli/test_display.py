@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from ner_lstm_crf.cli.display import TrainingDisplay, columns, marked, progress_bar, say
-from ner_lstm_crf.data.annotation import Span
-from ner_lstm_crf.tasks.evaluation import evaluate_spans
-from ner_lstm_crf.tasks.training import EpochReport
+from ner_lstm_crf.evaluation.metrics import evaluate_spans
+from ner_lstm_crf.text.annotation import Span
+from ner_lstm_crf.training.trainer import EpochReport
 
 
 class Terminal(io.StringIO):

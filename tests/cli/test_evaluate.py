@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ner_lstm_crf.config import Compounds
-from ner_lstm_crf.tasks.checkpoint import VERSION, load_assembly
+from ner_lstm_crf.config import Hyphens
+from ner_lstm_crf.saving.checkpoint import VERSION, load_model
 from tests.cli.conftest import Files, Run, column_text
 
 
@@ -69,13 +69,13 @@ def test_labels_are_dropped_from_what_the_model_finds_too(model: Path, files: Fi
     assert "warning" not in result.err + renamed.err
 
 
-@pytest.mark.parametrize(("compounds", "tokens"), [("split", 8), ("keep", 6)])
+@pytest.mark.parametrize(("hyphens", "tokens"), [("split", 8), ("keep", 6)])
 def test_texts_are_cut_as_the_model_cuts_them(
-    compounds: Compounds, tokens: int, model: Path, write, run: Run, monkeypatch: pytest.MonkeyPatch
+    hyphens: Hyphens, tokens: int, model: Path, write, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assembly = load_assembly(model)
-    changed = replace(assembly, config=replace(assembly.config, compounds=compounds))
-    monkeypatch.setattr("ner_lstm_crf.tasks.checkpoint.load_assembly", lambda _: changed)
+    model = load_model(model)
+    changed = replace(model, config=replace(model.config, hyphens=hyphens))
+    monkeypatch.setattr("ner_lstm_crf.saving.checkpoint.load_model", lambda _: changed)
     path = write("x.jsonl", json.dumps({"text": "Milo met well-known Oslo again.", "entities": [[0, 4, "PER"]]}))
     result = run("evaluate", model, path)
     assert result.code == 0, result.err

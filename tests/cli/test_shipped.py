@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ner_lstm_crf.presets import preset
-from ner_lstm_crf.tasks import shipped
-from ner_lstm_crf.tasks.checkpoint import load_assembly
+from ner_lstm_crf.saving import shipped
+from ner_lstm_crf.saving.checkpoint import load_model
 from tests.cli.conftest import ZH, Files, Run, call, column_text, equal_weights
 
 ENGLISH = "Ada Brandt met Port Alba today."
@@ -112,7 +112,7 @@ def options(files: Files) -> list[str]:
 def test_training_starts_from_a_shipped_tagger(here: Path, files: Files, run: Run) -> None:
     result = run("train", "--init", "en", *options(files), "--output", "m")
     assert result.code == 0, result.err
-    assert load_assembly("m").config == load_assembly(shipped.model_directory("en")).config
+    assert load_model("m").config == load_model(shipped.model_directory("en")).config
     summary = json.loads(Path("m/summary.json").read_text())
     assert summary["dev_f1"]["mean"] > 0.9  # a new model is near 0 after an epoch of two steps
     assert json.loads(Path("m/run.json").read_text())["config"]["training"]["epochs"] == 1
@@ -122,9 +122,9 @@ def test_training_that_starts_from_characters_is_that_of_characters(here: Path, 
     train = write("zh.conll", ZH)
     result = run("train", "--init", "zh", "--train", train, "--epochs", 1, "--output", "m")
     assert result.code == 0, result.err
-    assert load_assembly("m").config == load_assembly(shipped.model_directory("zh")).config
+    assert load_model("m").config == load_model(shipped.model_directory("zh")).config
     training = json.loads(Path("m/run.json").read_text())["config"]["training"]
-    assert training["adversarial_step"] == preset("fast", unit="character").training.adversarial_step
+    assert training["adversarial_epsilon"] == preset("fast", token_unit="character").training.adversarial_epsilon
 
 
 def test_new_labels_are_learnt_and_old_ones_forgotten(here: Path, write, run: Run) -> None:
@@ -133,7 +133,7 @@ def test_new_labels_are_learnt_and_old_ones_forgotten(here: Path, write, run: Ru
     assert "base" in result.complaint
     arguments = ["--init", "en", "--train", train, "--dev", train, "--epochs", 8, "--preset", "small"]
     assert run("train", *arguments, "--output", "m").code == 0
-    assert load_assembly("m").featurizer.labels == ("CITY", "PER")
+    assert load_model("m").featurizer.labels == ("CITY", "PER")
     assert json.loads(Path("m/summary.json").read_text())["dev_f1"]["mean"] > 0.9
 
 

@@ -12,8 +12,8 @@ from threading import Thread
 import pytest
 import torch
 
-from ner_lstm_crf.data.schemes import get_scheme
-from ner_lstm_crf.tasks.tagger import Tagger
+from ner_lstm_crf.tagging.tagger import Tagger
+from ner_lstm_crf.tags.scheme import get_scheme
 from tests.cli.conftest import Files, Run
 
 TEXT = "Ada Brandt met Port Alba today. Milo saw Oslo again."
@@ -199,7 +199,7 @@ def test_a_file_of_tokens_alone_gets_a_column(model: Path, write, run: Run) -> N
 
 
 def test_one_window_after_another_in_order(model: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ner_lstm_crf.tasks.prediction.WINDOW_TOKENS", 20)
+    monkeypatch.setattr("ner_lstm_crf.tagging.predictor.WINDOW_TOKENS", 20)
     texts = [TEXT if number % 3 else f"Milo saw Graz {number}." for number in range(40)]
     result = run("tag", "--model", model, "--input", "-", "--to", "jsonl", stdin="\n".join(texts).encode())
     records = [json.loads(line) for line in result.out.splitlines()]

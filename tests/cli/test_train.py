@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from ner_lstm_crf.cli.arguments import Parser
-from ner_lstm_crf.cli.settings import add_data_options, add_training_options, config_from
+from ner_lstm_crf.cli.options import Parser
+from ner_lstm_crf.cli.training_options import add_data_options, add_training_options, config_from
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.character_vectors import character_vectors
+from ner_lstm_crf.features.vectors.builtin import character_vectors
 from ner_lstm_crf.presets import preset
-from ner_lstm_crf.tasks import contextual
-from ner_lstm_crf.tasks.tagger import Tagger
+from ner_lstm_crf.runs import transformer_cache as contextual
+from ner_lstm_crf.tagging.tagger import Tagger
 from tests.cli.conftest import TINY, ZH, Files, Result, Run, column_text, equal_weights
 from tests.encoders import write_encoder
 
@@ -111,8 +111,8 @@ def test_a_flag_beats_the_file_and_the_file_beats_the_preset(files: Files) -> No
     assert (mixed.training.optimizer, mixed.training.epochs, mixed.model.hidden_size) == ("sgd", 12, 16)
     flags = ("--epochs", "3", "--seed", "7", "--head", "softmax", "--characters", "--crf-loss", "labelwise")
     config = configured("--preset", "paper", "--config", str(files.config), *flags)
-    assert (config.training.epochs, config.training.least_steps, config.training.seed) == (3, 0, 7)
-    assert (config.model.head, config.model.unit, config.model.crf_loss) == ("softmax", "character", "labelwise")
+    assert (config.training.epochs, config.training.min_steps, config.training.seed) == (3, 0, 7)
+    assert (config.model.head, config.model.token_unit, config.model.crf_loss) == ("softmax", "character", "labelwise")
     assert config.training.learning_rate == 0.02
 
 
@@ -137,7 +137,7 @@ def test_a_frozen_transformer_changes_the_preset_and_the_file_changes_both(tmp_p
         (["--freeze-vectors", "--vectors", "none"], "--freeze-vectors: expected --vectors as well"),
         (["--config", "frozen.toml"], r"frozen.toml: \[training\] freeze_vectors: expected --vectors as well"),
         (["--vectors-limit", "10"], "--vectors-limit: expected the file of --vectors"),
-        (["--vectors-limit", "10", "--vectors", "general", "--characters"], "--vectors-limit: expected the file"),
+        (["--vectors-limit", "10", "--vectors", "builtin", "--characters"], "--vectors-limit: expected the file"),
         (["--vectors-limit", "10", "--vectors", "none"], "--vectors-limit: expected the file"),
         (["--config", "missing.toml"], "missing.toml: expected a readable TOML file"),
         (["--config", "odd.toml"], r"odd.toml: \[model\] scheme: expected a tag scheme"),
@@ -155,8 +155,8 @@ def test_what_is_refused_before_any_file_is_read(
 
 def test_steps_that_a_file_names_stay_beside_epochs(write) -> None:
     steps = write("steps.toml", "[training]\nleast_steps = 70\n")
-    assert configured("--epochs", "3").training.least_steps == 0
-    assert configured("--epochs", "3", "--config", str(steps)).training.least_steps == 70
+    assert configured("--epochs", "3").training.min_steps == 0
+    assert configured("--epochs", "3", "--config", str(steps)).training.min_steps == 70
 
 
 def test_labels_that_leave_no_entity_are_the_cause_that_is_named(files: Files, tmp_path: Path, run: Run) -> None:
@@ -172,19 +172,19 @@ def test_a_wrong_key_in_the_file_is_named(files: Files, write, tmp_path: Path, r
 
 
 def test_a_preset_suits_the_tokens_that_are_asked_for_or_found(write, tmp_path: Path, run: Run) -> None:
-    characters = preset("fast", unit="character")
+    characters = preset("fast", token_unit="character")
     assert characters.training != preset("fast").training
     assert configured("--characters") == characters
-    named = write("named.toml", '[model]\nunit = "character"\n[training]\nleast_steps = 7\n')
-    training = replace(characters.training, least_steps=7)
+    named = write("named.toml", '[model]\ntoken_unit = "character"\n[training]\nleast_steps = 7\n')
+    training = replace(characters.training, min_steps=7)
     assert configured("--config", str(named)) == replace(characters, training=training)
     train = write("zh.conll", ZH)
     small = write("small.toml", "[model]\nhidden_size = 8\n[training]\nleast_steps = 1\n")
     options = ["--config", small, "--vectors", "none", "--lexicon", "none"]
     assert run("train", "--train", train, *options, "--output", tmp_path / "m").code == 0
     found = json.loads((tmp_path / "m" / "run.json").read_text())["config"]
-    assert found["model"]["unit"] == "character"
-    assert found["training"]["adversarial_step"] == characters.training.adversarial_step
+    assert found["model"]["token_unit"] == "character"
+    assert found["training"]["adversarial_epsilon"] == characters.training.adversarial_epsilon
 
 
 def test_what_the_tokens_are_taken_for_is_said(files: Files, write, tmp_path: Path, run: Run) -> None:
@@ -226,24 +226,24 @@ def test_characters_have_general_vectors_unless_they_are_declined(
     )
     assert said in result.err
     assert "train: vectors know 83.3% of 108 tokens" in result.err
-    words = Tagger.load(tmp_path / "m").assembly.featurizer.words
+    words = Tagger.load(tmp_path / "m").model.featurizer.words
     assert "澳" in words  # which the training data lack
     frozen = run("train", *options, "--characters", "--freeze-vectors", "--output", tmp_path / "f")
     assert frozen.code == 0
-    symbols = Tagger.load(tmp_path / "f").assembly.featurizer.words
+    symbols = Tagger.load(tmp_path / "f").model.featurizer.words
     assert symbols.word_id("王") >= symbols.trainable_size  # in the reserve, where nothing is trained
     assert words.word_id("王") < words.trainable_size
-    asked = run("train", *options, "--vectors", "general", "--output", tmp_path / "g")
+    asked = run("train", *options, "--vectors", "builtin", "--output", tmp_path / "g")
     assert f"{len(vectors):,} vectors of 100 values\n" in asked.err
     none = run("train", *options, "--vectors", "none", "--output", tmp_path / "n")
     assert (none.code, "vectors" in none.err) == (0, False)
-    assert Tagger.load(tmp_path / "n").assembly.config.word_size == 16
+    assert Tagger.load(tmp_path / "n").model.config.word_size == 16
 
 
 def test_words_have_no_general_vectors(files: Files, tmp_path: Path, run: Run) -> None:
     options = ["train", *files.options, "--epochs", "1", "--output", tmp_path / "w"]
     refused = "error: --vectors general: expected data whose tokens are characters, got words"
-    assert run(*options, "--vectors", "general").complaint.startswith(refused)
+    assert run(*options, "--vectors", "builtin").complaint.startswith(refused)
     assert run(*options, "--freeze-vectors").complaint == "error: --freeze-vectors: expected --vectors as well"
     plain = run(*options)
     assert (plain.code, "vectors" in plain.err) == (0, False)
@@ -259,7 +259,7 @@ def test_a_configuration_may_come_through_a_pipe(write, tmp_path: Path, run: Run
     options = ["--vectors", "none", "--lexicon", "none", "--output", tmp_path / "m"]
     assert run("train", "--train", train, "--config", pipe, *options).code == 0
     writer.join()
-    assert Tagger.load(tmp_path / "m").assembly.config.hidden_size == 9
+    assert Tagger.load(tmp_path / "m").model.config.hidden_size == 9
 
 
 # Lexicon
@@ -303,7 +303,7 @@ def test_characters_have_a_general_lexicon_unless_it_is_declined(files: Files, w
     assert "lexicon" not in json.loads((tmp_path / "n" / "vocabulary.json").read_text(encoding="utf-8"))
     words = run("train", *files.options, "--epochs", "1", "--output", tmp_path / "w")
     assert "lexicon" not in words.err
-    complaint = run(*options, "--preset", "paper", "--lexicon", "general", "--output", tmp_path / "p").complaint
+    complaint = run(*options, "--preset", "paper", "--lexicon", "builtin", "--output", tmp_path / "p").complaint
     assert "a lexicon: expected a model that looks for words, this one has lexicon_size = 0" in complaint
 
 
@@ -325,7 +325,7 @@ def test_a_corpus_of_characters_is_recognized(files: Files, write, tmp_path: Pat
     train = write("zh.conll", ZH)
     result = run("train", "--train", train, "--config", files.config, "--epochs", "3", "--output", tmp_path / "m")
     assert "every Chinese token of the training data is one character" in result.err
-    assert json.loads((tmp_path / "m" / "config.json").read_text())["model"]["unit"] == "character"
+    assert json.loads((tmp_path / "m" / "config.json").read_text())["model"]["token_unit"] == "character"
     words = write("words.conll", "王明\tB-PER\n在\tO\n巴黎\tB-LOC\n。\tO\n\n")  # evaluate splits them by itself
     scores = json.loads(run("evaluate", tmp_path / "m", words, "--json").out)
     assert (scores["support"], scores["f1"]) == (2, 1.0)
@@ -340,7 +340,7 @@ def test_numbers_and_foreign_words_may_stand_whole_in_a_corpus_of_characters(
         options = ("--config", files.config, "--epochs", "1", "--output", tmp_path / path.stem, "--overwrite")
         result = run("train", "--train", path, *options)
         assert "every Chinese token of the training data is one character" in result.err
-        assert json.loads((tmp_path / path.stem / "config.json").read_text())["model"]["unit"] == "character"
+        assert json.loads((tmp_path / path.stem / "config.json").read_text())["model"]["token_unit"] == "character"
 
 
 def test_without_dev_on_request_the_last_epoch_is_kept(files: Files, tmp_path: Path, run: Run) -> None:
@@ -382,7 +382,7 @@ def test_a_unit_that_is_named_is_not_decided_by_the_data(files: Files, write, tm
     options = ["--train", train, "--epochs", "1", "--output", tmp_path / "m"]
     result = run("train", *options, "--config", config)
     assert "takes characters" not in result.err
-    assert json.loads((tmp_path / "m" / "config.json").read_text())["model"]["unit"] == "word"
+    assert json.loads((tmp_path / "m" / "config.json").read_text())["model"]["token_unit"] == "word"
     assert "takes characters" in run("train", *options, "--config", files.config, "--overwrite").err
 
 
@@ -532,7 +532,7 @@ def test_networks_are_trained_apart_and_joined(files: Files, tmp_path: Path, run
     assert "the model of 2 networks joined, dev F1 " in result.err
     summary = json.loads((directory / "summary.json").read_text())
     assert [(one["members"], one["epochs"], one["best_epoch"]) for one in summary["runs"]] == [(2, 4, None)] * 2
-    assert len(Tagger.load(directory).assembly.network.members) == 2
+    assert len(Tagger.load(directory).model.network.members) == 2
     kept = directory / f"seed-{summary['seed']}"
     assert equal_weights(directory, kept)
     (figures,) = (one for one in summary["runs"] if one["seed"] == summary["seed"])

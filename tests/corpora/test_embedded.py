@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 import build_corpora
-from ner_lstm_crf.config import Unit
-from ner_lstm_crf.data.annotation import Sentence
-from ner_lstm_crf.data.inline import format_inline, read_inline
-from ner_lstm_crf.data.schemes import get_scheme
+from ner_lstm_crf.config import TokenUnit
+from ner_lstm_crf.formats.inline import format_inline, read_inline
+from ner_lstm_crf.tags.scheme import get_scheme
+from ner_lstm_crf.text.annotation import Sentence
 from tests.conftest import ROOT
 
 CORPORA = ROOT / "corpora"
-UNITS: dict[str, Unit] = {"en": "word", "zh": "character"}
+UNITS: dict[str, TokenUnit] = {"en": "word", "zh": "character"}
 LEAST = {"en": 400, "zh": 300}
 ABBREVIATIONS = re.compile(r"(?:[A-Za-z]\.)+|\d+\.|St\.|Mr\.|Mrs\.|Dr\.|dr\.|Jr\.|Ltd\.|Inc\.|Corp\.|Co\.|No\.|vs\.|o'")
 
@@ -26,7 +26,7 @@ CLITIC = re.compile(r"\w(?:'s|n't|'re|'ve|'ll|'d|'m)$", re.IGNORECASE)
 
 
 def source(language: str) -> list[Sentence]:
-    return list(read_inline(CORPORA / language / "source.txt", unit=UNITS[language]))
+    return list(read_inline(CORPORA / language / "source.txt", token_unit=UNITS[language]))
 
 
 def columns(path: Path) -> list[list[tuple[str, str]]]:

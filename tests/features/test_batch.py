@@ -10,13 +10,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_lstm_crf.data.annotation import Sentence, Span
-from ner_lstm_crf.data.schemes import SCHEMES
 from ner_lstm_crf.features.batch import Featurizer
 from ner_lstm_crf.features.casing import casing
+from ner_lstm_crf.features.transformer.windows import Framing, cut_windows
 from ner_lstm_crf.features.vocabularies import Vocabularies
 from ner_lstm_crf.features.vocabulary import build_characters, build_words
-from ner_lstm_crf.features.windows import Framing, cut_windows
+from ner_lstm_crf.tags.scheme import SCHEMES
+from ner_lstm_crf.text.annotation import Sentence, Span
 
 WORDS = {"Rome": 2, "in": 5, "1998": 1, "": 1, "Ünïcode": 1}
 
@@ -75,7 +75,7 @@ def test_a_failure_leaves_the_table_as_it_was(monkeypatch: pytest.MonkeyPatch) -
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("ner_lstm_crf.features.forms.casing_ids", refuse)
+        patched.setattr("ner_lstm_crf.features.word_types.casing_ids", refuse)
         with pytest.raises(KeyboardInterrupt):
             features.encode(["Rome", "never", "met"])
     assert len(features.table) == 2

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.bigrams import EDGE, Bigrams, build_bigrams
-from ner_lstm_crf.features.forms import code_of
 from ner_lstm_crf.features.vocabulary import UNKNOWN
+from ner_lstm_crf.features.word_types import code_of
 
 Sentences = st.lists(st.lists(st.sampled_from("北京人大\U00020000é"), min_size=1, max_size=8), max_size=8)
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_lstm_crf.data.annotation import Sentence, Span
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features import lexicon_words
 from ner_lstm_crf.features.lexicon import Lexicon, build_lexicon, lexicon_code
-from ner_lstm_crf.features.lexicon_words import cohesive_words, general_words, read_lexicon, training_words
+from ner_lstm_crf.features.lexicon_words import builtin_words, cohesive_words, read_lexicon, training_words
+from ner_lstm_crf.text.annotation import Sentence, Span
 
 Words = st.dictionaries(st.text("abc", min_size=2, max_size=6), st.sampled_from(["", "n", "v"]), max_size=12)
 Texts = st.lists(st.text("abc", max_size=12), max_size=5)
@@ -161,13 +161,13 @@ def test_a_file_of_words_may_have_counts_and_categories(tmp_path: Path) -> None:
 
 
 def test_the_general_lexicon_tells_names_from_other_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = general_words()
+    words = builtin_words()
     assert len(words) > 300_000
     assert min(map(len, words)) == 2
     assert (words["上海"], words["国务院"], words["毛泽东"]) == ("ns", "nt", "nr")
     monkeypatch.setattr(lexicon_words, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="expected the package jieba"):
-        general_words()
+        builtin_words()
 
 
 @pytest.mark.parametrize(

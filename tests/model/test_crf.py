@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torchcrf import CRF
 
-from ner_lstm_crf.model import crf, crf_compiled, crf_portable, kernels
+from ner_lstm_crf import kernels
+from ner_lstm_crf.model import crf, crf_compiled, crf_portable
 
 FORBIDDEN = -1e4
 PATHS = pytest.mark.parametrize("path", [crf_compiled, crf_portable])

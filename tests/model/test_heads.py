@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ner_lstm_crf.data.schemes import SCHEMES
 from ner_lstm_crf.model.heads import CrfHead, Head, SoftmaxHead, token_mask
+from ner_lstm_crf.tags.scheme import SCHEMES
 
 LENGTHS = torch.tensor([5, 1, 3])
 TAGS = SCHEMES["BIEO"].tags(["LOC", "PER"])

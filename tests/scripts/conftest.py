@@ -9,7 +9,7 @@ from ner_lstm_crf.config import Config, ModelConfig, TrainingConfig
 
 TINY = Config(
     model=ModelConfig(word_size=6, char_size=4, char_filters=5, casing_size=2, hidden_size=7),
-    training=TrainingConfig(batch_sentences=8, least_steps=0),
+    training=TrainingConfig(batch_size=8, min_steps=0),
 )
 
 

@@ -13,13 +13,13 @@ import torch
 import benchmark
 from benchmarks.handrolled import HandRolled
 from benchmarks.text import SENTENCE, MadeText, read_corpus
-from ner_lstm_crf.data.annotation import Span
 from ner_lstm_crf.features.batch import Featurizer
 from ner_lstm_crf.model import crf as our_crf
 from ner_lstm_crf.model import precision
-from ner_lstm_crf.tasks.assembly import assemble
-from ner_lstm_crf.tasks.tagger import Tagger
-from ner_lstm_crf.tasks.training import Trainer
+from ner_lstm_crf.saving.model import build_model
+from ner_lstm_crf.tagging.tagger import Tagger
+from ner_lstm_crf.text.annotation import Span
+from ner_lstm_crf.training.trainer import Trainer
 
 FIGURES = {"case", "ours_s", "baseline_s", "floor_s", "speedup", "over_floor"}
 MACHINE = {"processor", "cores", "capability", "system", "python", "torch", "threads"}
@@ -98,10 +98,10 @@ class TestTraining:
             seen.append((len(encoded), max(map(len, encoded))))
             return collate(self, encoded)
 
-        assembly = assemble(sentences, tiny.config.model)
-        encoded = [assembly.featurizer.encode_gold(sentence) for sentence in sentences]
+        model = build_model(sentences, tiny.config.model)
+        encoded = [model.featurizer.encode_gold(sentence) for sentence in sentences]
         monkeypatch.setattr(Featurizer, "collate", watched)
-        next(Trainer(assembly, encoded, None, tiny.config.training).run())
+        next(Trainer(model, encoded, None, tiny.config.training).run())
         assert seen == benchmark.training.training_shapes(sentences, tiny.config.training)
 
     def test_the_baseline_learns_and_tags(self, tiny):
@@ -130,7 +130,7 @@ class TestTagging:
 
     def test_a_tagger_that_minds_its_company_is_refused(self, tiny, monkeypatch):
         corpus = read_corpus(None, train=30, test=10)
-        tagger = Tagger(assemble(corpus.train, tiny.config.model))
+        tagger = Tagger(build_model(corpus.train, tiny.config.model))
         benchmark.tagging.check(tagger, corpus)
         monkeypatch.setattr(Tagger, "tag_tokens", lambda self, tokens: [Span(0, 1, "FLAW")])
         with pytest.raises(benchmark.WrongAnswerError, match="FLAW"):
@@ -187,7 +187,7 @@ class TestMemory:
     @pytest.mark.parametrize("way", ["tag_many", "command"])
     def test_a_process_of_its_own_tells_what_it_held(self, tiny, tmp_path, way):
         corpus = read_corpus(None, train=30, test=10)
-        Tagger(assemble(corpus.train, tiny.config.model)).save(tmp_path / "model")
+        Tagger(build_model(corpus.train, tiny.config.model)).save(tmp_path / "model")
         (tmp_path / "text.txt").write_text("\n".join(corpus.texts), encoding="utf-8")
         found = benchmark.memory._measure(way, benchmark.memory.Tagging(tmp_path / "model", 1), tmp_path / "text.txt")
         loaded = {"loaded_mb", "peak_loading_mb"} if way == "tag_many" else set()

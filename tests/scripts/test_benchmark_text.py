@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.memory import write_text
 from benchmarks.text import MadeText, read_corpus
-from ner_lstm_crf.data.annotation import Sentence, Span
+from ner_lstm_crf.text.annotation import Sentence, Span
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 import build_kernels
-from ner_lstm_crf.model import kernels as package
+from ner_lstm_crf import kernels as package
 
 ZIG = [sys.executable, "-m", "ziglang", "cc"]
 COMPILES = 'while [ "$1" != -o ]; do shift; done; : > "$2"'

@@ -47,7 +47,7 @@ def test_counts_are_those_counted_by_hand(tmp_path):
         "cut_as": "keep",
         **dict.fromkeys(("recall", "precision", "f1", "token_f1", "exact", "sentence_f1"), "100.00"),
     }
-    split = row(path, compounds="split")  # Ann - Lee: two ends too many, one token lost, three wrong
+    split = row(path, hyphens="split")  # Ann - Lee: two ends too many, one token lost, three wrong
     assert (split["recall"], split["precision"], split["exact"]) == ("100.00", "80.00", "50.00")
     assert split["token_f1"] == f"{100 * 2 * 7 / (8 + 10):.2f}"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import raw_text_f1
-from ner_lstm_crf.data.annotation import Sentence, Span
-from ner_lstm_crf.tasks.tagger import Tagger
+from ner_lstm_crf.tagging.tagger import Tagger
+from ner_lstm_crf.text.annotation import Sentence, Span
 
 MERKEL = (
     "# text = Angela Merkel visited Rome.\n"

@@ -12,14 +12,14 @@ import pytest
 
 import train_shipped
 from ner_lstm_crf.config import Config, ModelConfig, TrainingConfig
-from ner_lstm_crf.data.annotation import Sentence, Span
-from ner_lstm_crf.tasks.tagger import Tagger
+from ner_lstm_crf.tagging.tagger import Tagger
+from ner_lstm_crf.text.annotation import Sentence, Span
 from shipping import corpora as shipping
 from shipping.dictionary import dictionary
 
 TINY = Config(
     model=ModelConfig(word_size=10, char_size=6, char_filters=8, casing_size=3, hidden_size=10, input_dropout=0.1),
-    training=TrainingConfig(epochs=6, least_steps=0, batch_sentences=8, learning_rate=0.02),
+    training=TrainingConfig(epochs=6, min_steps=0, batch_size=8, learning_rate=0.02),
 )
 PEOPLE, PLACES = ("Ada", "Ines", "Milo", "Tom"), ("Quito", "Oslo", "Graz", "Ely")
 VECTORS = ("met", "oslo", "quito", "graz", "unseen", "rare")
@@ -88,7 +88,7 @@ def test_it_writes_a_tagger_and_its_card(language, data: Path, monkeypatch: pyte
     assert tagger.labels == ("LOC", "PER")
     found = [tuple(span) for span in tagger.tag_tokens(["Milo", "met", "Graz", "again"])]
     assert found == [(0, 1, "PER"), (2, 3, "LOC")]
-    words = tagger.assembly.featurizer.words.symbols
+    words = tagger.model.featurizer.words.symbols
     assert "unseen" in words  # the first of the reserve
     assert "rare" not in words  # the reserve is cut
     card = (directory / "README.md").read_text()
@@ -180,9 +180,9 @@ def test_the_real_corpora_are_read_as_their_notes_say(corpora: Path, name: str) 
     assert not held.train
     assert not held.dev
     assert held.test
-    train = [sentence for corpus in language.corpora for sentence in corpus.learnt(corpora, language.unit)[0]]
+    train = [sentence for corpus in language.corpora for sentence in corpus.learnt(corpora, language.token_unit)[0]]
     assert {span.label for sentence in train for span in sentence.spans} == {"PER", "LOC", "ORG"}
-    if language.unit == "character":
+    if language.token_unit == "character":
         assert all(len(word) == 1 for sentence in train for word in sentence.words)
 
 
@@ -202,9 +202,11 @@ def test_the_chinese_tagger_looks_for_names_and_frequent_words() -> None:
 
 
 def test_a_lexicon_is_learnt_with_and_sent_along(language, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    characters = replace(language, unit="character", lexicon=lambda: {"Oslo": "ns", "nowhere": ""}, vectors="", words=5)
+    characters = replace(
+        language, token_unit="character", lexicon=lambda: {"Oslo": "ns", "nowhere": ""}, vectors="", words=5
+    )
     monkeypatch.setitem(train_shipped.LANGUAGES, "en", characters)
-    lexicon = Tagger.load(make(data, monkeypatch)).assembly.featurizer.vocabularies.lexicon
+    lexicon = Tagger.load(make(data, monkeypatch)).model.featurizer.vocabularies.lexicon
     assert lexicon is not None
     assert set(lexicon.words) == {"Oslo", "nowhere"}
 
@@ -213,4 +215,6 @@ def test_the_settings_at_the_top_are_those_of_the_training() -> None:
     for name, language in shipping.LANGUAGES.items():
         config = train_shipped._config(SimpleNamespace(language=name, seed=4, trial=None), language)
         assert config.training == replace(train_shipped.SETTINGS[name].training, seed=4)
-        assert config.model == replace(train_shipped.SETTINGS[name].model, unit=language.unit, compounds="split")
+        assert config.model == replace(
+            train_shipped.SETTINGS[name].model, token_unit=language.token_unit, hyphens="split"
+        )

@@ -1,0 +1,144 @@
+"""The public corpora that people train on: where they are, under which licence, and how to read them.
+
+The entries are in `catalogue.toml` beside this file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, cast
+from urllib.parse import urljoin
+
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.tags.labels import LabelMap
+
+__all__ = ["Corpus", "CorpusFile", "Split", "catalogue", "get_corpus"]
+
+Split = Literal["train", "dev", "test", "all"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusFile:
+    """One file of a corpus.
+
+    Attributes:
+        name: Its name here, in a folder of the corpus's name.
+        split: What it is for; "all" where the authors published no split.
+        url: Where its bytes are, pinned to a version.
+        size: Its size in bytes.
+        sha256: The SHA-256 checksum of its bytes, in hexadecimal.
+    """
+
+    name: str
+    split: Split
+    url: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """A corpus: what it is, how to read it, where it is.
+
+    Attributes:
+        name: How it is called here.
+        title: How its authors call it.
+        language: ISO 639 code; "mul" for several.
+        licence: What may be done with it.
+        home: The page of its authors.
+        citation: The papers to cite.
+        labels: Its labels, sorted, before `map`.
+        domain: What its texts are.
+        format: "conll" for columns, "cluener" for JSON lines of that corpus's shape.
+        scheme: Its tag scheme; None where it is not in columns or circulates in several.
+        separator: What stands between its columns, "tab" or "space".
+        token_column: The column of the token, from 1.
+        tag_column: The column of the tag, from 1.
+        map: Labels to rename before training; to "O" drops them.
+        note: What a careful user should know.
+        obtain: Where it is to be had, for a corpus whose licence forbids a download; empty for the others.
+        files: Its files; none where `obtain` says where to get them.
+    """
+
+    name: str
+    title: str
+    language: str
+    licence: str
+    home: str
+    citation: str
+    labels: tuple[str, ...]
+    domain: str = ""
+    format: Literal["conll", "cluener"] = "conll"
+    scheme: str | None = None
+    separator: Literal["tab", "space"] | None = None
+    token_column: int | None = None
+    tag_column: int | None = None
+    map: Mapping[str, str] = field(default_factory=dict, hash=False)
+    note: str = ""
+    obtain: str = ""
+    files: tuple[CorpusFile, ...] = ()
+
+    @property
+    def restricted(self) -> bool:
+        """Whether it must be obtained from elsewhere."""
+        return bool(self.obtain)
+
+    @property
+    def size(self) -> int:
+        """All its files together, in bytes."""
+        return sum(file.size for file in self.files)
+
+    def options(self) -> ReadOptions:
+        """How to read its column files: nothing is left to be found out, and `map` is applied.
+
+        Example:
+            >>> get_corpus("uner-en_ewt").options().tag_column
+            3
+        """
+        return ReadOptions(
+            token_column=self.token_column,
+            tag_column=self.tag_column,
+            separator=self.separator,
+            scheme=self.scheme,
+            labels=LabelMap(self.map),
+        )
+
+
+@cache
+def catalogue() -> Mapping[str, Corpus]:
+    """All corpora by name: those that can be fetched, then those that are restricted."""
+    text = files("ner_lstm_crf.corpora").joinpath("catalogue.toml").read_text(encoding="utf-8")
+    corpora = (_corpus(entry) for entry in tomllib.loads(text)["corpus"])
+    return {corpus.name: corpus for corpus in corpora}
+
+
+def get_corpus(name: str) -> Corpus:
+    """The corpus of that name.
+
+    Raises:
+        InputError: If there is none.
+    """
+    known = catalogue()
+    if name in known:
+        return known[name]
+    near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    hint = f"; near to it: {', '.join(near)}" if near else f", one of {', '.join(known)}"
+    raise InputError(f"expected the name of a corpus in the catalogue, got '{name}'{hint}")
+
+
+def _corpus(entry: dict[str, Any]) -> Corpus:
+    source = entry.pop("source", "")
+    found = tuple(_file(file, source) for file in entry.pop("files", ()))
+    return Corpus(**{**entry, "labels": tuple(entry["labels"]), "files": found})
+
+
+def _file(entry: dict[str, Any], source: str) -> CorpusFile:
+    split = cast(Split, entry["split"])
+    url = urljoin(source, entry["path"])
+    return CorpusFile(name=entry["name"], split=split, url=url, size=entry["size"], sha256=entry["sha256"])

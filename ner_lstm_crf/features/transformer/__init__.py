@@ -1,0 +1,1 @@
+"""A pretrained transformer as a token feature."""

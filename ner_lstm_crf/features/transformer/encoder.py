@@ -1,0 +1,216 @@
+"""Vectors of tokens from a pretrained `transformers` encoder, frozen or fine-tuned.
+
+Letters: B sentences, T tokens, W windows, S sub-tokens, P pooled sub-tokens, D vector size.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.transformer.pretrained import pretrained_folder, quiet_transformers, unreadable
+from ner_lstm_crf.features.transformer.windows import SubTokenBatch, SubTokens, collate_subtokens
+from ner_lstm_crf.progress import Progress, silent
+
+__all__ = ["TransformerEmbedding", "contextual_vectors"]
+
+# Sub-tokens, padding included, that go through the encoder at once: on two cores the quickest of 512 to 8192, and a
+# bound on memory however long a text is.
+_AT_ONCE = 2048
+
+
+class TransformerEmbedding(nn.Module):
+    """The mean of a token's sub-token vectors, each the mean over the encoder's last layers.
+
+    Several layers are better than the last one, which is specialised on the pre-training task: on CoNLL-2003 (Devlin
+    et al. 2019, table 7) a frozen BERT's last layer gives a dev F1 of 94.9, the weighted sum of its last four 95.9, and
+    fine-tuning 96.4.
+
+    Args:
+        encoder: A model of `transformers.AutoModel`: takes ids and a mask, returns hidden states.
+        layers: How many of its last layers are averaged, the embedding layer counted as one.
+        mix: Whether these layers are kept apart, side by side, for a mix that is learnt (see `ContextualInput`).
+        fine_tune: Whether its weights are trained. If not it stays in evaluation mode, whatever `train()` says, and
+            gradients end at its output.
+
+    Attributes:
+        in_bfloat16: Whether it multiplies in bfloat16 in training. Its weights, their gradients and its output stay
+            float32: a step of the optimizer is too small for the 8 bits of bfloat16.
+
+    Raises:
+        InputError: If the encoder has fewer layers, or is to be fine-tuned in less than float32.
+    """
+
+    def __init__(self, encoder: nn.Module, *, layers: int = 4, mix: bool = False, fine_tune: bool = False) -> None:
+        super().__init__()
+        depth = int(_config(encoder).num_hidden_layers) + 1
+        if not 1 <= layers <= depth:
+            raise InputError(f"expected between 1 and {depth} layers of the transformer, got {layers}")
+        if fine_tune and any(weight.dtype != torch.float32 for weight in encoder.parameters()):
+            raise InputError("expected float32 weights to fine-tune, got a transformer in lower precision")
+        self.encoder = encoder.requires_grad_(fine_tune)
+        self.layers, self.mix, self.fine_tune, self.in_bfloat16 = layers, mix, fine_tune, False
+        self.train(self.training)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | os.PathLike[str],
+        *,
+        layers: int = 4,
+        mix: bool = False,
+        fine_tune: bool = False,
+        dtype: torch.dtype = torch.float32,
+    ) -> Self:
+        """The embedding of the encoder `name`, a folder or a name on the Hugging Face hub.
+
+        Args:
+            name: See `pretrained_folder`.
+            layers: How many of the last layers are averaged.
+            mix: Whether they are kept apart instead.
+            fine_tune: Whether its weights are trained.
+            dtype: What it computes in; see `precision.quickest_dtype`. Its output is float32 always.
+
+        Raises:
+            InputError: If there is no such encoder, or its weights are missing, damaged or another architecture's.
+        """
+        folder = pretrained_folder(name)
+        return cls(_read_encoder(folder, dtype), layers=layers, mix=mix, fine_tune=fine_tune)
+
+    @property
+    def size(self) -> int:
+        """D, the values per token."""
+        return int(_config(self.encoder).hidden_size) * (self.layers if self.mix else 1)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode; a frozen encoder stays in evaluation mode, so that its dropout does nothing."""
+        super().train(mode)
+        if not self.fine_tune:
+            self.encoder.eval()
+        return self
+
+    def forward(self, batch: SubTokenBatch) -> Tensor:
+        """Vectors of the tokens (B, T, D), float32; zero where a sentence is padded."""
+        with torch.set_grad_enabled(self.fine_tune and torch.is_grad_enabled()):
+            pieces = [
+                self._hidden(batch.ids[rows, :longest], batch.mask[rows, :longest])[batch.pooled[rows, :longest]]
+                for rows, longest in _portions(batch.lengths)
+            ]
+            empty = batch.weights.new_zeros((0, self.size))  # of a batch without tokens
+            vectors = torch.cat([empty, *pieces]) * batch.weights[:, None]  # (P, D)
+            sentences, tokens = batch.shape
+            pooled = vectors.new_zeros((sentences * tokens, self.size)).index_add(0, batch.targets, vectors)
+        return pooled.view(sentences, tokens, self.size)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the encoder (config.json, model.safetensors) into `folder`; `from_pretrained` reads it."""
+        with quiet_transformers():
+            self.encoder.save_pretrained(Path(folder))  # type: ignore[operator]
+
+    def _hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """The mean over the last layers, or these side by side (W, S, D), float32."""
+        quick = self.in_bfloat16 and self.training and self.fine_tune
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=quick):
+            states = self.encoder(input_ids=ids, attention_mask=mask.long(), output_hidden_states=True).hidden_states
+        last = [state.float() for state in states[-self.layers :]]
+        return torch.cat(last, dim=-1) if self.mix else torch.stack(last).mean(0)
+
+
+def contextual_vectors(
+    embedding: TransformerEmbedding,
+    sentences: Sequence[SubTokens],
+    *,
+    batch_subtokens: int = _AT_ONCE,
+    progress: Progress = silent,
+) -> Tensor:
+    """The vectors of many sentences, computed once: what a frozen encoder says does not change while others train.
+
+    Sentences of like length go together, so little of the work is padding.
+
+    Args:
+        embedding: The embedding, frozen.
+        sentences: Their sub-tokens.
+        batch_subtokens: Most sub-tokens in one batch.
+        progress: Told how many sentences are done.
+
+    Returns:
+        The vectors of all tokens, sentence after sentence (N, D), in float16: 2 * D bytes per token. Their
+        rounding, 1 in 2,048, is far below what dropout adds.
+
+    Raises:
+        ValueError: If the encoder is not frozen.
+        InputError: If a value is none, or too large for float16.
+    """
+    if embedding.fine_tune:
+        raise ValueError("expected a frozen transformer: the vectors of one that is trained change at every step")
+    lengths = [sentence.tokens for sentence in sentences]
+    vectors = torch.empty((sum(lengths), embedding.size), dtype=torch.float16)
+    views, done = list(torch.split(vectors, lengths)), 0
+    progress(0, len(sentences))
+    for batch in _alike(sentences, batch_subtokens):
+        device = next(embedding.parameters()).device
+        computed = embedding(collate_subtokens([sentences[place] for place in batch]).to(device))
+        for place, rows in zip(batch, computed, strict=True):
+            views[place].copy_(rows[: lengths[place]])
+        done += len(batch)
+        progress(done, len(sentences))
+    if not vectors.isfinite().all():
+        largest = torch.finfo(vectors.dtype).max
+        raise InputError(f"expected vectors of the transformer up to {largest:,.0f}, got larger ones, or no numbers")
+    return vectors
+
+
+def _config(encoder: nn.Module) -> Any:
+    return encoder.config
+
+
+def _read_encoder(folder: Path, dtype: torch.dtype) -> nn.Module:
+    from transformers import AutoModel  # optional, slow
+
+    try:
+        with quiet_transformers(), torch.random.fork_rng(devices=[]):  # it draws weights that the file then replaces
+            encoder, report = AutoModel.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False, dtype=dtype, output_loading_info=True
+            )
+    except Exception as error:  # whatever a damaged file makes it raise
+        unreadable(error, folder, "weights")
+    if encoder.config.is_encoder_decoder:
+        raise InputError(
+            f"expected an encoder like BERT, found '{encoder.config.model_type}', which also decodes", path=folder
+        )
+    # The pooler sums up a text for classification; many files lack it, and nothing here uses it.
+    missing = sorted(name for name in report["missing_keys"] if "pooler" not in name)
+    if missing:
+        kind = encoder.config.model_type
+        raise InputError(
+            f"expected the weights of a '{kind}' encoder, {len(missing)} are missing: {missing[0]}", path=folder
+        )
+    if "add_pooling_layer" in inspect.signature(type(encoder).__init__).parameters:
+        encoder.pooler = None
+    return encoder  # type: ignore[no-any-return]
+
+
+def _portions(lengths: Sequence[int]) -> Iterator[tuple[slice, int]]:
+    """Runs of windows, longest first, that go through the encoder at once, each with the length of its longest."""
+    start = 0
+    while start < len(lengths):
+        stop = start + max(_AT_ONCE // lengths[start], 1)
+        yield slice(start, stop), lengths[start]
+        start = stop
+
+
+def _alike(sentences: Sequence[SubTokens], most: int) -> Iterator[list[int]]:
+    """Batches of places in `sentences`, the longest first, of at most `most` sub-tokens, padding included."""
+    order = sorted(range(len(sentences)), key=lambda place: -sentences[place].ids.size)
+    start = 0
+    while start < len(order):
+        stop = start + max(most // max(sentences[order[start]].ids.size, 1), 1)
+        yield order[start:stop]
+        start = stop

@@ -1,0 +1,1 @@
+"""Text files, compression, atomic writing, JSON: nothing about language."""

@@ -1,0 +1,298 @@
+r"""Text files as they come: plain or packed, with or without a byte order mark, in any encoding, or clearly refused.
+
+A line ends at `\n` alone and keeps its end (`\n` or `\r\n`), so that what is not rewritten can be written back byte
+for byte. `str.splitlines` would also cut at U+2028 and U+0085, which stand inside tokens of real corpora.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, BinaryIO, TextIO, cast
+
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.files.compression import DAMAGE, HEAD, PACKERS, ZIP, unpacked
+from ner_lstm_crf.text.scripts import has_han
+
+__all__ = ["STANDARD_STREAM", "TextFile", "open_packed", "quoted", "stream_lines", "writing"]
+
+STANDARD_STREAM = "-"  # as a path: standard input or output
+
+_WIDE = ("utf-16", "utf-32")  # encodings whose characters all have several bytes
+_ARCHIVES = {ZIP: "zip", b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"\x28\xb5\x2f\xfd": "zstd"}
+_SAMPLE_BYTES = 65536
+
+
+class TextFile:
+    """One text file, to be read from the start as often as needed; standard input (`-`) and pipes are held in memory.
+
+    Args:
+        path: The file; gzip, xz and bzip2 are recognised by their first bytes, whatever the name.
+        encoding: Any encoding Python knows.
+
+    Raises:
+        InputError: If the file is missing, a directory, empty, an archive or binary, or the encoding is unknown.
+
+    Example:
+        >>> for line in TextFile("train.conll").lines():  # doctest: +SKIP
+        ...     print(line, end="")
+    """
+
+    def __init__(self, path: str | os.PathLike[str], encoding: str = "utf-8") -> None:
+        self.path = os.fspath(path)
+        self.encoding = _known_encoding(encoding)
+        self._held = _once_only(self.path)
+        sample = self._sample()
+        self.byte_order_mark = self.encoding == "utf-8" and sample.startswith(codecs.BOM_UTF8)
+        self._refuse_what_is_not_text(sample)
+
+    def lines(self) -> Iterator[str]:
+        """Every line with its own end; a byte order mark before the first is left out.
+
+        Raises:
+            InputError: If bytes do not fit the encoding or the packed data are damaged.
+        """
+        try:
+            with self._open() as raw, _decoded(raw, self.encoding) as text:
+                yield from text
+        except UnicodeDecodeError as error:
+            raise self._wrong_encoding(error) from None
+        except UnicodeError as error:  # UTF-16 that does not say which
+            raise InputError(f"{error}: say --encoding utf-16-le or utf-16-be", path=self.path) from None
+        except DAMAGE as error:
+            raise self._damaged(error) from None
+
+    def _open(self) -> IO[bytes]:
+        return open_packed(self.path) if self._held is None else unpacked(io.BytesIO(self._held), self._held[:HEAD])
+
+    def _sample(self) -> bytes:
+        try:
+            with self._open() as raw:
+                return raw.read(_SAMPLE_BYTES)
+        except DAMAGE as error:
+            raise self._damaged(error) from None
+
+    def _refuse_what_is_not_text(self, sample: bytes) -> None:
+        if not sample:
+            raise InputError("the file is empty", path=self.path)
+        for magic, kind in _ARCHIVES.items():
+            if sample.startswith(magic):
+                raise InputError(f"expected text, found a {kind} archive: unpack it first", path=self.path)
+        if self.encoding.startswith(_WIDE):
+            return
+        if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise InputError(
+                f"expected {self.encoding} text, found UTF-16: read it with --encoding utf-16", path=self.path
+            )
+        if (position := sample.find(b"\0")) >= 0:
+            raise InputError(f"expected text, found binary data (a NUL byte at offset {position})", path=self.path)
+        if b"\n" not in sample and b"\r" in sample.rstrip(b"\r"):
+            raise InputError("lines end in CR alone: convert them to LF or CRLF first", path=self.path)
+
+    def _wrong_encoding(self, error: UnicodeDecodeError) -> InputError:
+        """The first byte that does not fit, found again line by line: the decoder only knows its own buffer."""
+        if self.encoding.startswith(_WIDE):
+            return self._wrong_wide_encoding(error)
+        offset = 0
+        with self._open() as raw:
+            for number, line in enumerate(raw, 1):
+                try:
+                    line.decode(self.encoding)
+                except UnicodeDecodeError as precise:
+                    byte = line[precise.start]
+                    message = f"byte 0x{byte:02x} at offset {offset + precise.start} is not valid {self.encoding}"
+                    if self.encoding == "utf-8":
+                        message += f": read the file in its own encoding, for instance --encoding {_likely(line)}"
+                    return InputError(message, path=self.path, line=number)
+                offset += len(line)
+        return InputError(f"the text is not valid {self.encoding}: {error.reason}", path=self.path)
+
+    def _wrong_wide_encoding(self, error: UnicodeDecodeError) -> InputError:
+        """The same where a line feed has several bytes, so that lines are known only once decoded."""
+        with self._open() as raw:
+            content = raw.read()
+        try:
+            content.decode(self.encoding)
+        except UnicodeDecodeError as precise:
+            error = precise
+        line = content[: error.start].decode(self.encoding, "replace").count("\n") + 1
+        message = f"the bytes at offset {error.start} are not valid {self.encoding}: {error.reason}"
+        return InputError(message, path=self.path, line=line)
+
+    def _damaged(self, error: Exception) -> InputError:
+        if isinstance(error, OSError) and error.errno is not None:
+            return InputError(f"cannot be read: {error.strerror}", path=self.path)
+        return InputError(f"the compressed data are damaged or cut short ({error})", path=self.path)
+
+
+def _likely(line: bytes) -> str:
+    """An encoding that a line may well be in: one for Chinese, if that makes mostly Han of what is not ASCII."""
+    for encoding in ("gb18030", "big5"):
+        with suppress(UnicodeDecodeError):
+            beyond = [character for character in line.decode(encoding) if not character.isascii()]
+            if sum(map(has_han, beyond)) > len(beyond) / 2:
+                return encoding
+    return "latin-1"
+
+
+def open_packed(path: str | os.PathLike[str]) -> IO[bytes]:
+    """Open a file for reading bytes, unpacked if its first bytes are those of gzip, xz or bzip2.
+
+    Raises:
+        InputError: If the file is missing, a directory, or may not be read.
+    """
+    try:
+        with Path(path).open("rb") as raw:
+            head = raw.read(HEAD)
+    except FileNotFoundError:
+        raise InputError("no such file", path=path) from None
+    except IsADirectoryError:
+        raise InputError("expected a file, found a directory", path=path) from None
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", path=path) from None
+    return unpacked(Path(path), head)
+
+
+def stream_lines(path: str | os.PathLike[str], encoding: str = "utf-8") -> Generator[str, None, None]:
+    """The lines of a file, read once and as they come: standard input (`-`) and pipes are never held in memory.
+
+    Raises:
+        InputError: As `TextFile` does; a pipe's first bytes are not looked at, so it must be plain text.
+    """
+    path, encoding = os.fspath(path), _known_encoding(encoding)
+    if path != STANDARD_STREAM and not Path(path).is_fifo():
+        yield from TextFile(path, encoding).lines()
+        return
+    with _standing(path) as raw:
+        text = _decoded(raw, encoding)
+        try:
+            for line in text:  # noqa: UP028 `yield from` would close it, and standard input, with this generator
+                yield line
+        except UnicodeDecodeError as error:
+            where = "standard input" if path == STANDARD_STREAM else path
+            message = f"byte 0x{error.object[error.start]:02x} is not valid {encoding}: say --encoding"
+            raise InputError(message, path=where) from None
+        finally:
+            text.detach()  # else it would close standard input
+
+
+@contextmanager
+def _standing(path: str) -> Iterator[IO[bytes]]:
+    """Standard input, which stays open, or a pipe."""
+    if path == STANDARD_STREAM:
+        yield sys.stdin.buffer
+        return
+    with Path(path).open("rb") as raw:
+        yield raw
+
+
+def _decoded(raw: IO[bytes], encoding: str) -> io.TextIOWrapper:
+    """Text that ends its lines at a line feed alone, without the byte order mark that UTF-8 may have."""
+    return io.TextIOWrapper(raw, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="\n")
+
+
+def _once_only(path: str) -> bytes | None:
+    """The content of what can be read only once (standard input, a pipe); None for a file."""
+    if path == STANDARD_STREAM:
+        return _content(sys.stdin.buffer)
+    return Path(path).read_bytes() if Path(path).is_fifo() else None
+
+
+@contextmanager
+def writing(path: str | os.PathLike[str], encoding: str = "utf-8") -> Iterator[TextIO]:
+    """A text file that appears under its name only when it is complete; `-` is standard output.
+
+    The name's suffix (.gz, .xz, .bz2) says how it is packed. Line ends are written as given. Since the new file takes
+    the old one's place at the very end, a file may be rewritten while it is read.
+
+    Raises:
+        InputError: If the place cannot be written, or a character does not fit the encoding.
+    """
+    path, encoding = os.fspath(path), _known_encoding(encoding)
+    try:
+        if path == STANDARD_STREAM:
+            yield from _standard_output(encoding)
+        elif Path(path).exists() and not Path(path).is_file():
+            yield from _in_place(Path(path), encoding)
+        else:
+            yield from _replacing(Path(path).resolve(), encoding)
+    except UnicodeEncodeError as error:
+        raise _not_in(encoding, error.object[error.start], path) from None
+    except BrokenPipeError:  # the reader has had enough: no mistake of anyone's
+        raise
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror or error}", path=path) from error
+
+
+def _not_in(encoding: str, character: str, path: str) -> InputError:
+    """What a character means that cannot be written."""
+    if "\ud800" <= character <= "\udfff":
+        message = f"{character!r} is half of a surrogate pair and cannot be written: only JSON lines can hold it"
+        return InputError(message, path=path)
+    return InputError(f"{character!r} cannot be written in {encoding}: use --encoding utf-8", path=path)
+
+
+def _standard_output(encoding: str) -> Iterator[TextIO]:
+    sys.stdout.flush()
+    stream = io.TextIOWrapper(sys.stdout.buffer, encoding=encoding, newline="")
+    try:
+        yield stream
+    finally:
+        stream.detach()  # flushes, and leaves standard output open
+
+
+def _in_place(path: Path, encoding: str) -> Iterator[TextIO]:
+    """A device or a pipe has no content to replace; a directory is refused."""
+    if path.is_dir():
+        raise InputError("expected a file to write, found a directory", path=path)
+    with path.open("w", encoding=encoding, newline="") as stream:
+        yield stream
+
+
+def _replacing(path: Path, encoding: str) -> Iterator[TextIO]:
+    """Write beside `path` and take its place when all went well, else leave no trace."""
+    opener = PACKERS.get(path.suffix.lower())
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(descriptor)
+    draft = Path(name)
+    try:
+        raw = cast(IO[bytes], opener(draft, "wb")) if opener else draft.open("wb")
+        with io.TextIOWrapper(raw, encoding=encoding, newline="") as stream:
+            yield stream
+        draft.chmod(_mode_of_new_files() if not path.exists() else path.stat().st_mode & 0o777)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _mode_of_new_files() -> int:
+    """What the user's umask leaves of 0666; mkstemp gives 0600, which others could not read."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def quoted(text: str, most: int = 80) -> str:
+    """A piece of a file as an error message shows it: quoted, on one line, cut if it is long."""
+    return repr(text if len(text) <= most else f"{text[:most]}...")
+
+
+@lru_cache(maxsize=1)
+def _content(stream: BinaryIO) -> bytes:
+    """What a stream holds, which is asked for again when its lines are read a second time."""
+    return stream.read()
+
+
+def _known_encoding(encoding: str) -> str:
+    try:
+        "".encode(encoding)  # refuses what `lookup` finds but is no encoding of text, such as base64
+        return codecs.lookup(encoding).name
+    except (LookupError, ValueError):
+        raise InputError(f"unknown encoding {encoding!r}: expected utf-8, latin-1, gb18030 or the like") from None

@@ -1,0 +1,1 @@
+"""Training runs: their data, their directories, several side by side, their results."""

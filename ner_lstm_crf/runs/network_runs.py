@@ -1,0 +1,260 @@
+"""The training run of one network and its directory.
+
+config.json, vocabulary.json, model.safetensors, transformer-*/    the best model so far (see `checkpoint`)
+run.json, history.jsonl, resume.safetensors                        its training (see `run_files`)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import asdict, replace
+from itertools import islice, repeat
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ner_lstm_crf.config import MIN_LR, Config, ModelConfig
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.batch import Featurizer
+from ner_lstm_crf.features.transformer.pretrained import pretrained_folder
+from ner_lstm_crf.features.vectors.vectors import Vectors
+from ner_lstm_crf.progress import Progress, silent
+from ner_lstm_crf.runs.data import Data, resolve_defaults, warn_of_other_tokens
+from ner_lstm_crf.runs.run_files import (
+    HISTORY,
+    RESUME,
+    RUN,
+    alone_in,
+    check_free,
+    finish,
+    forget_after,
+    forget_run,
+    has_begun,
+    is_finished,
+    read_run,
+    runs_of_networks,
+)
+from ner_lstm_crf.runs.transformer_cache import contextual_file, forget_contextual, read_contextual, scratch_of
+from ner_lstm_crf.saving.checkpoint import load_model, save_model
+from ner_lstm_crf.saving.model import Model, build_model
+from ner_lstm_crf.saving.shipped import model_directory
+from ner_lstm_crf.saving.storage import (
+    append_line,
+    forget_drafts,
+    make_directory,
+    read_tensors,
+    write_tensors,
+    write_text,
+)
+from ner_lstm_crf.saving.transformer_files import name_of
+from ner_lstm_crf.text.annotation import Sentence
+from ner_lstm_crf.training.trainer import DevSet, EpochReport, Trainer
+from ner_lstm_crf.training.warm_start import warm_start
+
+__all__ = [
+    "begin",
+    "check_apart",
+    "check_may_begin",
+    "check_same_run",
+    "description",
+    "dev_set",
+    "prepare",
+    "read_with_transformer",
+    "train_network",
+]
+
+
+def train_network(
+    data: Data,
+    config: Config,
+    directory: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> Iterator[EpochReport]:
+    """Train one network in its directory, as `runs.train_run` does a model; arguments and errors are the same."""
+    data = resolve_defaults(data, config.model)
+    run = description(data, config)
+    if resume:
+        check_same_run(directory, run)
+        if is_finished(directory):
+            (directory / RESUME).unlink(missing_ok=True)
+            forget_contextual(directory)
+            return
+    else:
+        check_may_begin(data, directory, overwrite=overwrite)
+    trainer = prepare(data, config, directory, progress)
+    with alone_in(directory):
+        if not resume:  # only now is an old run lost: all that could be refused was
+            begin(directory, run)
+        forget_drafts(directory)
+        _restore(trainer, directory)
+        with closing(trainer.run(progress)) as reports:
+            for report in reports:
+                _keep(report, trainer, directory)
+                if report.last:
+                    forget_contextual(directory)
+                yield report
+
+
+def description(data: Data, config: Config) -> dict[str, Any]:
+    """What `run.json` knows a run by."""
+    parts = data.fingerprints()
+    if config.model.transformer is not None and data.initial is None:
+        with suppress(InputError):  # whoever needs it says that it is not there
+            parts["transformer"] = name_of(pretrained_folder(config.model.transformer))
+    return {"config": asdict(config), "data": parts}
+
+
+def check_may_begin(data: Data, directory: Path, *, overwrite: bool) -> None:
+    """Refuse to begin a run in a directory whose model may not be replaced, or is the one to start from.
+
+    Raises:
+        InputError: If it is such a directory.
+    """
+    check_free(directory, overwrite=overwrite)
+    if data.initial is not None:
+        check_apart(data.initial, directory)
+
+
+def check_apart(initial: str | Path, directory: Path) -> None:
+    """Refuse a directory for a run that would replace the model to start from.
+
+    Raises:
+        InputError: If it would.
+    """
+    replaced = [place.resolve() for place in (directory, *runs_of_networks(directory))]
+    if model_directory(initial).resolve() in replaced:
+        raise InputError("expected another directory than that of the model to start from", path=directory)
+
+
+def begin(directory: Path, run: dict[str, Any]) -> None:
+    """Make the directory of a new run, or clear that of an old one."""
+    make_directory(directory)
+    forget_run(directory)
+    write_text(directory / RUN, json.dumps(run | {"finished": False}, indent=2) + "\n")
+
+
+def prepare(data: Data, config: Config, directory: Path | None = None, progress: Progress = silent) -> Trainer:
+    """The trainer of a new network for the data; what a frozen transformer makes of them is kept in the directory."""
+    data = resolve_defaults(data, config.model)
+    if directory is not None:
+        data = read_with_transformer(data, config.model, scratch_of(directory), progress)
+    warn_of_other_tokens(data, config.model.token_unit)
+    model = _assemble(data, config)
+    contextual = iter(_by_sentence(data, config.model) if not config.model.fine_tune else repeat(None))
+    featurizer = model.featurizer
+    train = [featurizer.encode_gold(sentence, next(contextual)) for sentence in data.train]
+    dev = _encoded(data.dev, featurizer, contextual)
+    training = config.training
+    if data.initial is not None and training.learning_rate is None:  # a few long steps, and what it knew is lost
+        training = replace(training, learning_rate=MIN_LR)
+    return Trainer(model, train, dev, training)
+
+
+def dev_set(data: Data, config: ModelConfig, featurizer: Featurizer) -> DevSet | None:
+    """What a model of several networks is measured on; `data` have what a frozen transformer makes of them."""
+    contextual = iter(_by_sentence(data, config))
+    return _encoded(data.dev, featurizer, islice(contextual, len(data.train), None))
+
+
+def _encoded(dev: Sequence[Sentence], featurizer: Featurizer, contextual: Iterator[Tensor | None]) -> DevSet | None:
+    encoded = [featurizer.encode(sentence.words, next(contextual)) for sentence in dev]
+    return DevSet(dev, encoded) if encoded else None
+
+
+def _assemble(data: Data, config: Config) -> Model:
+    """A new network for the data, or the one to start from, made fit for them."""
+    freeze, seed = config.training.freeze_vectors, config.training.seed
+    if data.initial is None:
+        vectors = data.vectors if isinstance(data.vectors, Vectors) else None
+        words = data.lexicon if isinstance(data.lexicon, Mapping) else None
+        return build_model(data.train, config.model, vectors=vectors, lexicon=words, freeze_vectors=freeze, seed=seed)
+    directory = model_directory(data.initial)
+    base = load_model(directory)
+    if base.config != config.model or data.vectors is not None:
+        raise InputError("expected the configuration of the model to start from, and no vectors", path=directory)
+    return warm_start(base, data.train, freeze_vectors=freeze, seed=seed)
+
+
+def read_with_transformer(data: Data, config: ModelConfig, cache: Path, progress: Progress = silent) -> Data:
+    """The data with what the frozen transformer of `config` makes of them, so that no epoch or run need ask it again.
+
+    Args:
+        data: The data; they are returned as they are if they have it, or there is no frozen transformer.
+        config: Names the transformer.
+        cache: The directory of the file it is kept in; see `contextual`.
+        progress: Told how many sentences it has read.
+
+    Raises:
+        InputError: If the transformer cannot be read, or the file cannot be written.
+    """
+    if config.transformer is None or config.fine_tune or data.contextual is not None:
+        return data
+    return replace(data, contextual=contextual_file([*data.train, *data.dev], config, cache, progress))
+
+
+def _by_sentence(data: Data, config: ModelConfig) -> Iterable[Tensor | None]:
+    """What the frozen transformer makes of each sentence of `train` and then of `dev`; None where it read nothing."""
+    if data.contextual is None:
+        return repeat(None)
+    return read_contextual(data.contextual, [*data.train, *data.dev], config)
+
+
+def _keep(report: EpochReport, trainer: Trainer, directory: Path) -> None:
+    """Write the model if it is the best, the report, and what is needed to continue, or that nothing is left to do."""
+    if report.best:
+        with trainer.average.applied():
+            save_model(trainer.model, directory)
+    append_line(directory / HISTORY, json.dumps(report.to_json()))
+    if trainer.finished:
+        finish(directory)
+        (directory / RESUME).unlink(missing_ok=True)
+    else:
+        tensors, numbers = trainer.state()
+        write_tensors(directory / RESUME, tensors, {"numbers": json.dumps(numbers)})
+
+
+# What a run had that an earlier release began, which did not know these settings.
+_BEFORE = {"members": 1}
+
+
+def check_same_run(directory: Path, run: dict[str, Any]) -> None:
+    """Refuse to resume a run that is not there, or was another.
+
+    Raises:
+        InputError: If it is such a run.
+    """
+    if not has_begun(directory):
+        raise InputError("expected a run to resume, found none", path=directory)
+    old, new = read_run(directory), json.loads(json.dumps(run))
+    other = [part for part, fingerprint in new["data"].items() if old["data"].get(part, fingerprint) != fingerprint]
+    if other and other[0] == "model to start from":  # before its settings, which nobody has chosen
+        raise InputError("the run to resume had another model to start from, or none", path=directory)
+    for table, values in new["config"].items():
+        for key, value in values.items():
+            was = old["config"][table].get(key, _BEFORE.get(key))
+            if was != value:
+                raise InputError(
+                    f"the run to resume had {key} = {was!r}, this one has {value!r} (presets may have changed since an "
+                    "earlier release: --config sets what it had)",
+                    path=directory,
+                )
+    if other:
+        raise InputError(f"the run to resume had other {' and other '.join(other)}", path=directory)
+
+
+def _restore(trainer: Trainer, directory: Path) -> None:
+    """Let the trainer go on after the last whole epoch of the run in the directory, if there was one."""
+    path = directory / RESUME
+    if path.is_file():
+        tensors, metadata = read_tensors(path, "run")
+        try:
+            trainer.restore(tensors, json.loads(metadata.get("numbers", "{}")))
+        except ValueError as error:
+            raise InputError(f"the run to resume is damaged: {error}", path=path) from error
+    forget_after(directory, trainer.epoch)

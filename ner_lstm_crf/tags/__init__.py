@@ -1,0 +1,1 @@
+"""Spans and tags: the ten tag schemes, their automaton and detection, and labels."""

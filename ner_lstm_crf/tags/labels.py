@@ -1,0 +1,99 @@
+"""Which labels of a file to keep, and what to call them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.tags.tag import OUTSIDE
+from ner_lstm_crf.text.annotation import Span
+
+__all__ = ["LabelMap", "require_entities"]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMap:
+    """Rename labels, then keep those asked for; what is dropped becomes plain text (O).
+
+    Attributes:
+        renamed: From a label of the file (of tags that are a prefix alone, "") to another, or to `O` to drop it.
+        keep: The labels to keep, by their new names; None keeps all.
+
+    Example:
+        >>> LabelMap.parse("PER,LOC", ["person=PER"])([Span(0, 1, "person"), Span(2, 3, "ORG")])
+        (Span(start=0, end=1, label='PER'),)
+    """
+
+    renamed: Mapping[str, str] = field(default_factory=dict, hash=False)
+    keep: frozenset[str] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.keep, str):
+            raise TypeError("expected a set of labels to keep, got a string: see LabelMap.parse")
+
+    @classmethod
+    def parse(cls, labels: str | None = None, mapping: Iterable[str] = ()) -> LabelMap:
+        """Read `PER,LOC,ORG` and `OTH=O`, `person=PER`, as the command line gives them.
+
+        Raises:
+            InputError: If a label is empty, a mapping lacks its `=` or new label, or a label is mapped twice.
+        """
+        renamed: dict[str, str] = {}
+        for rule in (part for rules in mapping for part in rules.split(",")):
+            old, equals, new = (part.strip() for part in rule.rpartition("="))
+            if not (equals and new):
+                raise InputError(f"expected a label mapping such as OTH=O or person=PER, found {rule!r}")
+            if renamed.get(old, new) != new:
+                raise InputError(f"the label {old} is mapped twice: to {renamed[old]} and to {new}")
+            renamed[old] = new
+        if labels is None:
+            return cls(renamed)
+        keep = [label.strip() for label in labels.split(",")]
+        if not all(keep):
+            raise InputError(f"expected labels such as PER,LOC,ORG, found {labels!r}")
+        return cls(renamed, frozenset(keep))
+
+    def __call__(self, spans: Iterable[Span]) -> tuple[Span, ...]:
+        """The spans under their new labels, without those dropped."""
+        if not self:
+            return tuple(spans)
+        kept = (Span(start, end, new) for start, end, old in spans if (new := self.renaming(old)) is not None)
+        return tuple(kept)
+
+    def renaming(self, label: str) -> str | None:
+        """The label's new name; None if it is dropped."""
+        new = self.renamed.get(label, label)
+        if new == OUTSIDE and label in self.renamed:
+            return None
+        return new if self.keep is None or new in self.keep else None
+
+    def __bool__(self) -> bool:
+        return bool(self.renamed) or self.keep is not None
+
+    def missing(self, found: Iterable[str]) -> tuple[str, ...]:
+        """The labels to keep that none of the labels `found` in a file becomes, sorted: perhaps misspelt.
+
+        Example:
+            >>> LabelMap.parse("PER,LOC", ["person=PER"]).missing(["person", "ORG"])
+            ('LOC',)
+        """
+        new = {self.renaming(label) for label in found}
+        return tuple(sorted(label for label in self.keep or () if label not in new))
+
+
+def require_entities(annotated: Iterable[Sequence[Span]], path: str | os.PathLike[str], labels: LabelMap) -> None:
+    """Refuse a file without a single entity, from which nothing can be learnt or measured.
+
+    Args:
+        annotated: The spans of each of its sentences or texts, under these labels.
+        path: The file.
+        labels: Which were kept, and how they were renamed.
+
+    Raises:
+        InputError: If there is none.
+    """
+    if not any(annotated):
+        why = "none of the labels that were asked for" if labels else "nothing in it is annotated"
+        raise InputError(f"expected entities, found none: {why}", path=path)

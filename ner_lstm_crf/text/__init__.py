@@ -1,0 +1,1 @@
+"""Strings become tokens: tokens, spans and sentences, the tokenizer, sentence boundaries, scripts."""

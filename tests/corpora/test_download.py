@@ -1,0 +1,259 @@
+"""Fetching corpora, from a server on this machine that misbehaves on request, and from a local copy."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from ner_lstm_crf.corpora.catalogue import Corpus, CorpusFile, get_corpus
+from ner_lstm_crf.corpora.download import fetch, fetch_corpus
+from ner_lstm_crf.errors import InputError
+
+TRAIN = b"".join(b"word%d\tO\n" % number for number in range(40_000))
+TEST = b"Rome\tB-LOC\n\n"
+
+
+@dataclass
+class Server:
+    """What the server holds, how it misbehaves, and which byte ranges it was asked for."""
+
+    address: str
+    content: dict[str, bytes]
+    ranges: bool = True
+    cut: int | None = None  # close the connection after so many bytes
+    shift: int = 0  # answer a range with another one
+    endless: bool = False  # send the file over and over, until nobody listens
+    asked: list[tuple[str, str | None]] = field(default_factory=list)
+
+    def corpus(self, name: str = "made-up", **contents: bytes) -> Corpus:
+        """A corpus of files with these contents, whatever the server holds under their names."""
+        files = tuple(
+            CorpusFile(
+                name=f"{stem}.conll",
+                split="all",
+                url=f"{self.address}/{stem}.conll",
+                size=len(content),
+                sha256=hashlib.sha256(content).hexdigest(),
+            )
+            for stem, content in contents.items()
+        )
+        return Corpus(
+            name=name, title="", language="en", licence="CC0", home="", citation="", labels=("LOC",), files=files
+        )
+
+
+def handler_of(server: Server) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            wanted = self.headers["Range"]
+            server.asked.append((self.path, wanted))
+            content = server.content.get(self.path)
+            if content is None:
+                self.send_error(404)
+                return
+            start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and server.ranges else 0
+            if start and start >= len(content):
+                self.send_error(416)
+                return
+            self.send_response(206 if start else 200)
+            start += server.shift if start else 0
+            if not server.endless:
+                self.send_header("Content-Length", str(len(content) - start))
+            self.end_headers()
+            while server.endless:
+                try:
+                    self.wfile.write(content)
+                except ConnectionError:
+                    return
+            self.wfile.write(content[start:][: server.cut])
+
+        def log_message(self, *values: object) -> None:
+            pass
+
+    return Handler
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    made = Server("", {"/train.conll": TRAIN, "/test.conll": TEST})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler_of(made)) as listening:
+        made.address = f"http://127.0.0.1:{listening.server_port}"
+        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield made
+        listening.shutdown()
+        thread.join()
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_all_files_arrive_whole(server: Server, tmp_path: Path) -> None:
+    calls: list[tuple[int, int | None]] = []
+    paths = fetch_corpus(
+        server.corpus(train=TRAIN, test=TEST), tmp_path / "new", progress=lambda *call: calls.append(call)
+    )
+    assert paths == (tmp_path / "new/made-up/train.conll", tmp_path / "new/made-up/test.conll")
+    assert files_in(tmp_path / "new/made-up") == {"train.conll": TRAIN, "test.conll": TEST}
+    total = len(TRAIN) + len(TEST)
+    assert calls[-1] == (total, total)
+    assert calls == sorted(calls)
+    assert len(calls) > 4
+
+
+def test_whole_files_are_not_fetched_again(server: Server, tmp_path: Path) -> None:
+    corpus = server.corpus(train=TRAIN, test=TEST)
+    fetch_corpus(corpus, tmp_path)
+    (tmp_path / "made-up/test.conll").unlink()
+    server.asked.clear()
+    calls: list[tuple[int, int | None]] = []
+    fetch_corpus(corpus, tmp_path, progress=lambda *call: calls.append(call))
+    assert server.asked == [("/test.conll", None)]
+    assert calls[0] == (len(TRAIN), corpus.size)
+    assert files_in(tmp_path / "made-up") == {"train.conll": TRAIN, "test.conll": TEST}
+
+
+def test_a_changed_file_is_not_overwritten(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "made-up").mkdir()
+    (tmp_path / "made-up/train.conll").write_text("mine")
+    with pytest.raises(InputError, match=r"train\.conll: exists, but is not the file the catalogue describes"):
+        fetch_corpus(server.corpus(train=TRAIN), tmp_path)
+    assert files_in(tmp_path / "made-up") == {"train.conll": b"mine"}
+
+
+def test_a_fetch_that_broke_off_goes_on(server: Server, tmp_path: Path) -> None:
+    corpus = server.corpus(train=TRAIN)
+    server.cut = 100_000
+    with pytest.raises(InputError, match=rf"ended after 100,000 of {len(TRAIN):,} bytes: run the command again"):
+        fetch_corpus(corpus, tmp_path)
+    assert files_in(tmp_path / "made-up") == {"train.conll.part": TRAIN[:100_000]}
+    server.cut = None
+    fetch_corpus(corpus, tmp_path)
+    assert server.asked == [("/train.conll", None), ("/train.conll", "bytes=100000-")]
+    assert files_in(tmp_path / "made-up") == {"train.conll": TRAIN}
+
+
+def test_a_server_without_ranges_sends_it_all_again(server: Server, tmp_path: Path) -> None:
+    server.ranges = False
+    (tmp_path / "made-up").mkdir()
+    (tmp_path / "made-up/train.conll.part").write_bytes(TRAIN[:1000])
+    fetch_corpus(server.corpus(train=TRAIN), tmp_path)
+    assert files_in(tmp_path / "made-up") == {"train.conll": TRAIN}
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "left",
+    [b"x" * 1000, b"x" * len(TRAIN), TRAIN + b"x", TRAIN],
+    ids=["of another version", "full of something else", "too long", "whole, but never renamed"],
+)
+def test_whatever_an_earlier_fetch_left(server: Server, tmp_path: Path, left: bytes) -> None:
+    (tmp_path / "made-up").mkdir()
+    (tmp_path / "made-up/train.conll.part").write_bytes(left)
+    fetch_corpus(server.corpus(train=TRAIN), tmp_path)
+    assert files_in(tmp_path / "made-up") == {"train.conll": TRAIN}
+    assert (server.asked == []) == (left == TRAIN)
+
+
+def test_a_server_that_answers_with_another_range_does_no_harm(server: Server, tmp_path: Path) -> None:
+    server.shift = -10
+    (tmp_path / "made-up").mkdir()
+    (tmp_path / "made-up/train.conll.part").write_bytes(TRAIN[:1000])
+    fetch_corpus(server.corpus(train=TRAIN), tmp_path)
+    assert files_in(tmp_path / "made-up") == {"train.conll": TRAIN}
+
+
+@pytest.mark.parametrize("content", [TRAIN[:-1] + b"x", TRAIN + b"more" * 100_000], ids=["damaged", "longer"])
+def test_other_bytes_never_get_the_name(server: Server, tmp_path: Path, content: bytes) -> None:
+    server.content["/train.conll"] = content
+    with pytest.raises(InputError, match=r"/train\.conll: the checksum is not the catalogue's"):
+        fetch_corpus(server.corpus(train=TRAIN), tmp_path)
+    assert files_in(tmp_path / "made-up") == {}
+
+
+def test_a_server_that_does_not_end(server: Server, tmp_path: Path) -> None:
+    server.endless = True
+    with pytest.raises(InputError, match=r"/train\.conll: the checksum is not the catalogue's"):
+        fetch_corpus(server.corpus(train=TRAIN), tmp_path)
+
+
+def test_a_file_that_has_become_shorter(server: Server, tmp_path: Path) -> None:
+    server.content["/train.conll"] = TRAIN[:500]
+    (tmp_path / "made-up").mkdir()
+    (tmp_path / "made-up/train.conll.part").write_bytes(TRAIN[:1000])
+    with pytest.raises(InputError, match="ended after 500 of"):
+        fetch_corpus(server.corpus(train=TRAIN), tmp_path)
+
+
+def test_a_missing_file(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"^{server.address}/gone\.conll: the server answered 404 Not Found$"):
+        fetch_corpus(server.corpus(gone=b"x"), tmp_path)
+
+
+def test_no_server(server: Server, tmp_path: Path) -> None:
+    server.address = "http://127.0.0.1:9"  # the discard port: nobody listens
+    with pytest.raises(InputError, match=r"cannot be reached \(.*refused\): run .* or give a local copy with --from$"):
+        fetch_corpus(server.corpus(train=TRAIN), tmp_path)
+
+
+def test_a_full_disk(server: Server, tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no device that is always full")
+    (tmp_path / "made-up").mkdir()
+    (tmp_path / "made-up/train.conll.part").symlink_to("/dev/full")
+    with pytest.raises(InputError, match=r"train\.conll\.part: cannot be written: No space left on device"):
+        fetch_corpus(server.corpus(train=TRAIN), tmp_path)
+
+
+def test_a_folder_that_cannot_be_made(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot make the folder: Not a directory"):
+        fetch_corpus(server.corpus(train=TRAIN), tmp_path / "file")
+
+
+@pytest.mark.parametrize("place", ["", "made-up"])
+def test_a_local_copy_needs_no_server(server: Server, tmp_path: Path, place: str) -> None:
+    (tmp_path / "copy" / place).mkdir(parents=True)
+    (tmp_path / "copy" / place / "train.conll").write_bytes(TRAIN)
+    calls: list[tuple[int, int | None]] = []
+    corpus = server.corpus(train=TRAIN)
+    fetch_corpus(corpus, tmp_path / "new", source=tmp_path / "copy", progress=lambda *call: calls.append(call))
+    assert files_in(tmp_path / "new/made-up") == {"train.conll": TRAIN}
+    assert not server.asked
+    assert calls[-1] == (len(TRAIN), len(TRAIN))
+
+
+def test_a_local_copy_is_checked_too(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "train.conll").write_bytes(TRAIN[1:])
+    with pytest.raises(InputError, match=rf"^{tmp_path}/train\.conll: the checksum is not the catalogue's"):
+        fetch_corpus(server.corpus(train=TRAIN), tmp_path / "new", source=tmp_path)
+    assert files_in(tmp_path / "new/made-up") == {}
+    with pytest.raises(InputError, match=r"expected made-up/test\.conll or test\.conll in the folder"):
+        fetch_corpus(server.corpus(test=TEST), tmp_path / "new", source=tmp_path)
+
+
+def test_restricted_and_unknown_corpora(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"conll2003 is restricted \(.*Reuters.*\); obtain it from .*https://"):
+        fetch("conll2003", tmp_path)
+    with pytest.raises(InputError, match="expected the name of a corpus"):
+        fetch("conll", tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["wnut17", "uner-tl_trg"])
+def test_real_corpora_from_a_local_copy(
+    name: str, corpora: Path, corpus_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    originals = [corpus_file(f"{name}/{file.name}") for file in get_corpus(name).files]
+    paths = fetch(name, tmp_path, source=corpora)
+    assert [path.name for path in paths] == [original.name for original in originals]
+    assert [path.read_bytes() for path in paths] == [original.read_bytes() for original in originals]

@@ -1,0 +1,377 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.formats.registry import (
+    FORMATS,
+    convert,
+    detect_format,
+    format_of_name,
+    iterate_sentences,
+    read_sentences,
+    suffix_of,
+    write_sentences,
+)
+from ner_lstm_crf.formats.report import ReadReport
+from ner_lstm_crf.tags.labels import LabelMap
+from ner_lstm_crf.text.annotation import Sentence, Span
+
+COLUMNS = "# two sentences\nAda\tB-PER\nKing\tI-PER\nsings\tO\n.\tO\n\nRome\tB-LOC\nfalls\tO\n.\tO\n"
+RECORDS = (
+    '{"text": "Ada King sings .", "entities": [{"start": 0, "end": 8, "label": "PER"}]}\n'
+    '{"text": "Rome falls .", "entities": [{"start": 0, "end": 4, "label": "LOC"}]}\n'
+)
+CLUENER = (
+    '{"text": "Ada King sings .", "label": {"PER": {"Ada King": [[0, 7]]}}}\n'
+    '{"text": "Rome falls .", "label": {"LOC": {"Rome": [[0, 3]]}}}\n'
+)
+TOKENS = (
+    '{"tokens": ["Ada", "King", "sings", "."], "ner_tags": ["B-PER", "I-PER", "O", "O"]}\n'
+    '{"tokens": ["Rome", "falls", "."], "ner_tags": ["B-LOC", "O", "O"]}\n'
+)
+INLINE = "# two sentences\n[Ada King](PER) sings .\n[Rome](LOC) falls .\n"
+CONTENTS = {"conll": COLUMNS, "tokens": TOKENS, "jsonl": RECORDS, "cluener": CLUENER, "inline": INLINE}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("name", ["x.txt", "x", "named"])
+def test_every_form_gives_the_same_sentences(form, name, tmp_path):
+    suffix = {"conll": "conll", "inline": "inline"}.get(form, "jsonl")
+    path = tmp_path / (f"x.{suffix}" if name == "named" else name)
+    path.write_text(CONTENTS[form])
+    assert detect_format(path) == ("jsonl" if form == "cluener" else form)
+    sentences = read_sentences(path, ReadOptions(token_unit="word"))
+    assert [sentence.words for sentence in sentences] == [["Ada", "King", "sings", "."], ["Rome", "falls", "."]]
+    assert [sentence.spans for sentence in sentences] == [(Span(0, 2, "PER"),), (Span(0, 1, "LOC"),)]
+
+
+@pytest.mark.parametrize("source", FORMATS)
+@pytest.mark.parametrize("target", FORMATS)
+def test_every_form_becomes_every_other(source, target, tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text(CONTENTS[source])
+    convert(old, new, form=target, options=ReadOptions(token_unit="word"))
+    assert detect_format(new) == ("jsonl" if target == "cluener" else target)
+    expected = [(s.words, s.spans) for s in read_sentences(old, ReadOptions(token_unit="word"))]
+    assert [(s.words, s.spans) for s in read_sentences(new, ReadOptions(token_unit="word"))] == expected
+
+
+def test_content_counts_for_more_than_the_name_of_columns(tmp_path):
+    path = tmp_path / "x.conll"
+    path.write_text(RECORDS)
+    assert detect_format(path) == "jsonl"
+
+
+def test_tokens_that_look_like_marks_or_json_do_not_make_a_file_so(tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_text("[a](b) O\n" + "a O\n" * 30)
+    assert detect_format(path) == "conll"
+    path.write_text("{ O\n} O\n")
+    assert detect_format(path) == "conll"
+
+
+ATOMS = st.sampled_from(
+    [
+        *(
+            "Ada",
+            "B-PER",
+            "I-PER",
+            "O",
+            "S-",
+            "\t",
+            " ",
+            "\n",
+            "\n\n",
+            "\r\n",
+            "# text",
+            "-DOCSTART-",
+            "1",
+            "1-2",
+            "_",
+            "\0",
+        ),
+        *(
+            "Ada\tB-PER\n",
+            "b\tO\n",
+            "1\tAda\tB-PER\n",
+            "2\tb\tO\n",
+            "Ada B-PER\n",
+            "name=B-X|a=b",
+            "# newdoc\n",
+            "\ufeff",
+        ),
+        *(
+            '{"text": "Ada b"',
+            ', "entities": [[0, 3, "X"]]}\n',
+            ', "label": {"x": {"Ad": [[0, 1]]}}}\n',
+            '{"tokens": ["Ada", "b"]',
+            ', "ner_tags": ["B-X", "O"]}\n',
+            "[Ada](PER)",
+            "\\",
+        ),
+    ]
+)
+
+
+@given(content=st.lists(ATOMS, max_size=20).map("".join), token_unit=st.sampled_from([None, "character"]))
+def test_whatever_a_file_holds_it_is_read_or_refused_in_one_line(content, token_unit, tmp_path_factory):
+    path = tmp_path_factory.mktemp("any") / "x"
+    path.write_text(content, encoding="utf-8", newline="")
+    try:
+        outcome = "read" if read_sentences(path, ReadOptions(token_unit=token_unit)) else "lost"
+        for form in FORMATS:
+            convert(path, path.with_name("y"), form=form, options=ReadOptions(token_unit=token_unit))
+    except InputError as error:
+        outcome = str(error)
+    assert outcome == "read" or outcome.startswith(str(path.parent))
+    assert "\n" not in outcome
+
+
+def test_names():
+    names = ("a.jsonl", "a.JSONL.gz", "a.json.xz", "a.conll", "a.iob2.bz2", "a.tsv", "a.txt", "a", "a.gz")
+    forms = ("jsonl", "jsonl", "jsonl", "conll", "conll", "conll", None, None, None)
+    assert tuple(map(format_of_name, names)) == forms
+    assert {format_of_name(f"a{suffix}") for suffix in (".bieo", ".bioes", ".bmes", ".ner", ".conllu")} == {"conll"}
+    assert (suffix_of("a.b.TXT.gz"), suffix_of("a.gz"), suffix_of("folder.x/a")) == (".txt", "", "")
+
+
+def test_chinese_marks_are_read_as_characters(tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_text("# 例\n[王小明](PER)在[北京大学](ORG)读书。\n", encoding="utf-8")
+    (sentence,) = read_sentences(path)
+    assert sentence.words == list("王小明在北京大学读书。")
+    assert sentence.spans == (Span(0, 3, "PER"), Span(4, 8, "ORG"))
+
+
+def test_labels_and_reports_work_for_every_form(tmp_path):
+    for form in FORMATS:
+        path, report = tmp_path / form, ReadReport()
+        path.write_text(CONTENTS[form])
+        options = ReadOptions(token_unit="word", labels=LabelMap.parse("PERSON", ["PER=PERSON"]))
+        sentences = read_sentences(path, options, report=report)
+        assert [span.label for sentence in sentences for span in sentence.spans] == ["PERSON"]
+        assert (report.sentences, report.tokens, report.labels) == (2, 7, {"PER": 1, "LOC": 1})
+        assert [sentence.spans for sentence in read_sentences(path, ReadOptions(read_tags=False))] == [(), ()]
+
+
+def test_labels_that_never_come_are_named_for_every_form(tmp_path, caplog):
+    for form in FORMATS:
+        path = tmp_path / form
+        path.write_text(CONTENTS[form])
+        read_sentences(path, ReadOptions(labels=LabelMap.parse("ORG")))
+    assert sum("no entity is labelled ORG" in message for message in caplog.messages) == len(FORMATS)
+
+
+def test_the_first_sentence_comes_before_the_last_is_read(tmp_path):
+    for form, last in (("jsonl", "{"), ("inline", "[Ada](PER")):
+        path = tmp_path / form
+        path.write_text(CONTENTS[form] + last)
+        sentences = iterate_sentences(path)
+        assert next(sentences).words[0] == "Ada"
+        with pytest.raises(InputError, match=r":[34]: "):
+            list(sentences)
+
+
+def test_standard_input_may_hold_any_form(monkeypatch):
+    for form in FORMATS:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(CONTENTS[form].encode())))
+        assert len(read_sentences("-")) == 2
+
+
+def test_the_target_form_goes_by_what_was_asked_then_the_name_then_the_scheme(tmp_path):
+    source = tmp_path / "x.jsonl"
+    source.write_text(RECORDS)
+    for name, arguments, form in (
+        ("a.conll", {}, "conll"),
+        ("a", {"scheme": "BIEO"}, "conll"),
+        ("a", {}, "jsonl"),
+        ("a.jsonl", {"form": "conll"}, "conll"),
+    ):
+        convert(source, tmp_path / name, **arguments)
+        content = (tmp_path / name).read_text()
+        assert content.startswith('{"text"') == (form == "jsonl")
+        assert ("E-PER" in content) == (form == "conll" and "scheme" in arguments)
+        (tmp_path / name).unlink()
+    for arguments in ({}, {"form": "cluener"}):
+        with pytest.raises(InputError, match="the scheme BIEO: columns and lists of tokens have tags, not "):
+            convert(source, tmp_path / "a.jsonl", scheme="BIEO", **arguments)
+
+
+def test_json_lines_to_json_lines_keeps_the_texts_and_maps_labels(tmp_path):
+    source, target = tmp_path / "x.jsonl", tmp_path / "y.jsonl"
+    text = "Ada   sings.\n\nRome falls ."
+    source.write_text(json.dumps({"text": text, "entities": [[0, 3, "person"], [14, 18, "LOC"]]}))
+    convert(source, target, options=ReadOptions(labels=LabelMap.parse("PER", ["person=PER"])))
+    assert json.loads(target.read_text()) == {"text": text, "entities": [{"start": 0, "end": 3, "label": "PER"}]}
+
+
+def test_json_lines_to_json_lines_keeps_what_else_the_objects_hold(tmp_path, caplog):
+    source, target = tmp_path / "x.jsonl", tmp_path / "y.jsonl"
+    rest = {"id": 7, "meta": {"source": [1, None]}, "é": "\ud83d"}
+    records = [
+        {**rest, "text": "Ada sings.", "spans": [{"start": 0, "end": 3, "label": "PER", "score": 0.5}]},
+        {"text": "Rome", "entities": [], "labels": ["news"]},
+        {"text": "Oslo", "n": 1},
+    ]
+    source.write_text("".join(json.dumps(record) + "\n" for record in records))
+    convert(source, target)
+    first, second, third = (json.loads(line) for line in target.read_text().splitlines())
+    assert first == {**rest, "text": "Ada sings.", "entities": [{"start": 0, "end": 3, "label": "PER"}]}
+    assert second == {"text": "Rome", "entities": [], "labels": ["news"]}
+    assert third == {"text": "Oslo", "n": 1, "entities": []}
+    assert [message for message in caplog.messages if "what else they hold: lines 1" in message]
+    assert [message for message in caplog.messages if "1 records say nothing about entities" in message]
+    convert(source, target, form="cluener")
+    first, *_ = (json.loads(line) for line in target.read_text().splitlines())
+    assert first == {**rest, "text": "Ada sings.", "label": {"PER": {"Ada": [[0, 2]]}}}
+
+
+def test_inline_to_inline_keeps_comments_sections_and_lines(tmp_path):
+    source, target = tmp_path / "x.inline", tmp_path / "y.inline"
+    content = "# by hand\r\n## news: one\r\n\r\n[Ada](person)  met [Oslo](LOC)\r\n\r\n## two\r\n \\# [Ro\\[](LOC)  fell"
+    source.write_bytes(content.encode())
+    convert(source, target)
+    assert target.read_bytes() == source.read_bytes()
+    convert(source, target, options=ReadOptions(labels=LabelMap.parse("PER,LOC", ["person=PER"])))
+    assert target.read_bytes().decode() == content.replace("person", "PER").replace("  met", " met")
+    convert(source, source, options=ReadOptions(labels=LabelMap.parse("LOC")))  # in its own place
+    assert source.read_bytes().decode() == content.replace("[Ada](person)  met", "Ada met")
+    with pytest.raises(InputError, match="expected a label without white space"):
+        convert(target, source, options=ReadOptions(labels=LabelMap.parse(None, ["PER=a b"])))
+
+
+def test_inline_files_have_encodings_too(tmp_path):
+    source, target = tmp_path / "x.inline", tmp_path / "y.inline"
+    source.write_bytes("# café\n[王小明](PER)在[北京](LOC)。\n".encode("gb18030"))
+    options = ReadOptions(encoding="gb18030")
+    (sentence,) = read_sentences(source, options)
+    assert sentence.spans == (Span(0, 3, "PER"), Span(4, 6, "LOC"))
+    assert sentence.words[0] == "王"
+    convert(source, target, options=options)
+    assert target.read_bytes() == source.read_bytes()
+    with pytest.raises(InputError, match="is not valid utf-8"):
+        read_sentences(source)
+
+
+@pytest.mark.parametrize("words", [["北京", "你好"], ["北", "京"], ["Ada", "met"], ["北", "京", " "]])
+def test_inline_files_are_read_in_the_tokens_they_were_written_in(tmp_path, words):
+    """Also where no entity touches the text around it, which would tell."""
+    sentences = [Sentence.from_words(words, [Span(0, len(words), "LOC")]), Sentence.from_words(words, [])]
+    write_sentences(tmp_path / "x.inline", sentences)
+    assert [sentence.words for sentence in read_sentences(tmp_path / "x.inline")] == [words, words]
+
+
+def test_json_that_python_cannot_read_is_refused_with_its_line(tmp_path):
+    for number, broken in enumerate(('{"text": ' + "[" * 100_000, '{"text": "a", "n": ' + "1" * 5000 + "}")):
+        path = tmp_path / f"{number}.jsonl"
+        path.write_text('{"text": "Ada", "entities": []}\n' + broken + "\n")
+        with pytest.raises(InputError, match=r"\.jsonl:2: expected one JSON object per line, found (values|a number)"):
+            read_sentences(path)
+        path.with_suffix("").write_text(broken)
+        with pytest.raises(InputError):
+            read_sentences(path.with_suffix(""))
+
+
+def test_inline_files_keep_their_documents_and_refuse_what_they_cannot_hold(tmp_path):
+    path = tmp_path / "x.inline"
+    sentences = [
+        Sentence(Sentence.from_words([word]).tokens, (), document) for document, word in enumerate(["ab", "cd"])
+    ]
+    write_sentences(path, sentences)
+    assert [sentence.document for sentence in read_sentences(path)] == [0, 1]
+    with pytest.raises(InputError, match="expected a label without white space"):
+        write_sentences(path, [Sentence.from_words(["ab"], [Span(0, 1, "two words")])])
+
+
+def test_columns_are_written_in_the_scheme_asked_for(tmp_path):
+    path = tmp_path / "x"
+    write_sentences(path, [Sentence.from_words(["Ada", "King"], [Span(0, 2, "PER")])], scheme="BILOU")
+    assert path.read_text() == "Ada\tB-PER\nKing\tL-PER\n\n"
+
+
+@pytest.mark.parametrize("form", ["jsonl", "cluener"])
+def test_characters_of_columns_become_running_text(form, tmp_path):
+    (tmp_path / "x.conll").write_text("王\tB-PER\n明\tI-PER\n在\tO\n\n巴\tB-LOC\n黎\tI-LOC\n", encoding="utf-8")
+    convert(tmp_path / "x.conll", tmp_path / "x.jsonl", form=form)
+    texts = [json.loads(line)["text"] for line in (tmp_path / "x.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert texts == ["王明在", "巴黎"]
+    spans = [sentence.spans for sentence in read_sentences(tmp_path / "x.jsonl", ReadOptions(token_unit="character"))]
+    assert spans == [(Span(0, 2, "PER"),), (Span(0, 2, "LOC"),)]
+    convert(tmp_path / "x.conll", tmp_path / "x.inline")
+    assert "[王明](PER)在" in (tmp_path / "x.inline").read_text(encoding="utf-8")
+    (tmp_path / "x.conll").write_text("王\tO\n" * 4000 + "New\tO\nYork\tO\n王\tO\n2016\tO\n", encoding="utf-8")
+    convert(tmp_path / "x.conll", tmp_path / "x.jsonl", form=form)
+    text = json.loads((tmp_path / "x.jsonl").read_text(encoding="utf-8"))["text"]
+    assert text.removeprefix("王" * 4000) == "New York王2016"
+    (tmp_path / "x.conll").write_text("王明\tB-PER\n在\tO\n巴黎\tB-LOC\n", encoding="utf-8")
+    convert(tmp_path / "x.conll", tmp_path / "x.jsonl", form=form)
+    assert json.loads((tmp_path / "x.jsonl").read_text(encoding="utf-8"))["text"] == "王明 在 巴黎"
+
+
+def test_json_lines_to_json_lines_names_labels_that_never_come_and_refuses_nothing(tmp_path, caplog):
+    (tmp_path / "x.jsonl").write_text(RECORDS)
+    convert(tmp_path / "x.jsonl", tmp_path / "y.jsonl", options=ReadOptions(labels=LabelMap.parse("PER,ORG")))
+    assert caplog.messages[0].endswith("no entity is labelled ORG (labels found: LOC, PER)")
+    (tmp_path / "x.jsonl").write_text("\n \n")
+    with pytest.raises(InputError, match=r"x\.jsonl: expected texts, found none"):
+        convert(tmp_path / "x.jsonl", tmp_path / "z.jsonl")
+    assert not (tmp_path / "z.jsonl").exists()
+
+
+def test_an_entity_without_a_label_cannot_become_json(tmp_path):
+    (tmp_path / "x.conll").write_text("Ada\tB\nsings\tO\n")
+    with pytest.raises(InputError, match=r"y\.jsonl: an entity without a label"):
+        convert(tmp_path / "x.conll", tmp_path / "y.jsonl")
+    assert not (tmp_path / "y.jsonl").exists()
+
+
+def test_a_token_that_begins_with_a_byte_order_mark_is_no_mark_of_the_file(tmp_path):
+    sentence = Sentence.from_words(["\ufeffAda", "sings"], [Span(0, 1, "PER")])
+    write_sentences(tmp_path / "x.inline", [sentence])
+    assert [one.words for one in read_sentences(tmp_path / "x.inline")] == [["\ufeffAda", "sings"]]
+
+
+def test_words_in_the_form_of_cluener_stay_words(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text(CLUENER)
+    assert read_sentences(path)[0].words == ["Ada", "King", "sings", "."]
+    path.write_text('{"text": "2010年", "label": {}}\n' + CLUENER, encoding="utf-8")
+    assert read_sentences(path)[0].words == list("2010年")
+
+
+@pytest.mark.parametrize("form", ["conll", "tokens"])
+def test_chinese_characters_touch_wherever_they_are_read_from(form, tmp_path):
+    sentences = [Sentence.from_words("王明在巴黎", [Span(0, 2, "PER")])]
+    write_sentences(tmp_path / "x", sentences, form=form)
+    for target in ("jsonl", "cluener", "inline"):
+        write_sentences(tmp_path / "y", read_sentences(tmp_path / "x"), form=target)
+        assert "王明在巴黎" in (tmp_path / "y").read_text(encoding="utf-8").replace("[王明](PER)", "王明")
+
+
+def test_forms_units_and_separators_are_those_there_are(tmp_path):
+    with pytest.raises(InputError, match=r"expected a form .*, found 'json'"):
+        write_sentences(tmp_path / "x", [], form="json")
+    with pytest.raises(InputError, match=r"expected a form .*, found 'CoNLL'"):
+        convert(tmp_path / "x", tmp_path / "y", form="CoNLL")
+    with pytest.raises(InputError, match="expected as unit one of word, character, found 'char'"):
+        ReadOptions(token_unit="char")
+    with pytest.raises(InputError, match="expected as separator one of tab, space, found ','"):
+        ReadOptions(separator=",")
+    with pytest.raises(TypeError, match=r"see LabelMap\.parse"):
+        ReadOptions(labels=["PER"])
+    with pytest.raises(TypeError, match="got a string"):
+        LabelMap(keep="PER")
+
+
+def test_an_array_is_named(tmp_path):
+    (tmp_path / "x.json").write_text('[\n{"text": "Ada", "entities": []}\n]\n')
+    with pytest.raises(InputError, match=r"x\.json:1: .*, an array: write one object a line"):
+        read_sentences(tmp_path / "x.json")

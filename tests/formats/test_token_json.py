@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ner_lstm_crf.corpora.inspect import inspect_files
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.formats.registry import convert, detect_format, read_sentences, write_sentences
+from ner_lstm_crf.formats.report import ReadReport
+from ner_lstm_crf.formats.token_json import has_tokens
+from ner_lstm_crf.tags.labels import LabelMap
+from ner_lstm_crf.tags.scheme import SCHEMES
+from ner_lstm_crf.text.annotation import Sentence, Span
+
+ADA = {"tokens": ["Ada", "King", "met", "Bob"], "ner_tags": ["B-PER", "I-PER", "O", "B-PER"]}
+SPANS = (Span(0, 2, "PER"), Span(3, 4, "PER"))
+
+
+def write(folder: Path, *records: object) -> Path:
+    path = folder / "x.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def lines_of(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("token_key", ["tokens", "words"])
+@pytest.mark.parametrize("tag_key", ["ner_tags", "tags", "labels", "ner"])
+@pytest.mark.parametrize("more", [{}, {"id": 3, "pos_tags": [1, 1, 2, 1]}, {"ner_tags": None}, {"tags": ["NNP"] * 4}])
+def test_every_usual_key_is_known(token_key, tag_key, more, tmp_path):
+    path = write(tmp_path, {**more, token_key: ADA["tokens"], tag_key: ADA["ner_tags"]})
+    assert detect_format(path) == "tokens"
+    (sentence,) = read_sentences(path)
+    assert (sentence.words, sentence.spans, sentence.line) == (ADA["tokens"], SPANS, 1)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"text": "Ada", "tokens": ["Ada"], "entities": []},
+        {"text": "Ada", "tokens": ["Ada"], "labels": []},
+        {"text": "Ada", "tokens": [{"text": "Ada", "start": 0, "end": 3}], "spans": []},
+        {"text": "Ada", "labels": [[0, 3, "PER"]]},
+        {"text": "Ada", "tokens": ["Ada"], "tags": ["NNP"], "entities": [[0, 3, "PER"]]},
+        {"text": "Ada", "tokens": ["Ada"], "labels": ["smalltalk"], "spans": []},
+        {"text": "Ada", "tokens": ["Ada"], "ner_tags": ["B-PER"], "entities": []},
+    ],
+)
+def test_texts_that_have_tokens_too_are_texts(record, tmp_path):
+    assert not has_tokens(record)
+    assert detect_format(write(tmp_path, record)) == "jsonl"
+
+
+@pytest.mark.parametrize("first", [{"ner_tags": None}, {"ner_tags": []}, {"ner_tags": ["O"]}])
+def test_tags_make_a_text_a_sentence_of_tokens(first, tmp_path):
+    path = write(tmp_path, {"text": "Hm", "tokens": ["Hm"], **first}, {"text": "Ada King met Bob", **ADA})
+    assert detect_format(path) == "tokens"
+    if first["ner_tags"] == ["O"]:
+        assert [sentence.spans for sentence in read_sentences(path)] == [(), SPANS]
+    else:
+        with pytest.raises(InputError, match=r"x\.jsonl:1: expected (a list of tags|as many tags as tokens)"):
+            read_sentences(path)
+
+
+SENTENCES = st.lists(
+    st.lists(st.tuples(st.text(max_size=4), st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"])), max_size=6),
+    min_size=1,
+    max_size=5,
+).filter(any)
+
+
+@given(sentences=SENTENCES, scheme=st.sampled_from(sorted(set(SCHEMES) - {"IO"})))
+def test_whatever_is_written_is_read_again(sentences, scheme, tmp_path_factory):
+    path = tmp_path_factory.mktemp("any") / "x.jsonl"
+    expected = []
+    for pairs in filter(None, sentences):
+        words, tags = zip(*pairs, strict=True)
+        expected.append(Sentence.from_words(words, SCHEMES["IOB2"].decode(tags).spans))
+    write_sentences(path, expected, form="tokens", scheme=scheme)
+    read = read_sentences(path, ReadOptions(scheme=scheme))
+    assert [(s.words, s.spans) for s in read] == [(s.words, s.spans) for s in expected]
+    found = read_sentences(path)  # its scheme found out
+    assert [s.spans for s in found] == [s.spans for s in expected]
+
+
+def test_converted_all_other_keys_stay(tmp_path):
+    path = write(tmp_path, {"id": 7, **ADA, "meta": {"by": "hand"}}, {"tokens": [], "ner_tags": []})
+    convert(path, tmp_path / "y.jsonl", scheme="BIOES", options=ReadOptions(labels=LabelMap.parse(None, ["PER=P"])))
+    first, second = lines_of(tmp_path / "y.jsonl")
+    assert list(first.items()) == [
+        ("id", 7),
+        ("tokens", ADA["tokens"]),
+        ("ner_tags", ["B-P", "E-P", "O", "S-P"]),
+        ("meta", {"by": "hand"}),
+    ]
+    assert second == {"tokens": [], "ner_tags": []}
+    convert(path, tmp_path / "z", scheme=None)
+    assert lines_of(tmp_path / "z") == lines_of(path)
+    convert(path, tmp_path / "y.jsonl", options=ReadOptions(token_unit="character"))
+    first = lines_of(tmp_path / "y.jsonl")[0]
+    assert first["ner_tags"] == [
+        "B-PER",
+        *["I-PER"] * 6,
+        "O",
+        "O",
+        "O",
+        "B-PER",
+        "I-PER",
+        "I-PER",
+    ]
+
+
+def test_chinese_characters_become_running_text(tmp_path):
+    path = write(tmp_path, {"tokens": list("王明在"), "ner_tags": ["B-PER", "I-PER", "O"]})
+    convert(path, tmp_path / "y.jsonl", form="jsonl")
+    assert lines_of(tmp_path / "y.jsonl")[0]["text"] == "王明在"
+
+
+def test_what_was_met_is_reported_with_its_lines(tmp_path, caplog):
+    path = write(tmp_path, ADA, {"tokens": ["a", "b"], "ner_tags": ["O", "I-LOC"]})
+    report = ReadReport()
+    sentences = read_sentences(path, ReadOptions(scheme="IOB2"), report=report)
+    assert [sentence.spans for sentence in sentences] == [SPANS, (Span(1, 2, "LOC"),)]
+    assert (report.sentences, report.tokens, report.scheme) == (2, 6, "IOB2")
+    assert (report.ill_formed, report.labels) == ([2], {"PER": 2, "LOC": 1})
+    read_sentences(path, ReadOptions(scheme="IOB2"))
+    assert "x.jsonl: 1 tags break IOB2" in caplog.text
+    with pytest.raises(InputError, match=r"x\.jsonl:2: tag 2: 'I-LOC' may not follow 'O' in IOB2"):
+        read_sentences(path, ReadOptions(scheme="IOB2", policy="error"))
+    (facts,) = inspect_files([write(tmp_path, ADA, ADA)]).files
+    assert (facts.format, facts.scheme, facts.duplicates) == ("tokens", "IOB2", 1)
+    assert facts.evidence == "IOB2: all 4 entities begin with B-"
+    (facts,) = inspect_files([path], ReadOptions(scheme="BIO")).files
+    assert facts.evidence == "IOB2: as asked for"
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({**ADA, "ner_tags": [1, 2, 0, 1]}, "found a number as 1: write the names of the tags in their place"),
+        ({**ADA, "ner_tags": ["O", None, "O", "O"]}, "expected tags as strings under 'ner_tags', found null as 2"),
+        ({**ADA, "ner_tags": "O O O O"}, "expected a list of tags under 'ner_tags', found a string"),
+        ({**ADA, "ner_tags": ["O", "O", "O", ""]}, "expected a tag such as O or B-PER in the list of tags, found ''"),
+        ({**ADA, "ner_tags": ["NNP"] * 4}, "expected a tag such as O or B-PER in the list of tags, found 'NNP'"),
+        ({**ADA, "ner_tags": ["O"]}, "expected as many tags as tokens, found 1 tag for 4"),
+        ({"tokens": ["Ada"]}, r"expected tags under the key 'ner_tags' \(keys found: tokens\)"),
+        (
+            {"tokens": ["Ada", 3], "ner_tags": ["O", "O"]},
+            "expected tokens as strings under 'tokens', found a number as 2",
+        ),
+        ({"text": "Ada", "entities": []}, r"under the key 'tokens' \(keys found: text, entities\)"),
+        ({"tokens": ["Ada"], "ner_tags": ["X-PER"]}, "expected a tag such as O or B-PER"),
+        ({"tokens": ["Ada"], "ner_tags": ["L-PER"]}, "expected the tags of one scheme"),
+    ],
+)
+def test_what_is_no_such_record_is_refused_with_its_line(record, said, tmp_path):
+    mixed = {"tokens": ["Ada", "King"], "ner_tags": ["B-PER", "E-PER"]}
+    with pytest.raises(InputError, match=rf"x\.jsonl:2: .*{said}"):
+        read_sentences(write(tmp_path, ADA, record, mixed))
+
+
+def test_a_file_without_tokens_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"x\.jsonl: expected sentences of tokens, found none"):
+        read_sentences(write(tmp_path, {"tokens": [], "ner_tags": []}))
+
+
+@pytest.mark.parametrize("tags", [["NNP", "VBZ"], ["b-per", "o"], ["0", "1"], ["-", "PER"]])
+def test_tags_of_something_else_are_not_taken_for_labels(tags, tmp_path):
+    with pytest.raises(InputError, match=rf"x\.jsonl:1: expected a tag .* found '{tags[0]}'"):
+        read_sentences(write(tmp_path, {"tokens": ["Ada", "sings"], "tags": tags}))
+
+
+def test_labels_without_prefixes_stay_such(tmp_path):
+    record = {"tokens": ["Ada", "King", "met", "Bob"], "ner_tags": ["PER", "PER", "O", "PER"]}
+    path = write(tmp_path, record)
+    assert read_sentences(path)[0].spans == SPANS
+    convert(path, tmp_path / "y.jsonl", options=ReadOptions(labels=LabelMap.parse(None, ["PER=P"])))
+    assert lines_of(tmp_path / "y.jsonl") == [{**record, "ner_tags": ["P", "P", "O", "P"]}]
+
+
+def test_what_the_scheme_cannot_say_is_told(tmp_path, caplog):
+    path = write(tmp_path, {"tokens": ["Ada", "Bob"], "ner_tags": ["B-PER", "B-PER"]})
+    for number in range(2):
+        convert(path, tmp_path / "y.jsonl", scheme="IO") if number else write_sentences(
+            tmp_path / "y.jsonl", read_sentences(path), form="tokens", scheme="IO"
+        )
+        assert caplog.messages[number].endswith(
+            "1 entities touch another of the same label, which IO cannot tell apart: they became one"
+        )
+
+
+def test_by_character_what_there_is_for_each_token_is_repeated(tmp_path, caplog):
+    record = {
+        "id": "1",
+        "tokens": ["北京", "很", " "],
+        "pos": [1, 2, 3],
+        "ner_tags": ["B-LOC", "O", "B-PER"],
+        "few": [1],
+    }
+    convert(write(tmp_path, record), tmp_path / "y.jsonl", options=ReadOptions(token_unit="character"))
+    tags = ["B-LOC", "I-LOC", "O"]
+    expected = {"id": "1", "tokens": ["北", "京", "很"], "pos": [1, 1, 2], "ner_tags": tags, "few": [1]}
+    assert lines_of(tmp_path / "y.jsonl") == [expected]
+    assert caplog.messages == [f"{tmp_path / 'x.jsonl'}:1: an entity without characters is left out"]
+
+
+def test_where_tags_do_not_matter_they_may_be_missing(tmp_path):
+    path = write(tmp_path, {"tokens": ["Ada"]}, {"tokens": ["met"], "ner_tags": [3]})
+    sentences = read_sentences(path, ReadOptions(read_tags=False))
+    assert [(sentence.words, sentence.spans) for sentence in sentences] == [(["Ada"], ()), (["met"], ())]

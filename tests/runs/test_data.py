@@ -1,0 +1,124 @@
+"""What a run learns from: what is general, and when it is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ner_lstm_crf.config import Config
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.vectors.builtin import character_vectors
+from ner_lstm_crf.features.vectors.vectors import Vectors
+from ner_lstm_crf.runs.data import Data, resolve_defaults
+from ner_lstm_crf.runs.network_runs import prepare
+from ner_lstm_crf.tagging.tagger import Tagger
+from ner_lstm_crf.text.annotation import Sentence, Span
+
+Make = Callable[..., list[Sentence]]
+CHINESE = [Sentence.from_words(list("王明在巴黎。"), [Span(0, 2, "PER"), Span(3, 5, "LOC")])] * 4
+
+
+@pytest.fixture
+def characters(tiny: Config) -> Config:
+    return replace(tiny, model=replace(tiny.model, token_unit="character"))
+
+
+def test_the_vectors_of_characters_are_those_of_the_package(characters: Config) -> None:
+    model = prepare(Data(CHINESE, lexicon=None), characters).model
+    vectors = character_vectors()
+    assert model.config.word_size == vectors.size
+    trained, reserve = model.network.embedding.word.trained, model.network.embedding.word.reserve
+    table = torch.cat([trained.detach(), reserve.float()])
+    for character, has_been_read in (("王", True), ("澳", False)):
+        number = model.featurizer.words.word_id(character)
+        assert (number < len(trained)) == has_been_read
+        expected = vectors.matrix[vectors.words.index(character)]
+        assert np.allclose(table[number].numpy(), expected, atol=1e-3)
+
+
+def test_they_are_not_taken_for_words_nor_where_none_are_asked_for_nor_beside_a_model_to_start_from(
+    make_sentences: Make, tiny: Config, characters: Config
+) -> None:
+    assert resolve_defaults(Data(make_sentences(3)), tiny.model).vectors is None
+    assert resolve_defaults(Data(CHINESE, vectors=None), characters.model).vectors is None
+    assert resolve_defaults(Data(CHINESE, initial="zh"), characters.model).vectors is None
+    own = Vectors(("王",), np.ones((1, 8), np.float32))
+    assert resolve_defaults(Data(CHINESE, vectors=own), characters.model).vectors is own
+
+
+@pytest.mark.parametrize("vectors", ["glove.txt", ["王"], np.ones((2, 3), np.float32)])
+def test_what_are_no_vectors_is_refused(characters: Config, vectors: object) -> None:
+    with pytest.raises(InputError, match="vectors: expected those of a file, 'builtin' or None, got"):
+        resolve_defaults(Data(CHINESE, vectors=vectors), characters.model)  # type: ignore[arg-type]
+
+
+def test_words_are_told_where_they_are_learnt_as_characters(
+    characters: Config, make_sentences: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    prepare(Data(CHINESE, lexicon=None), characters)
+    assert not caplog.messages
+    for data in (Data(CHINESE, make_sentences(2)), Data(make_sentences(2))):
+        prepare(replace(data, lexicon=None), characters)
+        (message,) = caplog.messages
+        assert message.startswith("expected tokens of one character, found '")
+        caplog.clear()
+
+
+def test_characters_are_told_where_they_are_learnt_as_words(
+    tiny: Config, make_sentences: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    letters = [Sentence.from_words(["a", "b"], [Span(0, 1, "X")])]
+    for data in (Data(make_sentences(2)), Data(letters), Data([Sentence.from_words(["王明", "在"], [])] * 9)):
+        prepare(data, tiny)
+    assert not caplog.messages
+    prepare(Data(CHINESE), tiny)
+    (message,) = caplog.messages
+    assert message.startswith("expected words, found tokens of one character: preset('fast', token_unit='character')")
+
+
+def test_words_are_refused_where_characters_are_tagged(characters: Config) -> None:
+    tagger = Tagger(prepare(Data(CHINESE, lexicon=None), characters).model)
+    for tokens in (["王明", "在"], ["在", "巴黎"]):
+        with pytest.raises(InputError, match="expected tokens of one character"):
+            tagger.tag_tokens(tokens)
+        with pytest.raises(InputError, match="expected tokens of one character"):
+            list(tagger.tag_sentences([CHINESE[0], Sentence.from_words(tokens, [])]))
+    assert len(list(tagger.tag_sentences(tagger.split("王明 in 2026。")))) == 1
+
+
+def test_sentences_without_a_token_are_left_out(tiny: Config, make_sentences: Make) -> None:
+    empty, sentences = Sentence.from_words([], []), make_sentences(4)
+    data = Data([empty, *sentences], [*sentences, empty])
+    assert data.train == data.dev == tuple(sentences)
+    assert next(prepare(data, tiny).run()).dev is not None
+
+
+def test_the_order_of_a_lexicon_is_no_part_of_the_data() -> None:
+    one, other = (Data(CHINESE, lexicon=words) for words in ({"北京": "", "上海": "ns"}, {"上海": "ns", "北京": ""}))
+    assert one.fingerprints() == other.fingerprints()
+
+
+def test_other_vectors_make_other_data() -> None:
+    own = [Vectors(("王",), np.full((1, 8), value, np.float32)) for value in (1, 2)]
+    kinds = [Data(CHINESE, vectors=vectors).fingerprints()["vectors"] for vectors in (None, "builtin", *own)]
+    assert len(set(kinds)) == 4
+    one, other = Data(CHINESE, vectors="builtin", lexicon=None), Data(CHINESE, vectors=None, lexicon="builtin")
+    assert one.fingerprints() != other.fingerprints()
+    taken = resolve_defaults(Data(CHINESE), replace(Config().model, token_unit="character"))
+    assert taken.fingerprints() == replace(taken, vectors=character_vectors()).fingerprints()
+
+
+def test_sentences_may_come_one_by_one(make_sentences: Make) -> None:
+    sentences = [*make_sentences(2), Sentence(())]
+    data = Data(iter(sentences), iter(sentences))  # type: ignore[arg-type]
+    assert data.train == data.dev == tuple(sentences[:2])
+
+
+@pytest.mark.parametrize(("given", "named"), [("train.conll", "str"), (None, "NoneType"), (["Ada"], "str among them")])
+def test_what_is_no_sentence_is_named(given: object, named: str) -> None:
+    with pytest.raises(TypeError, match=f"expected sentences as train, got {named}"):
+        Data(given)  # type: ignore[arg-type]

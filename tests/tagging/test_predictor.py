@@ -1,0 +1,182 @@
+"""Prediction: what the network says of each sentence by itself, whatever the batches, the threads and the company."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ner_lstm_crf.config import Config
+from ner_lstm_crf.saving.model import Model, build_model
+from ner_lstm_crf.tagging import predictor as module
+from ner_lstm_crf.tagging.predictor import Predictor, Window, predict
+from ner_lstm_crf.tags.scheme import DecodedTags
+from ner_lstm_crf.text.annotation import Sentence
+
+Make = Callable[..., list[Sentence]]
+THREADS = pytest.mark.parametrize("threads", [1, 2, 3])
+
+
+@pytest.fixture(scope="module", params=["crf", "softmax"])
+def model(request: pytest.FixtureRequest, make_sentences: Make, tiny: Config) -> Model:
+    """A network of random weights large enough that tags vary, and with a softmax break the scheme."""
+    made = build_model(make_sentences(20), replace(tiny.model, head=request.param))
+    with torch.no_grad():
+        made.network.projection.weight.mul_(30)
+    made.network.eval()
+    return made
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Windows and batches so small that there are many; torch's threads as before."""
+    monkeypatch.setattr(module, "WINDOW_TOKENS", 40)
+    monkeypatch.setattr(module, "BATCH_TOKENS", 16)
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def one_by_one(model: Model, sentences: list[list[str]]) -> list[DecodedTags]:
+    """The plain path: each sentence by itself through the whole network."""
+    featurizer, found = model.featurizer, []
+    for words in sentences:
+        if not words:
+            found.append(DecodedTags(()))
+            continue
+        with torch.inference_mode():
+            found.append(
+                featurizer.decode(model.network.decode(featurizer.collate([featurizer.encode(words)])).numpy()[0])
+            )
+    return found
+
+
+def workers() -> int:
+    return sum(thread.name.startswith("ner-lstm-crf") for thread in threading.enumerate())
+
+
+def sentences_of(make_sentences: Make, count: int = 60) -> list[list[str]]:
+    made = [sentence.words for sentence in make_sentences(count, seed=5)]
+    return [[], *made[:30], ["very"] * 50, [], *made[30:], []]
+
+
+@THREADS
+def test_spans_are_those_of_each_sentence_by_itself(model: Model, make_sentences: Make, threads: int) -> None:
+    torch.set_num_threads(threads)
+    sentences = sentences_of(make_sentences)
+    expected = one_by_one(model, sentences)
+    done: list[tuple[int, int | None]] = []
+    assert Predictor(model).decode_all(sentences, lambda *count: done.append(count)) == expected
+    assert done[-1] == (len(sentences), len(sentences))
+    assert any(decoded.spans for decoded in expected)
+    assert any(decoded.ill_formed for decoded in expected) == (model.config.head == "softmax")
+    filled = [words for words in sentences if words]
+    encoded = [model.featurizer.encode(words) for words in filled]
+    assert predict(model, encoded) == one_by_one(model, filled)
+    assert predict(model, []) == []
+    assert workers() == 0
+    assert torch.get_num_threads() == threads
+
+
+Words = st.lists(st.lists(st.sampled_from(["Anna", "met", "Oslo", "in", "", "Q7"]), max_size=9), max_size=8)
+
+
+@given(sentences=Words)
+def test_a_window_at_once_is_the_same(model: Model, sentences: list[list[str]]) -> None:
+    window = Window(
+        list(sentences), [word for words in sentences for word in words], [len(words) for words in sentences]
+    )
+    assert Predictor(model).decode(window) == one_by_one(model, sentences)
+
+
+@THREADS
+def test_windows_come_in_order_and_few_are_read_ahead(model: Model, threads: int) -> None:
+    torch.set_num_threads(threads)
+    read = 0
+
+    def endless() -> Iterator[Window[int]]:
+        nonlocal read
+        while True:
+            read += 1
+            yield Window([read], ["Anna", "met", "Oslo"] * (read % 5), [3] * (read % 5))
+
+    stream = Predictor(model).stream(endless())
+    for number in range(1, 30):
+        window, found = next(stream)
+        assert window.items == [number]
+        assert len(found) == number % 5
+        assert read <= number + 1
+    assert 0 < workers() <= threads if threads > 1 else workers() == 0
+    assert torch.get_num_threads() == threads  # here, whatever the workers have
+    stream.close()
+    assert workers() == 0
+    assert torch.get_num_threads() == threads
+
+
+@THREADS
+@pytest.mark.parametrize("where", ["source", "network"])
+def test_errors_come_out_and_threads_end(
+    model: Model, threads: int, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.set_num_threads(threads)
+    predictor = Predictor(model)
+
+    def source() -> Iterator[Window[int]]:
+        for number in range(6):
+            if number == 4 and where == "source":
+                raise OSError("the disk is gone")
+            yield Window([number], ["Anna"] * (20 if number == 4 else 3), [20 if number == 4 else 3])
+
+    original = predictor._network.decode
+
+    def broken(vectors: torch.Tensor, batch: module.InferenceBatch) -> torch.Tensor:
+        if where == "network" and batch.rows.shape[1] == 20:
+            raise OSError("the disk is gone")
+        return original(vectors, batch)
+
+    monkeypatch.setattr(predictor._network, "decode", broken)
+    seen: list[object] = []
+    with pytest.raises(OSError, match="the disk is gone"):
+        seen.extend(predictor.stream(source()))
+    assert 3 <= len(seen) <= 4
+    assert workers() == 0
+
+
+def test_training_mode_comes_back_and_weights_are_followed(model: Model, make_sentences: Make) -> None:
+    encoded = [model.featurizer.encode(sentence.words) for sentence in make_sentences(10)]
+    words = [sentence.words for sentence in make_sentences(10)]
+    predictor = Predictor(model)
+    model.network.train()
+    predict(model, encoded)
+    assert model.network.training
+    before = predictor.decode_all(words)  # puts it into evaluation mode
+    assert not model.network.training
+    state = {name: tensor.clone() for name, tensor in model.network.state_dict().items()}
+    with torch.no_grad():
+        model.network.embedding.word.trained.neg_()
+    assert predictor.decode_all(words) == one_by_one(model, words) != before
+    model.network.load_state_dict(state)
+    assert predictor.decode_all(words) == before
+
+
+def test_a_predictor_can_be_pickled(model: Model, make_sentences: Make) -> None:
+    words = [sentence.words for sentence in make_sentences(10)]
+    predictor = Predictor(model)
+    expected = predictor.decode_all(words)
+    assert pickle.loads(pickle.dumps(predictor)).decode_all(words) == expected
+
+
+def test_a_table_that_was_given_is_never_cleared(
+    model: Model, make_sentences: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KNOWN_FORMS", 1)
+    table = model.featurizer.table
+    generation, words = table.generation, [sentence.words for sentence in make_sentences(20)]
+    assert Predictor(model, table=table).decode_all(words) == Predictor(model).decode_all(words)
+    assert table.generation == generation

@@ -1,0 +1,175 @@
+"""Tagging: offsets, order, flat memory, and the same result whatever else is tagged."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ner_lstm_crf.config import Config
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.model import precision
+from ner_lstm_crf.runs.data import Data
+from ner_lstm_crf.runs.network_runs import prepare
+from ner_lstm_crf.tagging import predictor as module
+from ner_lstm_crf.tagging.tagger import Tagger
+from ner_lstm_crf.text import sentences as splitter
+from ner_lstm_crf.text.annotation import Sentence, Span
+
+Make = Callable[..., list[Sentence]]
+
+
+@pytest.fixture(scope="module")
+def tagger(make_sentences: Make, tiny: Config) -> Tagger:
+    config = dataclasses.replace(tiny, training=dataclasses.replace(tiny.training, epochs=12))
+    trainer = prepare(Data(make_sentences(200)), config)
+    list(trainer.run())
+    return Tagger(trainer.model)
+
+
+def test_entities_have_the_offsets_of_the_untouched_text(tagger: Tagger) -> None:
+    text = "  Anna Okafor met Boris Singh in\u00a0Oslo today.\n\nEmil met Clara Quist in Quito."
+    found = tagger.tag(text)
+    assert [(entity.text, entity.label) for entity in found] == [
+        ("Anna Okafor", "PER"),
+        ("Boris Singh", "PER"),
+        ("Oslo", "LOC"),
+        ("Emil", "PER"),
+        ("Clara Quist", "PER"),
+        ("Quito", "LOC"),
+    ]
+    assert all(text[entity.start : entity.end] == entity.text for entity in found)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), max_size=5))
+def test_any_text_can_be_tagged(tagger: Tagger, texts: list[str]) -> None:
+    found = list(tagger.tag_many(texts))
+    assert len(found) == len(texts)
+    for text, entities in zip(texts, found, strict=True):
+        assert all(text[entity.start : entity.end] == entity.text for entity in entities)
+        assert entities == sorted(entities)
+
+
+def test_tokens_are_tagged_as_given(tagger: Tagger) -> None:
+    assert tagger.tag_tokens(["Anna", "Okafor", "met", "in", "Oslo"]) == [Span(0, 2, "PER"), Span(4, 5, "LOC")]
+    assert tagger.tag_tokens([]) == []
+    with pytest.raises(TypeError, match=r"use tag\(text\)"):
+        tagger.tag_tokens("Anna met Boris")
+
+
+def test_the_result_does_not_depend_on_the_company(tagger: Tagger, make_sentences: Make) -> None:
+    sentences = make_sentences(60, seed=3)
+    together = [sentence.spans for sentence in tagger.tag_sentences(sentences)]
+    alone = [tuple(tagger.tag_tokens(sentence.words)) for sentence in sentences]
+    assert together == alone
+    assert sum(spans == sentence.spans for spans, sentence in zip(alone, sentences, strict=True)) > 50
+
+
+def test_order_is_kept_and_the_stream_is_read_window_by_window(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WINDOW_TOKENS", 50)
+    read = 0
+
+    def texts() -> Iterator[str]:
+        nonlocal read
+        for number in range(500):
+            read += 1
+            yield f"Anna met {'often ' * (number % 7)}in Oslo ." if number % 3 else ""
+
+    stream = tagger.tag_many(texts())
+    first = next(stream)
+    assert first == []
+    assert read < 60
+    lengths = [len(first), *(len(entities) for entities in stream)]
+    assert lengths == [2 if number % 3 else 0 for number in range(500)]
+
+
+def test_features_of_words_do_not_pile_up(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"Anna met w{number} in Oslo" for number in range(400)]
+    expected = list(tagger.tag_many(texts))
+    assert any(expected)
+    monkeypatch.setattr(module, "WINDOW_TOKENS", 50)
+    monkeypatch.setattr(module, "KNOWN_FORMS", 100)
+    assert list(tagger.tag_many(texts)) == expected
+    assert len(tagger._predictor._table) < 200
+
+
+def test_tagging_leaves_the_encodings_of_the_training_data_alone(tagger: Tagger) -> None:
+    table = tagger.model.featurizer.table
+    before = len(table), table.generation
+    assert before[0] > 0
+    tagger.tag("Anna met words that training never saw.")
+    assert (len(table), table.generation) == before
+
+
+def test_a_saved_tagger_tags_alike(tagger: Tagger, tmp_path: Path) -> None:
+    tagger.save(tmp_path / "model")
+    text = "Farida Singh met Deniz in Perth and Turin."
+    assert Tagger.load(tmp_path / "model").tag(text) == tagger.tag(text) != []
+    assert Tagger.load(str(tmp_path / "model")).labels == ("LOC", "PER")
+
+
+def test_a_long_text_is_tagged_portion_by_portion(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = "Anna Okafor met Boris in Oslo often. "
+    expected = [(entity.start, entity.text) for entity in tagger.tag(one)]
+    assert len(expected) == 3
+    monkeypatch.setattr(splitter, "_PORTION", 50)
+    monkeypatch.setattr(module, "WINDOW_TOKENS", 60)
+    text = one * 200
+    found = tagger.tag(text)
+    repeated = [(number * len(one) + start, word) for number in range(200) for start, word in expected]
+    assert [(entity.start, entity.text) for entity in found] == repeated
+    assert list(tagger.tag_many([one, text, "", one])) == [tagger.tag(one), found, [], tagger.tag(one)]
+
+
+def test_a_stream_that_is_left_leaves_no_thread(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WINDOW_TOKENS", 50)
+    before, threads = threading.active_count(), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        stream = tagger.tag_many(f"Anna met w{number} in Oslo" for number in range(10**9))
+        assert next(stream)
+        assert before < threading.active_count() <= before + 2
+        del stream
+        assert threading.active_count() == before
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_lower_precision_finds_nearly_the_same_and_is_not_saved(
+    tagger: Tagger, make_sentences: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "quickest_dtype", lambda: torch.bfloat16)
+    tagger.save(tmp_path / "model")
+    half = Tagger.load(tmp_path / "model", precision="bfloat16")
+    half.save(tmp_path / "half")
+    assert equal_files(tmp_path / "model", tmp_path / "half")
+    sentences = make_sentences(100, seed=4)
+    pairs = zip(half.tag_sentences(sentences), tagger.tag_sentences(sentences), strict=True)
+    assert sum(one == other for one, other in pairs) > 90
+    monkeypatch.setattr(precision, "quickest_dtype", lambda: torch.float32)
+    with pytest.raises(InputError, match="float32 is the precision to use here"):
+        Tagger.load(tmp_path / "model", precision="bfloat16")
+
+
+def equal_files(one: Path, other: Path) -> bool:
+    names = sorted(path.name for path in one.iterdir())
+    return names == sorted(path.name for path in other.iterdir()) and all(
+        (one / name).read_bytes() == (other / name).read_bytes() for name in names
+    )
+
+
+def test_very_long_sentences_and_words_are_tagged_whole(tagger: Tagger) -> None:
+    words = ["often"] * 19_997 + ["in", "Oslo", "x" * 5000]
+    assert tagger.tag_tokens(words) == [Span(19_998, 19_999, "LOC")]
+
+
+def test_one_text_in_place_of_many_is_refused(tagger: Tagger) -> None:
+    with pytest.raises(TypeError, match=r"expected texts, got a string: use tag\(text\)"):
+        tagger.tag_many("Anna met Boris.")
