@@ -19,8 +19,8 @@ class Measured:
     """The scores on one test set.
 
     Attributes:
-        name: Of the test set.
-        learnt: Whether the tagger has learnt from training data of the same corpus.
+        name: The name of the test set.
+        learnt: True if training data of the same corpus were used.
         evaluation: The scores.
     """
 
@@ -31,18 +31,18 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What else the card says.
+    """Further facts for the card.
 
     Attributes:
-        command: What rebuilds the tagger.
-        trial: Epochs of a trial, whose scores are those of the dev sets; None for the tagger as it is sent out.
+        command: The command that trains the tagger again.
+        trial: Epochs of a trial, which is scored on the dev sets; None for the tagger that is shipped.
         threads: Processor threads of the training.
-        sentences: Of training, variants included.
-        tokens: Of training, variants included.
-        dev_f1: On the dev sentences.
-        minutes: Of training.
-        megabytes: Of the model's directory.
-        knowledge: What it has been given beside corpora, in sentences; may be empty.
+        sentences: Number of training sentences, copies included.
+        tokens: Number of training tokens, copies included.
+        dev_f1: F1 on the dev sentences.
+        minutes: Duration of the training.
+        megabytes: Size of the model's directory.
+        knowledge: Sentences on vectors and lexicon; may be empty.
     """
 
     command: str
@@ -57,20 +57,20 @@ class Facts:
 
 
 def model_card(name: str, language: Language, facts: Facts, measured: Sequence[Measured]) -> str:
-    """The card."""
+    """The card as Markdown."""
     kind = "characters" if language.token_unit == "character" else "words"
     lines = [
         f"# The tagger `{name}`",
         "",
         f"A char-CNN, a bidirectional LSTM and a CRF over {kind}; labels PER, LOC, ORG. {facts.megabytes:.1f} MB, "
-        "vectors in 8 bits, all else in 16.",
+        "quantized: vectors have 8 bits, all other weights 16.",
         "",
         "## Scores",
         "",
-        "Span F1 in per cent on gold tokens, with the 95% interval for other sentences of the same kind (bootstrap). "
-        f"{_sets(facts)} *Learnt from*: whether training data of the corpus were used.",
+        "Span F1 in per cent on gold tokens, with the 95% bootstrap interval over sentences. "
+        f"{_sets(facts)} *In training*: training data of the same corpus were used.",
         "",
-        f"| {'test' if facts.trial is None else 'dev'} set | learnt from | F1 | {' | '.join(LABELS)} | entities |",
+        f"| {'test' if facts.trial is None else 'dev'} set | in training | F1 | {' | '.join(LABELS)} | entities |",
         f"|---|---|--:|{'--:|' * len(LABELS)}--:|",
         *map(_row, measured),
         "",
@@ -83,28 +83,28 @@ def model_card(name: str, language: Language, facts: Facts, measured: Sequence[M
         f"{facts.sentences:,} training sentences, {facts.tokens:,} tokens{_variants(language)}. The best epoch has a "
         f"dev F1 of {100 * facts.dev_f1:.1f}. {facts.knowledge}".rstrip(),
         "",
-        "The weights are under CC BY-SA 4.0, as the corpora with the strictest licence ask.",
+        "The weights are under CC BY-SA 4.0, as the corpora with the strictest licence require.",
         "",
         "## Known weaknesses",
         "",
         *(f"- {weakness}" for weakness in language.weaknesses),
         "",
-        "## Making it again",
+        "## Train it again",
         "",
         "```sh",
         facts.command + ("" if facts.trial is None else f" --trial {facts.trial}"),
         "```",
         "",
-        f"{facts.minutes:.0f} minutes of training on {_cores(facts.threads)}. On another processor or release of torch "
-        "the weights differ in their rounding, and the scores a little.",
+        f"{facts.minutes:.0f} minutes of training on {_cores(facts.threads)}. On another processor or with another "
+        "release of torch the weights are rounded differently, and the scores differ a little.",
     ]
     return "\n".join(lines) + "\n"
 
 
 def _sets(facts: Facts) -> str:
     if facts.trial is None:
-        return "The test sets are read at the end, for this table."
-    return f"A trial of {facts.trial} epochs, to be replaced: these are dev sets, which chose the epoch."
+        return "The test sets were read once, at the end, for this table."
+    return f"A trial of {facts.trial} epochs, not a finished tagger: these are dev sets, which chose the epoch."
 
 
 def _cores(threads: int) -> str:
@@ -132,7 +132,8 @@ def _corpus(corpus: Corpus) -> str:
 
 def _variants(language: Language) -> str:
     return (
-        ", among them copies in lower case, in capitals and as headlines, each of every tenth sentence with entities"
+        " (these include copies in lower case, in capitals and as headlines, each of every tenth sentence with "
+        "entities)"
         if language.cased
         else ""
     )

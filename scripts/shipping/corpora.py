@@ -123,10 +123,11 @@ LANGUAGES = {
             Corpus("uner-en_pud", "CC BY-SA 3.0", _UNER, test="test.iob2"),
         ),
         weaknesses=(
-            "Guidelines differ between the corpora: what one calls ORG (a team, a newspaper, a government) another "
-            "calls LOC or leaves out, so ORG is the weakest label.",
-            "Roles are persons in the filings that it has learnt from: in a contract it marks 'Borrower' and 'Lender'.",
-            "Text without capitals, or all in capitals, loses many names that only their capital gives away.",
+            "The guidelines of the corpora differ: a team, a newspaper or a government is ORG in one, LOC or no entity "
+            "in another. So ORG is the weakest label.",
+            "In the SEC filings of the training data, roles are persons: in a contract it marks 'Borrower' and "
+            "'Lender'.",
+            "In text without capitals, or all in capitals, it misses many names that only a capital letter shows.",
             "There is no MISC: nationalities, events, works and products are not marked.",
         ),
     ),
@@ -134,8 +135,8 @@ LANGUAGES = {
         token_unit="character",
         cased=False,
         words=20_000,
-        knowledge="Character vectors: those of the package, made from jieba's dictionary (MIT). It looks for the names "
-        "and the frequent words of that dictionary.",
+        knowledge="Character vectors: those of the package, made from jieba's dictionary (MIT). Lexicon: the names and "
+        "the frequent words of that dictionary.",
         lexicon=names_and_frequent_words,
         corpora=(
             Corpus("uner-zh_gsdsimp", "CC BY-SA 4.0", _UNER, ["train.iob2"], ["dev.iob2"], "test.iob2"),
@@ -143,8 +144,8 @@ LANGUAGES = {
             Corpus("uner-zh_pud", "CC BY-SA 3.0", _UNER, test="test.iob2"),
         ),
         weaknesses=(
-            "4,000 sentences of encyclopaedic text, each in simplified and in traditional characters, are all it has "
-            "learnt from: names of companies, and the language of news and chat, are largely new to it.",
+            "All of its training data are 4,000 sentences of encyclopaedic text, each in simplified and in traditional "
+            "characters: it has seen few names of companies, and no news or chat.",
         ),
     ),
 }
