@@ -165,11 +165,11 @@ def _epochs_if_finished(job: Job) -> int:
 
 def _finish(directory: Path, results: Sequence[RunResult], args: argparse.Namespace) -> None:
     """Choose the model, write down the figures, draw the curves, show the scores."""
+    from ner_lstm_crf.files.atomic import write_text
     from ner_lstm_crf.runs.plots import plot_curves
     from ner_lstm_crf.runs.results import median_result, results_to_json
     from ner_lstm_crf.runs.run_files import CURVES, SUMMARY
     from ner_lstm_crf.saving.checkpoint import copy_model
-    from ner_lstm_crf.saving.storage import write_text
 
     chosen = median_result(results)
     if chosen.directory != directory:

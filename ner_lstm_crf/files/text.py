@@ -1,7 +1,7 @@
-r"""Text files as they come: plain or packed, with or without a byte order mark, in any encoding, or clearly refused.
+r"""Text files of any encoding, compressed or not, with or without a byte order mark; what is not text is refused.
 
-A line ends at `\n` alone and keeps its end (`\n` or `\r\n`), so that what is not rewritten can be written back byte
-for byte. `str.splitlines` would also cut at U+2028 and U+0085, which stand inside tokens of real corpora.
+A line ends at `\n` alone and keeps its end (`\n` or `\r\n`), so that unchanged lines can be written back byte for
+byte. `str.splitlines` would also cut at U+2028 and U+0085, which stand inside tokens of real corpora.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import codecs
 import io
 import os
 import sys
-import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, BinaryIO, TextIO, cast
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.compression import DAMAGE, HEAD, PACKERS, ZIP, unpacked
+from ner_lstm_crf.files.atomic import replacing
+from ner_lstm_crf.files.compression import COMPRESSORS, DAMAGE, ZIP, damaged, decompressed, open_file
 from ner_lstm_crf.text.scripts import has_han
 
-__all__ = ["STANDARD_STREAM", "TextFile", "open_packed", "quoted", "stream_lines", "writing"]
+__all__ = ["STANDARD_STREAM", "TextFile", "quoted", "read_text", "stream_lines", "writing"]
 
 STANDARD_STREAM = "-"  # as a path: standard input or output
 
@@ -37,6 +37,9 @@ class TextFile:
         path: The file; gzip, xz and bzip2 are recognised by their first bytes, whatever the name.
         encoding: Any encoding Python knows.
 
+    Attributes:
+        byte_order_mark: True if the file is UTF-8 and begins with one.
+
     Raises:
         InputError: If the file is missing, a directory, empty, an archive or binary, or the encoding is unknown.
 
@@ -48,36 +51,39 @@ class TextFile:
     def __init__(self, path: str | os.PathLike[str], encoding: str = "utf-8") -> None:
         self.path = os.fspath(path)
         self.encoding = _known_encoding(encoding)
-        self._held = _once_only(self.path)
-        sample = self._sample()
+        self._content: bytes | None = None  # of a stream, which can be read only once
+        if self.path == STANDARD_STREAM:
+            self._content = _content(sys.stdin.buffer)
+        elif Path(path).is_fifo():
+            self._content = Path(path).read_bytes()
+        with self._open() as raw:
+            sample = raw.read(_SAMPLE_BYTES)
         self.byte_order_mark = self.encoding == "utf-8" and sample.startswith(codecs.BOM_UTF8)
         self._refuse_what_is_not_text(sample)
 
     def lines(self) -> Iterator[str]:
-        """Every line with its own end; a byte order mark before the first is left out.
+        """Every line with its own end, without the byte order mark.
 
         Raises:
-            InputError: If bytes do not fit the encoding or the packed data are damaged.
+            InputError: If bytes do not fit the encoding or the compressed data are damaged.
         """
         try:
             with self._open() as raw, _decoded(raw, self.encoding) as text:
                 yield from text
         except UnicodeDecodeError as error:
             raise self._wrong_encoding(error) from None
-        except UnicodeError as error:  # UTF-16 that does not say which
+        except UnicodeError as error:  # UTF-16 without a byte order mark
             raise InputError(f"{error}: say --encoding utf-16-le or utf-16-be", path=self.path) from None
-        except DAMAGE as error:
-            raise self._damaged(error) from None
 
-    def _open(self) -> IO[bytes]:
-        return open_packed(self.path) if self._held is None else unpacked(io.BytesIO(self._held), self._held[:HEAD])
-
-    def _sample(self) -> bytes:
+    @contextmanager
+    def _open(self) -> Iterator[IO[bytes]]:
+        """The decompressed bytes, from the start."""
+        raw = open_file(self.path) if self._content is None else io.BytesIO(self._content)
         try:
-            with self._open() as raw:
-                return raw.read(_SAMPLE_BYTES)
+            with raw, decompressed(raw) as stream:
+                yield stream
         except DAMAGE as error:
-            raise self._damaged(error) from None
+            raise damaged(error, self.path) from None
 
     def _refuse_what_is_not_text(self, sample: bytes) -> None:
         if not sample:
@@ -126,11 +132,6 @@ class TextFile:
         message = f"the bytes at offset {error.start} are not valid {self.encoding}: {error.reason}"
         return InputError(message, path=self.path, line=line)
 
-    def _damaged(self, error: Exception) -> InputError:
-        if isinstance(error, OSError) and error.errno is not None:
-            return InputError(f"cannot be read: {error.strerror}", path=self.path)
-        return InputError(f"the compressed data are damaged or cut short ({error})", path=self.path)
-
 
 def _likely(line: bytes) -> str:
     """An encoding that a line may well be in: one for Chinese, if that makes mostly Han of what is not ASCII."""
@@ -142,22 +143,18 @@ def _likely(line: bytes) -> str:
     return "latin-1"
 
 
-def open_packed(path: str | os.PathLike[str]) -> IO[bytes]:
-    """Open a file for reading bytes, unpacked if its first bytes are those of gzip, xz or bzip2.
+def read_text(path: Path, what: str = "model") -> str:
+    """A UTF-8 text file that is part of `what`.
 
     Raises:
-        InputError: If the file is missing, a directory, or may not be read.
+        InputError: If the file is missing or unreadable.
     """
     try:
-        with Path(path).open("rb") as raw:
-            head = raw.read(HEAD)
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError("no such file", path=path) from None
-    except IsADirectoryError:
-        raise InputError("expected a file, found a directory", path=path) from None
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path) from None
-    return unpacked(Path(path), head)
+        raise InputError(f"expected a {what}, but this file is missing", path=path) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the {what} is damaged: {error}", path=path) from error
 
 
 def stream_lines(path: str | os.PathLike[str], encoding: str = "utf-8") -> Generator[str, None, None]:
@@ -170,7 +167,7 @@ def stream_lines(path: str | os.PathLike[str], encoding: str = "utf-8") -> Gener
     if path != STANDARD_STREAM and not Path(path).is_fifo():
         yield from TextFile(path, encoding).lines()
         return
-    with _standing(path) as raw:
+    with nullcontext(sys.stdin.buffer) if path == STANDARD_STREAM else Path(path).open("rb") as raw:
         text = _decoded(raw, encoding)
         try:
             for line in text:  # noqa: UP028 `yield from` would close it, and standard input, with this generator
@@ -183,100 +180,52 @@ def stream_lines(path: str | os.PathLike[str], encoding: str = "utf-8") -> Gener
             text.detach()  # else it would close standard input
 
 
-@contextmanager
-def _standing(path: str) -> Iterator[IO[bytes]]:
-    """Standard input, which stays open, or a pipe."""
-    if path == STANDARD_STREAM:
-        yield sys.stdin.buffer
-        return
-    with Path(path).open("rb") as raw:
-        yield raw
-
-
 def _decoded(raw: IO[bytes], encoding: str) -> io.TextIOWrapper:
     """Text that ends its lines at a line feed alone, without the byte order mark that UTF-8 may have."""
     return io.TextIOWrapper(raw, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="\n")
 
 
-def _once_only(path: str) -> bytes | None:
-    """The content of what can be read only once (standard input, a pipe); None for a file."""
-    if path == STANDARD_STREAM:
-        return _content(sys.stdin.buffer)
-    return Path(path).read_bytes() if Path(path).is_fifo() else None
-
-
 @contextmanager
 def writing(path: str | os.PathLike[str], encoding: str = "utf-8") -> Iterator[TextIO]:
-    """A text file that appears under its name only when it is complete; `-` is standard output.
+    """Open a text file that appears under its name only when it is complete; `-` is standard output.
 
-    The name's suffix (.gz, .xz, .bz2) says how it is packed. Line ends are written as given. Since the new file takes
-    the old one's place at the very end, a file may be rewritten while it is read.
+    The name's suffix (.gz, .xz, .bz2) decides whether it is compressed. Line ends are written as given. Since the new
+    file takes the old one's place at the very end, a file may be rewritten while it is read.
 
     Raises:
-        InputError: If the place cannot be written, or a character does not fit the encoding.
+        InputError: If the file cannot be written, or a character does not fit the encoding.
     """
     path, encoding = os.fspath(path), _known_encoding(encoding)
     try:
         if path == STANDARD_STREAM:
-            yield from _standard_output(encoding)
-        elif Path(path).exists() and not Path(path).is_file():
-            yield from _in_place(Path(path), encoding)
+            sys.stdout.flush()
+            stream = io.TextIOWrapper(sys.stdout.buffer, encoding=encoding, newline="")
+            try:
+                yield stream
+            finally:
+                stream.detach()  # flushes, and leaves standard output open
+        elif Path(path).is_dir():
+            raise InputError("expected a file to write, found a directory", path=path)
+        elif Path(path).exists() and not Path(path).is_file():  # a device or a pipe has no content to replace
+            with Path(path).open("w", encoding=encoding, newline="") as stream:
+                yield stream
         else:
-            yield from _replacing(Path(path).resolve(), encoding)
+            opener = COMPRESSORS.get(Path(path).resolve().suffix.lower())
+            with replacing(Path(path)) as new:
+                raw = cast(IO[bytes], opener(new, "wb")) if opener else new.open("wb")
+                with io.TextIOWrapper(raw, encoding=encoding, newline="") as stream:
+                    yield stream
     except UnicodeEncodeError as error:
-        raise _not_in(encoding, error.object[error.start], path) from None
-    except BrokenPipeError:  # the reader has had enough: no mistake of anyone's
+        character = error.object[error.start]
+        if "\ud800" <= character <= "\udfff":
+            message = f"{character!r} is half of a surrogate pair and cannot be written: only JSON lines can hold it"
+        else:
+            message = f"{character!r} cannot be written in {encoding}: use --encoding utf-8"
+        raise InputError(message, path=path) from None
+    except BrokenPipeError:  # the reader of a pipe has had enough: no mistake of anyone's
         raise
     except OSError as error:
         raise InputError(f"cannot be written: {error.strerror or error}", path=path) from error
-
-
-def _not_in(encoding: str, character: str, path: str) -> InputError:
-    """What a character means that cannot be written."""
-    if "\ud800" <= character <= "\udfff":
-        message = f"{character!r} is half of a surrogate pair and cannot be written: only JSON lines can hold it"
-        return InputError(message, path=path)
-    return InputError(f"{character!r} cannot be written in {encoding}: use --encoding utf-8", path=path)
-
-
-def _standard_output(encoding: str) -> Iterator[TextIO]:
-    sys.stdout.flush()
-    stream = io.TextIOWrapper(sys.stdout.buffer, encoding=encoding, newline="")
-    try:
-        yield stream
-    finally:
-        stream.detach()  # flushes, and leaves standard output open
-
-
-def _in_place(path: Path, encoding: str) -> Iterator[TextIO]:
-    """A device or a pipe has no content to replace; a directory is refused."""
-    if path.is_dir():
-        raise InputError("expected a file to write, found a directory", path=path)
-    with path.open("w", encoding=encoding, newline="") as stream:
-        yield stream
-
-
-def _replacing(path: Path, encoding: str) -> Iterator[TextIO]:
-    """Write beside `path` and take its place when all went well, else leave no trace."""
-    opener = PACKERS.get(path.suffix.lower())
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(descriptor)
-    draft = Path(name)
-    try:
-        raw = cast(IO[bytes], opener(draft, "wb")) if opener else draft.open("wb")
-        with io.TextIOWrapper(raw, encoding=encoding, newline="") as stream:
-            yield stream
-        draft.chmod(_mode_of_new_files() if not path.exists() else path.stat().st_mode & 0o777)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _mode_of_new_files() -> int:
-    """What the user's umask leaves of 0666; mkstemp gives 0600, which others could not read."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
 
 
 def quoted(text: str, most: int = 80) -> str:
@@ -286,7 +235,7 @@ def quoted(text: str, most: int = 80) -> str:
 
 @lru_cache(maxsize=1)
 def _content(stream: BinaryIO) -> bytes:
-    """What a stream holds, which is asked for again when its lines are read a second time."""
+    """The content of standard input, kept for the second time its lines are read."""
     return stream.read()
 
 

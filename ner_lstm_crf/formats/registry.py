@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.compression import PACKERS
+from ner_lstm_crf.files.compression import COMPRESSORS
 from ner_lstm_crf.files.json import parse_object
 from ner_lstm_crf.files.text import TextFile
 from ner_lstm_crf.formats.columns import ReadOptions
@@ -66,7 +66,7 @@ def suffix_of(path: str | os.PathLike[str]) -> str:
         ('.conll', '')
     """
     suffixes = (suffix.lower() for suffix in reversed(Path(path).suffixes))
-    return next((suffix for suffix in suffixes if suffix not in PACKERS), "")
+    return next((suffix for suffix in suffixes if suffix not in COMPRESSORS), "")
 
 
 def detect_format(path: str | os.PathLike[str], encoding: str = "utf-8") -> Format:

@@ -21,6 +21,7 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.batch import Featurizer
 from ner_lstm_crf.features.transformer.pretrained import pretrained_folder
 from ner_lstm_crf.features.vectors.vectors import Vectors
+from ner_lstm_crf.files.atomic import append_line, make_directory, remove_temp_files, write_text
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.runs.data import Data, resolve_defaults, warn_of_other_tokens
 from ner_lstm_crf.runs.run_files import (
@@ -41,14 +42,7 @@ from ner_lstm_crf.runs.transformer_cache import contextual_file, forget_contextu
 from ner_lstm_crf.saving.checkpoint import load_model, save_model
 from ner_lstm_crf.saving.model import Model, build_model
 from ner_lstm_crf.saving.shipped import model_directory
-from ner_lstm_crf.saving.storage import (
-    append_line,
-    forget_drafts,
-    make_directory,
-    read_tensors,
-    write_tensors,
-    write_text,
-)
+from ner_lstm_crf.saving.tensors import read_tensors, write_tensors
 from ner_lstm_crf.saving.transformer_files import name_of
 from ner_lstm_crf.text.annotation import Sentence
 from ner_lstm_crf.training.trainer import DevSet, EpochReport, Trainer
@@ -91,7 +85,7 @@ def train_network(
     with alone_in(directory):
         if not resume:  # only now is an old run lost: all that could be refused was
             begin(directory, run)
-        forget_drafts(directory)
+        remove_temp_files(directory)
         _restore(trainer, directory)
         with closing(trainer.run(progress)) as reports:
             for report in reports:

@@ -19,6 +19,7 @@ from typing import Any
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.files.atomic import remove_temp_files, write_text
 from ner_lstm_crf.model.ensemble import Ensemble
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.runs.data import Data, resolve_defaults
@@ -35,7 +36,6 @@ from ner_lstm_crf.runs.run_files import HISTORY, MEMBER, alone_in, finish, has_b
 from ner_lstm_crf.runs.transformer_cache import forget_contextual, scratch_of
 from ner_lstm_crf.saving.checkpoint import load_model, remove_model, save_model
 from ner_lstm_crf.saving.model import Model
-from ner_lstm_crf.saving.storage import forget_drafts, write_text
 from ner_lstm_crf.training.trainer import EpochReport, evaluate_encoded
 
 __all__ = ["begin_run", "check_run", "join_members", "members_of", "train_run"]
@@ -155,7 +155,7 @@ def join_members(data: Data, config: Config, directory: Path) -> None:
         InputError: If a model or its history is missing or damaged; if the model cannot be written.
     """
     places = [place for _, place in members_of(config, directory)]
-    forget_drafts(directory)
+    remove_temp_files(directory)
     if not is_finished(directory):
         data = read_with_transformer(resolve_defaults(data, config.model), config.model, scratch_of(directory))
         models = [load_model(place) for place in places]

@@ -21,9 +21,10 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.transformer.encoder import contextual_vectors
 from ner_lstm_crf.features.transformer.pretrained import pretrained_folder
 from ner_lstm_crf.features.transformer.subtokens import SubTokenizer
+from ner_lstm_crf.files.atomic import make_directory, remove_temp_files
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.model import transformer_for
-from ner_lstm_crf.saving.storage import forget_drafts, make_directory, read_tensors, write_tensors
+from ner_lstm_crf.saving.tensors import read_tensors, write_tensors
 from ner_lstm_crf.saving.transformer_files import name_of
 from ner_lstm_crf.text.annotation import Sentence
 
@@ -60,7 +61,7 @@ def contextual_file(
         subtokenizer = SubTokenizer.from_pretrained(config.transformer)
         subtokens = [subtokenizer.encode(sentence.words) for sentence in sentences]
         make_directory(directory)
-        forget_drafts(directory, older_than=_DAY)
+        remove_temp_files(directory, older_than=_DAY)
         vectors = contextual_vectors(transformer, subtokens, progress=progress)
         write_tensors(path, {_TENSOR: vectors}, {"key": key})  # in one piece, whoever else writes the same
     return path

@@ -26,22 +26,14 @@ from ner_lstm_crf.config import Config, ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.embedding import WordEmbedding
 from ner_lstm_crf.features.vocabularies import Vocabularies
+from ner_lstm_crf.files.atomic import Content, located, make_directory, remove_together, write_together
+from ner_lstm_crf.files.json import json_text, parse_json
+from ner_lstm_crf.files.text import read_text
 from ner_lstm_crf.model.ensemble import Ensemble
 from ner_lstm_crf.presets import merge_config
 from ner_lstm_crf.saving.model import Model, featurizer_for, network_for, transformer_for
 from ner_lstm_crf.saving.quantize import compacted, expanded
-from ner_lstm_crf.saving.storage import (
-    Writer,
-    located,
-    make_directory,
-    parse_json,
-    read_tensors,
-    read_text,
-    remove_together,
-    tensor_writer,
-    text_writer,
-    write_together,
-)
+from ner_lstm_crf.saving.tensors import read_tensors, tensor_writer
 from ner_lstm_crf.saving.transformer_files import (
     check_transformer,
     remember_transformer,
@@ -84,12 +76,12 @@ def save_model(model: Model, directory: Path, *, compact: bool = False) -> None:
     transformer = _save_transformer(model, directory)
     config = _config_text(model, transformer)
     vocabulary = _vocabulary_text(model)
-    files: dict[str, Writer] = {
-        CONFIG: text_writer(config),
+    files: dict[str, Content] = {
+        CONFIG: config,
         WEIGHTS: tensor_writer(tensors, {"digest": _digest(config, vocabulary, tensors)}),
     }
     if not _holds(directory, VOCABULARY, vocabulary):  # of 400,000 words, and the same in each epoch
-        files[VOCABULARY] = text_writer(vocabulary)
+        files[VOCABULARY] = vocabulary
     write_together(directory, files)
     remove_other_transformers(directory, transformer)
 
@@ -180,7 +172,7 @@ def _config_text(model: Model, transformer: str | None) -> str:
         "transformer_files": transformer,
         **({"members": members} if members > 1 else {}),
     }
-    return _json(description, indent=2) + "\n"
+    return json_text(description, indent=2) + "\n"
 
 
 def _version(model: Model) -> int:
@@ -192,17 +184,7 @@ def _version(model: Model) -> int:
 
 def _vocabulary_text(model: Model) -> str:
     vocabularies = model.featurizer.vocabularies.to_json()
-    return _json(vocabularies, separators=(",", ":")) + "\n"
-
-
-def _json(value: Any, **layout: Any) -> str:
-    """Characters as they are, unless one is half of a surrogate pair, which JSON lines may hold and UTF-8 does not."""
-    text = json.dumps(value, ensure_ascii=False, **layout)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(value, **layout)
-    return text
+    return json_text(vocabularies, compact=True) + "\n"
 
 
 def _holds(directory: Path, name: str, text: str) -> bool:

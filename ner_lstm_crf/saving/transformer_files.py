@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.transformer.encoder import TransformerEmbedding
 from ner_lstm_crf.features.transformer.subtokens import SubTokenizer
-from ner_lstm_crf.saving.storage import seal
+from ner_lstm_crf.files.atomic import seal
 
 __all__ = ["check_transformer", "name_of", "remember_transformer", "remove_other_transformers", "save_transformer"]
 
@@ -91,14 +91,9 @@ def remove_other_transformers(directory: Path, name: str | None) -> None:
 def _write(transformer: TransformerEmbedding, subtokenizer: SubTokenizer, folder: Path) -> str:
     """Write the files into a folder that is not there yet; returns the name it should have."""
     folder.mkdir()
-    probe = folder / "permissions"
-    probe.touch()
-    mode = probe.stat().st_mode  # what the user's umask allows
-    probe.unlink()
     transformer.save(folder)
     subtokenizer.save(folder)
-    for path in _files(folder):
-        seal(path, mode)
+    seal(*_files(folder))
     return name_of(folder)
 
 

@@ -65,7 +65,7 @@ def test_a_full_disk_leaves_the_old_model_whole(files: Files, tmp_path: Path, ru
     with file_size_limit(len(before["model.safetensors"]) // 2):
         options = ["--dev", files.dev, "--config", files.config, "--output", directory, "--overwrite"]
         complaint = run("train", "--train", other, *options).complaint
-    assert "model.safetensors: could not be written" in complaint
+    assert "model.safetensors: cannot be written" in complaint
     for name in ("config.json", "vocabulary.json", "model.safetensors"):
         assert (directory / name).read_bytes() == before[name]
     assert not list(directory.glob(".*.new"))

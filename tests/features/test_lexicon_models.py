@@ -22,7 +22,7 @@ from ner_lstm_crf.saving import checkpoint
 from ner_lstm_crf.saving.checkpoint import load_model, save_model
 from ner_lstm_crf.saving.model import Model, build_model
 from ner_lstm_crf.saving.quantize import with_words
-from ner_lstm_crf.saving.storage import read_tensors
+from ner_lstm_crf.saving.tensors import read_tensors
 from ner_lstm_crf.tagging import predictor as prediction
 from ner_lstm_crf.tagging.predictor import predict
 from ner_lstm_crf.text.annotation import Sentence, Span

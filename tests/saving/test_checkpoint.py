@@ -18,7 +18,7 @@ from ner_lstm_crf.features.vectors.vectors import Vectors
 from ner_lstm_crf.features.vocabulary import WordVocabulary
 from ner_lstm_crf.runs.data import Data
 from ner_lstm_crf.runs.network_runs import prepare
-from ner_lstm_crf.saving import storage
+from ner_lstm_crf.saving import tensors as tensor_files
 from ner_lstm_crf.saving.checkpoint import load_model, model_config, save_model
 from ner_lstm_crf.tagging.predictor import predict
 from ner_lstm_crf.text.annotation import Sentence, Span
@@ -144,7 +144,7 @@ def test_the_old_model_survives_a_write_that_fails(copy: Path, monkeypatch: pyte
         path.write_bytes(b"half of it")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(storage, "save_file", full)
+    monkeypatch.setattr(tensor_files, "save_file", full)
     with pytest.raises(InputError, match=r"the old file is unharmed: .*No space left"):
         save_model(model, copy)
     assert {path.name: path.read_bytes() for path in copy.iterdir()} == before
@@ -171,7 +171,7 @@ def kill_at(patch: pytest.MonkeyPatch, step: int) -> None:
 
     for owner, name in [
         *((Path, name) for name in ("mkdir", "rename", "replace", "rmdir", "touch", "unlink", "write_text")),
-        (storage, "save_file"),
+        (tensor_files, "save_file"),
         (shutil, "rmtree"),
     ]:
         patch.setattr(owner, name, counted(getattr(owner, name)))

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.byte_source import ByteSource
+from ner_lstm_crf.files.compression import CompressedFile
 from ner_lstm_crf.progress import Progress
 
 __all__ = ["RowLayout", "RowStore", "detect_layout", "read_binary_rows", "read_text_rows"]
@@ -109,7 +109,7 @@ class RowStore:
         return self._matrix
 
 
-def detect_layout(head: bytes, source: ByteSource) -> RowLayout:
+def detect_layout(head: bytes, source: CompressedFile) -> RowLayout:
     """The layout of a file that starts with `head`.
 
     Raises:
@@ -157,7 +157,9 @@ def _is_binary(body: bytes, size: int) -> bool:
     return any(byte in _CONTROL for byte in sample)
 
 
-def read_text_rows(source: ByteSource, head: bytes, layout: RowLayout, store: RowStore, *, progress: Progress) -> None:
+def read_text_rows(
+    source: CompressedFile, head: bytes, layout: RowLayout, store: RowStore, *, progress: Progress
+) -> None:
     """Read the rows of a text file into `store`, until it is full.
 
     Raises:
@@ -177,7 +179,7 @@ def read_text_rows(source: ByteSource, head: bytes, layout: RowLayout, store: Ro
             break
 
 
-def _line_blocks(source: ByteSource, rest: bytes, first: int) -> Iterator[tuple[int, list[bytes]]]:
+def _line_blocks(source: CompressedFile, rest: bytes, first: int) -> Iterator[tuple[int, list[bytes]]]:
     """The lines of the file without their ends, a block at a time, each block with the number of its first line."""
     while block := source.read(_BLOCK):
         lines = (rest + block).split(b"\n")
@@ -190,7 +192,7 @@ def _line_blocks(source: ByteSource, rest: bytes, first: int) -> Iterator[tuple[
 class _TextBlock:
     """Lines of text whose values are parsed together, which takes a third of the time of one by one."""
 
-    def __init__(self, size: int, store: RowStore, source: ByteSource) -> None:
+    def __init__(self, size: int, store: RowStore, source: CompressedFile) -> None:
         self._size, self._store, self._source = size, store, source
         self._rows: list[str] = []
         self._numbers: list[int] = []
@@ -261,7 +263,7 @@ def _parsed(rows: list[str], size: int) -> npt.NDArray[np.float32] | None:
 
 
 def read_binary_rows(
-    source: ByteSource, head: bytes, layout: RowLayout, store: RowStore, *, progress: Progress
+    source: CompressedFile, head: bytes, layout: RowLayout, store: RowStore, *, progress: Progress
 ) -> None:
     """Read the rows of a word2vec binary file into `store`, until it is full.
 
@@ -290,7 +292,7 @@ def read_binary_rows(
     store.goes_on = not store.full and bool((buffer[at:] + source.read(_BLOCK)).strip(b"\n"))
 
 
-def _flush(kept: list[tuple[int, bytes]], store: RowStore, source: ByteSource) -> None:
+def _flush(kept: list[tuple[int, bytes]], store: RowStore, source: CompressedFile) -> None:
     """Hand the collected values to the store."""
     if not kept:
         return

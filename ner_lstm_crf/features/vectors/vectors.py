@@ -18,7 +18,7 @@ import numpy.typing as npt
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors.rows import RowLayout, RowStore, detect_layout, read_binary_rows, read_text_rows
 from ner_lstm_crf.features.vocabulary import spellings
-from ner_lstm_crf.files.byte_source import ByteSource
+from ner_lstm_crf.files.compression import CompressedFile
 from ner_lstm_crf.progress import Progress, silent
 
 __all__ = ["HOW", "Coverage", "Vectors", "coverage", "read_vectors"]
@@ -82,7 +82,7 @@ def read_vectors(
     """
     if limit is not None and limit < 1:
         raise ValueError(f"expected a limit of at least 1, got {limit}")
-    with ByteSource(Path(path)) as source:
+    with CompressedFile(Path(path)) as source:
         head = source.read(_HEAD)
         layout = detect_layout(head, source)
         store = RowStore(layout.size, needed, limit)

@@ -274,9 +274,9 @@ BROKEN = {
     "blank": (b"\n \n", r"v: expected word vectors, the file is empty$"),
     "only a header": (b"3 2\n", r"v: expected word vectors, found only a header line$"),
     "binary without header": (b"\x00\x01\x02\x03" * 9, r"v: expected vectors as text, or word2vec binary"),
-    "a cut gzip": (gzip.compress(FORMATS["glove"] * 99, mtime=0)[:-20], r"v: expected a sound archive: "),
-    "a cut xz": (lzma.compress(FORMATS["glove"] * 99)[:-20], r"v: expected a sound archive: "),
-    "a damaged zip": (b"PK\x03\x04" + b"x" * 99, r"v: expected a sound archive: "),
+    "a cut gzip": (gzip.compress(FORMATS["glove"] * 99, mtime=0)[:-20], r"the compressed data are damaged or cut"),
+    "a cut xz": (lzma.compress(FORMATS["glove"] * 99)[:-20], r"the compressed data are damaged or cut"),
+    "a damaged zip": (b"PK\x03\x04" + b"x" * 99, r"the compressed data are damaged or cut"),
     "a cut binary": (binary(ONE_WORD, ONE)[:-3], r"v: expected 5 vectors, the file ends within vector 5$"),
     "a shorter binary": (binary(ONE_WORD, ONE)[:-15], r"v: expected 5 vectors, the file ends within vector 5$"),
     "nan in a binary": (
@@ -311,9 +311,9 @@ def test_the_line_of_a_defect_far_inside(tmp_path: Path) -> None:
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="absent: expected a readable file: No such file"):
+    with pytest.raises(InputError, match="absent: no such file"):
         read_vectors(tmp_path / "absent")
-    with pytest.raises(InputError, match="expected a readable file: Is a directory"):
+    with pytest.raises(InputError, match="expected a file, found a directory"):
         read_vectors(tmp_path)
 
 
