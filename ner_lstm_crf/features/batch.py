@@ -16,8 +16,9 @@ from ner_lstm_crf.features.transformer.windows import SubTokenBatch, SubTokens, 
 from ner_lstm_crf.features.vocabularies import Vocabularies
 from ner_lstm_crf.features.vocabulary import WordVocabulary
 from ner_lstm_crf.features.word_types import Ids, WordTypes
-from ner_lstm_crf.tags.scheme import DecodedTags, Scheme
-from ner_lstm_crf.text.annotation import Sentence, Span
+from ner_lstm_crf.tags.scheme import Scheme
+from ner_lstm_crf.tags.tag_set import TagSet
+from ner_lstm_crf.text.annotation import Sentence
 
 __all__ = ["Batch", "EncodedSentence", "Featurizer", "of_all"]
 
@@ -102,10 +103,10 @@ class Featurizer:
     ) -> None:
         self.vocabularies, self.scheme, self.labels = vocabularies, scheme, tuple(labels)
         self.subtokenizer = subtokenizer
-        self.tags = scheme.tags(self.labels)
+        self.tag_set = TagSet(scheme, labels)
+        self.tags = self.tag_set.names
         self._gap = gap
         self.table = self.new_table()
-        self._tag_ids = {tag: number for number, tag in enumerate(self.tags)}
 
     @property
     def words(self) -> WordVocabulary:
@@ -156,19 +157,7 @@ class Featurizer:
             ValueError: If there are no tokens, or a span's label is not among the labels.
         """
         encoded = self.encode(sentence.words, contextual)
-        return replace(encoded, tags=self.tag_ids(sentence.spans, len(sentence.tokens)))
-
-    def tag_ids(self, spans: Sequence[Span], length: int) -> Ids:
-        """The tag ids of the spans of a sentence of so many tokens (T,).
-
-        Raises:
-            ValueError: If a span's label is not among the labels.
-        """
-        tags = self.scheme.encode(spans, length)
-        unknown = next((tag for tag in tags if tag not in self._tag_ids), None)
-        if unknown is not None:
-            raise ValueError(f"expected tags of the labels {', '.join(self.labels)}, got '{unknown}'")
-        return np.array([self._tag_ids[tag] for tag in tags], np.int64)
+        return replace(encoded, tags=self.tag_set.encode(sentence.spans, len(sentence.tokens)))
 
     def collate(self, sentences: Sequence[EncodedSentence]) -> Batch:
         """The sentences as one batch, in their order.
@@ -197,12 +186,6 @@ class Featurizer:
             bigrams=_neighbours((sentence.bigrams for sentence in sentences), place),
             lexicon=_neighbours((sentence.lexicon for sentence in sentences), place),
         )
-
-    def decode(self, tags: NDArray[np.integer]) -> DecodedTags:
-        """The spans of one sentence's tag ids (T,), and the positions of tags that break the scheme."""
-        if not tags.any():  # id 0 is O
-            return DecodedTags(())
-        return self.scheme.decode([self.tags[tag] for tag in tags.tolist()])
 
 
 def _padded(values: NDArray[np.int64], place: NDArray[np.bool_]) -> Tensor:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from ner_lstm_crf.tags.tag import OUTSIDE, TagError
+from ner_lstm_crf.tags.scheme import OUTSIDE, TagError
 from ner_lstm_crf.text.annotation import Span
 
 __all__ = [

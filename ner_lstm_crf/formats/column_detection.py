@@ -28,7 +28,7 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.text import quoted
 from ner_lstm_crf.formats.brackets import labels_of_brackets, share_of_brackets
 from ner_lstm_crf.formats.columns import PLACED_CHARACTER, ColumnLayout, ReadOptions, Separator, is_tag, split_at_spaces
-from ner_lstm_crf.tags.tag import OUTSIDE, split_tag
+from ner_lstm_crf.tags.scheme import OUTSIDE, split_tag
 from ner_lstm_crf.text.scripts import has_han
 
 __all__ = ["find_layout", "what_it_holds"]

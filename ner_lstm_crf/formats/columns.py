@@ -13,8 +13,7 @@ from typing import Literal, get_args
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tags.labels import LabelMap
-from ner_lstm_crf.tags.scheme import Policy
-from ner_lstm_crf.tags.tag import OUTSIDE, PREFIXES, split_tag
+from ner_lstm_crf.tags.scheme import OUTSIDE, PREFIXES, Policy, split_tag
 from ner_lstm_crf.text.scripts import EMOJI_MODIFIERS, MARKS
 from ner_lstm_crf.text.tokenizer import HyphenRule
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ner_lstm_crf.formats.brackets import is_bracketed, labels_of_brackets
 from ner_lstm_crf.formats.columns import ColumnLayout
-from ner_lstm_crf.tags.tag import OUTSIDE
+from ner_lstm_crf.tags.scheme import OUTSIDE
 
 __all__ = ["DOCUMENT_START", "RawSentence", "read_blocks"]
 

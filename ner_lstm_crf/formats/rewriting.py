@@ -19,8 +19,7 @@ from ner_lstm_crf.formats.conll import ColumnFile
 from ner_lstm_crf.formats.raw_sentences import DOCUMENT_START, RawSentence
 from ner_lstm_crf.formats.report import ReadReport, counted
 from ner_lstm_crf.formats.tag_writer import TagWriter
-from ner_lstm_crf.tags.scheme import get_scheme
-from ner_lstm_crf.tags.tag import split_tag
+from ner_lstm_crf.tags.scheme import get_scheme, split_tag
 from ner_lstm_crf.text.annotation import Sentence
 from ner_lstm_crf.text.token_unit import characters_of
 

@@ -15,8 +15,7 @@ from ner_lstm_crf.formats.columns import ReadOptions, Separator
 from ner_lstm_crf.formats.report import ReadReport, warn_of_findings, warn_of_missing_labels
 from ner_lstm_crf.formats.tag_writer import TagWriter
 from ner_lstm_crf.tags.detect import Detection, NoSchemeError, detect_scheme
-from ner_lstm_crf.tags.scheme import Scheme, TagError, get_scheme
-from ner_lstm_crf.tags.tag import OUTSIDE
+from ner_lstm_crf.tags.scheme import OUTSIDE, Scheme, TagError, get_scheme
 from ner_lstm_crf.text.annotation import Sentence, Span, place
 from ner_lstm_crf.text.token_unit import by_character
 

@@ -155,7 +155,7 @@ def network_for(
 
 
 def _inventory(featurizer: Featurizer) -> Inventory:
-    allowed = featurizer.scheme.allowed_transitions(featurizer.tags)
+    allowed = featurizer.tag_set.allowed_transitions()
     lexicon = featurizer.vocabularies.lexicon
     return Inventory(
         characters=len(featurizer.vocabularies.characters),

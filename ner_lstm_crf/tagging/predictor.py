@@ -23,7 +23,6 @@ from ner_lstm_crf.model.threads import Future, LazyFuture, Workers, one_thread
 from ner_lstm_crf.model.type_vectors import TypeVectorCache
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.model import Model
-from ner_lstm_crf.tagging.span_decoder import SpanDecoder
 from ner_lstm_crf.tags.scheme import DecodedTags
 
 __all__ = ["Predictor", "Window", "predict", "windows"]
@@ -94,7 +93,6 @@ class Predictor:
         self._vectors = [
             TypeVectorCache(member.embedding, self._table, self._network.dtype) for member in model.network.members
         ]
-        self._spans = SpanDecoder(featurizer.scheme, featurizer.tags)
         self._lock = Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -171,7 +169,7 @@ class Predictor:
         tags[places[real]] = best[real]
 
     def _read(self, running: _Running) -> list[DecodedTags]:
-        return self._spans.read(running.wait(), running.sentences.lengths)
+        return self.model.featurizer.tag_set.decode_all(running.wait(), running.sentences.lengths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +208,7 @@ def predict(model: Model, sentences: Sequence[EncodedSentence], *, progress: Pro
         tags = Predictor(model, table=featurizer.table).tags(flat, progress)
     finally:
         network.train(was_training)
-    return SpanDecoder(featurizer.scheme, featurizer.tags).read(tags, flat.lengths)
+    return featurizer.tag_set.decode_all(tags, flat.lengths)
 
 
 def _add_words(window: Window[Sequence[str]], words: Sequence[str]) -> None:

@@ -1,29 +1,24 @@
-"""Which tag scheme a file is written in, and what speaks for it.
+"""Detection of a file's tag scheme, with the evidence.
 
 One pass counts the pairs of neighbouring tags, which is all that tells schemes apart. Of the schemes that have every
-prefix seen, that one wins whose rules the fewest pairs break, so a few slips of the annotators do not matter; where
-several fit equally well they give the same spans, and the most usual one wins.
+prefix in the file, the one wins whose rules the fewest pairs break, so a few slips of the annotators do not matter.
+Where several fit equally well they give the same spans, and the most usual one wins.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.tags.automaton import CLOSES, OPENS
-from ner_lstm_crf.tags.scheme import SCHEMES, Scheme
-from ner_lstm_crf.tags.tag import OUTSIDE
+from ner_lstm_crf.tags.scheme import BREAKS, CLOSES, OPENS, OUTSIDE, SCHEMES, Scheme, UnknownTagError
 
 __all__ = ["Detection", "NoSchemeError", "detect_scheme"]
 
-_USUAL_FIRST = ("IOB2", "IOB1", "BIOES", "BIEO", "IOE2", "IOE1", "BILOU", "BMES", "BMEWO", "IO")
-
 _Pair: TypeAlias = tuple[str, str]
-_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +27,11 @@ class Detection:
 
     Attributes:
         scheme: Its canonical name.
-        evidence: Why, in words, after the name: `IOB1: 5,893 entities begin with I-, 28 B- only after a span of the
-            same label`.
-        candidates: Every scheme that fits equally well, the chosen one first. All give the same spans, but perhaps
-            where tags are ill-formed.
-        ill_formed: How many pairs of neighbouring tags break the scheme.
+        evidence: The name and the reasons: `IOB1: 5,893 entities begin with I-, 28 B- only after a span of the same
+            label`.
+        candidates: Every scheme that fits equally well, the chosen one first. All give the same spans, except
+            perhaps for ill-formed tags.
+        ill_formed: The number of pairs of neighbouring tags that break the scheme.
     """
 
     scheme: str
@@ -71,105 +66,105 @@ def detect_scheme(tag_sequences: Iterable[Sequence[str]]) -> Detection:
         >>> detect_scheme([["I-PER", "I-PER", "B-PER", "O", "I-LOC"]]).evidence
         'IOB1: 2 entities begin with I-, 1 B- only after a span of the same label'
     """
-    pairs: Counter[tuple[str, str]] = Counter()
+    # 1. Count the pairs of neighbouring tags; an O stands before the first and after the last tag of a sentence.
+    pairs: Counter[_Pair] = Counter()
     for tags in tag_sequences:
         pairs.update(zip(chain((OUTSIDE,), tags), chain(tags, (OUTSIDE,)), strict=True))
-    seen = _total((tag, count) for (_, tag), count in pairs.items() if tag != OUTSIDE)
-    if not seen:
-        return Detection("IOB2", "IOB2: assumed, there is no entity that could tell", _USUAL_FIRST)
-    broken = {name: _breaking(SCHEMES[name], pairs) for name in _USUAL_FIRST if _fits(SCHEMES[name], seen) == seen}
-    if not broken:
-        raise _no_scheme(seen)
-    fewest = min(breaking.total() for breaking in broken.values())
-    candidates = tuple(name for name, breaking in broken.items() if breaking.total() == fewest)
-    name = candidates[0]
-    others = _others(candidates[1:], well_formed=not fewest)
-    reasons = [_reason(SCHEMES[name], pairs, seen), others, _slips(broken[name])]
-    return Detection(name, f"{name}: {'; '.join(filter(None, reasons))}", candidates, fewest)
+    counts: Counter[str] = Counter()
+    for (_, tag), count in pairs.items():
+        if tag != OUTSIDE:
+            counts[tag] += count
+    if not counts:
+        return Detection("IOB2", "IOB2: assumed, there is no entity that could tell", tuple(SCHEMES))
+    # 2. Read the pairs with every scheme, the most usual first.
+    readings = [_read(scheme, pairs, counts) for scheme in SCHEMES.values()]
+    fitting = [reading for reading in readings if not reading.unknown]
+    if not fitting:
+        nearest = min(readings, key=lambda reading: reading.unknown.total())
+        tag, count = nearest.unknown.most_common(1)[0]
+        message = (
+            f"expected the tags of one scheme ({', '.join(SCHEMES)}), found {tag!r} "
+            f"({_counted(count, 'time', 'times')}), which does not fit {nearest.scheme.name}, the nearest"
+        )
+        raise NoSchemeError(message, tag)
+    # 3. Of the schemes that have all prefixes, the fewest broken rules decide.
+    fewest = min(reading.broken.total() for reading in fitting)
+    best = [reading for reading in fitting if reading.broken.total() == fewest]
+    names = tuple(reading.scheme.name for reading in best)
+    # 4. Say why.
+    reasons = [_boundaries(best[0], counts)]
+    if len(names) > 1:
+        reasons.append(f"{', '.join(names[1:])} would fit as well{'' if fewest else ', with the same spans'}")
+    if broken := best[0].broken:
+        shown = ", ".join(f"{before} {after} ({count:,})" for (before, after), count in broken.most_common(3))
+        reasons.append(f"{fewest:,} ill-formed: {shown}{', ...' if len(broken) > 3 else ''}")
+    return Detection(names[0], f"{names[0]}: {'; '.join(reasons)}", names, fewest)
 
 
-def _total(counts: Iterable[tuple[_Key, int]]) -> Counter[_Key]:
-    """The sum of the counts of each key."""
-    total: Counter[_Key] = Counter()
-    for key, count in counts:
-        total[key] += count
-    return total
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The tags of a file, read with one scheme.
+
+    Attributes:
+        scheme: The scheme.
+        unknown: The tags that the scheme does not have, with their counts; if there are any, nothing else is counted.
+        broken: The pairs of neighbours that break the scheme.
+        begin: How many entities begin with each prefix.
+        end: How many entities end with each prefix.
+    """
+
+    scheme: Scheme
+    unknown: Counter[str] = field(default_factory=Counter)
+    broken: Counter[_Pair] = field(default_factory=Counter)
+    begin: Counter[str] = field(default_factory=Counter)
+    end: Counter[str] = field(default_factory=Counter)
 
 
-def _fits(scheme: Scheme, seen: Counter[str]) -> Counter[str]:
-    """Those tags, with their counts, whose prefix the scheme has."""
-    return Counter({tag: count for tag, count in seen.items() if scheme.has(tag)})
-
-
-def _breaking(scheme: Scheme, pairs: Counter[_Pair]) -> Counter[_Pair]:
-    """Those pairs of neighbours, with their counts, that break the scheme."""
-    return Counter({pair: count for pair, count in pairs.items() if not scheme.may_follow(*pair)})
-
-
-def _no_scheme(seen: Counter[str]) -> NoSchemeError:
-    nearest = max((SCHEMES[name] for name in _USUAL_FIRST), key=lambda scheme: _fits(scheme, seen).total())
-    odd, count = (seen - _fits(nearest, seen)).most_common(1)[0]
-    message = (
-        f"expected the tags of one scheme ({', '.join(SCHEMES)}), "
-        f"found {odd!r} ({_count(count, 'time', 'times')}), which does not fit {nearest.name}, the nearest"
-    )
-    return NoSchemeError(message, odd)
-
-
-def _reason(scheme: Scheme, pairs: Counter[_Pair], seen: Counter[str]) -> str:
-    """What speaks for the scheme: how the entities begin and end, counted by prefix."""
-    begin, end = _boundaries(scheme, pairs)
-    if scheme.name == "IO":
-        labels = ", ".join(tag for tag, _ in seen.most_common(3))
-        count = _count(seen.total(), "tag is a label", "tags are labels")
-        return f"{count} without a prefix ({labels}{', ...' if len(seen) > 3 else ''})"
-    if scheme.name == "IOB1":
-        rest = f"{begin['B']:,} B- only after a span of the same label" if begin["B"] else "there is no B-"
-        return f"{_count(begin['I'], 'entity begins', 'entities begin')} with I-, {rest}"
-    if scheme.name == "IOE1":
-        rest = f"{end['E']:,} E- only before a span of the same label" if end["E"] else "there is no E-"
-        return f"{_count(end['I'], 'entity ends', 'entities end')} with I-, {rest}"
-    if scheme.name == "IOB2":
-        return f"{_share(begin, 'B')}{_count(begin.total(), 'entity begins', 'entities begin')} with B-"
-    if scheme.name == "IOE2":
-        return f"{_share(end, 'E')}{_count(end.total(), 'entity ends', 'entities end')} with E-"
-    alone = "a lone B-, there is no S-" if scheme.name == "BIEO" else f"{scheme.single}-"
-    longer = _count(end[scheme.last], "entity runs", "entities run")
-    return f"{longer} from B- to {scheme.last}-, {_count(end[scheme.single], 'is', 'are')} {alone}"
-
-
-def _boundaries(scheme: Scheme, pairs: Counter[_Pair]) -> tuple[Counter[str], Counter[str]]:
-    """How many entities begin with each prefix, and how many end with it."""
-    begin: Counter[str] = Counter()
-    end: Counter[str] = Counter()
-    for (before, after), count in pairs.items():
+def _read(scheme: Scheme, pairs: Counter[_Pair], counts: Counter[str]) -> _Reading:
+    """Read pairs of neighbouring tags with a scheme."""
+    reading = _Reading(scheme)
+    for tag, count in counts.items():
+        try:
+            scheme.state(tag)
+        except UnknownTagError:
+            reading.unknown[tag] = count
+    if reading.unknown:
+        return reading
+    for (before, tag), count in pairs.items():
         state = scheme.state(before)
-        following, event = state[after]
+        after, event = state[tag]
         if event & CLOSES:
-            end[state.prefix] += count
+            reading.end[state.prefix] += count
         if event & OPENS:
-            begin[following.prefix] += count
-    return begin, end
+            reading.begin[after.prefix] += count
+        if event & BREAKS:
+            reading.broken[before, tag] += count
+    return reading
 
 
-def _count(count: int, one: str, more: str) -> str:
+def _boundaries(reading: _Reading, counts: Counter[str]) -> str:
+    """The evidence for a scheme: how the entities begin and end, counted by prefix."""
+    scheme, begin, end = reading.scheme, reading.begin, reading.end
+    first, inside, last, single = scheme.first, scheme.inside, scheme.last, scheme.single
+    if scheme.bare_labels:
+        labels = ", ".join(tag for tag, _ in counts.most_common(3)) + (", ..." if len(counts) > 3 else "")
+        return f"{_counted(counts.total(), 'tag is a label', 'tags are labels')} without a prefix ({labels})"
+    if inside not in (first, last):  # both sides of every entity are marked
+        longer = _counted(end[last], "entity runs", "entities run")
+        alone = f"a lone {single}-, there is no S-" if single == first else f"{single}-"
+        return f"{longer} from {first}- to {last}-, {_counted(end[single], 'is', 'are')} {alone}"
+    side, verb, position = (end, "end", "before")
+    if inside == last and not scheme.before_same:
+        side, verb, position = (begin, "begin", "after")
+    one, more = f"entity {verb}s", f"entities {verb}"
+    if mark := scheme.after_same or scheme.before_same:  # IOB1, IOE1: a mark between spans of one label
+        marked = f"{side[mark]:,} {mark}- only {position} a span of the same label"
+        return f"{_counted(side[inside], one, more)} with {inside}-, {marked if side[mark] else f'there is no {mark}-'}"
+    some = "all " if side.total() > 1 else ""  # IOB2, IOE2: a mark on every entity
+    if side[single] < side.total():
+        some = f"{side[single]:,} of "
+    return f"{some}{_counted(side.total(), one, more)} with {single}-"
+
+
+def _counted(count: int, one: str, more: str) -> str:
     return f"{count:,} {one if count == 1 else more}"
-
-
-def _share(counts: Counter[str], prefix: str) -> str:
-    """What comes before the number of all entities: `all`, or how many of them."""
-    if counts[prefix] < counts.total():
-        return f"{counts[prefix]:,} of "
-    return "all " if counts.total() > 1 else ""
-
-
-def _others(names: Sequence[str], *, well_formed: bool) -> str:
-    same = ", with the same spans" if well_formed else ""
-    return f"{', '.join(names)} would fit as well{same}" if names else ""
-
-
-def _slips(breaking: Counter[_Pair]) -> str:
-    if not breaking:
-        return ""
-    shown = ", ".join(f"{before} {after} ({count:,})" for (before, after), count in breaking.most_common(3))
-    return f"{breaking.total():,} ill-formed: {shown}{', ...' if len(breaking) > 3 else ''}"

@@ -1,4 +1,4 @@
-"""Which labels of a file to keep, and what to call them."""
+"""The labels of a file to keep, and their new names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.tags.tag import OUTSIDE
+from ner_lstm_crf.tags.scheme import OUTSIDE
 from ner_lstm_crf.text.annotation import Span
 
 __all__ = ["LabelMap", "require_entities"]
@@ -15,7 +15,7 @@ __all__ = ["LabelMap", "require_entities"]
 
 @dataclass(frozen=True, slots=True)
 class LabelMap:
-    """Rename labels, then keep those asked for; what is dropped becomes plain text (O).
+    """Rename labels, then keep the chosen ones; entities of other labels become plain text (O).
 
     Attributes:
         renamed: From a label of the file (of tags that are a prefix alone, "") to another, or to `O` to drop it.
@@ -59,8 +59,7 @@ class LabelMap:
         """The spans under their new labels, without those dropped."""
         if not self:
             return tuple(spans)
-        kept = (Span(start, end, new) for start, end, old in spans if (new := self.renaming(old)) is not None)
-        return tuple(kept)
+        return tuple(Span(start, end, new) for start, end, old in spans if (new := self.renaming(old)) is not None)
 
     def renaming(self, label: str) -> str | None:
         """The label's new name; None if it is dropped."""
@@ -73,23 +72,22 @@ class LabelMap:
         return bool(self.renamed) or self.keep is not None
 
     def missing(self, found: Iterable[str]) -> tuple[str, ...]:
-        """The labels to keep that none of the labels `found` in a file becomes, sorted: perhaps misspelt.
+        """The labels to keep that no label `found` in a file becomes, sorted: perhaps they are misspelt.
 
         Example:
             >>> LabelMap.parse("PER,LOC", ["person=PER"]).missing(["person", "ORG"])
             ('LOC',)
         """
-        new = {self.renaming(label) for label in found}
-        return tuple(sorted(label for label in self.keep or () if label not in new))
+        return tuple(sorted((self.keep or frozenset()) - {self.renaming(label) for label in found}))
 
 
 def require_entities(annotated: Iterable[Sequence[Span]], path: str | os.PathLike[str], labels: LabelMap) -> None:
-    """Refuse a file without a single entity, from which nothing can be learnt or measured.
+    """Refuse a file without a single entity: it can neither train nor test a model.
 
     Args:
         annotated: The spans of each of its sentences or texts, under these labels.
         path: The file.
-        labels: Which were kept, and how they were renamed.
+        labels: The labels that were kept and renamed.
 
     Raises:
         InputError: If there is none.

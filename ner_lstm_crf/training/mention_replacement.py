@@ -33,7 +33,7 @@ class MentionReplacement:
         for number, sentence in enumerate(sentences if rate else ()):
             if sentence.tags is None or sentence.subtokens is not None:
                 continue
-            if spans := featurizer.decode(sentence.tags).spans:
+            if spans := featurizer.tag_set.decode(sentence.tags).spans:
                 self._spans[number] = spans
             for span in spans:
                 self._mentions.setdefault(span.label, []).append((number, span))
@@ -67,4 +67,4 @@ class MentionReplacement:
             None if source.contextual is None else source.contextual[start:end] for source, start, end in pieces
         )
         joined = self._featurizer.from_forms(forms, None if contextual is None else torch.cat(contextual))
-        return replace(joined, tags=self._featurizer.tag_ids(spans, len(forms)))
+        return replace(joined, tags=self._featurizer.tag_set.encode(spans, len(forms)))

@@ -17,6 +17,7 @@ from torchcrf import CRF
 from ner_lstm_crf.config import ModelConfig, TrainingConfig
 from ner_lstm_crf.features.vectors.vectors import Vectors
 from ner_lstm_crf.tags.scheme import get_scheme
+from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Sentence
 
 __all__ = ["HandRolled"]
@@ -42,7 +43,7 @@ class HandRolled(nn.Module):
         self.words, self.characters = {"": 0, "?": UNKNOWN}, {"": 0, "?": UNKNOWN}
         self.scheme = get_scheme(config.scheme)
         labels = sorted({span.label for sentence in sentences for span in sentence.spans})
-        self.tags = {tag: number for number, tag in enumerate(self.scheme.tags(labels))}
+        self.tags = {tag: number for number, tag in enumerate(TagSet(self.scheme, labels).names)}
         for sentence in sentences:
             for word in sentence.words:
                 self.words.setdefault(word.lower(), len(self.words))

@@ -90,7 +90,7 @@ def test_gold_spans_become_tags_and_come_back() -> None:
     encoded = features.encode_gold(sentence)
     assert encoded.tags is not None
     assert [features.tags[tag] for tag in encoded.tags] == ["O", "B-LOC", "B-PER", "E-PER"]
-    assert features.decode(encoded.tags) == (sentence.spans, ())
+    assert features.tag_set.decode(encoded.tags) == (sentence.spans, ())
     batch = features.collate([encoded, features.encode_gold(Sentence.from_words(["in"]))])
     assert batch.tags is not None
     assert batch.tags.tolist()[1] == [0, 0, 0, 0]
@@ -118,7 +118,7 @@ def test_a_transformers_output_takes_the_place_of_its_input() -> None:
 
 def test_ill_formed_tags_are_reported() -> None:
     features = featurizer()
-    spans, ill_formed = features.decode(np.array([0, features.tags.index("E-PER")]))
+    spans, ill_formed = features.tag_set.decode(np.array([0, features.tags.index("E-PER")]))
     assert spans == (Span(1, 2, "PER"),)
     assert ill_formed == (1,)
 

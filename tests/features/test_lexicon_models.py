@@ -84,7 +84,7 @@ def test_tags_do_not_depend_on_the_batch(
     for sentence, found in zip(encoded, predict(model, encoded), strict=True):
         with torch.inference_mode():
             alone = model.network.decode(featurizer.collate([sentence])).numpy()[0]
-        assert found == featurizer.decode(alone)
+        assert found == featurizer.tag_set.decode(alone)
     streamed = prediction.Predictor(model).decode_all([sentence.words for sentence in sentences])
     assert streamed == predict(model, encoded)
     assert any(decoded.spans for decoded in streamed)

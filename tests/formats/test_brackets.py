@@ -15,8 +15,7 @@ from ner_lstm_crf.formats.conll import read_conll
 from ner_lstm_crf.formats.report import ReadReport
 from ner_lstm_crf.formats.rewriting import convert_columns, replace_tags
 from ner_lstm_crf.tags.labels import LabelMap
-from ner_lstm_crf.tags.scheme import SCHEMES
-from ner_lstm_crf.tags.tag import TagError
+from ner_lstm_crf.tags.scheme import SCHEMES, TagError
 from ner_lstm_crf.text.annotation import Span
 
 # The columns of CoNLL-2012, one for each predicate of the sentence among them; the sentences are ours.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise, product
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,13 +13,15 @@ from torch import Tensor
 
 from ner_lstm_crf.model.heads import CrfHead, Head, SoftmaxHead, token_mask
 from ner_lstm_crf.tags.scheme import SCHEMES
+from ner_lstm_crf.tags.tag_set import TagSet
 
 LENGTHS = torch.tensor([5, 1, 3])
-TAGS = SCHEMES["BIEO"].tags(["LOC", "PER"])
+TAG_SET = TagSet(SCHEMES["BIEO"], ["LOC", "PER"])
+TAGS = TAG_SET.names
 
 
 def bieo_head(*, labelwise: bool = False) -> CrfHead:
-    allowed = SCHEMES["BIEO"].allowed_transitions(TAGS)
+    allowed = TAG_SET.allowed_transitions()
     return CrfHead(
         torch.tensor(allowed.start), torch.tensor(allowed.transitions), torch.tensor(allowed.end), labelwise=labelwise
     )
@@ -45,9 +48,9 @@ def test_a_crf_whose_transitions_are_zero_is_the_softmax_head(labelwise: bool) -
 
 def test_the_legal_paths_hold_all_probability() -> None:
     torch.manual_seed(0)
-    head, scheme = bieo_head(), SCHEMES["BIEO"]
+    head = bieo_head()
     emissions = 3 * torch.randn(1, 4, len(TAGS))
-    legal = [path for path in product(range(len(TAGS)), repeat=4) if scheme.is_well_formed([TAGS[t] for t in path])]
+    legal = [path for path in product(range(len(TAGS)), repeat=4) if not TAG_SET.decode(np.array(path)).ill_formed]
     losses = head.loss(emissions.expand(len(legal), -1, -1), torch.tensor(legal), torch.full((len(legal),), 4))
     assert torch.exp(-losses.double()).sum().item() == pytest.approx(1.0, abs=1e-4)
 
@@ -58,10 +61,10 @@ def test_no_decoded_sequence_is_ill_formed_however_hard_the_emissions_push() -> 
     emissions = 300 * torch.randn(200, 5, len(TAGS))
     lengths = torch.randint(1, 6, (200,))
     for path, length in zip(head.decode(emissions, lengths).tolist(), lengths.tolist(), strict=True):
-        assert SCHEMES["BIEO"].is_well_formed([TAGS[tag] for tag in path[:length]])
+        assert not TAG_SET.decode(np.array(path[:length])).ill_formed
     softmax = SoftmaxHead().decode(emissions, lengths)
     broken = [
-        not SCHEMES["BIEO"].is_well_formed([TAGS[tag] for tag in path[:length]])
+        TAG_SET.decode(np.array(path[:length])).ill_formed
         for path, length in zip(softmax.tolist(), lengths.tolist(), strict=True)
     ]
     assert any(broken)

@@ -52,7 +52,9 @@ def one_by_one(model: Model, sentences: list[list[str]]) -> list[DecodedTags]:
             continue
         with torch.inference_mode():
             found.append(
-                featurizer.decode(model.network.decode(featurizer.collate([featurizer.encode(words)])).numpy()[0])
+                featurizer.tag_set.decode(
+                    model.network.decode(featurizer.collate([featurizer.encode(words)])).numpy()[0]
+                )
             )
     return found
 

@@ -43,7 +43,7 @@ def text(featurizer: Featurizer, sentence: EncodedSentence) -> tuple[list[str], 
     words = [word for sentence in (*SENTENCES, TOUCHING) for word in sentence.words]
     spelled = dict(zip(featurizer.table.rows(words).tolist(), words, strict=True))
     assert sentence.tags is not None
-    spans, ill_formed = featurizer.decode(sentence.tags)
+    spans, ill_formed = featurizer.tag_set.decode(sentence.tags)
     assert not ill_formed
     return [spelled[row] for row in sentence.forms.tolist()], spans
 

@@ -1,6 +1,8 @@
-"""What tags mean, well formed or not: against seqeval, against conlleval's rules, and by example."""
+"""Tag schemes: what they write, allow and read, against enumeration, seqeval, conlleval's rules, and by example."""
 
 from __future__ import annotations
+
+import pickle
 
 import pytest
 from hypothesis import given
@@ -8,9 +10,131 @@ from hypothesis import strategies as st
 from seqeval import scheme as peer
 from seqeval.metrics.sequence_labeling import get_entities
 
-from ner_lstm_crf.tags.scheme import SCHEMES, IllFormedError, UnknownTagError
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.tags.scheme import SCHEMES, IllFormedError, UnknownTagError, get_scheme, split_tag
+from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Span
 from tests.tag_sequences import EVERY_SCHEME, LABELS, sequences
+
+
+@st.composite
+def annotated(draw, labels=("PER", "LOC", "creative-work", "PER.NOM", "a_b", "O", "-x", "")):
+    """Spans in order, often touching, and a length that holds them."""
+    spans, position = [], 0
+    for gap, size, label in draw(
+        st.lists(st.tuples(st.integers(0, 2), st.integers(1, 4), st.sampled_from(labels)), max_size=6)
+    ):
+        spans.append(Span(position + gap, position + gap + size, label))
+        position += gap + size
+    return tuple(spans), position + draw(st.integers(0, 2))
+
+
+@EVERY_SCHEME
+@given(annotated())
+def test_spans_survive_tags(scheme, sample):
+    spans, length = sample
+    tags = scheme.encode(spans, length)
+    assert len(tags) == length
+    decoded = scheme.decode(tags)
+    assert decoded.ill_formed == ()
+    if scheme.separates_neighbours:
+        assert decoded.spans == spans
+    assert scheme.encode(decoded.spans, length) == tags
+    assert set(tags) <= set(TagSet(scheme, [span.label for span in spans]).names)
+
+
+@EVERY_SCHEME
+def test_legal_is_what_encode_writes(scheme):
+    for tags in sequences(scheme, 5 if len(scheme.prefixes) < 3 else 4):
+        decoded = scheme.decode(tags)
+        legal = decoded.ill_formed == ()
+        assert legal == (scheme.encode(decoded.spans, len(tags)) == tags), tags
+        assert decoded.spans == tuple(sorted(set(decoded.spans)))
+
+
+@pytest.mark.parametrize(
+    ("name", "tags"),
+    [
+        ("IO", "I-X I-X I-X I-X I-X I-X I-Y O"),
+        ("IOB1", "I-X B-X I-X B-X I-X I-X I-Y O"),
+        ("IOB2", "B-X B-X I-X B-X I-X I-X B-Y O"),
+        ("IOE1", "E-X I-X E-X I-X I-X I-X I-Y O"),
+        ("IOE2", "E-X I-X E-X I-X I-X E-X E-Y O"),
+        ("BIEO", "B-X B-X E-X B-X I-X E-X B-Y O"),
+        ("BIOES", "S-X B-X E-X B-X I-X E-X S-Y O"),
+        ("BMES", "S-X B-X E-X B-X M-X E-X S-Y O"),
+        ("BMEWO", "W-X B-X E-X B-X M-X E-X W-Y O"),
+        ("BILOU", "U-X B-X L-X B-X I-X L-X U-Y O"),
+    ],
+)
+def test_what_each_scheme_writes(name, tags):
+    spans = [Span(0, 1, "X"), Span(1, 3, "X"), Span(3, 6, "X"), Span(6, 7, "Y")]
+    assert SCHEMES[name].encode(spans, 8) == tags.split()
+
+
+def test_every_scheme_has_an_example_above():
+    assert set(SCHEMES) == {"IO", "IOB1", "IOB2", "IOE1", "IOE2", "BIEO", "BIOES", "BMES", "BMEWO", "BILOU"}
+
+
+def test_io_merges_what_it_cannot_separate():
+    scheme = SCHEMES["IO"]
+    assert not scheme.separates_neighbours
+    tags = scheme.encode([Span(0, 1, "X"), Span(1, 2, "X")], 2)
+    assert scheme.decode(tags).spans == (Span(0, 2, "X"),)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        *((name, name) for name in SCHEMES),
+        *((name.lower(), name) for name in SCHEMES),
+        ("BIO", "IOB2"),
+        ("bio2", "IOB2"),
+        ("IOB", "IOB1"),
+        ("IOB-2", "IOB2"),
+        ("IOBES", "BIOES"),
+        ("BMESO", "BMES"),
+        ("BMOES", "BMES"),
+        ("BMEW", "BMEWO"),
+        ("BILUO", "BILOU"),
+        ("BIOUL", "BILOU"),
+        ("IOBE", "BIEO"),
+    ],
+)
+def test_spellings(spelling, name):
+    assert get_scheme(spelling) is SCHEMES[name]
+
+
+@pytest.mark.parametrize("name", ["", "O", "XYZ", "BIOX", "IOB3"])
+def test_an_unknown_scheme_is_the_users_mistake(name):
+    with pytest.raises(InputError, match="expected a tag scheme"):
+        get_scheme(name)
+
+
+@pytest.mark.parametrize(
+    "spans",
+    [
+        [Span(0, 0, "X")],
+        [Span(2, 1, "X")],
+        [Span(-1, 1, "X")],
+        [Span(2, 4, "X")],
+        [Span(0, 2, "X"), Span(1, 3, "X")],
+        [Span(1, 2, "X"), Span(0, 1, "X")],
+    ],
+)
+def test_encode_refuses_spans_that_do_not_fit(spans):
+    with pytest.raises(ValueError, match="expected sorted spans without overlap within 3 tokens"):
+        SCHEMES["IOB2"].encode(spans, 3)
+
+
+@EVERY_SCHEME
+def test_a_pickled_scheme_is_the_same_object(scheme):
+    assert pickle.loads(pickle.dumps(scheme)) is scheme
+
+
+def test_nothing_comes_from_nothing():
+    assert SCHEMES["BIEO"].decode([]) == ((), ())
+    assert SCHEMES["BIEO"].encode([], 0) == []
 
 
 def conlleval(tags: list[str]) -> tuple[Span, ...]:
@@ -31,7 +155,7 @@ def conlleval(tags: list[str]) -> tuple[Span, ...]:
 def test_bieo_has_779_legal_sequences_of_19607():
     scheme = SCHEMES["BIEO"]
     everything = [tags for tags in sequences(scheme, 5) if tags]
-    legal = [tags for tags in everything if scheme.is_well_formed(tags)]
+    legal = [tags for tags in everything if not scheme.decode(tags).ill_formed]
     assert (len(everything), len(legal)) == (19_607, 779)
     for tags in legal:  # seqeval has no BIEO, but reads it right as IOB2 once every E- is an I-
         as_iob2 = ["I" + tag[1:] if tag[0] == "E" else tag for tag in tags]
@@ -72,7 +196,7 @@ def test_lenient_equals_conlleval(name):
 @given(data=st.data())
 def test_lenient_equals_seqeval_default(name, data):
     scheme = SCHEMES[name]
-    tags = data.draw(st.lists(st.sampled_from(scheme.tags(LABELS)), max_size=12))
+    tags = data.draw(st.lists(st.sampled_from(TagSet(scheme, LABELS).names), max_size=12))
     expected = tuple(Span(start, end + 1, label) for label, start, end in get_entities(tags))
     assert scheme.decode(tags).spans == expected
 
@@ -127,7 +251,6 @@ def test_an_unknown_tag_is_named_with_its_position(name, tag):
         SCHEMES[name].decode(["O", "O", tag])
     assert caught.value.position == 2
     assert f"found {tag!r}" in str(caught.value)
-    assert not SCHEMES[name].has(tag)
 
 
 def test_an_unknown_policy_is_refused():
@@ -153,3 +276,25 @@ def test_prefixes_alone_are_tags_of_one_unnamed_label():
 def test_underscores_are_read_and_hyphens_written():
     decoded = SCHEMES["IOB2"].decode(["B_PER", "I_PER", "I_LOC"], "strict")
     assert decoded == ((Span(0, 2, "PER"),), (2,))
+
+
+@pytest.mark.parametrize(
+    ("tag", "parts"),
+    [
+        ("O", ("O", "")),
+        ("B", ("B", "")),
+        ("PER", ("", "PER")),
+        ("B-PER", ("B", "PER")),
+        ("B-O", ("B", "O")),
+        ("B-creative-work", ("B", "creative-work")),
+        ("I-PER.NOM", ("I", "PER.NOM")),
+        ("B-Multi-tissue_structure", ("B", "Multi-tissue_structure")),
+        ("B_a-b", ("B", "a-b")),
+        ("B-a_b", ("B", "a_b")),
+        ("Q-PER", ("Q", "PER")),
+        ("person-actor", ("person", "actor")),
+        ("", ("", "")),
+    ],
+)
+def test_split_tag(tag, parts):
+    assert split_tag(tag) == parts

@@ -1,0 +1,140 @@
+"""Spans ⇄ tag ids: the tags of a model, which are those of one scheme for some labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ner_lstm_crf.tags.scheme import BREAKS, OUTSIDE, DecodedTags, Scheme
+from ner_lstm_crf.text.annotation import Span
+
+__all__ = ["AllowedTransitions", "TagSet"]
+
+TagIds: TypeAlias = NDArray[np.int64]
+
+# Longer runs of tags are rare and would fill the memory with runs that do not come again; so would very many runs.
+_LONGEST_CACHED, _MOST_CACHED = 16, 4096
+_NO_SPANS = DecodedTags(())
+
+
+class AllowedTransitions(NamedTuple):
+    """The automaton of a scheme as tables over K tags, as a CRF needs it.
+
+    Attributes:
+        start: True if tag k may start a sentence (K,).
+        transitions: True if tag j may follow tag i, [i, j] (K, K).
+        end: True if tag k may end a sentence (K,).
+    """
+
+    start: NDArray[np.bool_]
+    transitions: NDArray[np.bool_]
+    end: NDArray[np.bool_]
+
+
+class TagSet:
+    """The tags of a scheme for some labels, numbered from 0; id 0 is `O`.
+
+    Args:
+        scheme: The tag scheme.
+        labels: The labels, in the order of their tags.
+
+    Attributes:
+        scheme: The tag scheme.
+        labels: The labels.
+        names: The tag of each id: `O`, then for each label the tags of the scheme's prefixes (K,).
+
+    Example:
+        >>> from ner_lstm_crf.tags.scheme import SCHEMES
+        >>> tags = TagSet(SCHEMES["BIEO"], ["LOC"])
+        >>> tags.names, tags.encode([Span(1, 3, "LOC")], 4).tolist()
+        (('O', 'B-LOC', 'I-LOC', 'E-LOC'), [0, 1, 3, 0])
+    """
+
+    def __init__(self, scheme: Scheme, labels: Iterable[str]) -> None:
+        self.scheme, self.labels = scheme, tuple(labels)
+        suffixes = [f"-{label}" if label else "" for label in self.labels]
+        self.names = (OUTSIDE, *(prefix + suffix for suffix in suffixes for prefix in scheme.prefixes))
+        self._ids = {name: number for number, name in enumerate(self.names)}
+        self._cache: dict[tuple[int, ...], DecodedTags] = {}
+
+    def __len__(self) -> int:
+        """The number of tags K."""
+        return len(self.names)
+
+    def allowed_transitions(self) -> AllowedTransitions:
+        """The tags that may start a sentence, follow each other and end it; computed anew on each call."""
+        states, outside = [self.scheme.state(name) for name in self.names], self.scheme.state(OUTSIDE)
+        allowed = [[not before.event(after) & BREAKS for after in states] for before in states]
+        start = [not outside.event(after) & BREAKS for after in states]
+        end = [not before.event(outside) & BREAKS for before in states]
+        return AllowedTransitions(np.array(start), np.array(allowed), np.array(end))
+
+    def encode(self, spans: Iterable[Span], length: int) -> TagIds:
+        """The tag ids of a sentence of `length` tokens (T,).
+
+        Raises:
+            ValueError: If a span's label is not among the labels, or the spans do not fit, as in `Scheme.encode`.
+        """
+        names = self.scheme.encode(spans, length)
+        try:
+            return np.array([self._ids[name] for name in names], np.int64)
+        except KeyError as error:
+            raise ValueError(f"expected tags of the labels {', '.join(self.labels)}, got {error}") from None
+
+    def decode(self, ids: NDArray[np.integer]) -> DecodedTags:
+        """The spans of one sentence's tag ids (T,), and the positions of the tags that break the scheme."""
+        return self.decode_all(ids, np.array([len(ids)]))[0]
+
+    def decode_all(self, ids: NDArray[np.integer], lengths: NDArray[np.integer]) -> list[DecodedTags]:
+        """The spans of each of many sentences, at the cost of the entities rather than of the tokens.
+
+        Most tokens are in no entity. A sentence reads as if an `O` stood before and after it, so each run of other tags
+        can be read by itself, and the same few runs (`B`, `B E`, `B I E` of each label) come again and again: each is
+        read once.
+
+        Args:
+            ids: The tag ids of all sentences end to end (N,).
+            lengths: The number of tokens of each sentence (S,).
+
+        Returns:
+            For each sentence its spans, counted from its own start, and the positions of tags that break the scheme.
+        """
+        decoded = [_NO_SPANS] * len(lengths)
+        for sentence, runs in groupby(_runs(ids, lengths), key=itemgetter(0)):
+            spans, ill_formed = list[Span](), list[int]()
+            for _, offset, run in runs:
+                if (of_run := self._cache.get(run)) is None:
+                    of_run = self.scheme.decode([self.names[tag] for tag in run])
+                    if len(run) <= _LONGEST_CACHED and len(self._cache) < _MOST_CACHED:
+                        self._cache[run] = of_run
+                spans += [Span(start + offset, end + offset, label) for start, end, label in of_run.spans]
+                ill_formed += [position + offset for position in of_run.ill_formed]
+            decoded[sentence] = DecodedTags(tuple(spans), tuple(ill_formed))
+        return decoded
+
+
+def _runs(ids: NDArray[np.integer], lengths: NDArray[np.integer]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    """The longest runs of tags other than `O`, in order: number of the sentence, position in it, tag ids.
+
+    The `O` after a run, if there is one, belongs to it: if a span lacks its end, that `O` breaks the scheme.
+    """
+    ends = lengths.cumsum()
+    # 1. The tokens with a tag other than O, and the sentence of each.
+    inside = np.flatnonzero(ids)
+    sentences = np.searchsorted(ends, inside, side="right")
+    # 2. A run begins after a gap and at the start of a sentence.
+    begins = np.ones(len(inside) + 1, np.bool_)
+    begins[1:-1] = (np.diff(inside) > 1) | (np.diff(sentences) > 0)
+    edges = np.flatnonzero(begins)
+    first, last = edges[:-1], edges[1:] - 1
+    # 3. Each run reaches to the O after it, but not beyond its sentence.
+    sentences, starts = sentences[first], inside[first]
+    stops = np.minimum(inside[last] + 2, ends[sentences])
+    offsets = starts - (ends - lengths)[sentences]
+    for sentence, offset, start, stop in zip(*map(np.ndarray.tolist, (sentences, offsets, starts, stops)), strict=True):
+        yield sentence, offset, tuple(ids[start:stop].tolist())
