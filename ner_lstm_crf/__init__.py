@@ -29,7 +29,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ner_lstm_crf.config import Config, ModelConfig, TrainingConfig
+    from ner_lstm_crf.config import PRESETS, Config, ModelConfig, TrainingConfig, preset, read_config
     from ner_lstm_crf.errors import InputError
     from ner_lstm_crf.evaluation.metrics import Evaluation, Score, evaluate_spans
     from ner_lstm_crf.evaluation.significance import f1_difference, f1_interval
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from ner_lstm_crf.formats.columns import ReadOptions
     from ner_lstm_crf.formats.conll import read_conll
     from ner_lstm_crf.formats.registry import convert, read_sentences, write_sentences
-    from ner_lstm_crf.presets import PRESETS, preset, read_config
     from ner_lstm_crf.progress import Progress
     from ner_lstm_crf.runs.data import Data, split_dev
     from ner_lstm_crf.runs.run import train_run
@@ -65,8 +64,7 @@ _HOMES = {
     "features.vectors.vectors": ("Vectors", "read_vectors"),
     "features.vectors.builtin": ("character_vectors",),
     "features.lexicon_words": ("builtin_words", "read_lexicon"),
-    "config": ("Config", "ModelConfig", "TrainingConfig"),
-    "presets": ("PRESETS", "preset", "read_config"),
+    "config": ("Config", "ModelConfig", "TrainingConfig", "PRESETS", "preset", "read_config"),
     "progress": ("Progress",),
     "errors": ("InputError",),
     "runs.data": ("Data", "split_dev"),

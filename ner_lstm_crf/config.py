@@ -1,16 +1,164 @@
-"""What can be set: the model and its training.
+"""The configuration: the fields of a model and of its training, the presets, and how TOML changes them.
 
-Each field says what it means, its unit, and where its default comes from.
+Each field stands once: its type and range, the group of its flag, its sentence and its default. From these come the
+checks (`Setting.accepts`), the flags of `train` and `compare` (`cli.options`), and the attributes in the docstrings.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal, get_args, get_origin, get_type_hints
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args, get_origin, get_type_hints
 
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["MAX_LR", "MIN_LR", "Config", "ModelConfig", "TrainingConfig"]
+__all__ = [
+    "MAX_LR",
+    "MIN_LR",
+    "PRESETS",
+    "Config",
+    "ModelConfig",
+    "Setting",
+    "TrainingConfig",
+    "merge_config",
+    "preset",
+    "read_config",
+    "read_tables",
+    "settings",
+]
+
+MIN_LR, MAX_LR = 1.5e-3, 5e-3
+"""The learning rate lies between these where the configuration names none."""
+
+HUGE = 1e300
+"""Every number is below: a larger one is a slip, and products of such overflow."""
+
+
+class Range(NamedTuple):
+    """The numbers that a field takes."""
+
+    at_least: float
+    below: float = HUGE
+    at_most: float = HUGE
+
+
+class Flag(NamedTuple):
+    """The flag of a field: its name if that is not the field's own, and if `--help` shows it (else `--help-all`)."""
+
+    name: str = ""
+    common: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A field of a configuration, as `settings` reads it from the class.
+
+    Attributes:
+        flag: Its flag on the command line, such as `--hidden-size`.
+        common: True if `--help` shows the flag; `--help-all` shows all.
+        group: The group of flags that it belongs to.
+        sentence: What it means, with unit and source: the help of its flag.
+        kind: The type of its value, or of each value where it has several.
+        choices: The only values of a field that names them.
+        limits: The numbers it takes.
+        many: True if its value is a tuple of several.
+        optional: True if its value may be None.
+    """
+
+    flag: str
+    common: bool
+    group: str
+    sentence: str
+    kind: type[Any]
+    choices: tuple[str, ...]
+    limits: Range
+    many: bool
+    optional: bool
+
+    def accepts(self, value: Any) -> bool:
+        """True if the field takes this value: of the right type, in range, or one of the choices."""
+        if value is None:
+            return self.optional
+        values = value if self.many else (value,)
+        types = (int, float) if self.kind is float else self.kind
+        low, below, high = self.limits
+        return (isinstance(values, tuple) and len(values) > 0) and all(
+            isinstance(one, types)
+            and isinstance(one, bool) == (self.kind is bool)  # True is an int to Python
+            and (not self.choices or one in self.choices)
+            and (self.kind not in (int, float) or (low <= one < below and one <= high))  # as NaN is not
+            for one in values
+        )
+
+    @property
+    def expected(self) -> str:
+        """The values that the field takes, for error messages."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        if self.kind is bool:
+            return "true or false"
+        name = {int: "whole number", float: "number", str: "string"}[self.kind]
+        limits = zip(("of at least", "below", "at most"), self.limits, strict=True)
+        numbers = " and ".join(f"{words} {number}" for words, number in limits if -HUGE < number < HUGE)
+        return f"{f'{name}s' if self.many else f'a {name}'} {numbers}".rstrip()
+
+    def parse(self, text: str) -> Any:
+        """The value that a flag gives; several have commas between them.
+
+        Raises:
+            ValueError: If the field does not take it.
+        """
+        convert = self.kind if self.kind in (int, float) else str
+        try:
+            values = [convert(part) for part in (text.split(",") if self.many else [text])]
+        except ValueError:
+            values = [None]
+        value = tuple(values) if self.many else values[0]
+        if value is None or not self.accepts(value):
+            raise ValueError(f"expected {self.expected}, got '{text}'")
+        return value
+
+
+@cache
+def settings(table: str) -> Mapping[str, Setting]:
+    """The fields of `ModelConfig` ("model") or `TrainingConfig` ("training") by name."""
+    found: dict[str, Setting] = {}
+    fields = {"model": ModelConfig, "training": TrainingConfig}[table]
+    for name, hint in get_type_hints(fields, include_extras=True).items():
+        kind, *notes = get_args(hint)
+        group, sentence = (note for note in notes if isinstance(note, str))
+        flag = next((note for note in notes if isinstance(note, Flag)), Flag(common=False))
+        parts = get_args(kind)  # the choices of a Literal, the types of a tuple or a union
+        is_choice = get_origin(kind) is Literal
+        found[name] = Setting(
+            flag=flag.name or f"--{name.replace('_', '-')}",
+            common=flag.common,
+            group=group,
+            sentence=sentence,
+            kind=str if is_choice else parts[0] if parts else kind,
+            choices=parts if is_choice else (),
+            limits=next((note for note in notes if isinstance(note, Range)), Range(-HUGE)),
+            many=get_origin(kind) is tuple,
+            optional=type(None) in parts,
+        )
+    return found
+
+
+def _check(table: str, config: ModelConfig | TrainingConfig) -> None:
+    """Refuse a value that its field does not take.
+
+    Raises:
+        InputError: If there is one.
+    """
+    for name, setting in settings(table).items():
+        value = getattr(config, name)
+        if not setting.accepts(value):
+            shown = list(value) if isinstance(value, tuple) else value
+            raise InputError(f"{name}: expected {setting.expected}, got {shown!r}")
+
 
 HeadName = Literal["crf", "softmax"]
 CrfLoss = Literal["sequence", "labelwise"]
@@ -21,205 +169,198 @@ Schedule = Literal["linear", "inverse", "constant"]
 Reduction = Literal["token", "sentence", "sum"]
 Precision = Literal["float32", "bfloat16"]
 
-
-MIN_LR, MAX_LR = 1.5e-3, 5e-3
-"""Between these is the learning rate that training takes if it is not told one."""
-
-_HUGE = 1e300  # beyond it, as NaN, a value is no setting but a slip
-
-
-def _check_range(config: object, names: tuple[str, ...], lowest: float, below: float | None) -> None:
-    """Refuse values outside [lowest, below): a dropout of 1 or a batch of no sentence trains nothing."""
-    for name in names:
-        value = getattr(config, name)
-        if not -_HUGE < value < _HUGE or value < lowest or (below is not None and value >= below):
-            wanted = f"at least {lowest}" + ("" if below is None else f" and below {below}")
-            raise InputError(f"{name}: expected {wanted}, got {value}")
-
-
-def _check_choices(config: object) -> None:
-    """Refuse what is none of the values that a field's type names, which type checkers alone would find."""
-    for name, kind in get_type_hints(type(config)).items():
-        value = getattr(config, name)
-        if get_origin(kind) is Literal and value not in get_args(kind):
-            raise InputError(f"{name}: expected one of {', '.join(get_args(kind))}, got {value!r}")
-
-
-_RATES_OF_MODEL = (
-    "word_dropout",
-    "bigram_dropout",
-    "lexicon_dropout",
-    "char_dropout",
-    "input_dropout",
-    "recurrent_dropout",
-    "output_dropout",
-)
+Count: TypeAlias = Annotated[int, Range(1)]
+Size: TypeAlias = Annotated[int, Range(0)]
+Share: TypeAlias = Annotated[float, Range(0, below=1)]
+Number: TypeAlias = Annotated[float, Range(0)]
+COMMON = Flag()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
-    """The shape of the network. Sizes count values per token, rates are probabilities.
+    """The features and the layers of the network. Sizes count values per token, dropouts are probabilities."""
 
-    Attributes:
-        scheme: The tag scheme the network is trained in; files may use any other.
-        head: "crf", or "softmax", which picks one tag per token by itself.
-        crf_loss: "sequence", the log-likelihood of the whole tag sequence (Lafferty et al. 2001), or "labelwise", the
-            sum of each token's log marginal (Kakade, Teh and Roweis 2002). Ignored by the softmax head.
-        token_unit: What a token is in raw text: a "word", or a "character" (Chinese corpora).
-        hyphens: Whether the tokenizer of raw text splits words at hyphens; "auto" does as the training data do.
-        word_size: Size of a word embedding; that of the pretrained vectors where there are any, as there are for
-            characters unless they are declined.
-        char_size: Size of a character embedding (Ma and Hovy 2016: 30).
-        char_filters: Filters of the char-CNN for each width; 0 leaves the char-CNN out.
-        char_widths: Widths of the char-CNN's filters, in characters.
-        bigram_size: Size of the embedding of a pair of neighbours, where a token is a character; 0 for none.
-        lexicon_size: The same of a lexicon's word.
-        casing_size: Size of the embedding of a word's casing and shape (8: Reimers and Gurevych 2017); 0 for none.
-        hidden_size: LSTM units per direction.
-        layers: Stacked BiLSTM layers.
-        residual: Whether each layer but the first adds what it reads to what it says (He et al. 2016).
-        word_dropout: Share of tokens whose word is replaced by the unknown word (Lample et al. 2016).
-        bigram_dropout: The same of pairs of characters.
-        lexicon_dropout: Share of a lexicon's words that are left with what they share with others of their kind.
-        char_dropout: Dropout on the char-CNN's output.
-        input_dropout: Variational dropout on the encoder's input (Gal and Ghahramani 2016).
-        recurrent_dropout: Share of hidden-to-hidden weights dropped in each batch (Merity et al. 2018).
-        output_dropout: Variational dropout on the encoder's output.
-        transformer: Folder or hub name of a `transformers` encoder joined to the embeddings; None for none.
-        transformer_layers: How many of its last layers are averaged, the embedding layer counted as one.
-        transformer_mix: Whether the weights of these layers are learnt instead (Peters et al. 2018).
-        transformer_size: Size its output is projected to; 0 leaves it as it is.
-        fine_tune: Whether the transformer is trained too.
-    """
-
-    scheme: str = "BIEO"
-    head: HeadName = "crf"
-    crf_loss: CrfLoss = "sequence"
-    token_unit: TokenUnit = "word"
-    hyphens: Hyphens = "auto"
-    word_size: int = 100
-    char_size: int = 30
-    char_filters: int = 50
-    char_widths: tuple[int, ...] = (3,)
-    bigram_size: int = 25
-    lexicon_size: int = 50
-    casing_size: int = 8
-    hidden_size: int = 200
-    layers: int = 1
-    residual: bool = True
-    word_dropout: float = 0.05
-    bigram_dropout: float = 0.1
-    lexicon_dropout: float = 0.3
-    char_dropout: float = 0.25
-    input_dropout: float = 0.25
-    recurrent_dropout: float = 0.25
-    output_dropout: float = 0.5
-    transformer: str | None = None
-    transformer_layers: int = 4
-    transformer_mix: bool = False
-    transformer_size: int = 150
-    fine_tune: bool = False
+    scheme: Annotated[
+        str,
+        "network",
+        "tag scheme that the network is trained in; files may use any other",
+        Flag("--model-scheme", False),
+    ] = "BIEO"
+    head: Annotated[
+        HeadName, "network", "how tags are chosen: crf, the best sequence; softmax, each tag by itself", COMMON
+    ] = "crf"
+    crf_loss: Annotated[
+        CrfLoss,
+        "network",
+        "negative log-likelihood that the CRF minimizes: sequence, of the whole tag sequence (Lafferty et al. 2001); "
+        "labelwise, of each tag by its marginal (Kakade, Teh and Roweis 2002)",
+    ] = "sequence"
+    token_unit: Annotated[TokenUnit, "network", "what a token is: a word, or a character (Chinese corpora)", COMMON] = (
+        "word"
+    )
+    hyphens: Annotated[
+        Hyphens, "network", "split words of raw text at hyphens, keep them whole, or do as the training data do (auto)"
+    ] = "auto"
+    hidden_size: Annotated[Count, "network", "LSTM units per direction", COMMON] = 200
+    layers: Annotated[Count, "network", "stacked BiLSTM layers"] = 1
+    residual: Annotated[bool, "network", "residual connections between layers (He et al. 2016)"] = True
+    word_size: Annotated[
+        Count,
+        "embeddings",
+        "size of a word embedding; pretrained vectors, which characters have by default, bring their own",
+    ] = 100
+    char_size: Annotated[Count, "embeddings", "size of a character embedding (Ma and Hovy 2016: 30)"] = 30
+    char_filters: Annotated[Size, "embeddings", "filters of the char-CNN for each width; 0 for no char-CNN"] = 50
+    char_widths: Annotated[
+        tuple[int, ...], Range(1), "embeddings", "widths of the char-CNN's filters, in characters"
+    ] = (3,)
+    bigram_size: Annotated[
+        Size, "embeddings", "size of the embedding of two neighbours, where a token is a character; 0 for none"
+    ] = 25
+    lexicon_size: Annotated[
+        Size, "embeddings", "size of the embedding of a lexicon word, where a token is a character; 0 for none"
+    ] = 50
+    casing_size: Annotated[
+        Size, "embeddings", "size of the embedding of a word's casing (Reimers and Gurevych 2017: 8); 0 for none"
+    ] = 8
+    word_dropout: Annotated[
+        Share, "dropout", "share of tokens whose word is replaced by the unknown word (Lample et al. 2016)"
+    ] = 0.05
+    bigram_dropout: Annotated[Share, "dropout", "share of pairs that are replaced by the unknown pair"] = 0.1
+    lexicon_dropout: Annotated[
+        Share, "dropout", "probability that a lexicon word falls back to the vector of its length and category"
+    ] = 0.3
+    char_dropout: Annotated[Share, "dropout", "dropout on the char-CNN's output"] = 0.25
+    input_dropout: Annotated[
+        Share, "dropout", "variational dropout on the BiLSTM's input (Gal and Ghahramani 2016)"
+    ] = 0.25
+    recurrent_dropout: Annotated[
+        Share, "dropout", "share of hidden-to-hidden weights dropped in each batch (Merity et al. 2018)"
+    ] = 0.25
+    output_dropout: Annotated[Share, "dropout", "variational dropout on the BiLSTM's output"] = 0.5
+    transformer: Annotated[
+        str | None,
+        "transformer",
+        "folder or hub name of a transformers encoder, whose vectors stand beside the embeddings; beside a frozen one "
+        "the presets fast and best have settings of their own",
+        COMMON,
+    ] = None
+    transformer_layers: Annotated[
+        Count, "transformer", "how many of its last layers are averaged, the embedding layer counted as one"
+    ] = 4
+    transformer_mix: Annotated[
+        bool, "transformer", "learn the weights of these layers instead (Peters et al. 2018)"
+    ] = False
+    transformer_size: Annotated[Size, "transformer", "size its output is projected to; 0 leaves it as it is"] = 150
+    fine_tune: Annotated[bool, "transformer", "train the transformer too", COMMON] = False
 
     def __post_init__(self) -> None:
-        _check_choices(self)
-        _check_range(self, _RATES_OF_MODEL, 0, 1)
-        _check_range(self, ("word_size", "char_size", "hidden_size", "layers", "transformer_layers"), 1, None)
-        _check_range(self, ("char_filters", "bigram_size", "lexicon_size", "casing_size", "transformer_size"), 0, None)
-        if not self.char_widths or min(self.char_widths) < 1:
-            raise InputError(f"char_widths: expected widths of at least 1, got {list(self.char_widths)}")
+        _check("model", self)
 
     @property
     def has_bigrams(self) -> bool:
-        """Whether pairs of neighbouring tokens are looked at."""
+        """True if pairs of neighbouring tokens have embeddings."""
         return self.token_unit == "character" and self.bigram_size > 0
 
     @property
-    def looks_for_words(self) -> bool:
-        """Whether the words of a lexicon are looked for, if there is one."""
+    def uses_lexicon(self) -> bool:
+        """True if words of a lexicon, if there is one, have embeddings."""
         return self.token_unit == "character" and self.lexicon_size > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:
-    """How the network is trained.
+    """How the network is trained."""
 
-    Attributes:
-        epochs: Passes over the training data.
-        min_steps: Steps of the optimizer that training takes at least: a small corpus is passed over more often, but
-            ten times as often as `epochs` at most.
-        batch_size: Most sentences in one batch.
-        max_batch_tokens: Most tokens in one batch, padding included; a longer sentence is a batch of its own.
-        optimizer: "adamw" (Loshchilov and Hutter 2019) or "sgd".
-        learning_rate: The highest learning rate; None, with "adamw", for one that suits the steps that training takes,
-            higher where they are few (`peak_learning_rate`), and the lowest where it starts from a model.
-        transformer_learning_rate: That of a fine-tuned transformer.
-        transformer_precision: What a fine-tuned transformer multiplies in; its weights stay float32. "bfloat16" is
-            twice as fast where the processor has it.
-        momentum: Momentum of SGD.
-        weight_decay: Decoupled weight decay of AdamW; L2 penalty of SGD.
-        schedule: "linear" down to zero over all epochs, "inverse" (lr / (1 + decay * epoch), Ma and Hovy 2016), or
-            "constant".
-        lr_decay: The decay of the "inverse" schedule, per epoch.
-        warmup_ratio: Share of all steps over which the learning rate rises from zero.
-        reduction: What the loss of a batch is divided by: its tokens, its sentences, or nothing. A published learning
-            rate means nothing without it: SGD with 0.015 on a sum is 0.15 on the mean of ten sentences.
-        max_grad_norm: Largest norm of the gradient; 0 for no clipping.
-        ema_decay: Decay per step of the averaged weights that are evaluated and kept; 0 for the weights themselves.
-        patience: Epochs without a better dev F1 after which training stops; 0 never stops early.
-        pretrained_lr_scale: Learning rate of pretrained word vectors, not those of a model to start from, as a share
-            of that of all else: those that training reads stay near the others, which only new text will read.
-        freeze_vectors: Whether pretrained word vectors stay as they are.
-        adversarial_epsilon: How far the vectors of a sentence's tokens are moved, as a root mean square, to where the
-            loss grows fastest; half of the loss is that of the sentences moved so (Miyato et al. 2017). Training takes
-            1.8 times as long by it; 0 does without.
-        mention_replacement: Share of the entities of a training sentence in whose place another of the same label is
-            put, drawn anew in each epoch (Dai and Adel 2020). Not where a transformer is fine-tuned.
-        members: How many networks are trained, each a run of its own with a seed of its own, and then joined: their
-            emissions and transition scores are averaged. Tagging takes as many times as long. Not where a
-            transformer is fine-tuned.
-        seed: Seed of everything random.
-    """
-
-    epochs: int = 12
-    min_steps: int = 1500
-    batch_size: int = 32
-    max_batch_tokens: int = 2048
-    optimizer: Optimizer = "adamw"
-    learning_rate: float | None = None
-    transformer_learning_rate: float = 3e-5
-    transformer_precision: Precision = "float32"
-    momentum: float = 0.0
-    weight_decay: float = 0.01
-    schedule: Schedule = "linear"
-    lr_decay: float = 0.05
-    warmup_ratio: float = 0.02
-    reduction: Reduction = "sentence"
-    max_grad_norm: float = 1.0
-    ema_decay: float = 0.995
-    patience: int = 0
-    pretrained_lr_scale: float = 0.1
-    freeze_vectors: bool = False
-    adversarial_epsilon: float = 0.1
-    mention_replacement: float = 0.0
-    members: int = 1
-    seed: int = 1
+    epochs: Annotated[
+        Count,
+        "optimization",
+        "passes over the training data; unless they are set, a small corpus takes more (see min_steps)",
+        COMMON,
+    ] = 12
+    min_steps: Annotated[
+        Size,
+        "optimization",
+        "optimizer steps that training takes at least: a small corpus is passed over more often, up to ten times as "
+        "often as epochs says; 0 where epochs alone is set",
+    ] = 1500
+    batch_size: Annotated[Count, "optimization", "most sentences in a batch", COMMON] = 32
+    max_batch_tokens: Annotated[
+        Count, "optimization", "most tokens in a batch, with padding; a longer sentence is a batch of its own"
+    ] = 2048
+    optimizer: Annotated[Optimizer, "optimization", "adamw (Loshchilov and Hutter 2019) or sgd"] = "adamw"
+    learning_rate: Annotated[
+        float | None,
+        Range(0),
+        "optimization",
+        "highest learning rate; unless it is set, adamw takes a higher one the fewer steps there are, and the lowest "
+        "where training starts from a model",
+        COMMON,
+    ] = None
+    transformer_learning_rate: Annotated[Number, "transformer", "highest learning rate of a fine-tuned transformer"] = (
+        3e-5
+    )
+    transformer_precision: Annotated[
+        Precision,
+        "transformer",
+        "what a fine-tuned transformer multiplies in, while its weights stay float32; bfloat16 is twice as fast on "
+        "processors that have it",
+    ] = "float32"
+    momentum: Annotated[Share, "optimization", "momentum of SGD"] = 0.0
+    weight_decay: Annotated[Number, "optimization", "decoupled weight decay of AdamW; L2 penalty of SGD"] = 0.01
+    schedule: Annotated[
+        Schedule,
+        "schedule",
+        "learning rate over the epochs: linear, down to zero; inverse, lr / (1 + decay * epoch) (Ma and Hovy 2016); or "
+        "constant",
+    ] = "linear"
+    lr_decay: Annotated[Number, "schedule", "decay of the inverse schedule, per epoch"] = 0.05
+    warmup_ratio: Annotated[Share, "schedule", "share of all steps over which the learning rate rises from zero"] = 0.02
+    reduction: Annotated[
+        Reduction,
+        "optimization",
+        "what the loss of a batch is divided by: its tokens, its sentences, or nothing; a published learning rate "
+        "means nothing without it, as SGD with 0.015 on a sum is 0.15 on the mean of ten sentences",
+    ] = "sentence"
+    max_grad_norm: Annotated[Number, "optimization", "largest norm of the gradient; 0 for no clipping"] = 1.0
+    ema_decay: Annotated[
+        Share, "optimization", "decay per step of the averaged weights that are evaluated and saved; 0 for no average"
+    ] = 0.995
+    patience: Annotated[
+        Size, "schedule", "epochs without a better dev F1 after which training stops; 0 never stops early", COMMON
+    ] = 0
+    pretrained_lr_scale: Annotated[
+        float,
+        Range(0, at_most=1),
+        "optimization",
+        "learning rate of pretrained vectors, as a share of that of all else: those of training words stay near those "
+        "that only new text uses; not of the vectors of a model to start from",
+    ] = 0.1
+    freeze_vectors: Annotated[bool, "optimization", "keep pretrained vectors as they are in training", COMMON] = False
+    adversarial_epsilon: Annotated[
+        Number,
+        "optimization",
+        "size (root mean square) of the adversarial perturbation of the embeddings (FGM, Miyato et al. 2017): half of "
+        "the loss is that of the perturbed sentences, and training takes 1.8 times as long; 0 for none",
+    ] = 0.1
+    ensemble_size: Annotated[
+        Count,
+        "runs",
+        "train N networks, each with a seed of its own, and average their emissions and transition scores: often "
+        "better, and N times as long to tag; 1 where a transformer is fine-tuned",
+        Flag("--ensemble"),
+    ] = 1
+    seed: Annotated[int, Range(0, below=2**63), "runs", "seed of everything random", COMMON] = 1
 
     def __post_init__(self) -> None:
-        _check_choices(self)
-        _check_range(self, ("epochs", "batch_size", "max_batch_tokens", "members"), 1, None)
-        if self.learning_rate is not None:
-            _check_range(self, ("learning_rate",), 0, None)
-        elif self.optimizer != "adamw":
-            raise InputError(f"learning_rate: expected one for the optimizer '{self.optimizer}', got None")
-        _check_range(self, ("transformer_learning_rate", "max_grad_norm", "patience", "min_steps"), 0, None)
-        _check_range(self, ("seed",), 0, 2**63)
-        _check_range(self, ("momentum", "warmup_ratio", "ema_decay", "mention_replacement"), 0, 1)
-        _check_range(self, ("weight_decay", "lr_decay", "adversarial_epsilon", "pretrained_lr_scale"), 0, None)
-        if self.pretrained_lr_scale > 1:
-            raise InputError(f"pretrained_lr_scale: expected a share, at most 1, got {self.pretrained_lr_scale}")
-        product = (self.learning_rate or MAX_LR) * self.weight_decay
-        if self.optimizer == "adamw" and product >= 1:
-            raise InputError(f"expected learning_rate * weight_decay below 1, which leaves no weight, got {product:g}")
+        _check("training", self)
+        if self.optimizer != "adamw":
+            if self.learning_rate is None:
+                raise InputError(f"learning_rate: expected one for the optimizer '{self.optimizer}', got None")
+        elif (product := (self.learning_rate or MAX_LR) * self.weight_decay) >= 1:
+            raise InputError(
+                f"weight_decay: expected learning_rate * weight_decay below 1, which leaves no weight, got {product:g}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,3 +369,148 @@ class Config:
 
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        if self.model.fine_tune and self.model.transformer is None:
+            raise InputError("fine_tune: expected a transformer to train, got none")
+        if self.model.fine_tune and self.training.ensemble_size > 1:
+            raise InputError(
+                f"ensemble_size: expected 1 where a transformer is fine-tuned, got {self.training.ensemble_size}"
+            )
+
+
+for _name, _class in (("model", ModelConfig), ("training", TrainingConfig)):
+    _lines = (f"        {name}: {setting.sentence}." for name, setting in settings(_name).items())
+    _class.__doc__ = "\n".join([f"{_class.__doc__}\n\n    Attributes:", *_lines])
+
+
+PRESETS: Mapping[str, Config] = {
+    # A good F1 within minutes on two cores; docs/recipe.md says why.
+    "fast": Config(),
+    # An ensemble of three networks of `fast`.
+    "best": Config(training=TrainingConfig(ensemble_size=3)),
+    # A few hundred sentences: small batches, so that they make many steps, each of them plain.
+    "small": Config(
+        training=TrainingConfig(
+            epochs=25, min_steps=0, batch_size=8, learning_rate=1e-3, pretrained_lr_scale=1.0, adversarial_epsilon=0.0
+        )
+    ),
+    # Ma and Hovy 2016, table 1 and section 3: 30 filters of width 3, 100 units per direction, SGD at 0.015 decayed by
+    # 0.05 per epoch, momentum 0.9, batch 10, norm clipping at 5, dropout 0.5. The loss is the mean over the sentences:
+    # with momentum 0.9 that is the same step as 0.015 on the sum of a batch of ten without momentum.
+    "paper": Config(
+        model=ModelConfig(
+            char_filters=30,
+            char_widths=(3,),
+            casing_size=0,
+            bigram_size=0,
+            lexicon_size=0,
+            hidden_size=100,
+            word_dropout=0.0,
+            char_dropout=0.5,
+            input_dropout=0.5,
+            recurrent_dropout=0.0,
+            output_dropout=0.5,
+        ),
+        training=TrainingConfig(
+            epochs=50,
+            min_steps=0,
+            batch_size=10,
+            max_batch_tokens=100_000,
+            pretrained_lr_scale=1.0,
+            adversarial_epsilon=0.0,
+            optimizer="sgd",
+            learning_rate=0.015,
+            momentum=0.9,
+            weight_decay=0.0,
+            schedule="inverse",
+            lr_decay=0.05,
+            warmup_ratio=0.0,
+            reduction="sentence",
+            max_grad_norm=5.0,
+            ema_decay=0.0,
+            patience=15,
+        ),
+    ),
+}
+
+
+def preset(name: str, *, token_unit: TokenUnit = "word", transformer: str | None = None) -> Config:
+    """The preset of that name.
+
+    Args:
+        name: One of `PRESETS`.
+        token_unit: What a token is; for a "character" `fast` and `best` have settings of their own.
+        transformer: Folder or hub name of a frozen transformer, beside which `fast` and `best` have settings of their
+            own for words too; None for none.
+
+    Raises:
+        InputError: If there is none, or no such unit.
+    """
+    if name not in PRESETS:
+        raise InputError(f"expected a preset, one of {', '.join(PRESETS)}, got '{name}'")
+    model, training = PRESETS[name].model, PRESETS[name].training
+    if name in ("fast", "best"):
+        if token_unit == "character":
+            # Characters, of which there are fewer than words, each seen more often, are overfitted sooner: so more of
+            # the BiLSTM's input is dropped, steps are short, and the adversarial perturbation may be larger.
+            model = replace(model, input_dropout=0.5)
+            training = replace(training, epochs=15, min_steps=3000, learning_rate=MIN_LR, adversarial_epsilon=0.2)
+        elif transformer is not None:
+            # The vectors of a frozen transformer tell so much that words are overfitted sooner too: more is dropped,
+            # and the rate is that of a run of 3,000 steps, however many there are.
+            model, training = replace(model, input_dropout=0.5), replace(training, learning_rate=2.5e-3)
+    return Config(model=replace(model, token_unit=token_unit, transformer=transformer), training=training)
+
+
+def read_config(path: str | Path, base: Config | None = None) -> Config:
+    """`base` (the default configuration) with what the TOML file's tables `[model]` and `[training]` set.
+
+    See `merge_config`.
+
+    Raises:
+        InputError: If the file is no TOML, or holds an unknown table or key, or a value that its field does not take.
+    """
+    return merge_config(base or Config(), read_tables(path), path=path)
+
+
+def read_tables(path: str | Path) -> dict[str, Any]:
+    """The tables of a TOML file, for `merge_config`, which checks them.
+
+    Raises:
+        InputError: If it is none.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"expected a readable TOML file: {error}", path=path) from error
+
+
+def merge_config(base: Config, tables: Mapping[str, Any], *, path: str | Path | None = None) -> Config:
+    """`base` with the values of `{"model": {...}, "training": {...}}`, each checked by name and value.
+
+    Who names `epochs` has so many, however small the corpus: `min_steps` is 0 then, unless it is named too.
+
+    Raises:
+        InputError: If a table or key is unknown, or a field does not take its value; with the path, if there is one.
+    """
+    changed: dict[str, Any] = {"model": base.model, "training": base.training}
+    try:
+        for table, values in tables.items():
+            if table not in changed:
+                raise InputError(f"expected the tables [model] and [training], found '{table}'")
+            if not isinstance(values, Mapping):
+                raise InputError(f"expected a table [{table}], found {values!r}")
+            known = settings(table)
+            changes = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+            for key, value in changes.items():
+                if key not in known:
+                    raise InputError(f"[{table}]: unknown key '{key}', expected one of {', '.join(known)}")
+                if not known[key].accepts(value):
+                    raise InputError(f"[{table}] {key}: expected {known[key].expected}, got {values[key]!r}")
+            if table == "training" and "epochs" in changes:
+                changes = {"min_steps": 0, **changes}
+            changed[table] = replace(changed[table], **changes)
+        return Config(**changed)
+    except InputError as error:
+        raise InputError(error.message, path=path) from error

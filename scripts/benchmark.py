@@ -36,10 +36,9 @@ from benchmarks.report import Report
 from benchmarks.text import PARTS, read_corpus
 from locations import SHARED
 from ner_lstm_crf.cli.options import at_least
-from ner_lstm_crf.config import Config, Precision
+from ner_lstm_crf.config import Config, Precision, preset
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.model.precision import check_bfloat16
-from ner_lstm_crf.presets import preset
 from ner_lstm_crf.saving.checkpoint import load_model
 from ner_lstm_crf.saving.shipped import model_directory
 

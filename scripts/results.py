@@ -19,9 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ner_lstm_crf.config import TokenUnit
+from ner_lstm_crf.config import PRESETS, TokenUnit, preset, read_config
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.presets import PRESETS, preset, read_config
 
 
 @dataclass(frozen=True, slots=True)

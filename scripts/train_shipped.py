@@ -21,12 +21,11 @@ import torch
 from locations import ROOT, SHARED
 from ner_lstm_crf.cli.display import progress_bar
 from ner_lstm_crf.cli.options import at_least
-from ner_lstm_crf.config import MIN_LR, Config
+from ner_lstm_crf.config import MIN_LR, Config, preset
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.evaluation.evaluate import evaluate_model
 from ner_lstm_crf.evaluation.metrics import Evaluation
 from ner_lstm_crf.features.vectors.vectors import Vectors, read_vectors
-from ner_lstm_crf.presets import preset
 from ner_lstm_crf.runs.data import Data, resolve_defaults
 from ner_lstm_crf.runs.run import train_run
 from ner_lstm_crf.runs.run_files import has_begun, read_history

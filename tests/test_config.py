@@ -1,22 +1,34 @@
-"""Settings out of range are refused when they are made, by name."""
+"""Fields out of range are refused by name, presets are valid, and a TOML file changes them or is refused with its key."""
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import FrozenInstanceError, fields
-from typing import Literal, get_args, get_origin, get_type_hints
+from dataclasses import FrozenInstanceError, asdict, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from ner_lstm_crf.config import MAX_LR, Config, ModelConfig, TrainingConfig
+from ner_lstm_crf.config import (
+    MAX_LR,
+    MIN_LR,
+    PRESETS,
+    Config,
+    ModelConfig,
+    TokenUnit,
+    TrainingConfig,
+    merge_config,
+    preset,
+    read_config,
+    settings,
+)
 from ner_lstm_crf.errors import InputError
 
-NUMBERS = [
-    (table, one.name)
-    for table in (ModelConfig, TrainingConfig)
-    for one in fields(table)
-    if one.type in ("int", "float", "float | None")
-]
+TABLES = {"model": ModelConfig, "training": TrainingConfig}
+FIELDS = [(table, name) for table in TABLES for name in settings(table)]
+NUMBERS = [(TABLES[table], name) for table, name in FIELDS if settings(table)[name].kind in (int, float)]
+NUMBERS.remove((ModelConfig, "char_widths"))  # several
 RATES = ["word_dropout", "char_dropout", "input_dropout", "recurrent_dropout", "output_dropout"]
 SHARES = ["momentum", "warmup_ratio", "ema_decay"]
 
@@ -30,7 +42,7 @@ def test_the_fields_that_hold_numbers_are_found() -> None:
 def test_no_number_may_be_negative_or_infinite_or_no_number(
     table: type[ModelConfig | TrainingConfig], name: str, value: float
 ) -> None:
-    with pytest.raises(InputError, match=f"^{name}: expected at least [01].*, got {value}$"):
+    with pytest.raises(InputError, match=f"^{name}: expected a (whole )?number of at least [01].*, got {value}$"):
         table(**{name: value})
 
 
@@ -40,7 +52,7 @@ def test_no_number_may_be_negative_or_infinite_or_no_number(
 def test_shares_are_below_one(table: type[ModelConfig | TrainingConfig], name: str) -> None:
     assert getattr(table(**{name: 0}), name) == 0
     assert getattr(table(**{name: 0.999}), name) == 0.999
-    with pytest.raises(InputError, match=f"^{name}: expected at least 0 and below 1, got 1"):
+    with pytest.raises(InputError, match=f"^{name}: expected a number of at least 0 and below 1, got 1$"):
         table(**{name: 1})
 
 
@@ -68,7 +80,9 @@ def test_the_fields_that_hold_choices_are_found() -> None:
 
 def test_pretrained_vectors_may_learn_as_fast_as_all_else_and_no_faster() -> None:
     assert TrainingConfig(pretrained_lr_scale=1.0).pretrained_lr_scale == 1.0
-    with pytest.raises(InputError, match=r"pretrained_lr_scale: expected a share, at most 1, got 1\.5"):
+    with pytest.raises(
+        InputError, match=r"pretrained_lr_scale: expected a number of at least 0 and at most 1, got 1\.5$"
+    ):
         TrainingConfig(pretrained_lr_scale=1.5)
 
 
@@ -81,7 +95,7 @@ def test_pretrained_vectors_may_learn_as_fast_as_all_else_and_no_faster() -> Non
 )
 def test_what_there_must_be_one_of(table: type[ModelConfig | TrainingConfig], name: str) -> None:
     assert getattr(table(**{name: 1}), name) == 1
-    with pytest.raises(InputError, match=f"^{name}: expected at least 1, got 0"):
+    with pytest.raises(InputError, match=f"^{name}: expected a whole number of at least 1, got 0$"):
         table(**{name: 0})
 
 
@@ -106,7 +120,7 @@ def test_what_may_be_left_out(name: str) -> None:
 
 @pytest.mark.parametrize("widths", [(), (0,), (3, -1)])
 def test_filters_have_a_width(widths: tuple[int, ...]) -> None:
-    with pytest.raises(InputError, match=r"^char_widths: expected widths of at least 1, got \["):
+    with pytest.raises(InputError, match=r"^char_widths: expected whole numbers of at least 1, got \["):
         ModelConfig(char_widths=widths)
 
 
@@ -120,6 +134,191 @@ def test_a_configuration_is_a_value() -> None:
 def test_a_seed_that_no_generator_takes_is_refused() -> None:
     assert TrainingConfig(seed=2**63 - 1).seed == 2**63 - 1
     with pytest.raises(
-        InputError, match=r"^seed: expected at least 0 and below 9223372036854775808, got 9223372036854775808$"
+        InputError,
+        match=r"^seed: expected a whole number of at least 0 and below 9223372036854775808, got 9223372036854775808$",
     ):
         TrainingConfig(seed=2**63)
+
+
+# Presets and files
+
+
+def written(tmp_path: Path, content: str) -> Path:
+    path = tmp_path / "my.toml"
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_found_by_name_and_survives_json(name: str) -> None:
+    config = preset(name)
+    assert config == PRESETS[name]
+    assert merge_config(Config(), json.loads(json.dumps(asdict(config)))) == config
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_beside_a_frozen_transformer_fast_and_best_drop_more_at_one_rate(name: str) -> None:
+    alone, joined = preset(name), preset(name, transformer="minilm")
+    if name not in ("fast", "best"):
+        assert joined == replace(alone, model=replace(alone.model, transformer="minilm"))
+        return
+    dropped, rate = joined.model.input_dropout, joined.training.learning_rate
+    assert joined.model == replace(alone.model, transformer="minilm", input_dropout=dropped)
+    assert joined.training == replace(alone.training, learning_rate=rate)
+    assert rate is not None
+    assert MIN_LR < rate < MAX_LR
+    assert dropped > alone.model.input_dropout
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_for_characters_fast_and_best_drop_more_and_move_further(name: str) -> None:
+    words, characters = preset(name), preset(name, token_unit="character")
+    if name not in ("fast", "best"):
+        assert characters == replace(words, model=replace(words.model, token_unit="character"))
+        return
+    dropped, own = characters.model.input_dropout, characters.training
+    assert characters.model == replace(words.model, token_unit="character", input_dropout=dropped)
+    assert own == replace(
+        words.training,
+        epochs=own.epochs,
+        min_steps=own.min_steps,
+        learning_rate=MIN_LR,
+        adversarial_epsilon=own.adversarial_epsilon,
+    )
+    assert dropped > words.model.input_dropout
+    assert own.adversarial_epsilon > words.training.adversarial_epsilon
+    joined = preset(name, token_unit="character", transformer="minilm")
+    assert joined == replace(characters, model=replace(characters.model, transformer="minilm"))
+
+
+@pytest.mark.parametrize("token_unit", ["word", "character"])
+@pytest.mark.parametrize("transformer", [None, "minilm"])
+def test_best_is_several_networks_of_fast(token_unit: TokenUnit, transformer: str | None) -> None:
+    fast, best = (preset(name, token_unit=token_unit, transformer=transformer) for name in ("fast", "best"))
+    assert fast.training.ensemble_size == 1 < best.training.ensemble_size
+    assert best == replace(fast, training=replace(fast.training, ensemble_size=best.training.ensemble_size))
+
+
+def test_an_unknown_preset_is_named_with_those_there_are() -> None:
+    with pytest.raises(InputError, match=rf"^expected a preset, one of {', '.join(PRESETS)}, got 'slow'$"):
+        preset("slow")
+
+
+def test_an_unknown_unit_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^token_unit: expected one of word, character, got 'characters'$"):
+        preset("fast", token_unit="characters")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_an_empty_file_changes_nothing(name: str, tmp_path: Path) -> None:
+    assert read_config(written(tmp_path, ""), PRESETS[name]) == PRESETS[name]
+    assert read_config(written(tmp_path, "")) == Config()
+
+
+def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        """
+        [model]
+        head = "softmax"
+        char_widths = [2, 3]
+        transformer = "bert-base-cased"
+        [training]
+        learning_rate = 1  # a whole number where a fraction may stand
+        freeze_vectors = true
+        """,
+    )
+    base = PRESETS["paper"]
+    assert read_config(path, base) == Config(
+        model=replace(base.model, head="softmax", char_widths=(2, 3), transformer="bert-base-cased"),
+        training=replace(base.training, learning_rate=1, freeze_vectors=True),
+    )
+
+
+def test_epochs_that_are_asked_for_are_all_there_are() -> None:
+    assert Config().training.min_steps > 0
+    assert merge_config(Config(), {"training": {"epochs": 3}}).training.min_steps == 0
+    assert merge_config(Config(), {"training": {"epochs": 3, "min_steps": 70}}).training.min_steps == 70
+    assert merge_config(Config(), {"training": {"patience": 3}}).training == TrainingConfig(patience=3)
+
+
+ERRORS = {
+    "model = 3": r"expected a table \[model\], found 3",
+    "training = [1]": r"expected a table \[training\], found \[1\]",
+    "[modell]": r"expected the tables \[model\] and \[training\], found 'modell'",
+    "epochs = 3": r"expected the tables \[model\] and \[training\], found 'epochs'",
+    "[model]\nlayer = 2": r"\[model\]: unknown key 'layer', expected one of scheme, .*layers",
+    "[training]\nlayers = 2": r"\[training\]: unknown key 'layers', expected one of epochs, ",
+    "[model]\nhead = 'hmm'": r"\[model\] head: expected one of crf, softmax, got 'hmm'",
+    "[model]\nhead = ['crf']": r"\[model\] head: expected one of crf, softmax, got \['crf'\]",
+    "[model]\nlayers = 2.0": r"\[model\] layers: expected a whole number of at least 1, got 2\.0",
+    "[model]\nlayers = true": r"\[model\] layers: expected a whole number of at least 1, got True",
+    "[model]\nword_dropout = '0.1'": r"\[model\] word_dropout: expected a number of at least 0 and below 1, got '0\.1'",
+    "[model]\nword_dropout = true": r"\[model\] word_dropout: expected a number of at least 0 and below 1, got True",
+    "[model]\nfine_tune = 1": r"\[model\] fine_tune: expected true or false, got 1",
+    "[model]\nchar_widths = 3": r"\[model\] char_widths: expected whole numbers of at least 1, got 3",
+    "[model]\nchar_widths = [3, 2.5]": r"\[model\] char_widths: expected whole numbers of at least 1, got \[3, 2\.5\]",
+    "[model]\nchar_widths = []": r"\[model\] char_widths: expected whole numbers of at least 1, got \[\]",
+    "[model]\nscheme = 3": r"\[model\] scheme: expected a string, got 3",
+    "[model]\ntransformer = 3": r"\[model\] transformer: expected a string, got 3",
+    "[model]\nlayers = 0": r"\[model\] layers: expected a whole number of at least 1, got 0",
+    "[training]\nlearning_rate = '1e-3'": r"\[training\] learning_rate: expected a number of at least 0, got '1e-3'",
+    "[training]\nlearning_rate = nan": r"learning_rate: expected a number of at least 0, got nan",
+    "[training]\nlearning_rate = inf": r"learning_rate: expected a number of at least 0, got inf",
+    "[training]\nwarmup_ratio = 1.0": r"\[training\] warmup_ratio: expected a number of at least 0 and below 1, got 1\.0",
+    "[model]\nfine_tune = true": r"fine_tune: expected a transformer to train, got none",
+    "[training]\noptimizer = 'sgd'": r"learning_rate: expected one for the optimizer 'sgd', got None",
+    "[model\nlayers = 1": r"expected a readable TOML file: .*line 1",
+    "[model]\nlayers = 1\nlayers = 2": r"expected a readable TOML file: Cannot overwrite a value",
+}
+
+
+@pytest.mark.parametrize("content", ERRORS)
+def test_what_is_wrong_in_a_file_is_said_in_one_line(content: str, tmp_path: Path) -> None:
+    path = written(tmp_path, content)
+    with pytest.raises(InputError, match=ERRORS[content]) as caught:
+        read_config(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe[\x00m\x00", None])
+def test_a_file_that_is_no_text_or_not_there_is_refused(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "my.toml"
+    if content:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"my\.toml: expected a readable TOML file"):
+        read_config(path)
+
+
+@pytest.mark.parametrize("table", [ModelConfig, TrainingConfig])
+def test_every_key_is_checked_for_its_type(table: type[ModelConfig | TrainingConfig]) -> None:
+    wrong: dict[str, Any] = {"nested": {}}
+    name = "model" if table is ModelConfig else "training"
+    for one in fields(table):
+        with pytest.raises(InputError, match=rf"^\[{name}\] {one.name}: expected .*, got "):
+            merge_config(Config(), {name: {one.name: wrong}})
+
+
+def test_a_transformer_that_is_fine_tuned_is_named_and_trained_in_one_network() -> None:
+    with pytest.raises(InputError, match=r"^fine_tune: expected a transformer to train, got none$"):
+        Config(model=ModelConfig(fine_tune=True))
+    model = ModelConfig(fine_tune=True, transformer="minilm")
+    assert Config(model=model).training.ensemble_size == 1
+    with pytest.raises(InputError, match=r"^ensemble_size: expected 1 where a transformer is fine-tuned, got 2$"):
+        Config(model=model, training=TrainingConfig(ensemble_size=2))
+
+
+@pytest.mark.parametrize(("table", "name"), FIELDS)
+def test_a_value_of_another_type_is_refused_when_it_is_made(table: str, name: str) -> None:
+    with pytest.raises(InputError, match=f"^{name}: expected .*, got {{}}$"):
+        TABLES[table](**{name: {}})
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_docstring_lists_each_field_with_its_sentence(table: str) -> None:
+    documentation = TABLES[table].__doc__
+    assert documentation is not None
+    assert list(settings(table)) == [one.name for one in fields(TABLES[table])]
+    for name, setting in settings(table).items():
+        assert f"        {name}: {setting.sentence}.\n" in f"{documentation}\n"

@@ -141,8 +141,8 @@ def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, direct
                 data, jobs, workers=min(args.jobs, max(len(networks), 1)), progress=display.batches
             ):
                 display.epoch(number[job.directory], report)
-                if training.members > 1 and display.ended:
-                    say(f"joining {training.members} networks")  # of many words, which takes a while
+                if training.ensemble_size > 1 and display.ended:
+                    say(f"joining {training.ensemble_size} networks")  # of many words, which takes a while
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(args)) from None
     forget_contextual(directory)

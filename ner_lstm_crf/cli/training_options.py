@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from ner_lstm_crf.cli.options import Parser, add_column_options, add_json, add_threads, at_least
-from ner_lstm_crf.config import Config, CrfLoss, ModelConfig, TokenUnit
+from ner_lstm_crf.config import PRESETS, Config, CrfLoss, ModelConfig, TokenUnit, merge_config, preset, read_tables
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.presets import PRESETS, merge_config, preset, read_tables
 from ner_lstm_crf.tags.scheme import get_scheme
 
 __all__ = ["VECTORS_LIMIT", "add_data_options", "add_training_options", "config_from", "unit_asked_for"]
@@ -182,7 +181,7 @@ def config_from(args: argparse.Namespace, token_unit: TokenUnit | None = None) -
     training = {
         "epochs": args.epochs,
         "min_steps": named.get("min_steps"),  # else --epochs would set it to 0
-        "members": args.members or named.get("members") or (1 if fine_tuned else None),
+        "ensemble_size": args.members or named.get("ensemble_size") or (1 if fine_tuned else None),
         "seed": args.seed,
         "freeze_vectors": args.freeze_vectors or None,
     }
@@ -190,8 +189,8 @@ def config_from(args: argparse.Namespace, token_unit: TokenUnit | None = None) -
     _check_scheme(config.model.scheme, args.config)
     if config.model.fine_tune and config.model.transformer is None:
         raise InputError("--fine-tune: expected a --transformer to train")
-    if config.model.fine_tune and config.training.members > 1:
-        raise InputError(f"--fine-tune: expected --members 1, got {config.training.members}")
+    if config.model.fine_tune and config.training.ensemble_size > 1:
+        raise InputError(f"--fine-tune: expected --members 1, got {config.training.ensemble_size}")
     if args.cache is not None and (config.model.transformer is None or config.model.fine_tune):
         raise InputError("--cache: expected a --transformer that is not trained")
     if getattr(args, "init", None) is not None:

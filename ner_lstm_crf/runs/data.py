@@ -129,7 +129,7 @@ def resolve_defaults(data: Data, config: ModelConfig) -> Data:
     elif not (data.vectors is None or isinstance(data.vectors, Vectors)):
         raise InputError(f"vectors: expected those of a file, 'builtin' or None, got {data.vectors!r:.40}")
     if isinstance(data.lexicon, str) and data.lexicon == "builtin":
-        return replace(data, lexicon=builtin_words() if config.looks_for_words and anew else None)
+        return replace(data, lexicon=builtin_words() if config.uses_lexicon and anew else None)
     if data.lexicon is None:
         return data
     if not isinstance(data.lexicon, Mapping):

@@ -213,10 +213,6 @@ def _keep(report: EpochReport, trainer: Trainer, directory: Path) -> None:
         write_tensors(directory / RESUME, tensors, {"numbers": json.dumps(numbers)})
 
 
-# What a run had that an earlier release began, which did not know these settings.
-_BEFORE = {"members": 1}
-
-
 def check_same_run(directory: Path, run: dict[str, Any]) -> None:
     """Refuse to resume a run that is not there, or was another.
 
@@ -231,7 +227,7 @@ def check_same_run(directory: Path, run: dict[str, Any]) -> None:
         raise InputError("the run to resume had another model to start from, or none", path=directory)
     for table, values in new["config"].items():
         for key, value in values.items():
-            was = old["config"][table].get(key, _BEFORE.get(key))
+            was = old["config"][table].get(key)
             if was != value:
                 raise InputError(
                     f"the run to resume had {key} = {was!r}, this one has {value!r} (presets may have changed since an "

@@ -86,7 +86,7 @@ def network_jobs(jobs: Sequence[Job]) -> list[Job]:
     """The jobs that train one network each: those of the members of a job, or else itself; none where all is done."""
     found: list[Job] = []
     for job in jobs:
-        if job.config.training.members == 1:
+        if job.config.training.ensemble_size == 1:
             found.append(job)
         elif not (job.resume and is_finished(job.directory)):
             found += [
@@ -116,7 +116,7 @@ def run_jobs(
     """
     if workers < 1:
         raise ValueError(f"expected at least one worker, got {workers}")
-    joined = [job for job in jobs if job.config.training.members > 1]
+    joined = [job for job in jobs if job.config.training.ensemble_size > 1]
     for job in joined:
         if job.resume:
             check_run(data, job.config, job.directory)

@@ -53,7 +53,7 @@ class RunResult:
             directory=job.directory,
             seed=job.config.training.seed,
             history=history,
-            members=job.config.training.members,
+            members=job.config.training.ensemble_size,
             curves=_curves(job, history),
             test=measure(job.directory, test) if test else None,
         )
@@ -88,7 +88,7 @@ class RunResult:
 
 
 def _curves(job: Job, history: Sequence[dict[str, Any]]) -> dict[str, Sequence[dict[str, Any]]]:
-    if job.config.training.members == 1:
+    if job.config.training.ensemble_size == 1:
         return {"": history}
     places = [place for _, place in members_of(job.config, job.directory)]
     return {place.name: read_history(place) for place in places if has_begun(place)}

@@ -71,7 +71,7 @@ def train_run(
             is not there, is damaged or was another; if nothing can be written.
     """
     directory = Path(directory)
-    if config.training.members == 1:
+    if config.training.ensemble_size == 1:
         yield from train_network(data, config, directory, resume=resume, overwrite=overwrite, progress=progress)
         return
     if resume:
@@ -130,15 +130,15 @@ def members_of(config: Config, directory: Path) -> list[tuple[Config, Path]]:
     Raises:
         InputError: If there are several, and a transformer is fine-tuned, which would be another one in each.
     """
-    training, members = config.training, config.training.members
+    training, members = config.training, config.training.ensemble_size
     if members == 1:
         return [(config, directory)]
     if config.model.fine_tune:
-        raise InputError(f"members: expected 1 where a transformer is fine-tuned, got {members}")
+        raise InputError(f"ensemble_size: expected 1 where a transformer is fine-tuned, got {members}")
     first = members * (training.seed - 1) + 1
     return [
         (
-            replace(config, training=replace(training, members=1, seed=(first + number) % _SEEDS)),
+            replace(config, training=replace(training, ensemble_size=1, seed=(first + number) % _SEEDS)),
             directory / f"{MEMBER}{number + 1}",
         )
         for number in range(members)

@@ -160,7 +160,7 @@ def forget_run(directory: Path) -> None:
 def runs_of_networks(directory: Path) -> list[Path]:
     """The directories that the run in this one has for its networks, where it is of several; those that are there."""
     try:
-        members = read_run(directory)["config"]["training"].get("members", 1) if has_begun(directory) else 1
+        members = read_run(directory)["config"]["training"].get("ensemble_size", 1) if has_begun(directory) else 1
     except InputError:  # damaged: what it had is not known
         return []
     if not isinstance(members, int) or members < 2:

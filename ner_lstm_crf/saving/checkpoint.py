@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ner_lstm_crf.config import Config, ModelConfig
+from ner_lstm_crf.config import Config, ModelConfig, merge_config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.embedding import WordEmbedding
 from ner_lstm_crf.features.vocabularies import Vocabularies
@@ -30,7 +30,6 @@ from ner_lstm_crf.files.atomic import Content, located, make_directory, remove_t
 from ner_lstm_crf.files.json import json_text, parse_json
 from ner_lstm_crf.files.text import read_text
 from ner_lstm_crf.model.ensemble import Ensemble
-from ner_lstm_crf.presets import merge_config
 from ner_lstm_crf.saving.model import Model, featurizer_for, network_for, transformer_for
 from ner_lstm_crf.saving.quantize import compacted, expanded
 from ner_lstm_crf.saving.tensors import read_tensors, tensor_writer

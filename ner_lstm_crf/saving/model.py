@@ -118,7 +118,7 @@ def check_lexicon(config: ModelConfig) -> None:
     Raises:
         InputError: If tokens are words, or the words of a lexicon have no vectors.
     """
-    if config.looks_for_words:
+    if config.uses_lexicon:
         return
     if config.token_unit != "character":
         raise InputError("a lexicon: expected data whose tokens are characters, got words")

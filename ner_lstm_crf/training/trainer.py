@@ -25,7 +25,6 @@ from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.predictor import predict
 from ner_lstm_crf.text.annotation import Sentence
 from ner_lstm_crf.training.adversarial import adversarial_backward
-from ner_lstm_crf.training.mention_replacement import MentionReplacement
 from ner_lstm_crf.training.optimizer import (
     ExponentialMovingAverage,
     clip_gradients,
@@ -41,7 +40,6 @@ __all__ = ["DevSet", "EpochReport", "Trainer", "evaluate_encoded"]
 
 # A corpus of a few sentences is not passed over for ever to make up the least number of steps.
 MOST_REPEATS = 10
-_REPLACING = 1  # tells the random numbers that replace entities from those that draw batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +121,6 @@ class Trainer:
         self._weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
         self.average = ExponentialMovingAverage(self._weights, config.ema_decay, self.tables.all_rows)
         self.epoch, self.best_epoch, self.best_f1 = 0, 0, -1.0
-        self._varied = MentionReplacement(sentences, model.featurizer, config.mention_replacement)
 
     @property
     def finished(self) -> bool:
@@ -181,14 +178,13 @@ class Trainer:
         steps = self.epochs * self._steps_per_epoch
         self.network.train()
         total, tokens = torch.zeros((), dtype=torch.float64), 0
-        random = np.random.default_rng([self.config.seed, self.epoch, _REPLACING])
         with torch.random.fork_rng(devices=[]), self.tables.sparse(), self._cores():
             torch.manual_seed(_mixed(self.config.seed, self.epoch))
             for number, batch in enumerate(batches):
                 step = min((self.epoch - 1) * self._steps_per_epoch + number, steps - 1)
                 factor = learning_rate_factor(step, steps, self._steps_per_epoch, self.config)
                 set_learning_rate(self.optimizer, factor)
-                sentences = [self._varied(index, random) for index in batch]
+                sentences = [self.sentences[index] for index in batch]
                 total += self._step(sentences)
                 tokens += sum(map(len, sentences))
                 progress(number + 1, len(batches))

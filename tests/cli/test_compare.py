@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ner_lstm_crf.presets import preset
+from ner_lstm_crf.config import preset
 from tests.cli.conftest import ZH, Files, Run
 
 

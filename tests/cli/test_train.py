@@ -10,10 +10,9 @@ import pytest
 
 from ner_lstm_crf.cli.options import Parser
 from ner_lstm_crf.cli.training_options import add_data_options, add_training_options, config_from
-from ner_lstm_crf.config import Config
+from ner_lstm_crf.config import Config, preset
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors.builtin import character_vectors
-from ner_lstm_crf.presets import preset
 from ner_lstm_crf.runs import transformer_cache as contextual
 from ner_lstm_crf.tagging.tagger import Tagger
 from tests.cli.conftest import TINY, ZH, Files, Result, Run, column_text, equal_weights
@@ -125,7 +124,7 @@ def test_a_frozen_transformer_changes_the_preset_and_the_file_changes_both(tmp_p
     named = configured("--preset", "best", "--config", str(path))
     assert named == replace(joined, training=replace(joined.training, learning_rate=0.5))
     tuned = configured("--preset", "best", "--transformer", "minilm", "--fine-tune")
-    assert tuned.training == replace(preset("best").training, members=1)
+    assert tuned.training == replace(preset("best").training, ensemble_size=1)
 
 
 @pytest.mark.parametrize(
@@ -549,13 +548,13 @@ def test_networks_are_trained_apart_and_joined(files: Files, tmp_path: Path, run
 
 def test_as_many_networks_as_the_flag_the_file_or_the_preset_says(write) -> None:
     three = str(write("three.toml", "[training]\nmembers = 3\n"))
-    assert configured("--train", "x").training.members == 1
-    assert configured("--train", "x", "--preset", "best").training.members == 3
-    assert configured("--train", "x", "--config", three).training.members == 3
-    assert configured("--train", "x", "--preset", "best", "--members", "1").training.members == 1
+    assert configured("--train", "x").training.ensemble_size == 1
+    assert configured("--train", "x", "--preset", "best").training.ensemble_size == 3
+    assert configured("--train", "x", "--config", three).training.ensemble_size == 3
+    assert configured("--train", "x", "--preset", "best", "--members", "1").training.ensemble_size == 1
     beside = ("--train", "x", "--preset", "best", "--transformer", "t")
-    assert configured(*beside).training.members == 3
-    assert configured(*beside, "--fine-tune").training.members == 1
+    assert configured(*beside).training.ensemble_size == 3
+    assert configured(*beside, "--fine-tune").training.ensemble_size == 1
     for named in (("--members", "2"), ("--config", three)):
         with pytest.raises(InputError, match="--fine-tune: expected --members 1, got"):
             configured(*beside, "--fine-tune", *named)

@@ -38,7 +38,7 @@ Make = Callable[..., list[Sentence]]
 def several(config: Config, members: int, **training: object) -> Config:
     """The configuration with so many members, and two epochs unless others are asked for."""
     training = {"epochs": 2, **training}
-    return replace(config, training=replace(config.training, members=members, **training))  # type: ignore[arg-type]
+    return replace(config, training=replace(config.training, ensemble_size=members, **training))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,7 @@ def test_no_two_seeds_share_a_network(tiny: Config, tmp_path: Path) -> None:
     seeds = [job.config.training.seed for job in network_jobs(jobs)]
     assert len(set(seeds)) == 12
     assert seeds[3:6] == [1, 2, 3]  # of seed 1 those that single runs begin with
-    assert all(job.config.training.members == 1 for job in network_jobs(jobs))
+    assert all(job.config.training.ensemble_size == 1 for job in network_jobs(jobs))
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 4])
@@ -194,7 +194,7 @@ def test_a_run_that_is_resumed_is_an_unbroken_run(data: Data, tiny: Config, tmp_
     reports.close()  # type: ignore[attr-defined]
     with pytest.raises(InputError, match=r"broken/member-1: this directory holds a model"):
         next(train_run(data, config, tmp_path / "broken"))
-    with pytest.raises(InputError, match="the run to resume had members = 2, this one has 3"):
+    with pytest.raises(InputError, match="the run to resume had ensemble_size = 2, this one has 3"):
         next(train_run(data, several(tiny, 3), tmp_path / "broken", resume=True))
     assert len(list(train_run(data, config, tmp_path / "broken", resume=True))) == 4 - epochs
     whole, broken = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "broken"))
@@ -263,19 +263,6 @@ def test_other_settings_do_not_resume_a_run_that_has_ended(data: Data, tiny: Con
             list(run_jobs(data, [Job(config, run, resume=True)]))
 
 
-def test_a_run_of_a_release_without_members_goes_on(data: Data, tiny: Config, tmp_path: Path) -> None:
-    config = several(tiny, 1)
-    reports = train_run(data, config, tmp_path)
-    next(reports)
-    reports.close()  # type: ignore[attr-defined]
-    known = json.loads((tmp_path / "run.json").read_text())
-    del known["config"]["training"]["members"]
-    (tmp_path / "run.json").write_text(json.dumps(known))
-    with pytest.raises(InputError, match="the run to resume had members = 1, this one has 2"):
-        next(train_run(data, several(tiny, 2), tmp_path, resume=True))
-    assert len(list(train_run(data, config, tmp_path, resume=True))) == 1
-
-
 def test_a_run_without_its_history_is_damaged(data: Data, tiny: Config, tmp_path: Path) -> None:
     reports = train_run(data, several(tiny, 2), tmp_path)
     for _ in range(4):
@@ -342,9 +329,9 @@ def test_what_cannot_be_done_with_several_networks_is_refused(run: Path, data: D
         with pytest.raises(InputError, match="expected a model of one network, got one of 3 that were joined"):
             refused()
     trained = replace(tiny, model=replace(tiny.model, transformer="somewhere", fine_tune=True))
-    with pytest.raises(InputError, match="members: expected 1 where a transformer is fine-tuned, got 2"):
-        members_of(several(trained, 2), run)
-    with pytest.raises(InputError, match="members: expected at least 1, got 0"):
+    with pytest.raises(InputError, match="ensemble_size: expected 1 where a transformer is fine-tuned, got 2"):
+        several(trained, 2)
+    with pytest.raises(InputError, match="ensemble_size: expected a whole number of at least 1, got 0"):
         several(tiny, 0)
 
 

@@ -223,7 +223,7 @@ def test_a_caller_that_leaves_ends_the_workers_and_no_process_of_its_own(
 def test_a_run_that_is_half_removed_is_not_an_ended_one(
     make_sentences: Make, tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = dataclasses.replace(tiny, training=dataclasses.replace(tiny.training, epochs=1, members=2))
+    config = dataclasses.replace(tiny, training=dataclasses.replace(tiny.training, epochs=1, ensemble_size=2))
     list(train_run(Data(make_sentences(20)), config, tmp_path))
     assert is_finished(tmp_path)
     with monkeypatch.context() as patch:

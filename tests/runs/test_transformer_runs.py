@@ -182,7 +182,7 @@ def test_networks_that_are_joined_share_a_frozen_transformer(
     data: Data, tiny: Config, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = configured(tiny, encoder, epochs=1)
-    config = dataclasses.replace(config, training=dataclasses.replace(config.training, members=2))
+    config = dataclasses.replace(config, training=dataclasses.replace(config.training, ensemble_size=2))
     read: list[int] = []
     whole = contextual.contextual_vectors
     monkeypatch.setattr(
