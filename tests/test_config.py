@@ -1,4 +1,4 @@
-"""Fields out of range are refused by name, presets are valid, and a TOML file changes them or is refused with its key."""
+"""Fields out of range are refused by name, presets are valid, and what is wrong in a TOML file is said with its key."""
 
 from __future__ import annotations
 
@@ -265,7 +265,7 @@ ERRORS = {
     "[training]\nlearning_rate = '1e-3'": r"\[training\] learning_rate: expected a number of at least 0, got '1e-3'",
     "[training]\nlearning_rate = nan": r"learning_rate: expected a number of at least 0, got nan",
     "[training]\nlearning_rate = inf": r"learning_rate: expected a number of at least 0, got inf",
-    "[training]\nwarmup_ratio = 1.0": r"\[training\] warmup_ratio: expected a number of at least 0 and below 1, got 1\.0",
+    "[training]\nmomentum = 1.0": r"\[training\] momentum: expected a number of at least 0 and below 1, got 1\.0",
     "[model]\nfine_tune = true": r"fine_tune: expected a transformer to train, got none",
     "[training]\noptimizer = 'sgd'": r"learning_rate: expected one for the optimizer 'sgd', got None",
     "[model\nlayers = 1": r"expected a readable TOML file: .*line 1",
