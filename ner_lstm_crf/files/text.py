@@ -18,13 +18,14 @@ from typing import IO, BinaryIO, TextIO, cast
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.atomic import replacing
-from ner_lstm_crf.files.compression import COMPRESSORS, DAMAGE, ZIP, damaged, decompressed, open_file
+from ner_lstm_crf.files.compression import COMPRESSORS, ZIP, open_compressed
 from ner_lstm_crf.text.scripts import has_han
 
 __all__ = ["STANDARD_STREAM", "TextFile", "quoted", "read_text", "stream_lines", "writing"]
 
 STANDARD_STREAM = "-"  # as a path: standard input or output
 
+_WITHOUT_MARK = {"utf-8": "utf-8-sig"}  # the codec that leaves out a byte order mark; that of UTF-16 does so itself
 _WIDE = ("utf-16", "utf-32")  # encodings whose characters all have several bytes
 _ARCHIVES = {ZIP: "zip", b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"\x28\xb5\x2f\xfd": "zstd"}
 _SAMPLE_BYTES = 65536
@@ -56,8 +57,8 @@ class TextFile:
             self._content = _content(sys.stdin.buffer)
         elif Path(path).is_fifo():
             self._content = Path(path).read_bytes()
-        with self._open() as raw:
-            sample = raw.read(_SAMPLE_BYTES)
+        with open_compressed(self.path, self._content) as file:
+            sample = file.stream.read(_SAMPLE_BYTES)
         self.byte_order_mark = self.encoding == "utf-8" and sample.startswith(codecs.BOM_UTF8)
         self._refuse_what_is_not_text(sample)
 
@@ -68,22 +69,18 @@ class TextFile:
             InputError: If bytes do not fit the encoding or the compressed data are damaged.
         """
         try:
-            with self._open() as raw, _decoded(raw, self.encoding) as text:
+            # "\n": lines end at a line feed alone
+            with (
+                open_compressed(self.path, self._content) as file,
+                io.TextIOWrapper(
+                    file.stream, encoding=_WITHOUT_MARK.get(self.encoding, self.encoding), newline="\n"
+                ) as text,
+            ):
                 yield from text
         except UnicodeDecodeError as error:
             raise self._wrong_encoding(error) from None
         except UnicodeError as error:  # UTF-16 without a byte order mark
             raise InputError(f"{error}: say --encoding utf-16-le or utf-16-be", path=self.path) from None
-
-    @contextmanager
-    def _open(self) -> Iterator[IO[bytes]]:
-        """The decompressed bytes, from the start."""
-        raw = open_file(self.path) if self._content is None else io.BytesIO(self._content)
-        try:
-            with raw, decompressed(raw) as stream:
-                yield stream
-        except DAMAGE as error:
-            raise damaged(error, self.path) from None
 
     def _refuse_what_is_not_text(self, sample: bytes) -> None:
         if not sample:
@@ -107,8 +104,8 @@ class TextFile:
         if self.encoding.startswith(_WIDE):
             return self._wrong_wide_encoding(error)
         offset = 0
-        with self._open() as raw:
-            for number, line in enumerate(raw, 1):
+        with open_compressed(self.path, self._content) as file:
+            for number, line in enumerate(file.stream, 1):
                 try:
                     line.decode(self.encoding)
                 except UnicodeDecodeError as precise:
@@ -122,8 +119,8 @@ class TextFile:
 
     def _wrong_wide_encoding(self, error: UnicodeDecodeError) -> InputError:
         """The same where a line feed has several bytes, so that lines are known only once decoded."""
-        with self._open() as raw:
-            content = raw.read()
+        with open_compressed(self.path, self._content) as file:
+            content = file.stream.read()
         try:
             content.decode(self.encoding)
         except UnicodeDecodeError as precise:
@@ -168,7 +165,7 @@ def stream_lines(path: str | os.PathLike[str], encoding: str = "utf-8") -> Gener
         yield from TextFile(path, encoding).lines()
         return
     with nullcontext(sys.stdin.buffer) if path == STANDARD_STREAM else Path(path).open("rb") as raw:
-        text = _decoded(raw, encoding)
+        text = io.TextIOWrapper(raw, encoding=_WITHOUT_MARK.get(encoding, encoding), newline="\n")
         try:
             for line in text:  # noqa: UP028 `yield from` would close it, and standard input, with this generator
                 yield line
@@ -178,11 +175,6 @@ def stream_lines(path: str | os.PathLike[str], encoding: str = "utf-8") -> Gener
             raise InputError(message, path=where) from None
         finally:
             text.detach()  # else it would close standard input
-
-
-def _decoded(raw: IO[bytes], encoding: str) -> io.TextIOWrapper:
-    """Text that ends its lines at a line feed alone, without the byte order mark that UTF-8 may have."""
-    return io.TextIOWrapper(raw, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="\n")
 
 
 @contextmanager

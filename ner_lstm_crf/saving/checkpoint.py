@@ -16,6 +16,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from ner_lstm_crf.files.text import read_text
 from ner_lstm_crf.model.ensemble import Ensemble
 from ner_lstm_crf.saving.model import Model, featurizer_for, network_for, transformer_for
 from ner_lstm_crf.saving.quantize import compacted, expanded
-from ner_lstm_crf.saving.tensors import read_tensors, tensor_writer
+from ner_lstm_crf.saving.tensors import read_tensors, save_tensors
 from ner_lstm_crf.saving.transformer_files import (
     check_transformer,
     remember_transformer,
@@ -77,7 +78,7 @@ def save_model(model: Model, directory: Path, *, compact: bool = False) -> None:
     vocabulary = _vocabulary_text(model)
     files: dict[str, Content] = {
         CONFIG: config,
-        WEIGHTS: tensor_writer(tensors, {"digest": _digest(config, vocabulary, tensors)}),
+        WEIGHTS: partial(save_tensors, tensors=tensors, metadata={"digest": _digest(config, vocabulary, tensors)}),
     }
     if not _holds(directory, VOCABULARY, vocabulary):  # of 400,000 words, and the same in each epoch
         files[VOCABULARY] = vocabulary

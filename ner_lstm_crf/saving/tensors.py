@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -12,7 +12,7 @@ from torch import Tensor
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.atomic import replacing
 
-__all__ = ["read_tensors", "tensor_writer", "write_tensors"]
+__all__ = ["read_tensors", "save_tensors", "write_tensors"]
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
@@ -22,19 +22,19 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
         InputError: If it cannot be written.
     """
     with replacing(path) as temporary:
-        tensor_writer(tensors, metadata)(temporary)
+        save_tensors(temporary, tensors, metadata)
 
 
-def tensor_writer(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Callable[[Path], None]:
-    """A function that writes a safetensors file, for `write_together`; its errors are `OSError`s."""
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file at a path, for `write_together`.
 
-    def write(path: Path) -> None:
-        try:
-            save_file(dict(tensors), path, dict(metadata))
-        except SafetensorError as error:  # such as a full disk
-            raise OSError(str(error)) from error
-
-    return write
+    Raises:
+        OSError: If it cannot be written.
+    """
+    try:
+        save_file(dict(tensors), path, dict(metadata))
+    except SafetensorError as error:  # such as a full disk
+        raise OSError(str(error)) from error
 
 
 def read_tensors(path: Path, what: str = "model") -> tuple[dict[str, Tensor], dict[str, str]]:

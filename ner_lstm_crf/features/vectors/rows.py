@@ -181,7 +181,7 @@ def read_text_rows(
 
 def _line_blocks(source: CompressedFile, rest: bytes, first: int) -> Iterator[tuple[int, list[bytes]]]:
     """The lines of the file without their ends, a block at a time, each block with the number of its first line."""
-    while block := source.read(_BLOCK):
+    while block := source.stream.read(_BLOCK):
         lines = (rest + block).split(b"\n")
         rest = lines.pop()
         yield first, lines
@@ -279,7 +279,7 @@ def read_binary_rows(
         space = buffer.find(b" ", at)
         if space < 0 or space + 1 + 4 * layout.size > len(buffer):
             _flush(kept, store, source)
-            buffer, at = buffer[at:] + source.read(_BLOCK), 0
+            buffer, at = buffer[at:] + source.stream.read(_BLOCK), 0
             progress(source.position, source.total)
             space = buffer.find(b" ")
             if space < 0 or space + 1 + 4 * layout.size > len(buffer):
@@ -289,7 +289,7 @@ def read_binary_rows(
             kept.append((number, buffer[space + 1 : end]))
         at = end
     _flush(kept, store, source)
-    store.goes_on = not store.full and bool((buffer[at:] + source.read(_BLOCK)).strip(b"\n"))
+    store.goes_on = not store.full and bool((buffer[at:] + source.stream.read(_BLOCK)).strip(b"\n"))
 
 
 def _flush(kept: list[tuple[int, bytes]], store: RowStore, source: CompressedFile) -> None:

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,7 @@ import numpy.typing as npt
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors.rows import RowLayout, RowStore, detect_layout, read_binary_rows, read_text_rows
 from ner_lstm_crf.features.vocabulary import spellings
-from ner_lstm_crf.files.compression import CompressedFile
+from ner_lstm_crf.files.compression import open_compressed
 from ner_lstm_crf.progress import Progress, silent
 
 __all__ = ["HOW", "Coverage", "Vectors", "coverage", "read_vectors"]
@@ -82,8 +81,8 @@ def read_vectors(
     """
     if limit is not None and limit < 1:
         raise ValueError(f"expected a limit of at least 1, got {limit}")
-    with CompressedFile(Path(path)) as source:
-        head = source.read(_HEAD)
+    with open_compressed(path, zip_allowed=True) as source:
+        head = source.stream.read(_HEAD)
         layout = detect_layout(head, source)
         store = RowStore(layout.size, needed, limit)
         read = read_binary_rows if layout.binary else read_text_rows
