@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import asdict, replace
 from itertools import islice, repeat
 from pathlib import Path
@@ -87,12 +87,11 @@ def train_network(
             begin(directory, run)
         remove_temp_files(directory)
         _restore(trainer, directory)
-        with closing(trainer.run(progress)) as reports:
-            for report in reports:
-                _keep(report, trainer, directory)
-                if report.last:
-                    forget_contextual(directory)
-                yield report
+        for report in trainer.epochs(progress):
+            _keep(report, trainer, directory)
+            if report.last:
+                forget_contextual(directory)
+            yield report
 
 
 def description(data: Data, config: Config) -> dict[str, Any]:
@@ -202,15 +201,14 @@ def _by_sentence(data: Data, config: ModelConfig) -> Iterable[Tensor | None]:
 def _keep(report: EpochReport, trainer: Trainer, directory: Path) -> None:
     """Write the model if it is the best, the report, and what is needed to continue, or that nothing is left to do."""
     if report.best:
-        with trainer.average.applied():
+        with trainer.optimizer.averaged_weights():
             save_model(trainer.model, directory)
     append_line(directory / HISTORY, json.dumps(report.to_json()))
     if trainer.finished:
         finish(directory)
         (directory / RESUME).unlink(missing_ok=True)
     else:
-        tensors, numbers = trainer.state()
-        write_tensors(directory / RESUME, tensors, {"numbers": json.dumps(numbers)})
+        write_tensors(directory / RESUME, trainer.state(), {})
 
 
 def check_same_run(directory: Path, run: dict[str, Any]) -> None:
@@ -242,9 +240,8 @@ def _restore(trainer: Trainer, directory: Path) -> None:
     """Let the trainer go on after the last whole epoch of the run in the directory, if there was one."""
     path = directory / RESUME
     if path.is_file():
-        tensors, metadata = read_tensors(path, "run")
         try:
-            trainer.restore(tensors, json.loads(metadata.get("numbers", "{}")))
+            trainer.restore(read_tensors(path, "run")[0])
         except ValueError as error:
             raise InputError(f"the run to resume is damaged: {error}", path=path) from error
     forget_after(directory, trainer.epoch)

@@ -1,103 +1,37 @@
-"""How weights move: optimizers, the learning rate over time, averaged weights."""
+"""The optimizer: schedule, clipping, dense and sparse AdamW or SGD, and the moving average of the weights."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim import SGD, AdamW
 
 from ner_lstm_crf.config import MAX_LR, MIN_LR, TrainingConfig
+from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.model.network import Network
-from ner_lstm_crf.model.precision import check_bfloat16
-from ner_lstm_crf.training.row_tables import RowTables
-from ner_lstm_crf.training.sparse_adamw import WordRows
+from ner_lstm_crf.training.sparse_adamw import SparseAdamW
 
-__all__ = [
-    "ExponentialMovingAverage",
-    "clip_gradients",
-    "peak_learning_rate",
-    "kept_by_optimizer",
-    "learning_rate_factor",
-    "make_optimizer",
-    "set_learning_rate",
-    "set_transformer_precision",
-]
+__all__ = ["Optimizer", "clip_gradients", "learning_rate_factor", "peak_learning_rate"]
 
-_WAY = 7.5  # steps times the learning rate
+_PEAK_TIMES_STEPS = 7.5
 
 
 def peak_learning_rate(config: TrainingConfig, steps: int) -> float:
-    """The learning rate that the schedule begins to fall from, in a run of so many steps.
+    """The highest learning rate of a training of so many steps.
 
-    Unless `config` says what it is, it is 7.5 / steps, from 0.0015 for 5,000 steps or more to 0.005 for 1,500 or less:
-    a network has to go as far in a few steps as in many (docs/recipe.md).
+    Unless `config` sets it, it is 7.5 / steps, from 0.0015 for 5,000 steps or more to 0.005 for 1,500 or less: a
+    network has to go as far in a few steps as in many (docs/recipe.md).
     """
     if config.learning_rate is not None:
         return config.learning_rate
-    return min(max(_WAY / steps, MIN_LR), MAX_LR)
-
-
-def make_optimizer(network: Network, config: TrainingConfig, steps: int) -> tuple[Optimizer, RowTables]:
-    """The optimizer of `config`, with a learning rate of its own for a fine-tuned transformer.
-
-    Args:
-        network: What is trained.
-        config: How.
-        steps: How many steps there will be.
-
-    Returns:
-        The optimizer, and with AdamW on the CPU that of the tables of vectors, which the first then leaves out.
-    """
-    contextual = network.embedding.contextual
-    slow = (
-        [] if contextual is None else [weight for weight in contextual.transformer.parameters() if weight.requires_grad]
-    )
-    sparse = config.optimizer == "adamw"
-    tables = RowTables(network.embedding, config.weight_decay, config.pretrained_lr_scale, apart=sparse)
-    apart = {id(weight) for weight in (*slow, *(rows.weight for rows in tables.all_rows))}
-    fast = [weight for weight in network.parameters() if weight.requires_grad and id(weight) not in apart]
-    rate = peak_learning_rate(config, steps)
-    groups: list[dict[str, object]] = [{"params": fast, "peak": rate}]
-    if slow:
-        groups.append({"params": slow, "peak": config.transformer_learning_rate})
-    if config.optimizer == "sgd":
-        momentum, decay = config.momentum, config.weight_decay
-        return SGD(groups, lr=rate, momentum=momentum, weight_decay=decay, fused=True), tables
-    return AdamW(groups, lr=rate, weight_decay=config.weight_decay, fused=True), tables
-
-
-def kept_by_optimizer(config: TrainingConfig) -> tuple[str, ...]:
-    """What the optimizer of `config` keeps of a weight that it has moved, by the names of torch."""
-    if config.optimizer == "adamw":
-        return "step", "exp_avg", "exp_avg_sq"
-    return ("momentum_buffer",) if config.momentum else ()
-
-
-def set_transformer_precision(network: Network, config: TrainingConfig) -> None:
-    """Let a fine-tuned transformer multiply in the precision of `config`.
-
-    Raises:
-        InputError: If the processor lacks it.
-    """
-    contextual, quick = network.embedding.contextual, config.transformer_precision == "bfloat16"
-    if contextual is None or not contextual.transformer.fine_tune:
-        return
-    if quick:
-        check_bfloat16("transformer_precision")
-    contextual.transformer.in_bfloat16 = quick
-
-
-def clip_gradients(gradients: list[Tensor], largest: float) -> None:
-    """Scale gradients in place so that their common norm is at most `largest` (Pascanu, Mikolov and Bengio 2013)."""
-    norm = torch.stack(torch._foreach_norm(gradients)).norm()
-    torch._foreach_mul_(gradients, torch.clamp(largest / (norm + 1e-6), max=1.0))
+    return min(max(_PEAK_TIMES_STEPS / steps, MIN_LR), MAX_LR)
 
 
 def learning_rate_factor(step: int, steps: int, steps_per_epoch: int, config: TrainingConfig) -> float:
-    """The share of the highest learning rate to use in step `step` of `steps`, counted from 0.
+    """The schedule: the share of the highest learning rate to use in step `step` of `steps`, counted from 0.
 
     Example:
         >>> [learning_rate_factor(step, 4, 2, TrainingConfig(warmup_ratio=0, schedule="linear")) for step in range(4)]
@@ -113,57 +47,167 @@ def learning_rate_factor(step: int, steps: int, steps_per_epoch: int, config: Tr
     return 1.0
 
 
-def set_learning_rate(optimizer: Optimizer, factor: float) -> None:
-    """Set each group to `factor` times its highest learning rate."""
-    for group in optimizer.param_groups:
-        group["lr"] = group["peak"] * factor
+def clip_gradients(gradients: list[Tensor], max_norm: float) -> None:
+    """Scale gradients in place so that their common norm is at most `max_norm` (Pascanu, Mikolov and Bengio 2013)."""
+    norm = torch.stack(torch._foreach_norm(gradients)).norm()
+    torch._foreach_mul_(gradients, torch.clamp(max_norm / (norm + 1e-6), max=1.0))
 
 
-class ExponentialMovingAverage:
-    """An exponential moving average of the weights (Polyak and Juditsky 1992), better than the last of them.
+def _dense_optimizer(config: TrainingConfig, fast: list[Tensor], slow: list[Tensor], peak: float) -> AdamW | SGD:
+    """The optimizer of torch for these weights, `slow` being those of a fine-tuned transformer."""
+    groups: list[dict[str, object]] = [{"params": fast, "peak": peak}]
+    if slow:
+        groups.append({"params": slow, "peak": config.transformer_learning_rate})
+    optimizer: AdamW | SGD
+    if config.optimizer == "adamw":
+        optimizer = AdamW(groups, lr=peak, weight_decay=config.weight_decay, fused=True)
+        moments: tuple[str, ...] = ("exp_avg", "exp_avg_sq")
+    else:
+        decay = config.weight_decay
+        optimizer = SGD(groups, lr=peak, momentum=config.momentum, weight_decay=decay, fused=True)
+        moments = ("momentum_buffer",) if config.momentum else ()
+    # Torch would add the moments at the first step, as zeros. Now a saved state has the same names from the beginning.
+    for weight in (*fast, *slow):
+        optimizer.state[weight] = {name: torch.zeros_like(weight) for name in moments}
+        if config.optimizer == "adamw":
+            optimizer.state[weight]["step"] = torch.zeros(())
+    return optimizer
 
-    The decay grows from 0 to `decay` over the first steps, so that the first weights, which know nothing, fade fast.
+
+class Optimizer:
+    """Changes the weights of a network along their gradients.
+
+    For each batch the trainer calls `prepare` before the forward pass and `step` after the backward pass. With AdamW on
+    a CPU, embedding tables are trained row by row (`SparseAdamW`), all else by the optimizer of torch.
+
+    An exponential moving average of the weights is kept (Polyak and Juditsky 1992), which is better than the last of
+    them. Its decay grows from 0 to `ema_decay` over the first steps, so that the first weights fade fast.
 
     Args:
-        weights: What is averaged.
-        decay: Share of the average that a step keeps; 0 makes the average the weights themselves.
-        rows: Tables of vectors, which are averaged where they are trained.
+        network: What is trained, in place.
+        config: How.
+        epochs: How many epochs there will be at most.
+        steps_per_epoch: Steps of an epoch, by which the schedule counts; an epoch may have a few more or less.
+
+    Attributes:
+        steps: How many steps were taken.
+        peak: The highest learning rate; a fine-tuned transformer has its own.
+        learning_rate: The learning rate of the last step.
     """
 
-    def __init__(self, weights: Sequence[Tensor], decay: float, rows: Sequence[WordRows] = ()) -> None:
-        self.decay, self.steps, self._rows = decay, 0, rows
-        self._weights = list(weights)
-        self.average = [weight.detach().clone() for weight in self._weights] if decay else []
+    def __init__(self, network: Network, config: TrainingConfig, epochs: int, steps_per_epoch: int) -> None:
+        self.config = config
+        self.steps, self._schedule_step = 0, 0
+        self._steps_per_epoch, self._scheduled_steps = steps_per_epoch, epochs * steps_per_epoch
+        self.peak = self.learning_rate = peak_learning_rate(config, self._scheduled_steps)
+        self._embedding = network.embedding
 
-    def next_kept(self) -> float:
-        """What the average keeps of itself at the next step."""
-        return min(self.decay, (2 + self.steps) / (11 + self.steps))
+        # 1. Embedding tables: sparse where that is possible. Of the others with pretrained rows that learn more
+        #    slowly: the weight (V, D) and the scale of each row (V, 1).
+        scale, tables = config.pretrained_lr_scale, network.embedding.tables()
+        sparse = {
+            name: one
+            for name, one in tables.items()
+            if config.optimizer == "adamw" and SparseAdamW.available_for(one.trained)
+        }
+        self._sparse = SparseAdamW(sparse, config.weight_decay, scale)
+        self._scaled: list[tuple[Tensor, Tensor]] = [
+            (one.trained, torch.where(one.pretrained, scale, 1.0).to(one.trained).unsqueeze(1))
+            for name, one in tables.items()
+            if name not in sparse and scale != 1 and bool(one.pretrained.any())
+        ]
 
-    def update(self) -> None:
-        """Take the weights after one more step into the average."""
-        if self.decay:
-            kept = self.next_kept()
-            torch._foreach_lerp_(self.average, [weight.detach() for weight in self._weights], 1 - kept)
+        # 2. All other weights, in two groups: a fine-tuned transformer has a learning rate of its own.
+        self._trained = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
+        in_tables = {id(one.trained) for one in sparse.values()}
+        dense = {name: weight for name, weight in self._trained.items() if id(weight) not in in_tables}
+        contextual = network.embedding.contextual
+        in_transformer = set(map(id, contextual.transformer.parameters())) if contextual is not None else set[int]()
+        slow = {name: weight for name, weight in dense.items() if id(weight) in in_transformer}
+        fast = {name: weight for name, weight in dense.items() if name not in slow}
+        self._weights = fast | slow
+        self._dense = _dense_optimizer(config, list(fast.values()), list(slow.values()), self.peak)
+        self._averages = [weight.detach().clone() for weight in self._weights.values()] if config.ema_decay else []
+
+    def start_epoch(self, epoch: int) -> None:
+        """Let the schedule go on with the first step of the epoch of that number, from 1."""
+        self._schedule_step = (epoch - 1) * self._steps_per_epoch
+
+    def prepare(self, batch: Batch) -> None:
+        """Bring the embedding rows of this batch up to date."""
+        self._sparse.catch_up(self._embedding.table_ids(batch))
+
+    def step(self) -> None:
+        """Change the weights along their gradients, which are used up."""
+        config, weights = self.config, list(self._weights.values())
+        # 1. The learning rate of this step.
+        step, steps = min(self._schedule_step, self._scheduled_steps - 1), self._scheduled_steps
+        factor = learning_rate_factor(step, steps, self._steps_per_epoch, config)
+        for group in self._dense.param_groups:
+            group["lr"] = group["peak"] * factor
+        self.learning_rate = self.peak * factor
+        # 2. Clip all gradients by their common norm.
+        gradients = [weight.grad for weight in weights if weight.grad is not None] + self._sparse.gradients()
+        if config.max_grad_norm:
+            clip_gradients(gradients, config.max_grad_norm)
+        # 3. Change the weights; in tables that are dense, change pretrained rows by their share of the step.
+        before = [weight.detach().clone() for weight, _ in self._scaled]
+        self._dense.step()
+        with torch.no_grad():
+            for (weight, scale), old in zip(self._scaled, before, strict=True):
+                weight.copy_(torch.lerp(old, weight, scale))
+        torch.autograd.graph.increment_version(weights)  # which fused optimizers leave out
+        self._dense.zero_grad()
+        # 4. The average follows.
+        ema_decay = min(config.ema_decay, (2 + self.steps) / (11 + self.steps))
+        self._sparse.step(self.learning_rate, ema_decay)
+        if self._averages:
+            torch._foreach_lerp_(self._averages, [weight.detach() for weight in weights], 1 - ema_decay)
         self.steps += 1
+        self._schedule_step += 1
 
     @contextmanager
-    def applied(self) -> Iterator[None]:
-        """Within this context the module has the averaged weights; after it, its own again."""
-        weights, averages = list(self._weights), list(self.average)
-        for rows in self._rows:
-            rows.catch_up()
-            if self.decay:
-                weights.append(rows.weight)
-                averages.append(rows.average)
-        own = [weight.detach().clone() for weight in weights] if self.decay else []
-        _assign(weights, averages)
+    def averaged_weights(self) -> Iterator[None]:
+        """Within this context the network has the averaged weights; after it, its own again."""
+        self._sparse.catch_up()
+        if not self.config.ema_decay:
+            yield
+            return
+        weights = [*self._weights.values(), *self._sparse.weights]
+        own = [weight.detach().clone() for weight in weights]
+        _assign(weights, [*self._averages, *self._sparse.averages])
         try:
             yield
         finally:
             _assign(weights, own)
 
+    def state(self) -> dict[str, Tensor]:
+        """All that is needed to go on, the weights included: the tensors themselves, by name."""
+        tensors = {f"sparse.{name}": tensor for name, tensor in self._sparse.state().items()}
+        tensors |= {f"weight.{name}": weight.detach() for name, weight in self._trained.items()}
+        tensors |= {f"average.{name}": average for name, average in zip(self._weights, self._averages, strict=False)}
+        for name, weight in self._weights.items():
+            tensors |= {f"{moment}.{name}": value for moment, value in self._dense.state[weight].items()}
+        return tensors | {"steps": torch.tensor(self.steps)}
 
-def _assign(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take up what `state` returned, of an optimizer of the same network and configuration.
+
+        Raises:
+            ValueError: If it is the state of another; nothing was taken up then.
+        """
+        own = self.state()
+        if any(name.startswith("sparse.") for name in tensors) != any(name.startswith("sparse.") for name in own):
+            raise ValueError("expected a run that went on both times with the compiled kernels, or both times without")
+        shapes, others = ({name: one.shape for name, one in given.items()} for given in (own, tensors))
+        if differing := sorted(name for name in {*own, *tensors} if shapes.get(name) != others.get(name)):
+            raise ValueError(f"expected the state of the same network, '{differing[0]}' differs")
+        _assign(list(own.values()), [tensors[name] for name in own])
+        self.steps = int(tensors["steps"])
+        self._sparse.resume_at(self.steps)
+
+
+def _assign(weights: list[Tensor], values: list[Tensor]) -> None:
     with torch.no_grad():
-        for weight, value in zip(weights, values, strict=False):
+        for weight, value in zip(weights, values, strict=True):
             weight.copy_(value)

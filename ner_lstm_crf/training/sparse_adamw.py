@@ -1,117 +1,169 @@
-"""The word vectors in training: moved only where a batch reads them."""
+"""AdamW for embedding tables, at the cost of the rows that a batch reads."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ner_lstm_crf.features.embedding import WordEmbedding
+from ner_lstm_crf.features.vocabulary import UNKNOWN
 from ner_lstm_crf.kernels import kernel, serves
 
-__all__ = ["WordRows"]
+__all__ = ["SparseAdamW"]
 
-_MOMENTUM, _VARIANCE = 0.9, 0.999  # those of torch.optim.AdamW, as in the kernel
-# What is left of a step of momentum, over what is left of the root mean square it is divided by, after 0, 1, ... steps.
-_FADING = (_MOMENTUM / _VARIANCE**0.5) ** np.arange(256)
+_BETA1, _BETA2 = 0.9, 0.999  # the decay of Adam's two moments: those of torch.optim.AdamW, as in the kernel
+# The first moment over the root of the second, 0, 1, ... steps after a gradient, as a share of what it was.
+_FADING = (_BETA1 / _BETA2**0.5) ** np.arange(256)
 
 
-class WordRows:
-    """AdamW (Loshchilov and Hutter 2019) and a running average of word vectors, at the cost of the rows in use.
-
-    AdamW moves all rows at every step, and a corpus has thousands of times as many as a batch. But a row that no batch
-    reads only follows its momentum, which dies away as a geometric series, shrinks by the weight decay, and draws its
-    average near. So it is left alone, and what it missed is summed up when it is read again: the same training, but
-    that the average sees the sum of the series at once.
-
-    Letters: V rows, R rows of a batch, D size of a vector.
-
-    Args:
-        weight: The vectors (V, D), which have to be ones that `serves` accepts, and their gradient sparse.
-        decay: Decoupled weight decay.
-        shares: What share of the learning rate each row has (V,).
+@dataclass(slots=True)
+class _TableState:
+    """What is kept of one table of V rows of D values.
 
     Attributes:
-        average: The running average (V, D), up to date for the rows that the weight is up to date for.
-        steps: How many steps there were.
+        table: The table; its trainable rows are changed in place.
+        lr_scale: Learning rate of each row, as a share of that of the others (V,).
+        average: The exponential moving average of the rows (V, D).
+        first: Adam's first moment (V, D).
+        second: Adam's second moment (V, D).
+        last_step: The step that each row is up to date with (V,).
     """
 
-    def __init__(self, weight: nn.Parameter, decay: float, shares: Tensor) -> None:
-        self.weight, self.decay, self.steps = weight, decay, 0
-        self._shares = shares.to(weight)
-        self.average = weight.detach().clone()
-        self._first, self._second = torch.zeros_like(self.average), torch.zeros_like(self.average)
-        self._last = torch.zeros(len(weight), dtype=torch.int64)  # the step each row is up to date with
-        # By step: how far the momentum after it has carried since, as a multiple of first / sqrt(second); and the logs
-        # of what weight decay has left of a weight until then, and steps of an average.
+    table: WordEmbedding
+    lr_scale: Tensor
+    average: Tensor
+    first: Tensor
+    second: Tensor
+    last_step: Tensor
+
+
+class SparseAdamW:
+    """AdamW (Loshchilov and Hutter 2019) and an exponential moving average for embedding tables.
+
+    AdamW changes all rows of a table at every step, and a table has thousands of times as many as a batch reads. But a
+    row without a gradient only follows its momentum, which fades as a geometric series, shrinks by the weight decay,
+    and draws its average near. So such rows are left alone, and what they missed is summed up when they are read again:
+    the same training, except that the average takes the whole sum of the series in one step.
+
+    A step of training calls `catch_up` before the batch is read, `gradients` and `step` after the backward pass.
+
+    Letters: V rows of a table, R rows that a batch reads, D values of a row.
+
+    Args:
+        tables: The tables by name; `available_for` says which can be trained so.
+        weight_decay: Decoupled weight decay.
+        pretrained_lr_scale: Learning rate of pretrained rows, as a share of that of the others.
+
+    Attributes:
+        steps: How many steps were taken.
+        weights: The trainable rows of each table (V, D).
+        averages: Their averages (V, D), up to date for the rows that the table is up to date for.
+    """
+
+    def __init__(self, tables: Mapping[str, WordEmbedding], weight_decay: float, pretrained_lr_scale: float) -> None:
+        self.weight_decay, self.steps = weight_decay, 0
+        self._tables: dict[str, _TableState] = {}
+        for name, table in tables.items():
+            weight = table.trained.detach()
+            lr_scale = torch.where(table.pretrained, pretrained_lr_scale, 1.0).to(weight)
+            last_step = torch.zeros(len(weight), dtype=torch.int64)
+            moments = torch.zeros_like(weight), torch.zeros_like(weight)
+            self._tables[name] = _TableState(table, lr_scale, weight.clone(), *moments, last_step)
+        self.weights: list[Tensor] = [state.table.trained for state in self._tables.values()]
+        self.averages = [state.average for state in self._tables.values()]
+        # By step: how far the momentum after it has carried a row since, as a multiple of first / sqrt(second); and the
+        # logarithms of what weight decay leaves of a weight until then, and steps leave of an average.
         self._history = torch.zeros(3, 1024, dtype=torch.float64)
 
     @staticmethod
-    def serves(weight: Tensor) -> bool:
-        """Whether there are kernels for such a weight; torch's AdamW moves all rows of another."""
+    def available_for(weight: Tensor) -> bool:
+        """True if there is a kernel for such a weight; AdamW of torch trains all rows of another."""
         return weight.is_contiguous() and serves(weight)
 
-    def gradient(self) -> tuple[Tensor, Tensor]:
-        """The rows that have one (R,) and their gradients (R, D)."""
-        if self.weight.grad is None:
-            raise ValueError("expected a gradient, got none")
-        gradient = self.weight.grad.coalesce()
-        return gradient.indices()[0], gradient.values()
-
-    def catch_up(self, rows: Tensor | None = None) -> None:
-        """Let these rows (R,), without repetition, or all have what they missed: to be called before they are read."""
-        if rows is None:
-            rows = torch.nonzero(self._last < self.steps)[:, 0]
-        self._call("word_rows_catch_up", rows, self._history.data_ptr(), self._history.shape[1])
-
-    def step(self, rows: Tensor, gradients: Tensor, rate: float, average_kept: float) -> None:
-        """One step of AdamW for the rows of a batch.
+    def catch_up(self, ids: Mapping[str, Tensor] | None = None) -> None:
+        """Bring rows up to date before they are read, and let the gradient of their tables be sparse until `step`.
 
         Args:
-            rows: The rows (R,), without repetition and up to date.
-            gradients: Their gradients (R, D).
-            rate: The learning rate.
-            average_kept: What the average keeps of itself; 0 makes it the weights.
+            ids: What a batch reads, by the name of the table; None for all rows of all tables.
+        """
+        for name, state in self._tables.items():
+            if ids is None:
+                rows = torch.nonzero(state.last_step < self.steps)[:, 0]
+            elif name in ids:  # dropout may put the unknown word in the place of any other
+                rows = state.table.trained_rows(ids[name].flatten())
+                rows = torch.unique(torch.cat([rows, rows.new_tensor([UNKNOWN])]))
+                state.table.sparse_gradient = True
+            else:
+                continue
+            self._call("word_rows_catch_up", state, rows, self._history.data_ptr(), self._history.shape[1])
+
+    def gradients(self) -> list[Tensor]:
+        """The gradients of the rows that the batch read, (R, D) for each table: changed in place, they change the step.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        gradients = []
+        for weight in self.weights:
+            if weight.grad is None:
+                raise ValueError("expected a gradient, got none")
+            weight.grad = weight.grad.coalesce()
+            gradients.append(weight.grad.values())
+        return gradients
+
+    def step(self, learning_rate: float, ema_decay: float) -> None:
+        """Change the rows that the batch read along their gradients, which are used up.
+
+        Args:
+            learning_rate: The learning rate of rows that are not pretrained.
+            ema_decay: Share of the average that this step keeps; 0 makes the average the row itself.
         """
         self.steps += 1
-        self._note(rate, average_kept)
-        gradients = gradients.contiguous()
-        numbers = torch.tensor([rate, self.decay, average_kept], dtype=torch.float64)
-        self._call("word_rows_step", rows, gradients.data_ptr(), numbers.data_ptr())
-
-    def _call(self, name: str, rows: Tensor, *more: int) -> None:
-        """Call one of the kernels in `kernels/word_rows.c`."""
-        rows, count = rows.contiguous(), len(rows)
-        tables = (self.weight, self.average, self._first, self._second, self._last, self._shares)
-        addresses = [table.data_ptr() for table in (*tables, rows)]
-        kernel(name, self.weight.dtype)(*addresses, count, self.weight.shape[1], self.steps, *more)
-        with torch.no_grad():
-            self.weight[:0].zero_()  # tells torch, and what was computed from the weight, that it has changed
-
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and numbers that `restore` needs; everything is brought up to date."""
-        self.catch_up()
-        return {"average": self.average, "first": self._first, "second": self._second}, {"steps": self.steps}
-
-    @torch.no_grad()
-    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Take up what `state` returned."""
-        for name, own in (("average", self.average), ("first", self._first), ("second", self._second)):
-            own.copy_(tensors[name])
-        self.steps = numbers["steps"]
-        self._last.fill_(self.steps)
-        self._history = torch.zeros(3, self.steps + 1024, dtype=torch.float64)
-
-    def _note(self, rate: float, average_kept: float) -> None:
+        # 1. Note what this step does to the rows that it does not read.
         if self.steps == self._history.shape[1]:
             self._history = torch.cat([self._history, torch.zeros_like(self._history)], dim=1)
-        of_first, of_second = 1 - _MOMENTUM**self.steps, 1 - _VARIANCE**self.steps
+        correction1, correction2 = 1 - _BETA1**self.steps, 1 - _BETA2**self.steps  # of moments that began at zero
         recent = min(self.steps, len(_FADING) - 1)
         fading = torch.from_numpy(_FADING[recent:0:-1].copy())
-        self._history[0, self.steps - recent : self.steps] += fading * (rate * math.sqrt(of_second) / of_first)
-        # Of an average that keeps nothing, 1e-30 is left after a step.
-        logs = torch.tensor([math.log1p(-rate * self.decay), math.log(max(average_kept, 1e-30))], dtype=torch.float64)
+        carried = fading * (learning_rate * math.sqrt(correction2) / correction1)
+        self._history[0, self.steps - recent : self.steps] += carried
+        kept = math.log1p(-learning_rate * self.weight_decay), math.log(max(ema_decay, 1e-30))  # no logarithm of 0
+        logs = torch.tensor(kept, dtype=torch.float64)
         self._history[1:, self.steps] = self._history[1:, self.steps - 1] + logs
+        # 2. Change those that it reads.
+        numbers = torch.tensor([learning_rate, self.weight_decay, ema_decay], dtype=torch.float64)
+        for state in self._tables.values():
+            if (gradient := state.table.trained.grad) is not None:
+                values = gradient.values().contiguous()
+                self._call("word_rows_step", state, gradient.indices()[0], values.data_ptr(), numbers.data_ptr())
+            state.table.trained.grad, state.table.sparse_gradient = None, False
+
+    def _call(self, name: str, state: _TableState, rows: Tensor, *more: int) -> None:
+        """Call one of the kernels in `kernels/word_rows.c` for these rows (R,), without repetition."""
+        weight, rows = state.table.trained, rows.contiguous()
+        tensors = (weight, state.average, state.first, state.second, state.last_step, state.lr_scale, rows)
+        addresses = [tensor.data_ptr() for tensor in tensors]
+        kernel(name, weight.dtype)(*addresses, len(rows), weight.shape[1], self.steps, *more)
+        with torch.no_grad():
+            weight[:0].zero_()  # tells torch, and what was computed from the weight, that it has changed
+
+    def state(self) -> dict[str, Tensor]:
+        """What is needed to go on, beside the number of steps, by name; all rows are brought up to date."""
+        self.catch_up()
+        return {
+            f"{name}.{part}": getattr(state, part)
+            for name, state in self._tables.items()
+            for part in ("average", "first", "second")
+        }
+
+    def resume_at(self, steps: int) -> None:
+        """Go on after so many steps, once the tensors of `state` have the values that they had then."""
+        self.steps = steps
+        self._history = torch.zeros(3, steps + 1024, dtype=torch.float64)
+        for state in self._tables.values():
+            state.last_step.fill_(steps)

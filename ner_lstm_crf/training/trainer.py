@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from math import ceil, isfinite
@@ -18,36 +18,32 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.evaluation.metrics import Evaluation, evaluate_decoded
 from ner_lstm_crf.features.batch import EncodedSentence
 from ner_lstm_crf.features.batching import shuffled_batches
-from ner_lstm_crf.model.network import Network
+from ner_lstm_crf.model.precision import check_bfloat16
 from ner_lstm_crf.model.threads import one_thread
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.predictor import predict
 from ner_lstm_crf.text.annotation import Sentence
 from ner_lstm_crf.training.adversarial import adversarial_backward
-from ner_lstm_crf.training.optimizer import (
-    ExponentialMovingAverage,
-    clip_gradients,
-    kept_by_optimizer,
-    learning_rate_factor,
-    make_optimizer,
-    set_learning_rate,
-    set_transformer_precision,
-)
-from ner_lstm_crf.training.state import check_state
+from ner_lstm_crf.training.optimizer import Optimizer
 
 __all__ = ["DevSet", "EpochReport", "Trainer", "evaluate_encoded"]
 
-# A corpus of a few sentences is not passed over for ever to make up the least number of steps.
-MOST_REPEATS = 10
+# Most repetitions of the epochs that a small corpus is given to make up `min_steps`.
+_MAX_REPEATS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class DevSet:
-    """What each epoch is measured on: gold sentences and the same as numbers."""
+    """What each epoch is measured on: gold sentences and the same encoded."""
 
     gold: Sequence[Sentence]
     encoded: Sequence[EncodedSentence]
+
+
+def evaluate_encoded(model: Model, data: DevSet, progress: Progress = silent) -> Evaluation:
+    """Span scores of a model on encoded sentences."""
+    return evaluate_decoded(data.gold, predict(model, data.encoded, progress=progress))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +59,8 @@ class EpochReport:
         tokens_per_second: Training tokens per second.
         learning_rate: The learning rate of its last step.
         dev: Scores on the dev set; None without one.
-        best: Whether this is the best epoch so far, the one to keep; each is where dev has no entities to find.
-        last: Whether the training of this network ends here.
+        best: True if this is the best epoch so far, the one to keep; each is where dev has no entities to find.
+        last: True if the training of this network ends with it.
     """
 
     epoch: int
@@ -84,7 +80,7 @@ class EpochReport:
 
 
 class Trainer:
-    """Trains the network of an model.
+    """Trains the network of a model.
 
     Every epoch draws its random numbers from the seed and its own number, so that training continued after an epoch
     goes on exactly as if it had never stopped.
@@ -96,7 +92,8 @@ class Trainer:
         config: How to train.
 
     Attributes:
-        epochs: How many epochs there will be at most.
+        max_epochs: How many epochs there will be at most.
+        optimizer: Has the averaged weights, which are to be saved: `with trainer.optimizer.averaged_weights()`.
 
     Raises:
         ValueError: If there are no sentences.
@@ -109,90 +106,97 @@ class Trainer:
     ) -> None:
         if not sentences:
             raise ValueError("expected at least one training sentence, got none")
-        self.model, self.sentences, self.dev, self.config = model, sentences, dev, config
-        self.network = model.single
-        self._lengths = [len(sentence) for sentence in sentences]
-        # Batches are drawn anew in each epoch, so their number may vary by a few; the schedule needs one number.
-        self._steps_per_epoch = len(self._batches(0))
-        needed = ceil(config.min_steps / self._steps_per_epoch)
-        self.epochs = max(config.epochs, min(needed, MOST_REPEATS * config.epochs))
-        self.optimizer, self.tables = make_optimizer(self.network, config, self.epochs * self._steps_per_epoch)
-        set_transformer_precision(self.network, config)
-        self._weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
-        self.average = ExponentialMovingAverage(self._weights, config.ema_decay, self.tables.all_rows)
+        self.model, self.network, self.sentences, self.dev, self.config = model, model.single, sentences, dev, config
+        contextual = self.network.embedding.contextual
+        self._fine_tune = contextual is not None and contextual.transformer.fine_tune
+        if contextual is not None and self._fine_tune:
+            contextual.transformer.in_bfloat16 = config.transformer_precision == "bfloat16"
+            if contextual.transformer.in_bfloat16:
+                check_bfloat16("transformer_precision")
+        # Batches differ in each epoch, so their number may vary by a few; the schedule needs one number.
+        steps_per_epoch = len(self._batches(0))
+        needed = ceil(config.min_steps / steps_per_epoch)
+        self.max_epochs = max(config.epochs, min(needed, _MAX_REPEATS * config.epochs))
+        self.optimizer = Optimizer(self.network, config, self.max_epochs, steps_per_epoch)
         self.epoch, self.best_epoch, self.best_f1 = 0, 0, -1.0
 
     @property
     def finished(self) -> bool:
-        """Whether there is nothing left to train: all epochs done, or no better dev F1 within the patience."""
+        """True if nothing is left to train: all epochs are done, or no dev F1 within the patience was better."""
         waited = self.epoch - self.best_epoch
-        return self.epoch >= self.epochs or 0 < self.config.patience <= waited
+        return self.epoch >= self.max_epochs or 0 < self.config.patience <= waited
 
-    def run(self, progress: Progress = silent) -> Generator[EpochReport, None, None]:
-        """Train epoch after epoch.
+    def epochs(self, progress: Progress = silent) -> Iterator[EpochReport]:
+        """Train, one report per epoch.
 
-        The scores are those of the averaged weights, which the network has within `with trainer.average.applied()`:
-        save the model there. Outside, it has the weights that training goes on with.
+        The scores are those of the averaged weights. After each epoch the network has the weights that training goes on
+        with.
 
         Args:
             progress: Told the batches of the current epoch done so far.
+
+        Raises:
+            InputError: If the loss is no number: what is learnt from then on is nothing.
         """
         while not self.finished:
-            began = time.perf_counter()
+            started = time.perf_counter()
             self.epoch += 1
             loss, tokens = self._train_epoch(progress)
-            seconds = time.perf_counter() - began
-            with self.average.applied():
+            seconds = time.perf_counter() - started
+            if not isfinite(loss):
+                rate = f"learning_rate {self.optimizer.peak:g}"
+                raise InputError(f"epoch {self.epoch}: expected a finite loss, got {loss}: is {rate} too high?")
+            with self.optimizer.averaged_weights():
                 dev = evaluate_encoded(self.model, self.dev) if self.dev else None
             # Without a dev set, or entities in it, nothing tells epochs apart and the last is the best.
             f1 = dev.micro.f1 if dev and dev.support else float(self.epoch)
             higher = f1 > self.best_f1
-            best = higher or f1 == 0 == self.best_f1  # of epochs that find nothing the last knows most
+            best = higher or f1 == 0 == self.best_f1  # of epochs that find nothing the last has learnt most
             if higher:
                 self.best_f1, self.best_epoch = f1, self.epoch
             yield EpochReport(
                 epoch=self.epoch,
-                epochs=self.epochs,
+                epochs=self.max_epochs,
                 loss=loss,
                 seconds=seconds,
                 tokens_per_second=tokens / seconds,
-                learning_rate=self.optimizer.param_groups[0]["lr"],
+                learning_rate=self.optimizer.learning_rate,
                 dev=dev,
                 best=best,
                 last=self.finished,
             )
 
-    def _batches(self, epoch: int) -> list[list[int]]:
-        random = np.random.default_rng([self.config.seed, epoch])
-        return shuffled_batches(
-            self._lengths, random, sentences=self.config.batch_size, tokens=self.config.max_batch_tokens
-        )
-
     def _train_epoch(self, progress: Progress) -> tuple[float, int]:
-        """One pass over the data; returns the mean loss per token, and the tokens, which replaced entities vary.
-
-        Raises:
-            InputError: If the loss is no number: what is learnt from then on is nothing.
-        """
-        batches = self._batches(self.epoch)
-        steps = self.epochs * self._steps_per_epoch
-        self.network.train()
+        """One pass over the data; returns the mean loss per token, and the number of tokens."""
+        network, config = self.network, self.config
         total, tokens = torch.zeros((), dtype=torch.float64), 0
-        with torch.random.fork_rng(devices=[]), self.tables.sparse(), self._cores():
-            torch.manual_seed(_mixed(self.config.seed, self.epoch))
-            for number, batch in enumerate(batches):
-                step = min((self.epoch - 1) * self._steps_per_epoch + number, steps - 1)
-                factor = learning_rate_factor(step, steps, self._steps_per_epoch, self.config)
-                set_learning_rate(self.optimizer, factor)
-                sentences = [self.sentences[index] for index in batch]
-                total += self._step(sentences)
-                tokens += sum(map(len, sentences))
-                progress(number + 1, len(batches))
-        loss = total.item() / tokens
-        if not isfinite(loss):
-            rate = f"learning_rate {self.optimizer.param_groups[0]['peak']:g}"
-            raise InputError(f"epoch {self.epoch}: expected a finite loss, got {loss}: is {rate} too high?")
-        return loss, tokens
+        batches = self._batches(self.epoch)
+        seed = np.random.SeedSequence([config.seed, self.epoch]).generate_state(1, np.uint64)[0] >> 1
+        self.optimizer.start_epoch(self.epoch)
+        network.train()
+        with torch.random.fork_rng(devices=[]), self._cores():
+            torch.manual_seed(int(seed))  # of dropout
+            for number, indices in enumerate(batches, 1):
+                batch = self.model.featurizer.collate([self.sentences[index] for index in indices])  # (B, T)
+                self.optimizer.prepare(batch)  # bring the embedding rows of this batch up to date
+                batch_tokens = int(batch.lengths.sum())
+                divisor = {"token": batch_tokens, "sentence": len(indices), "sum": 1}[config.reduction]
+                if config.adversarial_epsilon:
+                    losses = adversarial_backward(network, batch, config.adversarial_epsilon, 1 / divisor)  # (B,)
+                else:
+                    losses = network.loss(batch)  # (B,)
+                    (losses.sum() / divisor).backward()  # type: ignore[no-untyped-call]
+                self.optimizer.step()  # schedule, clipping, dense and sparse update, moving average
+                total += losses.detach().sum()
+                tokens += batch_tokens
+                progress(number, len(batches))
+        return total.item() / tokens, tokens
+
+    def _batches(self, epoch: int) -> list[list[int]]:
+        """The sentences of each batch of an epoch: of like length, shuffled."""
+        random = np.random.default_rng([self.config.seed, epoch])
+        lengths = [len(sentence) for sentence in self.sentences]
+        return shuffled_batches(lengths, random, sentences=self.config.batch_size, tokens=self.config.max_batch_tokens)
 
     @contextmanager
     def _cores(self) -> Iterator[None]:
@@ -200,97 +204,30 @@ class Trainer:
 
         A transformer that is trained is not: it keeps all the threads of torch.
         """
-        network = self.network
-        contextual = network.embedding.contextual
-        if torch.get_num_threads() == 1 or (contextual is not None and contextual.transformer.fine_tune):
+        if torch.get_num_threads() == 1 or self._fine_tune:
             yield
             return
-        network.encoder.side_by_side = True
+        self.network.encoder.side_by_side = True
         try:
             with one_thread():
                 yield
         finally:
-            network.encoder.side_by_side = False
+            self.network.encoder.side_by_side = False
 
-    def _step(self, sentences: Sequence[EncodedSentence]) -> Tensor:
-        """One step of the optimizer; returns the summed loss of the batch."""
-        network, config = self.network, self.config
-        batch = self.model.featurizer.collate(sentences)
-        self.tables.catch_up(batch)
-        divisors = {"token": sum(len(sentence) for sentence in sentences), "sentence": len(sentences), "sum": 1}
-        divisor = divisors[config.reduction]
-        if config.adversarial_epsilon:
-            losses = adversarial_backward(network, batch, config.adversarial_epsilon, 1 / divisor)
-        else:
-            losses = network.loss(batch)
-            (losses.sum() / divisor).backward()  # type: ignore[no-untyped-call]
-        self._update()
-        return losses.detach().sum()
+    def state(self) -> dict[str, Tensor]:
+        """All that `restore` needs to go on after the last epoch, by name."""
+        progress = torch.tensor([self.epoch, self.best_epoch, self.best_f1], dtype=torch.float64)
+        return {"progress": progress} | self.optimizer.state()
 
-    def _update(self) -> None:
-        """Move the weights along their gradients, which are used up."""
-        gradients = [weight.grad for weight in self._weights if weight.grad is not None]
-        touched = self.tables.gradients()
-        if self.config.max_grad_norm:
-            clip_gradients([*gradients, *(gradient for _, _, gradient in touched)], self.config.max_grad_norm)
-        with self.tables.scaled_updates():
-            self.optimizer.step()
-        torch.autograd.graph.increment_version(self._weights)  # fused optimizers do not say that they change weights
-        self.optimizer.zero_grad()
-        self.tables.step(touched, self.optimizer.param_groups[0]["lr"], self.average.next_kept())
-        self.average.update()
-
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """All that `restore` needs to go on after the last epoch: tensors by name, and numbers."""
-        tensors = {f"network.{name}": weight for name, weight in _trained(self.network)}
-        tensors |= {f"average.{number}": weight for number, weight in enumerate(self.average.average)}
-        for weight, values in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{weight}.{name}": value for name, value in values.items() if value is not None}
-        rows, row_numbers = self.tables.state()
-        tensors |= {f"rows.{name}": tensor for name, tensor in rows.items()}
-        numbers = {
-            "epoch": self.epoch,
-            "best_epoch": self.best_epoch,
-            "best_f1": self.best_f1,
-            "average_steps": self.average.steps,
-            "rows": row_numbers,
-        }
-        return {name: tensor.detach() for name, tensor in tensors.items()}, numbers
-
-    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Take up the state that `state` returned.
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take up what `state` returned.
 
         Raises:
             ValueError: If something is missing, or it is the state of another network; nothing was taken up then.
         """
-        kept = kept_by_optimizer(self.config)
-        check_state(self.state(), (tensors, numbers), [weight.shape for weight in self._weights], kept)
-        with torch.no_grad():
-            for name, weight in _trained(self.network):
-                weight.copy_(tensors[f"network.{name}"])
-            for number, weight in enumerate(self.average.average):
-                weight.copy_(tensors[f"average.{number}"])
-        optimizer = self.optimizer.state_dict()
-        for name, tensor in tensors.items():
-            if name.startswith("optimizer."):
-                _, index, key = name.split(".")
-                optimizer["state"].setdefault(int(index), {})[key] = tensor
-        self.optimizer.load_state_dict(optimizer)
-        self.epoch, self.best_epoch = numbers["epoch"], numbers["best_epoch"]
-        self.best_f1, self.average.steps = numbers["best_f1"], numbers["average_steps"]
-        rows = {name.removeprefix("rows."): tensor for name, tensor in tensors.items() if name.startswith("rows.")}
-        self.tables.restore(rows, numbers["rows"])
-
-
-def evaluate_encoded(model: Model, data: DevSet, progress: Progress = silent) -> Evaluation:
-    """Span scores of the network as it stands."""
-    return evaluate_decoded(data.gold, predict(model, data.encoded, progress=progress))
-
-
-def _trained(network: Network) -> list[tuple[str, Tensor]]:
-    return [(name, weight) for name, weight in network.named_parameters() if weight.requires_grad]
-
-
-def _mixed(seed: int, epoch: int) -> int:
-    """One seed for torch out of two numbers."""
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+        progress = tensors.get("progress", torch.empty(0))
+        if progress.shape != (3,):
+            raise ValueError("expected the state of the same network, 'progress' differs")
+        self.optimizer.restore({name: tensor for name, tensor in tensors.items() if name != "progress"})
+        epoch, best_epoch, self.best_f1 = progress.tolist()
+        self.epoch, self.best_epoch = int(epoch), int(best_epoch)

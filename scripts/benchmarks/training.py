@@ -109,7 +109,7 @@ def _our_epochs(
     encoded = [model.featurizer.encode_gold(sentence) for sentence in sentences]
     # One epoch for each sample and a few to warm up.
     config = replace(prepared.config.training, epochs=repeats + 3, min_steps=0, adversarial_epsilon=adversarial_epsilon)
-    epochs = Trainer(model, encoded, None, config).run()
+    epochs = Trainer(model, encoded, None, config).epochs()
 
     def epoch() -> None:
         loss = next(epochs).loss
@@ -137,9 +137,9 @@ def write_model(prepared: Prepared, sentences: int, directory: Path) -> None:
     model = _assembly(prepared)
     encoded = [model.featurizer.encode_gold(sentence) for sentence in prepared.corpus.train[:sentences]]
     trainer = Trainer(model, encoded, None, replace(prepared.config.training, epochs=2, min_steps=0))
-    for _ in trainer.run():
+    for _ in trainer.epochs():
         pass
-    with trainer.average.applied():
+    with trainer.optimizer.averaged_weights():
         save_model(model, directory)
 
 

@@ -71,8 +71,8 @@ def test_freezing_keeps_pretrained_vectors_and_trains_all_other_rows(optimizer: 
         epochs=3, min_steps=0, optimizer=optimizer, learning_rate=1e-3, weight_decay=0.1, ema_decay=0.5
     )
     trainer = Trainer(model, [model.featurizer.encode_gold(one) for one in sentences], None, training)
-    for _ in trainer.run():
-        with trainer.average.applied():
+    for _ in trainer.epochs():
+        with trainer.optimizer.averaged_weights():
             assert torch.equal(word(rows)[:3], before[:3])
     assert (word(rows)[3:] != before[3:]).any(1).all()
 

@@ -104,7 +104,7 @@ def test_words_that_the_data_hold_are_trained(sentences: list[Sentence], config:
     assert lexicon is not None
     assert embedding is not None
     before = embedding.table.trained.detach().clone()
-    next(trainer.run())
+    next(trainer.epochs())
     assert lexicon.words[: lexicon.trained] == ("Osaka", "Oslo", "never", "quietly")
     moved = (before != embedding.table.trained).any(1)
     assert lexicon.categories == ("", "place")

@@ -94,7 +94,7 @@ def test_sentences_without_a_token_are_left_out(tiny: Config, make_sentences: Ma
     empty, sentences = Sentence.from_words([], []), make_sentences(4)
     data = Data([empty, *sentences], [*sentences, empty])
     assert data.train == data.dev == tuple(sentences)
-    assert next(prepare(data, tiny).run()).dev is not None
+    assert next(prepare(data, tiny).epochs()).dev is not None
 
 
 def test_the_order_of_a_lexicon_is_no_part_of_the_data() -> None:

@@ -32,7 +32,7 @@ def saved(make_sentences: Make, tiny: Config, tmp_path_factory: pytest.TempPathF
     words = ("met", "oslo", "unseen", "Quito")
     vectors = Vectors(words, torch.randn(len(words), 12, generator=torch.Generator().manual_seed(0)).numpy())
     trainer = prepare(Data(make_sentences(30), vectors=vectors), tiny)
-    next(trainer.run())
+    next(trainer.epochs())
     directory = tmp_path_factory.mktemp("model")
     save_model(trainer.model, directory)
     return directory

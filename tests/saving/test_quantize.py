@@ -38,7 +38,7 @@ def model(request: pytest.FixtureRequest, make_sentences: Make, tiny: Config) ->
     vectors = Vectors(words, torch.randn(len(words), 12, generator=torch.Generator().manual_seed(0)).numpy())
     config = replace(tiny, model=replace(tiny.model, token_unit=request.param))
     trainer = prepare(Data(make_sentences(60), vectors=vectors), config)
-    reports = trainer.run()
+    reports = trainer.epochs()
     for _ in range(3):
         next(reports)
     return trainer.model

@@ -29,7 +29,7 @@ Make = Callable[..., list[Sentence]]
 def tagger(make_sentences: Make, tiny: Config) -> Tagger:
     config = dataclasses.replace(tiny, training=dataclasses.replace(tiny.training, epochs=12))
     trainer = prepare(Data(make_sentences(200)), config)
-    list(trainer.run())
+    list(trainer.epochs())
     return Tagger(trainer.model)
 
 

@@ -85,7 +85,7 @@ def test_data_without_entities_do_no_harm(make_sentences: Make, tiny: Config) ->
     bare = [Sentence.from_words(sentence.words * 40, []) for sentence in make_sentences(8)]
     config = replace(tiny, training=replace(tiny.training, adversarial_epsilon=5.0, epochs=1))
     trainer = prepare(Data(bare), config)
-    assert next(trainer.run()).loss == 0
+    assert next(trainer.epochs()).loss == 0
     assert all(weight.isfinite().all() for weight in trainer.model.network.parameters())
 
 
@@ -101,7 +101,7 @@ def test_the_reported_loss_is_that_of_the_sentences_as_they_are(make_sentences: 
     still = replace(tiny.training, learning_rate=0.0, epochs=1)
     model = replace(tiny.model, **dict.fromkeys(rates, 0.0))  # type: ignore[arg-type]
     plain, against = (
-        next(prepare(Data(sentences), Config(model=model, training=replace(still, adversarial_epsilon=step))).run())
+        next(prepare(Data(sentences), Config(model=model, training=replace(still, adversarial_epsilon=step))).epochs())
         for step in (0.0, 3.0)
     )
     assert against.loss == pytest.approx(plain.loss, rel=1e-5)
@@ -110,7 +110,7 @@ def test_the_reported_loss_is_that_of_the_sentences_as_they_are(make_sentences: 
 def test_the_trainer_learns_so(make_sentences: Make, tiny: Config) -> None:
     sentences = make_sentences(60)
     plain, against = (
-        list(prepare(Data(sentences, sentences), replace(tiny, training=training)).run())
+        list(prepare(Data(sentences, sentences), replace(tiny, training=training)).epochs())
         for training in (replace(tiny.training, adversarial_epsilon=step) for step in (0.0, STEP))
     )
     assert against[-1].dev is not None

@@ -1,23 +1,22 @@
-"""The learning rate over time and the averaged weights."""
+"""The schedule, clipping, and the averaged weights."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
-from typing import Literal
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
-from torch.optim import SGD, AdamW
 
-from ner_lstm_crf.config import TrainingConfig
-from ner_lstm_crf.training.optimizer import (
-    ExponentialMovingAverage,
-    clip_gradients,
-    kept_by_optimizer,
-    learning_rate_factor,
-    peak_learning_rate,
-)
+from ner_lstm_crf.config import Config, TrainingConfig
+from ner_lstm_crf.features.batch import Batch
+from ner_lstm_crf.model.network import Network
+from ner_lstm_crf.saving.model import build_model
+from ner_lstm_crf.text.annotation import Sentence
+from ner_lstm_crf.training.optimizer import Optimizer, clip_gradients, learning_rate_factor, peak_learning_rate
+from ner_lstm_crf.training.sparse_adamw import SparseAdamW
 
 
 def test_linear_schedule_rises_then_falls_to_nothing() -> None:
@@ -45,29 +44,54 @@ def test_the_fewer_steps_the_higher_is_the_learning_rate() -> None:
     assert peak_learning_rate(TrainingConfig(learning_rate=0.0), 2000) == 0.0
 
 
-def test_average_is_the_exponential_moving_average_with_a_warm_up() -> None:
-    module = nn.Linear(1, 1, bias=False)
-    average = ExponentialMovingAverage(list(module.parameters()), 0.9)
-    value = module.weight.item()
-    for step in range(1, 200):
-        with torch.no_grad():
-            module.weight.fill_(step)
-        average.update()
-        decay = min(0.9, (1 + step) / (10 + step))
-        value = decay * value + (1 - decay) * step
-    with average.applied():
-        assert module.weight.item() == pytest.approx(value, rel=1e-5)
-    assert module.weight.item() == 199
+@pytest.fixture
+def parts(make_sentences: Callable[..., list[Sentence]], tiny: Config) -> tuple[Network, Batch]:
+    """A network, and a batch that it learns from."""
+    sentences = make_sentences(7)
+    model = build_model(sentences, tiny.model)
+    return model.single, model.featurizer.collate([model.featurizer.encode_gold(one) for one in sentences])
 
 
-def test_no_decay_means_the_weights_themselves() -> None:
-    module = nn.Linear(1, 1)
-    average = ExponentialMovingAverage(list(module.parameters()), 0.0)
-    with torch.no_grad():
-        module.weight.fill_(3)
-    average.update()
-    with average.applied():
-        assert module.weight.item() == 3
+def take_step(optimizer: Optimizer, network: Network, batch: Batch) -> None:
+    optimizer.prepare(batch)
+    network.loss(batch).sum().backward()
+    optimizer.step()
+
+
+@pytest.mark.parametrize("kernels", [True, False])
+@pytest.mark.parametrize("decay", [0.9, 0.0])
+def test_average_is_the_exponential_moving_average_with_a_warm_up(
+    parts: tuple[Network, Batch], decay: float, kernels: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not kernels:
+        monkeypatch.setattr(SparseAdamW, "available_for", staticmethod(lambda _: False))
+    network, batch = parts
+    optimizer = Optimizer(network, TrainingConfig(learning_rate=0.01, ema_decay=decay), 10, 20)
+    weights = (network.projection.bias, network.embedding.word.trained)
+    average = [weight.detach().clone() for weight in weights]
+    for step in range(1, 60):
+        take_step(optimizer, network, batch)
+        kept = min(decay, (1 + step) / (10 + step))
+        average = [kept * old + (1 - kept) * weight.detach() for old, weight in zip(average, weights, strict=True)]
+    own = [weight.detach().clone() for weight in weights]
+    with optimizer.averaged_weights():
+        for weight, value in zip(weights, average, strict=True):
+            torch.testing.assert_close(weight.detach(), value, rtol=1e-3, atol=1e-4)
+        assert torch.equal(weights[0], own[0]) == (decay == 0)
+    assert torch.equal(weights[0], own[0])
+
+
+def test_each_epoch_begins_its_own_part_of_the_schedule(parts: tuple[Network, Batch]) -> None:
+    """However many steps the epoch before it had."""
+    config = TrainingConfig(learning_rate=0.1, schedule="inverse", lr_decay=1.0, warmup_ratio=0)
+    optimizer = Optimizer(parts[0], config, 3, 2)
+    rates = []
+    for epoch, steps in ((1, 1), (2, 3), (3, 4)):
+        optimizer.start_epoch(epoch)
+        for _ in range(steps):
+            take_step(optimizer, *parts)
+            rates.append(optimizer.learning_rate)
+    assert rates == pytest.approx([0.1 / share for share in (1, 2, 2, 3, 3, 3, 3, 3)])
 
 
 @pytest.mark.parametrize("largest", [0.5, 5.0, 50.0])
@@ -82,12 +106,16 @@ def test_gradients_are_clipped_to_their_common_norm(largest: float) -> None:
         torch.testing.assert_close(one, parameter.grad)
 
 
-@pytest.mark.parametrize(("optimizer", "momentum"), [("adamw", 0.0), ("sgd", 0.0), ("sgd", 0.9)])
-def test_what_an_optimizer_keeps_is_known(optimizer: Literal["adamw", "sgd"], momentum: float) -> None:
-    config = TrainingConfig(optimizer=optimizer, momentum=momentum, learning_rate=0.1)
-    weight = nn.Parameter(torch.ones(2))
-    made = AdamW([weight]) if optimizer == "adamw" else SGD([weight], momentum=momentum)
-    weight.grad = torch.ones(2)
-    made.step()
-    kept = {name for name, value in made.state[weight].items() if value is not None}
-    assert kept == set(kept_by_optimizer(config))
+@pytest.mark.parametrize("settings", [{}, {"optimizer": "sgd"}, {"optimizer": "sgd", "momentum": 0.9}], ids=str)
+def test_a_state_has_the_same_names_and_shapes_from_the_beginning(
+    parts: tuple[Network, Batch], settings: dict[str, Any]
+) -> None:
+    """What torch would add at a later step would be missed by whoever compares the state with a saved one."""
+    optimizer = Optimizer(parts[0], TrainingConfig(**settings, learning_rate=0.1), 1, 9)
+    before = {name: tensor.shape for name, tensor in optimizer.state().items()}
+    take_step(optimizer, *parts)
+    after = {name: tensor.shape for name, tensor in optimizer.state().items()}
+    assert before == after
+    kept = {name.partition(".")[0] for name in after} - {"sparse", "weight", "average", "steps"}
+    sgd = {"momentum_buffer"} if settings.get("momentum") else set()
+    assert kept == (sgd if settings else {"exp_avg", "exp_avg_sq", "step"})

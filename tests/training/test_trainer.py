@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file, save
 
 from ner_lstm_crf.config import MAX_LR, MIN_LR, Config
@@ -26,7 +25,7 @@ from ner_lstm_crf.runs.run_files import read_history, read_run
 from ner_lstm_crf.saving.checkpoint import load_model
 from ner_lstm_crf.tagging.predictor import predict
 from ner_lstm_crf.text.annotation import Sentence, Span
-from ner_lstm_crf.training.sparse_adamw import WordRows
+from ner_lstm_crf.training.sparse_adamw import SparseAdamW
 from ner_lstm_crf.training.trainer import EpochReport, Trainer
 
 Make = Callable[..., list[Sentence]]
@@ -92,7 +91,7 @@ def test_a_second_core_changes_nothing(
         for count in (1, 2):
             torch.set_num_threads(count)
             trainer = prepare(data, changed(tiny, epochs=3, **settings))
-            ends.append(([report.loss for report in trainer.run()], trainer.network.state_dict()))
+            ends.append(([report.loss for report in trainer.epochs()], trainer.network.state_dict()))
             assert bool(used) == (count == 2)
             assert torch.get_num_threads() == count
     finally:
@@ -159,8 +158,9 @@ def broken(make_sentences: Make, tiny: Config, tmp_path: Path) -> Callable[[], l
         ("history.jsonl", b'{"epoch": 1}\n{"epoch": 2}\n'),
         ("history.jsonl", b""),
         ("resume.safetensors", b"cut"),
-        ("resume.safetensors", save({"network.projection.bias": torch.zeros(1)}, {"numbers": "{}"})),
-        ("resume.safetensors", save({}, {"numbers": "{"})),
+        ("resume.safetensors", save({"weight.projection.bias": torch.zeros(1)})),
+        ("resume.safetensors", save({"progress": torch.zeros(3)})),
+        ("resume.safetensors", save({})),
     ],
     ids=str,
 )
@@ -175,26 +175,24 @@ def test_a_damaged_run_is_one_line_that_names_the_file(
 @pytest.mark.parametrize(
     "change",
     [
-        lambda tensors: tensors.pop("average.0"),
-        lambda tensors: tensors.update({"network.more": torch.zeros(1)}),
-        lambda tensors: tensors.update({"optimizer.0.exp_avg": torch.zeros(1)}),
-        lambda tensors: tensors.update({"network.projection.bias": torch.zeros(1)}),  # would fit by broadcasting
-        lambda tensors: [tensors.pop(name) for name in list(tensors) if name.startswith("optimizer.")],
-        lambda tensors: tensors.pop("optimizer.0.exp_avg"),
-        lambda tensors: tensors.update({"optimizer.0.zzz": torch.zeros(())}),
-        lambda tensors: tensors.update({"optimizer.0.exp_avg": torch.zeros(())}),
-        lambda tensors: tensors.update({"optimizer.99.step": torch.zeros(())}),
+        lambda tensors: tensors.pop("average.projection.bias"),
+        lambda tensors: tensors.pop("progress"),
+        lambda tensors: tensors.pop("steps"),
+        lambda tensors: tensors.update({"weight.more": torch.zeros(1)}),
+        lambda tensors: tensors.update({"exp_avg.projection.bias": torch.zeros(1)}),
+        lambda tensors: tensors.update({"weight.projection.bias": torch.zeros(1)}),  # would fit by broadcasting
+        lambda tensors: [tensors.pop(name) for name in list(tensors) if name.startswith("exp_avg.")],
+        lambda tensors: tensors.pop("step.projection.bias"),
+        lambda tensors: tensors.update({"zzz.projection.bias": torch.zeros(())}),
     ],
 )
 def test_another_networks_state_is_refused(
     tmp_path: Path, broken: Callable[[], list[EpochReport]], change: Callable[[dict[str, torch.Tensor]], object]
 ) -> None:
     path = tmp_path / "resume.safetensors"
-    with safe_open(path, framework="pt") as file:
-        numbers = file.metadata()
     tensors = load_file(path)
     change(tensors)
-    path.write_bytes(save(tensors, numbers))
+    path.write_bytes(save(tensors))
     with pytest.raises(InputError, match="is damaged: expected the state of the same network"):
         broken()
 
@@ -203,10 +201,7 @@ def test_a_state_without_kernels_is_told_from_that_of_another_network(
     tmp_path: Path, broken: Callable[[], list[EpochReport]]
 ) -> None:
     path = tmp_path / "resume.safetensors"
-    with safe_open(path, framework="pt") as file:
-        numbers = file.metadata()
-    tensors = {name: tensor for name, tensor in load_file(path).items() if not name.startswith("rows.")}
-    path.write_bytes(save(tensors, numbers))
+    path.write_bytes(save({name: tensor for name, tensor in load_file(path).items() if "sparse" not in name}))
     with pytest.raises(InputError, match="both times with the compiled kernels, or both times without"):
         broken()
 
@@ -216,7 +211,7 @@ def test_weights_tell_that_they_were_trained(make_sentences: Make, tiny: Config,
     trainer = prepare(Data(make_sentences(20)), changed(tiny, optimizer=optimizer, ema_decay=0.0, epochs=1))
     network = trainer.model.network
     before = {name: weight._version for name, weight in network.named_parameters()}
-    next(trainer.run())
+    next(trainer.epochs())
     assert all(weight._version > before[name] for name, weight in network.named_parameters())
     assert not network.embedding.word.sparse_gradient  # another loop over the network has dense gradients
 
@@ -241,7 +236,7 @@ def test_the_same_vectors_of_other_words_are_other_data(make_sentences: Make) ->
 
 
 def test_a_report_is_written_without_the_scores_of_each_sentence(make_sentences: Make, tiny: Config) -> None:
-    report = next(prepare(Data(make_sentences(20), make_sentences(5, seed=1)), tiny).run())
+    report = next(prepare(Data(make_sentences(20), make_sentences(5, seed=1)), tiny).epochs())
     written = report.to_json()
     assert report.dev is not None
     assert written.pop("dev") == report.dev.to_json()
@@ -316,7 +311,7 @@ def test_the_loss_of_an_epoch_does_not_depend_on_how_it_is_divided_for_the_step(
     losses = []
     for reduction in ("token", "sentence", "sum"):
         config = changed(tiny, reduction=reduction, learning_rate=0.0, epochs=1)
-        losses.append(next(prepare(Data(make_sentences(30)), config).run()).loss)
+        losses.append(next(prepare(Data(make_sentences(30)), config).epochs()).loss)
     assert losses[0] == losses[1] == losses[2]
 
 
@@ -338,7 +333,7 @@ def test_a_step_goes_along_the_gradient_of_the_loss_divided_so(
     divisor = {"token": sum(map(len, encoded)), "sentence": len(encoded), "sum": 1}[reduction]
     loss = network.loss(trainer.model.featurizer.collate(encoded)).sum() / divisor
     (gradient,) = torch.autograd.grad(loss, [weight])
-    next(trainer.run())
+    next(trainer.epochs())
     torch.testing.assert_close(weight.detach(), before - 0.5 * gradient, rtol=1e-4, atol=1e-6)
 
 
@@ -353,12 +348,12 @@ def test_training_moves_tables_of_vectors_as_it_would_without_kernels(
     found = []
     for serves in (True, False):
         if not serves:
-            monkeypatch.setattr(WordRows, "serves", staticmethod(lambda _: False))
+            monkeypatch.setattr(SparseAdamW, "available_for", staticmethod(lambda _: False))
         trainer = prepare(data, config)
-        assert bool(trainer.tables.all_rows) == serves
+        assert any(name.startswith("sparse.") for name in trainer.state()) == serves
         assert (trainer.model.network.embedding.bigrams is None) == (token_unit == "word")
-        losses = [report.loss for report in trainer.run()]
-        with trainer.average.applied():
+        losses = [report.loss for report in trainer.epochs()]
+        with trainer.optimizer.averaged_weights():
             averages = {name: table.trained.detach().clone() for name, table in tables_of(trainer).items()}
         found.append((losses, averages))
     (losses, averages), (expected_losses, expected) = found
@@ -411,13 +406,13 @@ def test_the_learning_rate_is_that_of_the_length_of_the_run(make_sentences: Make
         Data(make_sentences(20)),
         changed(tiny, epochs=2, warmup_ratio=0.0, schedule="constant", learning_rate=None),
     )
-    assert {report.learning_rate for report in prepare(data, config).run()} == {MAX_LR}
+    assert {report.learning_rate for report in prepare(data, config).epochs()} == {MAX_LR}
     long = changed(config, epochs=5000, min_steps=0)
-    assert next(prepare(data, long).run()).learning_rate == MIN_LR
+    assert next(prepare(data, long).epochs()).learning_rate == MIN_LR
     list(train_run(data, changed(config, epochs=1), tmp_path))
     onward = dataclasses.replace(data, initial=tmp_path)  # what it knows is not to be lost in a few long steps
     begun = dataclasses.replace(config, model=load_model(tmp_path).config)
-    assert next(prepare(onward, begun).run()).learning_rate == MIN_LR
+    assert next(prepare(onward, begun).epochs()).learning_rate == MIN_LR
 
 
 @pytest.mark.parametrize("how", ["sgd", "adamw", "adamw without kernels"])
@@ -425,7 +420,7 @@ def test_pretrained_vectors_are_moved_by_their_share_of_the_learning_rate(
     make_sentences: Make, tiny: Config, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if how == "adamw without kernels":
-        monkeypatch.setattr(WordRows, "serves", staticmethod(lambda _: False))
+        monkeypatch.setattr(SparseAdamW, "available_for", staticmethod(lambda _: False))
     matrix = np.random.default_rng(0).normal(size=(3, 12)).astype(np.float32)
     vectors = Vectors(("met", "in", "oslo"), matrix)
     moved = {}
@@ -436,7 +431,7 @@ def test_pretrained_vectors_are_moved_by_their_share_of_the_learning_rate(
         trainer = prepare(Data(make_sentences(40), vectors=vectors), config)
         word = trainer.model.network.embedding.word
         before = word.trained.detach().clone()
-        next(trainer.run())
+        next(trainer.epochs())
         trainer.state()  # brings all word vectors up to date
         moved[rate] = word.trained.detach() - before
         assert word.pretrained.sum() == 3

@@ -30,7 +30,7 @@ Make = Callable[..., list[Sentence]]
 def base(request: pytest.FixtureRequest, make_sentences: Make, tiny: Config) -> Model:
     config = replace(tiny, model=replace(tiny.model, token_unit=request.param))
     trainer = prepare(Data(make_sentences(60)), config)
-    for _ in trainer.run():
+    for _ in trainer.epochs():
         pass
     return trainer.model
 
