@@ -1,4 +1,4 @@
-"""The README's commands and their output, and the Python of all pages, as a reader would run them."""
+"""The commands of the pages and their output, their Python, and their links, as a reader would try them."""
 
 from __future__ import annotations
 
@@ -28,13 +28,19 @@ PROGRAMS = [
 
 
 @pytest.mark.slow
-def test_every_tested_block_gives_what_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("page", "kinds"),
+    [("README.md", ["console", "console", "console", "console", "pycon"]), ("docs/chinese.md", ["console"])],
+)
+def test_every_tested_block_gives_what_it_shows(
+    page: str, kinds: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Blocks run in order in one folder, since later ones use the models that earlier ones train."""
     (tmp_path / "corpora").symlink_to(ROOT / "corpora")
     (tmp_path / "runs").mkdir()
     monkeypatch.chdir(tmp_path)
-    blocks = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert [kind for kind, _ in blocks] == ["console", "console", "console", "console", "pycon"]
+    blocks = BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
+    assert [kind for kind, _ in blocks] == kinds
     for kind, text in blocks:
         (run_console if kind == "console" else run_python)(text)
 
@@ -80,3 +86,23 @@ def test_every_program_runs(program: str, tmp_path: Path, monkeypatch: pytest.Mo
     exec(program, {})
     if "train_run" in program:
         assert (tmp_path / "my-model" / "model.safetensors").is_file()
+
+
+LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
+LINKED = [*PAGES, ROOT / "corpora" / "README.md"]
+
+
+def anchor(heading: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    prose = re.sub(r"```.*?```|`[^`]*`|^    .*?$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for file, part in LINK.findall(prose):
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), f"{page.name}: {file}"
+        if part:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            assert part in map(anchor, headings), f"{page.name}: {file}#{part}"

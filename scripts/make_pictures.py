@@ -1,0 +1,158 @@
+"""Draw the pictures of the README from real output: a tagged text, and a training run with its learning curve.
+
+    python scripts/make_pictures.py                  # writes docs/images/tagging.svg and docs/images/training.svg
+    python scripts/make_pictures.py --output DIR
+
+The pictures are SVG without external fonts. They bring a background of their own and follow a dark colour scheme, so
+they are legible on any page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from unicodedata import east_asian_width
+from xml.sax.saxutils import escape
+
+from locations import ROOT
+from ner_lstm_crf import Entity, Tagger
+
+TEXTS = {
+    "en": "Angela Merkel met engineers from Siemens in Munich before she flew to Tokyo.",
+    "zh": "李娜在清华大学学习，后来去了上海。",
+}
+TRAINING = "train --train corpora/en/train.conll --dev corpora/en/dev.conll --output runs/en --preset small"
+FIRST_LINES, LAST_LINES = 6, 4  # of what training prints
+
+FONT_SIZE, SMALL = 13, 11
+MARGIN, LINE = 24, 21
+STYLE = """\
+text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; white-space: pre }
+.small { font-size: 11px }
+.card { fill: #ffffff; stroke: #d0d7de }
+.text { fill: #1f2328 }
+.dim { fill: #59636e }
+.PER { fill: #cfe4ff }
+.LOC { fill: #ccefd2 }
+.ORG { fill: #ffe1b3 }
+.grid { stroke: #d0d7de; stroke-width: 1 }
+.f1 { stroke: #0969da; fill: none; stroke-width: 2 }
+.loss { stroke: #bc4c00; fill: none; stroke-width: 2; stroke-dasharray: 5 3 }
+.f1-name { fill: #0969da }
+.loss-name { fill: #bc4c00 }
+@media (prefers-color-scheme: dark) {
+  .card { fill: #0d1117; stroke: #30363d }
+  .text { fill: #e6edf3 }
+  .dim { fill: #9198a1 }
+  .PER { fill: #1f4a7d }
+  .LOC { fill: #1d5c35 }
+  .ORG { fill: #71470c }
+  .grid { stroke: #30363d }
+  .f1 { stroke: #58a6ff }
+  .loss { stroke: #f0883e }
+  .f1-name { fill: #58a6ff }
+  .loss-name { fill: #f0883e }
+}
+"""
+
+
+def main() -> None:
+    """Draw both pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images", help="folder of the pictures")
+    output: Path = parser.parse_args().output
+    output.mkdir(parents=True, exist_ok=True)
+    tagged = [(text, Tagger.load(name).tag(text)) for name, text in TEXTS.items()]
+    (output / "tagging.svg").write_text(tagging_picture(tagged), encoding="utf-8")
+    lines, history = train()
+    (output / "training.svg").write_text(training_picture(lines, history), encoding="utf-8")
+
+
+def train() -> tuple[list[str], list[dict[str, float]]]:
+    """Train on the embedded corpus: the lines printed, and the loss and the dev F1 of each epoch."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "corpora").symlink_to(ROOT / "corpora")
+        command = [sys.executable, "-m", "ner_lstm_crf", *TRAINING.split()]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+        reports = map(json.loads, (Path(folder) / "runs/en/history.jsonl").read_text(encoding="utf-8").splitlines())
+        history = [{"loss": report["loss"], "f1": report["dev"]["f1"]} for report in reports]
+    return done.stderr.splitlines(), history
+
+
+def tagging_picture(tagged: Iterable[tuple[str, Sequence[Entity]]]) -> str:
+    """Texts with their entities marked, and the label under each entity."""
+    parts, top = list[str](), MARGIN + 18
+    widest = 0.0
+    for text, entities in tagged:
+        for entity in entities:
+            x, box = MARGIN + width(text[: entity.start]), f'width="{width(entity.text) + 6:.1f}" height="23" rx="4"'
+            parts.append(f'<rect class="{entity.label}" x="{x - 3:.1f}" y="{top - 16}" {box}/>')
+            parts.append(words(entity.label, x, top + 24, "dim small"))
+        parts.append(words(text, MARGIN, top))
+        widest, top = max(widest, width(text)), top + 64
+    return svg(widest + 2 * MARGIN, top - 64 + 24 + MARGIN, parts)
+
+
+def training_picture(lines: Sequence[str], history: Sequence[dict[str, float]]) -> str:
+    """A terminal with the lines of a training run, the middle left out, and the learning curve below."""
+    shown = [f"$ ner-lstm-crf {TRAINING}", *lines[:FIRST_LINES], "...", *lines[-LAST_LINES:]]
+    parts = [
+        words(line, MARGIN, MARGIN + 14 + LINE * number, "dim" if line == "..." else "text")
+        for number, line in enumerate(shown)
+    ]
+    right = MARGIN + max(map(width, shown))
+    top, height, left = MARGIN + LINE * len(shown) + 26, 180, MARGIN + 30
+    for tenths in range(0, 11, 2):
+        y = top + height * (1 - tenths / 10)
+        parts.append(f'<line class="grid" x1="{left}" y1="{y:.1f}" x2="{right:.1f}" y2="{y:.1f}"/>')
+        parts.append(words(f"{tenths / 10:.1f}", MARGIN, y + 4, "dim small"))
+    step = (right - left) / (len(history) - 1)
+    for name in ("f1", "loss"):
+        heights = [top + height * (1 - min(report[name], 1)) for report in history]
+        points = " ".join(f"{left + step * epoch:.1f},{y:.1f}" for epoch, y in enumerate(heights))
+        parts.append(f'<polyline class="{name}" points="{points}"/>')
+    for epoch in [1, *range(5, len(history) + 1, 5)]:
+        x = left + step * (epoch - 1) - width(str(epoch), SMALL) / 2
+        parts.append(words(str(epoch), x, top + height + 18, "dim small"))
+    bottom = top + height + 38
+    parts.append(words("epoch", left, bottom, "dim small"))
+    parts.append(words("dev F1", left + 80, bottom, "f1-name small"))
+    parts.append(words("training loss per token", left + 150, bottom, "loss-name small"))
+    return svg(right + MARGIN, bottom + MARGIN - 6, parts)
+
+
+def words(text: str, x: float, y: float, style: str = "text") -> str:
+    """A line of text at fixed positions, whatever font the reader has."""
+    size = SMALL if "small" in style else FONT_SIZE
+    if text.isascii():
+        places = f'x="{x:.1f}" textLength="{width(text, size):.1f}"'
+    else:  # each character at a place of its own, since the font of Chinese characters is another one
+        places = 'x="' + " ".join(f"{x + width(text[:end], size):.1f}" for end in range(len(text))) + '"'
+    return f'<text class="{style}" y="{y:.1f}" {places} xml:space="preserve">{escape(text)}</text>'
+
+
+def width(text: str, size: int = FONT_SIZE) -> float:
+    """The width of a text in a monospaced font of this size, in pixels; a Chinese character is nearly twice as wide.
+
+    Example:
+        >>> width("in 北京", 10)
+        40.0
+    """
+    return sum(size * (1.1 if east_asian_width(character) in "WF" else 0.6) for character in text)
+
+
+def svg(across: float, down: float, parts: Iterable[str]) -> str:
+    """The picture: a card of this size with the parts on it."""
+    size = f'width="{across:.0f}" height="{down:.0f}" viewBox="0 0 {across:.0f} {down:.0f}"'
+    card = f'<rect class="card" x="0.5" y="0.5" width="{round(across) - 1}" height="{round(down) - 1}" rx="8"/>'
+    body = "\n".join([f"<style>\n{STYLE}</style>", card, *parts])
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n{body}\n</svg>\n'
+
+
+if __name__ == "__main__":
+    main()
