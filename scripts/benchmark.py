@@ -38,7 +38,7 @@ from locations import SHARED
 from ner_lstm_crf.cli.options import at_least
 from ner_lstm_crf.config import Config, Precision, preset
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.model.precision import check_bfloat16
+from ner_lstm_crf.model.cpu import check_bfloat16
 from ner_lstm_crf.saving.checkpoint import load_model
 from ner_lstm_crf.saving.shipped import model_directory
 

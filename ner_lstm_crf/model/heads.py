@@ -1,4 +1,4 @@
-"""What turns emissions into tags: a CRF, or a softmax at each token.
+"""Heads, which turn emissions into tags: a CRF, or a softmax at each token.
 
 Why put a CRF after the LSTM, when a classifier could pick a tag per token? Both score a tag by its emission. The
 softmax then normalises over the K tags of each token alone, so nothing stops it from writing `O E-PER`. The CRF adds
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ner_lstm_crf.model import crf
+from ner_lstm_crf.model.crf import token_mask
 
 __all__ = ["CrfHead", "Head", "SoftmaxHead"]
 
@@ -25,35 +26,35 @@ FORBIDDEN = -1e4
 
 
 class Head(nn.Module, ABC):
-    """What the network asks of a head. Emissions are (B, T, K), lengths (B,) and at least 1."""
+    """The last part of a network. Emissions are (B, T, K), lengths (B,) and at least 1."""
 
     @abstractmethod
     def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
-        """The negative log-likelihood of each sentence's tags (B, T), in nats: (B,)."""
+        """Negative log-likelihood of each sentence's tags (B, T), in nats (B,); differentiable."""
 
     @abstractmethod
     def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """The best tags (B, T), zero beyond the lengths."""
+        """Best tags (B, T), zero beyond the lengths."""
 
     @abstractmethod
     def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """Each token's distribution over tags (B, T, K), zero beyond the lengths."""
+        """Distribution over tags of each token (B, T, K), zero beyond the lengths."""
 
 
 class SoftmaxHead(Head):
     """Each token by itself: p(tag | token) = softmax of its emissions."""
 
     def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
-        """The negative log-likelihood of each sentence's tags, the sum over its tokens: (B,)."""
+        """Negative log-likelihood of each sentence's tags, the sum over its tokens (B,)."""
         scores = emissions.log_softmax(-1).gather(2, tags.unsqueeze(2)).squeeze(2)  # (B, T)
         return -scores.masked_fill(~token_mask(lengths, scores.shape[1]), 0).sum(1)
 
     def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """The tag of the highest emission at each token (B, T)."""
+        """Tag of the highest emission at each token (B, T)."""
         return emissions.argmax(-1) * token_mask(lengths, emissions.shape[1])
 
     def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """The softmax of each token's emissions (B, T, K)."""
+        """Softmax of each token's emissions (B, T, K)."""
         return emissions.softmax(-1).masked_fill(~token_mask(lengths, emissions.shape[1]).unsqueeze(2), 0)
 
 
@@ -63,9 +64,9 @@ class CrfHead(Head):
     score(tags) = start[y1] + sum of emissions[t, yt] + sum of transitions[yt, yt+1] + end[yT]
 
     Args:
-        start: Which tags may start a sentence (K,), bool.
-        transitions: Which tag (column) may follow which (row) (K, K), bool.
-        end: Which tags may end a sentence (K,), bool.
+        start: True for the tags that may start a sentence (K,).
+        transitions: True if the tag of the column may follow that of the row (K, K).
+        end: True for the tags that may end a sentence (K,).
         labelwise: Train on the sum of each token's log marginal (Kakade, Teh and Roweis 2002) instead of the
             log-likelihood of the sequence.
     """
@@ -86,7 +87,7 @@ class CrfHead(Head):
         self.labelwise = labelwise
 
     def scores(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores of starting (K,), of transitions from row to column (K, K), of ending (K,); -1e4 where forbidden."""
+        """Scores of the start (K,), of transitions from row to column (K, K), of the end (K,); -1e4 if forbidden."""
         return (
             self.start_transitions.masked_fill(~self.start_allowed, FORBIDDEN),
             self.transitions.masked_fill(~self.transitions_allowed, FORBIDDEN),
@@ -94,19 +95,14 @@ class CrfHead(Head):
         )
 
     def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
-        """The negative log-likelihood of each sentence's tags: of the sequence, or label by label (B,)."""
+        """Negative log-likelihood of each sentence's tags, of the sequence or label by label (B,)."""
         likelihood = crf.labelwise_log_likelihood if self.labelwise else crf.log_likelihood
         return -likelihood(emissions, tags, lengths, *self.scores())
 
     def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """The tags of the best sequence (Viterbi 1967) (B, T)."""
+        """Tags of the best sequence (Viterbi 1967) (B, T)."""
         return crf.viterbi(emissions, lengths, *self.scores())
 
     def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """Each token's tag distribution over all sequences (forward-backward) (B, T, K)."""
+        """Distribution over tags of each token, summed over all sequences (forward-backward) (B, T, K)."""
         return crf.marginals(emissions, lengths, *self.scores())
-
-
-def token_mask(lengths: Tensor, longest: int) -> Tensor:
-    """True where there is a token (B, T)."""
-    return torch.arange(longest, device=lengths.device).unsqueeze(0) < lengths.unsqueeze(1)

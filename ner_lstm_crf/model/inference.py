@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from ner_lstm_crf.config import Precision
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.ragged import InferenceBatch
-from ner_lstm_crf.model.bilstm import reversal
+from ner_lstm_crf.model.bilstm import reversal, run_lstm
+from ner_lstm_crf.model.cpu import check_bfloat16
 from ner_lstm_crf.model.ensemble import Ensemble
 from ner_lstm_crf.model.network import Network
-from ner_lstm_crf.model.precision import check_bfloat16
 from ner_lstm_crf.model.weights_version import WeightsVersion
 
 __all__ = ["InferenceNetwork"]
@@ -120,7 +120,7 @@ class _InferenceMember:
             strict=True,
         )
         ahead, back = (
-            nn.functional.linear(lstm(values).transpose(0, 1).float(), weight)  # (T, B, K)
+            nn.functional.linear(run_lstm(values, *lstm.weights()).transpose(0, 1).float(), weight)  # type: ignore[operator]
             for lstm, values, weight in sides
         )
         back = back.gather(0, order.T.unsqueeze(-1).expand_as(back))

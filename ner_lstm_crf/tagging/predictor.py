@@ -1,14 +1,22 @@
-"""Sentences to spans: batches of like length, whatever the order they come in, over vectors that are computed once."""
+"""Sentences to spans: in batches of like length whatever their order, over vectors that are computed once per word.
+
+    chunk of about 32,000 tokens -> word types -> their cached vectors
+        -> batches of sentences of like length -> emissions -> tags -> spans
+
+A chunk is large enough to fill batches of like length, and small enough that memory stays flat and the first result
+comes soon. Where torch may use several threads, each computes batches of its own, and the next chunk is encoded
+meanwhile.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from threading import Lock
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -18,35 +26,32 @@ from ner_lstm_crf.config import Precision
 from ner_lstm_crf.features.batch import EncodedSentence
 from ner_lstm_crf.features.ragged import RaggedSentences
 from ner_lstm_crf.features.word_types import Ids, WordTypes
+from ner_lstm_crf.model.cpu import Map, one_thread, worker_map
 from ner_lstm_crf.model.inference import InferenceNetwork
-from ner_lstm_crf.model.threads import Future, LazyFuture, Workers, one_thread
 from ner_lstm_crf.model.type_vectors import TypeVectorCache
-from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tags.scheme import DecodedTags
 
-__all__ = ["Predictor", "Window", "predict", "windows"]
+__all__ = ["Chunk", "Predictor", "chunks", "predict"]
 
 Item = TypeVar("Item")
-Submit: TypeAlias = Callable[[Callable[[], None]], Future[None]]
 
-# Enough tokens to fill batches of like length, few enough that memory stays flat and the first result comes soon.
-WINDOW_TOKENS = 32_768
+CHUNK_TOKENS = 32_768
 BATCH_SENTENCES = 256
 BATCH_TOKENS = 4096
-# Distinct forms whose vectors are remembered, beside those of the last window; with 158 values each, 30 to 50 MB, for
-# each network of the model.
-KNOWN_FORMS = 50_000
+# Word types whose vectors are cached, beside those of the last chunk; with 158 values each, 30 to 50 MB, for each
+# network of the model.
+CACHED_TYPES = 50_000
 
 
-@dataclass(eq=False)
-class Window(Generic[Item]):
+@dataclass(eq=False, slots=True)
+class Chunk(Generic[Item]):
     """Sentences that are tagged together.
 
     Attributes:
-        items: What the caller cut them from.
-        words: The tokens of all of them, end to end.
-        lengths: How many tokens each has; some may have none.
+        items: What they were read from: sentences, or parts of texts.
+        words: The tokens of all sentences, end to end.
+        lengths: Tokens of each sentence, which may be 0.
     """
 
     items: list[Item] = field(default_factory=list)
@@ -54,21 +59,22 @@ class Window(Generic[Item]):
     lengths: list[int] = field(default_factory=list)
 
 
-def windows(items: Iterable[Item], add: Callable[[Window[Item], Item], None]) -> Iterator[Window[Item]]:
-    """Cut a stream into windows of about `WINDOW_TOKENS` tokens, in order; a longer item is a window of its own.
+def chunks(items: Iterable[tuple[Item, Sequence[str], Sequence[int]]]) -> Iterator[Chunk[Item]]:
+    """Cut a stream into chunks of about `CHUNK_TOKENS` tokens, in order; a longer item is a chunk of its own.
 
     Args:
-        items: What is to be tagged.
-        add: Adds an item, its words and the lengths of its sentences to a window.
+        items: Each item with its words and the lengths of its sentences.
     """
-    window = Window[Item]()
-    for item in items:
-        add(window, item)
-        if len(window.words) + len(window.items) >= WINDOW_TOKENS:  # a stream of empty texts must not pile up either
-            yield window
-            window = Window[Item]()
-    if window.items:
-        yield window
+    chunk = Chunk[Item]()
+    for item, words, lengths in items:
+        chunk.items.append(item)
+        chunk.words.extend(words)
+        chunk.lengths.extend(lengths)
+        if len(chunk.words) + len(chunk.items) >= CHUNK_TOKENS:  # a stream of empty texts must not pile up either
+            yield chunk
+            chunk = Chunk[Item]()
+    if chunk.items:
+        yield chunk
 
 
 class Predictor:
@@ -77,8 +83,8 @@ class Predictor:
     Args:
         model: The model, which is put into evaluation mode. Its weights may change between calls, unless it is
             several networks as one.
-        precision: What the encoder computes in, see `InferenceNetwork`; all else is float32.
-        table: The forms that encoded sentences refer to; one of its own if not given, which is cleared when it is full.
+        precision: Number type of the encoder, see `InferenceNetwork`; all else is float32.
+        table: Word types that encoded sentences refer to; if not given one of its own, which is cleared when full.
 
     Raises:
         InputError: If the processor lacks the precision.
@@ -98,47 +104,26 @@ class Predictor:
     def __reduce__(self) -> tuple[object, ...]:
         return Predictor, (self.model, self.precision)
 
-    def decode(self, window: Window[Item]) -> list[DecodedTags]:
-        """The spans of the sentences of one small window: with no thread to start, and none to wait for."""
+    def decode(self, chunk: Chunk[Item]) -> list[DecodedTags]:
+        """Spans of the sentences of one small chunk, on the calling thread: none to start, and none to wait for."""
         with one_thread():
-            return self._read(self._start(*self._encoded(window), LazyFuture))
+            return next(self._decode([(chunk, *self._encode(chunk))], map))[1]
 
-    def stream(self, windows: Iterable[Window[Item]]) -> Generator[tuple[Window[Item], list[DecodedTags]], None, None]:
-        """The spans of the sentences of many windows, in the order given; one window is read ahead."""
-        pending: deque[tuple[Window[Item], _Running]] = deque()
-        with Workers() as workers:
-            for window in windows:
-                pending.append((window, self._start(*self._encoded(window), workers.submit)))
-                if len(pending) > (workers.threads > 1):
-                    first, running = pending.popleft()
-                    yield first, self._read(running)
-            for window, running in pending:
-                yield window, self._read(running)
+    def stream(self, chunks: Iterable[Chunk[Item]]) -> Generator[tuple[Chunk[Item], list[DecodedTags]], None, None]:
+        """Spans of the sentences of many chunks, in the order given; at most one chunk is read ahead."""
+        with worker_map() as run:
+            yield from self._decode(((chunk, *self._encode(chunk)) for chunk in chunks), run)
 
-    def decode_all(self, sentences: Sequence[Sequence[str]], progress: Progress = silent) -> list[DecodedTags]:
-        """The spans of many sentences, each given as its words, all at hand."""
-        found: list[DecodedTags] = []
-        for _, decoded in self.stream(windows(sentences, _add_words)):
-            found += decoded
-            progress(len(found), len(sentences))
-        return found
-
-    def tags(self, sentences: RaggedSentences, progress: Progress = silent) -> Ids:
-        """The tag ids of sentences encoded with `table`, end to end (N,)."""
-        with Workers() as workers:
-            return self._start(sentences, self._vectors_of(sentences.forms), workers.submit).wait(progress)
-
-    def _encoded(self, window: Window[Item]) -> tuple[RaggedSentences, list[Tensor]]:
-        """Sentences as numbers, and vectors of their forms, which stay valid if the table is cleared later."""
-        featurizer = self.model.featurizer
-        words, lengths = window.words, window.lengths
+    def _encode(self, chunk: Chunk[Any]) -> tuple[RaggedSentences, list[Tensor]]:
+        """Sentences as numbers, and vectors of their word types, which stay valid if the table is cleared later."""
+        featurizer, words, lengths = self.model.featurizer, chunk.words, chunk.lengths
         if self.model.network.training:
             self.model.network.eval()
-        with self._lock:
-            if self._is_own and len(self._table) > KNOWN_FORMS:
+        with self._lock:  # several threads of the caller may tag with one predictor
+            if self._is_own and len(self._table) > CACHED_TYPES:
                 self._table.clear()
             forms = self._table.rows(words)
-            vectors = self._vectors_of(forms)
+            vectors = [cached.of(forms) for cached in self._vectors]
             subtokens = None
             if featurizer.subtokenizer is not None:
                 edges = pairwise(accumulate(lengths, initial=0))
@@ -148,70 +133,46 @@ class Predictor:
             lexicon = featurizer.lexicon_ids(self._table, forms, counts)
         return RaggedSentences(forms, counts, subtokens, bigrams=bigrams, lexicon=lexicon), vectors
 
-    def _vectors_of(self, forms: Ids) -> list[Tensor]:
-        """What each member of the network says of these forms by themselves (R, D each)."""
-        return [vectors.of(forms) for vectors in self._vectors]
+    def _decode(
+        self, encoded: Iterable[tuple[Item, RaggedSentences, list[Tensor]]], run: Map
+    ) -> Iterator[tuple[Item, list[DecodedTags]]]:
+        """Each item with the spans of its sentences, computed batch by batch with `run`."""
+        computing: deque[tuple[Item, RaggedSentences, Ids, Iterator[None]]] = deque()
+        for item in chain(encoded, [None]):
+            # 1. Start the batches of this chunk; each writes its tags into one array.
+            if item is not None:
+                name, sentences, vectors = item
+                self._network.refresh()
+                tags = np.zeros(len(sentences.forms), np.int64)
+                batches = sentences.batches(sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS)
+                results = run(partial(self._decode_batch, sentences, vectors, tags), batches)
+                computing.append((name, sentences, tags, results))
+            # 2. Read the tags of the chunk before, if other threads compute this one meanwhile; else of this one.
+            while len(computing) > (run is not map and item is not None):
+                name, sentences, tags, results = computing.popleft()
+                deque(results, maxlen=0)  # waits for all of them; raises what they raised
+                yield name, self.model.featurizer.tag_set.decode_all(tags, sentences.lengths)
 
-    def _start(self, sentences: RaggedSentences, vectors: list[Tensor], submit: Submit) -> _Running:
-        """Begin to compute the tags of all sentences."""
-        self._network.refresh()
-        tags = np.zeros(len(sentences.forms), np.int64)
-        jobs = []
-        for numbers in sentences.batches(sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS):
-            jobs.append((len(numbers), submit(partial(self._compute, sentences, vectors, numbers, tags))))
-        return _Running(sentences, tags, jobs)
-
-    def _compute(self, sentences: RaggedSentences, vectors: list[Tensor], numbers: Ids, tags: Ids) -> None:
-        """Write the tags of the sentences of one batch to their places."""
-        places, real = sentences.places(numbers)
+    def _decode_batch(self, sentences: RaggedSentences, vectors: list[Tensor], tags: Ids, numbers: Ids) -> None:
+        """Write the tags of the sentences with these numbers (B,) into `tags` (N,), the array of all tokens."""
+        positions, real = sentences.places(numbers)  # (B, T)
         with torch.inference_mode():
-            best = self._network.decode(vectors, sentences.batch(numbers, places)).numpy()
-        tags[places[real]] = best[real]
-
-    def _read(self, running: _Running) -> list[DecodedTags]:
-        return self.model.featurizer.tag_set.decode_all(running.wait(), running.sentences.lengths)
+            best = self._network.decode(vectors, sentences.batch(numbers, positions)).numpy()
+        tags[positions[real]] = best[real]
 
 
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """Sentences whose tags are being computed.
+def predict(model: Model, sentences: Sequence[EncodedSentence]) -> list[DecodedTags]:
+    """Spans of each encoded sentence and its ill-formed tags (none with a CRF), in the order given.
 
-    Attributes:
-        sentences: The sentences.
-        tags: Where their tags will be (N,).
-        jobs: The batches, each with its number of sentences.
+    The network may be in training, and is again afterwards.
     """
-
-    sentences: RaggedSentences
-    tags: Ids
-    jobs: Sequence[tuple[int, Future[None]]]
-
-    def wait(self, progress: Progress = silent) -> Ids:
-        """The tags, when all are there (N,)."""
-        done, total = 0, len(self.sentences.lengths)
-        for count, job in self.jobs:
-            job.result()
-            done += count
-            progress(done, total)
-        return self.tags
-
-
-def predict(model: Model, sentences: Sequence[EncodedSentence], *, progress: Progress = silent) -> list[DecodedTags]:
-    """The spans of each sentence and its ill-formed tags (none with a CRF), in the order given.
-
-    The network may be in training, and then goes on with it.
-    """
-    featurizer, flat, network = model.featurizer, RaggedSentences.of_encoded(sentences), model.network
+    network, flat = model.network, RaggedSentences.of_encoded(sentences)
     was_training = network.training
     network.eval()
     try:
-        tags = Predictor(model, table=featurizer.table).tags(flat, progress)
+        predictor = Predictor(model, table=model.featurizer.table)
+        vectors = [cached.of(flat.forms) for cached in predictor._vectors]
+        with worker_map() as run:
+            return next(predictor._decode([(None, flat, vectors)], run))[1]
     finally:
         network.train(was_training)
-    return featurizer.tag_set.decode_all(tags, flat.lengths)
-
-
-def _add_words(window: Window[Sequence[str]], words: Sequence[str]) -> None:
-    window.items.append(words)
-    window.words.extend(words)
-    window.lengths.append(len(words))

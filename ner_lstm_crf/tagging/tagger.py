@@ -1,17 +1,16 @@
-"""Text in, entities out."""
+"""Text in, entities out: the class that users of a trained model meet."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 from ner_lstm_crf.config import Precision
 from ner_lstm_crf.saving.checkpoint import load_model, save_model
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.saving.shipped import model_directory
-from ner_lstm_crf.tagging.predictor import Predictor, Window, windows
+from ner_lstm_crf.tagging.predictor import Chunk, Predictor, chunks
 from ner_lstm_crf.tags.scheme import DecodedTags
 from ner_lstm_crf.text.annotation import Entity, Sentence, Span
 from ner_lstm_crf.text.sentences import Portion, portions, sentences
@@ -19,7 +18,7 @@ from ner_lstm_crf.text.tokenizer import check_characters, hyphen_rule
 
 __all__ = ["Tagger"]
 
-# Characters up to which a text is tagged where it is asked for: there is nothing to do side by side.
+# Characters of the longest text that is tagged on the calling thread: there is too little to share.
 SHORT_TEXT = 4000
 
 
@@ -30,8 +29,11 @@ class Tagger:
 
     Args:
         model: The model; `Tagger.load` reads one from a directory.
-        precision: What the LSTM computes in. With "bfloat16" a processor that has it is half as fast again, and a
-            sentence in some thousands comes out otherwise; the model, and what `save` writes, stays as it is.
+        precision: Number type of the LSTM. With "bfloat16" a processor that has it is half as fast again, and one
+            sentence in some thousands gets other spans; the model, and what `save` writes, stays as it is.
+
+    Attributes:
+        model: The model.
 
     Raises:
         InputError: If the processor lacks the precision.
@@ -50,11 +52,11 @@ class Tagger:
 
     @classmethod
     def load(cls, directory: str | Path, *, precision: Precision = "float32") -> Tagger:
-        """The tagger that `save` or training wrote, or one that comes with the package.
+        """Load the tagger that `save` or training wrote, or one that comes with the package.
 
         Args:
-            directory: Where it was written; or "en" or "zh", the shipped tagger of the language.
-            precision: What its LSTM computes in; see the class.
+            directory: Its directory; or "en" or "zh", the shipped tagger of the language.
+            precision: Number type of its LSTM; see the class.
 
         Raises:
             InputError: If there is none in the directory, or it is damaged, or was written by a newer version, or the
@@ -77,47 +79,33 @@ class Tagger:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels it can give."""
+        """Labels that it can give."""
         return self.model.featurizer.labels
 
     def split(self, text: str) -> list[Sentence]:
-        """A text as the sentences that the model tags, without spans; their tokens keep their places in the text."""
+        """Sentences of a text as the model reads them, without spans; their tokens keep their offsets in the text."""
         token_unit, hyphens = self._units
         return sentences(text, token_unit=token_unit, hyphens=hyphens)
 
     def tag(self, text: str) -> list[Entity]:
-        """The entities of a text, in order; `text[e.start:e.end] == e.text`."""
+        """Entities of a text, in order; `text[e.start:e.end] == e.text`."""
         if len(text) > SHORT_TEXT:
             return next(self.tag_many([text]))
-        window = Window[_Part]()
-        for part in self._parts(text):
-            _add_part(window, part)
-        found = iter(self._predictor.decode(window))
-        return [entity for part in window.items for entity in _entities(part, found)]
+        parts = chunks(self._portions([text]))
+        return next(_entities((chunk, self._predictor.decode(chunk)) for chunk in parts))
 
     def tag_many(self, texts: Iterable[str]) -> Iterator[list[Entity]]:
-        """The entities of each text, in the order given; reads ahead a bounded number of tokens, never all.
+        """Entities of each text, in the order given; reads ahead a bounded number of tokens, never all.
 
         Raises:
             TypeError: If `texts` is a string: that is `tag`.
         """
         if isinstance(texts, str):
             raise TypeError("expected texts, got a string: use tag(text)")
-        return self._tag_many(texts)
-
-    def _tag_many(self, texts: Iterable[str]) -> Iterator[list[Entity]]:
-        entities: list[Entity] = []
-        parts = chain.from_iterable(map(self._parts, texts))
-        for window, decoded in self._predictor.stream(windows(parts, _add_part)):
-            found = iter(decoded)
-            for part in window.items:
-                entities += _entities(part, found)
-                if part.portion.last:
-                    yield entities
-                    entities = []
+        return _entities(self._predictor.stream(chunks(self._portions(texts))))
 
     def tag_tokens(self, tokens: Sequence[str]) -> list[Span]:
-        """The entities of one sentence that is already cut into tokens.
+        """Spans of one sentence that is already cut into tokens.
 
         Raises:
             TypeError: If `tokens` is a string: that is `tag`.
@@ -127,53 +115,48 @@ class Tagger:
             raise TypeError("expected a sequence of tokens, got a string: use tag(text)")
         if self._units[0] == "character":
             check_characters(tokens)
-        return list(self._predictor.decode(Window([], list(tokens), [len(tokens)]))[0].spans)
+        (decoded,) = self._predictor.decode(Chunk([], list(tokens), [len(tokens)]))
+        return list(decoded.spans)
 
     def tag_sentences(self, items: Iterable[Sentence]) -> Iterator[Sentence]:
-        """The same sentences with the spans found in place of theirs; memory stays flat.
+        """Sentences with the spans found in place of theirs, in the order given; memory stays flat.
 
         Raises:
             InputError: If the model's tokens are characters, and one of these has several.
         """
-        add = _add_characters if self._units[0] == "character" else _add_sentence
-        for window, decoded in self._predictor.stream(windows(items, add)):
-            for sentence, found in zip(window.items, decoded, strict=True):
-                yield sentence if found.spans == sentence.spans else sentence.with_spans(found.spans)
 
-    def _parts(self, text: str) -> Iterator[_Part]:
+        def with_words() -> Iterator[tuple[Sentence, list[str], tuple[int]]]:
+            for sentence in items:
+                words = sentence.words
+                if self._units[0] == "character":
+                    check_characters(words)
+                yield sentence, words, (len(words),)
+
+        for chunk, decoded in self._predictor.stream(chunks(with_words())):
+            for sentence, (spans, _) in zip(chunk.items, decoded, strict=True):
+                yield sentence if spans == sentence.spans else sentence.with_spans(spans)
+
+    def _portions(self, texts: Iterable[str]) -> Iterator[tuple[tuple[str, Portion], list[str], list[int]]]:
+        """The items of `chunks`: each portion of each text, with its words and the lengths of its sentences."""
         token_unit, hyphens = self._units
-        return (_Part(text, portion) for portion in portions(text, token_unit=token_unit, hyphens=hyphens))
+        for text in texts:
+            for portion in portions(text, token_unit=token_unit, hyphens=hyphens):
+                yield (text, portion), portion.words, [end - start for start, end in pairwise(portion.edges)]
 
 
-class _Part(NamedTuple):
-    """A text, or what comes next of a long one."""
-
-    text: str
-    portion: Portion
-
-
-def _add_part(window: Window[_Part], part: _Part) -> None:
-    window.items.append(part)
-    window.words.extend(part.portion.words)
-    window.lengths.extend([end - start for start, end in pairwise(part.portion.edges)])
-
-
-def _add_sentence(window: Window[Sentence], item: Sentence) -> None:
-    window.items.append(item)
-    window.words.extend([token[0] for token in item.tokens])
-    window.lengths.append(len(item.tokens))
-
-
-def _add_characters(window: Window[Sentence], item: Sentence) -> None:
-    check_characters(item.words)
-    _add_sentence(window, item)
-
-
-def _entities(part: _Part, found: Iterator[DecodedTags]) -> Iterator[Entity]:
-    """The entities of a part, whose sentences are the next of those found."""
-    text, (words, starts, edges, _) = part
-    for first, decoded in zip(edges[:-1], found, strict=False):
-        for begin, end, label in decoded.spans:
-            last = first + end - 1
-            start, stop = starts[first + begin], starts[last] + len(words[last])
-            yield Entity(start, stop, label, text[start:stop])
+def _entities(
+    decoded_chunks: Iterable[tuple[Chunk[tuple[str, Portion]], list[DecodedTags]]],
+) -> Iterator[list[Entity]]:
+    """The entities of each text, whose portions may lie in several chunks."""
+    entities: list[Entity] = []
+    for chunk, decoded in decoded_chunks:
+        remaining = iter(decoded)
+        for text, (words, starts, edges, last) in chunk.items:
+            for first, (spans, _) in zip(edges[:-1], remaining, strict=False):  # the sentences of this portion
+                for begin, end, label in spans:
+                    final = first + end - 1
+                    start, stop = starts[first + begin], starts[final] + len(words[final])
+                    entities.append(Entity(start, stop, label, text[start:stop]))
+            if last:
+                yield entities
+                entities = []

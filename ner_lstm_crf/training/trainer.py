@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from math import ceil, isfinite
 from typing import Any
@@ -18,8 +18,7 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.evaluation.metrics import Evaluation, evaluate_decoded
 from ner_lstm_crf.features.batch import EncodedSentence
 from ner_lstm_crf.features.batching import shuffled_batches
-from ner_lstm_crf.model.precision import check_bfloat16
-from ner_lstm_crf.model.threads import one_thread
+from ner_lstm_crf.model.cpu import check_bfloat16
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.predictor import predict
@@ -41,9 +40,9 @@ class DevSet:
     encoded: Sequence[EncodedSentence]
 
 
-def evaluate_encoded(model: Model, data: DevSet, progress: Progress = silent) -> Evaluation:
+def evaluate_encoded(model: Model, data: DevSet) -> Evaluation:
     """Span scores of a model on encoded sentences."""
-    return evaluate_decoded(data.gold, predict(model, data.encoded, progress=progress))
+    return evaluate_decoded(data.gold, predict(model, data.encoded))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +173,9 @@ class Trainer:
         seed = np.random.SeedSequence([config.seed, self.epoch]).generate_state(1, np.uint64)[0] >> 1
         self.optimizer.start_epoch(self.epoch)
         network.train()
-        with torch.random.fork_rng(devices=[]), self._cores():
+        # A transformer that is trained keeps all the threads of torch.
+        threads = nullcontext() if self._fine_tune else network.encoder.parallel_directions()
+        with torch.random.fork_rng(devices=[]), threads:
             torch.manual_seed(int(seed))  # of dropout
             for number, indices in enumerate(batches, 1):
                 batch = self.model.featurizer.collate([self.sentences[index] for index in indices])  # (B, T)
@@ -197,22 +198,6 @@ class Trainer:
         random = np.random.default_rng([self.config.seed, epoch])
         lengths = [len(sentence) for sentence in self.sentences]
         return shuffled_batches(lengths, random, sentences=self.config.batch_size, tokens=self.config.max_batch_tokens)
-
-    @contextmanager
-    def _cores(self) -> Iterator[None]:
-        """Let each direction of the encoder have a core; what else there is to do is too little to be shared.
-
-        A transformer that is trained is not: it keeps all the threads of torch.
-        """
-        if torch.get_num_threads() == 1 or self._fine_tune:
-            yield
-            return
-        self.network.encoder.side_by_side = True
-        try:
-            with one_thread():
-                yield
-        finally:
-            self.network.encoder.side_by_side = False
 
     def state(self) -> dict[str, Tensor]:
         """All that `restore` needs to go on after the last epoch, by name."""

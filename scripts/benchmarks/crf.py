@@ -4,8 +4,8 @@
     crf/viterbi/BxTxK     the best path of each sentence
     crf/marginals/BxTxK   each token's distribution over tags
 
-The baseline is `torchcrf.CRF`; it has no marginals, so theirs is the plain torch of `crf_portable`, and `over_loss`
-is their time over that of our loss.
+The baseline is `torchcrf.CRF`; it has no marginals, so theirs is the plain torch of `crf.log_marginals`, and
+`over_loss` is their time over that of our loss.
 
 The floor is the arithmetic alone. A recursion over a sentence multiplies a vector of K values with a K x K table for
 each token: 2 K^2 operations. The loss takes three such products per token (forward, backward, gradient of the
@@ -26,7 +26,7 @@ from torch import Tensor
 from torchcrf import CRF
 
 from benchmarks.measure import Result, Samples, WrongAnswerError, interleave, ratio, say
-from ner_lstm_crf.model import crf, crf_portable
+from ner_lstm_crf.model import crf
 
 __all__ = ["SHAPES", "Problem", "check", "make_problem", "run"]
 
@@ -104,7 +104,7 @@ def _contenders(problem: Problem) -> dict[str, Callable[[], object]]:
         "baseline/viterbi": lambda: _torchcrf_paths(problem),
         "floor/viterbi": _floor(problem, products=1, exponentials=False),
         "ours/marginals": lambda: _our_marginals(problem),
-        "baseline/marginals": lambda: crf_portable.marginals(problem.emissions, problem.lengths, *problem.tables),
+        "baseline/marginals": lambda: _torch_marginals(problem.emissions, problem.lengths, problem.tables),
         "floor/marginals": _floor(problem, products=2, exponentials=True),
     }
 
@@ -187,10 +187,18 @@ def check(problem: Problem) -> None:
     longest = problem.emissions.shape[1]
     best = torch.tensor([path + [0] * (longest - len(path)) for path in _torchcrf_paths(problem)])
     _agree("scores of the best paths", _score(problem, _our_paths(problem)), _score(problem, best))
-    portable = crf_portable.marginals(
-        problem.emissions.double(), problem.lengths, *(table.double() for table in problem.tables)
-    )
+    tables = tuple(table.double() for table in problem.tables)
+    portable = _torch_marginals(problem.emissions.double(), problem.lengths, tables)
     _agree("marginals", _our_marginals(problem), portable)
+
+
+@torch.no_grad()
+def _torch_marginals(emissions: Tensor, lengths: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
+    """Each token's distribution over tags (B, T, K), 0 on padding, in plain torch."""
+    start, transitions, end = tables
+    padding = ~crf.token_mask(lengths, emissions.shape[1])
+    probabilities = crf.log_marginals(emissions, lengths, start, transitions, end).exp()
+    return probabilities.masked_fill(padding.unsqueeze(2), 0.0)
 
 
 def _agree(what: str, ours: Tensor, theirs: Tensor) -> None:

@@ -199,7 +199,7 @@ def test_a_file_of_tokens_alone_gets_a_column(model: Path, write, run: Run) -> N
 
 
 def test_one_window_after_another_in_order(model: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ner_lstm_crf.tagging.predictor.WINDOW_TOKENS", 20)
+    monkeypatch.setattr("ner_lstm_crf.tagging.predictor.CHUNK_TOKENS", 20)
     texts = [TEXT if number % 3 else f"Milo saw Graz {number}." for number in range(40)]
     result = run("tag", "--model", model, "--input", "-", "--to", "jsonl", stdin="\n".join(texts).encode())
     records = [json.loads(line) for line in result.out.splitlines()]
@@ -208,7 +208,7 @@ def test_one_window_after_another_in_order(model: Path, run: Run, monkeypatch: p
 
 
 def test_lower_precision(model: Path, files: Files, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    quickest = "ner_lstm_crf.model.precision.quickest_dtype"
+    quickest = "ner_lstm_crf.model.cpu.quickest_dtype"
     monkeypatch.setattr(quickest, lambda: torch.bfloat16)
     assert run("tag", "--model", model, "--precision", "bfloat16", TEXT).out == ROWS
     assert run("evaluate", model, files.test, "--precision", "bfloat16", "--json").code == 0

@@ -85,7 +85,9 @@ def test_tags_do_not_depend_on_the_batch(
         with torch.inference_mode():
             alone = model.network.decode(featurizer.collate([sentence])).numpy()[0]
         assert found == featurizer.tag_set.decode(alone)
-    streamed = prediction.Predictor(model).decode_all([sentence.words for sentence in sentences])
+    items = ((sentence, sentence.words, [len(sentence.tokens)]) for sentence in sentences)
+    stream = prediction.Predictor(model).stream(prediction.chunks(items))
+    streamed = [decoded for _, of_chunk in stream for decoded in of_chunk]
     assert streamed == predict(model, encoded)
     assert any(decoded.spans for decoded in streamed)
 

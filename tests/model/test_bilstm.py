@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import nullcontext
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ner_lstm_crf.model.bilstm import BiLstm, reversal
-from ner_lstm_crf.model.dropout import VariationalDropout, dropped_weights
+from ner_lstm_crf.model import bilstm
+from ner_lstm_crf.model.bilstm import BiLstm, drop_weights, reversal, run_lstm, variational_dropout
 
 LENGTHS = torch.tensor([7, 1, 4])
 
@@ -51,25 +55,78 @@ def test_a_residual_layer_adds_what_it_reads() -> None:
         torch.testing.assert_close(residual(values, LENGTHS)[row, :length], expected[row, :length])
 
 
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("layers", [1, 2])
-def test_directions_side_by_side_give_the_same_and_the_same_gradients(layers: int) -> None:
+def test_parallel_directions_give_the_same_and_the_same_gradients(layers: int, two_threads: None) -> None:
     torch.manual_seed(0)
     encoder = BiLstm(5, 6, layers=layers, dropouts=(0.2, 0.3, 0.2))
     values, weights = torch.randn(3, 7, 5, requires_grad=True), torch.randn(3, 7, 12)
     results = []
-    for encoder.side_by_side in (False, True):
-        torch.manual_seed(1)
-        output = encoder(values, LENGTHS)
-        results.append((output, *torch.autograd.grad((output * weights).sum(), [values, *encoder.parameters()])))
+    for context in (nullcontext(), encoder.parallel_directions()):
+        with context:
+            torch.manual_seed(1)
+            output = encoder(values, LENGTHS)
+            results.append((output, *torch.autograd.grad((output * weights).sum(), [values, *encoder.parameters()])))
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other)
 
 
-def test_directions_side_by_side_need_no_gradient_of_the_values() -> None:
+def test_parallel_directions_need_no_gradient_of_the_values(two_threads: None) -> None:
     encoder = BiLstm(5, 6)
-    encoder.side_by_side = True
-    encoder(torch.randn(3, 7, 5), LENGTHS).sum().backward()
+    with encoder.parallel_directions():
+        encoder(torch.randn(3, 7, 5), LENGTHS).sum().backward()
     assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in encoder.parameters())
+
+
+def test_each_direction_runs_on_a_thread_of_its_own(two_threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    meeting, seen = threading.Barrier(2, timeout=20), []
+
+    def run(values: Tensor, *weights: Tensor) -> Tensor:
+        meeting.wait()  # neither goes on without the other
+        seen.append((threading.get_ident(), torch.get_num_threads()))
+        return run_lstm(values, *weights)
+
+    monkeypatch.setattr(bilstm, "run_lstm", run)
+    encoder = BiLstm(5, 6)
+    with encoder.parallel_directions():
+        encoder(torch.randn(3, 7, 5), LENGTHS)
+        assert torch.get_num_threads() == 1
+    assert len({thread for thread, _ in seen}) == 2
+    assert {threads for _, threads in seen} == {1}
+    assert torch.get_num_threads() == 2
+    assert threading.active_count() == 1
+
+
+@pytest.mark.parametrize("failing", ["forward", "backward"])
+def test_an_error_in_one_direction_comes_out(failing: str, two_threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(values: Tensor, *weights: Tensor) -> Tensor:
+        if (threading.current_thread() is threading.main_thread()) == (failing == "forward"):
+            raise OSError("gone")
+        return run_lstm(values, *weights)
+
+    monkeypatch.setattr(bilstm, "run_lstm", run)
+    encoder = BiLstm(5, 6)
+    with pytest.raises(OSError, match="gone"), encoder.parallel_directions():
+        encoder(torch.randn(3, 7, 5), LENGTHS)
+    assert torch.get_num_threads() == 2
+
+
+def test_with_one_thread_there_is_no_second() -> None:
+    encoder, before = BiLstm(5, 6), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with encoder.parallel_directions():
+            assert torch.isfinite(encoder(torch.randn(3, 7, 5), LENGTHS)).all()
+            assert encoder._second_thread is None
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_padding_does_not_leak() -> None:
@@ -101,24 +158,29 @@ def test_recurrent_dropout_drops_weights_in_training_only() -> None:
 
 def test_variational_dropout_drops_a_feature_at_every_token_and_keeps_the_mean() -> None:
     torch.manual_seed(0)
-    dropped = VariationalDropout(0.25)(torch.ones(400, 3, 50))
+    dropped = variational_dropout(torch.ones(400, 3, 50), 0.25)
     assert torch.equal(dropped[:, 0], dropped[:, 2])
     assert dropped.unique().tolist() == pytest.approx([0.0, 4 / 3])
     assert dropped.mean().item() == pytest.approx(1.0, abs=0.03)
     values = torch.randn(2, 3, 4)
-    assert VariationalDropout(0.5).eval()(values) is values
+    assert variational_dropout(values, 0.0) is values
+    encoder = BiLstm(4, 5, dropouts=(0.5, 0.0, 0.5))
+    lengths = torch.tensor([3, 3])
+    assert not torch.equal(encoder(values, lengths), encoder(values, lengths))
+    encoder.eval()
+    assert torch.equal(encoder(values, lengths), encoder(values, lengths))
 
 
 @pytest.mark.parametrize("rate", [0.25, 0.5])
 def test_dropped_weights_are_zero_or_scaled_in_the_share_asked_for(rate: float) -> None:
     torch.manual_seed(0)
     weights = torch.ones(301, 333, requires_grad=True)
-    dropped = dropped_weights(weights, rate)
+    dropped = drop_weights(weights, rate)
     assert dropped.unique().tolist() == pytest.approx([0.0, 1 / (1 - rate)])
     assert dropped.eq(0).float().mean().item() == pytest.approx(rate, abs=0.01)
     columns = dropped.eq(0).float().mean(0)  # no byte of a random number is treated otherwise
     assert columns.std().item() == pytest.approx((rate * (1 - rate) / 301) ** 0.5, rel=0.2)
     dropped.sum().backward()
     assert torch.equal(weights.grad, dropped.detach())
-    assert torch.equal(dropped_weights(weights, 0.0), weights)
-    assert bool(dropped_weights(weights, 0.9999).isfinite().all())  # all but 1/256 of them are dropped
+    assert torch.equal(drop_weights(weights, 0.0), weights)
+    assert bool(drop_weights(weights, 0.9999).isfinite().all())  # all but 1/256 of them are dropped

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pathlib
 import subprocess
 import sys
 from itertools import product
-from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -18,17 +18,35 @@ from torch import Tensor
 from torchcrf import CRF
 
 from ner_lstm_crf import kernels
-from ner_lstm_crf.model import crf, crf_compiled, crf_portable
+from ner_lstm_crf.model import crf
 
 FORBIDDEN = -1e4
-PATHS = pytest.mark.parametrize("path", [crf_compiled, crf_portable])
+
+
+class Path:
+    """The functions of `crf` over compiled kernels, or in plain torch whatever the machine has."""
+
+    def __init__(self, compiled: bool) -> None:
+        self.compiled = compiled
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*arguments: Tensor) -> Tensor:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(kernels, "serves", lambda _: self.compiled)
+                return getattr(crf, name)(*arguments)
+
+        return call
+
+
+crf_compiled, crf_portable = Path(compiled=True), Path(compiled=False)
+PATHS = pytest.mark.parametrize("path", [crf_compiled, crf_portable], ids=["compiled", "portable"])
 TYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 
 
 def drawn(
     seed: int, sentences: int, tokens: int, tags: int, *, scale: float = 1.0, forbidden: float = 0.0
 ) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor, Tensor]]:
-    """Emissions, gold tags, lengths and score tables in float64; a share of the moves may be forbidden."""
+    """Emissions, gold tags, lengths and score tables in float64; a share of the transitions may be forbidden."""
     random = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> Tensor:
@@ -45,9 +63,9 @@ def drawn(
 
 def score(emissions: Tensor, tags: Tensor, tables: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     """The score of one path over one sentence, as the definition has it."""
-    start, moves, end = tables
+    start, transitions, end = tables
     steps = torch.arange(len(tags))
-    return start[tags[0]] + emissions[steps, tags].sum() + moves[tags[:-1], tags[1:]].sum() + end[tags[-1]]
+    return start[tags[0]] + emissions[steps, tags].sum() + transitions[tags[:-1], tags[1:]].sum() + end[tags[-1]]
 
 
 def all_paths(emissions: Tensor, tables: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -57,7 +75,7 @@ def all_paths(emissions: Tensor, tables: tuple[Tensor, Tensor, Tensor]) -> tuple
 
 
 def with_gradients(
-    path: ModuleType, emissions: Tensor, gold: Tensor, lengths: Tensor, tables: tuple[Tensor, ...], weights: Tensor
+    path: Path, emissions: Tensor, gold: Tensor, lengths: Tensor, tables: tuple[Tensor, ...], weights: Tensor
 ) -> tuple[Tensor, list[Tensor]]:
     """The likelihoods, and the gradients of their weighted sum."""
     leaves = [tensor.detach().clone().requires_grad_() for tensor in (emissions, *tables)]
@@ -66,7 +84,7 @@ def with_gradients(
     return likelihood.detach(), list(gradients)
 
 
-def test_libraries_of_other_sources_are_not_loaded(tmp_path: Path) -> None:
+def test_libraries_of_other_sources_are_not_loaded(tmp_path: pathlib.Path) -> None:
     (tmp_path / "one.c").write_text("int one(void) { return 1; }")
     built = tmp_path / "built"
     built.mkdir()
@@ -90,7 +108,7 @@ def test_the_kernels_were_compiled() -> None:
 @TYPES
 @pytest.mark.parametrize("forbidden", [0.0, 0.4])
 def test_likelihood_gradients_and_marginals_are_those_of_all_paths(
-    path: ModuleType, dtype: torch.dtype, forbidden: float
+    path: Path, dtype: torch.dtype, forbidden: float
 ) -> None:
     emissions, gold, lengths, tables = drawn(1, 5, 4, 3, forbidden=forbidden)
     leaves = [tensor.clone().requires_grad_() for tensor in (emissions, *tables)]
@@ -118,7 +136,7 @@ def test_likelihood_gradients_and_marginals_are_those_of_all_paths(
 
 @PATHS
 @TYPES
-def test_viterbi_finds_the_best_of_all_paths(path: ModuleType, dtype: torch.dtype) -> None:
+def test_viterbi_finds_the_best_of_all_paths(path: Path, dtype: torch.dtype) -> None:
     for seed in range(10):
         emissions, _, lengths, tables = drawn(seed, 4, 5, 3, forbidden=0.3)
         found = path.viterbi(emissions.to(dtype), lengths, *(table.to(dtype) for table in tables))
@@ -128,7 +146,7 @@ def test_viterbi_finds_the_best_of_all_paths(path: ModuleType, dtype: torch.dtyp
 
 
 @PATHS
-def test_ties_go_to_the_lower_tag(path: ModuleType) -> None:
+def test_ties_go_to_the_lower_tag(path: Path) -> None:
     zeros = torch.zeros(40)
     found = path.viterbi(torch.zeros(2, 9, 40), torch.tensor([9, 4]), zeros, torch.zeros(40, 40), zeros)
     assert found.tolist() == [[0] * 9] * 2
@@ -194,8 +212,10 @@ def test_no_path_beats_the_kernels_viterbi(
 @pytest.mark.parametrize("capability", ["avx2", "default"])
 def test_kernels_of_lesser_processors_agree(capability: str) -> None:
     """What is tested of kernels holds of those that this processor would not take too."""
-    folder = Path(__file__).parents[1]
-    files = [folder / name for name in ("model/test_crf.py", "model/test_char_cnn.py", "tasks/test_word_rows.py")]
+    folder = pathlib.Path(__file__).parents[1]
+    names = ("model/test_crf.py", "features/test_char*.py", "training/test_sparse_adamw.py")
+    files = [path for name in names for path in folder.glob(name)]
+    assert len(files) == 3
     chosen = "were_compiled or plain_torch or no_path_beats or torchcrf or looked_up or rows_end or layout"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, "-k", chosen]
     environment = os.environ | {"ATEN_CPU_CAPABILITY": capability}
@@ -260,9 +280,9 @@ def test_scores_that_are_no_numbers_give_none_and_harm_no_other_sentence(broken:
 @pytest.mark.parametrize("broken", [torch.nan, torch.inf])
 def test_tables_that_are_no_numbers_give_no_likelihood(table: int, broken: float) -> None:
     emissions, gold, lengths, tables = drawn(10, 3, 6, 5)
-    tables[table].view(-1)[1] = broken  # a tag or move that the gold path need not take
+    tables[table].view(-1)[1] = broken  # a tag or transition that the gold path need not take
     found = crf_compiled.log_likelihood(emissions, gold, lengths, *tables)
-    assert not found[lengths > 1].isfinite().any()  # a sentence of one token has no moves
+    assert not found[lengths > 1].isfinite().any()  # a sentence of one token has no transitions
 
 
 @TYPES
@@ -291,7 +311,7 @@ def test_lengths_of_any_layout_give_the_same_gradients() -> None:
 
 
 @PATHS
-def test_padding_is_never_read(path: ModuleType) -> None:
+def test_padding_is_never_read(path: Path) -> None:
     emissions, gold, lengths, tables = drawn(5, 4, 6, 5)
     padding = torch.arange(6) >= lengths.unsqueeze(1)
     hostile = emissions.masked_fill(padding.unsqueeze(2), torch.nan)
@@ -313,10 +333,11 @@ def test_tensors_of_any_layout_are_read_where_they_lie() -> None:
     by_token = emissions.transpose(0, 1).contiguous().transpose(0, 1)
     by_tag = emissions.permute(2, 0, 1).contiguous().permute(1, 2, 0)
     wide = torch.cat([emissions, emissions], 2)[:, :, :5]
-    tags, moves = gold.T.contiguous().T, tables[1].T.contiguous().T
+    tags, transitions = gold.T.contiguous().T, tables[1].T.contiguous().T
     expected = crf_compiled.log_likelihood(emissions, gold, lengths, *tables)
     for laid_out in (by_token, by_tag, wide):
-        assert torch.equal(crf_compiled.log_likelihood(laid_out, tags, lengths, tables[0], moves, tables[2]), expected)
+        arguments = laid_out, tags, lengths, tables[0], transitions, tables[2]
+        assert torch.equal(crf_compiled.log_likelihood(*arguments), expected)
         assert torch.equal(
             crf_compiled.viterbi(laid_out, lengths, *tables), crf_compiled.viterbi(emissions, lengths, *tables)
         )
@@ -369,10 +390,7 @@ def test_a_gradient_is_no_function_to_derive_again() -> None:
     ],
 )
 @PATHS
-def test_what_does_not_fit_is_said(
-    path: ModuleType, change: dict[str, Tensor], message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(kernels, "serves", lambda _: path is crf_compiled)
+def test_what_does_not_fit_is_said(path: Path, change: dict[str, Tensor], message: str) -> None:
     arguments = {
         "emissions": torch.zeros(2, 3, 4),
         "tags": torch.zeros(2, 3, dtype=torch.int64),
@@ -382,4 +400,6 @@ def test_what_does_not_fit_is_said(
         "end": torch.zeros(4),
     } | change
     with pytest.raises(ValueError, match=message):
-        crf.log_likelihood(**arguments)
+        path.log_likelihood(
+            *(arguments[name] for name in ("emissions", "tags", "lengths", "start", "transitions", "end"))
+        )

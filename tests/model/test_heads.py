@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ner_lstm_crf.model.heads import CrfHead, Head, SoftmaxHead, token_mask
+from ner_lstm_crf.model.crf import token_mask
+from ner_lstm_crf.model.heads import CrfHead, Head, SoftmaxHead
 from ner_lstm_crf.tags.scheme import SCHEMES
 from ner_lstm_crf.tags.tag_set import TagSet
 
@@ -70,7 +71,7 @@ def test_no_decoded_sequence_is_ill_formed_however_hard_the_emissions_push() -> 
     assert any(broken)
 
 
-def test_illegal_moves_have_no_marginal_and_marginals_sum_to_one() -> None:
+def test_illegal_transitions_have_no_marginal_and_marginals_sum_to_one() -> None:
     torch.manual_seed(0)
     head = bieo_head()
     marginals = head.marginals(torch.randn(3, 5, len(TAGS)), LENGTHS)
@@ -81,7 +82,7 @@ def test_illegal_moves_have_no_marginal_and_marginals_sum_to_one() -> None:
 
 
 @pytest.mark.parametrize("labelwise", [False, True])
-def test_forbidden_moves_get_no_gradient_and_allowed_ones_do(labelwise: bool) -> None:
+def test_forbidden_transitions_get_no_gradient_and_allowed_ones_do(labelwise: bool) -> None:
     torch.manual_seed(0)
     head = bieo_head(labelwise=labelwise)
     tags = torch.tensor([[TAGS.index(tag) for tag in ("B-PER", "E-PER", "O", "B-LOC", "O")]])
@@ -105,7 +106,7 @@ def test_results_do_not_depend_on_what_lies_beyond_the_length(head: Head) -> Non
 
 
 def random_head(tags: int, *, labelwise: bool) -> CrfHead:
-    """A head in double precision with random scores, which forbids about a third of all moves, but never O O O."""
+    """A head in double precision with random scores; it forbids a third of all transitions or so, but never O O O."""
     allowed = [torch.rand(*shape) < 0.7 for shape in ((tags,), (tags, tags), (tags,))]
     for table in allowed:
         table.view(-1)[0] = True
@@ -118,7 +119,7 @@ def random_head(tags: int, *, labelwise: bool) -> CrfHead:
 
 def legal_paths(head: CrfHead, length: int) -> list[tuple[int, ...]]:
     def legal(path: tuple[int, ...]) -> bool:
-        inner = all(head.transitions_allowed[move] for move in pairwise(path))
+        inner = all(head.transitions_allowed[pair] for pair in pairwise(path))
         return bool(inner and head.start_allowed[path[0]] and head.end_allowed[path[-1]])
 
     return [path for path in product(range(len(head.start_allowed)), repeat=length) if legal(path)]
@@ -138,8 +139,8 @@ def loss_by_enumeration(head: CrfHead, emissions: Tensor, path: tuple[int, ...])
     if not head.labelwise:
         return scores.logsumexp(0) - scores[paths.index(path)]
     log_marginals = [
-        scores[[other[place] == tag for other in paths]].logsumexp(0) - scores.logsumexp(0)
-        for place, tag in enumerate(path)
+        scores[[other[position] == tag for other in paths]].logsumexp(0) - scores.logsumexp(0)
+        for position, tag in enumerate(path)
     ]
     return -torch.stack(log_marginals).sum()
 

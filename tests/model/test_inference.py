@@ -14,7 +14,7 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.features.embedding import WordEmbedding
 from ner_lstm_crf.features.ragged import InferenceBatch
-from ner_lstm_crf.model import precision
+from ner_lstm_crf.model import cpu
 from ner_lstm_crf.model.inference import InferenceNetwork
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.saving.build import Inventory, build_network, random_words
@@ -98,7 +98,7 @@ def test_emissions_and_tags_are_those_of_the_network(
 def test_half_precision_is_near_follows_the_weights_and_leaves_them_alone(
     shape: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(precision, "quickest_dtype", lambda: torch.bfloat16)
+    monkeypatch.setattr(cpu, "quickest_dtype", lambda: torch.bfloat16)
     network = made_network(**shape)
     batch, forms = made_batch([[1, 2, 3], [4]])
     half = InferenceNetwork(network, "bfloat16")
@@ -117,7 +117,7 @@ def test_half_precision_is_near_follows_the_weights_and_leaves_them_alone(
 
 
 def test_a_precision_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "quickest_dtype", lambda: torch.float32)
+    monkeypatch.setattr(cpu, "quickest_dtype", lambda: torch.float32)
     with pytest.raises(InputError, match="AVX-512 BF16"):
         InferenceNetwork(made_network(), "bfloat16")
     with pytest.raises(InputError, match=r"float32, bfloat16.*'half'"):

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.transformer.encoder import TransformerEmbedding
-from ner_lstm_crf.model import precision
+from ner_lstm_crf.model import cpu
 from ner_lstm_crf.runs import transformer_cache as contextual
 from ner_lstm_crf.runs.data import Data
 from ner_lstm_crf.runs.network_runs import read_with_transformer
@@ -229,10 +229,10 @@ def test_a_transformer_is_trained_in_bfloat16_where_the_processor_has_it(
 ) -> None:
     exact = configured(tiny, encoder, epochs=2, fine_tune=True)
     quick = dataclasses.replace(exact, training=dataclasses.replace(exact.training, transformer_precision="bfloat16"))
-    monkeypatch.setattr(precision, "quickest_dtype", lambda: torch.float32)
+    monkeypatch.setattr(cpu, "quickest_dtype", lambda: torch.float32)
     with pytest.raises(InputError, match="transformer_precision: expected a processor that multiplies bfloat16"):
         list(train_run(data, quick, tmp_path / "refused"))
-    monkeypatch.setattr(precision, "quickest_dtype", lambda: torch.bfloat16)
+    monkeypatch.setattr(cpu, "quickest_dtype", lambda: torch.bfloat16)
     losses = [[report.loss for report in train_run(data, exact, tmp_path / "exact")]]
     losses += [[report.loss for report in train_run(data, quick, tmp_path / "quick")]]
     assert losses[0] != losses[1]

@@ -14,8 +14,8 @@ import benchmark
 from benchmarks.handrolled import HandRolled
 from benchmarks.text import SENTENCE, MadeText, read_corpus
 from ner_lstm_crf.features.batch import Featurizer
+from ner_lstm_crf.model import cpu
 from ner_lstm_crf.model import crf as our_crf
-from ner_lstm_crf.model import precision
 from ner_lstm_crf.saving.model import build_model
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text.annotation import Span
@@ -173,7 +173,7 @@ class TestMemory:
             return {**loaded, "peak_mb": PEAKS[way, round(text.stat().st_size, -3)]}
 
         monkeypatch.setattr(benchmark.memory, "_measure", measured)
-        monkeypatch.setattr(precision, "quickest_dtype", lambda: torch.bfloat16)  # whatever this processor has
+        monkeypatch.setattr(cpu, "quickest_dtype", lambda: torch.bfloat16)  # whatever this processor has
         found = run(tiny, capsys, "memory", "--threads", "1", "2", "--precision", "bfloat16")["results"]
         cases = [f"memory/{way}/{size}MB" for size in ("0.01", "0.02") for way in ("tag_many", "command")]
         assert [result["case"] for result in found] == cases

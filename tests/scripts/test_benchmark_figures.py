@@ -12,7 +12,7 @@ import torch
 import benchmark
 from benchmarks import measure
 from benchmarks.memory import parse_size
-from ner_lstm_crf.model import precision
+from ner_lstm_crf.model import cpu
 
 FIGURES = {"case", "ours_s", "baseline_s", "floor_s", "speedup", "over_floor"}
 MACHINE = {"processor", "cores", "capability", "system", "python", "torch", "threads"}
@@ -135,7 +135,7 @@ class TestOptions:
         assert (settings.corpus, settings.vectors) == (tmp_path, None)
 
     def test_a_precision_that_the_processor_lacks_is_refused(self, monkeypatch, capsys):
-        monkeypatch.setattr(precision, "quickest_dtype", lambda: torch.float32)
+        monkeypatch.setattr(cpu, "quickest_dtype", lambda: torch.float32)
         for given, complaint in (("bfloat16", "expected a processor that"), ("int8", "one of float32, bfloat16, got")):
             with pytest.raises(SystemExit, match="2"):
                 benchmark.main(["memory", "--precision", given])

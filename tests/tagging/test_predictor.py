@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_lstm_crf.config import Config
+from ner_lstm_crf.features.ragged import InferenceBatch
 from ner_lstm_crf.saving.model import Model, build_model
 from ner_lstm_crf.tagging import predictor as module
-from ner_lstm_crf.tagging.predictor import Predictor, Window, predict
+from ner_lstm_crf.tagging.predictor import Chunk, Predictor, chunks, predict
 from ner_lstm_crf.tags.scheme import DecodedTags
 from ner_lstm_crf.text.annotation import Sentence
 
@@ -35,8 +36,8 @@ def model(request: pytest.FixtureRequest, make_sentences: Make, tiny: Config) ->
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Windows and batches so small that there are many; torch's threads as before."""
-    monkeypatch.setattr(module, "WINDOW_TOKENS", 40)
+    """Chunks and batches so small that there are many; torch's threads as before."""
+    monkeypatch.setattr(module, "CHUNK_TOKENS", 40)
     monkeypatch.setattr(module, "BATCH_TOKENS", 16)
     before = torch.get_num_threads()
     yield
@@ -59,6 +60,12 @@ def one_by_one(model: Model, sentences: list[list[str]]) -> list[DecodedTags]:
     return found
 
 
+def decode_all(predictor: Predictor, sentences: list[list[str]]) -> list[DecodedTags]:
+    """The spans of sentences, given as their words, chunk by chunk."""
+    items = ((number, words, [len(words)]) for number, words in enumerate(sentences))
+    return [decoded for _, of_chunk in predictor.stream(chunks(items)) for decoded in of_chunk]
+
+
 def workers() -> int:
     return sum(thread.name.startswith("ner-lstm-crf") for thread in threading.enumerate())
 
@@ -73,9 +80,7 @@ def test_spans_are_those_of_each_sentence_by_itself(model: Model, make_sentences
     torch.set_num_threads(threads)
     sentences = sentences_of(make_sentences)
     expected = one_by_one(model, sentences)
-    done: list[tuple[int, int | None]] = []
-    assert Predictor(model).decode_all(sentences, lambda *count: done.append(count)) == expected
-    assert done[-1] == (len(sentences), len(sentences))
+    assert decode_all(Predictor(model), sentences) == expected
     assert any(decoded.spans for decoded in expected)
     assert any(decoded.ill_formed for decoded in expected) == (model.config.head == "softmax")
     filled = [words for words in sentences if words]
@@ -90,28 +95,37 @@ Words = st.lists(st.lists(st.sampled_from(["Anna", "met", "Oslo", "in", "", "Q7"
 
 
 @given(sentences=Words)
-def test_a_window_at_once_is_the_same(model: Model, sentences: list[list[str]]) -> None:
-    window = Window(
-        list(sentences), [word for words in sentences for word in words], [len(words) for words in sentences]
-    )
-    assert Predictor(model).decode(window) == one_by_one(model, sentences)
+def test_a_chunk_by_itself_is_the_same(model: Model, sentences: list[list[str]]) -> None:
+    chunk = Chunk(list(sentences), [word for words in sentences for word in words], [len(words) for words in sentences])
+    assert Predictor(model).decode(chunk) == one_by_one(model, sentences)
+
+
+def test_chunks_are_cut_where_they_are_full_and_nothing_is_lost() -> None:
+    lengths = [3, 0, 50, 20, 17, 1] + [0] * 90
+    items = [(number, [f"w{number}"] * length, [length]) for number, length in enumerate(lengths)]
+    cut = list(chunks(items))
+    assert [chunk.items for chunk in cut[:3]] == [[0, 1, 2], [3, 4, 5], list(range(6, 46))]
+    assert [item for chunk in cut for item in chunk.items] == list(range(96))
+    assert [word for chunk in cut for word in chunk.words] == [word for _, words, _ in items for word in words]
+    assert [length for chunk in cut for length in chunk.lengths] == lengths
+    assert list(chunks([])) == []
 
 
 @THREADS
-def test_windows_come_in_order_and_few_are_read_ahead(model: Model, threads: int) -> None:
+def test_chunks_come_in_order_and_few_are_read_ahead(model: Model, threads: int) -> None:
     torch.set_num_threads(threads)
     read = 0
 
-    def endless() -> Iterator[Window[int]]:
+    def endless() -> Iterator[Chunk[int]]:
         nonlocal read
         while True:
             read += 1
-            yield Window([read], ["Anna", "met", "Oslo"] * (read % 5), [3] * (read % 5))
+            yield Chunk([read], ["Anna", "met", "Oslo"] * (read % 5), [3] * (read % 5))
 
     stream = Predictor(model).stream(endless())
     for number in range(1, 30):
-        window, found = next(stream)
-        assert window.items == [number]
+        chunk, found = next(stream)
+        assert chunk.items == [number]
         assert len(found) == number % 5
         assert read <= number + 1
     assert 0 < workers() <= threads if threads > 1 else workers() == 0
@@ -129,15 +143,15 @@ def test_errors_come_out_and_threads_end(
     torch.set_num_threads(threads)
     predictor = Predictor(model)
 
-    def source() -> Iterator[Window[int]]:
+    def source() -> Iterator[Chunk[int]]:
         for number in range(6):
             if number == 4 and where == "source":
                 raise OSError("the disk is gone")
-            yield Window([number], ["Anna"] * (20 if number == 4 else 3), [20 if number == 4 else 3])
+            yield Chunk([number], ["Anna"] * (20 if number == 4 else 3), [20 if number == 4 else 3])
 
     original = predictor._network.decode
 
-    def broken(vectors: torch.Tensor, batch: module.InferenceBatch) -> torch.Tensor:
+    def broken(vectors: torch.Tensor, batch: InferenceBatch) -> torch.Tensor:
         if where == "network" and batch.rows.shape[1] == 20:
             raise OSError("the disk is gone")
         return original(vectors, batch)
@@ -157,28 +171,28 @@ def test_training_mode_comes_back_and_weights_are_followed(model: Model, make_se
     model.network.train()
     predict(model, encoded)
     assert model.network.training
-    before = predictor.decode_all(words)  # puts it into evaluation mode
+    before = decode_all(predictor, words)  # puts it into evaluation mode
     assert not model.network.training
     state = {name: tensor.clone() for name, tensor in model.network.state_dict().items()}
     with torch.no_grad():
         model.network.embedding.word.trained.neg_()
-    assert predictor.decode_all(words) == one_by_one(model, words) != before
+    assert decode_all(predictor, words) == one_by_one(model, words) != before
     model.network.load_state_dict(state)
-    assert predictor.decode_all(words) == before
+    assert decode_all(predictor, words) == before
 
 
 def test_a_predictor_can_be_pickled(model: Model, make_sentences: Make) -> None:
     words = [sentence.words for sentence in make_sentences(10)]
     predictor = Predictor(model)
-    expected = predictor.decode_all(words)
-    assert pickle.loads(pickle.dumps(predictor)).decode_all(words) == expected
+    expected = decode_all(predictor, words)
+    assert decode_all(pickle.loads(pickle.dumps(predictor)), words) == expected
 
 
 def test_a_table_that_was_given_is_never_cleared(
     model: Model, make_sentences: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "KNOWN_FORMS", 1)
+    monkeypatch.setattr(module, "CACHED_TYPES", 1)
     table = model.featurizer.table
     generation, words = table.generation, [sentence.words for sentence in make_sentences(20)]
-    assert Predictor(model, table=table).decode_all(words) == Predictor(model).decode_all(words)
+    assert decode_all(Predictor(model, table=table), words) == decode_all(Predictor(model), words)
     assert table.generation == generation

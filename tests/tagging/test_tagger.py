@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.model import precision
+from ner_lstm_crf.model import cpu
 from ner_lstm_crf.runs.data import Data
 from ner_lstm_crf.runs.network_runs import prepare
 from ner_lstm_crf.tagging import predictor as module
@@ -72,8 +72,8 @@ def test_the_result_does_not_depend_on_the_company(tagger: Tagger, make_sentence
     assert sum(spans == sentence.spans for spans, sentence in zip(alone, sentences, strict=True)) > 50
 
 
-def test_order_is_kept_and_the_stream_is_read_window_by_window(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "WINDOW_TOKENS", 50)
+def test_order_is_kept_and_the_stream_is_read_chunk_by_chunk(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHUNK_TOKENS", 50)
     read = 0
 
     def texts() -> Iterator[str]:
@@ -94,8 +94,8 @@ def test_features_of_words_do_not_pile_up(tagger: Tagger, monkeypatch: pytest.Mo
     texts = [f"Anna met w{number} in Oslo" for number in range(400)]
     expected = list(tagger.tag_many(texts))
     assert any(expected)
-    monkeypatch.setattr(module, "WINDOW_TOKENS", 50)
-    monkeypatch.setattr(module, "KNOWN_FORMS", 100)
+    monkeypatch.setattr(module, "CHUNK_TOKENS", 50)
+    monkeypatch.setattr(module, "CACHED_TYPES", 100)
     assert list(tagger.tag_many(texts)) == expected
     assert len(tagger._predictor._table) < 200
 
@@ -120,7 +120,7 @@ def test_a_long_text_is_tagged_portion_by_portion(tagger: Tagger, monkeypatch: p
     expected = [(entity.start, entity.text) for entity in tagger.tag(one)]
     assert len(expected) == 3
     monkeypatch.setattr(splitter, "_PORTION", 50)
-    monkeypatch.setattr(module, "WINDOW_TOKENS", 60)
+    monkeypatch.setattr(module, "CHUNK_TOKENS", 60)
     text = one * 200
     found = tagger.tag(text)
     repeated = [(number * len(one) + start, word) for number in range(200) for start, word in expected]
@@ -129,7 +129,7 @@ def test_a_long_text_is_tagged_portion_by_portion(tagger: Tagger, monkeypatch: p
 
 
 def test_a_stream_that_is_left_leaves_no_thread(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "WINDOW_TOKENS", 50)
+    monkeypatch.setattr(module, "CHUNK_TOKENS", 50)
     before, threads = threading.active_count(), torch.get_num_threads()
     torch.set_num_threads(2)
     try:
@@ -145,7 +145,7 @@ def test_a_stream_that_is_left_leaves_no_thread(tagger: Tagger, monkeypatch: pyt
 def test_lower_precision_finds_nearly_the_same_and_is_not_saved(
     tagger: Tagger, make_sentences: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(precision, "quickest_dtype", lambda: torch.bfloat16)
+    monkeypatch.setattr(cpu, "quickest_dtype", lambda: torch.bfloat16)
     tagger.save(tmp_path / "model")
     half = Tagger.load(tmp_path / "model", precision="bfloat16")
     half.save(tmp_path / "half")
@@ -153,7 +153,7 @@ def test_lower_precision_finds_nearly_the_same_and_is_not_saved(
     sentences = make_sentences(100, seed=4)
     pairs = zip(half.tag_sentences(sentences), tagger.tag_sentences(sentences), strict=True)
     assert sum(one == other for one, other in pairs) > 90
-    monkeypatch.setattr(precision, "quickest_dtype", lambda: torch.float32)
+    monkeypatch.setattr(cpu, "quickest_dtype", lambda: torch.float32)
     with pytest.raises(InputError, match="float32 is the precision to use here"):
         Tagger.load(tmp_path / "model", precision="bfloat16")
 

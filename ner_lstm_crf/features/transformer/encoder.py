@@ -76,7 +76,7 @@ class TransformerEmbedding(nn.Module):
             layers: How many of the last layers are averaged.
             mix: Whether they are kept apart instead.
             fine_tune: Whether its weights are trained.
-            dtype: What it computes in; see `precision.quickest_dtype`. Its output is float32 always.
+            dtype: What it computes in; see `model.cpu.quickest_dtype`. Its output is float32 always.
 
         Raises:
             InputError: If there is no such encoder, or its weights are missing, damaged or another architecture's.

@@ -20,7 +20,7 @@ from ner_lstm_crf.features.transformer import encoder as transformer
 from ner_lstm_crf.features.transformer.encoder import TransformerEmbedding, contextual_vectors
 from ner_lstm_crf.features.transformer.pretrained import quiet_transformers
 from ner_lstm_crf.features.transformer.windows import Framing, SubTokens, collate_subtokens, cut_windows
-from ner_lstm_crf.model.precision import quickest_dtype
+from ner_lstm_crf.model.cpu import quickest_dtype
 
 transformers = pytest.importorskip("transformers")
 
