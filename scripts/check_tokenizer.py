@@ -4,7 +4,7 @@ Reads CoNLL-U-like files whose sentences carry their raw text in a `# text = ` c
 token (the UNER corpora; by default those in ../shared, beside the checkout). The text alone goes through the tokenizer,
 and what comes out is compared with the column:
 
-    recall, precision, f1   of the places where a token ends, spaces not counted
+    recall, precision, f1   of the positions where a token ends, spaces not counted
     token f1                of whole tokens: both ends right
     exact                   share of sentences cut exactly as in the file
     sentence f1             of the sentence ends, when each document's sentences are joined to one text
@@ -24,12 +24,12 @@ from itertools import accumulate, groupby
 from pathlib import Path
 
 from locations import SHARED
-from ner_lstm_crf.config import TokenUnit
+from ner_lstm_crf.config import Hyphens, TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.formats.columns import ReadOptions
-from ner_lstm_crf.text.annotation import Sentence, spell
+from ner_lstm_crf.text.annotation import Sentence, align
 from ner_lstm_crf.text.sentences import sentences
-from ner_lstm_crf.text.tokenizer import HyphenRule, characters, detect_hyphens, tokenize
+from ner_lstm_crf.text.tokenizer import characters, detect_hyphens, tokenize
 from treebanks import read_sentences_with_text
 
 __all__ = ["Agreement", "compare_file", "main"]
@@ -60,7 +60,7 @@ class Agreement:
 
     @classmethod
     def of(cls, gold: set[int] | set[tuple[int, int]], found: set[int] | set[tuple[int, int]]) -> Agreement:
-        """Compares two sets of places."""
+        """Compare two sets of positions."""
         return cls(len(gold & found), len(gold), len(found))
 
     def __add__(self, other: Agreement) -> Agreement:
@@ -68,12 +68,12 @@ class Agreement:
 
     @property
     def recall(self) -> float:
-        """The share of the gold places that were found."""
+        """The share of the gold positions that were found."""
         return self.shared / max(1, self.gold)
 
     @property
     def precision(self) -> float:
-        """The share of the found places that are gold."""
+        """The share of the found positions that are gold."""
         return self.shared / max(1, self.found)
 
     @property
@@ -82,10 +82,10 @@ class Agreement:
         return 2 * self.shared / max(1, self.gold + self.found)
 
 
-def _ends(text: str, places: Iterable[tuple[int, int]]) -> set[int]:
+def _ends(text: str, offsets: Iterable[tuple[int, int]]) -> set[int]:
     """Where tokens end, counted in characters that are not spaces."""
     inked = [0, *accumulate(not char.isspace() for char in text)]
-    return {inked[end] for _, end in places}
+    return {inked[end] for _, end in offsets}
 
 
 def _sentence_agreement(golds: Sequence[tuple[Sentence, str]], token_unit: TokenUnit) -> Agreement:
@@ -99,12 +99,12 @@ def _sentence_agreement(golds: Sequence[tuple[Sentence, str]], token_unit: Token
     return total
 
 
-def compare_file(path: Path, hyphens: HyphenRule | None = None) -> tuple[str, ...]:
+def compare_file(path: Path, hyphens: Hyphens | None = None) -> tuple[str, ...]:
     """The row of the table for one file.
 
     Args:
         path: The file.
-        hyphens: How to cut hyphens; by default as the file's own words suggest.
+        hyphens: As in `tokenize`; by default as `detect_hyphens` finds.
 
     Raises:
         InputError: If the file cannot be read, or no sentence of it has its text in a comment.
@@ -115,15 +115,15 @@ def compare_file(path: Path, hyphens: HyphenRule | None = None) -> tuple[str, ..
     hyphens = hyphens or detect_hyphens(word for sentence, _ in golds for word in sentence.words)
     ends, tokens, exact, compared = Agreement(), Agreement(), 0, 0
     for sentence, text in golds:
-        spelled = spell(sentence.words, text)
-        if spelled is None:
-            print(f"{path}: the tokens do not spell the text: {text}", file=sys.stderr)
+        aligned = align(sentence.words, text)
+        if aligned is None:
+            print(f"{path}: the tokens are not those of the text: {text}", file=sys.stderr)
             continue
         cut = tokenize(text, hyphens=hyphens) if token_unit == "word" else characters(text)
-        places, found = ([(token.start, token.end) for token in tokens_of] for tokens_of in (spelled, cut))
-        ends += Agreement.of(_ends(text, places), _ends(text, found))
-        tokens += Agreement.of(set(places), set(found))
-        exact += found == places
+        expected, found = ([(token.start, token.end) for token in tokens_of] for tokens_of in (aligned, cut))
+        ends += Agreement.of(_ends(text, expected), _ends(text, found))
+        tokens += Agreement.of(set(expected), set(found))
+        exact += found == expected
         compared += 1
     shares = (
         ends.recall,
@@ -167,7 +167,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--parts", nargs="+", default=["train", "dev", "test"], help="names of the files, without ending"
     )
-    parser.add_argument("--compounds", choices=["split", "keep"], help="cut hyphens so (default: as each file does)")
+    parser.add_argument(
+        "--hyphens", choices=["split", "keep"], help="split words at hyphens, or keep them (default: as the file does)"
+    )
     options = parser.parse_args(arguments)
     paths = [path for part in options.parts for path in options.folder.glob(f"uner-*/{part}.iob2")]
     if not paths:

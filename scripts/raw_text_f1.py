@@ -19,7 +19,7 @@ from ner_lstm_crf.evaluation.metrics import evaluate_spans
 from ner_lstm_crf.formats.columns import ReadOptions
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.tags.labels import LabelMap
-from ner_lstm_crf.text.annotation import Sentence, Span, spell
+from ner_lstm_crf.text.annotation import Sentence, Span, align
 from treebanks import read_sentences_with_text
 
 __all__ = ["in_characters", "main"]
@@ -42,7 +42,7 @@ class Gold:
 
 def in_characters(text: str, sentence: Sentence) -> tuple[Span, ...] | None:
     """The sentence's spans, counted in characters of the text; None if its tokens do not spell the text."""
-    tokens = spell(sentence.words, text)
+    tokens = align(sentence.words, text)
     if tokens is None:
         return None
     return tuple(Span(tokens[start].start, tokens[end - 1].end, label) for start, end, label in sentence.spans)

@@ -11,7 +11,6 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.formats.columns import ReadOptions
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.tags.scheme import SCHEMES, Policy, get_scheme
-from ner_lstm_crf.text.tokenizer import hyphen_rule
 
 __all__ = [
     "SCHEME_NAMES",
@@ -174,7 +173,7 @@ def column_options(
         scheme=None if scheme is None else get_scheme(scheme).name,
         policy=cast(Policy, given.get("policy", "conlleval")),
         token_unit=token_unit or by_flag,
-        hyphens=hyphen_rule(hyphens),
+        hyphens=hyphens,
         labels=LabelMap.parse(given.get("labels"), given.get("map", ())),
         read_tags=read_tags,
     )

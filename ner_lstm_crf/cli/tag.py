@@ -117,12 +117,12 @@ def run(args: argparse.Namespace) -> None:
 
 def _tagger(args: argparse.Namespace, first: Iterable[str]) -> Tagger:
     """The tagger that `--model` names; without it the shipped one that suits the first texts."""
-    from ner_lstm_crf.saving.shipped import language_of
     from ner_lstm_crf.tagging.tagger import Tagger
+    from ner_lstm_crf.text.scripts import script_language
 
     if args.model is not None:
         return Tagger.load(args.model, precision=args.precision)
-    language = language_of(first)
+    language = script_language(first)
     say(f"the tagger that comes with the package for '{language}' (by the script of the text; --model names another)")
     return Tagger.load(language, precision=args.precision)
 

@@ -18,7 +18,6 @@ from ner_lstm_crf.tagging.predictor import Predictor, chunks
 from ner_lstm_crf.tags.scheme import DecodedTags
 from ner_lstm_crf.text.annotation import Sentence, Span
 from ner_lstm_crf.text.sentences import sentences
-from ner_lstm_crf.text.tokenizer import hyphen_rule
 
 __all__ = ["TestResult", "measure", "evaluate_model", "evaluate_texts"]
 
@@ -74,8 +73,8 @@ def evaluate_texts(
     Returns:
         The outcome; its spans count the characters of each text, and in its evaluation texts stand for sentences.
     """
-    token_unit, rule = model.config.token_unit, hyphen_rule(model.config.hyphens)
-    parts = [sentences(record.text, token_unit=token_unit, hyphens=rule) for record in test]
+    token_unit, hyphens = model.config.token_unit, model.config.hyphens
+    parts = [sentences(record.text, token_unit=token_unit, hyphens=hyphens) for record in test]
     cut = list(chain.from_iterable(parts))
     decoded, seconds = _decoded(model, cut, precision, progress)
     remaining = iter(decoded)

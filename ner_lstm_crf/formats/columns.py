@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from ner_lstm_crf.config import TokenUnit
+from ner_lstm_crf.config import Hyphens, TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.tags.scheme import OUTSIDE, PREFIXES, Policy, split_tag
 from ner_lstm_crf.text.scripts import EMOJI_MODIFIERS, MARKS
-from ner_lstm_crf.text.tokenizer import HyphenRule
 
 __all__ = ["PLACED_CHARACTER", "ReadOptions", "ColumnLayout", "Separator", "is_tag", "split_at_spaces"]
 
@@ -57,7 +56,7 @@ class ReadOptions:
     scheme: str | None = None
     policy: Policy = "conlleval"
     token_unit: TokenUnit | None = None
-    hyphens: HyphenRule = "split"
+    hyphens: Hyphens = "split"
     labels: LabelMap = field(default_factory=LabelMap)
     read_tags: bool = True
 

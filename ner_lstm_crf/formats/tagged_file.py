@@ -16,7 +16,7 @@ from ner_lstm_crf.formats.report import ReadReport, warn_of_findings, warn_of_mi
 from ner_lstm_crf.formats.tag_writer import TagWriter
 from ner_lstm_crf.tags.detect import Detection, NoSchemeError, detect_scheme
 from ner_lstm_crf.tags.scheme import OUTSIDE, Scheme, TagError, get_scheme
-from ner_lstm_crf.text.annotation import Sentence, Span, place
+from ner_lstm_crf.text.annotation import Sentence, Span, tokens_from_words
 from ner_lstm_crf.text.token_unit import by_character
 
 __all__ = ["Located", "TaggedFile"]
@@ -143,7 +143,7 @@ class TaggedFile(ABC):
             spans = self.options.labels(spans)
         if self.options.token_unit == "character":
             words, spans = self._by_character(where, words, spans)
-        tokens = place(words, joiner="" if self.options.token_unit == "character" else " ")
+        tokens = tokens_from_words(words, joiner="" if self.options.token_unit == "character" else " ")
         return Sentence(tokens, spans, document, where.line_of(0))
 
     def _decode(self, scheme: Scheme, where: Located, tags: Sequence[str], report: ReadReport) -> tuple[Span, ...]:

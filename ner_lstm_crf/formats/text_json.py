@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import chain, islice
 from operator import attrgetter
 
-from ner_lstm_crf.config import TokenUnit
+from ner_lstm_crf.config import Hyphens, TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.text import quoted
 from ner_lstm_crf.formats.columns import ReadOptions
@@ -19,7 +19,6 @@ from ner_lstm_crf.formats.report import ReadReport, warn_of_findings, warn_of_lo
 from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token
 from ner_lstm_crf.text.scripts import has_han
 from ner_lstm_crf.text.sentences import sentences
-from ner_lstm_crf.text.tokenizer import HyphenRule
 
 __all__ = ["annotate", "read_jsonl", "read_texts", "record_of", "relabelled_records"]
 
@@ -92,7 +91,7 @@ def relabelled_records(path: str | os.PathLike[str], options: ReadOptions, *, re
 
 
 def annotate(
-    record: Record, token_unit: TokenUnit = "word", *, hyphens: HyphenRule = "split", report: ReadReport | None = None
+    record: Record, token_unit: TokenUnit = "word", *, hyphens: Hyphens = "split", report: ReadReport | None = None
 ) -> list[Sentence]:
     """The sentences of a text, cut as `sentences` cuts it, with its entities as spans.
 

@@ -19,8 +19,9 @@ from ner_lstm_crf.features.vectors.builtin import character_vectors
 from ner_lstm_crf.features.vectors.vectors import Vectors
 from ner_lstm_crf.saving.checkpoint import model_digest
 from ner_lstm_crf.saving.model import check_lexicon
-from ner_lstm_crf.saving.shipped import language_of, model_directory
+from ner_lstm_crf.saving.shipped import model_directory
 from ner_lstm_crf.text.annotation import Sentence
+from ner_lstm_crf.text.scripts import script_language
 from ner_lstm_crf.text.token_unit import CHARACTER_SHARE, share_of_characters
 from ner_lstm_crf.text.tokenizer import check_characters
 
@@ -157,4 +158,4 @@ def warn_of_other_tokens(data: Data, token_unit: TokenUnit) -> None:
 
 def are_chinese(sentences: Sequence[Sentence]) -> bool:
     """Whether the first sentences are written in Han characters."""
-    return language_of(" ".join(sentence.words) for sentence in sentences[:1000]) == "zh"
+    return script_language(" ".join(sentence.words) for sentence in sentences[:1000]) == "zh"

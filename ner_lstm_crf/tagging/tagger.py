@@ -14,7 +14,7 @@ from ner_lstm_crf.tagging.predictor import Chunk, Predictor, chunks
 from ner_lstm_crf.tags.scheme import DecodedTags
 from ner_lstm_crf.text.annotation import Entity, Sentence, Span
 from ner_lstm_crf.text.sentences import Portion, portions, sentences
-from ner_lstm_crf.text.tokenizer import check_characters, hyphen_rule
+from ner_lstm_crf.text.tokenizer import check_characters
 
 __all__ = ["Tagger"]
 
@@ -48,7 +48,7 @@ class Tagger:
         self.model = model
         model.network.eval()
         self._predictor = Predictor(model, precision)
-        self._units = model.config.token_unit, hyphen_rule(model.config.hyphens)
+        self._units = model.config.token_unit, model.config.hyphens
 
     @classmethod
     def load(cls, directory: str | Path, *, precision: Precision = "float32") -> Tagger:

@@ -1,10 +1,10 @@
-"""The values that everything else passes around: Token, Span, Sentence, Entity.
+"""Token, Span, Sentence and Entity: the values that readers make, models tag and writers write.
 
-All are immutable, and all ends are half-open. A `Span` counts tokens, a `Token` and an `Entity` count characters
+All are immutable, and all ends are exclusive. A `Span` counts tokens; a `Token` and an `Entity` count characters
 (Unicode code points of the string they came from).
 
-Token and Span are named tuples rather than frozen dataclasses: one is made per token of the input, and a named tuple
-takes a quarter of the time.
+Token and Span are named tuples, not frozen dataclasses: one is made per token of the input, and a named tuple takes a
+quarter of the time.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from itertools import accumulate
 from operator import add
 from typing import Any, NamedTuple, cast
 
-__all__ = ["Entity", "Sentence", "Span", "Token", "entity_of", "place", "spell"]
+__all__ = ["Entity", "Sentence", "Span", "Token", "align", "entity_of", "tokens_from_words"]
 
 
 class Token(NamedTuple):
-    """A piece of text and where it stands: `text == source[start:end]`."""
+    """A word or sign of a text: `text == source[start:end]`."""
 
     text: str
     start: int
@@ -55,11 +55,11 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """Tokens and the spans over them.
+    """The tokens of a sentence and the entities in it.
 
     Attributes:
-        tokens: The tokens in order. Those of a column file, which holds no running text, are placed as if joined by
-            one space (by nothing where tokens are characters).
+        tokens: The tokens in order. Those of a column file, which holds no running text, have the offsets of words
+            joined by one space (by nothing where tokens are characters).
         spans: The entities, sorted, without overlap.
         document: The number of the document within its file, from 0.
         line: The 1-based line of the first token in its file; None for text that came from no file.
@@ -84,8 +84,8 @@ class Sentence:
 
     @classmethod
     def from_words(cls, words: Iterable[str], spans: Iterable[Span] = (), *, joiner: str = " ") -> Sentence:
-        """A sentence of words that have no running text: placed as if joined by `joiner`."""
-        return cls(place(list(words), joiner), tuple(spans))
+        """A sentence of words without running text: their offsets are those in the words joined by `joiner`."""
+        return cls(tokens_from_words(list(words), joiner), tuple(spans))
 
     @property
     def words(self) -> list[str]:
@@ -93,11 +93,11 @@ class Sentence:
         return [token.text for token in self.tokens]
 
     def with_spans(self, spans: Iterable[Span]) -> Sentence:
-        """The same tokens under other spans."""
+        """The same sentence with other spans."""
         return replace(self, spans=tuple(spans))
 
     def entities(self, source: str) -> list[Entity]:
-        """The spans as entities of `source`, the text whose characters the tokens count.
+        """The spans as entities of `source`, the text that the tokens are of.
 
         Example:
             >>> Sentence((Token("Rome", 3, 7),), (Span(0, 1, "LOC"),)).entities("In Rome")
@@ -106,11 +106,11 @@ class Sentence:
         return [entity_of(span, self.tokens, source) for span in self.spans]
 
 
-def place(words: Sequence[str], joiner: str = " ") -> tuple[Token, ...]:
-    """Words as tokens of the text that `joiner` makes of them.
+def tokens_from_words(words: Sequence[str], joiner: str = " ") -> tuple[Token, ...]:
+    """Words as tokens of the text `joiner.join(words)`.
 
     Example:
-        >>> place(["In", "Rome"])
+        >>> tokens_from_words(["In", "Rome"])
         (Token(text='In', start=0, end=2), Token(text='Rome', start=3, end=7))
     """
     lengths, gap = list(map(len, words)), len(joiner)
@@ -118,13 +118,13 @@ def place(words: Sequence[str], joiner: str = " ") -> tuple[Token, ...]:
     return tuple(map(_make_token, zip(words, starts, map(add, starts, lengths), strict=False)))
 
 
-def spell(words: Iterable[str], text: str) -> tuple[Token, ...] | None:
-    """Words as tokens of the text that they are, white space aside; None if they do not spell it.
+def align(words: Iterable[str], text: str) -> tuple[Token, ...] | None:
+    """Words as tokens of a text that consists of them and of white space; None if it does not.
 
     Example:
-        >>> spell(["New", "York", "!"], "New York!")[-1]
+        >>> align(["New", "York", "!"], "New York!")[-1]
         Token(text='!', start=8, end=9)
-        >>> spell(["New", "York"], "New York!") is None
+        >>> align(["New", "York"], "New York!") is None
         True
     """
     tokens, position = list[Token](), 0
@@ -138,6 +138,6 @@ def spell(words: Iterable[str], text: str) -> tuple[Token, ...] | None:
 
 
 def entity_of(span: Span, tokens: Sequence[Token], source: str) -> Entity:
-    """The entity in `source` that `span` marks over `tokens`."""
+    """The entity of `source` whose tokens are those of `span`."""
     start, end = tokens[span.start].start, tokens[span.end - 1].end
     return Entity(start, end, span.label, source[start:end])

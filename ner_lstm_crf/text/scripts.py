@@ -1,15 +1,17 @@
-"""Which characters stand alone, which join the one before, which open and close: ranges for regular expressions.
+"""Scripts and kinds of characters, as ranges for regular expressions; Chinese or not.
 
 Each constant is the inside of a character class, to be written between brackets: `re.compile(f"[{HAN}]")`. `re` knows
-no scripts, so these are the Unicode blocks, coarse where a block holds little else. Nothing depends on their being
-complete: a character that no class claims is a token of its own.
+no scripts, so these are Unicode blocks, roughly. They need not be complete: a character in none of them is a token of
+its own.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from itertools import chain, groupby
+from typing import Literal
 
 __all__ = [
     "ALONE",
@@ -25,9 +27,10 @@ __all__ = [
     "UPPER",
     "WIDE",
     "has_han",
+    "script_language",
 ]
 
-# Scripts written without spaces, where an entity may begin at any character.
+# Scripts written without spaces: an entity may begin at any character.
 HAN = (
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u303b\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\U00020000-\U0003ffff"
@@ -41,14 +44,14 @@ _SOUTH_EAST_ASIAN = (  # Thai, Lao, Myanmar, Khmer, Tai: letters; their digits s
 )
 ALONE = HAN + KANA + _SOUTH_EAST_ASIAN
 
-# Everything of the CJK blocks, punctuation included: none of it belongs to a URL.
+# All CJK blocks with their punctuation: no character of a URL.
 WIDE = "\u2e80-\ua4cf\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
 
-# Cases of the alphabets whose sentences start with a capital.
+# Letters of the alphabets whose sentences start with a capital.
 UPPER = "A-Z\u00c0-\u00d6\u00d8-\u00deĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶĹĻĽŁŃŅŇŌŐŒŔŘŚŞŠŢŤŪŮŰŲŹŻŽȘȚΆΈ-ΏΑ-ΫЀ-Я"
 LOWER = "a-z\u00df-\u00f6\u00f8-\u00ffāăąćčďđēėęěğģīįıķĺļľłńņňōőœŕřśşšţťūůűųźżžșțά-ώа-џ"
 
-# Pictographs; the pairs of FLAG_LETTERS that make a flag stand apart.
+# Pictographs; a flag is a pair of FLAG_LETTERS.
 EMOJI = (
     "\u203c\u2049\u231a-\u23ff\u2600-\u27bf\u2b00-\u2bff\u2934\u2935\u3030\u303d\u3297\u3299"
     "\U0001f000-\U0001f1e5\U0001f200-\U0001f3fa\U0001f400-\U0001faff"
@@ -56,13 +59,13 @@ EMOJI = (
 FLAG_LETTERS = "\U0001f1e6-\U0001f1ff"
 EMOJI_MODIFIERS = "\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"  # presentation, skin, keycap, tags
 
-# Quotation marks and brackets; the straight quotes open as well as close, and so do some of the curled ones.
+# Quotation marks and brackets; the straight quotes and some of the curled ones both open and close.
 OPENERS = "\"'`‘“”„‚«»‹›(\\[{（［｛「『《〈【〔¿¡"
 CLOSERS = "\"'’”“‘»«›‹)\\]}）］｝」』》〉】〕"
 
 
 def _marks() -> str:
-    """Accents written apart, vowel signs, joiners and other characters without width: part of what they follow."""
+    """Combining accents, vowel signs, joiners and other characters without width, which belong to the one before."""
     blocks = chain(range(0x0300, 0x3400), range(0xA000, 0xAC00), range(0xFB00, 0x10000))
     codes = [code for code in blocks if unicodedata.category(chr(code)).startswith("M")]
     runs = (list(run) for _, run in groupby(enumerate(codes), lambda pair: pair[1] - pair[0]))
@@ -72,8 +75,22 @@ def _marks() -> str:
 
 MARKS = _marks()
 _HAN = re.compile(f"[{HAN}]")
+_SAMPLE = 10_000  # characters of a text that decide about its language
+_HAN_SHARE = 0.2  # of all letters: a Chinese text may hold many Latin names, an English one few Chinese characters
 
 
 def has_han(text: str) -> bool:
-    """Whether a text holds a Chinese character."""
+    """True if a text holds a Chinese character."""
     return _HAN.search(text) is not None
+
+
+def script_language(texts: Iterable[str]) -> Literal["en", "zh"]:
+    """The language of these texts, as far as their script shows it: "zh" for Han characters, else "en".
+
+    Example:
+        >>> script_language(["王小明从北京飞往巴黎。"]), script_language(["He wrote 北京 on a map of Beijing."])
+        ('zh', 'en')
+    """
+    letters = [char for text in texts for char in text[:_SAMPLE] if char.isalpha()]
+    han = sum(map(has_han, letters))
+    return "zh" if han and han >= _HAN_SHARE * len(letters) else "en"

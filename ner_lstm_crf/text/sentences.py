@@ -1,4 +1,4 @@
-"""Raw text to sentences whose tokens carry their places in the whole text.
+"""Raw text to sentences, whose tokens have their offsets in the whole text.
 
 A sentence ends
 
@@ -17,29 +17,48 @@ A sentence may be of any length: text without any of these is one sentence, and 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from heapq import merge
-from itertools import chain, groupby, pairwise
-from typing import NamedTuple
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import groupby, pairwise
+from typing import NamedTuple, get_args
 
-from ner_lstm_crf.config import TokenUnit
-from ner_lstm_crf.text.abbreviations import (
-    ABBREVIATIONS,
-    AFTER_ORDINALS,
-    BEFORE_NAMES,
-    BEFORE_NUMBERS,
-    SENTENCE_OPENERS,
-)
+from ner_lstm_crf.config import Hyphens, TokenUnit
 from ner_lstm_crf.text.annotation import Sentence, Token
 from ner_lstm_crf.text.scripts import CLOSERS, HAN, KANA, OPENERS
-from ner_lstm_crf.text.tokenizer import HyphenRule, character_portions, characters, tokenize, word_portions
+from ner_lstm_crf.text.tokenizer import (
+    ABBREVIATIONS,
+    BEFORE_NAMES,
+    BEFORE_NUMBERS,
+    character_portions,
+    characters,
+    tokenize,
+    word_portions,
+)
 
 __all__ = ["Portion", "portions", "sentences", "split_sentences"]
 
 _PORTION = 32_768  # tokens
 _NARROWEST_WRAP, _WIDEST_WRAP = 50, 120  # characters in the longest line of wrapped text
 _SHORTEST_PLAIN_WORD = 5  # before a full stop and a lower-case word: 204 sentence ends, 16 abbreviations in the corpora
+
+# Capitalised, these words begin a sentence far more often than a name.
+_SENTENCE_OPENERS = frozenset(
+    re.findall(
+        r"\w+",
+        "The This That These Those There Then Thus It Its He She His Her They Their We Our You Your I My A An But And"
+        " Or So Yet If In On At As For From With Without After Before While When Where Who Why How What Which However"
+        " Also Although Because Since Some Many Most Each Both All Not No Yes Please Thanks Now Here Today Yesterday"
+        " Der Die Das Ein Eine Er Sie Es Wir Ich Im Am Aber Und",
+    )
+)
+# Nouns that German capitalises after an ordinal: 3. Oktober, 16. Jahrhundert.
+_AFTER_ORDINALS = frozenset(
+    re.findall(
+        r"\w+",
+        "Januar Februar März April Mai Juni Juli August September Oktober November Dezember"
+        " Jahrhundert Jahrhunderts Jh Chr",
+    )
+)
 
 _STOPS = ".!?…‥؟۔।॥"
 _WIDE_STOPS = "。！？｡"
@@ -58,7 +77,7 @@ _LIST_NUMBER = re.compile(r"(?m)^[ \t]{0,8}\d{1,3}\Z")
 
 
 def _ends_sentence(text: str, match: re.Match[str]) -> bool:
-    """Whether the stop that `_STOP` found is the end of a sentence."""
+    """True if a match of `_STOP` is the end of a sentence."""
     if match["stop"] is None:  # a wide stop, which has no other use
         return True
     following = _NEXT.match(text, match.end())
@@ -70,76 +89,73 @@ def _ends_sentence(text: str, match: re.Match[str]) -> bool:
     return not next_word[:1].islower() or (match["stop"][-1] in "!?" and not match["closers"])
 
 
-def _is_abbreviated(text: str, place: int, next_word: str) -> bool:
-    """Whether the full stop at `place` belongs to the word before it alone."""
-    last_word = _LAST_WORD.search(text, max(0, place - _REACH), place)
+def _is_abbreviated(text: str, stop: int, next_word: str) -> bool:
+    """True if the full stop at the index `stop` belongs only to the word before it."""
+    last_word = _LAST_WORD.search(text, max(0, stop - _REACH), stop)
     word = last_word[0].lstrip("'‘’") if last_word else ""
     if word in BEFORE_NAMES or (word in BEFORE_NUMBERS and next_word[:1].isdigit()):
         return True
     if word.isdecimal():  # 1. Aims, and ordinals: 3. maj, 16. Jahrhundert
-        listed = _LIST_NUMBER.search(text, max(0, place - _REACH), place)
-        return next_word[:1].islower() or next_word in AFTER_ORDINALS or listed is not None
+        listed = _LIST_NUMBER.search(text, max(0, stop - _REACH), stop)
+        return next_word[:1].islower() or next_word in _AFTER_ORDINALS or listed is not None
     initial = len(word) == 1 and word.isalpha() and word != "I"
     if initial or word in ABBREVIATIONS or ("." in word and _DOTTED.fullmatch(word)):
-        return next_word not in SENTENCE_OPENERS
+        return next_word not in _SENTENCE_OPENERS
     return next_word[:1].islower() and len(word) < _SHORTEST_PLAIN_WORD
 
 
-def _stops(text: str) -> Iterator[int]:
-    """The places right after the stops that end a sentence."""
-    return (match.end() for match in _STOP.finditer(text) if _ends_sentence(text, match))
+def _borders(text: str) -> list[int]:
+    """The offsets at which a sentence may begin or end, in order: after stops, and at the starts of lines."""
+    stops = [match.end() for match in _STOP.finditer(text) if _ends_sentence(text, match)]
+    return sorted([*stops, *_line_starts(text)])
 
 
-def _line_breaks(text: str) -> Iterator[int]:
+def _line_starts(text: str) -> Iterator[int]:
     """The starts of the lines that begin a sentence."""
-    place = 0
+    start = 0
     for blank, paragraph in groupby(text.splitlines(keepends=True), key=str.isspace):
         lines = list(paragraph)
-        yield place
+        yield start
         if blank:
-            place += sum(map(len, lines))
+            start += sum(map(len, lines))
             continue
         longest = max(len(line.rstrip()) for line in lines)
         width = longest if _NARROWEST_WRAP <= longest <= _WIDEST_WRAP else len(text)
         for line, next_line in pairwise(lines):
-            place += len(line)
+            start += len(line)
             if not _is_wrapped(line.rstrip(), next_line.lstrip(), width):
-                yield place
-        place += len(lines[-1])
+                yield start
+        start += len(lines[-1])
 
 
 def _is_wrapped(line: str, next_line: str, width: int) -> bool:
-    """Whether `next_line` goes on where `line` was broken to fit into `width`."""
+    """True if `line` was broken to fit into `width`, and its sentence goes on in `next_line`."""
     first_word = next_line.split(maxsplit=1)[0]
     return next_line[0].islower() or len(line) + 1 + len(first_word) > width
 
 
 def split_sentences(text: str, tokens: Sequence[Token]) -> list[Sequence[Token]]:
-    """The tokens of a text, sentence by sentence: none lost, none empty; a token is never cut.
+    """The tokens of a text, sentence by sentence: none is lost or cut, and no sentence is empty.
 
     Args:
         text: The whole text.
         tokens: Its tokens, in order.
     """
-    edges = _edges([token.start for token in tokens], chain(_stops(text), _line_breaks(text)))
+    starts = [token.start for token in tokens]
+    edges = sorted({0, len(tokens), *(bisect_left(starts, border) for border in _borders(text))})
     return [tokens[start:end] for start, end in pairwise(edges)]
 
 
-def _edges(starts: Sequence[int], cuts: Iterable[int]) -> list[int]:
-    """Where sentences begin and end among tokens that start there, each once: 0, those of the cuts, all tokens."""
-    return sorted({0, len(starts), *(bisect_left(starts, cut) for cut in cuts)})
-
-
-def sentences(text: str, *, token_unit: TokenUnit = "word", hyphens: HyphenRule = "split") -> list[Sentence]:
+def sentences(text: str, *, token_unit: TokenUnit = "word", hyphens: Hyphens = "split") -> list[Sentence]:
     """The sentences of a text.
 
     Args:
         text: Any Unicode string, of any length.
-        token_unit: Whether tokens are words (characters where words are not spaced) or single characters.
+        token_unit: "word" for words (characters where words are not spaced), "character" for single characters.
         hyphens: As in `tokenize`.
 
     Returns:
-        Sentences of at least one token, without spans; each token's place counts in the whole text.
+        Sentences of at least one token, without spans; the offsets of tokens count from the start of the text.
 
     Raises:
         ValueError: If `token_unit` is neither "word" nor "character".
@@ -148,8 +164,8 @@ def sentences(text: str, *, token_unit: TokenUnit = "word", hyphens: HyphenRule 
         >>> [sentence.words for sentence in sentences("Dr. No left. 他走了。是吗？")]
         [['Dr.', 'No', 'left', '.'], ['他', '走', '了', '。'], ['是', '吗', '？']]
     """
-    if token_unit not in ("word", "character"):
-        raise ValueError(f'expected unit "word" or "character", got {token_unit!r}')
+    if token_unit not in get_args(TokenUnit):
+        raise ValueError(f'expected token_unit "word" or "character", got {token_unit!r}')
     tokens = tokenize(text, hyphens=hyphens) if token_unit == "word" else characters(text)
     return [Sentence(tuple(part)) for part in split_sentences(text, tokens)]
 
@@ -159,9 +175,9 @@ class Portion(NamedTuple):
 
     Attributes:
         words: The text of each token.
-        starts: Where each token starts in the text.
-        edges: Where sentences begin and end among the tokens: 0, each border, the number of tokens.
-        last: Whether the text ends here.
+        starts: The offset of each token in the text.
+        edges: The index of each sentence's first token, and the number of all tokens.
+        last: True if the text ends with this portion.
     """
 
     words: list[str]
@@ -170,28 +186,29 @@ class Portion(NamedTuple):
     last: bool
 
 
-def portions(text: str, *, token_unit: TokenUnit = "word", hyphens: HyphenRule = "split") -> Iterator[Portion]:
-    """The same sentences as those of `sentences`, whose arguments they are: all in one portion, unless they are many.
+def portions(text: str, *, token_unit: TokenUnit = "word", hyphens: Hyphens = "split") -> Iterator[Portion]:
+    """The sentences of `sentences`, whose arguments these are, in one portion, or in several if the text is long.
 
-    A long text is read as it is asked for, so that it need not be in memory as tokens; a sentence is never cut.
+    The tokens of a portion are made when it is asked for, so those of a long text are never in memory together. A
+    sentence is never cut.
     """
-    cut_words = token_unit == "word"
-    parts = word_portions(text, _PORTION, hyphens=hyphens) if cut_words else character_portions(text, _PORTION)
-    words, starts = next(parts)
-    if len(words) < _PORTION:
-        yield Portion(words, starts, _edges(starts, chain(_stops(text), _line_breaks(text))), True)
-        return
-    cuts = merge(_stops(text), _line_breaks(text))
-    cut = next(cuts, len(text))
+    if token_unit == "word":
+        parts = word_portions(text, _PORTION, hyphens=hyphens)
+    else:
+        parts = character_portions(text, _PORTION)
+    borders, passed = _borders(text), 0
+    words, starts = list[str](), list[int]()
     for more_words, more_starts in parts:
-        edges = [0]
-        while cut <= starts[-1]:
-            edges.append(bisect_left(starts, cut))
-            cut = next(cuts, len(text))
-        border = edges[-1]
-        if border:
-            yield Portion(words[:border], starts[:border], sorted({*edges}), False)
-            words, starts = words[border:], starts[border:]
+        # 1. Add the next tokens to those of the sentence that was not complete.
         words += more_words
         starts += more_starts
-    yield Portion(words, starts, _edges(starts, chain([cut], cuts)), True)
+        last = len(more_words) < _PORTION
+        # 2. Find the first token of each sentence, as far as the tokens reach.
+        reached = bisect_right(borders, len(text) if last else starts[-1], passed)
+        edges = {0, *[bisect_left(starts, border) for border in borders[passed:reached]]}
+        passed = reached
+        # 3. The last sentence is complete only at the end of the text.
+        complete = len(words) if last else max(edges)
+        if complete or last:
+            yield Portion(words[:complete], starts[:complete], sorted({*edges, complete}), last)
+            words, starts = words[complete:], starts[complete:]

@@ -1,59 +1,78 @@
-"""Raw text to tokens that remember where they stand.
+"""Raw text to tokens with their offsets.
 
-One compiled regular expression walks the text from left to right; its alternatives, in order, are the rules below.
-They follow the Penn Treebank and its heirs, CoNLL-2003 and Universal Dependencies: clitics apart (do n't, John 's),
-abbreviations (U.S., Mr.), numbers (1,234.56), addresses, @names, #hashtags, emoticons and emoji whole, other
-punctuation apart with runs of one sign together (... --). Where words are not spaced (Han, Kana, Thai), each character
-with its marks is a token, so that an entity may begin anywhere; Hangul is spaced and stays in words, as in the Korean
-treebanks.
+One regular expression is matched from left to right; its alternatives, in order, are the rules below. They follow the
+Penn Treebank and its heirs, CoNLL-2003 and Universal Dependencies: clitics apart (do n't, John 's), abbreviations
+(U.S., Mr.), numbers (1,234.56), addresses, @names, #hashtags, emoticons and emoji whole, other punctuation apart with
+runs of one sign together (... --). Where words are not spaced (Han, Kana, Thai), each character with its marks is a
+token, so that an entity may begin anywhere; Hangul is spaced and stays in words, as in the Korean treebanks.
 
 The treebanks part ways over hyphens. Universal Dependencies' English (EWT, PUD), OntoNotes and the biomedical corpora
-split them, well - known; CoNLL-2003, wikigold and the treebanks of most other languages keep well-known. Measured by
-`scripts/check_tokenizer.py`, the share of sentences cut exactly as in the gold standard, split against keep:
-English EWT dev 97% against 93%, English PUD 99% against 91%; Portuguese dev 88% against 98%, Danish dev 85% against
-97%. A model does best on text cut as its training data were, so the choice is an argument, and `detect_hyphens` reads
-it off the training words.
+split them, well - known; CoNLL-2003, wikigold and the treebanks of most other languages keep well-known. The share of
+sentences tokenized exactly as in the gold standard (`scripts/check_tokenizer.py`), split against keep: English EWT dev
+97% against 93%, English PUD 99% against 91%; Portuguese dev 88% against 98%, Danish dev 85% against 97%. A model does
+best on text tokenized as its training data were, so `hyphens` is an argument, and `detect_hyphens` finds it from the
+training words.
 
-What is not attempted: French elision (l'homme stays whole), Chinese words, Swedish abbreviations with spaces (t ex).
+Not attempted: French elision (l'homme stays whole), Chinese words, Swedish abbreviations with spaces (t ex).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby, islice
 from operator import itemgetter
-from typing import Literal, TypeAlias
+from typing import get_args
 
 from ner_lstm_crf.config import Hyphens
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.text.abbreviations import ABBREVIATIONS, BEFORE_NAMES, BEFORE_NUMBERS
 from ner_lstm_crf.text.annotation import Token
 from ner_lstm_crf.text.scripts import ALONE, EMOJI, EMOJI_MODIFIERS, FLAG_LETTERS, LOWER, MARKS, UPPER, WIDE
 
 __all__ = [
-    "HyphenRule",
-    "character_portions",
+    "ABBREVIATIONS",
+    "BEFORE_NAMES",
+    "BEFORE_NUMBERS",
+    "tokenize",
     "characters",
     "check_characters",
-    "hyphen_rule",
-    "detect_hyphens",
-    "tokenize",
     "word_portions",
+    "character_portions",
+    "detect_hyphens",
 ]
 
-HyphenRule: TypeAlias = Literal["split", "keep"]
-"""Whether `well-known`, `and/or` and `5pm` are several tokens or one."""
+# 1. Abbreviations, in English and the other languages of the corpora, without their stop. Dotted ones (U.S., e.g.,
+#    f.eks.) need no list: their form shows what they are. The sentence splitter uses the same lists.
 
 
-def hyphen_rule(hyphens: Hyphens) -> HyphenRule:
-    """The rule for text of a model with this setting; one that was to be found in training data and was not splits."""
-    return "keep" if hyphens == "keep" else "split"
+def _words(words: str) -> frozenset[str]:
+    """The words as listed, and with their first letter capitalised."""
+    listed = words.split()
+    return frozenset(listed) | {word[0].upper() + word[1:] for word in listed}
 
 
-# Every quantifier below is bounded, possessive (`++`), or followed by nothing that can fail, and rules that read a long
-# run and may then fail begin with a look-behind that lets them try once per run. So the time is linear in the text.
+BEFORE_NAMES = _words(
+    "Mr Mrs Ms Mx Dr Prof St Sts Ft Mt Drs Gen Gov Lt Col Sgt Capt Cpl Cmdr Adm Maj Rev Sen Sens Rep Reps Hon Messrs"
+    " Mme Mlle Hr Sra Dra dr prof sr sra sv vs"
+)
+"""A name follows them, so they never end a sentence."""
+
+BEFORE_NUMBERS = _words("no nos nr vol fig figs sec art ch p pp par ext tel kap kl sid pág Mar Sat Sun Wed")
+"""Abbreviations where a number follows; otherwise ordinary words, or too rare to tell."""
+
+ABBREVIATIONS = _words(
+    "Inc Corp Co Cos Ltd Bros Jr Sr Assn Dept Dist Univ Ph Ave Blvd Rd Attn Calif Fla Ariz Conn Tenn Va Ala Ont Que"
+    " Jan Feb Apr Jun Jul Aug Sep Sept Oct Nov Dec Mon Tue Tues Thu Thur Thurs Fri"
+    " etc eg ie cf ca approx incl est esp lb lbs oz mins hrs yrs"
+    " usw bzw Chr Str Mio Mrd evtl ggf dvs resp kr pr pct mill bl osv ang inkl hhv mia npr tj engl tzv dom kgl"
+) | {"al"}
+"""These stand in the middle of a sentence, or end it and lend it their stop."""
+
+
+# 2. The rules. Every quantifier below is bounded, possessive (`++`), or followed by nothing that can fail, and rules
+#    that read a long run and may then fail begin with a look-behind that lets them try once per run. So the time is
+#    linear in the text.
 
 _LETTER = rf"[^\W\d_{ALONE}]"
 _LETTER_OR_DIGIT = rf"[^\W_{ALONE}]"
@@ -78,7 +97,7 @@ _PREFIX = (
 
 
 def _one_of(words: Iterable[str]) -> str:
-    """An alternation over words, grouped by first letter: a tenth of the comparisons."""
+    """An alternation of words, grouped by first letter, which needs a tenth of the comparisons."""
     groups = groupby(sorted(words, key=lambda word: (word[0], -len(word), word)), key=itemgetter(0))
     return "(?:" + "|".join(f"{first}(?:{'|'.join(word[1:] for word in group)})" for first, group in groups) + ")"
 
@@ -123,51 +142,48 @@ _CLITICS = (
 _PUNCTUATION = (r"[?!]{2,}", r"([^\w\s]|_)\1+", rf"\S[{MARKS}]*")
 
 
-def _word_rules(hyphens: HyphenRule) -> tuple[str, ...]:
-    """The rules for numbers and words, which are where the treebanks differ."""
-    ordinal = rf"\+?{_NUMBER}(?:\.(?=\s+[{LOWER}])|['’]s{_END})"  # 3. maj, the 60's
-    currency = r"[A-Z]{1,3}\$"
-    if hyphens == "keep":
-        tail = rf"(?:(?:{_JOINER}|[-‐‑/]){_WORD})*(?:-(?=\s))?"
-        return ordinal, currency, rf"\+?{_NUMBER}(?:{_WORD})?{tail}", rf"{_WORD}{tail}"
-    tail = rf"(?:(?:{_JOINER}){_WORD})*"
-    return (
+_ORDINAL = rf"\+?{_NUMBER}(?:\.(?=\s+[{LOWER}])|['’]s{_END})"  # 3. maj, the 60's
+_CURRENCY = r"[A-Z]{1,3}\$"
+_TAIL_SPLIT = rf"(?:(?:{_JOINER}){_WORD})*"
+_TAIL_KEEP = rf"(?:(?:{_JOINER}|[-‐‑/]){_WORD})*(?:-(?=\s))?"
+_WORDS: Mapping[Hyphens, tuple[str, ...]] = {  # numbers and words, where the treebanks differ
+    "split": (
         rf"(?<![\w./-])\d++(?:[-/.]\d++){{2,}}+{_END}|\d{{3}}-\d{{4}}{_END}|\d\d?/\d{{1,4}}{_END}",  # telephone, date
         rf"{_NUMBER}(?={_UNIT})",
-        ordinal,
-        currency,
-        rf"\+?{_NUMBER}(?:{_WORD})?{tail}",
-        rf"(?:{_PREFIX})?{_WORD}{tail}",
-    )
-
-
-def _rules(hyphens: HyphenRule, shortcuts: Iterable[str] = _SHORTCUTS) -> tuple[str, ...]:
-    """All rules, first come, first served."""
-    special = (*_ADDRESSES, *_PICTURES, *_ABBREVIATIONS, *_CLITICS)
-    return (*_FIRST, *shortcuts, *special, *_word_rules(hyphens), *_PUNCTUATION)
+        _ORDINAL,
+        _CURRENCY,
+        rf"\+?{_NUMBER}(?:{_WORD})?{_TAIL_SPLIT}",
+        rf"(?:{_PREFIX})?{_WORD}{_TAIL_SPLIT}",
+    ),
+    "keep": (_ORDINAL, _CURRENCY, rf"\+?{_NUMBER}(?:{_WORD})?{_TAIL_KEEP}", rf"{_WORD}{_TAIL_KEEP}"),
+}
 
 
 @cache
-def _pattern(hyphens: HyphenRule) -> re.Pattern[str]:
-    if hyphens not in ("split", "keep"):
+def _pattern(hyphens: Hyphens, shortcuts: tuple[str, ...] = _SHORTCUTS) -> re.Pattern[str]:
+    """All rules as one regular expression; the first rule that matches decides."""
+    if hyphens not in get_args(Hyphens):
         raise ValueError(f'expected hyphens "split" or "keep", got {hyphens!r}')
+    words = _WORDS["keep" if hyphens == "keep" else "split"]
+    rules = (*_FIRST, *shortcuts, *_ADDRESSES, *_PICTURES, *_ABBREVIATIONS, *_CLITICS, *words, *_PUNCTUATION)
     # Without the look-ahead, every space would try every rule: half the speed.
-    return re.compile(rf"(?=\S)(?:{'|'.join(_rules(hyphens))})")
+    return re.compile(rf"(?=\S)(?:{'|'.join(rules)})")
 
 
-def tokenize(text: str, *, hyphens: HyphenRule = "split") -> list[Token]:
-    """The words and signs of a text, with their places.
+def tokenize(text: str, *, hyphens: Hyphens = "split") -> list[Token]:
+    """The words and signs of a text.
 
     Args:
         text: Any Unicode string, of any length; it is not normalised.
-        hyphens: Whether `well-known`, `and/or` and `5pm` are cut into their parts.
+        hyphens: "split" makes several tokens of `well-known`, `and/or` and `5pm`, "keep" one. "auto", which leaves the
+            choice to the training data, splits: a text alone does not tell.
 
     Returns:
         Tokens in order, never empty, without overlap and without whitespace inside; every character that is not
         whitespace (`str.isspace`) lies in exactly one.
 
     Raises:
-        ValueError: If `hyphens` is neither "split" nor "keep".
+        ValueError: If `hyphens` is none of these.
 
     Example:
         >>> [token.text for token in tokenize("Don't call Mr. O'Neal's U.S. office :-)")]
@@ -180,7 +196,7 @@ def tokenize(text: str, *, hyphens: HyphenRule = "split") -> list[Token]:
 
 
 def check_characters(tokens: Sequence[str]) -> None:
-    """Refuse the tokens of a sentence, for a model whose tokens are characters, if they are longer.
+    """Refuse tokens of several characters, for a model whose tokens are characters.
 
     Raises:
         InputError: If a token has more than one character.
@@ -192,18 +208,20 @@ def check_characters(tokens: Sequence[str]) -> None:
 
 
 def characters(text: str) -> list[Token]:
-    """Every character of a text that is not whitespace, as a token: for models trained on characters.
+    """Every character of a text that is not whitespace, as a token, for models whose tokens are characters.
 
     Example:
         >>> characters("a 猫")
         [Token(text='a', start=0, end=1), Token(text='猫', start=2, end=3)]
     """
     new = tuple.__new__
-    return [new(Token, (char, place, place + 1)) for place, char in enumerate(text) if not char.isspace()]
+    return [new(Token, (char, start, start + 1)) for start, char in enumerate(text) if not char.isspace()]
 
 
-def word_portions(text: str, size: int, *, hyphens: HyphenRule = "split") -> Iterator[tuple[list[str], list[int]]]:
-    """What `tokenize` finds as texts and starts, without an object per token, portion by portion.
+def word_portions(text: str, size: int, *, hyphens: Hyphens = "split") -> Iterator[tuple[list[str], list[int]]]:
+    """The tokens of `tokenize` as two lists, their texts and their starts, portion by portion.
+
+    This is faster than one object per token.
 
     Args:
         text: As in `tokenize`.
@@ -223,11 +241,11 @@ def word_portions(text: str, size: int, *, hyphens: HyphenRule = "split") -> Ite
 
 
 def character_portions(text: str, size: int) -> Iterator[tuple[list[str], list[int]]]:
-    """What `characters` finds as texts and starts, portion by portion; arguments as those of `word_portions`."""
-    places = (place for place, char in enumerate(text) if not char.isspace())
+    """The tokens of `characters`, as `word_portions` yields those of `tokenize`."""
+    positions = (position for position, char in enumerate(text) if not char.isspace())
     full = True
     while full:
-        starts = list(islice(places, size))
+        starts = list(islice(positions, size))
         full = len(starts) == size
         yield [text[start] for start in starts], starts
 
@@ -235,11 +253,11 @@ def character_portions(text: str, size: int) -> Iterator[tuple[list[str], list[i
 _COMPOUND = re.compile(rf"(?!{_PREFIX}){_LETTER}{{2,}}-{_LETTER}{{2,}}")
 
 
-def detect_hyphens(words: Iterable[str]) -> HyphenRule:
-    """Whether a corpus splits hyphens: what to ask of `tokenize` for a model trained on these words.
+def detect_hyphens(words: Iterable[str]) -> Hyphens:
+    """The argument `hyphens` of `tokenize` that suits a corpus of these words.
 
-    "keep" if there is a word like `well-known` for every 20 lone hyphens. (In the public corpora there are
-    at most one where hyphens are split, and 3 to 500 where they are kept.)
+    "keep" if there is at least one word like `well-known` for every 20 lone hyphens. (Public corpora have at most one
+    if they split hyphens, and 3 to 500 if they keep them.)
 
     Example:
         >>> detect_hyphens(["a", "well-known", "name"]), detect_hyphens(["a", "well", "-", "known", "name"])

@@ -27,7 +27,7 @@ from ner_lstm_crf.runs.network_runs import begin, train_network
 from ner_lstm_crf.runs.processes import Job, _arriving, run_jobs, seeded
 from ner_lstm_crf.runs.run import begin_run, train_run
 from ner_lstm_crf.runs.run_files import CURVES, SUMMARY, forget_run, has_begun, is_finished, read_history
-from ner_lstm_crf.text.annotation import Sentence, Span, place
+from ner_lstm_crf.text.annotation import Sentence, Span, tokens_from_words
 
 Make = Callable[..., list[Sentence]]
 
@@ -100,7 +100,7 @@ class Deadly(Sentence):
 
 
 def test_a_worker_that_the_system_ends_is_one_line(tiny: Config, tmp_path: Path) -> None:
-    data = Data([Deadly(place(["Ada"]), (Span(0, 1, "PER"),))])
+    data = Data([Deadly(tokens_from_words(["Ada"]), (Span(0, 1, "PER"),))])
     with pytest.raises(InputError, match="perhaps for lack of memory: use fewer --jobs"):
         list(run_jobs(data, seeded(Job(tiny, tmp_path), 2), workers=2))
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.saving.shipped import SHIPPED, language_of, model_directory
+from ner_lstm_crf.saving.shipped import SHIPPED, model_directory
 from ner_lstm_crf.tagging.tagger import Tagger
 
 MOST_MEGABYTES = {"en": 15, "zh": 8}
@@ -51,22 +49,6 @@ def test_names_that_everybody_knows_are_found(name: str, text: str, expected: di
         assert [entity.text for entity in found if entity.label == label] == names
 
 
-@pytest.mark.parametrize(
-    ("texts", "language"),
-    [
-        ([], "en"),
-        (["", "..."], "en"),
-        (["Rome"], "en"),
-        (["罗马"], "zh"),
-        (["Apple 在北京开了一家店"], "zh"),
-        (["The city is called 東京 in Japanese, which means eastern capital."], "en"),
-        (["x" * 20_000 + "罗马" * 20_000], "en"),  # only the beginning is looked at
-    ],
-)
-def test_the_script_of_the_text_decides(texts: list[str], language: str) -> None:
-    assert language_of(texts) == language
-
-
 def test_a_path_is_a_path_and_what_is_nowhere_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert model_directory(tmp_path) == tmp_path
     monkeypatch.chdir(tmp_path)
@@ -75,11 +57,6 @@ def test_a_path_is_a_path_and_what_is_nowhere_is_refused(tmp_path: Path, monkeyp
     assert model_directory("./en") == Path("en")
     with pytest.raises(InputError, match=r"nowhere: expected the directory of a model, or 'en' or 'zh'"):
         model_directory("nowhere")
-
-
-@given(st.text(max_size=30), st.text(alphabet=" 0123456789.,!?、。（）", max_size=30))
-def test_what_is_no_letter_does_not_matter(text: str, other: str) -> None:
-    assert language_of([text + other]) == language_of([other, text]) == language_of([text])
 
 
 @pytest.mark.parametrize("name", ["de", "EN", "en/", "no/such/folder"])
