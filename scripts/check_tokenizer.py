@@ -26,6 +26,7 @@ from pathlib import Path
 from locations import SHARED
 from ner_lstm_crf.config import Hyphens, TokenUnit
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.evaluation.metrics import text_table
 from ner_lstm_crf.formats.columns import ReadOptions
 from ner_lstm_crf.text.annotation import Sentence, align
 from ner_lstm_crf.text.sentences import sentences
@@ -144,16 +145,6 @@ def compare_file(path: Path, hyphens: Hyphens | None = None) -> tuple[str, ...]:
     )
 
 
-def _print_table(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            cell.ljust(width) if i < 2 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        print("  ".join(cells).rstrip())
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the check and prints the table, in percent."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -178,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows = [compare_file(path, options.hyphens) for path in sorted(paths)]
     except InputError as error:
         parser.error(str(error))
-    _print_table([_HEADER, *rows])
+    print(text_table([_HEADER, *rows], "<<".ljust(len(_HEADER), ">")))
     return 0
 
 

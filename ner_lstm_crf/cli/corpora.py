@@ -9,9 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ner_lstm_crf.cli.display import columns, progress_bar, say, show, show_json
+from ner_lstm_crf.cli.display import progress_bar, say, show, show_json
 from ner_lstm_crf.cli.options import Subparsers, add_json
 from ner_lstm_crf.corpora.catalogue import Corpus, catalogue, get_corpus
+from ner_lstm_crf.evaluation.metrics import text_table
 
 __all__ = ["add_command"]
 
@@ -75,7 +76,7 @@ def run_list(args: argparse.Namespace) -> None:
         )
         for corpus in corpora
     ]
-    show(columns([("name", "language", "size", "labels", "licence"), *rows]))
+    show(text_table([("name", "language", "size", "labels", "licence"), *rows], "<<<<<"))
 
 
 def run_fetch(args: argparse.Namespace) -> None:

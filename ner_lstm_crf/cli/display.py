@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ner_lstm_crf.evaluation.metrics import Evaluation
     from ner_lstm_crf.training.trainer import EpochReport
 
-__all__ = ["TrainingDisplay", "columns", "marked", "progress_bar", "say", "show", "show_evaluation", "show_json"]
+__all__ = ["TrainingDisplay", "marked", "progress_bar", "say", "show", "show_evaluation", "show_json"]
 
 DELAY = 0.5  # seconds that work may take before it gets a bar
 MOST_TOKENS_SHOWN = 80
@@ -50,27 +50,6 @@ def show_evaluation(evaluation: Evaluation, *, as_json: bool, **more: object) ->
 def say(message: str) -> None:
     """Tell the user something that is no result, above the bar if one is drawn."""
     tqdm.write(message, file=sys.stderr)
-
-
-def columns(rows: Sequence[Sequence[object]]) -> str:
-    """A table as lines of text: columns as wide as their longest cell, numbers to the right.
-
-    Example:
-        >>> print(columns([("label", "entities"), ("PER", 12)]))
-        label  entities
-        PER          12
-    """
-    texts = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-    right = [isinstance(cell, int | float) for cell in rows[-1]]
-    lines = (
-        "  ".join(
-            cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(row, widths, right, strict=True)
-        )
-        for row in texts
-    )
-    return "\n".join(line.rstrip() for line in lines)
 
 
 def marked(words: Sequence[str], spans: Iterable[Span], *, joiner: str = " ", around: int | None = None) -> str:

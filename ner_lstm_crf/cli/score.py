@@ -46,7 +46,7 @@ def add_command(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read both files and compare their spans."""
-    from ner_lstm_crf.evaluation.scoring import score_texts
+    from ner_lstm_crf.evaluation.evaluate import score_texts
     from ner_lstm_crf.formats.registry import detect_format
     from ner_lstm_crf.formats.text_json import read_texts
     from ner_lstm_crf.tags.labels import require_entities
@@ -69,7 +69,7 @@ def _by_tokens(gold_path: str, predicted_path: str, options: ReadOptions, column
     Raises:
         InputError: If it is not, and the file has tags in several, others than the gold file: some may be gold.
     """
-    from ner_lstm_crf.evaluation.scoring import ill_formed_by_sentence, score_sentences
+    from ner_lstm_crf.evaluation.evaluate import score_sentences
     from ner_lstm_crf.formats.registry import read_sentences
     from ner_lstm_crf.formats.report import ReadReport, warn_of_findings, warn_of_losses, warn_of_ragged_rows
     from ner_lstm_crf.tags.labels import require_entities
@@ -94,5 +94,5 @@ def _by_tokens(gold_path: str, predicted_path: str, options: ReadOptions, column
         predicted,
         gold_path=gold_path,
         predicted_path=predicted_path,
-        ill_formed=ill_formed_by_sentence(predicted, report.ill_formed),
+        ill_formed_lines=report.ill_formed,
     )

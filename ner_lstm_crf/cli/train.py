@@ -187,7 +187,7 @@ def _finish(directory: Path, results: Sequence[RunResult], args: argparse.Namesp
 
 
 def _show(directory: Path, chosen: RunResult, results: Sequence[RunResult], summary: dict[str, object]) -> None:
-    from ner_lstm_crf.evaluation.summary import Summary
+    from ner_lstm_crf.evaluation.metrics import Summary
 
     if len(results) > 1:
         for part in ("dev_f1", "test_f1"):

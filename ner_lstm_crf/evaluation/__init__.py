@@ -1,1 +1,8 @@
-"""Span precision, recall and F1, and how sure they are."""
+"""Scores of predicted spans against gold ones.
+
+metrics        `Score` and `Evaluation`: counts of spans, and precision, recall and F1 from them; `evaluate_spans` makes
+               them. `Summary`: one figure over several runs. `text_table`: their tables. Start reading here.
+evaluate       From a model or from files to an `Evaluation`: `evaluate_model` on sentences, `evaluate_texts` on running
+               text, `score_sentences` and `score_texts` for two files, whatever tools wrote them.
+significance   Bootstrap intervals of F1, and a paired test of the difference between two systems.
+"""

@@ -1,25 +1,32 @@
-"""A trained model on a test set: what it finds, how good that is, how long it takes."""
+"""Scores of a model on a test set, and of one annotated file against another, whatever tools wrote them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
-from pathlib import Path
+from itertools import chain, islice, zip_longest
+from os import PathLike
+from typing import TypeAlias, TypeVar
 
 from ner_lstm_crf.config import Precision
-from ner_lstm_crf.evaluation.metrics import Evaluation, evaluate_decoded, evaluate_spans
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.evaluation.metrics import Evaluation, evaluate_spans
+from ner_lstm_crf.files.text import quoted
 from ner_lstm_crf.formats.records import Record
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.saving.checkpoint import load_model
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.predictor import Predictor, chunks
 from ner_lstm_crf.tags.scheme import DecodedTags
 from ner_lstm_crf.text.annotation import Sentence, Span
 from ner_lstm_crf.text.sentences import sentences
+from ner_lstm_crf.text.tokenizer import hyphen_rule
 
-__all__ = ["TestResult", "measure", "evaluate_model", "evaluate_texts"]
+__all__ = ["TestResult", "evaluate_model", "evaluate_texts", "score_sentences", "score_texts"]
+
+Item = TypeVar("Item", Sentence, Record)
+FilePath: TypeAlias = str | PathLike[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +35,9 @@ class TestResult:
 
     Attributes:
         evaluation: Its scores.
-        spans: What it found in each sentence.
-        seconds: How long that took.
-        tokens: How many tokens were tagged.
+        spans: The spans that it predicts in each sentence.
+        seconds: The time that took.
+        tokens: The number of tokens tagged.
     """
 
     evaluation: Evaluation
@@ -39,65 +46,61 @@ class TestResult:
     tokens: int
 
 
-def measure(directory: Path, test: Sequence[Sentence]) -> TestResult:
-    """What the model in the directory finds in the test sentences."""
-    return evaluate_model(load_model(directory), test)
-
-
 def evaluate_model(
     model: Model, test: Sequence[Sentence], *, precision: Precision = "float32", progress: Progress = silent
 ) -> TestResult:
-    """What a model finds in the test sentences; one without tokens counts, and has nothing to be found.
+    """Tag the test sentences and score the result; a sentence without tokens counts, and has no spans.
 
     Args:
         model: The model.
-        test: The sentences.
+        test: The sentences with their gold spans.
         precision: As in `Predictor`.
-        progress: Told how many sentences are done.
+        progress: Receives the number of sentences done.
 
     Raises:
         InputError: If the processor lacks the precision.
     """
-    found, seconds = _decoded(model, test, precision, progress)
-    tokens = sum(len(sentence.tokens) for sentence in test)
-    return TestResult(evaluate_decoded(test, found), tuple(decoded.spans for decoded in found), seconds, tokens)
+    decoded, seconds = _decode(model, test, precision, progress)
+    spans = tuple(tags.spans for tags in decoded)
+    ill_formed = (tags.ill_formed for tags in decoded)
+    evaluation = evaluate_spans((sentence.spans for sentence in test), spans, ill_formed=ill_formed)
+    return TestResult(evaluation, spans, seconds, sum(len(sentence.tokens) for sentence in test))
 
 
 def evaluate_texts(
     model: Model, test: Sequence[Record], *, precision: Precision = "float32", progress: Progress = silent
 ) -> TestResult:
-    """What a model finds in running text, which is cut into tokens as in tagging: where entities are, it is not told.
+    """Tag running text, which is cut into tokens as in tagging, not at its gold entities, and score the result.
 
     Arguments and errors are as those of `evaluate_model`.
 
     Returns:
-        The outcome; its spans count the characters of each text, and in its evaluation texts stand for sentences.
+        The result; its spans count the characters of each text, and in its evaluation texts stand for sentences.
     """
-    token_unit, hyphens = model.config.token_unit, model.config.hyphens
-    parts = [sentences(record.text, token_unit=token_unit, hyphens=hyphens) for record in test]
-    cut = list(chain.from_iterable(parts))
-    decoded, seconds = _decoded(model, cut, precision, progress)
+    token_unit, rule = model.config.token_unit, hyphen_rule(model.config.hyphens)
+    texts = [sentences(record.text, token_unit=token_unit, hyphens=rule) for record in test]
+    of_all = list(chain.from_iterable(texts))
+    decoded, seconds = _decode(model, of_all, precision, progress)
+    # Put the spans of each text's sentences together, from tokens to characters.
     remaining = iter(decoded)
     spans: list[tuple[Span, ...]] = []
     ill_formed: list[list[int]] = []
-    for part in parts:
-        found = list(islice(remaining, len(part)))
-        spans.append(tuple(chain.from_iterable(map(_in_characters, part, found))))
-        ill_formed.append([position for one in found for position in one.ill_formed])
+    for text in texts:
+        in_text, broken = list[Span](), list[int]()
+        for sentence, tags in zip(text, islice(remaining, len(text)), strict=True):
+            tokens = sentence.tokens
+            in_text += [Span(tokens[start].start, tokens[end - 1].end, label) for start, end, label in tags.spans]
+            broken += tags.ill_formed
+        spans.append(tuple(in_text))
+        ill_formed.append(broken)
     evaluation = evaluate_spans((record.spans for record in test), spans, ill_formed=ill_formed)
-    return TestResult(evaluation, tuple(spans), seconds, sum(len(sentence.tokens) for sentence in cut))
+    return TestResult(evaluation, tuple(spans), seconds, sum(len(sentence.tokens) for sentence in of_all))
 
 
-def _in_characters(sentence: Sentence, found: DecodedTags) -> list[Span]:
-    """What was found in a sentence, counted in the characters that its tokens count."""
-    tokens = sentence.tokens
-    return [Span(tokens[start].start, tokens[end - 1].end, label) for start, end, label in found.spans]
-
-
-def _decoded(
+def _decode(
     model: Model, test: Sequence[Sentence], precision: Precision, progress: Progress
 ) -> tuple[list[DecodedTags], float]:
-    """What is found in each sentence, and the seconds it takes."""
+    """The spans of each sentence, and the seconds it took to find them."""
     items = [(None, sentence.words, [len(sentence.tokens)]) for sentence in test]
     predictor = Predictor(model, precision)
     list(predictor.stream(chunks(items[:8])))  # not timed: only the first call pays for what happens once
@@ -107,3 +110,85 @@ def _decoded(
         decoded += of_chunk
         progress(len(decoded), len(items))
     return decoded, time.perf_counter() - began
+
+
+def score_sentences(
+    gold: Iterable[Sentence],
+    predicted: Iterable[Sentence],
+    *,
+    gold_path: FilePath = "gold",
+    predicted_path: FilePath = "prediction",
+    ill_formed_lines: Iterable[int] = (),
+) -> Evaluation:
+    """Compare the spans of two annotations of the same tokens.
+
+    Args:
+        gold: The sentences with their true spans.
+        predicted: The same sentences with predicted spans.
+        gold_path: The file of the first, for messages.
+        predicted_path: The file of the second, for messages.
+        ill_formed_lines: The lines of ill-formed tags in the second (`ReadReport.ill_formed`); only counted.
+
+    Raises:
+        InputError: If the tokens or the number of sentences differ, at the first difference.
+        ValueError: If there are lines of ill-formed tags, but the sentences do not know their own.
+    """
+    pairs = list(_paired(gold, predicted, gold_path, predicted_path, "sentence"))
+    for true, found in pairs:
+        if true.words != found.words:
+            difference = _first_difference(true.words, found.words)
+            message = f"expected the tokens of {_location(gold_path, true.line)}, found {difference}"
+            raise InputError(message, path=predicted_path, line=found.line)
+    # The line of a tag lies in the last sentence that begins at or before it.
+    ill_formed: list[list[int]] = [[] for _ in pairs]
+    starts = [found.line for _, found in pairs if found.line is not None]
+    for line in ill_formed_lines:
+        if len(starts) != len(pairs):
+            raise ValueError("expected sentences that know their lines")
+        if line < starts[0]:
+            raise ValueError(f"expected lines from {starts[0]}, where the first sentence begins, got {line}")
+        ill_formed[bisect_right(starts, line) - 1].append(line)
+    return evaluate_spans((true.spans for true, _ in pairs), (found.spans for _, found in pairs), ill_formed=ill_formed)
+
+
+def score_texts(
+    gold: Sequence[Record],
+    predicted: Sequence[Record],
+    *,
+    gold_path: FilePath = "gold",
+    predicted_path: FilePath = "prediction",
+) -> Evaluation:
+    """Compare the entities of two annotations of the same texts, by their characters; texts stand for sentences.
+
+    Raises:
+        InputError: If the texts or their number differ, at the first difference.
+    """
+    pairs = list(_paired(gold, predicted, gold_path, predicted_path, "text"))
+    for true, found in pairs:
+        if true.text != found.text:
+            message = f"expected the text of {_location(gold_path, true.line)}, found {quoted(found.text)}"
+            raise InputError(message, path=predicted_path, line=found.line)
+    return evaluate_spans((true.spans for true, _ in pairs), (found.spans for _, found in pairs))
+
+
+def _paired(
+    gold: Iterable[Item], predicted: Iterable[Item], gold_path: FilePath, predicted_path: FilePath, what: str
+) -> Iterator[tuple[Item, Item]]:
+    """Each item with its counterpart, refused if it has none."""
+    for number, (true, found) in enumerate(zip_longest(gold, predicted), start=1):
+        if found is None:
+            raise InputError(f"{what} {number} has no counterpart in {predicted_path}", path=gold_path, line=true.line)
+        if true is None:
+            raise InputError(f"{what} {number} has no counterpart in {gold_path}", path=predicted_path, line=found.line)
+        yield true, found
+
+
+def _location(path: FilePath, line: int | None) -> str:
+    return str(path) if line is None else f"{path}:{line}"
+
+
+def _first_difference(words: Sequence[str], found: Sequence[str]) -> str:
+    for number, (expected, word) in enumerate(zip(words, found, strict=False), start=1):
+        if expected != word:
+            return f"{word!r} instead of {expected!r} (token {number} of the sentence)"
+    return f"{len(found)} instead of {len(words)}"

@@ -1,4 +1,4 @@
-"""Span precision, recall and F1, as counts that can be added.
+"""Span precision, recall and F1, as counts that can be added, and figures over several runs.
 
 A predicted span is right if its start, its end and its label are those of a gold span. Scores of files, batches or
 runs add up; every sentence keeps its own counts, which is what a bootstrap resamples (see `significance`).
@@ -6,15 +6,15 @@ runs add up; every sentence keeps its own counts, which is what a bootstrap resa
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
 
-from ner_lstm_crf.tags.scheme import DecodedTags
-from ner_lstm_crf.text.annotation import Sentence, Span
+from ner_lstm_crf.text.annotation import Span
 
-__all__ = ["Evaluation", "Score", "evaluate_decoded", "evaluate_spans"]
+__all__ = ["Evaluation", "MeanScore", "Score", "Summary", "evaluate_spans", "median_run", "text_table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,17 @@ class Score:
 
     @property
     def precision(self) -> float:
-        """The share of the predicted spans that are right."""
+        """Share of the predicted spans that are right."""
         return self.true_positives / self.predicted if self.predicted else 0.0
 
     @property
     def recall(self) -> float:
-        """The share of the gold spans that were found."""
+        """Share of the gold spans that are predicted."""
         return self.true_positives / self.gold if self.gold else 0.0
 
     @property
     def f1(self) -> float:
-        """The harmonic mean of precision and recall."""
+        """Harmonic mean of precision and recall."""
         return 2 * self.true_positives / (self.predicted + self.gold) if self.predicted + self.gold else 0.0
 
     def to_json(self) -> dict[str, float | int]:
@@ -66,15 +66,23 @@ class Score:
         }
 
 
+class MeanScore(NamedTuple):
+    """Mean precision, recall and F1 of several labels."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How well predicted spans match gold ones, over any number of sentences.
+    """Scores of predicted spans over any number of sentences.
 
     Attributes:
         per_label: The score of each label that occurs in gold or prediction, sorted by label.
         by_sentence: The score of each sentence over all labels, in the order of the sentences.
-        ill_formed: How many sentences have a predicted tag that breaks the scheme.
-        ill_formed_tags: How many predicted tags break the scheme.
+        ill_formed: The number of sentences with a predicted tag that breaks the scheme.
+        ill_formed_tags: The number of predicted tags that break the scheme.
     """
 
     per_label: Mapping[str, Score] = field(default_factory=dict)
@@ -93,40 +101,25 @@ class Evaluation:
 
     @property
     def micro(self) -> Score:
-        """All spans alike, whatever their label: the usual score of the field."""
+        """Score of all spans alike, whatever their label: the usual score of the field."""
         return sum(self.per_label.values(), _NONE)
 
     @property
-    def macro_precision(self) -> float:
-        """The mean precision of the labels."""
-        return self._mean([score.precision for score in self.per_label.values()])
-
-    @property
-    def macro_recall(self) -> float:
-        """The mean recall of the labels."""
-        return self._mean([score.recall for score in self.per_label.values()])
-
-    @property
-    def macro_f1(self) -> float:
-        """The mean F1 of the labels, those that were only predicted included, as in seqeval."""
-        return self._mean([score.f1 for score in self.per_label.values()])
-
-    @property
-    def support(self) -> int:
-        """The number of gold spans."""
-        return self.micro.gold
-
-    @staticmethod
-    def _mean(values: Sequence[float]) -> float:
-        return sum(values) / len(values) if values else 0.0
+    def macro(self) -> MeanScore:
+        """Mean over the labels, those that were only predicted included, as in seqeval; zeros if there are none."""
+        scores = self.per_label.values()
+        count = len(scores) or 1
+        return MeanScore(
+            sum(score.precision for score in scores) / count,
+            sum(score.recall for score in scores) / count,
+            sum(score.f1 for score in scores) / count,
+        )
 
     def to_json(self) -> dict[str, Any]:
-        """The whole as plain values; ratios are fractions between 0 and 1."""
+        """All scores as plain values; ratios are fractions between 0 and 1."""
         return {
             **self.micro.to_json(),
-            "macro_precision": self.macro_precision,
-            "macro_recall": self.macro_recall,
-            "macro_f1": self.macro_f1,
+            **{f"macro_{name}": value for name, value in self.macro._asdict().items()},
             "per_label": {label: score.to_json() for label, score in self.per_label.items()},
             "sentences": len(self.by_sentence),
             "ill_formed": self.ill_formed,
@@ -134,7 +127,7 @@ class Evaluation:
         }
 
     def table(self) -> str:
-        """The scores as lines of text: one per label, then micro and macro, then what was ill-formed.
+        """Scores as lines of text: one per label, then micro and macro, then the ill-formed sentences.
 
         Example:
             >>> print(evaluate_spans([[Span(0, 1, "PER")]], [[Span(0, 1, "PER")]]).table())
@@ -145,14 +138,16 @@ class Evaluation:
             ill-formed: 0 of 1 sentences (0 tags)
         """
         micro = self.micro
-        macro = (self.macro_precision, self.macro_recall, self.macro_f1, micro.gold, micro.predicted)
-        rows = [(label, *score.to_json().values()) for label, score in self.per_label.items()]
-        rows += [("micro", *micro.to_json().values()), ("macro", *macro)]
-        width = max(len(str(row[0])) for row in rows)
-        lines = [f"{'label':<{width}}  precision  recall      f1  support  predicted"]
-        lines += [f"{n:<{width}}  {p:9.4f}  {r:.4f}  {f:.4f}  {s:>7,}  {k:>9,}" for n, p, r, f, s, k in rows]
+        rows = [("label", "precision", "recall", "f1", "support", "predicted")]
+        for name, ratios, counts in (
+            *((label, score, score) for label, score in self.per_label.items()),
+            ("micro", micro, micro),
+            ("macro", self.macro, micro),
+        ):
+            shares = f"{ratios.precision:.4f}", f"{ratios.recall:.4f}", f"{ratios.f1:.4f}"
+            rows.append((name, *shares, f"{counts.gold:,}", f"{counts.predicted:,}"))
         sentences = f"{self.ill_formed:,} of {len(self.by_sentence):,} sentences"
-        return "\n".join([*lines, f"ill-formed: {sentences} ({self.ill_formed_tags:,} tags)"])
+        return f"{text_table(rows, '<>>>>>')}\nill-formed: {sentences} ({self.ill_formed_tags:,} tags)"
 
 
 _NONE = Score()
@@ -178,31 +173,85 @@ def evaluate_spans(
         >>> evaluate_spans([[Span(0, 2, "PER")]], [[Span(0, 1, "PER")]]).micro
         Score(true_positives=0, predicted=1, gold=1)
     """
-    counts: tuple[Counter[str], Counter[str], Counter[str]] = (Counter(), Counter(), Counter())
+    true_counts, predicted_counts, gold_counts = Counter[str](), Counter[str](), Counter[str]()
     by_sentence = []
-    for true, found in zip(gold, predicted, strict=True):
-        right = set(true).intersection(found)
-        by_sentence.append(Score(len(right), len(found), len(true)) if true or found else _NONE)
-        for count, spans in zip(counts, (right, found, true), strict=True):
-            count.update(span.label for span in spans)
-    labels = sorted({*counts[1], *counts[2]})
+    for gold_spans, predicted_spans in zip(gold, predicted, strict=True):
+        true_positives = set(gold_spans).intersection(predicted_spans)
+        score = Score(len(true_positives), len(predicted_spans), len(gold_spans))
+        by_sentence.append(score if gold_spans or predicted_spans else _NONE)
+        true_counts.update(span.label for span in true_positives)
+        predicted_counts.update(span.label for span in predicted_spans)
+        gold_counts.update(span.label for span in gold_spans)
+    per_label = {
+        label: Score(true_counts[label], predicted_counts[label], gold_counts[label])
+        for label in sorted({*predicted_counts, *gold_counts})
+    }
     broken = [len(positions) for positions in ill_formed if positions]
-    return Evaluation(
-        {label: Score(*(count[label] for count in counts)) for label in labels},
-        tuple(by_sentence),
-        len(broken),
-        sum(broken),
-    )
+    return Evaluation(per_label, tuple(by_sentence), len(broken), sum(broken))
 
 
-def evaluate_decoded(gold: Iterable[Sentence], found: Sequence[DecodedTags]) -> Evaluation:
-    """Compare the spans of gold sentences with what was found in them, ill-formed tags counted.
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Mean and sample standard deviation of one figure over several runs.
+
+    Example:
+        >>> print(Summary.of([0.75, 0.77]))
+        0.7600 ± 0.0141
+    """
+
+    mean: float
+    deviation: float
+    runs: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Summary:
+        """Summarise the values; the deviation of a single one is 0.
+
+        Raises:
+            ValueError: If there are none.
+        """
+        if not values:
+            raise ValueError("expected at least one value, got none")
+        return cls(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0, len(values))
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4f} ± {self.deviation:.4f}"
+
+    def to_json(self) -> dict[str, float | int]:
+        """The fields by name."""
+        return asdict(self)
+
+
+def median_run(scores: Sequence[float]) -> int:
+    """Index of the run with the median score; the lower of the middle two if their number is even.
 
     Raises:
-        ValueError: If one has more sentences than the other.
+        ValueError: If there are none.
+
+    Example:
+        >>> median_run([0.75, 0.77, 0.76])
+        2
     """
-    return evaluate_spans(
-        (sentence.spans for sentence in gold),
-        (decoded.spans for decoded in found),
-        ill_formed=(decoded.ill_formed for decoded in found),
+    if not scores:
+        raise ValueError("expected at least one run, got none")
+    order = sorted(range(len(scores)), key=lambda number: scores[number])
+    return order[(len(order) - 1) // 2]
+
+
+def text_table(rows: Sequence[Sequence[str]], align: str) -> str:
+    """Lines of text with columns as wide as their longest cell, two spaces apart.
+
+    Args:
+        rows: The cells of each line, the heading's first.
+        align: For each column "<" for left or ">" for right.
+
+    Example:
+        >>> print(text_table([("label", "entities"), ("PER", "12")], "<>"))
+        label  entities
+        PER          12
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, align, widths, strict=True)) for row in rows
     )
+    return "\n".join(line.rstrip() for line in lines)

@@ -9,9 +9,8 @@ from typing import Any, get_args
 
 from ner_lstm_crf.config import Config, HeadName
 from ner_lstm_crf.evaluation.evaluate import TestResult
-from ner_lstm_crf.evaluation.metrics import Evaluation
+from ner_lstm_crf.evaluation.metrics import Evaluation, Summary, text_table
 from ner_lstm_crf.evaluation.significance import Difference, f1_difference
-from ner_lstm_crf.evaluation.summary import Summary
 from ner_lstm_crf.runs.processes import Job, seeded
 from ner_lstm_crf.text.annotation import Sentence, Span
 
@@ -102,16 +101,14 @@ class Comparison:
 
     def table(self) -> str:
         """The comparison as lines of text."""
-        lines = [f"{'':<9}{'test F1':>17}{'ill-formed':>12}{'training s':>12}{'tagging s':>11}"]
+        rows = [("", "  test F1", "ill-formed", "training s", "tagging s")]
         for result in (self.crf, self.softmax):
             figures = result.to_json()
-            lines.append(
-                f"{result.head:<9}{result.f1!s:>17}{figures['ill_formed']['mean']:>12.1f}"
-                f"{figures['training_seconds']['mean']:>12.1f}{figures['tagging_seconds']['mean']:>11.2f}"
-            )
+            means = [figures[name]["mean"] for name in ("ill_formed", "training_seconds", "tagging_seconds")]
+            rows.append((result.head, f"  {result.f1}", f"{means[0]:.1f}", f"{means[1]:.1f}", f"{means[2]:.2f}"))
         seeds = len(self.crf.outcomes)
-        lines.append(f"gain of the CRF: {self.gain} (paired bootstrap, 95%; {seeds} seed{'s' * (seeds > 1)})")
-        return "\n".join(lines)
+        gain = f"gain of the CRF: {self.gain} (paired bootstrap, 95%; {seeds} seed{'s' * (seeds > 1)})"
+        return f"{text_table(rows, '<>>>>')}\n{gain}"
 
 
 def comparison_jobs(config: Config, directory: Path, *, seeds: int, overwrite: bool = False) -> dict[str, list[Job]]:

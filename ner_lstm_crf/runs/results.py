@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.evaluation.evaluate import TestResult, measure
-from ner_lstm_crf.evaluation.summary import Summary, median_run
+from ner_lstm_crf.evaluation.evaluate import TestResult, evaluate_model
+from ner_lstm_crf.evaluation.metrics import Summary, median_run
 from ner_lstm_crf.runs.processes import Job
 from ner_lstm_crf.runs.run import members_of
 from ner_lstm_crf.runs.run_files import has_begun, read_history
+from ner_lstm_crf.saving.checkpoint import load_model
 from ner_lstm_crf.text.annotation import Sentence
 
 __all__ = ["RunResult", "median_result", "results_to_json"]
@@ -55,7 +56,7 @@ class RunResult:
             history=history,
             members=job.config.training.ensemble_size,
             curves=_curves(job, history),
-            test=measure(job.directory, test) if test else None,
+            test=evaluate_model(load_model(job.directory), test) if test else None,
         )
 
     @property

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ner_lstm_crf.config import TrainingConfig
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.evaluation.metrics import Evaluation, evaluate_decoded
+from ner_lstm_crf.evaluation.metrics import Evaluation, evaluate_spans
 from ner_lstm_crf.features.batch import EncodedSentence
 from ner_lstm_crf.features.batching import shuffled_batches
 from ner_lstm_crf.model.cpu import check_bfloat16
@@ -42,7 +42,12 @@ class DevSet:
 
 def evaluate_encoded(model: Model, data: DevSet) -> Evaluation:
     """Span scores of a model on encoded sentences."""
-    return evaluate_decoded(data.gold, predict(model, data.encoded))
+    predicted = predict(model, data.encoded)
+    return evaluate_spans(
+        (sentence.spans for sentence in data.gold),
+        (tags.spans for tags in predicted),
+        ill_formed=(tags.ill_formed for tags in predicted),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,7 @@ class Trainer:
             with self.optimizer.averaged_weights():
                 dev = evaluate_encoded(self.model, self.dev) if self.dev else None
             # Without a dev set, or entities in it, nothing tells epochs apart and the last is the best.
-            f1 = dev.micro.f1 if dev and dev.support else float(self.epoch)
+            f1 = dev.micro.f1 if dev and dev.micro.gold else float(self.epoch)
             higher = f1 > self.best_f1
             best = higher or f1 == 0 == self.best_f1  # of epochs that find nothing the last has learnt most
             if higher:

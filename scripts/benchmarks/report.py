@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks.measure import Result, Samples
+from ner_lstm_crf.evaluation.metrics import text_table
 
 __all__ = ["Report"]
 
@@ -39,15 +40,8 @@ class Report:
     def to_text(self) -> str:
         """A line a case, in columns."""
         rows = [HEAD, *(_cells(result, spread=True) for result in self.results)]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
-        lines = [
-            "  ".join(
-                cell.ljust(width) if column in TO_THE_LEFT else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in rows
-        ]
-        return "\n".join([f"$ {self.command}", self._circumstances(), "", *lines])
+        align = "".join("<" if column in TO_THE_LEFT else ">" for column in range(len(HEAD)))
+        return "\n".join([f"$ {self.command}", self._circumstances(), "", text_table(rows, align)])
 
     def to_markdown(self) -> str:
         """The same for a page of documentation, without the spread."""

@@ -120,7 +120,7 @@ def _row(measured: Measured) -> str:
         "yes" if measured.learnt else "no",
         f"{100 * interval.value:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]",
         *(f"{100 * score.f1:.1f}" if score else "" for score in scores),
-        str(evaluation.support),
+        str(evaluation.micro.gold),
     ]
     return f"| {' | '.join(cells)} |"
 

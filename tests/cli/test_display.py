@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ner_lstm_crf.cli.display import TrainingDisplay, columns, marked, progress_bar, say
+from ner_lstm_crf.cli.display import TrainingDisplay, marked, progress_bar, say
 from ner_lstm_crf.evaluation.metrics import evaluate_spans
 from ner_lstm_crf.text.annotation import Span
 from ner_lstm_crf.training.trainer import EpochReport
@@ -98,10 +98,6 @@ def test_progress_is_drawn_on_a_terminal_alone(
         progress(4, 4)
     assert "reading" in terminal.getvalue()
     assert "meanwhile\n" in terminal.getvalue()
-
-
-def test_columns_are_as_wide_as_their_cells() -> None:
-    assert columns([("name", "n"), ("b", 1234)]) == "name      n\nb     1,234"
 
 
 def test_a_long_sentence_is_cut_to_where_it_differs() -> None:

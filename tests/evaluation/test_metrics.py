@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from seqeval.metrics import classification_report
 from seqeval.scheme import IOB2
 
-from ner_lstm_crf.evaluation.metrics import Evaluation, Score, evaluate_spans
+from ner_lstm_crf.evaluation.metrics import Evaluation, Score, Summary, evaluate_spans, median_run, text_table
 from ner_lstm_crf.tags.scheme import SCHEMES
 from ner_lstm_crf.text.annotation import Span
 
@@ -54,13 +54,13 @@ def test_equal_to_seqeval_strict(sample):
     theirs = in_seqeval(sample)
     ours = {
         "micro avg": (evaluation.micro.precision, evaluation.micro.recall, evaluation.micro.f1),
-        "macro avg": (evaluation.macro_precision, evaluation.macro_recall, evaluation.macro_f1),
+        "macro avg": tuple(evaluation.macro),
         **{label: (s.precision, s.recall, s.f1) for label, s in evaluation.per_label.items()},
     }
     assert ours.keys() == theirs.keys() - {"weighted avg"}
     for name, scores in ours.items():
         assert scores == pytest.approx([theirs[name][key] for key in ("precision", "recall", "f1-score")])
-    assert evaluation.support == theirs["micro avg"]["support"]
+    assert evaluation.micro.gold == theirs["micro avg"]["support"]
     assert list(evaluation.per_label) == sorted(evaluation.per_label)
 
 
@@ -92,7 +92,7 @@ def test_a_span_must_match_in_start_end_and_label():
 
 def test_undefined_ratios_are_zero():
     assert (Score().precision, Score().recall, Score().f1) == (0.0, 0.0, 0.0)
-    assert Evaluation().macro_f1 == 0.0
+    assert Evaluation().macro == (0.0, 0.0, 0.0)
 
 
 def test_other_numbers_of_sentences_are_refused():
@@ -145,3 +145,26 @@ def test_table():
         "macro             0.6667  0.5000  0.5556        3          3",
         "ill-formed: 1 of 3 sentences (1 tags)",
     ]
+
+
+def test_summary_is_mean_and_sample_deviation() -> None:
+    summary = Summary.of([0.7, 0.8, 0.9])
+    assert (summary.mean, summary.deviation, summary.runs) == (pytest.approx(0.8), pytest.approx(0.1), 3)
+    assert Summary.of([0.5]).deviation == 0
+
+
+def test_the_median_run() -> None:
+    assert median_run([0.9, 0.1, 0.5]) == 2
+    assert median_run([0.4, 0.1, 0.5, 0.9]) == 0
+
+
+def test_nothing_has_neither_mean_nor_median() -> None:
+    with pytest.raises(ValueError, match="at least one value"):
+        Summary.of([])
+    with pytest.raises(ValueError, match="at least one run"):
+        median_run([])
+
+
+def test_columns_are_as_wide_as_their_cells():
+    assert text_table([("name", "n"), ("b", "1,234")], "<>") == "name      n\nb     1,234"
+    assert text_table([("name", "n"), ("b", "1,234")], "><") == "name  n\n   b  1,234"

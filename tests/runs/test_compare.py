@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from ner_lstm_crf.config import Config
-from ner_lstm_crf.evaluation.evaluate import measure
+from ner_lstm_crf.evaluation.evaluate import evaluate_model
 from ner_lstm_crf.runs.compare import HEADS, Comparison, HeadResult, comparison_jobs
 from ner_lstm_crf.runs.data import Data
 from ner_lstm_crf.runs.processes import run_jobs
+from ner_lstm_crf.saving.checkpoint import load_model
 from ner_lstm_crf.text.annotation import Sentence
 
 Make = Callable[..., list[Sentence]]
@@ -25,7 +26,7 @@ def comparison(make_sentences: Make, tiny: Config, tmp_path_factory: pytest.Temp
     results = {}
     for head, jobs in comparison_jobs(config, tmp_path_factory.mktemp("compare"), seeds=2).items():
         list(run_jobs(data, jobs))
-        results[head] = HeadResult(head, tuple(measure(job.directory, test) for job in jobs), (1.0, 3.0))
+        results[head] = HeadResult(head, tuple(evaluate_model(load_model(job.directory), test) for job in jobs), (1.0, 3.0))
     return Comparison(results["crf"], results["softmax"], test)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.evaluation.metrics import Score
-from ner_lstm_crf.evaluation.scoring import ill_formed_by_sentence, score_sentences
+from ner_lstm_crf.evaluation.evaluate import score_sentences
 from ner_lstm_crf.text.annotation import Sentence, Span
 
 
@@ -28,7 +28,7 @@ def score(predicted):
 
 def test_the_spans_are_compared():
     found = [GOLD[0].with_spans([Span(0, 1, "PER"), Span(3, 4, "LOC")]), GOLD[1]]
-    evaluation = score_sentences(iter(GOLD), iter(found), ill_formed=[(1,), ()])
+    evaluation = score_sentences(iter(GOLD), iter(found), ill_formed_lines=[2])
     assert evaluation.micro == Score(1, 2, 2)
     assert evaluation.ill_formed == 1
 
@@ -58,7 +58,11 @@ def test_a_sentence_too_few_or_too_many():
         score([*GOLD, sentence("Then ?", line=11)])
 
 
-def test_ill_formed_lines_belong_to_the_sentence_they_stand_in():
-    assert ill_formed_by_sentence(GOLD, [2, 9, 7]) == [[2], [9, 7]]
+def test_ill_formed_lines_count_for_the_sentence_they_are_in():
+    for lines, counts in (([2, 9, 7], (2, 3)), ([6, 1, 2], (1, 3)), ([], (0, 0))):
+        evaluation = score_sentences(GOLD, GOLD, ill_formed_lines=lines)
+        assert (evaluation.ill_formed, evaluation.ill_formed_tags) == counts
     with pytest.raises(ValueError, match="expected lines from 1, where the first sentence begins, got 0"):
-        ill_formed_by_sentence(GOLD, [0])
+        score_sentences(GOLD, GOLD, ill_formed_lines=[0])
+    with pytest.raises(ValueError, match="expected sentences that know their lines"):
+        score_sentences(GOLD, [GOLD[0], sentence("She returned .")], ill_formed_lines=[2])
