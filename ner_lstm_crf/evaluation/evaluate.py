@@ -21,7 +21,6 @@ from ner_lstm_crf.tagging.predictor import Predictor, chunks
 from ner_lstm_crf.tags.scheme import DecodedTags
 from ner_lstm_crf.text.annotation import Sentence, Span
 from ner_lstm_crf.text.sentences import sentences
-from ner_lstm_crf.text.tokenizer import hyphen_rule
 
 __all__ = ["TestResult", "evaluate_model", "evaluate_texts", "score_sentences", "score_texts"]
 
@@ -77,8 +76,8 @@ def evaluate_texts(
     Returns:
         The result; its spans count the characters of each text, and in its evaluation texts stand for sentences.
     """
-    token_unit, rule = model.config.token_unit, hyphen_rule(model.config.hyphens)
-    texts = [sentences(record.text, token_unit=token_unit, hyphens=rule) for record in test]
+    token_unit, hyphens = model.config.token_unit, model.config.hyphens
+    texts = [sentences(record.text, token_unit=token_unit, hyphens=hyphens) for record in test]
     of_all = list(chain.from_iterable(texts))
     decoded, seconds = _decode(model, of_all, precision, progress)
     # Put the spans of each text's sentences together, from tokens to characters.

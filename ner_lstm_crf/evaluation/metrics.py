@@ -138,12 +138,11 @@ class Evaluation:
             ill-formed: 0 of 1 sentences (0 tags)
         """
         micro = self.micro
+        scored: list[tuple[str, Score | MeanScore, Score]]
+        scored = [(label, score, score) for label, score in self.per_label.items()]
+        scored += [("micro", micro, micro), ("macro", self.macro, micro)]
         rows = [("label", "precision", "recall", "f1", "support", "predicted")]
-        for name, ratios, counts in (
-            *((label, score, score) for label, score in self.per_label.items()),
-            ("micro", micro, micro),
-            ("macro", self.macro, micro),
-        ):
+        for name, ratios, counts in scored:
             shares = f"{ratios.precision:.4f}", f"{ratios.recall:.4f}", f"{ratios.f1:.4f}"
             rows.append((name, *shares, f"{counts.gold:,}", f"{counts.predicted:,}"))
         sentences = f"{self.ill_formed:,} of {len(self.by_sentence):,} sentences"

@@ -73,8 +73,8 @@ def test_labels_are_dropped_from_what_the_model_finds_too(model: Path, files: Fi
 def test_texts_are_cut_as_the_model_cuts_them(
     hyphens: Hyphens, tokens: int, model: Path, write, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = load_model(model)
-    changed = replace(model, config=replace(model.config, hyphens=hyphens))
+    loaded = load_model(model)
+    changed = replace(loaded, config=replace(loaded.config, hyphens=hyphens))
     monkeypatch.setattr("ner_lstm_crf.saving.checkpoint.load_model", lambda _: changed)
     path = write("x.jsonl", json.dumps({"text": "Milo met well-known Oslo again.", "entities": [[0, 4, "PER"]]}))
     result = run("evaluate", model, path)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.evaluation.metrics import Score
 from ner_lstm_crf.evaluation.evaluate import score_sentences
+from ner_lstm_crf.evaluation.metrics import Score
 from ner_lstm_crf.text.annotation import Sentence, Span
 
 

@@ -26,7 +26,9 @@ def comparison(make_sentences: Make, tiny: Config, tmp_path_factory: pytest.Temp
     results = {}
     for head, jobs in comparison_jobs(config, tmp_path_factory.mktemp("compare"), seeds=2).items():
         list(run_jobs(data, jobs))
-        results[head] = HeadResult(head, tuple(evaluate_model(load_model(job.directory), test) for job in jobs), (1.0, 3.0))
+        results[head] = HeadResult(
+            head, tuple(evaluate_model(load_model(job.directory), test) for job in jobs), (1.0, 3.0)
+        )
     return Comparison(results["crf"], results["softmax"], test)
 
 
