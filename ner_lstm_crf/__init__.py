@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ner_lstm_crf.errors import InputError
     from ner_lstm_crf.evaluation.metrics import Evaluation, Score, evaluate_spans
     from ner_lstm_crf.evaluation.significance import f1_difference, f1_interval
-    from ner_lstm_crf.features.lexicon_words import builtin_words, read_lexicon
+    from ner_lstm_crf.features.lexicon import builtin_words, read_lexicon
     from ner_lstm_crf.features.vectors.builtin import character_vectors
     from ner_lstm_crf.features.vectors.vectors import Vectors, read_vectors
     from ner_lstm_crf.formats.columns import ReadOptions
@@ -63,7 +63,7 @@ _HOMES = {
     "formats.registry": ("read_sentences", "write_sentences", "convert"),
     "features.vectors.vectors": ("Vectors", "read_vectors"),
     "features.vectors.builtin": ("character_vectors",),
-    "features.lexicon_words": ("builtin_words", "read_lexicon"),
+    "features.lexicon": ("builtin_words", "read_lexicon"),
     "config": ("Config", "ModelConfig", "TrainingConfig", "PRESETS", "preset", "read_config"),
     "progress": ("Progress",),
     "errors": ("InputError",),

@@ -39,8 +39,7 @@ from ner_lstm_crf.cli.options import at_least
 from ner_lstm_crf.config import Config, Precision, preset
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.model.cpu import check_bfloat16
-from ner_lstm_crf.saving.checkpoint import load_model
-from ner_lstm_crf.saving.shipped import model_directory
+from ner_lstm_crf.saving.model import Model, model_directory
 
 __all__ = ["COMMANDS", "Settings", "main"]
 
@@ -276,7 +275,7 @@ def _model(text: str) -> Path:
     """The directory of a model that can be loaded: processes that fail over it could not say why."""
     try:
         directory = model_directory(text)
-        load_model(directory)
+        Model.load(directory)
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return directory

@@ -29,12 +29,11 @@ from ner_lstm_crf.features.vectors.vectors import Vectors, read_vectors
 from ner_lstm_crf.runs.data import Data, resolve_defaults
 from ner_lstm_crf.runs.run import train_run
 from ner_lstm_crf.runs.run_files import has_begun, read_history
-from ner_lstm_crf.saving.checkpoint import load_model, save_model
 from ner_lstm_crf.saving.model import Model
-from ner_lstm_crf.saving.quantize import with_words
 from ner_lstm_crf.text.annotation import Sentence
 from shipping.card import Facts, Measured, model_card
 from shipping.corpora import LANGUAGES, Language, changed, with_variants
+from shipping.cut import with_words, words_of
 
 # The model and the training of each tagger. What else they are made from stands in `shipping/corpora.py`.
 # The English one has no lexicon, but says 25 for the size of its vectors, and its dropout, epochs and learning rate are
@@ -70,10 +69,10 @@ def _make(args: argparse.Namespace) -> None:
         f1 = report.dev.micro.f1 if report.dev else 0.0
         print(f"epoch {report.epoch}/{report.epochs}: dev F1 {f1:.4f}, {report.seconds:.0f} s", flush=True)
     package = ROOT / "ner_lstm_crf" / "shipped" / args.language
-    output = args.output or (package if args.trial is None else run.with_name(f"{run.name}-compact"))
+    output = args.output or (package if args.trial is None else run.with_name(f"{run.name}-quantized"))
     vectors = data.vectors if isinstance(data.vectors, Vectors) else None
-    save_model(_cut(load_model(run), vectors, language.words), output, compact=True)
-    measured = _measure_all(load_model(output), language, args)
+    _cut(Model.load(run), vectors, language.words).save(output, quantize=True)
+    measured = _measure_all(Model.load(output), language, args)
     card = model_card(args.language, language, _facts(args, data, run, output), measured)
     (output / CARD).write_text(card, encoding="utf-8")
     print(card)
@@ -129,13 +128,13 @@ def _read(path: Path) -> Vectors:
         return read_vectors(path, progress=progress)
 
 
-def _cut(model: Model, vectors: Vectors | None, reserve: int) -> Model:
+def _cut(model: Model, vectors: Vectors | None, frozen: int) -> Model:
     """Without the words that have neither a pretrained vector nor a second occurrence, and the rarer vectors."""
     known = frozenset(vectors.words) if vectors is not None else frozenset[str]()
-    words = model.featurizer.words
-    trained = zip(words.symbols, words.counts, strict=False)
-    kept = {word for word, count in trained if count > 1 or word in known}
-    return with_words(model, kept | set(islice(words.symbols[len(words.counts) :], reserve)))
+    words = words_of(model)
+    symbols = words.vocabulary.symbols
+    kept = {word for word, count in zip(symbols, words.counts, strict=False) if count > 1 or word in known}
+    return with_words(model, kept | set(islice(symbols[len(words.counts) :], frozen)))
 
 
 def _measure_all(model: Model, language: Language, args: argparse.Namespace) -> list[Measured]:

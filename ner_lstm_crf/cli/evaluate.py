@@ -58,16 +58,15 @@ def add_command(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     """Tag the file and score what was found."""
     from ner_lstm_crf.cli.training_data import use_threads, warn_of_unknown_labels
-    from ner_lstm_crf.saving.checkpoint import load_model
-    from ner_lstm_crf.saving.shipped import model_directory
+    from ner_lstm_crf.saving.model import Model
     from ner_lstm_crf.tags.labels import require_entities
 
     use_threads(args.threads)
-    model = load_model(model_directory(args.model))
+    model = Model.load(args.model)
     options = column_options(args, token_unit=model.config.token_unit, hyphens=model.config.hyphens)
     gold, measure = _what_to_measure(args.file, options)
     require_entities(gold, args.file, options.labels)
-    known = {new for label in model.featurizer.labels if (new := options.labels.renaming(label)) is not None}
+    known = {new for label in model.tags.labels if (new := options.labels.renaming(label)) is not None}
     warn_of_unknown_labels(args.file, gold, known, "the model does not know")
     with progress_bar("tagging", unit=" sentences") as progress:
         outcome = measure(model, precision=args.precision, progress=progress)

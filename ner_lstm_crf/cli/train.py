@@ -169,11 +169,11 @@ def _finish(directory: Path, results: Sequence[RunResult], args: argparse.Namesp
     from ner_lstm_crf.runs.plots import plot_curves
     from ner_lstm_crf.runs.results import median_result, results_to_json
     from ner_lstm_crf.runs.run_files import CURVES, SUMMARY
-    from ner_lstm_crf.saving.checkpoint import copy_model
+    from ner_lstm_crf.saving.model import Model
 
     chosen = median_result(results)
     if chosen.directory != directory:
-        copy_model(chosen.directory, directory)
+        Model.load(chosen.directory).save(directory)
     summary = {"directory": str(directory), "seed": chosen.seed, **results_to_json(results)}
     write_text(directory / SUMMARY, json.dumps(summary, indent=2) + "\n")
     curves = {

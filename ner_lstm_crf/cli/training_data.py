@@ -15,14 +15,13 @@ from ner_lstm_crf.cli.options import column_options
 from ner_lstm_crf.cli.training_options import VECTORS_LIMIT, unit_asked_for
 from ner_lstm_crf.config import Config, Hyphens, TokenUnit
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.lexicon import build_lexicon
-from ner_lstm_crf.features.lexicon_words import builtin_words, read_lexicon, training_words
+from ner_lstm_crf.features.lexicon import Lexicon, builtin_words, read_lexicon
 from ner_lstm_crf.features.vectors.vectors import Vectors, coverage, read_vectors
 from ner_lstm_crf.features.vocabulary import spellings
 from ner_lstm_crf.formats.columns import ReadOptions
 from ner_lstm_crf.formats.registry import read_sentences
 from ner_lstm_crf.runs.data import Data, are_chinese, resolve_defaults, split_dev
-from ner_lstm_crf.saving.shipped import model_directory
+from ner_lstm_crf.saving.model import model_directory
 from ner_lstm_crf.tags.labels import require_entities
 from ner_lstm_crf.text.annotation import Sentence, Span
 from ner_lstm_crf.text.token_unit import CHARACTER_SHARE, share_of_characters
@@ -71,7 +70,7 @@ def read_training_files(args: argparse.Namespace, config: Config) -> TrainingFil
     parts: dict[str, Sequence[Sentence]] = {"train": train, "dev": dev, "test": test}
     _describe(parts)
     _warn(parts, {"dev": None if without_dev else args.dev or "dev (set aside)", "test": args.test})
-    data = Data(train, dev, _vectors(args, parts), initial, lexicon=_lexicon(args, train))
+    data = Data(train, dev, _vectors(args, parts), initial, lexicon=_lexicon(args))
     data = resolve_defaults(data, replace(config.model, token_unit=token_unit))
     if isinstance(data.vectors, Vectors):
         _describe_vectors(data.vectors, parts, args)
@@ -183,14 +182,12 @@ def _describe_vectors(vectors: Vectors, parts: Mapping[str, Sequence[Sentence]],
                 _log.warning("%s: most of the training tokens have no vector here: are they of this kind?", where)
 
 
-def _lexicon(args: argparse.Namespace, train: Sequence[Sentence]) -> dict[str, str] | Literal["builtin"] | None:
+def _lexicon(args: argparse.Namespace) -> dict[str, str] | Literal["builtin"] | None:
     """The lexicon that is asked for: general if none is.
 
     Raises:
         InputError: If its file cannot be read.
     """
-    if args.lexicon_from_train:
-        return training_words(train)
     if args.lexicon is None:
         return "builtin"
     if args.lexicon == "none":
@@ -201,11 +198,11 @@ def _lexicon(args: argparse.Namespace, train: Sequence[Sentence]) -> dict[str, s
 def _describe_lexicon(words: Mapping[str, str], train: Sequence[Sentence], args: argparse.Namespace) -> None:
     """Say how much there is to look for; of the words of a file, how many of them training meets."""
     kinds = len(set(words.values()))
-    asked = args.lexicon is not None or args.lexicon_from_train
+    asked = args.lexicon is not None
     declined = "" if asked else " (jieba's dictionary; --lexicon none does without)"
     say(f"{len(words):,} words in the lexicon, of {kinds:,} {'kind' if kinds == 1 else 'kinds'}{declined}")
     if args.lexicon not in (None, "builtin"):
-        met = build_lexicon(words, [sentence.words for sentence in train]).trained
+        met = Lexicon.of_words(words, [sentence.words for sentence in train]).trainable
         say(f"{met:,} of them occur at least twice in the training data")
         if not met:
             _log.warning(

@@ -70,15 +70,11 @@ def _add_knowledge_options(group: argparse._ArgumentGroup) -> None:
         f"(default: {VECTORS_LIMIT:,})",
     )
     group.add_argument("--freeze-vectors", action="store_true", help="leave the vectors as they are in training")
-    lexicon = group.add_mutually_exclusive_group()
-    lexicon.add_argument(
+    group.add_argument(
         "--lexicon",
         metavar="F",
         help="words to look for in text whose tokens are characters: UTF-8, one a line, a count and a category may "
         "follow; or none; or general, the dictionary of jieba (default for characters: general)",
-    )
-    lexicon.add_argument(
-        "--lexicon-from-train", action="store_true", help="look for words that the training data show instead"
     )
     group.add_argument(
         "--transformer",
@@ -234,15 +230,15 @@ def _model_to_start_from(args: argparse.Namespace) -> ModelConfig:
     Raises:
         InputError: If it cannot be read, or another option asks for another model.
     """
-    from ner_lstm_crf.saving.checkpoint import model_config
-    from ner_lstm_crf.saving.shipped import model_directory
+    from ner_lstm_crf.saving.model import ModelDescription, model_directory
 
-    others = ("head", "crf_loss", "vectors", "vectors_limit", "lexicon", "lexicon_from_train", "transformer")
+    others = ("head", "crf_loss", "vectors", "vectors_limit", "lexicon", "transformer")
     given = next((name for name in others if getattr(args, name, None)), None)
     if given is not None:
         raise InputError(f"--init: expected the model as it is, without --{given.replace('_', '-')}")
     directory = model_directory(args.init)
-    model, networks = model_config(directory)
+    description = ModelDescription.read(directory)
+    model, networks = description.config, description.networks
     if networks > 1:
         raise InputError(
             f"--init: expected a model of one network to start from, got one of {networks}", path=directory

@@ -1,230 +1,177 @@
-"""Sentences become tensors: `Featurizer` encodes and collates, `Batch` is what the network reads."""
+"""Sentences as ids, end to end, and the batches that are cut from them without an object per sentence.
+
+Letters: S sentences, N tokens of all of them; B sentences of a batch, T tokens of its longest; W distinct words of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ner_lstm_crf.features.transformer.subtokens import SubTokenizer
-from ner_lstm_crf.features.transformer.windows import SubTokenBatch, SubTokens, collate_subtokens
-from ner_lstm_crf.features.vocabularies import Vocabularies
-from ner_lstm_crf.features.vocabulary import WordVocabulary
-from ner_lstm_crf.features.word_types import Ids, WordTypes
-from ner_lstm_crf.tags.scheme import Scheme
-from ner_lstm_crf.tags.tag_set import TagSet
-from ner_lstm_crf.text.annotation import Sentence
+from ner_lstm_crf.features.token_feature import ContextFeature, Ids
+from ner_lstm_crf.features.word_types import WordTypes
 
-__all__ = ["Batch", "EncodedSentence", "Featurizer", "of_all"]
-
-Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedSentence:
-    """One sentence as numbers.
-
-    Attributes:
-        forms: The row of each token's surface form in the featurizer's table (T,).
-        tags: The tag ids of its spans (T,); None where there are no gold spans.
-        subtokens: The sub-tokens a transformer reads; None without one.
-        contextual: What a frozen transformer made of them (T, D), computed once; None where it is still to run.
-        bigrams: The pairs of each token with its neighbours (T, 2); None where pairs are not looked at.
-        lexicon: The words of a lexicon around each token (T, 3); None without one.
-    """
-
-    forms: Ids
-    tags: Ids | None = None
-    subtokens: SubTokens | None = None
-    contextual: Tensor | None = None
-    bigrams: Ids | None = None
-    lexicon: Ids | None = None
-
-    def __len__(self) -> int:
-        """The number of tokens."""
-        return len(self.forms)
+__all__ = ["Batch", "RaggedSentences", "batches_by_length", "rounded_up", "shuffled_batches"]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Padded sentences over the distinct words they are made of.
+    """Padded sentences of like length.
 
     Attributes:
-        words: Word ids (W,).
-        casings: Casing ids (W,).
-        characters: Character ids of all words, each word followed by a gap of zeros (N,).
-        character_counts: Characters of each word (W,).
-        tokens: Which word stands where (B, T); 0 beyond the lengths.
+        tokens: The word type of each token (B, T): in training its number among the distinct words of the batch, 0
+            beyond the lengths; in tagging its row in `WordTypes`, any row beyond the lengths.
         lengths: Tokens of each sentence (B,), at least 1.
-        tags: Gold tag ids (B, T); None outside training.
-        subtokens: What a transformer reads; None without one, or where `contextual` is given.
-        contextual: What a frozen transformer made of it (B, T, D).
-        bigrams: The pairs of each token with its neighbours (B, T, 2); None where pairs are not looked at.
-        lexicon: The words of a lexicon around each token (B, T, 3); None without one.
+        inputs: What the module of each feature reads, by name: in training of the distinct words (W,) and of the tokens
+            in context (B, T), in tagging of the latter alone, since the vectors of word types are cached.
+        tags: Gold tag ids (B, T), 0 beyond the lengths; None without gold tags.
     """
 
-    words: Tensor
-    casings: Tensor
-    characters: Tensor
-    character_counts: Tensor
     tokens: Tensor
     lengths: Tensor
+    inputs: Mapping[str, Any]
     tags: Tensor | None = None
-    subtokens: SubTokenBatch | None = None
-    contextual: Tensor | None = None
-    bigrams: Tensor | None = None
-    lexicon: Tensor | None = None
 
 
-class Featurizer:
-    """Turns sentences into numbers and back: words, casing, characters, sub-tokens, tags.
+class RaggedSentences:
+    """Sentences as one array of word types, with the ids of context features; some may have no token.
+
+    The shape of a batch for tagging is one of a few dozen. For every shape that `nn.LSTM` meets on a CPU, oneDNN
+    compiles code in some milliseconds and keeps it, 0.3 MB for each of the last 1,024 shapes: with shapes as they come,
+    tagging would be slow at first and come to hold 300 MB more.
 
     Args:
-        vocabularies: What has a row in the network's tables.
-        scheme: The scheme the tags are written in.
-        labels: The labels, in the order of their tags.
-        gap: Zeros after the characters of each word (`char_cnn.gap_of`).
-        subtokenizer: Cuts words into the sub-tokens of a transformer; None without one.
+        word_types: The word types that `types` refers to.
+        types: The row of each token's word (N,).
+        lengths: Tokens of each sentence (S,).
+        context: Each context feature, and what its `encode` made of the sentences, by name.
+        tags: The gold tag id of each token (N,); None without gold tags.
     """
 
     def __init__(
         self,
-        vocabularies: Vocabularies,
-        *,
-        scheme: Scheme,
-        labels: Sequence[str],
-        gap: int,
-        subtokenizer: SubTokenizer | None = None,
+        word_types: WordTypes,
+        types: Ids,
+        lengths: Ids,
+        context: Mapping[str, tuple[ContextFeature, Any]],
+        tags: Ids | None = None,
     ) -> None:
-        self.vocabularies, self.scheme, self.labels = vocabularies, scheme, tuple(labels)
-        self.subtokenizer = subtokenizer
-        self.tag_set = TagSet(scheme, labels)
-        self.tags = self.tag_set.names
-        self._gap = gap
-        self.table = self.new_table()
+        self.word_types, self.types, self.lengths, self.context, self.tags = word_types, types, lengths, context, tags
+        self._starts = lengths.cumsum() - lengths
 
-    @property
-    def words(self) -> WordVocabulary:
-        """The word vocabulary."""
-        return self.vocabularies.words
+    def __len__(self) -> int:
+        """The number of sentences."""
+        return len(self.lengths)
 
-    def new_table(self) -> WordTypes:
-        """A table of forms like the featurizer's own, without any: for whoever clears it now and then."""
-        return WordTypes(self.words, self.vocabularies.characters, self._gap)
+    def training_batch(self, numbers: Sequence[int]) -> Batch:
+        """The sentences of these numbers (B,), each of a token or more, over their distinct words."""
+        sentences = np.array(numbers, np.int64)
+        positions, real = self._positions(sentences, int(self.lengths[sentences].max()))
+        rows, which = np.unique(self.types[positions[real]], return_inverse=True)  # (W,)
+        tokens, tags = np.zeros(real.shape, np.int64), None
+        tokens[real] = which
+        if self.tags is not None:
+            tags = torch.from_numpy(np.where(real, self.tags[positions], 0))
+        inputs = self.word_types.inputs(rows) | self._context_inputs(sentences, positions, real)
+        return Batch(torch.from_numpy(tokens), torch.from_numpy(self.lengths[sentences]), inputs, tags)
 
-    def encode(self, words: Sequence[str], contextual: Tensor | None = None) -> EncodedSentence:
-        """The tokens of one sentence, without tags.
+    def tagging_batches(self, *, sentences: int, tokens: int) -> list[Ids]:
+        """The numbers of the sentences that go together, longest first; those without tokens are in none.
 
         Args:
-            words: The tokens.
-            contextual: What a frozen transformer makes of them (T, D), if it has read them: no sub-tokens are needed.
-
-        Raises:
-            ValueError: If there are none.
+            sentences: Most sentences in a batch; fewer make it a power of two, or half as many again.
+            tokens: Most tokens in a batch, padding included; a longer sentence is a batch of its own.
         """
-        if not words:
-            raise ValueError("expected a sentence of at least one token, got none")
-        encoded = self.from_forms(self.table.rows(words), contextual)
-        if self.subtokenizer is None or contextual is not None:
-            return encoded
-        return replace(encoded, subtokens=self.subtokenizer.encode(words))
+        order = np.argsort(-self.lengths, kind="stable")[: np.count_nonzero(self.lengths)]
+        batches, start = list[Ids](), 0
+        while start < len(order):
+            most = tokens // rounded_up(int(self.lengths[order[start]]))
+            size = min(max(most, 1), sentences, len(order) - start)
+            power = 1 << (size.bit_length() - 1)
+            size = power + power // 2 if size >= power + power // 2 else power
+            batches.append(order[start : start + size])
+            start += size
+        return batches
 
-    def from_forms(self, forms: Ids, contextual: Tensor | None) -> EncodedSentence:
-        """A sentence of these rows of `table` (T,), without tags and sub-tokens; `contextual` as in `encode`."""
-        lengths = np.array([len(forms)])
-        bigrams, lexicon = self.bigram_ids(self.table, forms, lengths), self.lexicon_ids(self.table, forms, lengths)
-        return EncodedSentence(forms, contextual=contextual, bigrams=bigrams, lexicon=lexicon)
+    def tagging_batch(self, numbers: Ids) -> tuple[Batch, Ids, NDArray[np.bool_]]:
+        """The sentences of these numbers (B,), for networks that have the vectors of word types already.
 
-    def bigram_ids(self, table: WordTypes, forms: Ids, lengths: Ids) -> Ids | None:
-        """The pairs of each token (N, 2) of sentences of these lengths (S,), whose forms (N,) are rows of `table`."""
-        bigrams = self.vocabularies.bigrams
-        return None if bigrams is None else bigrams.ids(table.codes(forms), lengths)
-
-    def lexicon_ids(self, table: WordTypes, forms: Ids, lengths: Ids) -> Ids | None:
-        """The words of the lexicon around each token (N, 3); arguments as those of `bigram_ids`."""
-        lexicon = self.vocabularies.lexicon
-        return None if lexicon is None else lexicon.ids(table.lexicon_codes(forms), lengths)
-
-    def encode_gold(self, sentence: Sentence, contextual: Tensor | None = None) -> EncodedSentence:
-        """The tokens of one sentence and the tags of its spans; `contextual` as in `encode`.
-
-        Raises:
-            ValueError: If there are no tokens, or a span's label is not among the labels.
+        Returns:
+            The batch, its longest sentence `rounded_up`; the positions of its tokens among all (B, T); and which of
+            these hold a token of the sentence (B, T).
         """
-        encoded = self.encode(sentence.words, contextual)
-        return replace(encoded, tags=self.tag_set.encode(sentence.spans, len(sentence.tokens)))
+        positions, real = self._positions(numbers, rounded_up(int(self.lengths[numbers].max())))
+        tokens, lengths = torch.from_numpy(self.types[positions]), torch.from_numpy(self.lengths[numbers])
+        return Batch(tokens, lengths, self._context_inputs(numbers, positions, real)), positions, real
 
-    def collate(self, sentences: Sequence[EncodedSentence]) -> Batch:
-        """The sentences as one batch, in their order.
+    def _positions(self, sentences: Ids, longest: int) -> tuple[Ids, NDArray[np.bool_]]:
+        """The positions of the sentences' tokens in the flat arrays (B, T), and which of them are of the sentence."""
+        steps = np.arange(longest)
+        positions = np.minimum(self._starts[sentences, None] + steps, len(self.types) - 1)
+        return positions, steps < self.lengths[sentences, None]
 
-        Raises:
-            ValueError: If there are none.
-        """
-        if not sentences:
-            raise ValueError("expected at least one sentence, got none")
-        forms = np.concatenate([sentence.forms for sentence in sentences])
-        rows, where = np.unique(forms, return_inverse=True)
-        characters, counts = self.table.characters(rows)
-        lengths = np.array([len(sentence) for sentence in sentences], np.int64)
-        place = np.arange(lengths.max()) < lengths[:, None]  # (B, T)
-        contextual = _contextual(sentences, place)
-        return Batch(
-            words=torch.from_numpy(self.table.words(rows)),
-            casings=torch.from_numpy(self.table.casings(rows)),
-            characters=torch.from_numpy(characters),
-            character_counts=torch.from_numpy(counts),
-            tokens=_padded(where, place),
-            lengths=torch.from_numpy(lengths),
-            tags=_tags(sentences, place),
-            subtokens=_subtokens(sentences) if contextual is None else None,
-            contextual=contextual,
-            bigrams=_neighbours((sentence.bigrams for sentence in sentences), place),
-            lexicon=_neighbours((sentence.lexicon for sentence in sentences), place),
-        )
+    def _context_inputs(self, sentences: Ids, positions: Ids, real: NDArray[np.bool_]) -> dict[str, Any]:
+        return {name: feature.batch(ids, sentences, positions, real) for name, (feature, ids) in self.context.items()}
 
 
-def _padded(values: NDArray[np.int64], place: NDArray[np.bool_]) -> Tensor:
-    """`values`, laid into the True places of (B, T) row by row, zero elsewhere."""
-    padded = np.zeros(place.shape, np.int64)
-    padded[place] = values
-    return torch.from_numpy(padded)
+def rounded_up(tokens: int) -> int:
+    """The tokens of a batch for tagging: eight sizes between a power of two and the next.
+
+    Example:
+        >>> [rounded_up(tokens) for tokens in (5, 16, 17, 33, 1000)]
+        [5, 16, 18, 36, 1024]
+    """
+    step = 1 << max((tokens - 1).bit_length() - 4, 0)
+    return -(-tokens // step) * step
 
 
-def of_all(values: Iterable[Value | None]) -> list[Value] | None:
-    """The values, if there is one of each sentence; else None."""
-    found = list(values)
-    present = [value for value in found if value is not None]
-    return present if len(present) == len(found) else None
+def batches_by_length(
+    lengths: Sequence[int], *, sentences: int, tokens: int, order: Sequence[int] | None = None
+) -> list[list[int]]:
+    """Cut sentences into batches, longest first.
+
+    Args:
+        lengths: The length of each sentence, in tokens.
+        sentences: Most sentences in a batch.
+        tokens: Most tokens in a batch, padding included; a longer sentence is a batch of its own.
+        order: The sentences in the order of cutting; by falling length where it is not given.
+
+    Returns:
+        Batches of sentence numbers; each sentence is in one of them.
+
+    Example:
+        >>> batches_by_length([1, 5, 2, 4], sentences=2, tokens=8)
+        [[1], [3, 2], [0]]
+    """
+    if order is None:
+        order = np.argsort(-np.asarray(lengths, np.int64), kind="stable").tolist()
+    batches: list[list[int]] = []
+    longest = 0
+    for number in order:
+        longest = max(longest, lengths[number])
+        full = not batches or len(batches[-1]) == sentences or (len(batches[-1]) + 1) * longest > tokens
+        if full:
+            batches.append([])
+            longest = lengths[number]
+        batches[-1].append(number)
+    return batches
 
 
-def _tags(sentences: Sequence[EncodedSentence], place: NDArray[np.bool_]) -> Tensor | None:
-    tags = of_all(sentence.tags for sentence in sentences)
-    return None if tags is None else _padded(np.concatenate(tags), place)
+def shuffled_batches(
+    lengths: Sequence[int], random: np.random.Generator, *, sentences: int, tokens: int
+) -> list[list[int]]:
+    """Batches for one epoch of training: like lengths together, yet other neighbours in every epoch.
 
-
-def _neighbours(sentences: Iterable[Ids | None], place: NDArray[np.bool_]) -> Tensor | None:
-    ids = of_all(sentences)
-    if ids is None:
-        return None
-    padded = np.zeros((*place.shape, ids[0].shape[1]), np.int64)
-    padded[place] = np.concatenate(ids)
-    return torch.from_numpy(padded)
-
-
-def _contextual(sentences: Sequence[EncodedSentence], place: NDArray[np.bool_]) -> Tensor | None:
-    contextual = of_all(sentence.contextual for sentence in sentences)
-    if contextual is None:
-        return None
-    vectors = contextual[0].new_zeros(*place.shape, contextual[0].shape[1])
-    vectors[torch.from_numpy(place)] = torch.cat(contextual)
-    return vectors
-
-
-def _subtokens(sentences: Sequence[EncodedSentence]) -> SubTokenBatch | None:
-    subtokens = of_all(sentence.subtokens for sentence in sentences)
-    return None if subtokens is None else collate_subtokens(subtokens)
+    The sentences are sorted by their length times a random factor within 20%, cut, and the batches shuffled.
+    """
+    noisy = np.asarray(lengths, np.float64) * random.uniform(0.8, 1.2, len(lengths))
+    order = np.lexsort((random.random(len(lengths)), noisy)).tolist()
+    batches = batches_by_length(lengths, sentences=sentences, tokens=tokens, order=order)
+    random.shuffle(batches)
+    return batches

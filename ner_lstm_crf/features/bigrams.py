@@ -7,103 +7,122 @@ two pairs too, the one with the character before it and the one with the charact
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.vocabulary import FIRST, UNKNOWN, Vocabulary
-from ner_lstm_crf.features.word_types import CODES, Ids
+from ner_lstm_crf.features.embedding import EmbeddingTable
+from ner_lstm_crf.features.token_feature import ContextFeature, ContextModule, Ids, Resources, SavedFeature
+from ner_lstm_crf.features.vocabulary import FIRST, UNKNOWN, Vocabulary, by_frequency
 
-__all__ = ["EDGE", "Bigrams", "build_bigrams"]
+__all__ = ["EDGE", "BigramVectors", "Bigrams"]
 
 EDGE = "\0"
-"""What stands before the first token of a sentence and after the last."""
+"""The character before the first token of a sentence and after the last; also that of an empty token."""
 
+_CODES = 0x110000  # the number of code points of Unicode
 _LEAST = 2  # a pair that occurs once teaches the network nothing but that sentence
 
 
-class Bigrams:
-    """The pairs that have a vector of their own.
+class Bigrams(ContextFeature):
+    """The pairs of each token with its neighbours.
 
     Args:
-        vocabulary: The pairs, as strings of two characters, in the order of their rows.
+        vocabulary: The pairs, strings of two characters.
 
     Example:
-        >>> bigrams = Bigrams(Vocabulary(("北京", "京" + EDGE)))
-        >>> bigrams.ids(np.array([ord("北"), ord("京")]), np.array([2])).tolist()  # 1 is the unknown pair
+        >>> bigrams = Bigrams(Vocabulary(["北京", "京" + EDGE]))
+        >>> bigrams.encode([], np.array([ord("北"), ord("京")]), np.array([2])).tolist()  # 1 is the unknown pair
         [[1, 2], [2, 3]]
     """
+
+    name = "bigrams"
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
 
-    def __len__(self) -> int:
-        """All rows: the pairs, padding and unknown."""
-        return len(self.vocabulary)
+    @classmethod
+    def build(cls, resources: Resources) -> Bigrams | None:
+        """The pairs that occur at least twice in the sentences, most frequent first."""
+        if resources.config.token_unit != "character" or not resources.config.bigram_size:
+            return None
+        counts = Counter[str]()
+        for words in resources.sentences:
+            text = "".join([EDGE, *(word[:1] or EDGE for word in words), EDGE])
+            counts.update(map("".join, pairwise(text)))
+        return cls(Vocabulary(by_frequency({pair: count for pair, count in counts.items() if count >= _LEAST})))
 
-    def ids(self, codes: Ids, lengths: Ids) -> Ids:
-        """The ids of the pairs of many sentences.
+    @classmethod
+    def load(cls, saved: SavedFeature) -> Bigrams:
+        """See `TokenFeature.load`."""
+        vocabulary = Vocabulary.from_json(saved.value)
+        if any(len(symbol) != 2 for symbol in vocabulary.symbols):
+            raise InputError("expected pairs of characters, found a string of another length")
+        return cls(vocabulary)
 
-        Args:
-            codes: What `code_of` says of each token, sentences end to end (N,).
-            lengths: Tokens of each sentence (S,).
+    def to_json(self) -> Any:
+        """The list of pairs."""
+        return list(self.vocabulary.symbols)
 
-        Returns:
-            Of each token the pair with the one before and the pair with the one after (N, 2).
-        """
+    def type_ids(self, words: Sequence[str]) -> Ids:
+        """The code point of each word's first character (W,)."""
+        return np.array([ord(word[0]) if word else ord(EDGE) for word in words], np.int64)
+
+    def encode(self, _: Sequence[str], codes: Ids, lengths: Ids) -> Ids:
+        """The pair of each token with the one before and that with the one after (N, 2)."""
         before, after = np.zeros_like(codes), np.zeros_like(codes)  # 0 is the code of the edge
         before[1:], after[:-1] = codes[:-1], codes[1:]
         ends = lengths.cumsum()[lengths > 0]
         before[ends - lengths[lengths > 0]] = 0
         after[ends - 1] = 0
-        return np.stack([self._find(before * CODES + codes), self._find(codes * CODES + after)], axis=1)
-
-    def _find(self, keys: Ids) -> Ids:
-        known, rows = self._sorted
+        keys = np.stack([before * _CODES + codes, codes * _CODES + after], axis=1)
+        known, ids = self._sorted
         if not len(known):
             return np.full_like(keys, UNKNOWN)
-        places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-        found: Ids = np.where(known[places] == keys, rows[places], UNKNOWN)
+        positions = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+        found: Ids = np.where(known[positions] == keys, ids[positions], UNKNOWN)
         return found
 
     @cached_property
     def _sorted(self) -> tuple[Ids, Ids]:
-        """The keys of all pairs in rising order, and their rows."""
-        keys = np.array([ord(pair[0]) * CODES + ord(pair[1]) for pair in self.vocabulary.symbols], np.int64)
+        """The keys of all pairs in rising order, and their ids."""
+        keys = np.array([ord(pair[0]) * _CODES + ord(pair[1]) for pair in self.vocabulary.symbols], np.int64)
         order = np.argsort(keys)
         return keys[order], order + FIRST
 
-    def to_json(self) -> Any:
-        """What `from_json` makes the same pairs of."""
-        return self.vocabulary.to_json()
+    def module(self, config: ModelConfig) -> BigramVectors:
+        """See `TokenFeature.module`."""
+        return BigramVectors(EmbeddingTable(len(self.vocabulary), config.bigram_size), config.bigram_dropout)
 
-    @classmethod
-    def from_json(cls, value: Any) -> Bigrams:
-        """The pairs that `to_json` wrote.
-
-        Raises:
-            InputError: If the value is something else.
-        """
-        vocabulary = Vocabulary.from_json(value)
-        if any(len(symbol) != 2 for symbol in vocabulary.symbols):
-            raise InputError("expected pairs of characters, found a string of another length")
-        return cls(vocabulary)
+    def extended(self, resources: Resources, _: BigramVectors) -> Bigrams:
+        """These pairs, and behind them those that only the other training data have."""
+        new = Bigrams.build(resources)
+        return self if new is None else Bigrams(self.vocabulary.extended(new.vocabulary.symbols))
 
 
-def build_bigrams(sentences: Iterable[Sequence[str]]) -> Bigrams:
-    """The pairs that occur at least twice in the sentences, most frequent first.
+class BigramVectors(ContextModule):
+    """The vectors of the two pairs of each token, side by side.
 
-    Example:
-        >>> build_bigrams([["北", "京"], ["北", "京", "人"]]).vocabulary.symbols == (EDGE + "北", "北京")
-        True
+    Args:
+        table: The vectors of pairs.
+        dropout: Share of pairs in training that are taken for the unknown one.
     """
-    counts: Counter[str] = Counter()
-    for words in sentences:
-        text = "".join([EDGE, *(form[:1] or EDGE for form in words), EDGE])
-        counts.update(map("".join, pairwise(text)))
-    kept = sorted((pair for pair, count in counts.items() if count >= _LEAST), key=lambda pair: (-counts[pair], pair))
-    return Bigrams(Vocabulary(tuple(kept)))
+
+    def __init__(self, table: EmbeddingTable, dropout: float) -> None:
+        super().__init__()
+        self.table, self.dropout, self.size = table, dropout, 2 * table.size
+
+    def forward(self, bigrams: Tensor) -> Tensor:
+        """The vectors of pairs (B, T, 2): (B, T, D)."""
+        if self.training and self.dropout:
+            dropped = torch.rand(bigrams.shape, device=bigrams.device) < self.dropout
+            bigrams = bigrams.masked_fill(dropped, UNKNOWN)
+        vectors: Tensor = self.table(bigrams.flatten())
+        return vectors.view(*bigrams.shape[:2], self.size)

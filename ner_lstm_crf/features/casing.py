@@ -1,4 +1,4 @@
-"""What a word's casing and shape say about it, as one of a few classes.
+"""A word's casing and shape, as one of a few classes.
 
 Pretrained vectors are mostly lower-cased, so `Bank` and `bank` share a row. The class keeps the difference for the
 network, beside the char-CNN, as in Reimers and Gurevych 2017 (section 5.2), with more classes: a lone capital (an
@@ -8,15 +8,16 @@ initial), punctuation, and the scripts that have no case, Han apart.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
+from torch import Tensor, nn
 
+from ner_lstm_crf.config import ModelConfig
+from ner_lstm_crf.features.token_feature import Ids, Resources, TypeFeature, TypeModule
 from ner_lstm_crf.text.scripts import has_han
 
-__all__ = ["CASINGS", "casing", "casing_ids"]
+__all__ = ["CASINGS", "Casing", "CasingVectors", "casing"]
 
 CASINGS: tuple[str, ...] = (
     "padding",  # 0, as everywhere: no word at all
@@ -34,59 +35,77 @@ CASINGS: tuple[str, ...] = (
     "other",  # symbols, emoji, white space
 )
 _CLASS = {name: number for number, name in enumerate(CASINGS)}
-_LOWER, _UPPER, _CAPITAL, _INITIAL, _MIXED = (
-    _CLASS[name] for name in ("lower", "upper", "capital", "initial upper", "mixed")
-)
 _NUMERIC_SIGNS = frozenset(".,:;/%+-−–'’")
 
 
-def casing(form: str) -> int:
+class Casing(TypeFeature):
+    """The casing class of a word."""
+
+    name = "casing"
+
+    @classmethod
+    def build(cls, resources: Resources) -> Casing | None:
+        """See `TokenFeature.build`."""
+        return cls() if resources.config.casing_size else None
+
+    def type_ids(self, words: Sequence[str]) -> Ids:
+        """The class of each word (W,)."""
+        return np.array([casing(word) for word in words], np.int64)
+
+    def module(self, config: ModelConfig) -> CasingVectors:
+        """See `TokenFeature.module`."""
+        return CasingVectors(config.casing_size)
+
+
+class CasingVectors(TypeModule):
+    """A vector for each casing class.
+
+    Args:
+        size: Size of a vector.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.embedding, self.size = nn.Embedding(len(CASINGS), size), size
+
+    def forward(self, casings: Tensor) -> Tensor:
+        """The vectors of classes (W,): (W, D)."""
+        vectors: Tensor = self.embedding(casings)
+        return vectors
+
+
+def casing(word: str) -> int:
     """The class of a word, an index into `CASINGS`; never 0, which pads.
 
     Example:
-        >>> [CASINGS[casing(form)] for form in ("Bank", "J.", "1,000", "北京")]
+        >>> [CASINGS[casing(word)] for word in ("Bank", "J.", "1,000", "北京")]
         ['initial upper', 'capital', 'numeric', 'han']
     """
-    if form.isascii() and form.isalpha():  # most words, decided without a look at each character
-        return _cased(form, len(form))
-    return _other(form)
-
-
-def casing_ids(forms: Iterable[str]) -> npt.NDArray[np.int64]:
-    """The class of each word, (T,)."""
-    return np.array([casing(form) for form in forms], dtype=np.int64)
-
-
-def _cased(form: str, letters: int) -> int:
-    """The class of a word with cased letters, `letters` of any case in all."""
-    if form.islower():
-        return _LOWER
-    if form.isupper():
-        return _CAPITAL if letters == 1 else _UPPER
-    first = next((index for index, char in enumerate(form) if char.isalpha()), None)
+    letters = len(word)
+    if not (word.isascii() and word.isalpha()):  # as most words are, which need no look at each character
+        digits = sum(map(str.isdigit, word))
+        letters = sum(map(str.isalpha, word))
+        if digits or not (word.islower() or word.isupper() or word.lower() != word):
+            return _CLASS[_without_case(word, digits, letters)]
+    if word.islower():
+        return _CLASS["lower"]
+    if word.isupper():
+        return _CLASS["capital" if letters == 1 else "upper"]
+    first = next((index for index, char in enumerate(word) if char.isalpha()), None)
     if first is None:  # cased signs that are no letters, such as Roman numerals
-        return _MIXED
-    rest = form[first + 1 :]
-    return _INITIAL if form[first].isupper() and rest == rest.lower() else _MIXED
+        return _CLASS["mixed"]
+    rest = word[first + 1 :]
+    return _CLASS["initial upper" if word[first].isupper() and rest == rest.lower() else "mixed"]
 
 
-@lru_cache(maxsize=4096)
-def _other(form: str) -> int:
-    """The class of a word that is not all ASCII letters."""
-    digits = sum(char.isdigit() for char in form)
-    letters = sum(char.isalpha() for char in form)
+def _without_case(word: str, digits: int, letters: int) -> str:
+    """The name of the class of a word with so many digits and letters, which has digits or no case."""
     if digits:
-        return _CLASS[_digits(form, digits)]
-    if form.islower() or form.isupper() or form.lower() != form:
-        return _cased(form, letters)
+        if all(char.isdigit() or char in _NUMERIC_SIGNS for char in word):
+            return "numeric"
+        return "mostly numeric" if 2 * digits > len(word) else "contains digit"
     if letters:
-        return _CLASS["han" if has_han(form) else "caseless"]
-    if form and all(unicodedata.category(char).startswith("P") for char in form):
-        return _CLASS["punctuation"]
-    return _CLASS["other"]
-
-
-def _digits(form: str, digits: int) -> str:
-    if all(char.isdigit() or char in _NUMERIC_SIGNS for char in form):
-        return "numeric"
-    return "mostly numeric" if 2 * digits > len(form) else "contains digit"
+        return "han" if has_han(word) else "caseless"
+    if word and all(unicodedata.category(char).startswith("P") for char in word):
+        return "punctuation"
+    return "other"

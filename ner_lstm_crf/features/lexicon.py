@@ -4,207 +4,233 @@ SoftLexicon (Ma et al. 2020, "Simplify the Usage of Lexicon in Chinese NER") giv
 with it, go on over it and end with it, and pools the vectors of each of these sets. Here the longest word stands for
 its set: one row to look up.
 
-All words of one length and category share a row, so that a word no other vector was learnt for still says where words
-begin and end and, if the lexicon does, what kind of word this is. A word that occurs twice in the training data has a
-row of its own besides.
+All words of one length and category share a row, so that a word without a trained vector still says where words begin
+and end and, if the lexicon does, what kind of word this is. A word that occurs twice in the training data has a row of
+its own besides.
 
 Whether a character is written in its traditional or its simplified form makes no difference to which words are found.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.simplified import simplified
+from ner_lstm_crf.features.embedding import EmbeddingTable
+from ner_lstm_crf.features.token_feature import ContextFeature, ContextModule, Ids, Resources, SavedFeature
 from ner_lstm_crf.features.vocabulary import is_list_of
-from ner_lstm_crf.features.word_types import CODES, Ids, code_of
+from ner_lstm_crf.files.text import TextFile, quoted
 
-__all__ = ["Lexicon", "build_lexicon", "check_categories", "lexicon_code"]
+__all__ = [
+    "SIMPLIFIED",
+    "Lexicon",
+    "LexiconVectors",
+    "builtin_words",
+    "check_lexicon",
+    "dictionary_file",
+    "read_lexicon",
+    "simplified",
+]
+
+SIMPLIFIED = Path(__file__).parents[1] / "shipped" / "simplified.txt"
+"""A pair a line, a traditional character and its simplified form, made by `scripts/make_character_vectors.py`."""
 
 NO_WORD = 0
 LENGTHS = 4  # words of 2, 3, 4, and of 5 characters or more
 MOST_CATEGORIES = 1000  # more are no categories
 _LEAST = 2  # a word that occurs once teaches the network nothing but that sentence
+_CODES = 0x110000  # the number of code points of Unicode
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_FIELDS = re.compile(r"[^,;]+[,;] ?[0-9]")  # a word and its count, separated by what is in no word
 
 
-@dataclass(frozen=True, slots=True)
-class Lexicon:
-    """Words of two characters or more.
+class Lexicon(ContextFeature):
+    """The words of a lexicon around each token.
 
-    Attributes:
-        words: The distinct words.
-        trained: How many of them have a row of their own, the first ones.
-        categories: The distinct kinds of words there are.
-        kinds: The category of each word, as its place among them.
-        simplify: Whether traditional characters, of words and of texts, are taken for their simplified forms. Of words
-            that are the same then the first counts.
+    Args:
+        words: The distinct words, of two characters or more. Of words that are the same in simplified characters the
+            first counts.
+        trainable: How many of them have a row of their own, the first ones.
+        categories: The distinct categories of words.
+        category_ids: The category of each word, as its position among them.
 
     Raises:
         ValueError: If a word is too short or occurs twice, or has no category.
     """
 
-    words: tuple[str, ...]
-    trained: int
-    categories: tuple[str, ...]
-    kinds: tuple[int, ...]
-    simplify: bool = True
-    _trie: _Trie = field(init=False, repr=False, compare=False)
-    _shared: Ids = field(init=False, repr=False, compare=False)  # the row that each word shares (words,)
+    name = "lexicon"
 
-    def __post_init__(self) -> None:
-        if len(set(self.words)) != len(self.words) or min(map(len, self.words), default=2) < 2:
+    def __init__(
+        self, words: Sequence[str], trainable: int, categories: Sequence[str], category_ids: Sequence[int]
+    ) -> None:
+        if len(set(words)) != len(words) or min(map(len, words), default=2) < 2:
             raise ValueError("expected distinct words of at least two characters")
-        kinds = np.array(self.kinds, np.int64)
-        if len(kinds) != len(self.words) or kinds.min(initial=0) < 0 or kinds.max(initial=-1) >= len(self.categories):
+        ids = np.array(category_ids, np.int64)
+        if len(ids) != len(words) or ids.min(initial=0) < 0 or ids.max(initial=-1) >= len(categories):
             raise ValueError("expected a category of each word")
-        lengths = np.array([len(word) for word in self.words], np.int64)
-        object.__setattr__(self, "_shared", 1 + kinds * LENGTHS + np.minimum(lengths - 2, LENGTHS - 1))
-        object.__setattr__(self, "_trie", _Trie(self.words, simplify=self.simplify))
+        self.words, self.trainable = tuple(words), trainable
+        self.categories, self.category_ids = tuple(categories), tuple(category_ids)
+        lengths = np.array([len(word) for word in words], np.int64)
+        # Rows: that of no word, those that words share, those of the trainable words.
+        self._shared = (
+            1 + ids * LENGTHS + np.minimum(lengths - 2, LENGTHS - 1)
+        )  # the row that each word shares (words,)
+        self._first_own = 1 + LENGTHS * len(categories)
+        self._trie = _Trie(words)
 
-    def __len__(self) -> int:
-        """All rows."""
-        return self._own + self.trained
+    @classmethod
+    def build(cls, resources: Resources) -> Lexicon | None:
+        """The lexicon that is given, if there is one."""
+        if resources.lexicon is None:
+            return None
+        check_lexicon(resources.config)
+        return cls.of_words(resources.lexicon, resources.sentences)
 
-    @property
-    def _own(self) -> int:
-        """Where the rows of words begin that have one of their own: before lie that of no word and the shared ones."""
-        return 1 + LENGTHS * len(self.categories)
+    @classmethod
+    def of_words(cls, words: Mapping[str, str], sentences: Sequence[Sequence[str]]) -> Lexicon:
+        """A lexicon of these words; those that occur twice in the training data have a row of their own.
 
-    def shared(self) -> Ids:
-        """The row that each row shares with words of its length and category; that of a shared row is itself (W,)."""
-        return np.concatenate([np.arange(self._own), self._shared[: self.trained]])
+        Args:
+            words: The category of each word, "" for none, in any order; whitespace in words is left out.
+            sentences: The tokens of each training sentence.
 
-    def ids(self, codes: Ids, lengths: Ids) -> Ids:
+        Raises:
+            InputError: If there are more than 1,000 categories.
+        """
+        spelled = {"".join(word.split()): category for word, category in sorted(words.items())}
+        known = sorted(word for word in spelled if len(word) > 1)
+        categories = _distinct(spelled[word] for word in known)
+        # How often each word occurs, whatever other word it is a part of.
+        codes = np.array([_code(token) for tokens in sentences for token in tokens], np.int64)
+        lengths = np.array([len(tokens) for tokens in sentences], np.int64)
+        counts = np.zeros(len(known), np.int64)
+        for _, _, found in _Trie(known).matches(codes, lengths):
+            counts += np.bincount(found, minlength=len(known))
+        in_order = [known[number] for number in np.argsort(counts < _LEAST, kind="stable")]
+        category_ids = {category: number for number, category in enumerate(categories)}
+        trainable = int(np.count_nonzero(counts >= _LEAST))
+        return cls(in_order, trainable, categories, [category_ids[spelled[word]] for word in in_order])
+
+    @classmethod
+    def load(cls, saved: SavedFeature) -> Lexicon:
+        """See `TokenFeature.load`."""
+        value, names = saved.value, ("words", "trainable", "categories", "category_ids")
+        if not isinstance(value, dict) or value.keys() != {*names}:
+            raise InputError("expected a lexicon with 'words', 'trainable', 'categories' and 'category_ids'")
+        words, trainable, categories, ids = (value[name] for name in names)
+        if not is_list_of(str, words) or not is_list_of(str, categories) or not is_list_of(int, ids):
+            raise InputError("expected words, categories and the numbers of categories in a lexicon")
+        if type(trainable) is not int or not 0 <= trainable <= len(words):
+            raise InputError(f"expected at most {len(words)} trainable words in a lexicon, got {trainable!r}")
+        try:
+            return cls(words, trainable, categories, ids)
+        except ValueError as error:
+            raise InputError(f"a lexicon: {error}") from error
+
+    def to_json(self) -> Any:
+        """The words, the number of trainable ones, the categories and those of the words."""
+        return {
+            "words": list(self.words),
+            "trainable": self.trainable,
+            "categories": list(self.categories),
+            "category_ids": list(self.category_ids),
+        }
+
+    def type_ids(self, words: Sequence[str]) -> Ids:
+        """The code point of each word of one character (W,); 0, which is in no word of the lexicon, of others."""
+        return np.array([_code(word) for word in words], np.int64)
+
+    def encode(self, _: Sequence[str], codes: Ids, lengths: Ids) -> Ids:
         """The rows of the longest words that begin with each token, go on over it, and end with it (N, 3).
 
         Of two words of one length that go on over a token, the later one counts.
-
-        Args:
-            codes: What `lexicon_code` says of each token, sentences end to end (N,).
-            lengths: Tokens of each sentence (S,).
         """
         ids = np.full((len(codes), 3), NO_WORD, np.int64)
         for size, starts, words in self._trie.matches(codes, lengths):  # a longer word overwrites a shorter one
-            rows = np.where(words < self.trained, words + self._own, self._shared[words])
+            rows = np.where(words < self.trainable, words + self._first_own, self._shared[words])
             ids[starts, 0] = rows
             for inner in range(size - 2, 0, -1):  # the latest start last
                 ids[starts + inner, 1] = rows
             ids[starts + size - 1, 2] = rows
         return ids
 
-    def to_json(self) -> Any:
-        """What `from_json` makes the same lexicon of."""
-        return {
-            "words": list(self.words),
-            "trained": self.trained,
-            "categories": list(self.categories),
-            "kinds": list(self.kinds),
-            "simplify": self.simplify,
-        }
+    def shared_rows(self) -> Ids:
+        """The row that each row shares with words of its length and category; that of a shared row is itself (V,)."""
+        return np.concatenate([np.arange(self._first_own), self._shared[: self.trainable]])
 
-    @classmethod
-    def from_json(cls, value: Any) -> Lexicon:
-        """The lexicon that `to_json` wrote; one of an earlier release says nothing of `simplify` and does not.
+    def module(self, config: ModelConfig) -> LexiconVectors:
+        """See `TokenFeature.module`."""
+        shared = torch.from_numpy(self.shared_rows())
+        return LexiconVectors(EmbeddingTable(len(shared), config.lexicon_size), shared, config.lexicon_dropout)
 
-        Raises:
-            InputError: If the value is something else.
-        """
-        names = ("words", "trained", "categories", "kinds")
-        if not isinstance(value, dict) or value.keys() - {"simplify"} != {*names}:
-            raise InputError("expected a lexicon with 'words', 'trained', 'categories', 'kinds' and 'simplify'")
-        words, trained, categories, kinds = (value[name] for name in names)
-        if not is_list_of(str, words) or min(map(len, words), default=2) < 2:
-            raise InputError("expected the words of a lexicon to be a list of strings of two characters or more")
-        if len(set(words)) != len(words):
-            raise InputError("expected distinct words in a lexicon, found one twice")
-        if type(trained) is not int or not 0 <= trained <= len(words):
-            raise InputError(f"expected at most {len(words)} trained words in a lexicon, got {trained!r}")
-        if not is_list_of(str, categories):
-            raise InputError("expected the categories of a lexicon to be a list of strings")
-        if not is_list_of(int, kinds) or min(kinds, default=0) < 0 or max(kinds, default=-1) >= len(categories):
-            raise InputError(f"expected the kinds of a lexicon's words to be numbers below {len(categories)}")
-        if len(kinds) != len(words):
-            raise InputError(f"expected the kinds of {len(words)} words of a lexicon, got {len(kinds)}")
-        simplify = value.get("simplify", False)
-        if type(simplify) is not bool:
-            raise InputError(f"expected true or false for 'simplify' of a lexicon, got {simplify!r}")
-        return cls(tuple(words), trained, tuple(categories), tuple(kinds), simplify)
+    def initialise(self, module: LexiconVectors) -> None:
+        """Draw the vectors that words share; of its own a word has nothing at first."""
+        module.table.draw()
+        module.table.trainable.data[self._first_own :] = 0
 
 
-def lexicon_code(form: str) -> int:
-    """The number that a token has in a word: the code of its character; 0, which is in no word, if it is not one."""
-    return code_of(form) if len(form) == 1 else 0
+class LexiconVectors(ContextModule):
+    """The vectors of the three words of a lexicon that begin at a character, go on over it and end at it, side by side.
 
-
-def check_categories(categories: Iterable[str], path: str | Path | None = None) -> list[str]:
-    """The distinct categories of words, sorted.
-
-    Raises:
-        InputError: If there are more than 1,000: then they are something else. It names the file, if that is given.
-    """
-    distinct = sorted(set(categories))
-    if len(distinct) > MOST_CATEGORIES:
-        found = f"expected at most {MOST_CATEGORIES:,} categories in a lexicon, found {len(distinct):,}"
-        raise InputError(found, path=path)
-    return distinct
-
-
-def build_lexicon(words: Mapping[str, str], sentences: Sequence[Sequence[str]]) -> Lexicon:
-    """A lexicon of these words; those that occur twice in the training data have a row of their own.
+    A word's vector is the sum of what it shares with words of its length and category, and of what is its own.
 
     Args:
-        words: The category of each word, "" for none, in any order; whitespace in words is left out, as a text's is.
-        sentences: The tokens of each training sentence.
-
-    Raises:
-        InputError: If there are more than 1,000 categories.
+        table: The vectors of both.
+        shared: The row that each row shares with others, itself for one that is shared (V,).
+        dropout: Probability in training that a word falls back to the vector of its length and category.
     """
-    spelled = {"".join(word.split()): category for word, category in sorted(words.items())}
-    known = sorted(word for word in spelled if len(word) > 1)
-    categories = check_categories(spelled[word] for word in known)
-    counts = _occurrences(known, sentences)
-    trained = [word for word in known if counts[word] >= _LEAST]
-    taken, place = frozenset(trained), {category: number for number, category in enumerate(categories)}
-    in_order = (*trained, *(word for word in known if word not in taken))
-    return Lexicon(in_order, len(trained), tuple(categories), tuple(place[spelled[word]] for word in in_order))
 
+    shared: Tensor
 
-def _occurrences(words: Sequence[str], sentences: Sequence[Sequence[str]]) -> Counter[str]:
-    """How often each word occurs, whatever other word it is a part of, in either form of its characters."""
-    codes = np.array([lexicon_code(form) for sentence in sentences for form in sentence], np.int64)
-    lengths = np.array([len(sentence) for sentence in sentences], np.int64)
-    counts = np.zeros(len(words), np.int64)
-    for _, _, found in _Trie(words, simplify=True).matches(codes, lengths):
-        counts += np.bincount(found, minlength=len(words))
-    return Counter(dict(zip(words, counts.tolist(), strict=True)))
+    def __init__(self, table: EmbeddingTable, shared: Tensor, dropout: float) -> None:
+        super().__init__()
+        self.table, self.dropout, self.size = table, dropout, 3 * table.size
+        self.register_buffer("shared", shared, persistent=False)
+
+    def forward(self, words: Tensor) -> Tensor:
+        """The vectors of words (B, T, 3): (B, T, D)."""
+        shared = self.shared[words]
+        own = words != shared
+        if self.training and self.dropout:
+            own &= torch.rand(words.shape, device=words.device) >= self.dropout
+        vectors: Tensor = self.table(shared.flatten()) + self.table(words.flatten()) * own.reshape(-1, 1)
+        return vectors.view(*words.shape[:2], self.size)
+
+    def table_ids(self, words: Tensor) -> Tensor:
+        """The rows of words, and those that they share."""
+        return torch.cat([words.flatten(), self.shared[words.flatten()]])
 
 
 class _Trie:
     """The words as a tree of their characters: node n > 0 is reached by key n - 1, a node and a character.
 
+    Traditional characters, of words and of texts, are taken for their simplified forms.
+
     Args:
         words: The words; of those that are the same the first is found.
-        simplify: Whether traditional characters are taken for their simplified forms, here and in texts.
     """
 
-    def __init__(self, words: Sequence[str], *, simplify: bool) -> None:
-        self._simplify = simplify
+    def __init__(self, words: Sequence[str]) -> None:
         lengths = np.array([len(word) for word in words], np.int64)
         codes = np.frombuffer("".join(words).encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64)
-        codes = simplified(codes) if simplify else codes
+        codes = simplified(codes)
         first, self._longest = lengths.cumsum() - lengths, int(lengths.max(initial=0))
         nodes, size, keys = np.zeros(len(words), np.int64), 1, list[Ids]()
         for depth in range(self._longest):
-            here = np.flatnonzero(lengths > depth)
-            new, which = np.unique(nodes[here] * CODES + codes[first[here] + depth], return_inverse=True)
-            nodes[here] = size + which
+            deeper = np.flatnonzero(lengths > depth)
+            new, which = np.unique(nodes[deeper] * _CODES + codes[first[deeper] + depth], return_inverse=True)
+            nodes[deeper] = size + which
             keys.append(new)
             size += len(new)
         # A depth's nodes follow those of the depth before, so that the keys rise from first to last.
@@ -213,20 +239,146 @@ class _Trie:
         self._word[nodes[::-1]] = np.arange(len(words))[::-1]  # what is assigned last, the first word, stays
 
     def matches(self, codes: Ids, lengths: Ids) -> list[tuple[int, Ids, Ids]]:
-        """For each length of words from 1: the length, where words of it start, rising, and their numbers."""
+        """For each length of words from 1: the length, the positions where words of it start, rising, and the words.
+
+        Args:
+            codes: What `Lexicon.type_ids` gave each token, sentences end to end (N,).
+            lengths: Tokens of each sentence (S,).
+        """
         ends = np.repeat(lengths.cumsum(), lengths)
-        codes = simplified(codes) if self._simplify else codes
+        codes = simplified(codes)
         found = list[tuple[int, Ids, Ids]]()
         starts, nodes = np.arange(len(codes)), np.zeros(len(codes), np.int64)
         for size in range(1, self._longest + 1):
             inside = starts + size <= ends[starts]
             starts, nodes = starts[inside], nodes[inside]
-            keys = nodes * CODES + codes[starts + size - 1]
-            places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-            known = self._keys[places] == keys
-            starts, nodes = starts[known], places[known] + 1
+            keys = nodes * _CODES + codes[starts + size - 1]
+            positions = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+            known = self._keys[positions] == keys
+            starts, nodes = starts[known], positions[known] + 1
             if not len(starts):
                 break
             words = self._word[nodes]
             found.append((size, starts[words >= 0], words[words >= 0]))
         return found
+
+
+def _code(token: str) -> int:
+    return ord(token) if len(token) == 1 else 0
+
+
+def simplified(codes: Ids) -> Ids:
+    """The codes of characters (N,), those of traditional ones replaced by those of their simplified forms.
+
+    Example:
+        >>> "".join(map(chr, simplified(np.array([ord(character) for character in "臺灣 and 台湾"]))))
+        '台湾 and 台湾'
+    """
+    forms = _simplified_forms()
+    found: Ids = np.where(codes < len(forms), forms[np.minimum(codes, len(forms) - 1)], codes)
+    return found
+
+
+@cache
+def _simplified_forms() -> Ids:
+    """The code of the simplified form of each code, up to the last that has another."""
+    pairs = SIMPLIFIED.read_text(encoding="utf-8").split()
+    traditional, simple = np.array([[ord(character) for character in pair] for pair in pairs], np.int64).T
+    forms = np.arange(traditional.max() + 1)
+    forms[traditional] = simple
+    return forms
+
+
+def check_lexicon(config: ModelConfig) -> None:
+    """Refuse a lexicon that a model of this configuration would not use.
+
+    Raises:
+        InputError: If tokens are words, or the words of a lexicon have no vectors.
+    """
+    if config.token_unit != "character":
+        raise InputError("a lexicon: expected data whose tokens are characters, got words")
+    if not config.lexicon_size:
+        raise InputError("a lexicon: expected a model that looks for words, this one has lexicon_size = 0")
+
+
+def _distinct(categories: Iterable[str], path: str | Path | None = None) -> list[str]:
+    """The distinct categories of words, sorted.
+
+    Raises:
+        InputError: If there are more than 1,000: then they are something else. It names the file, if that is given.
+    """
+    distinct = sorted(set(categories))
+    if len(distinct) > MOST_CATEGORIES:
+        message = f"expected at most {MOST_CATEGORIES:,} categories in a lexicon, found {len(distinct):,}"
+        raise InputError(message, path=path)
+    return distinct
+
+
+def read_lexicon(path: str | Path) -> dict[str, str]:
+    """The words of a UTF-8 file, also compressed, one a line, each with its category, "" for none.
+
+    A line is a word, a word and its count, or these and a category. After a tab a category may stand without a count.
+    Of a word that occurs twice the last category counts. Single characters are left out: they are no words to look for.
+
+    Raises:
+        InputError: If it cannot be read, holds no word of two characters or more or too many categories, or has
+            something other than a number after a word and a space, a comma before the number, or more than a category
+            after it.
+    """
+    words: dict[str, str] = {}
+    for number, line in enumerate(TextFile(path).lines(), 1):
+        cells = list(filter(None, map(str.strip, line.split("\t")))) or [""]
+        word, *rest = cells[0].split() or [""]
+        surplus = rest[2:]
+        rest += chain.from_iterable(map(_count_and_category, cells[1:]))
+        if _FIELDS.match(line):
+            wanted = f"expected a word, or a word and its count, apart by a space or tab, found {quoted(line.strip())}"
+            raise InputError(wanted, path=path, line=number)
+        if rest and not _is_number(rest[0]):
+            if not line.strip().startswith(f"{word}\t"):
+                found = quoted(f"{word} {rest[0]}")
+                wanted = f"expected a word, or a word and its count, found {found}"
+                raise InputError(f"{wanted} (a category follows the count, or a tab)", path=path, line=number)
+            rest = ["", *rest]
+        if surplus:
+            wanted = f"expected a word, its count and a category, found {quoted(line.strip())}"
+            raise InputError(f"{wanted} (a category of several words stands after a tab)", path=path, line=number)
+        if len(word) > 1:
+            words[word] = rest[1] if len(rest) > 1 else ""
+    if not words:
+        raise InputError("expected a lexicon of one word a line, found no word of two characters or more", path=path)
+    _distinct(words.values(), path)
+    return words
+
+
+def builtin_words() -> dict[str, str]:
+    """The words of general Chinese in simplified characters, each with its part of speech: the dictionary of jieba.
+
+    Its tags tell names of persons (nr), places (ns) and organisations (nt) from other words.
+
+    Raises:
+        InputError: If the package is not installed as a whole.
+    """
+    return read_lexicon(dictionary_file())
+
+
+def dictionary_file() -> Path:
+    """The dictionary of jieba: a word, its count and its part of speech a line.
+
+    Raises:
+        InputError: If the package is not installed.
+    """
+    package = find_spec("jieba")  # not imported: its file is all that is needed
+    if package is None or package.origin is None:
+        raise InputError("expected the package jieba, whose dictionary is the general lexicon: pip install jieba")
+    return Path(package.origin).with_name("dict.txt")
+
+
+def _count_and_category(cell: str) -> list[str]:
+    """What stands after a tab: a category, a count, or both."""
+    count, _, category = cell.partition(" ")
+    return [count, category.strip()] if category and _is_number(count) else [cell]
+
+
+def _is_number(text: str) -> bool:
+    return _NUMBER.fullmatch(text) is not None

@@ -1,9 +1,16 @@
-"""Tensors only: embeddings, encoder, heads and the network that joins them.
+"""Tensors only: layers, heads and networks, in training and in tagging.
+
+    network      embedding -> BiLSTM -> projection -> head, as trained; start reading here
+    inference    the same for tagging: several networks, over cached vectors of word types
+    bilstm       token vectors in their context
+    heads        emissions -> loss, tags, marginals: a CRF or a softmax
+    crf          the sums and the best path of a linear-chain CRF
+    cpu          threads and number types of the processor
 
 One alphabet of dimensions serves every comment in this package:
 
     B  sentences in a batch          D  size of a vector
     T  tokens in the longest one     H  LSTM units per direction
     W  distinct words in a batch     K  tags
-    N  characters of those words     F  filters of the char-CNN
+    R  rows of all word types        F  filters of the char-CNN
 """

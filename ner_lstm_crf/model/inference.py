@@ -1,153 +1,217 @@
-"""The network in evaluation mode, over vectors of forms that were computed before.
+"""The networks of a model in tagging: the mean of their emissions, over vectors that are computed once per word type.
 
-Letters: R forms, B sentences, T tokens of the longest, D vector size, H LSTM units per direction, K tags.
+    word types -> type_vectors (cached) -> emissions of each network -> their mean -> best path
+
+Several networks that were trained apart make different mistakes. Their emissions are averaged, and so are their
+transition scores. A path's score is a sum of these, so it becomes the mean of its scores in the networks, and the
+distribution over paths the geometric mean of theirs, normalised: a logarithmic opinion pool (Smith, Cohn and Osborne
+2005, Logarithmic opinion pools for conditional random fields). One network is its own mean.
+
+Letters: R word types, B sentences, T tokens of the longest, D vector size, H LSTM units per direction, K tags.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import replace
+from itertools import chain
 from typing import get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ner_lstm_crf.config import Precision
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.ragged import InferenceBatch
-from ner_lstm_crf.model.bilstm import reversal, run_lstm
+from ner_lstm_crf.features.batch import Batch
+from ner_lstm_crf.features.token_feature import Ids
+from ner_lstm_crf.features.word_types import WordTypes
+from ner_lstm_crf.model.bilstm import BiLstm, reversal, run_lstm
 from ner_lstm_crf.model.cpu import check_bfloat16
-from ner_lstm_crf.model.ensemble import Ensemble
+from ner_lstm_crf.model.heads import Head
 from ner_lstm_crf.model.network import Network
-from ner_lstm_crf.model.weights_version import WeightsVersion
 
-__all__ = ["InferenceNetwork"]
+__all__ = ["InferenceNetwork", "TypeVectorCache", "WeightsVersion", "mean_head"]
+
+# Rows that a cache has at first. Address space, not memory: a page is taken when a vector is written to it.
+_FIRST_ROWS = 98_304
+# Word types whose vectors are computed at once.
+_TYPES_AT_ONCE = 1024
 
 
 class InferenceNetwork:
-    """Decodes as a network's `decode` does in evaluation mode, if it is given what the embedding says of each form.
+    """The networks of a model in evaluation mode.
+
+    Whoever tags calls `type_vectors` for the words of some sentences, then `decode` for each batch of them; the second
+    may run on other threads.
 
     Args:
-        network: The network, or several as one, in evaluation mode. It is shared, not copied, but for encoders of other
+        networks: The networks, with heads of one kind. They are shared, not copied, but for encoders of another
             precision.
-        precision: What the encoder computes in: "float32", or "bfloat16" where the processor multiplies it natively.
-            All else is float32.
-
-    Attributes:
-        dtype: What `emissions` expects the vectors of forms in.
+        word_types: The word types that batches refer to.
+        precision: Number type of the encoder: "float32", or "bfloat16" where the processor multiplies it natively. All
+            else is float32.
 
     Raises:
-        InputError: If the processor lacks the precision. In its place float32 would be as fast, and give what the
-            model gives elsewhere; so which of the two it is has to be said.
+        InputError: If the processor lacks the precision. In its place float32 would be as fast, and give the tags that
+            the model gives elsewhere; so it is the caller who has to decide.
     """
 
-    def __init__(self, network: Network | Ensemble, precision: Precision = "float32") -> None:
-        self.network, self.dtype = network, _dtype(precision)
-        self._members = [_InferenceMember(member, self.dtype) for member in network.members]
+    def __init__(self, networks: Sequence[Network], word_types: WordTypes, precision: Precision = "float32") -> None:
+        if precision not in get_args(Precision):
+            raise InputError(f"expected a precision ({', '.join(get_args(Precision))}), got {precision!r}")
+        if precision == "bfloat16":
+            check_bfloat16("precision")
+        self.networks = tuple(networks)
+        self._dtype: torch.dtype = getattr(torch, precision)
+        self._caches = [TypeVectorCache(network, word_types, self._dtype) for network in networks]
+        self._encoders = [network.encoder for network in networks]
+        self._head = networks[0].head
+        self._version = WeightsVersion()
 
-    def refresh(self) -> None:
-        """Follow the network: to be called where its weights may have changed."""
-        for member in self._members:
-            member.refresh()
+    def type_vectors(self, rows: Ids) -> list[Tensor]:
+        """For each network the vectors of word types (R, D), of which these rows are computed.
 
-    def emissions(self, vectors: Sequence[Tensor], batch: InferenceBatch) -> Tensor:
-        """How well each tag suits each token by itself (B, T, K), float32.
+        What was returned stays as it is, for these rows, whatever is computed later. Networks may have changed since
+        the last call.
+        """
+        # 1. Bring up to date what is derived from other weights than those of type features.
+        copied = self._dtype != torch.float32
+        heads = [network.head for network in self.networks]
+        version = WeightsVersion(*heads, *([network.encoder for network in self.networks] if copied else []))
+        if version != self._version:
+            self._head, self._version = mean_head(heads), version
+            if copied:
+                self._encoders = [deepcopy(network.encoder).to(self._dtype) for network in self.networks]
+        # 2. Evaluation mode, and the vectors.
+        for module in (*self.networks, *self._encoders):
+            if module.training:
+                module.eval()
+        return [cache.vectors(rows) for cache in self._caches]
+
+    def decode(self, type_vectors: Sequence[Tensor], batch: Batch) -> Tensor:
+        """The best tag of each token (B, T), zero beyond the lengths; arguments as those of `emissions`."""
+        return self._head.decode(self.emissions(type_vectors, batch), batch.lengths)
+
+    def emissions(self, type_vectors: Sequence[Tensor], batch: Batch) -> Tensor:
+        """Emission scores of each token, the mean over the networks (B, T, K), float32.
 
         Args:
-            vectors: What `TokenEmbedding.type_vectors` of each member says of each form, in the encoder's type (R, D).
-            batch: The sentences; their rows are those of `vectors`.
+            type_vectors: The result of `type_vectors`, of rows that the batch's are among.
+            batch: Sentences whose tokens are rows of the word types.
         """
-        if len(self._members) == 1:
-            return self._members[0].emissions(vectors[0], batch)
-        batch = self._read_once(batch)
-        said = [member.emissions(own, batch) for member, own in zip(self._members, vectors, strict=True)]
-        return torch.stack(said).mean(0)
+        each = []
+        for network, encoder, vectors in zip(self.networks, self._encoders, type_vectors, strict=True):
+            if len(encoder.forwards) == 1 and network.embedding.looks_up:
+                each.append(self._one_layer(network, encoder, vectors, batch))
+                continue
+            context = network.embedding.context_vectors(batch.inputs)
+            parts = [nn.functional.embedding(batch.tokens, vectors), *(part.to(self._dtype) for part in context)]
+            encoded = encoder(torch.cat(parts, dim=-1), batch.lengths)  # (B, T, 2 H)
+            each.append(network.projection(encoded.float()))
+        return torch.stack(each).mean(0)
 
-    def decode(self, vectors: Sequence[Tensor], batch: InferenceBatch) -> Tensor:
-        """The best tag of each token (B, T), zero beyond the lengths; arguments as those of `emissions`."""
-        return self.network.head.decode(self.emissions(vectors, batch), batch.lengths)
+    def _one_layer(self, network: Network, encoder: BiLstm, vectors: Tensor, batch: Batch) -> Tensor:
+        """Emission scores of one network (B, T, K) whose encoder has one layer and whose context features look up ids.
 
-    def _read_once(self, batch: InferenceBatch) -> InferenceBatch:
-        """The batch with what the transformer that all members share makes of it, if there is one."""
-        contextual = self.network.members[0].embedding.contextual
-        if contextual is None or batch.contextual is not None or batch.subtokens is None:
-            return batch
-        return replace(batch, contextual=contextual.transformer(batch.subtokens))
+        What the backward direction reads is reversed as ids, and its output as emissions. Both are far smaller than the
+        vectors that `BiLstm` reverses. Time comes first, as `nn.LSTM` computes it.
+        """
+        order = reversal(batch.lengths, batch.tokens.shape[1])  # (B, T)
+        half = encoder.size // 2
+        emissions = []
+        for direction, lstm in enumerate((encoder.forwards[0], encoder.backwards[0])):
+            # 1. The tokens and ids in the order of this direction, time first (T, B).
+            tokens, inputs = batch.tokens, batch.inputs
+            if direction:
+                tokens = tokens.gather(1, order)
+                inputs = {name: ids.gather(1, order.unsqueeze(-1).expand_as(ids)) for name, ids in inputs.items()}
+            context = network.embedding.context_vectors({name: ids.transpose(0, 1) for name, ids in inputs.items()})
+            # 2. Their vectors, the output of the LSTM, and its share of the emissions (T, B, K).
+            parts = [nn.functional.embedding(tokens.T, vectors), *(part.to(self._dtype) for part in context)]
+            values = torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
+            encoded = run_lstm(values.transpose(0, 1), *lstm.weights()).transpose(0, 1).float()  # type: ignore[operator]
+            weight = network.projection.weight[:, half * direction : half * (direction + 1)]
+            emissions.append(nn.functional.linear(encoded, weight))
+        # 3. The backward share back in the order of the sentence.
+        forwards, backwards = emissions
+        backwards = backwards.gather(0, order.T.unsqueeze(-1).expand_as(backwards))
+        return (forwards + backwards + network.projection.bias).transpose(0, 1)
 
 
-class _InferenceMember:
-    """One network of those that are averaged."""
+class TypeVectorCache:
+    """The vectors that a network's type features give word types, computed when they are first needed.
 
-    def __init__(self, network: Network, dtype: torch.dtype) -> None:
-        self._network, self._dtype = network, dtype
-        self._encoder, self._state = network.encoder, WeightsVersion()
-        self.refresh()
+    They are computed anew when a weight that they depend on has changed, or the word types were cleared.
 
-    def refresh(self) -> None:
-        """See `InferenceNetwork.refresh`."""
-        if self._dtype == torch.float32:
-            self._encoder = self._network.encoder
-            return
-        state = WeightsVersion(self._network.encoder)
+    Args:
+        network: The network, which has to be in evaluation mode when vectors are computed.
+        word_types: The word types.
+        dtype: Number type of the vectors.
+    """
+
+    def __init__(self, network: Network, word_types: WordTypes, dtype: torch.dtype = torch.float32) -> None:
+        self._embedding, self._word_types, self._dtype = network.embedding, word_types, dtype
+        self._state: tuple[int, WeightsVersion] | None = None
+        self._vectors = torch.empty(0)
+        self._is_known = np.zeros(0, np.bool_)
+
+    def vectors(self, rows: Ids) -> Tensor:
+        """Vectors (R, D) of which these rows are computed; see `InferenceNetwork.type_vectors`."""
+        # 1. Drop vectors that are out of date. They are not overwritten: other threads may still read them.
+        state = self._word_types.generation, WeightsVersion(*self._embedding.type_modules)
         if state != self._state:
-            self._encoder, self._state = deepcopy(self._network.encoder).to(self._dtype).eval(), state
-
-    def emissions(self, vectors: Tensor, batch: InferenceBatch) -> Tensor:
-        """What this network says (B, T, K), float32, of forms that have these vectors (R, D)."""
-        embedding = self._network.embedding
-        if embedding.contextual is None and len(self._encoder.forwards) == 1:
-            return self._emissions_of_one_layer(vectors, batch)
-        embedded = nn.functional.embedding(batch.rows, vectors)  # (B, T, D)
-        longest = embedded.shape[1]
-        context = [nn.functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part in embedding.in_context(batch)]
-        embedded = torch.cat([embedded, *(part.to(self._dtype) for part in context)], dim=-1)
-        encoded = self._encoder(embedded, batch.lengths)  # (B, T, 2 H)
-        projected: Tensor = self._network.projection(encoded.float())
-        return projected
-
-    def _emissions_of_one_layer(self, vectors: Tensor, batch: InferenceBatch) -> Tensor:
-        """The same, for one layer: what the backward direction reads is reversed as rows, what it says as emissions.
-
-        Both are far smaller than the vectors that `BiLstm` reverses. Time comes first, as `nn.LSTM` computes it.
-        """
-        order = reversal(batch.lengths, batch.rows.shape[1])  # (B, T)
-        projection, size = self._network.projection, self._encoder.size // 2
-        sides = zip(
-            (self._encoder.forwards[0], self._encoder.backwards[0]),
-            (self._time_first(batch, vectors), self._time_first(_reordered(batch, order), vectors)),
-            (projection.weight[:, :size], projection.weight[:, size:]),
-            strict=True,
-        )
-        ahead, back = (
-            nn.functional.linear(run_lstm(values, *lstm.weights()).transpose(0, 1).float(), weight)  # type: ignore[operator]
-            for lstm, values, weight in sides
-        )
-        back = back.gather(0, order.T.unsqueeze(-1).expand_as(back))
-        return (ahead + back + projection.bias).transpose(0, 1).contiguous()
-
-    def _time_first(self, batch: InferenceBatch, vectors: Tensor) -> Tensor:
-        """What is known of each token without a transformer, (B, T, D), which lies in memory as (T, B, D)."""
-        parts = [nn.functional.embedding(batch.rows.T, vectors)]
-        ids = (None if ids is None else ids.transpose(0, 1) for ids in (batch.bigrams, batch.lexicon))
-        parts += [part.to(self._dtype) for part in self._network.embedding.neighbours(*ids)]
-        return (torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]).transpose(0, 1)
+            self._state = state
+            self._vectors = torch.empty(0, self._embedding.type_size, dtype=self._dtype)
+            self._is_known = np.zeros(0, np.bool_)
+        # 2. Make room for new word types.
+        used = len(self._is_known)
+        if len(self._word_types) > used:
+            size = max(len(self._word_types), _FIRST_ROWS, 2 * used)
+            vectors, is_known = (
+                torch.empty(size, self._embedding.type_size, dtype=self._dtype),
+                np.zeros(size, np.bool_),
+            )
+            vectors[:used], is_known[:used] = self._vectors, self._is_known
+            self._vectors, self._is_known = vectors, is_known
+        # 3. Compute those that are missing.
+        new = np.unique(rows[~self._is_known[rows]])
+        with torch.inference_mode():
+            for start in range(0, len(new), _TYPES_AT_ONCE):
+                part = new[start : start + _TYPES_AT_ONCE]
+                computed = self._embedding.type_vectors(self._word_types.inputs(part))
+                self._vectors[torch.from_numpy(part)] = computed.to(self._dtype)
+        self._is_known[new] = True
+        return self._vectors
 
 
-def _dtype(precision: str) -> torch.dtype:
-    known = {name: getattr(torch, name) for name in get_args(Precision)}
-    if precision not in known:
-        raise InputError(f"expected a precision ({', '.join(known)}), got {precision!r}")
-    if precision == "bfloat16":
-        check_bfloat16("precision")
-    dtype: torch.dtype = known[precision]
-    return dtype
+class WeightsVersion:
+    """Differs from an earlier one if a weight was replaced or changed in place, by `Trainer` or `load_state_dict`.
+
+    Changes that escape autograd escape it too: those through `weight.data`, and those of torch's fused optimizers,
+    unless they call `torch.autograd.graph.increment_version`.
+
+    Args:
+        modules: The modules with the weights.
+    """
+
+    def __init__(self, *modules: nn.Module) -> None:
+        # Holding the tensors keeps their addresses from being given to others.
+        self._weights = [weight for module in modules for weight in chain(module.parameters(), module.buffers())]
+        self._numbers = [
+            (id(weight), weight.data_ptr(), 0 if weight.is_inference() else weight._version) for weight in self._weights
+        ]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, WeightsVersion) and self._numbers == other._numbers
+
+    __hash__ = None  # type: ignore[assignment]
 
 
-def _reordered(batch: InferenceBatch, order: Tensor) -> InferenceBatch:
-    """The batch with its tokens in another order (B, T)."""
-    bigrams, lexicon = (
-        None if ids is None else ids.gather(1, order.unsqueeze(-1).expand_as(ids))
-        for ids in (batch.bigrams, batch.lexicon)
-    )
-    return replace(batch, rows=batch.rows.gather(1, order), bigrams=bigrams, lexicon=lexicon)
+def mean_head(heads: Sequence[Head]) -> Head:
+    """A head whose weights are the mean of those of other heads."""
+    head = deepcopy(heads[0]).requires_grad_(False).eval()
+    with torch.no_grad():
+        for name, weight in head.named_parameters():
+            weight.copy_(torch.stack([other.get_parameter(name) for other in heads]).mean(0))
+    return head

@@ -1,25 +1,26 @@
-"""The whole network: embedding, encoder, emissions, head."""
+"""One network: the vectors of tokens, their context, emissions, head."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.features.embedding import TokenEmbedding
 from ner_lstm_crf.model.bilstm import BiLstm
-from ner_lstm_crf.model.heads import Head
+from ner_lstm_crf.model.heads import CrfHead, Head, SoftmaxHead
 
 __all__ = ["Network"]
 
 
 class Network(nn.Module):
-    """A batch of sentences to tags.
+    """A batch of sentences to emissions and to a loss.
 
     Args:
-        embedding: What is known of each token (B, T, D).
-        encoder: The same in its context (B, T, 2 H).
-        projection: How well each tag suits each token by itself (B, T, K).
-        head: Turns these emissions into a loss, tags or marginals.
+        embedding: The vectors of all features of each token (B, T, D).
+        encoder: These in their context (B, T, 2 H).
+        projection: Emission scores (B, T, K).
+        head: Turns emissions into a loss, tags or marginals.
     """
 
     def __init__(self, embedding: TokenEmbedding, encoder: BiLstm, projection: nn.Linear, head: Head) -> None:
@@ -29,19 +30,41 @@ class Network(nn.Module):
         self.projection = projection
         self.head = head
 
-    @property
-    def members(self) -> tuple[Network, ...]:
-        """Itself: it is one where an `Ensemble` is several."""
-        return (self,)
+    @classmethod
+    def build(
+        cls,
+        config: ModelConfig,
+        embedding: TokenEmbedding,
+        allowed: tuple[Tensor, Tensor, Tensor],
+        *,
+        initialise: bool = True,
+    ) -> Network:
+        """The network of a configuration, its first weights drawn from torch's random numbers.
 
-    def emissions(self, batch: Batch) -> Tensor:
-        """How well each tag suits each token by itself (B, T, K)."""
-        return self.emissions_of(self.embedding(batch), batch.lengths)
+        Args:
+            config: The configuration.
+            embedding: The token embedding; its weights are drawn already.
+            allowed: True for tags that may start a sentence (K,), follow another, [from, to] (K, K), and end one (K,).
+            initialise: True to draw the encoder's weights with care; False where saved ones take their place.
+        """
+        encoder = BiLstm(
+            embedding.size,
+            config.hidden_size,
+            layers=config.layers,
+            residual=config.residual,
+            dropouts=(config.input_dropout, config.recurrent_dropout, config.output_dropout),
+            initialise=initialise,
+        )
+        # The head draws its numbers last, so that networks of one seed are equal below it, whatever the head.
+        projection = nn.Linear(encoder.size, len(allowed[0]))
+        head = (
+            SoftmaxHead() if config.head == "softmax" else CrfHead(*allowed, labelwise=config.crf_loss == "labelwise")
+        )
+        return cls(embedding, encoder, projection, head)
 
-    def emissions_of(self, vectors: Tensor, lengths: Tensor) -> Tensor:
-        """How well each tag suits each token (B, T, K), given the tokens' vectors (B, T, D) and the lengths (B,)."""
-        encoded = self.encoder(vectors, lengths)  # (B, T, 2 H)
-        projected: Tensor = self.projection(encoded)
+    def emissions(self, vectors: Tensor, lengths: Tensor) -> Tensor:
+        """Emission scores of each token (B, T, K), given the tokens' vectors (B, T, D) and the lengths (B,)."""
+        projected: Tensor = self.projection(self.encoder(vectors, lengths))
         return projected
 
     def loss(self, batch: Batch) -> Tensor:
@@ -50,18 +73,10 @@ class Network(nn.Module):
         Raises:
             ValueError: If the batch has no gold tags.
         """
-        return self.loss_of(self.embedding(batch), batch)
+        return self.loss_from_vectors(self.embedding(batch), batch)
 
-    def loss_of(self, vectors: Tensor, batch: Batch) -> Tensor:
+    def loss_from_vectors(self, vectors: Tensor, batch: Batch) -> Tensor:
         """The same, given the vectors of the batch's tokens (B, T, D)."""
         if batch.tags is None:
             raise ValueError("expected a batch with gold tags, got none")
-        return self.head.loss(self.emissions_of(vectors, batch.lengths), batch.tags, batch.lengths)
-
-    def decode(self, batch: Batch) -> Tensor:
-        """The best tag of each token (B, T), zero beyond the lengths."""
-        return self.head.decode(self.emissions(batch), batch.lengths)
-
-    def marginals(self, batch: Batch) -> Tensor:
-        """Each token's distribution over tags (B, T, K), zero beyond the lengths."""
-        return self.head.marginals(self.emissions(batch), batch.lengths)
+        return self.head.loss(self.emissions(vectors, batch.lengths), batch.tags, batch.lengths)

@@ -14,12 +14,10 @@ import numpy as np
 
 from ner_lstm_crf.config import ModelConfig, TokenUnit
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.lexicon_words import builtin_words
+from ner_lstm_crf.features.lexicon import builtin_words, check_lexicon
 from ner_lstm_crf.features.vectors.builtin import character_vectors
 from ner_lstm_crf.features.vectors.vectors import Vectors
-from ner_lstm_crf.saving.checkpoint import model_digest
-from ner_lstm_crf.saving.model import check_lexicon
-from ner_lstm_crf.saving.shipped import model_directory
+from ner_lstm_crf.saving.model import ModelDescription, model_directory
 from ner_lstm_crf.text.annotation import Sentence
 from ner_lstm_crf.text.scripts import script_language
 from ner_lstm_crf.text.token_unit import CHARACTER_SHARE, share_of_characters
@@ -73,7 +71,9 @@ class Data:
     def fingerprints(self) -> dict[str, str]:
         """SHA-256 of each part, by what it is called, to know the same data again; "" of a part that is not there."""
         return {
-            "model to start from": "" if self.initial is None else model_digest(model_directory(self.initial)),
+            "model to start from": ""
+            if self.initial is None
+            else ModelDescription.read(model_directory(self.initial)).digest,
             "training data": _fingerprint(map(_content, self.train)),
             "dev data": _fingerprint(map(_content, self.dev)),
             "vectors": self._fingerprint_of_vectors(),

@@ -7,10 +7,9 @@ run.json, history.jsonl, resume.safetensors                        its training 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
-from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from ner_lstm_crf.config import MIN_LR, Config, ModelConfig
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.batch import Featurizer
+from ner_lstm_crf.features.transformer.feature import Transformer
 from ner_lstm_crf.features.transformer.pretrained import pretrained_folder
 from ner_lstm_crf.features.vectors.vectors import Vectors
 from ner_lstm_crf.files.atomic import append_line, make_directory, remove_temp_files, write_text
@@ -39,12 +38,9 @@ from ner_lstm_crf.runs.run_files import (
     runs_of_networks,
 )
 from ner_lstm_crf.runs.transformer_cache import contextual_file, forget_contextual, read_contextual, scratch_of
-from ner_lstm_crf.saving.checkpoint import load_model, save_model
-from ner_lstm_crf.saving.model import Model, build_model
-from ner_lstm_crf.saving.shipped import model_directory
+from ner_lstm_crf.saving.feature_folders import folder_digest
+from ner_lstm_crf.saving.model import Model, model_directory
 from ner_lstm_crf.saving.tensors import read_tensors, write_tensors
-from ner_lstm_crf.saving.transformer_files import name_of
-from ner_lstm_crf.text.annotation import Sentence
 from ner_lstm_crf.training.trainer import DevSet, EpochReport, Trainer
 from ner_lstm_crf.training.warm_start import warm_start
 
@@ -99,7 +95,7 @@ def description(data: Data, config: Config) -> dict[str, Any]:
     parts = data.fingerprints()
     if config.model.transformer is not None and data.initial is None:
         with suppress(InputError):  # whoever needs it says that it is not there
-            parts["transformer"] = name_of(pretrained_folder(config.model.transformer))
+            parts["transformer"] = folder_digest(pretrained_folder(config.model.transformer))
     return {"config": asdict(config), "data": parts}
 
 
@@ -139,25 +135,17 @@ def prepare(data: Data, config: Config, directory: Path | None = None, progress:
         data = read_with_transformer(data, config.model, scratch_of(directory), progress)
     warn_of_other_tokens(data, config.model.token_unit)
     model = _assemble(data, config)
-    contextual = iter(_by_sentence(data, config.model) if not config.model.fine_tune else repeat(None))
-    featurizer = model.featurizer
-    train = [featurizer.encode_gold(sentence, next(contextual)) for sentence in data.train]
-    dev = _encoded(data.dev, featurizer, contextual)
+    train = model.encode(data.train, gold=True, computed=_computed(data, config.model)[0])
+    dev = dev_set(data, config.model, model)
     training = config.training
     if data.initial is not None and training.learning_rate is None:  # a few long steps, and what it knew is lost
         training = replace(training, learning_rate=MIN_LR)
     return Trainer(model, train, dev, training)
 
 
-def dev_set(data: Data, config: ModelConfig, featurizer: Featurizer) -> DevSet | None:
-    """What a model of several networks is measured on; `data` have what a frozen transformer makes of them."""
-    contextual = iter(_by_sentence(data, config))
-    return _encoded(data.dev, featurizer, islice(contextual, len(data.train), None))
-
-
-def _encoded(dev: Sequence[Sentence], featurizer: Featurizer, contextual: Iterator[Tensor | None]) -> DevSet | None:
-    encoded = [featurizer.encode(sentence.words, next(contextual)) for sentence in dev]
-    return DevSet(dev, encoded) if encoded else None
+def dev_set(data: Data, config: ModelConfig, model: Model) -> DevSet | None:
+    """What a model is measured on; `data` have what a frozen transformer makes of them."""
+    return DevSet(data.dev, model.encode(data.dev, computed=_computed(data, config)[1])) if data.dev else None
 
 
 def _assemble(data: Data, config: Config) -> Model:
@@ -166,9 +154,9 @@ def _assemble(data: Data, config: Config) -> Model:
     if data.initial is None:
         vectors = data.vectors if isinstance(data.vectors, Vectors) else None
         words = data.lexicon if isinstance(data.lexicon, Mapping) else None
-        return build_model(data.train, config.model, vectors=vectors, lexicon=words, freeze_vectors=freeze, seed=seed)
+        return Model.build(data.train, config.model, vectors=vectors, lexicon=words, freeze_vectors=freeze, seed=seed)
     directory = model_directory(data.initial)
-    base = load_model(directory)
+    base = Model.load(directory)
     if base.config != config.model or data.vectors is not None:
         raise InputError("expected the configuration of the model to start from, and no vectors", path=directory)
     return warm_start(base, data.train, freeze_vectors=freeze, seed=seed)
@@ -191,18 +179,20 @@ def read_with_transformer(data: Data, config: ModelConfig, cache: Path, progress
     return replace(data, contextual=contextual_file([*data.train, *data.dev], config, cache, progress))
 
 
-def _by_sentence(data: Data, config: ModelConfig) -> Iterable[Tensor | None]:
-    """What the frozen transformer makes of each sentence of `train` and then of `dev`; None where it read nothing."""
-    if data.contextual is None:
-        return repeat(None)
-    return read_contextual(data.contextual, [*data.train, *data.dev], config)
+def _computed(data: Data, config: ModelConfig) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """What the frozen transformer makes of the tokens of `train` and of `dev`; nothing where it read nothing."""
+    if data.contextual is None or config.fine_tune:
+        return {}, {}
+    vectors = read_contextual(data.contextual, [*data.train, *data.dev], config)
+    train = sum(len(sentence.tokens) for sentence in data.train)
+    return {Transformer.name: vectors[:train]}, {Transformer.name: vectors[train:]}
 
 
 def _keep(report: EpochReport, trainer: Trainer, directory: Path) -> None:
     """Write the model if it is the best, the report, and what is needed to continue, or that nothing is left to do."""
     if report.best:
         with trainer.optimizer.averaged_weights():
-            save_model(trainer.model, directory)
+            trainer.model.save(directory)
     append_line(directory / HISTORY, json.dumps(report.to_json()))
     if trainer.finished:
         finish(directory)

@@ -13,7 +13,7 @@ from ner_lstm_crf.evaluation.metrics import Summary, median_run
 from ner_lstm_crf.runs.processes import Job
 from ner_lstm_crf.runs.run import members_of
 from ner_lstm_crf.runs.run_files import has_begun, read_history
-from ner_lstm_crf.saving.checkpoint import load_model
+from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.text.annotation import Sentence
 
 __all__ = ["RunResult", "median_result", "results_to_json"]
@@ -56,7 +56,7 @@ class RunResult:
             history=history,
             members=job.config.training.ensemble_size,
             curves=_curves(job, history),
-            test=evaluate_model(load_model(job.directory), test) if test else None,
+            test=evaluate_model(Model.load(job.directory), test) if test else None,
         )
 
     @property

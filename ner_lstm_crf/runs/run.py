@@ -20,7 +20,6 @@ from typing import Any
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.atomic import remove_temp_files, write_text
-from ner_lstm_crf.model.ensemble import Ensemble
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.runs.data import Data, resolve_defaults
 from ner_lstm_crf.runs.network_runs import (
@@ -34,8 +33,7 @@ from ner_lstm_crf.runs.network_runs import (
 )
 from ner_lstm_crf.runs.run_files import HISTORY, MEMBER, alone_in, finish, has_begun, is_finished, read_history
 from ner_lstm_crf.runs.transformer_cache import forget_contextual, scratch_of
-from ner_lstm_crf.saving.checkpoint import load_model, remove_model, save_model
-from ner_lstm_crf.saving.model import Model
+from ner_lstm_crf.saving.model import Model, remove_model
 from ner_lstm_crf.training.trainer import EpochReport, evaluate_encoded
 
 __all__ = ["begin_run", "check_run", "join_members", "members_of", "train_run"]
@@ -158,16 +156,15 @@ def join_members(data: Data, config: Config, directory: Path) -> None:
     remove_temp_files(directory)
     if not is_finished(directory):
         data = read_with_transformer(resolve_defaults(data, config.model), config.model, scratch_of(directory))
-        models = [load_model(place) for place in places]
+        models = [Model.load(place) for place in places]
         histories = [_whole_history(place) for place in places]
-        _check_alike(models, directory)
-        dev = dev_set(data, config.model, models[0].featurizer)
+        dev = dev_set(data, config.model, models[0])
         lines = []
         for number, history in enumerate(histories, 1):
             together = _joined(models[:number], directory)
             f1 = evaluate_encoded(together, dev) if dev else None
             lines.append(_report(number, len(places), history) | {"dev": f1.to_json() if f1 else None})
-        save_model(together, directory)
+        together.save(directory)
         write_text(directory / HISTORY, "".join(json.dumps(line) + "\n" for line in lines))
         finish(directory)
     forget_contextual(directory)
@@ -178,7 +175,7 @@ def join_members(data: Data, config: Config, directory: Path) -> None:
 def _joined(models: Sequence[Model], directory: Path) -> Model:
     """Several models as one."""
     try:
-        return replace(models[0], network=Ensemble([model.single for model in models]).eval())
+        return Model.ensemble(models)
     except ValueError as error:
         raise InputError(f"the run is damaged: {error}", path=directory) from error
 
@@ -188,18 +185,6 @@ def _whole_history(directory: Path) -> list[dict[str, Any]]:
     if not history:
         raise InputError("the run is damaged: expected the reports of its epochs, found none", path=directory / HISTORY)
     return history
-
-
-def _check_alike(models: Sequence[Model], directory: Path) -> None:
-    """Refuse networks that differ in what those that are joined have in common."""
-    first = _known_to(models[0])
-    if any(_known_to(other) != first for other in models[1:]):
-        raise InputError("the run is damaged: its networks know other words", path=directory)
-
-
-def _known_to(model: Model) -> tuple[Any, ...]:
-    """What networks have in common that can be joined."""
-    return model.config, model.featurizer.labels, model.featurizer.vocabularies.to_json()
 
 
 def _report(number: int, members: int, history: Sequence[dict[str, Any]]) -> dict[str, Any]:

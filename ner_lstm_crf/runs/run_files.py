@@ -24,7 +24,7 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.atomic import make_directory, write_text
 from ner_lstm_crf.files.json import parse_json, read_json
 from ner_lstm_crf.files.text import read_text
-from ner_lstm_crf.saving.checkpoint import is_model
+from ner_lstm_crf.saving.model import is_model
 from ner_lstm_crf.training.trainer import EpochReport
 
 if sys.platform != "win32":

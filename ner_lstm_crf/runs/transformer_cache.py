@@ -13,19 +13,17 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.transformer.encoder import contextual_vectors
+from ner_lstm_crf.features.transformer.feature import Transformer
 from ner_lstm_crf.features.transformer.pretrained import pretrained_folder
-from ner_lstm_crf.features.transformer.subtokens import SubTokenizer
 from ner_lstm_crf.files.atomic import make_directory, remove_temp_files
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.saving.model import transformer_for
+from ner_lstm_crf.saving.feature_folders import folder_digest
 from ner_lstm_crf.saving.tensors import read_tensors, write_tensors
-from ner_lstm_crf.saving.transformer_files import name_of
 from ner_lstm_crf.text.annotation import Sentence
 
 __all__ = ["contextual_file", "forget_contextual", "read_contextual", "scratch_of"]
@@ -55,20 +53,17 @@ def contextual_file(
     key = _key(sentences, config, pretrained_folder(config.transformer))
     path = directory / f"contextual-{key[:12]}.safetensors"
     if not _is_of(path, key):
-        transformer = transformer_for(config)
-        if transformer is None:
-            raise ValueError("expected a configuration with a transformer")
-        subtokenizer = SubTokenizer.from_pretrained(config.transformer)
-        subtokens = [subtokenizer.encode(sentence.words) for sentence in sentences]
+        feature = Transformer.from_pretrained(config, config.transformer)
+        subtokens = [feature.subtokenizer.encode(sentence.words) for sentence in sentences]
         make_directory(directory)
         remove_temp_files(directory, older_than=_DAY)
-        vectors = contextual_vectors(transformer, subtokens, progress=progress)
+        vectors = contextual_vectors(feature.encoder, subtokens, progress=progress)
         write_tensors(path, {_TENSOR: vectors}, {"key": key})  # in one piece, whoever else writes the same
     return path
 
 
-def read_contextual(path: Path, sentences: Sequence[Sentence], config: ModelConfig) -> Sequence[Tensor]:
-    """The vectors of each sentence (T, D), float16.
+def read_contextual(path: Path, sentences: Sequence[Sentence], config: ModelConfig) -> Tensor:
+    """The vectors of all tokens (N, D), float16.
 
     Args:
         path: What `contextual_file` returned.
@@ -82,7 +77,7 @@ def read_contextual(path: Path, sentences: Sequence[Sentence], config: ModelConf
     folder = pretrained_folder(config.transformer or "")
     if metadata.get("key") != _key(sentences, config, folder) or _TENSOR not in tensors:
         raise InputError("expected what the transformer makes of these sentences, found that of others", path=path)
-    return torch.split(tensors[_TENSOR], [len(sentence.tokens) for sentence in sentences])
+    return tensors[_TENSOR]
 
 
 def scratch_of(directory: Path) -> Path:
@@ -106,7 +101,7 @@ def _is_of(path: Path, key: str) -> bool:
 def _key(sentences: Sequence[Sentence], config: ModelConfig, folder: Path) -> str:
     """SHA-256 of the transformer's files, of what is taken from it, and of the tokens."""
     digest = hashlib.sha256(
-        f"{_VERSION} {name_of(folder)} {config.transformer_layers} {config.transformer_mix}\0".encode()
+        f"{_VERSION} {folder_digest(folder)} {config.transformer_layers} {config.transformer_mix}\0".encode()
     )
     for sentence in sentences:
         digest.update(repr(sentence.words).encode())

@@ -1,197 +1,362 @@
-"""A tagger's parts, put together for training: vocabularies, features, network."""
+"""A model: configuration, token features, tags and networks, and its directory on disk. Nothing is ever pickled.
+
+    config.json                  the configuration, the labels, and a digest of the contents of all files
+    vocabulary.json              what each token feature knows: words, characters, the words of a lexicon
+    frozen.safetensors           the frozen vectors of features, which all networks read
+    network-1.safetensors        the weights of the first network; the others are network-2, network-3, ...
+    transformer-0123456789ab/    the files of a transformer, if there is one (see `feature_folders`)
+
+A new model takes the place of the old one by a single rename (see `write_together`), so that a full disk or a kill
+leaves one of the two, whole.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from ner_lstm_crf.config import ModelConfig
+from ner_lstm_crf.config import Config, ModelConfig, merge_config
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.batch import Featurizer
-from ner_lstm_crf.features.bigrams import build_bigrams
-from ner_lstm_crf.features.casing import CASINGS
-from ner_lstm_crf.features.char_cnn import gap_of
-from ner_lstm_crf.features.embedding import WordEmbedding
-from ner_lstm_crf.features.lexicon import build_lexicon
-from ner_lstm_crf.features.transformer.encoder import TransformerEmbedding
-from ner_lstm_crf.features.transformer.subtokens import SubTokenizer
+from ner_lstm_crf.features.batch import RaggedSentences
+from ner_lstm_crf.features.registry import FEATURES, Features
+from ner_lstm_crf.features.token_feature import Resources
 from ner_lstm_crf.features.vectors.vectors import Vectors
-from ner_lstm_crf.features.vocabularies import Vocabularies
-from ner_lstm_crf.features.vocabulary import UNKNOWN, WordVocabulary, build_characters, build_words
-from ner_lstm_crf.model.ensemble import Ensemble
+from ner_lstm_crf.files.atomic import Content, located, make_directory, remove_together, write_together
+from ner_lstm_crf.files.json import json_text, parse_json
+from ner_lstm_crf.files.text import read_text
 from ner_lstm_crf.model.network import Network
-from ner_lstm_crf.saving.build import Inventory, build_network, random_words
+from ner_lstm_crf.saving.feature_folders import check_folder, remove_other_folders, save_folder
+from ner_lstm_crf.saving.quantize import dequantized, quantized
+from ner_lstm_crf.saving.tensors import read_tensors, save_tensors
 from ner_lstm_crf.tags.scheme import get_scheme
+from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Sentence
 from ner_lstm_crf.text.tokenizer import detect_hyphens
 
-__all__ = [
-    "Model",
-    "build_model",
-    "check_lexicon",
-    "featurizer_for",
-    "network_for",
-    "transformer_for",
-    "word_embedding",
-]
+__all__ = ["SHIPPED", "Model", "ModelDescription", "is_model", "model_directory", "remove_model"]
+
+FORMAT, VERSION = "ner_lstm_crf", 1
+CONFIG, VOCABULARY, FROZEN = "config.json", "vocabulary.json", "frozen.safetensors"
+NETWORK = "network-{}.safetensors"
+
+SHIPPED = ("en", "zh")
+"""The names of the taggers that come with the package: English and Chinese. `scripts/train_shipped.py` makes them."""
+
+_SHIPPED_FOLDER = Path(__file__).parents[1] / "shipped"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Model:
     """What a tagger is made of.
 
+    Several networks that were trained apart on the same data tag together; one network is an ensemble of one.
+
     Attributes:
-        config: The shape of the network.
-        featurizer: Turns sentences into numbers and tags into spans.
-        network: Turns numbers into tags; several networks as one where these were joined.
+        config: The configuration of the networks.
+        features: The token features: strings become ids.
+        tags: The tags.
+        networks: The networks, one or more: ids become scores of tags.
     """
 
     config: ModelConfig
-    featurizer: Featurizer
-    network: Network | Ensemble
+    features: Features
+    tags: TagSet
+    networks: tuple[Network, ...]
 
-    @property
-    def single(self) -> Network:
-        """The network, for what cannot be done with several as one.
+    @classmethod
+    def build(
+        cls,
+        sentences: Sequence[Sentence],
+        config: ModelConfig,
+        *,
+        vectors: Vectors | None = None,
+        lexicon: Mapping[str, str] | None = None,
+        freeze_vectors: bool = False,
+        seed: int = 1,
+    ) -> Model:
+        """A new model for the words and labels of training data, of one network.
+
+        Args:
+            sentences: The training data.
+            config: The configuration; `word_size` gives way to the size of the vectors.
+            vectors: Pretrained word vectors.
+            lexicon: Words to find in the text, whose tokens have to be characters, each with its category, "" for none;
+                None for no lexicon.
+            freeze_vectors: True if the pretrained vectors of training words stay as they are.
+            seed: Seed of the first weights.
 
         Raises:
-            InputError: If it is several.
+            InputError: If a lexicon is given that the model would not use.
         """
-        if isinstance(self.network, Network):
-            return self.network
-        raise InputError(f"expected a model of one network, got one of {len(self.network.members)} that were joined")
+        words = [sentence.words for sentence in sentences]
+        if vectors is not None:
+            config = replace(config, word_size=vectors.size)
+        if config.hyphens == "auto":
+            config = replace(config, hyphens=detect_hyphens(chain.from_iterable(words)))
+        features = Features.build(Resources(config, words, vectors, freeze_vectors, lexicon))
+        tags = TagSet(get_scheme(config.scheme), sorted({span.label for one in sentences for span in one.spans}))
+        return cls(config, features, tags, (new_network(config, features, tags, seed),))
+
+    @classmethod
+    def ensemble(cls, models: Sequence[Model]) -> Model:
+        """The networks of several models as one model.
+
+        Raises:
+            ValueError: If there are none, or they were not trained on the same data with the same configuration, or
+                each has a fine-tuned transformer of its own.
+        """
+        if not models:
+            raise ValueError("expected at least one model, got none")
+        first, *others = models
+        for other in others:
+            alike = (first.config, first.tags.labels) == (other.config, other.tags.labels)
+            if not alike or first.features.to_json() != other.features.to_json():
+                raise ValueError("expected networks for the same words and tags, got others")
+            for name, feature in other.features.items():
+                if feature.files_change:
+                    raise ValueError(f"expected networks with a frozen {name}, got one that is trained")
+                shared = first.features[name].frozen
+                if shared is None or feature.frozen is None or shared is feature.frozen:
+                    continue
+                if not torch.equal(shared, feature.frozen):
+                    raise ValueError("expected networks with the same frozen vectors, got others")
+                for network in other.networks:  # in memory once
+                    network.embedding.tables[name].frozen = shared
+        return replace(first, networks=tuple(chain.from_iterable(model.networks for model in models)))
+
+    def encode(
+        self, sentences: Sequence[Sentence], *, gold: bool = False, computed: Mapping[str, Any] | None = None
+    ) -> RaggedSentences:
+        """Sentences as ids.
+
+        Args:
+            sentences: The sentences.
+            gold: True to encode the tags of their spans too.
+            computed: See `Features.encode`.
+
+        Raises:
+            ValueError: If a span's label is not among the labels.
+        """
+        words = [sentence.words for sentence in sentences]
+        encoded = self.features.encode(list(chain.from_iterable(words)), list(map(len, words)), computed=computed)
+        if gold:
+            tags = [self.tags.encode(sentence.spans, len(sentence.tokens)) for sentence in sentences]
+            encoded.tags = np.concatenate([np.zeros(0, np.int64), *tags])
+        return encoded
+
+    @classmethod
+    def load(cls, source: str | Path) -> Model:
+        """The model in a directory.
+
+        Args:
+            source: The directory; or "en" or "zh", a tagger that comes with the package.
+
+        Raises:
+            InputError: If there is none, or it is damaged, or was written by another version.
+        """
+        # 1. All files, and proof that they belong together.
+        directory = model_directory(source)
+        description = ModelDescription.read(directory)
+        vocabulary = read_text(located(directory, VOCABULARY))
+        names = [FROZEN, *(NETWORK.format(number) for number in range(1, description.networks + 1))]
+        frozen, *weights = ({**read_tensors(located(directory, name))[0]} for name in names)
+        if description.digest != _digest(description.content, vocabulary, [frozen, *weights]):
+            raise InputError("the model is damaged: its files do not belong together or have changed", path=directory)
+        # 2. What the networks share.
+        config = description.config
+        folders = {name: check_folder(directory, folder) for name, folder in description.folders.items()}
+        vectors = {name.removesuffix(".frozen"): tensor for name, tensor in dequantized(frozen).items()}
+        features = Features.load(config, json.loads(vocabulary), vectors, folders)
+        tags = TagSet(get_scheme(config.scheme), description.labels)
+        # 3. The networks.
+        networks = []
+        for name, tensors in zip(names[1:], weights, strict=True):
+            network = new_network(config, features, tags, None)
+            try:
+                network.load_state_dict(dequantized(tensors))
+            except RuntimeError as error:  # a name or a shape differs
+                reason = str(error).splitlines()[-1].strip()
+                message = f"the weights do not fit the configuration: {reason}"
+                raise InputError(message, path=directory / name) from error
+            networks.append(network.eval())
+        return cls(config, features, tags, tuple(networks))
+
+    def save(self, directory: str | Path, *, quantize: bool = False) -> None:
+        """Write the model into a directory, in place of the one that may be there.
+
+        Args:
+            directory: The directory, made if it does not exist.
+            quantize: True to round vectors of tables to 8 bits and other weights to 16: a quarter of the space. Files
+                of features, such as a transformer's, are written as they are.
+
+        Raises:
+            InputError: If it cannot be written, or a weight is too large to be rounded; the old model is unharmed.
+        """
+        # 1. Everything as tensors and text.
+        frozen = {f"{name}.frozen": one.frozen for name, one in self.features.items() if one.frozen is not None}
+        weights = [frozen]
+        for network in self.networks:
+            weights.append({name: one.detach().contiguous() for name, one in sorted(network.state_dict().items())})
+        if quantize:
+            weights = [quantized(tensors) for tensors in weights]
+        vocabulary = json_text(self.features.to_json(), compact=True) + "\n"
+        directory = Path(directory)
+        make_directory(directory)
+        folders = {name: save_folder(one, directory) for name, one in self.features.items() if one.writes_files}
+        content = {
+            "format": FORMAT,
+            "version": VERSION,
+            "labels": list(self.tags.labels),
+            "networks": len(self.networks),
+            "folders": folders,
+            "model": asdict(self.config),
+        }
+        content["digest"] = _digest(json_text(content), vocabulary, weights)
+        # 2. The files, but for what does not change from epoch to epoch: the vectors of 400,000 words.
+        files: dict[str, Content] = {CONFIG: json_text(content, indent=2) + "\n", VOCABULARY: vocabulary}
+        for number, tensors in enumerate(weights):
+            files[NETWORK.format(number) if number else FROZEN] = partial(save_tensors, tensors=tensors, metadata={})
+        if _holds_text(located(directory, VOCABULARY), vocabulary):
+            del files[VOCABULARY]
+        if _holds_tensors(located(directory, FROZEN), weights[0]):
+            del files[FROZEN]
+        write_together(directory, files)
+        # 3. Remove files that only the old model had.
+        remove_together(directory, (path.name for path in _network_files(directory) if path.name not in files))
+        remove_other_folders(directory, folders.values(), FEATURES)
 
 
-def build_model(
-    sentences: Sequence[Sentence],
-    config: ModelConfig,
-    *,
-    vectors: Vectors | None = None,
-    lexicon: Mapping[str, str] | None = None,
-    freeze_vectors: bool = False,
-    seed: int = 1,
-) -> Model:
-    """A tagger for the words, characters and labels of `sentences`, its weights drawn with `seed`.
+def new_network(config: ModelConfig, features: Features, tags: TagSet, seed: int | None) -> Network:
+    """A network of this configuration for these features and tags.
 
     Args:
-        sentences: The training data.
-        config: The shape of the network; its `word_size` gives way to the size of the vectors.
-        vectors: Pretrained word vectors.
-        lexicon: Words to look for in the text, whose tokens have to be characters, each with its category, "" for none;
-            None for no lexicon.
-        freeze_vectors: Whether the pretrained vectors of training words stay as they are.
-        seed: Seed of the first weights.
-
-    Raises:
-        InputError: If a lexicon is given that the model would not look at.
+        config: The configuration.
+        features: The token features.
+        tags: The tags.
+        seed: Seed of its first weights; None if saved ones will take their place.
     """
-    if lexicon is not None:
-        check_lexicon(config)
-    if vectors is not None:
-        config = replace(config, word_size=vectors.size)
-    counts = Counter(token.text for sentence in sentences for token in sentence.tokens)
-    if config.hyphens == "auto":
-        config = replace(config, hyphens=detect_hyphens(counts.elements()))
-    words = build_words(counts, vectors.words if vectors else (), frozen=freeze_vectors)
-    labels = sorted({span.label for sentence in sentences for span in sentence.spans})
-    vocabularies = Vocabularies(
-        words,
-        build_characters(counts),
-        build_bigrams(sentence.words for sentence in sentences) if config.has_bigrams else None,
-        None if lexicon is None else build_lexicon(lexicon, [sentence.words for sentence in sentences]),
-    )
-    featurizer = featurizer_for(config, vocabularies, labels)
+    initialise = seed is not None
+    start, transitions, end = map(torch.from_numpy, tags.allowed_transitions())
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        word = word_embedding(words, config.word_size, vectors)
-        network = network_for(config, featurizer, word, transformer_for(config))
-    return Model(config, featurizer, network)
+        if seed is not None:
+            torch.manual_seed(seed)
+        embedding = features.embedding(config, initialise=initialise)
+        return Network.build(config, embedding, (start, transitions, end), initialise=initialise)
 
 
-def check_lexicon(config: ModelConfig) -> None:
-    """Refuse a lexicon that a model of this shape would not look at.
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """The config.json of a model, read without a look at its weights.
+
+    Attributes:
+        config: The configuration.
+        labels: The labels.
+        networks: The number of networks.
+        folders: The folder of each feature that has files of its own, by the name of the feature.
+        digest: SHA-256 of all that the model consists of.
+        content: All of this but the digest, as JSON.
+    """
+
+    config: ModelConfig
+    labels: tuple[str, ...]
+    networks: int
+    folders: Mapping[str, str]
+    digest: str
+    content: str
+
+    @classmethod
+    def read(cls, directory: Path) -> ModelDescription:
+        """The description of the model in a directory.
+
+        Raises:
+            InputError: If there is none, or it is damaged, or was written by another version.
+        """
+        path = directory / CONFIG
+        content = parse_json(read_text(located(directory, CONFIG)), path)
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise InputError(f"expected the configuration of a model with format '{FORMAT}'", path=path)
+        if content.get("version") != VERSION:
+            message = f"the model has format version {content.get('version')}, this release reads version {VERSION}"
+            raise InputError(message, path=path)
+        digest = content.pop("digest", None)
+        types = {"labels": list, "networks": int, "folders": dict, "model": dict}
+        if not all(isinstance(content.get(name), kind) for name, kind in types.items()):
+            raise InputError(f"the model is damaged: expected {', '.join(types)}", path=path)
+        return cls(
+            config=merge_config(Config(), {"model": content["model"]}, path=path).model,
+            labels=tuple(content["labels"]),
+            networks=content["networks"],
+            folders=content["folders"],
+            digest=str(digest),
+            content=json_text(content),
+        )
+
+
+def model_directory(source: str | Path) -> Path:
+    """The directory of a model: of a tagger that comes with the package ("en", "zh"), or the path itself ("./en").
 
     Raises:
-        InputError: If tokens are words, or the words of a lexicon have no vectors.
+        InputError: If there is no such directory.
     """
-    if config.uses_lexicon:
-        return
-    if config.token_unit != "character":
-        raise InputError("a lexicon: expected data whose tokens are characters, got words")
-    raise InputError("a lexicon: expected a model that looks for words, this one has lexicon_size = 0")
+    if source in SHIPPED:
+        return _SHIPPED_FOLDER / str(source)
+    directory = Path(source)
+    if not directory.is_dir():
+        taggers = " or ".join(f"'{shipped}'" for shipped in SHIPPED)
+        raise InputError(f"expected the directory of a model, or {taggers}: found no such directory", path=directory)
+    return directory
 
 
-def featurizer_for(
-    config: ModelConfig,
-    vocabularies: Vocabularies,
-    labels: Sequence[str],
-    transformer: str | Path | None = None,
-) -> Featurizer:
-    """The featurizer that `config` describes, with the sub-tokens of the folder `transformer` if it is given."""
-    source = transformer or config.transformer
-    return Featurizer(
-        vocabularies,
-        scheme=get_scheme(config.scheme),
-        labels=labels,
-        gap=gap_of(config.char_widths),
-        subtokenizer=SubTokenizer.from_pretrained(source) if source else None,
-    )
+def is_model(directory: Path) -> bool:
+    """True if the directory holds a model."""
+    return any(located(directory, name).exists() for name in (CONFIG, NETWORK.format(1)))
 
 
-def network_for(
-    config: ModelConfig,
-    featurizer: Featurizer,
-    word: WordEmbedding,
-    transformer: TransformerEmbedding | None,
-    *,
-    initialise: bool = True,
-) -> Network:
-    """The network that `config` describes, for what `featurizer` produces; see `build_network`."""
-    return build_network(config, _inventory(featurizer), word, transformer, initialise=initialise)
+def remove_model(directory: Path) -> None:
+    """Remove the files of the model in the directory, if there is one; what cannot be removed does no harm."""
+    networks = [path.name for path in _network_files(directory)]
+    remove_together(directory, (CONFIG, VOCABULARY, FROZEN, *networks))
+    remove_other_folders(directory, (), FEATURES)
 
 
-def _inventory(featurizer: Featurizer) -> Inventory:
-    allowed = featurizer.tag_set.allowed_transitions()
-    lexicon = featurizer.vocabularies.lexicon
-    return Inventory(
-        characters=len(featurizer.vocabularies.characters),
-        bigrams=len(featurizer.vocabularies.bigrams or ()),
-        lexicon=None if lexicon is None else torch.from_numpy(lexicon.shared()),
-        casings=len(CASINGS),
-        start=torch.tensor(allowed.start),
-        transitions=torch.tensor(allowed.transitions),
-        end=torch.tensor(allowed.end),
-    )
+def _network_files(directory: Path) -> list[Path]:
+    return list(directory.glob(NETWORK.format("[0-9]*")))
 
 
-def word_embedding(words: WordVocabulary, size: int, vectors: Vectors | None) -> WordEmbedding:
-    """Random rows for the trained words, pretrained ones where there are any, and the reserve behind them."""
-    rows = random_words(words.trainable_size, size)
-    if vectors is None:
-        return WordEmbedding(rows, torch.zeros(0, size))
-    matrix = torch.from_numpy(vectors.matrix)
-    place = torch.from_numpy(words.ids(vectors.words))
-    trained = (place > UNKNOWN) & (place < len(rows))
-    rows[place[trained]] = matrix[trained]
-    pretrained = torch.zeros(len(rows), dtype=torch.bool)
-    pretrained[place[trained]] = True
-    reserve = torch.zeros(len(words) - len(rows), size)
-    kept = place >= len(rows)
-    reserve[place[kept] - len(rows)] = matrix[kept]
-    return WordEmbedding(rows, reserve, pretrained)
+def _digest(content: str, vocabulary: str, weights: Sequence[Mapping[str, Tensor]]) -> str:
+    """SHA-256 of config.json without the digest, of vocabulary.json, and of the tensors of each file."""
+    digest = hashlib.sha256(content.encode() + b"\0" + vocabulary.encode())
+    for tensors in weights:
+        for name in sorted(tensors):
+            digest.update(f"\0{name}\0{tensors[name].dtype}\0{tuple(tensors[name].shape)}\0".encode())
+            digest.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)
+        digest.update(b"\0\0")
+    return digest.hexdigest()
 
 
-def transformer_for(config: ModelConfig, folder: str | Path | None = None) -> TransformerEmbedding | None:
-    """The transformer that `config` names, read from `folder` if it is given; None where it names none."""
-    if config.transformer is None:
-        return None
-    return TransformerEmbedding.from_pretrained(
-        folder or config.transformer,
-        layers=config.transformer_layers,
-        mix=config.transformer_mix,
-        fine_tune=config.fine_tune,
-    )
+def _holds_text(path: Path, text: str) -> bool:
+    """True if the file has this text already."""
+    try:
+        return read_text(path) == text
+    except InputError:
+        return False
+
+
+def _holds_tensors(path: Path, tensors: Mapping[str, Tensor]) -> bool:
+    """True if the file has these tensors already."""
+    try:
+        old, _ = read_tensors(path)
+    except InputError:
+        return False
+    alike = old.keys() == tensors.keys() and all(old[name].dtype == one.dtype for name, one in tensors.items())
+    return alike and all(torch.equal(old[name], one) for name, one in tensors.items())

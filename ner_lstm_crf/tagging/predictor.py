@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate, chain, pairwise
+from itertools import chain
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
@@ -23,12 +23,11 @@ import torch
 from torch import Tensor
 
 from ner_lstm_crf.config import Precision
-from ner_lstm_crf.features.batch import EncodedSentence
-from ner_lstm_crf.features.ragged import RaggedSentences
-from ner_lstm_crf.features.word_types import Ids, WordTypes
+from ner_lstm_crf.features.batch import RaggedSentences
+from ner_lstm_crf.features.token_feature import Ids
+from ner_lstm_crf.features.word_types import WordTypes
 from ner_lstm_crf.model.cpu import Map, one_thread, worker_map
 from ner_lstm_crf.model.inference import InferenceNetwork
-from ner_lstm_crf.model.type_vectors import TypeVectorCache
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tags.scheme import DecodedTags
 
@@ -81,24 +80,20 @@ class Predictor:
     """Finds the spans of sentences.
 
     Args:
-        model: The model, which is put into evaluation mode. Its weights may change between calls, unless it is
-            several networks as one.
+        model: The model, whose networks are put into evaluation mode. Their weights may change between calls.
         precision: Number type of the encoder, see `InferenceNetwork`; all else is float32.
-        table: Word types that encoded sentences refer to; if not given one of its own, which is cleared when full.
+        word_types: Word types that encoded sentences refer to; if not given new ones, which are cleared when they are
+            many.
 
     Raises:
         InputError: If the processor lacks the precision.
     """
 
-    def __init__(self, model: Model, precision: Precision = "float32", *, table: WordTypes | None = None) -> None:
+    def __init__(self, model: Model, precision: Precision = "float32", *, word_types: WordTypes | None = None) -> None:
         self.model, self.precision = model, precision
-        featurizer = model.featurizer
-        self._is_own = table is None
-        self._table = featurizer.new_table() if table is None else table
-        self._network = InferenceNetwork(model.network, precision)
-        self._vectors = [
-            TypeVectorCache(member.embedding, self._table, self._network.dtype) for member in model.network.members
-        ]
+        self._is_own = word_types is None
+        self._word_types = WordTypes(model.features) if word_types is None else word_types
+        self._network = InferenceNetwork(model.networks, self._word_types, precision)
         self._lock = Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -115,23 +110,12 @@ class Predictor:
             yield from self._decode(((chunk, *self._encode(chunk)) for chunk in chunks), run)
 
     def _encode(self, chunk: Chunk[Any]) -> tuple[RaggedSentences, list[Tensor]]:
-        """Sentences as numbers, and vectors of their word types, which stay valid if the table is cleared later."""
-        featurizer, words, lengths = self.model.featurizer, chunk.words, chunk.lengths
-        if self.model.network.training:
-            self.model.network.eval()
+        """Sentences as numbers, and vectors of their word types, which stay valid if these are cleared later."""
         with self._lock:  # several threads of the caller may tag with one predictor
-            if self._is_own and len(self._table) > CACHED_TYPES:
-                self._table.clear()
-            forms = self._table.rows(words)
-            vectors = [cached.of(forms) for cached in self._vectors]
-            subtokens = None
-            if featurizer.subtokenizer is not None:
-                edges = pairwise(accumulate(lengths, initial=0))
-                subtokens = [featurizer.subtokenizer.encode(words[start:end]) for start, end in edges]
-            counts = np.array(lengths, np.int64)
-            bigrams = featurizer.bigram_ids(self._table, forms, counts)
-            lexicon = featurizer.lexicon_ids(self._table, forms, counts)
-        return RaggedSentences(forms, counts, subtokens, bigrams=bigrams, lexicon=lexicon), vectors
+            if self._is_own and len(self._word_types) > CACHED_TYPES:
+                self._word_types.clear()
+            sentences = self.model.features.encode(chunk.words, chunk.lengths, self._word_types)
+            return sentences, self._network.type_vectors(sentences.types)
 
     def _decode(
         self, encoded: Iterable[tuple[Item, RaggedSentences, list[Tensor]]], run: Map
@@ -142,37 +126,35 @@ class Predictor:
             # 1. Start the batches of this chunk; each writes its tags into one array.
             if item is not None:
                 name, sentences, vectors = item
-                self._network.refresh()
-                tags = np.zeros(len(sentences.forms), np.int64)
-                batches = sentences.batches(sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS)
+                tags = np.zeros(len(sentences.types), np.int64)
+                batches = sentences.tagging_batches(sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS)
                 results = run(partial(self._decode_batch, sentences, vectors, tags), batches)
                 computing.append((name, sentences, tags, results))
             # 2. Read the tags of the chunk before, if other threads compute this one meanwhile; else of this one.
             while len(computing) > (run is not map and item is not None):
                 name, sentences, tags, results = computing.popleft()
                 deque(results, maxlen=0)  # waits for all of them; raises what they raised
-                yield name, self.model.featurizer.tag_set.decode_all(tags, sentences.lengths)
+                yield name, self.model.tags.decode_all(tags, sentences.lengths)
 
     def _decode_batch(self, sentences: RaggedSentences, vectors: list[Tensor], tags: Ids, numbers: Ids) -> None:
         """Write the tags of the sentences with these numbers (B,) into `tags` (N,), the array of all tokens."""
-        positions, real = sentences.places(numbers)  # (B, T)
         with torch.inference_mode():
-            best = self._network.decode(vectors, sentences.batch(numbers, positions)).numpy()
+            batch, positions, real = sentences.tagging_batch(numbers)
+            best = self._network.decode(vectors, batch).numpy()  # (B, T)
         tags[positions[real]] = best[real]
 
 
-def predict(model: Model, sentences: Sequence[EncodedSentence]) -> list[DecodedTags]:
+def predict(model: Model, sentences: RaggedSentences) -> list[DecodedTags]:
     """Spans of each encoded sentence and its ill-formed tags (none with a CRF), in the order given.
 
-    The network may be in training, and is again afterwards.
+    The networks may be in training, and are again afterwards.
     """
-    network, flat = model.network, RaggedSentences.of_encoded(sentences)
-    was_training = network.training
-    network.eval()
+    were_training = [network.training for network in model.networks]
+    predictor = Predictor(model, word_types=sentences.word_types)
     try:
-        predictor = Predictor(model, table=model.featurizer.table)
-        vectors = [cached.of(flat.forms) for cached in predictor._vectors]
+        vectors = predictor._network.type_vectors(sentences.types)
         with worker_map() as run:
-            return next(predictor._decode([(None, flat, vectors)], run))[1]
+            return next(predictor._decode([(None, sentences, vectors)], run))[1]
     finally:
-        network.train(was_training)
+        for network, was_training in zip(model.networks, were_training, strict=True):
+            network.train(was_training)

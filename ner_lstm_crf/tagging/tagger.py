@@ -7,9 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from ner_lstm_crf.config import Precision
-from ner_lstm_crf.saving.checkpoint import load_model, save_model
 from ner_lstm_crf.saving.model import Model
-from ner_lstm_crf.saving.shipped import model_directory
 from ner_lstm_crf.tagging.predictor import Chunk, Predictor, chunks
 from ner_lstm_crf.tags.scheme import DecodedTags
 from ner_lstm_crf.text.annotation import Entity, Sentence, Span
@@ -46,7 +44,6 @@ class Tagger:
 
     def __init__(self, model: Model, precision: Precision = "float32") -> None:
         self.model = model
-        model.network.eval()
         self._predictor = Predictor(model, precision)
         self._units = model.config.token_unit, model.config.hyphens
 
@@ -59,28 +56,28 @@ class Tagger:
             precision: Number type of its LSTM; see the class.
 
         Raises:
-            InputError: If there is none in the directory, or it is damaged, or was written by a newer version, or the
+            InputError: If there is none in the directory, or it is damaged, or was written by another version, or the
                 processor lacks the precision.
         """
-        return cls(load_model(model_directory(directory)), precision)
+        return cls(Model.load(directory), precision)
 
-    def save(self, directory: str | Path, *, compact: bool = False) -> None:
+    def save(self, directory: str | Path, *, quantize: bool = False) -> None:
         """Write the tagger into a directory, JSON and safetensors, in place of the one that may be there.
 
         Args:
-            directory: Where to.
-            compact: Whether weights are rounded, word vectors to 8 bits and the others to 16: a quarter of the space,
-                but for the words of a lexicon. A transformer is written as it is.
+            directory: The directory.
+            quantize: True to round word vectors to 8 bits and other weights to 16: a quarter of the space. A
+                transformer is written as it is.
 
         Raises:
             InputError: If it cannot be written, or a weight is too large for 16 bits.
         """
-        save_model(self.model, Path(directory), compact=compact)
+        self.model.save(directory, quantize=quantize)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Labels that it can give."""
-        return self.model.featurizer.labels
+        return self.model.tags.labels
 
     def split(self, text: str) -> list[Sentence]:
         """Sentences of a text as the model reads them, without spans; their tokens keep their offsets in the text."""

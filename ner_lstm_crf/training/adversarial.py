@@ -36,13 +36,13 @@ def adversarial_backward(network: Network, batch: Batch, epsilon: float, factor:
     # 1. The sentences as they are. The vectors are cut off from the embedding, which is passed through only once.
     vectors = network.embedding(batch)  # (B, T, D)
     leaf = vectors.detach().requires_grad_()
-    losses = network.loss_of(leaf, batch)  # (B,)
+    losses = network.loss_from_vectors(leaf, batch)  # (B,)
     (losses.sum() * (factor / 2)).backward()  # type: ignore[no-untyped-call]
     if leaf.grad is None:
         raise ValueError("expected a loss that depends on the vectors")
     # 2. The adversarial pass: the same vectors, perturbed along the gradient of the loss.
     perturbed = leaf + fgm_perturbation(leaf.grad / (factor / 2), batch.lengths, epsilon)
-    harder = network.loss_of(perturbed, batch)
+    harder = network.loss_from_vectors(perturbed, batch)
     (harder.sum() * (factor / 2)).backward()  # type: ignore[no-untyped-call]
     # 3. The gradients of both passes go on into the embedding.
     vectors.backward(leaf.grad)

@@ -104,25 +104,25 @@ class Optimizer:
 
         # 1. Embedding tables: sparse where that is possible. Of the others with pretrained rows that learn more
         #    slowly: the weight (V, D) and the scale of each row (V, 1).
-        scale, tables = config.pretrained_lr_scale, network.embedding.tables()
+        scale, tables = config.pretrained_lr_scale, network.embedding.tables
         sparse = {
             name: one
             for name, one in tables.items()
-            if config.optimizer == "adamw" and SparseAdamW.available_for(one.trained)
+            if config.optimizer == "adamw" and SparseAdamW.available_for(one.trainable)
         }
         self._sparse = SparseAdamW(sparse, config.weight_decay, scale)
         self._scaled: list[tuple[Tensor, Tensor]] = [
-            (one.trained, torch.where(one.pretrained, scale, 1.0).to(one.trained).unsqueeze(1))
+            (one.trainable, torch.where(one.pretrained, scale, 1.0).to(one.trainable).unsqueeze(1))
             for name, one in tables.items()
             if name not in sparse and scale != 1 and bool(one.pretrained.any())
         ]
 
         # 2. All other weights, in two groups: a fine-tuned transformer has a learning rate of its own.
         self._trained = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
-        in_tables = {id(one.trained) for one in sparse.values()}
+        in_tables = {id(one.trainable) for one in sparse.values()}
         dense = {name: weight for name, weight in self._trained.items() if id(weight) not in in_tables}
-        contextual = network.embedding.contextual
-        in_transformer = set(map(id, contextual.transformer.parameters())) if contextual is not None else set[int]()
+        encoder = network.embedding.fine_tuned()
+        in_transformer = set(map(id, encoder.parameters())) if encoder is not None else set[int]()
         slow = {name: weight for name, weight in dense.items() if id(weight) in in_transformer}
         fast = {name: weight for name, weight in dense.items() if name not in slow}
         self._weights = fast | slow

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ner_lstm_crf.features.embedding import WordEmbedding
+from ner_lstm_crf.features.embedding import EmbeddingTable
 from ner_lstm_crf.features.vocabulary import UNKNOWN
 from ner_lstm_crf.kernels import kernel, serves
 
@@ -34,7 +34,7 @@ class _TableState:
         last_step: The step that each row is up to date with (V,).
     """
 
-    table: WordEmbedding
+    table: EmbeddingTable
     lr_scale: Tensor
     average: Tensor
     first: Tensor
@@ -65,16 +65,16 @@ class SparseAdamW:
         averages: Their averages (V, D), up to date for the rows that the table is up to date for.
     """
 
-    def __init__(self, tables: Mapping[str, WordEmbedding], weight_decay: float, pretrained_lr_scale: float) -> None:
+    def __init__(self, tables: Mapping[str, EmbeddingTable], weight_decay: float, pretrained_lr_scale: float) -> None:
         self.weight_decay, self.steps = weight_decay, 0
         self._tables: dict[str, _TableState] = {}
         for name, table in tables.items():
-            weight = table.trained.detach()
+            weight = table.trainable.detach()
             lr_scale = torch.where(table.pretrained, pretrained_lr_scale, 1.0).to(weight)
             last_step = torch.zeros(len(weight), dtype=torch.int64)
             moments = torch.zeros_like(weight), torch.zeros_like(weight)
             self._tables[name] = _TableState(table, lr_scale, weight.clone(), *moments, last_step)
-        self.weights: list[Tensor] = [state.table.trained for state in self._tables.values()]
+        self.weights: list[Tensor] = [state.table.trainable for state in self._tables.values()]
         self.averages = [state.average for state in self._tables.values()]
         # By step: how far the momentum after it has carried a row since, as a multiple of first / sqrt(second); and the
         # logarithms of what weight decay leaves of a weight until then, and steps leave of an average.
@@ -95,7 +95,7 @@ class SparseAdamW:
             if ids is None:
                 rows = torch.nonzero(state.last_step < self.steps)[:, 0]
             elif name in ids:  # dropout may put the unknown word in the place of any other
-                rows = state.table.trained_rows(ids[name].flatten())
+                rows = state.table.trainable_rows(ids[name].flatten())
                 rows = torch.unique(torch.cat([rows, rows.new_tensor([UNKNOWN])]))
                 state.table.sparse_gradient = True
             else:
@@ -138,14 +138,14 @@ class SparseAdamW:
         # 2. Change those that it reads.
         numbers = torch.tensor([learning_rate, self.weight_decay, ema_decay], dtype=torch.float64)
         for state in self._tables.values():
-            if (gradient := state.table.trained.grad) is not None:
+            if (gradient := state.table.trainable.grad) is not None:
                 values = gradient.values().contiguous()
                 self._call("word_rows_step", state, gradient.indices()[0], values.data_ptr(), numbers.data_ptr())
-            state.table.trained.grad, state.table.sparse_gradient = None, False
+            state.table.trainable.grad, state.table.sparse_gradient = None, False
 
     def _call(self, name: str, state: _TableState, rows: Tensor, *more: int) -> None:
         """Call one of the kernels in `kernels/word_rows.c` for these rows (R,), without repetition."""
-        weight, rows = state.table.trained, rows.contiguous()
+        weight, rows = state.table.trainable, rows.contiguous()
         tensors = (weight, state.average, state.first, state.second, state.last_step, state.lr_scale, rows)
         addresses = [tensor.data_ptr() for tensor in tensors]
         kernel(name, weight.dtype)(*addresses, len(rows), weight.shape[1], self.steps, *more)

@@ -16,8 +16,7 @@ from torch import Tensor
 from ner_lstm_crf.config import TrainingConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.evaluation.metrics import Evaluation, evaluate_spans
-from ner_lstm_crf.features.batch import EncodedSentence
-from ner_lstm_crf.features.batching import shuffled_batches
+from ner_lstm_crf.features.batch import RaggedSentences, shuffled_batches
 from ner_lstm_crf.model.cpu import check_bfloat16
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.model import Model
@@ -37,7 +36,7 @@ class DevSet:
     """What each epoch is measured on: gold sentences and the same encoded."""
 
     gold: Sequence[Sentence]
-    encoded: Sequence[EncodedSentence]
+    encoded: RaggedSentences
 
 
 def evaluate_encoded(model: Model, data: DevSet) -> Evaluation:
@@ -105,17 +104,23 @@ class Trainer:
             that a transformer is to be trained in.
     """
 
-    def __init__(
-        self, model: Model, sentences: Sequence[EncodedSentence], dev: DevSet | None, config: TrainingConfig
-    ) -> None:
-        if not sentences:
+    def __init__(self, model: Model, sentences: RaggedSentences, dev: DevSet | None, config: TrainingConfig) -> None:
+        if not len(sentences):
             raise ValueError("expected at least one training sentence, got none")
-        self.model, self.network, self.sentences, self.dev, self.config = model, model.single, sentences, dev, config
-        contextual = self.network.embedding.contextual
-        self._fine_tune = contextual is not None and contextual.transformer.fine_tune
-        if contextual is not None and self._fine_tune:
-            contextual.transformer.in_bfloat16 = config.transformer_precision == "bfloat16"
-            if contextual.transformer.in_bfloat16:
+        if len(model.networks) > 1:
+            raise InputError(f"expected a model of one network to train, got one of {len(model.networks)}")
+        self.model, self.network, self.sentences, self.dev, self.config = (
+            model,
+            model.networks[0],
+            sentences,
+            dev,
+            config,
+        )
+        encoder = self.network.embedding.fine_tuned()
+        self._fine_tune = encoder is not None
+        if encoder is not None:
+            encoder.in_bfloat16 = config.transformer_precision == "bfloat16"
+            if encoder.in_bfloat16:
                 check_bfloat16("transformer_precision")
         # Batches differ in each epoch, so their number may vary by a few; the schedule needs one number.
         steps_per_epoch = len(self._batches(0))
@@ -183,7 +188,7 @@ class Trainer:
         with torch.random.fork_rng(devices=[]), threads:
             torch.manual_seed(int(seed))  # of dropout
             for number, indices in enumerate(batches, 1):
-                batch = self.model.featurizer.collate([self.sentences[index] for index in indices])  # (B, T)
+                batch = self.sentences.training_batch(indices)  # (B, T)
                 self.optimizer.prepare(batch)  # bring the embedding rows of this batch up to date
                 batch_tokens = int(batch.lengths.sum())
                 divisor = {"token": batch_tokens, "sentence": len(indices), "sum": 1}[config.reduction]
@@ -201,7 +206,7 @@ class Trainer:
     def _batches(self, epoch: int) -> list[list[int]]:
         """The sentences of each batch of an epoch: of like length, shuffled."""
         random = np.random.default_rng([self.config.seed, epoch])
-        lengths = [len(sentence) for sentence in self.sentences]
+        lengths = self.sentences.lengths.tolist()
         return shuffled_batches(lengths, random, sentences=self.config.batch_size, tokens=self.config.max_batch_tokens)
 
     def state(self) -> dict[str, Tensor]:

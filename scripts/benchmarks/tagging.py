@@ -28,7 +28,7 @@ from benchmarks.measure import Fresh, Result, Samples, WrongAnswerError, interle
 from benchmarks.text import Corpus
 from benchmarks.training import Prepared, named
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.batching import batches_by_length
+from ner_lstm_crf.features.batch import batches_by_length
 from ner_lstm_crf.tagging.tagger import Tagger
 
 __all__ = ["check", "run", "short_texts"]

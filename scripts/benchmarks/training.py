@@ -22,10 +22,9 @@ from benchmarks.handrolled import HandRolled
 from benchmarks.measure import Result, WrongAnswerError, interleave, say
 from benchmarks.text import Corpus
 from ner_lstm_crf.config import Config, TrainingConfig
-from ner_lstm_crf.features.batching import shuffled_batches
+from ner_lstm_crf.features.batch import shuffled_batches
 from ner_lstm_crf.features.vectors.vectors import Vectors, read_vectors
-from ner_lstm_crf.saving.checkpoint import save_model
-from ner_lstm_crf.saving.model import Model, build_model
+from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.text.annotation import Sentence
 from ner_lstm_crf.training.trainer import Trainer
 
@@ -105,8 +104,8 @@ def _our_epochs(
     prepared: Prepared, sentences: Sequence[Sentence], repeats: int, *, adversarial_epsilon: float
 ) -> Callable[[], None]:
     """The next epoch, at each call."""
-    model = _assembly(prepared)
-    encoded = [model.featurizer.encode_gold(sentence) for sentence in sentences]
+    model = _new_model(prepared)
+    encoded = model.encode(sentences, gold=True)
     # One epoch for each sample and a few to warm up.
     config = replace(prepared.config.training, epochs=repeats + 3, min_steps=0, adversarial_epsilon=adversarial_epsilon)
     epochs = Trainer(model, encoded, None, config).epochs()
@@ -134,14 +133,14 @@ def _baseline_epochs(prepared: Prepared, sentences: Sequence[Sentence]) -> Calla
 
 def write_model(prepared: Prepared, sentences: int, directory: Path) -> None:
     """Train a model that finds some entities and save it: two epochs over so many sentences, but all their words."""
-    model = _assembly(prepared)
-    encoded = [model.featurizer.encode_gold(sentence) for sentence in prepared.corpus.train[:sentences]]
+    model = _new_model(prepared)
+    encoded = model.encode(prepared.corpus.train[:sentences], gold=True)
     trainer = Trainer(model, encoded, None, replace(prepared.config.training, epochs=2, min_steps=0))
     for _ in trainer.epochs():
         pass
     with trainer.optimizer.averaged_weights():
-        save_model(model, directory)
+        model.save(directory)
 
 
-def _assembly(prepared: Prepared) -> Model:
-    return build_model(prepared.corpus.train, prepared.config.model, vectors=prepared.vectors)
+def _new_model(prepared: Prepared) -> Model:
+    return Model.build(prepared.corpus.train, prepared.config.model, vectors=prepared.vectors)

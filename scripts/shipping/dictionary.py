@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ner_lstm_crf.features.lexicon_words import dictionary_file
+from ner_lstm_crf.features.lexicon import dictionary_file
 
 __all__ = ["Entry", "dictionary", "names_and_frequent_words"]
 

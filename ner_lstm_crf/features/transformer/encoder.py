@@ -16,17 +16,17 @@ from torch import Tensor, nn
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.transformer.pretrained import pretrained_folder, quiet_transformers, unreadable
-from ner_lstm_crf.features.transformer.windows import SubTokenBatch, SubTokens, collate_subtokens
+from ner_lstm_crf.features.transformer.subtokens import SubTokenBatch, SubTokens, collate_subtokens
 from ner_lstm_crf.progress import Progress, silent
 
-__all__ = ["TransformerEmbedding", "contextual_vectors"]
+__all__ = ["PretrainedEncoder", "contextual_vectors"]
 
 # Sub-tokens, padding included, that go through the encoder at once: on two cores the quickest of 512 to 8192, and a
 # bound on memory however long a text is.
 _AT_ONCE = 2048
 
 
-class TransformerEmbedding(nn.Module):
+class PretrainedEncoder(nn.Module):
     """The mean of a token's sub-token vectors, each the mean over the encoder's last layers.
 
     Several layers are better than the last one, which is specialised on the pre-training task: on CoNLL-2003 (Devlin
@@ -36,12 +36,11 @@ class TransformerEmbedding(nn.Module):
     Args:
         encoder: A model of `transformers.AutoModel`: takes ids and a mask, returns hidden states.
         layers: How many of its last layers are averaged, the embedding layer counted as one.
-        mix: Whether these layers are kept apart, side by side, for a mix that is learnt (see `ContextualInput`).
-        fine_tune: Whether its weights are trained. If not it stays in evaluation mode, whatever `train()` says, and
-            gradients end at its output.
+        mix: True to keep these layers apart, side by side, for a mix that is learnt (see `TransformerVectors`).
+        fine_tune: True if its weights are trained. If not it stays in evaluation mode, and gradients end at its output.
 
     Attributes:
-        in_bfloat16: Whether it multiplies in bfloat16 in training. Its weights, their gradients and its output stay
+        in_bfloat16: True if it multiplies in bfloat16 in training. Its weights, their gradients and its output stay
             float32: a step of the optimizer is too small for the 8 bits of bfloat16.
 
     Raises:
@@ -61,28 +60,21 @@ class TransformerEmbedding(nn.Module):
 
     @classmethod
     def from_pretrained(
-        cls,
-        name: str | os.PathLike[str],
-        *,
-        layers: int = 4,
-        mix: bool = False,
-        fine_tune: bool = False,
-        dtype: torch.dtype = torch.float32,
+        cls, name: str | os.PathLike[str], *, layers: int = 4, mix: bool = False, fine_tune: bool = False
     ) -> Self:
-        """The embedding of the encoder `name`, a folder or a name on the Hugging Face hub.
+        """The encoder `name`, a folder or a name on the Hugging Face hub.
 
         Args:
             name: See `pretrained_folder`.
             layers: How many of the last layers are averaged.
-            mix: Whether they are kept apart instead.
-            fine_tune: Whether its weights are trained.
-            dtype: What it computes in; see `model.cpu.quickest_dtype`. Its output is float32 always.
+            mix: True to keep them apart instead.
+            fine_tune: True if its weights are trained.
 
         Raises:
             InputError: If there is no such encoder, or its weights are missing, damaged or another architecture's.
         """
         folder = pretrained_folder(name)
-        return cls(_read_encoder(folder, dtype), layers=layers, mix=mix, fine_tune=fine_tune)
+        return cls(_read_encoder(folder), layers=layers, mix=mix, fine_tune=fine_tune)
 
     @property
     def size(self) -> int:
@@ -124,21 +116,21 @@ class TransformerEmbedding(nn.Module):
 
 
 def contextual_vectors(
-    embedding: TransformerEmbedding,
+    encoder: PretrainedEncoder,
     sentences: Sequence[SubTokens],
     *,
     batch_subtokens: int = _AT_ONCE,
     progress: Progress = silent,
 ) -> Tensor:
-    """The vectors of many sentences, computed once: what a frozen encoder says does not change while others train.
+    """The vectors of many sentences, computed once: those of a frozen encoder do not change while others train.
 
     Sentences of like length go together, so little of the work is padding.
 
     Args:
-        embedding: The embedding, frozen.
+        encoder: The encoder, frozen.
         sentences: Their sub-tokens.
-        batch_subtokens: Most sub-tokens in one batch.
-        progress: Told how many sentences are done.
+        batch_subtokens: Most sub-tokens in one batch, padding included; a longer sentence is a batch of its own.
+        progress: Called with the number of sentences done and in all.
 
     Returns:
         The vectors of all tokens, sentence after sentence (N, D), in float16: 2 * D bytes per token. Their
@@ -148,17 +140,20 @@ def contextual_vectors(
         ValueError: If the encoder is not frozen.
         InputError: If a value is none, or too large for float16.
     """
-    if embedding.fine_tune:
+    if encoder.fine_tune:
         raise ValueError("expected a frozen transformer: the vectors of one that is trained change at every step")
     lengths = [sentence.tokens for sentence in sentences]
-    vectors = torch.empty((sum(lengths), embedding.size), dtype=torch.float16)
+    vectors = torch.empty((sum(lengths), encoder.size), dtype=torch.float16)
     views, done = list(torch.split(vectors, lengths)), 0
     progress(0, len(sentences))
-    for batch in _alike(sentences, batch_subtokens):
-        device = next(embedding.parameters()).device
-        computed = embedding(collate_subtokens([sentences[place] for place in batch]).to(device))
-        for place, rows in zip(batch, computed, strict=True):
-            views[place].copy_(rows[: lengths[place]])
+    device = next(encoder.parameters()).device
+    longest_first = sorted(range(len(sentences)), key=lambda number: -sentences[number].ids.size)
+    while done < len(sentences):
+        most = batch_subtokens // max(sentences[longest_first[done]].ids.size, 1)
+        batch = longest_first[done : done + max(most, 1)]
+        computed = encoder(collate_subtokens([sentences[number] for number in batch]).to(device))
+        for number, rows in zip(batch, computed, strict=True):
+            views[number].copy_(rows[: lengths[number]])
         done += len(batch)
         progress(done, len(sentences))
     if not vectors.isfinite().all():
@@ -171,13 +166,13 @@ def _config(encoder: nn.Module) -> Any:
     return encoder.config
 
 
-def _read_encoder(folder: Path, dtype: torch.dtype) -> nn.Module:
+def _read_encoder(folder: Path) -> nn.Module:
     from transformers import AutoModel  # optional, slow
 
     try:
         with quiet_transformers(), torch.random.fork_rng(devices=[]):  # it draws weights that the file then replaces
             encoder, report = AutoModel.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False, dtype=dtype, output_loading_info=True
+                folder, local_files_only=True, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
             )
     except Exception as error:  # whatever a damaged file makes it raise
         unreadable(error, folder, "weights")
@@ -203,14 +198,4 @@ def _portions(lengths: Sequence[int]) -> Iterator[tuple[slice, int]]:
     while start < len(lengths):
         stop = start + max(_AT_ONCE // lengths[start], 1)
         yield slice(start, stop), lengths[start]
-        start = stop
-
-
-def _alike(sentences: Sequence[SubTokens], most: int) -> Iterator[list[int]]:
-    """Batches of places in `sentences`, the longest first, of at most `most` sub-tokens, padding included."""
-    order = sorted(range(len(sentences)), key=lambda place: -sentences[place].ids.size)
-    start = 0
-    while start < len(order):
-        stop = start + max(most // max(sentences[order[start]].ids.size, 1), 1)
-        yield order[start:stop]
         start = stop

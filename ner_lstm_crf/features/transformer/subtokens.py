@@ -1,6 +1,6 @@
 """Tokens become the sub-tokens of a pretrained encoder: ids in windows that fit it, each aligned to its token.
 
-    words ─encode─▶ SubTokens ─collate─▶ SubTokenBatch ─TransformerEmbedding─▶ (B, T, D)
+    words ─SubTokenizer.encode─▶ SubTokens ─collate_subtokens─▶ SubTokenBatch ─PretrainedEncoder─▶ (B, T, D)
 
 Each word is encoded by itself, with the space before it that a word within a text has. That is what every tokenizer of
 `transformers` does under `is_split_into_words=True` (a test compares them), so a distinct word needs to be encoded only
@@ -9,32 +9,43 @@ alignment. A word of which the tokenizer leaves nothing (U+200B, "") becomes its
 least one.
 
 A text longer than the encoder's window is cut into overlapping windows (`cut_windows`). Nothing is truncated.
+
+Letters: B sentences, T tokens of the longest, W windows, S sub-tokens of the longest, P sub-tokens that are pooled.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.transformer.pretrained import pretrained_folder, quiet_transformers, unreadable
-from ner_lstm_crf.features.transformer.windows import Framing, SubTokens, cut_windows
 
-__all__ = ["SubTokenizer"]
+__all__ = ["Framing", "SubTokenBatch", "SubTokenizer", "SubTokens", "collate_subtokens", "cut_windows"]
+
+Ints = npt.NDArray[np.int32]
+Positions = npt.NDArray[np.int64]
 
 # The widest window unless the caller asks for more: attention costs the square of it, and most encoders end here.
 _WINDOW = 512
-# Distinct words remembered (some 100 bytes each), so that an endless stream of texts needs no endless memory.
-_REMEMBERED = 250_000
+# Distinct words cached (some 100 bytes each), so that an endless stream of texts needs no endless memory.
+_MOST_CACHED = 250_000
 
 
 class SubTokenizer:
     """The tokenizer of a pretrained encoder, applied to words.
 
-    The first sight of a word costs the tokenizer's time (about 20 µs), every further one that of a look-up; it forgets
-    all when it has seen 250,000 distinct ones.
+    The first time a word occurs it costs the tokenizer's time (about 20 µs), every further time that of a look-up. The
+    cache is cleared when it holds 250,000 distinct words.
 
     Args:
         tokenizer: A tokenizer of `transformers`, fast or not.
@@ -58,7 +69,7 @@ class SubTokenizer:
                 f"expected a window of more than {window - self.framing.capacity} sub-tokens, got {window}"
             )
         self._unknown = self._unknown_piece()
-        self._known: dict[str, Sequence[int]] = {}
+        self._cache: dict[str, Sequence[int]] = {}
 
     @classmethod
     def from_pretrained(cls, name: str | os.PathLike[str], *, window: int | None = None) -> SubTokenizer:
@@ -104,22 +115,18 @@ class SubTokenizer:
             self._tokenizer.save_pretrained(Path(folder))
 
     def _pieces(self, words: Sequence[str]) -> list[Sequence[int]]:
+        """The sub-tokens of each word."""
         try:
-            return [self._known[word] for word in words]
+            return [self._cache[word] for word in words]
         except KeyError:
-            found = self._learn(set(words))
-        return [found[word] for word in words]
-
-    def _learn(self, words: set[str]) -> dict[str, Sequence[int]]:
-        """The sub-tokens of each word, remembered from now on; returned too, since another thread may forget all."""
-        found = {word: ids for word in words if (ids := self._known.get(word)) is not None}
-        new = sorted(words - found.keys())
-        pieces = self._ids([self._lead + word for word in new])
-        found.update(zip(new, (ids or self._unknown for ids in pieces), strict=True))
-        if len(self._known) + len(new) > _REMEMBERED:
-            self._known.clear()
-        self._known.update(found)
-        return found
+            pieces = {word: ids for word in set(words) if (ids := self._cache.get(word)) is not None}
+        new = sorted(set(words) - pieces.keys())
+        encoded = self._ids([self._lead + word for word in new])
+        pieces.update(zip(new, (ids or self._unknown for ids in encoded), strict=True))
+        if len(self._cache) + len(new) > _MOST_CACHED:
+            self._cache.clear()
+        self._cache.update(pieces)
+        return [pieces[word] for word in words]  # not of the cache, which another thread may clear
 
     def _ids(self, texts: Sequence[str], *, special: bool = False) -> list[list[int]]:
         """The ids of each text. One that reads like a special sub-token ("[SEP]") is still text."""
@@ -134,7 +141,7 @@ class SubTokenizer:
         return ids
 
     def _lead_of_words(self) -> str:
-        """What to put before a word so that it is encoded as within a text: a space, if that makes a difference."""
+        """The text to put before a word so that it is encoded as within a text: a space, if that makes a difference."""
         text, plain, spaced = self._ids(["the the", "the", " the"])
         return " " if spaced != plain and text == plain + spaced else ""
 
@@ -151,8 +158,167 @@ class SubTokenizer:
 
 
 def _widest(model_max_length: int, positions: int | None) -> int:
-    """The widest window: what the tokenizer says, a huge number if it does not know, or what the encoder allows."""
+    """The widest window: that of the tokenizer, a huge number if it does not know, or that of the encoder."""
     if positions is None or positions <= 0:  # relative positions: no bound
         return model_max_length
     # Encoders of RoBERTa's kind have two positions more than they can use.
     return model_max_length if model_max_length <= positions else positions - 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SubTokens:
+    """The sub-tokens of one sentence, in windows of equal length.
+
+    Attributes:
+        ids: (windows, length) sub-token ids, special ones included; no window for a sentence without tokens.
+        targets: (windows, length) the token that each sub-token is pooled into, counted from 0; -1 for special ones and
+            for those that are pooled in another window.
+        tokens: Number of tokens. Each has at least one sub-token, and each of its sub-tokens is pooled exactly once.
+    """
+
+    ids: Ints
+    targets: Ints
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """The special sub-tokens that an encoder expects around a text.
+
+    Attributes:
+        window: Most sub-tokens in one window, special ones included.
+        prefix: Ids of the special sub-tokens that begin a window: `[CLS]`.
+        suffix: Ids of those that end it: `[SEP]`.
+    """
+
+    window: int
+    prefix: tuple[int, ...] = ()
+    suffix: tuple[int, ...] = ()
+
+    @property
+    def capacity(self) -> int:
+        """How many sub-tokens of the text fit in a window."""
+        return self.window - len(self.prefix) - len(self.suffix)
+
+
+def cut_windows(pieces: Sequence[Sequence[int]], framing: Framing) -> SubTokens:
+    """Put the sub-tokens of a sentence's tokens in windows.
+
+    Windows overlap by at least a quarter. In an overlap the tokens up to its middle are pooled in the left window, the
+    others in the right one: each where it has most context, about an eighth of a window or more on either side, unless
+    the text ends there. A token is pooled in one window, unless it is longer than an overlap: then the mean may be
+    over sub-tokens of several windows.
+
+    Args:
+        pieces: For each token the ids of its sub-tokens, at least one.
+        framing: The window and its special sub-tokens.
+    """
+    if not pieces:
+        return SubTokens(np.empty((0, 0), np.int32), np.empty((0, 0), np.int32), 0)
+    counts = np.fromiter(map(len, pieces), np.int32, len(pieces))
+    first = np.zeros(len(pieces) + 1, np.int32)
+    np.cumsum(counts, out=first[1:])
+    ids = np.fromiter(chain.from_iterable(pieces), np.int32, first[-1])
+    owners = np.repeat(np.arange(len(pieces), dtype=np.int32), counts)
+    blocks, targets = ids[None], owners[None]
+    if len(ids) > framing.capacity:
+        positions, pooled = _overlapping(framing.capacity, first, owners)
+        blocks, targets = ids[positions], np.where(pooled, owners[positions], np.int32(-1))
+    outside = (-1,) * len(framing.prefix), (-1,) * len(framing.suffix)
+    return SubTokens(_framed(blocks, framing.prefix, framing.suffix), _framed(targets, *outside), len(pieces))
+
+
+def _framed(rows: Ints, prefix: tuple[int, ...], suffix: tuple[int, ...]) -> Ints:
+    framed = np.empty((len(rows), len(prefix) + rows.shape[1] + len(suffix)), np.int32)
+    framed[:, : len(prefix)] = prefix
+    framed[:, len(prefix) : len(prefix) + rows.shape[1]] = rows
+    framed[:, len(prefix) + rows.shape[1] :] = suffix
+    return framed
+
+
+def _overlapping(capacity: int, first: Ints, owners: Ints) -> tuple[Positions, npt.NDArray[np.bool_]]:
+    """Overlapping windows of a text.
+
+    Args:
+        capacity: Sub-tokens in a window. All windows are full: the last one is moved left until it ends with the text.
+        first: The position of each token's first sub-token, and the end (T + 1,).
+        owners: The token of each sub-token.
+
+    Returns:
+        Two arrays (windows, capacity): the positions of the sub-tokens, and True for those that are pooled there.
+    """
+    # 1. Where windows begin.
+    overlap = min(max(capacity // 4, 1), capacity - 1)
+    starts = np.arange(0, len(owners) - overlap, capacity - overlap)
+    starts[-1] = len(owners) - capacity
+    # 2. Where each begins to pool: in the middle of the overlap, moved to the nearest border of a token.
+    begins, ends = starts[1:], starts[:-1] + capacity
+    middles = (begins + ends + 1) // 2
+    left, right = first[owners[middles]], first[owners[middles] + 1]
+    nearest = np.where(middles - left <= right - middles, left, right)
+    borders = np.where((nearest >= begins) & (nearest <= ends), nearest, middles)
+    borders = np.concatenate(([0], np.maximum.accumulate(borders), [starts[-1] + capacity]))
+    # 3. The sub-tokens of each window.
+    positions = starts[:, None] + np.arange(capacity)
+    return positions, (positions >= borders[:-1, None]) & (positions < borders[1:, None])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SubTokenBatch:
+    """The windows of several sentences, the longest first.
+
+    Attributes:
+        ids: (W, S) int64 sub-token ids; 0 where a window is padded.
+        mask: (W, S) bool, True where there is a sub-token.
+        pooled: (W, S) bool, True where it is pooled into a token: P of them.
+        targets: (P,) int64 the flat position b * T + t of that token, in the order of `pooled`'s rows.
+        weights: (P,) float32, 1 over the number of sub-tokens of that token: the weighted sum is their mean.
+        lengths: Of each window, in sub-tokens; falling.
+        shape: (B, T).
+    """
+
+    ids: Tensor
+    mask: Tensor
+    pooled: Tensor
+    targets: Tensor
+    weights: Tensor
+    lengths: tuple[int, ...]
+    shape: tuple[int, int]
+
+    def to(self, device: torch.device | str) -> SubTokenBatch:
+        """The same batch on `device`."""
+        tensors = {name: getattr(self, name).to(device) for name in ("ids", "mask", "pooled", "targets", "weights")}
+        return replace(self, **tensors)
+
+
+def collate_subtokens(sentences: Sequence[SubTokens], longest: int | None = None) -> SubTokenBatch:
+    """One batch of the windows of `sentences`, padded to the longest window.
+
+    Args:
+        sentences: The sentences, in the order B.
+        longest: Tokens that sentences are padded to; those of the longest sentence if it is not given.
+    """
+    width = max((sentence.tokens for sentence in sentences), default=0) if longest is None else longest
+    lengths = np.array([len(window) for sentence in sentences for window in sentence.ids], np.int64)
+    order = np.argsort(-lengths, kind="stable")
+    mask = np.arange(lengths.max(initial=0)) < lengths[order, None]  # (W, S)
+    # The positions of each window's sub-tokens in the flat arrays of all windows, as they come.
+    positions = ((np.cumsum(lengths) - lengths)[order, None] + np.arange(mask.shape[1]))[mask]
+    nothing = np.empty(0, np.int64)
+    ids = np.zeros(mask.shape, np.int64)
+    ids[mask] = np.concatenate([nothing, *(sentence.ids.ravel() for sentence in sentences)])[positions]
+    shifted = (np.where(one.targets < 0, -1, one.targets + np.int64(b * width)) for b, one in enumerate(sentences))
+    targets = np.concatenate([nothing, *(one.ravel() for one in shifted)])[positions]
+    pooled = np.zeros(mask.shape, np.bool_)
+    pooled[mask] = targets >= 0
+    targets = targets[targets >= 0]
+    weights = 1 / np.bincount(targets)[targets] if len(targets) else np.empty(0)
+    return SubTokenBatch(
+        ids=torch.from_numpy(ids),
+        mask=torch.from_numpy(mask),
+        pooled=torch.from_numpy(pooled),
+        targets=torch.from_numpy(targets),
+        weights=torch.from_numpy(weights.astype(np.float32)),
+        lengths=tuple(lengths[order].tolist()),
+        shape=(len(sentences), width),
+    )

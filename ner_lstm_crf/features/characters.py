@@ -1,0 +1,212 @@
+"""The characters of a word: a vector from a convolution over them (Ma and Hovy 2016, section 2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from ner_lstm_crf.config import ModelConfig
+from ner_lstm_crf.features.token_feature import Column, Ids, Resources, SavedFeature, TypeFeature, TypeModule, grown
+from ner_lstm_crf.features.vocabulary import PADDING, UNKNOWN, Vocabulary, by_frequency
+from ner_lstm_crf.kernels import kernel, serves
+
+__all__ = ["CharCnn", "Characters", "Spellings"]
+
+
+class Spellings(NamedTuple):
+    """The characters of words.
+
+    Attributes:
+        characters: Character ids of all words, each word followed by a gap of zeros (N,).
+        lengths: Characters of each word, at least 1, without the gap (W,).
+    """
+
+    characters: Tensor
+    lengths: Tensor
+
+
+class Characters(TypeFeature):
+    """The characters of a word.
+
+    Args:
+        vocabulary: The characters of the training data, most frequent first.
+        gap: Zeros after each word, so that no filter sees two words.
+    """
+
+    name = "characters"
+
+    def __init__(self, vocabulary: Vocabulary, gap: int) -> None:
+        self.vocabulary, self.gap = vocabulary, gap
+
+    @classmethod
+    def build(cls, resources: Resources) -> Characters | None:
+        """See `TokenFeature.build`."""
+        config = resources.config
+        if not config.char_filters:
+            return None
+        counts: dict[str, int] = {}
+        for word, count in resources.counts.items():
+            for character in word:
+                counts[character] = counts.get(character, 0) + count
+        return cls(Vocabulary(by_frequency(counts)), max(config.char_widths) // 2)
+
+    @classmethod
+    def load(cls, saved: SavedFeature) -> Characters:
+        """See `TokenFeature.load`."""
+        return cls(Vocabulary.from_json(saved.value), max(saved.config.char_widths) // 2)
+
+    def to_json(self) -> Any:
+        """The list of characters."""
+        return list(self.vocabulary.symbols)
+
+    def column(self) -> SpellingColumn:
+        """A column of several numbers a word."""
+        return SpellingColumn(self)
+
+    def module(self, config: ModelConfig) -> CharCnn:
+        """See `TokenFeature.module`."""
+        sizes = {"size": config.char_size, "filters": config.char_filters}
+        return CharCnn(len(self.vocabulary), **sizes, widths=config.char_widths, dropout=config.char_dropout)
+
+    def extended(self, resources: Resources, _: CharCnn) -> Characters:
+        """These characters, and behind them those that only the other training data have."""
+        new = Characters.build(resources)
+        return self if new is None else Characters(self.vocabulary.extended(new.vocabulary.symbols), self.gap)
+
+
+class SpellingColumn(Column):
+    """The characters of word types, end to end in one array that grows, each word followed by a gap of zeros.
+
+    Args:
+        characters: The feature.
+    """
+
+    def __init__(self, characters: Characters) -> None:
+        super().__init__(characters)
+        self._characters = characters
+        self._ends = np.zeros(1024, np.int64)  # of each word, gap included; its length is in the column's own numbers
+        self._flat = np.zeros(8192, np.int64)
+
+    def write(self, first: int, words: Sequence[str]) -> None:
+        """Set the characters of these words, whose rows begin with `first`. An empty word has one, the unknown one."""
+        get, gap = self._characters.vocabulary.id_of.get, self._characters.gap
+        ids = np.array([get(character, UNKNOWN) for word in words for character in word or [""]], np.int64)
+        lengths = np.array([len(word) or 1 for word in words], np.int64)
+        used, last = int(self._ends[first - 1]) if first else 0, first + len(words)
+        ends = used + (lengths + gap).cumsum()
+        self._values, self._ends = grown(self._values, last), grown(self._ends, last)
+        self._values[first:last], self._ends[first:last] = lengths, ends
+        self._flat = grown(self._flat, int(ends[-1]))
+        self._flat[used : ends[-1]] = PADDING
+        self._flat[_ranges(ends - gap - lengths, lengths)] = ids
+
+    def inputs(self, rows: Ids) -> Spellings:
+        """The characters of these rows (W,)."""
+        lengths = self._values[rows]
+        gap = self._characters.gap
+        characters = self._flat[_ranges(self._ends[rows] - gap - lengths, lengths + gap)]
+        return Spellings(torch.from_numpy(characters), torch.from_numpy(lengths))
+
+
+def _ranges(starts: Ids, lengths: Ids) -> Ids:
+    """The numbers from each start on, so many of each, end to end.
+
+    Example:
+        >>> _ranges(np.array([5, 0]), np.array([2, 3])).tolist()
+        [5, 6, 0, 1, 2]
+    """
+    ends = lengths.cumsum()
+    numbers: Ids = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
+    return numbers
+
+
+class CharCnn(TypeModule):
+    """Convolutions over the characters of each word, then the maximum over its positions.
+
+    The words lie end to end in one row of characters, each followed by a gap of zeros, so that a long word makes no
+    other word longer, and no filter sees two words. Positions in the gaps never win the maximum.
+
+    Args:
+        characters: Size of the character vocabulary; id 0 is padding.
+        size: Size of a character embedding.
+        filters: Filters of each width.
+        widths: Widths of the filters, in characters.
+        dropout: Dropout on a word's vector.
+
+    Attributes:
+        gap: Zeros after each word.
+    """
+
+    def __init__(self, characters: int, *, size: int, filters: int, widths: Sequence[int], dropout: float) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(characters, size, padding_idx=PADDING)
+        nn.init.uniform_(self.embedding.weight, -((3 / size) ** 0.5), (3 / size) ** 0.5)  # Ma and Hovy 2016, 3.1
+        with torch.no_grad():
+            self.embedding.weight[PADDING] = 0
+        self.convolutions = nn.ModuleList(nn.Conv1d(size, filters, width, padding=width // 2) for width in widths)
+        self.dropout = nn.Dropout(dropout)
+        self.gap = max(widths) // 2
+        self.size = filters * len(widths)
+
+    def forward(self, words: Spellings) -> Tensor:
+        """The vector of each word (W, filters * number of widths)."""
+        maxima = self._from_tables if serves(self.embedding.weight) else self._from_convolutions
+        vectors: Tensor = self.dropout(maxima(*words))
+        return vectors
+
+    def _from_tables(self, characters: Tensor, lengths: Tensor) -> Tensor:
+        """In compiled kernels, with a table of the scores of each character at each offset of each filter."""
+        maxima = []
+        for convolution in self.convolutions:
+            weight, bias = convolution.get_parameter("weight"), convolution.get_parameter("bias")
+            offsets = weight.permute(1, 2, 0)  # (D, width, F)
+            table = self.embedding.weight @ offsets.flatten(1)  # (characters, width * F)
+            best = _Maxima.apply(table, characters, lengths, self.gap, weight.shape[2])  # type: ignore[no-untyped-call]
+            maxima.append(best + bias)
+        return torch.cat(maxima, dim=1)
+
+    def _from_convolutions(self, characters: Tensor, lengths: Tensor) -> Tensor:
+        """The same in plain torch, on any device."""
+        embedded = self.embedding(characters).T.unsqueeze(0)  # (1, D, N)
+        # A filter of even width has one position more than there are characters.
+        scores = torch.cat([conv(embedded)[0, :, : len(characters)] for conv in self.convolutions]).T  # (N, F)
+        scores = scores.masked_fill(characters.eq(PADDING).unsqueeze(1), -torch.inf)
+        return torch.segment_reduce(scores, "max", lengths=lengths + self.gap, axis=0)  # (W, F)
+
+
+class _Maxima(torch.autograd.Function):
+    """The largest score of each filter within each word (W, F), from a table of its scores (`kernels/char_cnn.c`)."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, characters: Tensor, lengths: Tensor, gap: int, width: int) -> Tensor:
+        table = table.contiguous()
+        characters, lengths = (ids.to(table.device, torch.int64).contiguous() for ids in (characters, lengths))
+        filters = table.shape[1] // width
+        # The kernel reads and writes where these say; nothing beyond its tensors.
+        if int(lengths.sum()) + gap * len(lengths) != len(characters) or (len(lengths) and int(lengths.min()) < 1):
+            raise ValueError(f"expected {len(characters)} characters to be words of at least one and gaps of {gap}")
+        if len(characters) and not (int(characters.min()) >= 0 and int(characters.max()) < len(table)):
+            raise ValueError(f"expected characters from 0 to {len(table) - 1}, got one out of range")
+        best = table.new_empty(len(lengths), filters)
+        where = torch.empty(best.shape, dtype=torch.int32 if table.dtype == torch.float32 else torch.int64)
+        sizes = len(lengths), gap, width, filters
+        inputs = table.data_ptr(), characters.data_ptr(), lengths.data_ptr()
+        kernel("char_cnn_forward", table.dtype)(*inputs, *sizes, best.data_ptr(), where.data_ptr())
+        ctx.save_for_backward(where, characters, lengths)
+        ctx.sizes, ctx.shape = sizes, table.shape
+        return best
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_max: Tensor) -> tuple[Tensor | None, ...]:
+        where, characters, lengths = ctx.saved_tensors
+        grad_max = grad_max.contiguous()
+        grad_table = grad_max.new_zeros(ctx.shape)
+        inputs = grad_max.data_ptr(), where.data_ptr(), characters.data_ptr(), lengths.data_ptr()
+        kernel("char_cnn_backward", grad_max.dtype)(*inputs, *ctx.sizes, grad_table.data_ptr())
+        return grad_table, None, None, None, None
