@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ner_lstm_crf.saving.checkpoint import VERSION, load_model
 
 from ner_lstm_crf.config import Hyphens
-from ner_lstm_crf.saving.checkpoint import VERSION, load_model
 from tests.cli.conftest import Files, Run, column_text
 
 

@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from ner_lstm_crf.saving.checkpoint import load_model
 
 from ner_lstm_crf.config import preset
 from ner_lstm_crf.saving import shipped
-from ner_lstm_crf.saving.checkpoint import load_model
 from tests.cli.conftest import ZH, Files, Run, call, column_text, equal_weights
 
 ENGLISH = "Ada Brandt met Port Alba today."

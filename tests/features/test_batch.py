@@ -9,11 +9,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from ner_lstm_crf.features.transformer.windows import Framing, cut_windows
+from ner_lstm_crf.features.vocabularies import Vocabularies
 
 from ner_lstm_crf.features.batch import Featurizer
 from ner_lstm_crf.features.casing import casing
-from ner_lstm_crf.features.transformer.windows import Framing, cut_windows
-from ner_lstm_crf.features.vocabularies import Vocabularies
 from ner_lstm_crf.features.vocabulary import build_characters, build_words
 from ner_lstm_crf.tags.scheme import SCHEMES
 from ner_lstm_crf.text.annotation import Sentence, Span

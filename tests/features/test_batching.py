@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-
 from ner_lstm_crf.features.batching import batches_by_length, shuffled_batches
 
 LENGTHS = st.lists(st.integers(1, 60), max_size=80)

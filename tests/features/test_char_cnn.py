@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-
 from ner_lstm_crf.features.char_cnn import CharCnn
 
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from ner_lstm_crf.features.char_cnn import CharCnn
 from torch import Tensor, nn
 
 from ner_lstm_crf.config import ModelConfig, TrainingConfig
 from ner_lstm_crf.features.batch import Batch
-from ner_lstm_crf.features.char_cnn import CharCnn
 from ner_lstm_crf.features.embedding import ContextualInput, TokenEmbedding, WordEmbedding
 from ner_lstm_crf.features.vectors.vectors import Vectors
 from ner_lstm_crf.features.vocabulary import UNKNOWN

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ner_lstm_crf.features.lexicon_words import builtin_words, cohesive_words, read_lexicon, training_words
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features import lexicon_words
 from ner_lstm_crf.features.lexicon import Lexicon, build_lexicon, lexicon_code
-from ner_lstm_crf.features.lexicon_words import builtin_words, cohesive_words, read_lexicon, training_words
 from ner_lstm_crf.text.annotation import Sentence, Span
 
 Words = st.dictionaries(st.text("abc", min_size=2, max_size=6), st.sampled_from(["", "n", "v"]), max_size=12)

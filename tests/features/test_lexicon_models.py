@@ -10,6 +10,7 @@ from typing import Literal
 
 import pytest
 import torch
+from ner_lstm_crf.saving.checkpoint import load_model, save_model
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
@@ -19,7 +20,6 @@ from ner_lstm_crf.runs.data import Data
 from ner_lstm_crf.runs.network_runs import prepare
 from ner_lstm_crf.runs.run import train_run
 from ner_lstm_crf.saving import checkpoint
-from ner_lstm_crf.saving.checkpoint import load_model, save_model
 from ner_lstm_crf.saving.model import Model, build_model
 from ner_lstm_crf.saving.quantize import with_words
 from ner_lstm_crf.saving.tensors import read_tensors

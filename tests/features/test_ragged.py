@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
-from ner_lstm_crf.features.batch import EncodedSentence
 from ner_lstm_crf.features.ragged import RaggedSentences, rounded_up
 from ner_lstm_crf.features.transformer.windows import Framing, cut_windows
+
+from ner_lstm_crf.features.batch import EncodedSentence
 
 Lengths = st.lists(st.integers(0, 40), max_size=60)
 

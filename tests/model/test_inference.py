@@ -8,16 +8,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from ner_lstm_crf.features.ragged import InferenceBatch
+from ner_lstm_crf.saving.build import Inventory, build_network, random_words
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.features.embedding import WordEmbedding
-from ner_lstm_crf.features.ragged import InferenceBatch
 from ner_lstm_crf.model import cpu
 from ner_lstm_crf.model.inference import InferenceNetwork
 from ner_lstm_crf.model.network import Network
-from ner_lstm_crf.saving.build import Inventory, build_network, random_words
 
 
 def made_network(**shape: object) -> Network:

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from ner_lstm_crf.saving.build import Inventory, build_network, random_words
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.features.embedding import WordEmbedding
 from ner_lstm_crf.model.network import Network
-from ner_lstm_crf.saving.build import Inventory, build_network, random_words
 
 MakeBatch = Callable[..., Batch]
 HEADS = pytest.mark.parametrize(

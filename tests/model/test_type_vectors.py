@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from ner_lstm_crf.model.type_vectors import TypeVectorCache
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.features.vectors.vectors import Vectors
 from ner_lstm_crf.model import type_vectors as module
-from ner_lstm_crf.model.type_vectors import TypeVectorCache
 from ner_lstm_crf.saving.model import Model, build_model
 from ner_lstm_crf.text.annotation import Sentence
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ner_lstm_crf.saving.checkpoint import load_model
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.evaluation.evaluate import evaluate_model
 from ner_lstm_crf.runs.compare import HEADS, Comparison, HeadResult, comparison_jobs
 from ner_lstm_crf.runs.data import Data
 from ner_lstm_crf.runs.processes import run_jobs
-from ner_lstm_crf.saving.checkpoint import load_model
 from ner_lstm_crf.text.annotation import Sentence
 
 Make = Callable[..., list[Sentence]]

@@ -11,20 +11,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from ner_lstm_crf.model.ensemble import Ensemble
+from ner_lstm_crf.saving.checkpoint import load_model, save_model
 from safetensors.torch import load_file
 
 from ner_lstm_crf.config import Config, HeadName
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.features.vectors.vectors import Vectors
-from ner_lstm_crf.model.ensemble import Ensemble
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.runs.data import Data
 from ner_lstm_crf.runs.processes import Job, network_jobs, run_jobs, seeded
 from ner_lstm_crf.runs.results import RunResult
 from ner_lstm_crf.runs.run import begin_run, members_of, train_run
 from ner_lstm_crf.runs.run_files import read_history
-from ner_lstm_crf.saving.checkpoint import load_model, save_model
 from ner_lstm_crf.saving.model import Model, build_model
 from ner_lstm_crf.saving.quantize import with_words
 from ner_lstm_crf.tagging.tagger import Tagger

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from ner_lstm_crf.saving.checkpoint import copy_model, load_model, save_model
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -28,7 +29,6 @@ from ner_lstm_crf.runs.network_runs import read_with_transformer
 from ner_lstm_crf.runs.processes import Job, run_jobs
 from ner_lstm_crf.runs.run import train_run
 from ner_lstm_crf.runs.transformer_cache import contextual_file, read_contextual
-from ner_lstm_crf.saving.checkpoint import copy_model, load_model, save_model
 from ner_lstm_crf.saving.model import build_model
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text.annotation import Sentence

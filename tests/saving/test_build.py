@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from ner_lstm_crf.saving.build import Inventory, build_network, random_words
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.features.embedding import WordEmbedding
 from ner_lstm_crf.model.heads import CrfHead, SoftmaxHead
 from ner_lstm_crf.model.network import Network
-from ner_lstm_crf.saving.build import Inventory, build_network, random_words
 
 ANY = torch.ones(5, dtype=torch.bool)
 INVENTORY = Inventory(characters=9, casings=4, start=ANY, transitions=ANY.expand(5, 5).clone(), end=ANY)

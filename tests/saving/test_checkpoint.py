@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from ner_lstm_crf.saving.checkpoint import load_model, model_config, save_model
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
@@ -19,7 +20,6 @@ from ner_lstm_crf.features.vocabulary import WordVocabulary
 from ner_lstm_crf.runs.data import Data
 from ner_lstm_crf.runs.network_runs import prepare
 from ner_lstm_crf.saving import tensors as tensor_files
-from ner_lstm_crf.saving.checkpoint import load_model, model_config, save_model
 from ner_lstm_crf.tagging.predictor import predict
 from ner_lstm_crf.text.annotation import Sentence, Span
 

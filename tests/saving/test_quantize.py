@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from ner_lstm_crf.saving.checkpoint import load_model, save_model
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -18,7 +19,6 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors.vectors import Vectors
 from ner_lstm_crf.runs.data import Data
 from ner_lstm_crf.runs.network_runs import prepare
-from ner_lstm_crf.saving.checkpoint import load_model, save_model
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.saving.quantize import compacted, expanded, with_words
 from ner_lstm_crf.tagging.predictor import predict

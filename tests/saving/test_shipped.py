@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ner_lstm_crf.saving.shipped import SHIPPED, model_directory
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.saving.shipped import SHIPPED, model_directory
 from ner_lstm_crf.tagging.tagger import Tagger
 
 MOST_MEGABYTES = {"en": 15, "zh": 8}

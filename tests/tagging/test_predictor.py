@@ -11,9 +11,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from ner_lstm_crf.features.ragged import InferenceBatch
 
 from ner_lstm_crf.config import Config
-from ner_lstm_crf.features.ragged import InferenceBatch
 from ner_lstm_crf.saving.model import Model, build_model
 from ner_lstm_crf.tagging import predictor as module
 from ner_lstm_crf.tagging.predictor import Chunk, Predictor, chunks, predict

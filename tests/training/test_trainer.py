@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ner_lstm_crf.saving.checkpoint import load_model
 from safetensors.torch import load_file, save
 
 from ner_lstm_crf.config import MAX_LR, MIN_LR, Config
@@ -22,7 +23,6 @@ from ner_lstm_crf.runs.data import Data, split_dev
 from ner_lstm_crf.runs.network_runs import prepare
 from ner_lstm_crf.runs.run import train_run
 from ner_lstm_crf.runs.run_files import read_history, read_run
-from ner_lstm_crf.saving.checkpoint import load_model
 from ner_lstm_crf.tagging.predictor import predict
 from ner_lstm_crf.text.annotation import Sentence, Span
 from ner_lstm_crf.training.sparse_adamw import SparseAdamW

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from ner_lstm_crf.saving.checkpoint import save_model
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
@@ -16,7 +17,6 @@ from ner_lstm_crf.runs.data import Data
 from ner_lstm_crf.runs.network_runs import prepare
 from ner_lstm_crf.runs.run import train_run
 from ner_lstm_crf.saving import shipped
-from ner_lstm_crf.saving.checkpoint import save_model
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.predictor import predict
 from ner_lstm_crf.tagging.tagger import Tagger

@@ -13,13 +13,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ner_lstm_crf.features.transformer.windows import Framing, SubTokens, collate_subtokens, cut_windows
 from torch import Tensor, nn
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.transformer import encoder as transformer
 from ner_lstm_crf.features.transformer.encoder import TransformerEmbedding, contextual_vectors
 from ner_lstm_crf.features.transformer.pretrained import quiet_transformers
-from ner_lstm_crf.features.transformer.windows import Framing, SubTokens, collate_subtokens, cut_windows
 from ner_lstm_crf.model.cpu import quickest_dtype
 
 transformers = pytest.importorskip("transformers")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from ner_lstm_crf.features.transformer.windows import collate_subtokens
 from torch import nn
 
 from ner_lstm_crf.features.transformer.encoder import TransformerEmbedding, contextual_vectors
 from ner_lstm_crf.features.transformer.subtokens import SubTokenizer
-from ner_lstm_crf.features.transformer.windows import collate_subtokens
 
 pytest.importorskip("transformers")
 
