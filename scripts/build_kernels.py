@@ -1,4 +1,4 @@
-"""Compiles the kernels of `ner_lstm_crf/kernels` when the package is built or installed.
+"""Compile the kernels of `ner_lstm_crf/kernels` when the package is built or installed.
 
 Runs as hatchling's build hook, with the C compiler of the machine; where there is none, with the one in the package
 `ziglang`. By hand, after a change of the C code: `python scripts/build_kernels.py`.
@@ -27,7 +27,7 @@ X86_LEVELS = {  # by the name that the package asks for
     "generic": ("-march=x86-64",),
 }
 FLAGS = ("-O3", "-fno-math-errno", "-shared", "-fPIC", "-std=gnu11", "-Wall", "-Wextra")
-# Set to anything, no kernels are built: for machines without a compiler that cannot have the package ziglang either.
+# If this is set, no kernels are built: for machines without a compiler and without the package ziglang.
 WITHOUT = os.environ.get("NER_LSTM_CRF_NO_KERNELS")
 IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
 
@@ -42,7 +42,7 @@ def compiler() -> list[str] | None:
 
 
 def build(root: Path) -> list[Path]:
-    """Compile every kernel for every level of the processor's kind, side by side; the files made.
+    """Compile every kernel for every level of the processor's kind, at the same time; the files made.
 
     The libraries of an earlier build go, whether this one succeeds or not: they may take other arguments.
 
@@ -72,7 +72,7 @@ def build(root: Path) -> list[Path]:
 
 
 def _digest(kernels: Path) -> str:
-    """What the sources are known by, as `ner_lstm_crf.kernels` computes it when it loads a library."""
+    """SHA-256 of the sources, as `ner_lstm_crf.kernels` computes it when it loads a library."""
     digest = hashlib.sha256()
     for path in sorted(kernels.glob("*.[ch]")):
         digest.update(path.read_bytes())
@@ -80,14 +80,14 @@ def _digest(kernels: Path) -> str:
 
 
 def _spelled(flags: Iterable[str], command: list[str]) -> list[str]:
-    """Flags as the compiler wants them: zig writes x86_64_v3."""
+    """Flags in the compiler's spelling: zig writes x86_64_v3."""
     if "ziglang" not in command:
         return list(flags)
     return [flag.replace("x86-64", "x86_64").replace("64-v", "64_v") for flag in flags]
 
 
 def _openmp(command: list[str]) -> list[str]:
-    """The flag for threads, where what it makes can be loaded; without it the kernels use one thread."""
+    """The flag for threads, if a library made with it can be loaded; without it the kernels use one thread."""
     program = "int f(int n) {\n#pragma omp parallel for\nfor (int i = 0; i < 2; i++) n += i;\nreturn n; }"
     with TemporaryDirectory() as folder:
         path = Path(folder) / "test.so"
@@ -110,22 +110,22 @@ def _platform_tag() -> str:
 
 
 class KernelHook(BuildHookInterface[Any]):
-    """Adds the compiled kernels to a wheel, or to the source folder of an editable installation."""
+    """Add the compiled kernels to a wheel, or to the source folder of an editable installation."""
 
     PLUGIN_NAME = "custom"
 
     def dependencies(self) -> list[str]:
-        """A compiler, where the machine has none."""
+        """A compiler, if the machine has none."""
         return [] if compiler() or self.target_name != "wheel" or WITHOUT else ["ziglang"]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
-        """Compile; a package without kernels is slower but whole, so a failure is said and does not end the build."""
+        """Compile; a package without kernels is slower but complete, so a failure is only reported."""
         if self.target_name != "wheel" or WITHOUT:
             return
         try:
             made = build(Path(self.root))
         except (OSError, RuntimeError) as error:
-            self.app.display_warning(f"The kernels were not compiled; the portable path serves in their place. {error}")
+            self.app.display_warning(f"The kernels were not compiled; the portable path takes their place. {error}")
             return
         build_data["artifacts"] += [str(path.relative_to(self.root)) for path in made]
         build_data["pure_python"] = False

@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.features.token_feature import Column, Ids, Resources, SavedFeature, TypeFeature, TypeModule, grown
 from ner_lstm_crf.features.vocabulary import PADDING, UNKNOWN, Vocabulary, by_frequency
-from ner_lstm_crf.kernels import kernel, serves
+from ner_lstm_crf.kernels import available_for, kernel
 
 __all__ = ["CharCnn", "Characters", "Spellings"]
 
@@ -155,7 +155,7 @@ class CharCnn(TypeModule):
 
     def forward(self, words: Spellings) -> Tensor:
         """The vector of each word (W, filters * number of widths)."""
-        maxima = self._from_tables if serves(self.embedding.weight) else self._from_convolutions
+        maxima = self._from_tables if available_for(self.embedding.weight) else self._from_convolutions
         vectors: Tensor = self.dropout(maxima(*words))
         return vectors
 

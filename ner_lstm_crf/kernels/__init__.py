@@ -1,8 +1,16 @@
-"""Loops in C that torch has no fast operation for, one shared library per processor level and number type.
+"""Loops in C for which torch has no fast operation, and the functions that find them.
 
-`scripts/build_kernels.py` compiles them when the package is installed; nothing is compiled later. Where they are
-missing, or were built from other sources than those beside them (new code, not installed again), the callers take the
-portable path in torch, which gives the same results, slower.
+    vector.h        vectors of the processor's width; exp
+    crf.h           the scores of a CRF, and the loops that its recursions share
+    crf_sums.c      forward-backward: likelihood with its gradients, posteriors
+    crf_viterbi.c   the best path
+    char_cnn.c      the char-CNN as sums of table rows, and its gradient
+    sparse_adamw.c  AdamW for the rows of an embedding table that a batch reads
+
+`scripts/build_kernels.py` compiles them when the package is installed, one shared library per processor level and
+number type; nothing is compiled later. If they are missing, or were compiled from other sources than those in this
+folder (new code, not installed again), the callers take the portable path in torch, which gives the same results,
+slower. Start with `available_for` and `kernel`.
 """
 
 from __future__ import annotations
@@ -16,71 +24,64 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["kernel", "serves"]
+__all__ = ["available_for", "kernel"]
 
+_FOLDER = Path(__file__).parent
 _LEVELS = {"AVX512": ("x86-64-v4", "x86-64-v3"), "AVX2": ("x86-64-v3",)}
 _BITS = {torch.float32: 32, torch.float64: 64}
-_FUNCTIONS: dict[tuple[str, torch.dtype], Any] = {}
-_KERNELS = {  # which file each function is in, and how many arguments it takes: addresses and numbers of 64 bits
+_KERNELS = {  # the file of each function, and the number of its arguments: addresses and numbers of 64 bits
     "crf_marginals": ("crf_sums", 12),
     "crf_viterbi": ("crf_viterbi", 12),
     "crf_log_likelihood": ("crf_sums", 16),
     "crf_gradient": ("crf_sums", 12),
     "char_cnn_forward": ("char_cnn", 9),
     "char_cnn_backward": ("char_cnn", 9),
-    "word_rows_catch_up": ("word_rows", 12),
-    "word_rows_step": ("word_rows", 12),
+    "sparse_adamw_catch_up": ("sparse_adamw", 12),
+    "sparse_adamw_step": ("sparse_adamw", 12),
 }
 
 
-def serves(tensor: Tensor) -> bool:
-    """Whether there are kernels for such a tensor: on the CPU, of float32 or float64, kernels compiled."""
-    return tensor.device.type == "cpu" and _load("crf_sums", tensor.dtype) is not None
+def available_for(tensor: Tensor) -> bool:
+    """True if the kernels can read this tensor: it is on the CPU, of float32 or float64, and they were compiled."""
+    return tensor.device.type == "cpu" and _library("crf_sums", tensor.dtype) is not None
 
 
+@cache
 def kernel(name: str, dtype: torch.dtype) -> Any:
-    """The function `name` for tensors of `dtype`, for this processor.
+    """The C function `name` for tensors of `dtype`, compiled for this processor.
 
     Raises:
-        ValueError: If there is none; see `serves`.
+        ValueError: If there is none; see `available_for`.
     """
-    return _FUNCTIONS.get((name, dtype)) or _function(name, dtype)
-
-
-def _function(name: str, dtype: torch.dtype) -> Any:
     file, arguments = _KERNELS[name]
-    library = _load(file, dtype)
+    library = _library(file, dtype)
     if library is None:
         raise ValueError(f"expected float32 or float64 and a machine that has the kernels, got {dtype}")
     function = library[name]
     function.argtypes = [ctypes.c_int64] * arguments
     function.restype = ctypes.c_int
-    return _FUNCTIONS.setdefault((name, dtype), function)
+    return function
 
 
 @cache
-def _load(file: str, dtype: torch.dtype) -> ctypes.CDLL | None:
+def _library(file: str, dtype: torch.dtype) -> ctypes.CDLL | None:
+    """The library that was compiled from `file` for the best level of this processor, or None."""
     if dtype not in _BITS:
         return None
-    folder = Path(__file__).parent / "built"
-    if not _is_current(folder):
+    # 1. Were the libraries compiled from these sources? Others may take other arguments.
+    digest = hashlib.sha256()
+    for path in sorted(_FOLDER.glob("*.[ch]")):
+        digest.update(path.read_bytes())
+    compiled_from = _FOLDER / "built" / "sources.sha256"
+    if not compiled_from.is_file() or compiled_from.read_text(encoding="ascii") != digest.hexdigest():
         return None
+    # 2. The first level that loads.
     for level in (*_LEVELS.get(torch.backends.cpu.get_cpu_capability(), ()), "generic"):
-        path = folder / f"{file}-{_BITS[dtype]}-{level}.so"
+        path = _FOLDER / "built" / f"{file}-{_BITS[dtype]}-{level}.so"
         if path.is_file():
             try:
                 # torch is imported by now, and its OpenMP with it: the library shares its threads.
                 return ctypes.CDLL(str(path))
-            except OSError:  # built elsewhere
+            except OSError:  # compiled on another machine
                 continue
     return None
-
-
-@cache
-def _is_current(folder: Path) -> bool:
-    """Whether the libraries were built from the sources as they are: others may take other arguments."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.parent.glob("*.[ch]")):
-        digest.update(path.read_bytes())
-    built_from = folder / "sources.sha256"
-    return built_from.is_file() and built_from.read_text(encoding="ascii") == digest.hexdigest()

@@ -1,10 +1,22 @@
-/* Sums over all paths of a CRF: partition, posteriors, and the gradients of the log-likelihood.
+/* Sums over all paths of a CRF: the partition Z, posteriors, and the gradients of the log-likelihood.
 
-   Sums over paths are taken in probability space, where a step is a product of a vector and a matrix. Every factor is
-   at most 1, since its maximum is taken out (moves, and the emissions of each token); each message is scaled by a power
-   of two, which is exact, to a sum near 1. A value below the smallest normal number becomes zero. That loses less
-   than 1e-12 of the probability as long as the sums of the messages and the products of forward and backward messages
-   stay above the bounds below; a sentence in which one does not is computed again in logarithms, slowly and safely. */
+   With the factors A = exp(transitions) and e_t = exp(emission_t), where * is a product value by value:
+
+       alpha_1 = exp(start) * e_1,   alpha_t = (alpha_(t-1) A) * e_t               forward: all beginnings of paths
+       beta_n = exp(end),            beta_(t-1) = A (e_t * beta_t)                 backward: all their ends
+       Z = sum_i alpha_n[i] exp(end[i])
+       p(y_t = i) = alpha_t[i] beta_t[i] / Z
+       p(y_t = i, y_(t+1) = j) = alpha_t[i] A[i][j] e_(t+1)[j] beta_(t+1)[j] / Z
+
+   The gradients of log p(path) = score(path) - log Z are what the path has, less what is expected: 1 - p(y_t = i) for
+   the emission of a tag of the path, -p(y_t = i) for the others, and the same for transitions.
+
+   Factors instead of logarithms make each step a product of a vector and a matrix. Every factor is at most 1, since
+   the largest score was divided out (of the transitions, and of the emissions of each token); each message alpha or
+   beta is scaled by a power of two, which is exact, to a sum near 1. A value below the smallest normal number becomes
+   zero. That loses less than 1e-12 of the probability as long as the sums of messages and the products of alpha and
+   beta stay above the bounds below; a sentence in which one does not is computed again in logarithms, slowly and
+   safely. */
 
 #include <math.h>
 
@@ -13,7 +25,7 @@
 #define SUM_BOUND ((real)(REAL_BITS == 32 ? 1e-10 : 1e-80))
 #define PRODUCT_BOUND ((real)(REAL_BITS == 32 ? 1e-14 : 1e-100))
 
-/* `width` vectors of the product of a row of K values and a matrix of padded rows. */
+/* out[j] = sum_i row[i] matrix[i][j], for `width` vectors of j. */
 INLINE void product_part(const real *row, const real *matrix, int64_t tags, int64_t padded, int width, real *out) {
     const int chains = width == 1 ? 4 : 2; /* sums that do not wait for each other */
     vector sum[8] = {{0}};
@@ -30,94 +42,105 @@ INLINE void product_part(const real *row, const real *matrix, int64_t tags, int6
     }
 }
 
-/* exp(emissions - the largest of each token) of one sentence into rows; returns the sum of what was taken out, NaN if
-   an emission is not finite. */
+/* e_t[i] = exp(emission_t[i] - largest_t) for one sentence (n, KP). Returns the sum of largest_t, NaN if an emission is
+   not finite. */
 static double exponential_emissions(const batch *input, int64_t sentence, int64_t length, int64_t padded, real *out) {
-    double taken = 0;
-    vector odd = {0};
+    double removed = 0;
+    vector not_finite = {0};
     for (int64_t t = 0; t < length; t++, out += padded) {
         const real *row = input->emissions + sentence * input->sentence_stride + t * input->token_stride;
-        vector best = broadcast(LEAST);
+        vector best = broadcast(LOWEST);
         for (int64_t i = 0; i < padded; i += LANES) {
-            vector values = load_first(row + i, input->tags - i, LEAST);
+            vector values = load_first(row + i, input->tags - i, LOWEST);
             best = larger(best, values);
-            odd += values - values;
+            not_finite += values - values;
             store(out + i, values);
         }
         real largest = largest_of(best);
         exponentials_in_place(out, padded, largest);
-        taken += largest;
+        removed += largest;
     }
-    return taken + sum_of(odd);
+    return removed + sum_of(not_finite);
 }
 
-/* The messages of all beginnings (n, KP); returns log Z, or NaN where it cannot vouch for it. */
-static double forward(const scores *crf, const real *emissions, int64_t length, real *messages) {
-    int64_t padded = crf->padded, doublings = 0;
+/* All alpha_t of one sentence, scaled (n, KP). Returns log Z but for the factors of the emissions, or NaN if a bound is
+   not kept. */
+static double forward(const scores *crf, const real *emissions, int64_t length, real *alpha) {
+    int64_t padded = crf->padded, log2_scale = 0;
     vector sums = {0};
+    /* alpha_1 = start * e_1 */
     for (int64_t i = 0; i < padded; i += LANES) {
         vector value = load(crf->start + i) * load(emissions + i);
-        store(messages + i, value);
+        store(alpha + i, value);
         sums += value;
     }
     for (int64_t t = 1; t < length; t++) {
         real sum = sum_of(sums);
         if (!(sum >= SUM_BOUND)) return NAN;
+        /* alpha_t = (alpha_(t-1) A) * e_t / 2^shift, which brings the next sum near 1 */
         int64_t shift = exponent_of(sum);
         vector scale = broadcast(power_of_two(-shift));
-        real *message = messages + t * padded;
-        STEP(product_part, message - padded, crf->move, crf->tags, padded, message);
-        doublings += shift;
+        real *alpha_t = alpha + t * padded;
+        STEP(product_part, alpha_t - padded, crf->transitions, crf->tags, padded, alpha_t);
+        log2_scale += shift;
         sums = (vector){0};
         for (int64_t i = 0; i < padded; i += LANES) {
-            vector value = load(message + i) * (load(emissions + t * padded + i) * scale);
-            store(message + i, value);
+            vector value = load(alpha_t + i) * (load(emissions + t * padded + i) * scale);
+            store(alpha_t + i, value);
             sums += value;
         }
     }
+    /* Z = alpha_n . end */
     vector ends = {0};
-    for (int64_t i = 0; i < padded; i += LANES) ends += load(messages + (length - 1) * padded + i) * load(crf->end + i);
+    for (int64_t i = 0; i < padded; i += LANES) ends += load(alpha + (length - 1) * padded + i) * load(crf->end + i);
     real total = sum_of(ends);
     if (!(sum_of(sums) >= SUM_BOUND && total >= PRODUCT_BOUND)) return NAN;
-    return log(total) + doublings * 0.693147180559945309417 + crf->offset_once + crf->offset_move * (length - 1);
+    return log(total) + log2_scale * 0.693147180559945309417 + crf->log_factor_ends +
+           crf->log_factor_transition * (length - 1);
 }
 
-/* From forward messages to the posterior of each token, in their place; `emissions` become the other half of the
-   posterior of moves: p(y_t = i, y_(t+1) = j) = message_t[i] move[i][j] emissions_(t+1)[j]. The posteriors are written
-   to `out`, one row of K per token. Returns whether it can vouch for them. */
-static int backward(const scores *crf, real *emissions, int64_t length, const real *messages, real *work, real *out) {
+/* All beta_t of one sentence, and the posteriors.
+
+   p(y_t = i) goes to `out`, one row of K per token. `emissions` e_t become the right factor of the posteriors of
+   transitions: p(y_t = i, y_(t+1) = j) = alpha_t[i] A[i][j] emissions_(t+1)[j]. `work` holds two rows. Returns 0 if a
+   bound is not kept. */
+static int backward(const scores *crf, real *emissions, int64_t length, const real *alpha, real *work, real *out) {
     int64_t padded = crf->padded, tags = crf->tags;
-    real *message = work, *weighted = work + padded;
-    memcpy(message, crf->end, padded * sizeof(real));
-    real scale_of_message = 1;
+    real *beta = work, *beta_e = work + padded; /* beta_t, and e_t * beta_t */
+    memcpy(beta, crf->end, padded * sizeof(real));
+    real scale_of_beta = 1;
     for (int64_t t = length - 1;; t--) {
+        /* 1. Z as this token has it: the sum of alpha_t * beta_t. */
         vector products = {0}, sums = {0};
         for (int64_t i = 0; i < padded; i += LANES) {
-            products += load(message + i) * load(messages + t * padded + i);
-            sums += load(message + i);
+            products += load(beta + i) * load(alpha + t * padded + i);
+            sums += load(beta + i);
         }
         real total = sum_of(products), sum = sum_of(sums);
         if (!(total >= PRODUCT_BOUND && sum >= SUM_BOUND)) return 0;
+        /* 2. The posteriors of the token, and of the transition into the next one, whose factor is now known. */
         vector share = broadcast(1 / total);
         for (int64_t i = 0; i < padded; i += LANES)
-            store_first(out + t * tags + i, tags - i, load(message + i) * load(messages + t * padded + i) * share);
-        if (t + 1 < length) { /* the move into the token behind, now that its total is known */
-            vector both = share * scale_of_message;
+            store_first(out + t * tags + i, tags - i, load(beta + i) * load(alpha + t * padded + i) * share);
+        if (t + 1 < length) {
+            vector factor = share * scale_of_beta;
             for (int64_t i = 0; i < padded; i += LANES)
-                store(emissions + (t + 1) * padded + i, load(weighted + i) * both);
+                store(emissions + (t + 1) * padded + i, load(beta_e + i) * factor);
         }
         if (t == 0) return 1;
-        scale_of_message = power_of_two(-exponent_of(sum));
+        /* 3. beta_(t-1) = A (e_t * beta_t), scaled. */
+        scale_of_beta = power_of_two(-exponent_of(sum));
         for (int64_t i = 0; i < padded; i += LANES)
-            store(weighted + i, load(message + i) * load(emissions + t * padded + i));
-        STEP(product_part, weighted, crf->back, tags, padded, message);
-        for (int64_t i = 0; i < padded; i += LANES) store(message + i, load(message + i) * scale_of_message);
+            store(beta_e + i, load(beta + i) * load(emissions + t * padded + i));
+        STEP(product_part, beta_e, crf->transposed, tags, padded, beta);
+        for (int64_t i = 0; i < padded; i += LANES) store(beta + i, load(beta + i) * scale_of_beta);
     }
 }
 
-/* `rows` rows of sum_t left_t[i] right_(t+1)[j] move[i][j], the expected number of each move, subtracted from `out`. */
-INLINE void moves_part(const scores *crf, const real *left, const real *right, int64_t length, int64_t first, int rows,
-                       int64_t column, real *out) {
+/* The expected number of each transition, sum_t left_t[i] A[i][j] right_(t+1)[j], subtracted from `rows` rows of `out`,
+   in one vector of columns. */
+INLINE void transitions_part(const scores *crf, const real *left, const real *right, int64_t length, int64_t first,
+                             int rows, int64_t column, real *out) {
     int64_t padded = crf->padded, tags = crf->tags;
     vector sum[8] = {{0}};
     for (int64_t t = 0; t + 1 < length; t++) {
@@ -126,20 +149,22 @@ INLINE void moves_part(const scores *crf, const real *left, const real *right, i
     }
     for (int row = 0; row < rows && first + row < tags; row++) {
         real *to = out + (first + row) * tags + column;
-        vector counts = sum[row] * load(crf->move + (first + row) * padded + column);
+        vector counts = sum[row] * load(crf->transitions + (first + row) * padded + column);
         store_first(to, tags - column, load_first(to, tags - column, 0) - counts);
     }
 }
 
-static void subtract_moves(const scores *crf, const real *left, const real *right, int64_t length, real *out) {
+/* The same for all rows and columns (K, K). */
+static void subtract_transitions(const scores *crf, const real *left, const real *right, int64_t length, real *out) {
     for (int64_t column = 0; column < crf->padded; column += LANES) {
         int64_t first = 0;
         for (; first + 8 <= rounded(crf->tags, 4); first += 8)
-            moves_part(crf, left, right, length, first, 8, column, out);
-        if (first < crf->tags) moves_part(crf, left, right, length, first, 4, column, out);
+            transitions_part(crf, left, right, length, first, 8, column, out);
+        if (first < crf->tags) transitions_part(crf, left, right, length, first, 4, column, out);
     }
 }
 
+/* log sum_i exp(values[i]) */
 static double log_sum(const double *values, int64_t count) {
     double best = values[0], sum = 0;
     for (int64_t i = 1; i < count; i++)
@@ -148,95 +173,101 @@ static double log_sum(const double *values, int64_t count) {
     return best + log(sum);
 }
 
-/* All of the above in logarithms: any finite scores, any length. `moves` may be NULL. Returns log Z, or sets
-   `failed` without memory. */
-static double in_logarithms(const scores *crf, const batch *input, int64_t sentence, int64_t length, real *out,
-                            real *moves, int *failed) {
+/* Forward, backward and posteriors in logarithms: for any finite scores and any length. `grad_transitions` may be NULL.
+   Returns log Z, or sets `failed` if there is no memory. */
+static double log_posteriors(const scores *crf, const batch *input, int64_t sentence, int64_t length, real *out,
+                             real *grad_transitions, int *failed) {
     int64_t tags = crf->tags;
-    double *ahead = malloc((2 * length + 2) * tags * sizeof(double));
-    if (!ahead) {
+    double *alpha = malloc((2 * length + 2) * tags * sizeof(double));
+    if (!alpha) {
         *failed = 1;
         return 0;
     }
-    double *back = ahead + length * tags, *terms = back + length * tags, *pair = terms + tags;
+    double *beta = alpha + length * tags, *terms = beta + length * tags, *pair = terms + tags;
     const real *row = input->emissions + sentence * input->sentence_stride;
     int64_t step = input->token_stride;
-    for (int64_t i = 0; i < tags; i++) ahead[i] = (double)crf->start_scores[i] + row[i];
+    /* 1. alpha_t[j] = log sum_i exp(alpha_(t-1)[i] + transitions[i][j]) + emission_t[j] */
+    for (int64_t i = 0; i < tags; i++) alpha[i] = (double)crf->start_scores[i] + row[i];
     for (int64_t t = 1; t < length; t++)
         for (int64_t j = 0; j < tags; j++) {
-            for (int64_t i = 0; i < tags; i++) terms[i] = ahead[(t - 1) * tags + i] + crf->move_scores[i * tags + j];
-            ahead[t * tags + j] = log_sum(terms, tags) + row[t * step + j];
+            for (int64_t i = 0; i < tags; i++)
+                terms[i] = alpha[(t - 1) * tags + i] + crf->transition_scores[i * tags + j];
+            alpha[t * tags + j] = log_sum(terms, tags) + row[t * step + j];
         }
-    for (int64_t i = 0; i < tags; i++) back[(length - 1) * tags + i] = crf->end_scores[i];
+    /* 2. beta_(t-1)[i] = log sum_j exp(transitions[i][j] + emission_t[j] + beta_t[j]) */
+    for (int64_t i = 0; i < tags; i++) beta[(length - 1) * tags + i] = crf->end_scores[i];
     for (int64_t t = length - 1; t > 0; t--)
         for (int64_t i = 0; i < tags; i++) {
             for (int64_t j = 0; j < tags; j++)
-                terms[j] = (double)crf->move_scores[i * tags + j] + row[t * step + j] + back[t * tags + j];
-            back[(t - 1) * tags + i] = log_sum(terms, tags);
+                terms[j] = (double)crf->transition_scores[i * tags + j] + row[t * step + j] + beta[t * tags + j];
+            beta[(t - 1) * tags + i] = log_sum(terms, tags);
         }
-    for (int64_t i = 0; i < tags; i++) terms[i] = ahead[(length - 1) * tags + i] + crf->end_scores[i];
-    double total = log_sum(terms, tags);
+    /* 3. log Z */
+    for (int64_t i = 0; i < tags; i++) terms[i] = alpha[(length - 1) * tags + i] + crf->end_scores[i];
+    double log_z = log_sum(terms, tags);
+    /* 4. The posteriors. Each token has its own log Z: over thousands of steps the two directions round differently. */
     for (int64_t t = 0; t < length; t++) {
-        /* Normalised anew at each token: over thousands of steps the two directions round differently. */
-        for (int64_t i = 0; i < tags; i++) terms[i] = ahead[t * tags + i] + back[t * tags + i];
-        double here = log_sum(terms, tags);
-        for (int64_t i = 0; i < tags; i++) out[t * tags + i] = (real)exp(terms[i] - here);
-        for (int64_t i = 0; moves && t + 1 < length && i < tags; i++) {
+        for (int64_t i = 0; i < tags; i++) terms[i] = alpha[t * tags + i] + beta[t * tags + i];
+        double log_z_t = log_sum(terms, tags);
+        for (int64_t i = 0; i < tags; i++) out[t * tags + i] = (real)exp(terms[i] - log_z_t);
+        for (int64_t i = 0; grad_transitions && t + 1 < length && i < tags; i++) {
             for (int64_t j = 0; j < tags; j++)
-                pair[j] = ahead[t * tags + i] - here + crf->move_scores[i * tags + j] + row[(t + 1) * step + j];
-            for (int64_t j = 0; j < tags; j++) moves[i * tags + j] -= (real)exp(pair[j] + back[(t + 1) * tags + j]);
+                pair[j] =
+                    alpha[t * tags + i] - log_z_t + crf->transition_scores[i * tags + j] + row[(t + 1) * step + j];
+            for (int64_t j = 0; j < tags; j++)
+                grad_transitions[i * tags + j] -= (real)exp(pair[j] + beta[(t + 1) * tags + j]);
         }
     }
-    free(ahead);
-    return total;
+    free(alpha);
+    return log_z;
 }
 
-/* Posteriors (n, K) of one sentence, and with `moves` the expected number of each move subtracted from it (K, K).
-   Returns log Z, or sets `failed` without memory. */
-static double posteriors(const scores *crf, const batch *input, int64_t sentence, real *work, real *out, real *moves,
-                         int *failed) {
+/* The posteriors (n, K) of one sentence; the expected number of each transition is subtracted from `grad_transitions`
+   (K, K), unless that is NULL. `work` holds 2 n + 2 rows. Returns log Z, or sets `failed` if there is no memory. */
+static double posteriors(const scores *crf, const batch *input, int64_t sentence, real *work, real *out,
+                         real *grad_transitions, int *failed) {
     int64_t length = input->lengths[sentence], padded = crf->padded;
-    real *emissions = work + 2 * padded, *messages = emissions + length * padded;
-    double taken = exponential_emissions(input, sentence, length, padded, emissions);
-    double partition = forward(crf, emissions, length, messages);
-    if (!isnan(partition) && backward(crf, emissions, length, messages, work, out)) {
-        if (moves) subtract_moves(crf, messages, emissions, length, moves);
-        return partition + taken;
+    real *emissions = work + 2 * padded, *alpha = emissions + length * padded;
+    double removed = exponential_emissions(input, sentence, length, padded, emissions);
+    double log_z = forward(crf, emissions, length, alpha);
+    if (!isnan(log_z) && backward(crf, emissions, length, alpha, work, out)) {
+        if (grad_transitions) subtract_transitions(crf, alpha, emissions, length, grad_transitions);
+        return log_z + removed;
     }
-    return in_logarithms(crf, input, sentence, length, out, moves, failed);
+    return log_posteriors(crf, input, sentence, length, out, grad_transitions, failed);
 }
 
-/* The score of the given path, its tags and moves added to the counts. */
-static double path_score(const scores *crf, const batch *input, int64_t sentence, const int64_t *tags, real *out,
-                         real *moves) {
+/* The score of a path; 1 is added to the gradient of each of its emissions and transitions. */
+static double path_score(const scores *crf, const batch *input, int64_t sentence, const int64_t *tags,
+                         real *grad_emissions, real *grad_transitions) {
     int64_t length = input->lengths[sentence], count = crf->tags;
     const real *row = input->emissions + sentence * input->sentence_stride;
     double score = (double)crf->start_scores[tags[0]] + crf->end_scores[tags[length - 1]];
     for (int64_t t = 0; t < length; t++) {
         score += row[t * input->token_stride + tags[t]];
-        out[t * count + tags[t]] += 1;
+        grad_emissions[t * count + tags[t]] += 1;
         if (t == 0) continue;
-        score += crf->move_scores[tags[t - 1] * count + tags[t]];
-        moves[tags[t - 1] * count + tags[t]] += 1;
+        score += crf->transition_scores[tags[t - 1] * count + tags[t]];
+        grad_transitions[tags[t - 1] * count + tags[t]] += 1;
     }
     return score;
 }
 
-static int all_tags_known(const batch *input, const int64_t *tags, int64_t tag_stride) {
+static int tags_in_range(const batch *input, const int64_t *tags, int64_t tag_stride) {
     for (int64_t b = 0; b < input->sentences; b++)
         for (int64_t t = 0; t < input->lengths[b]; t++)
             if (tags[b * tag_stride + t] < 0 || tags[b * tag_stride + t] >= input->tags) return 0;
     return 1;
 }
 
-/* Posteriors (B, T, K), zero beyond the lengths. With `tags`, also the log-likelihood of each sentence's path (B,), and
-   its gradients: what is observed less what is expected, of tags (B, T, K, in place of the posteriors) and of moves
+/* The posteriors of a batch (B, T, K), zero beyond the lengths. If `tags` (B, T) are given, the log-likelihood of each
+   sentence's path (B,) and its gradients: of emissions (B, T, K), in place of the posteriors, and of transitions
    (B, K, K). */
-static int all_posteriors(const scores *crf, const batch *input, const int64_t *tags, int64_t tag_stride,
-                          int64_t threads, real *likelihood, real *out, real *moves) {
+static int batch_posteriors(const scores *crf, const batch *input, const int64_t *tags, int64_t tag_stride,
+                            int64_t threads, real *likelihood, real *out, real *grad_transitions) {
     int64_t count = input->tags, size = input->tokens * count, longest = longest_of(input);
     if (longest < 0) return BAD_LENGTH;
-    if (tags && !all_tags_known(input, tags, tag_stride)) return BAD_TAG;
+    if (tags && !tags_in_range(input, tags, tag_stride)) return BAD_TAG;
     int failed = 0;
     int team = threads_for(input, longest, threads);
 #pragma omp parallel num_threads(team) if (team > 1)
@@ -247,60 +278,67 @@ static int all_posteriors(const scores *crf, const batch *input, const int64_t *
 #pragma omp for schedule(dynamic, 1)
         for (int64_t b = 0; b < input->sentences; b++) {
             if (!work) continue;
-            real *rows = out + b * size, *pairs = moves ? moves + b * count * count : NULL;
+            /* 1. What is expected. */
+            real *rows = out + b * size, *pairs = grad_transitions ? grad_transitions + b * count * count : NULL;
             int64_t filled = input->lengths[b] * count;
             if (pairs) memset(pairs, 0, count * count * sizeof(real));
-            double partition = posteriors(crf, input, b, work, rows, pairs, &failed);
+            double log_z = posteriors(crf, input, b, work, rows, pairs, &failed);
             memset(rows + filled, 0, (size - filled) * sizeof(real));
             if (!tags) continue;
+            /* 2. What the path has, less what is expected. */
             for (int64_t i = 0; i < filled; i++) rows[i] = -rows[i];
-            likelihood[b] = (real)(path_score(crf, input, b, tags + b * tag_stride, rows, pairs) - partition);
+            likelihood[b] = (real)(path_score(crf, input, b, tags + b * tag_stride, rows, pairs) - log_z);
         }
         free(memory);
     }
     return failed ? NO_MEMORY : DONE;
 }
 
+/* The posteriors (B, T, K), zero beyond the lengths. */
 int crf_marginals(const real *emissions, int64_t sentence_stride, int64_t token_stride, const int64_t *lengths,
-                  const real *start, const real *move, const real *end, int64_t sentences, int64_t tokens, int64_t tags,
-                  int64_t threads, real *out) {
+                  const real *start, const real *transitions, const real *end, int64_t sentences, int64_t tokens,
+                  int64_t tags, int64_t threads, real *out) {
     batch input = {emissions, sentences, tokens, tags, sentence_stride, token_stride, lengths};
     scores crf;
-    int failure = prepare(&crf, tags, start, move, end, 1);
-    if (!failure) failure = all_posteriors(&crf, &input, NULL, 0, threads, NULL, out, NULL);
+    int failure = prepare(&crf, tags, start, transitions, end, 1);
+    if (!failure) failure = batch_posteriors(&crf, &input, NULL, 0, threads, NULL, out, NULL);
     free(crf.memory);
     return failure;
 }
 
+/* The log-likelihood of each sentence's path (B,), and its gradients of emissions (B, T, K) and of transitions
+   (B, K, K). */
 int crf_log_likelihood(const real *emissions, int64_t sentence_stride, int64_t token_stride, const int64_t *lengths,
-                       const real *start, const real *move, const real *end, int64_t sentences, int64_t tokens,
+                       const real *start, const real *transitions, const real *end, int64_t sentences, int64_t tokens,
                        int64_t tags, int64_t threads, const int64_t *path, int64_t path_stride, real *likelihood,
-                       real *of_emissions, real *of_moves) {
+                       real *grad_emissions, real *grad_transitions) {
     batch input = {emissions, sentences, tokens, tags, sentence_stride, token_stride, lengths};
     scores crf;
-    int failure = prepare(&crf, tags, start, move, end, 1);
+    int failure = prepare(&crf, tags, start, transitions, end, 1);
     if (!failure)
-        failure = all_posteriors(&crf, &input, path, path_stride, threads, likelihood, of_emissions, of_moves);
+        failure = batch_posteriors(&crf, &input, path, path_stride, threads, likelihood, grad_emissions,
+                                   grad_transitions);
     free(crf.memory);
     return failure;
 }
 
-/* The gradients of sum_b weights[b] * likelihood[b] from those of each likelihood. Sums run over sentences in order,
-   so that they do not depend on threads. */
-int crf_gradient(const real *of_emissions, const real *of_moves, const int64_t *lengths, const real *weights,
-                  int64_t weight_stride, int64_t sentences, int64_t tokens, int64_t tags, real *emissions, real *start,
-                  real *move, real *end) {
+/* The gradients of sum_b weights[b] likelihood[b], from those of each likelihood. A path begins and ends once, so the
+   gradients of start and end are those of the first and last emission. Sentences are added in order, so that the sums
+   do not depend on threads. */
+int crf_gradient(const real *grad_emissions, const real *grad_transitions, const int64_t *lengths, const real *weights,
+                 int64_t weight_stride, int64_t sentences, int64_t tokens, int64_t tags, real *emissions, real *start,
+                 real *transitions, real *end) {
     memset(start, 0, tags * sizeof(real));
     memset(end, 0, tags * sizeof(real));
-    memset(move, 0, tags * tags * sizeof(real));
+    memset(transitions, 0, tags * tags * sizeof(real));
     for (int64_t b = 0; b < sentences; b++) {
         real weight = weights[b * weight_stride];
         int64_t size = tokens * tags;
-        const real *rows = of_emissions + b * size, *last = rows + (lengths[b] - 1) * tags;
+        const real *rows = grad_emissions + b * size, *last = rows + (lengths[b] - 1) * tags;
         for (int64_t i = 0; i < size; i++) emissions[b * size + i] = weight * rows[i];
         for (int64_t i = 0; i < tags; i++) start[i] += weight * rows[i];
         for (int64_t i = 0; i < tags; i++) end[i] += weight * last[i];
-        for (int64_t i = 0; i < tags * tags; i++) move[i] += weight * of_moves[b * tags * tags + i];
+        for (int64_t i = 0; i < tags * tags; i++) transitions[i] += weight * grad_transitions[b * tags * tags + i];
     }
     return DONE;
 }

@@ -1,6 +1,6 @@
-/* Rows of REAL (float or double, as REAL_BITS tells the compiler) as vectors of the processor's width.
+/* Vectors of the processor's width, of float or double (REAL_BITS is 32 or 64).
 
-   A row of K values lies in KP, K rounded up to whole vectors; what is beyond K is zero, or told by the name. */
+   LANES values make a vector. A row of K values is padded to KP values, K rounded up to a multiple of LANES. */
 
 #ifndef VECTOR_H
 #define VECTOR_H
@@ -21,26 +21,27 @@
 
 #if REAL_BITS == 32
 typedef float real;
-typedef int32_t whole;
+typedef int32_t lane_int;
 #define MANTISSA 23
 #define BIAS 127
 #else
 typedef double real;
-typedef int64_t whole;
+typedef int64_t lane_int;
 #define MANTISSA 52
 #define BIAS 1023
 #endif
 
 typedef real vector __attribute__((vector_size(VECTOR_BYTES)));
-typedef whole wholes __attribute__((vector_size(VECTOR_BYTES)));
+typedef lane_int int_vector __attribute__((vector_size(VECTOR_BYTES)));
 
 #define LANES ((int64_t)(sizeof(vector) / sizeof(real)))
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE vector broadcast(real value) { return value - (vector){0}; }
 
-INLINE vector choose(wholes mask, vector yes, vector no) {
-    return (vector)((mask & (wholes)yes) | (~mask & (wholes)no));
+/* Lane by lane `yes` where the mask is all ones, `no` where it is zero. */
+INLINE vector choose(int_vector mask, vector yes, vector no) {
+    return (vector)((mask & (int_vector)yes) | (~mask & (int_vector)no));
 }
 
 INLINE vector load(const real *from) { return *(const vector *)from; }
@@ -84,33 +85,35 @@ INLINE void store_first(real *to, int64_t count, vector value) {
 
 /* exp(x) for x <= 0, to about one unit in the last place; 0 where the result would not be a normal number.
 
-   x = n log 2 + r with |r| <= log 2 / 2; the Taylor series of exp(r) ends where its next term is below rounding. */
+   x = n log 2 + r with an integer n and |r| <= log 2 / 2, so exp(x) = 2^n exp(r). The Taylor series of exp(r) ends
+   where its next term is below rounding; log 2 is subtracted in two parts, which keeps the digits of r. */
 INLINE vector exponential(vector x) {
-    const real magic = REAL_BITS == 32 ? 12582912.0f : 6755399441055744.0; /* 1.5 * 2^MANTISSA: rounds to whole */
+    /* 1.5 * 2^MANTISSA: adding it rounds to an integer */
+    const real magic = REAL_BITS == 32 ? 12582912.0f : 6755399441055744.0;
     const real high = REAL_BITS == 32 ? 0.693359375f : 0.693147180369123816490;
     const real low = REAL_BITS == 32 ? -2.12194440e-4f : 1.90821492927058770002e-10;
     const real lowest = REAL_BITS == 32 ? -87.0f : -708.0;
-    wholes representable = x > lowest;
+    int_vector representable = x > lowest;
     vector shifted = x * (real)1.44269504088896340736 + magic;
     vector n = shifted - magic;
     vector r = x - n * high - n * low;
     const int terms = REAL_BITS == 32 ? 7 : 13;
     vector sum = broadcast(1);
     for (int term = terms; term; term--) sum = 1 + sum * r * (real)(1.0 / term);
-    wholes scaled = (wholes)sum + ((wholes)shifted << MANTISSA);
+    int_vector scaled = (int_vector)sum + ((int_vector)shifted << MANTISSA);
     return (vector)(scaled & representable);
 }
 
-/* The k with 2^k <= x < 2^(k+1), for a normal x > 0. */
+/* The integer k with 2^k <= x < 2^(k+1), for a normal x > 0. */
 INLINE int64_t exponent_of(real x) {
-    whole bits;
+    lane_int bits;
     memcpy(&bits, &x, sizeof bits);
     return (int64_t)(bits >> MANTISSA) - BIAS;
 }
 
 /* 2^k, for a k between -BIAS and BIAS. */
 INLINE real power_of_two(int64_t k) {
-    whole bits = (whole)(k + BIAS) << MANTISSA;
+    lane_int bits = (lane_int)(k + BIAS) << MANTISSA;
     real x;
     memcpy(&x, &bits, sizeof x);
     return x;

@@ -48,7 +48,7 @@ def log_likelihood(
         ValueError: A shape, type, length or tag is not what the module describes.
     """
     _check(emissions, lengths, (start, transitions, end), tags)
-    if kernels.serves(emissions):
+    if kernels.available_for(emissions):
         likelihood: Tensor = _LogLikelihood.apply(emissions, tags, lengths, start, transitions, end)  # type: ignore[no-untyped-call]
     else:
         mask = _checked_mask(emissions, lengths)
@@ -84,7 +84,7 @@ def marginals(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Te
         ValueError: A shape, type or length is not what the module describes.
     """
     _check(emissions, lengths, (start, transitions, end))
-    if kernels.serves(emissions):
+    if kernels.available_for(emissions):
         probabilities = torch.empty(emissions.shape, dtype=emissions.dtype)
         _call_kernel("crf_marginals", (emissions, lengths, start, transitions, end), probabilities.data_ptr())
         return probabilities
@@ -100,7 +100,7 @@ def viterbi(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tens
         ValueError: A shape, type or length is not what the module describes.
     """
     _check(emissions, lengths, (start, transitions, end))
-    if kernels.serves(emissions):
+    if kernels.available_for(emissions):
         best = torch.empty(emissions.shape[:2], dtype=torch.int64)
         _call_kernel("crf_viterbi", (emissions, lengths, start, transitions, end), best.data_ptr())
         return best

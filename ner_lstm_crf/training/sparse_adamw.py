@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ner_lstm_crf.features.embedding import EmbeddingTable
 from ner_lstm_crf.features.vocabulary import UNKNOWN
-from ner_lstm_crf.kernels import kernel, serves
+from ner_lstm_crf.kernels import available_for, kernel
 
 __all__ = ["SparseAdamW"]
 
@@ -83,7 +83,7 @@ class SparseAdamW:
     @staticmethod
     def available_for(weight: Tensor) -> bool:
         """True if there is a kernel for such a weight; AdamW of torch trains all rows of another."""
-        return weight.is_contiguous() and serves(weight)
+        return weight.is_contiguous() and available_for(weight)
 
     def catch_up(self, ids: Mapping[str, Tensor] | None = None) -> None:
         """Bring rows up to date before they are read, and let the gradient of their tables be sparse until `step`.
@@ -100,7 +100,7 @@ class SparseAdamW:
                 state.table.sparse_gradient = True
             else:
                 continue
-            self._call("word_rows_catch_up", state, rows, self._history.data_ptr(), self._history.shape[1])
+            self._call("sparse_adamw_catch_up", state, rows, self._history.data_ptr(), self._history.shape[1])
 
     def gradients(self) -> list[Tensor]:
         """The gradients of the rows that the batch read, (R, D) for each table: changed in place, they change the step.
@@ -140,11 +140,11 @@ class SparseAdamW:
         for state in self._tables.values():
             if (gradient := state.table.trainable.grad) is not None:
                 values = gradient.values().contiguous()
-                self._call("word_rows_step", state, gradient.indices()[0], values.data_ptr(), numbers.data_ptr())
+                self._call("sparse_adamw_step", state, gradient.indices()[0], values.data_ptr(), numbers.data_ptr())
             state.table.trainable.grad, state.table.sparse_gradient = None, False
 
     def _call(self, name: str, state: _TableState, rows: Tensor, *more: int) -> None:
-        """Call one of the kernels in `kernels/word_rows.c` for these rows (R,), without repetition."""
+        """Call one of the kernels in `kernels/sparse_adamw.c` for these rows (R,), without repetition."""
         weight, rows = state.table.trainable, rows.contiguous()
         tensors = (weight, state.average, state.first, state.second, state.last_step, state.lr_scale, rows)
         addresses = [tensor.data_ptr() for tensor in tensors]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pathlib
 import subprocess
@@ -32,7 +31,7 @@ class Path:
     def __getattr__(self, name: str) -> Any:
         def call(*arguments: Tensor) -> Tensor:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(kernels, "serves", lambda _: self.compiled)
+                patch.setattr(kernels, "available_for", lambda _: self.compiled)
                 return getattr(crf, name)(*arguments)
 
         return call
@@ -82,26 +81,6 @@ def with_gradients(
     likelihood = path.log_likelihood(leaves[0], gold, lengths, *leaves[1:])
     gradients = torch.autograd.grad((likelihood * weights).sum(), leaves, allow_unused=True, materialize_grads=True)
     return likelihood.detach(), list(gradients)
-
-
-def test_libraries_of_other_sources_are_not_loaded(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "one.c").write_text("int one(void) { return 1; }")
-    built = tmp_path / "built"
-    built.mkdir()
-    assert not kernels._is_current(built)
-    digest = hashlib.sha256(b"int one(void) { return 1; }").hexdigest()
-    (built / "sources.sha256").write_text(digest)
-    kernels._is_current.cache_clear()
-    assert kernels._is_current(built)
-    (tmp_path / "two.h").write_text("int two(void);")
-    kernels._is_current.cache_clear()
-    assert not kernels._is_current(built)
-
-
-def test_the_kernels_were_compiled() -> None:
-    assert kernels.serves(torch.zeros(1, 1, 1))
-    assert kernels.serves(torch.zeros(1, 1, 1, dtype=torch.float64))
-    assert not kernels.serves(torch.zeros(1, 1, 1, dtype=torch.bfloat16))
 
 
 @PATHS

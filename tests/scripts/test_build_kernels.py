@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 import build_kernels
 from ner_lstm_crf import kernels as package
@@ -96,9 +97,11 @@ class TestBuild:
         use(COMPILES, tmp_path, monkeypatch)
         build_kernels.build(root)
         built = root / build_kernels.KERNELS / "built"
-        assert package._is_current.__wrapped__(built)
+        monkeypatch.setattr(package, "_FOLDER", built.parent)
+        monkeypatch.setattr(package.ctypes, "CDLL", str)
+        assert str(package._library.__wrapped__("good", torch.float32)).startswith(str(built / "good-32-"))
         (built.parent / "both.h").write_text("// changed\n")
-        assert not package._is_current.__wrapped__(built)
+        assert package._library.__wrapped__("good", torch.float32) is None
 
     def test_threads_are_left_out_where_what_they_need_cannot_be_loaded(self, root, tmp_path, monkeypatch):
         calls = tmp_path / "calls"
@@ -192,4 +195,4 @@ class TestHook:
         warnings: list[str] = []
         monkeypatch.setattr(build_kernels, "build", fail)
         assert self.initialized(self.hook("wheel", warnings)) == {"artifacts": ["kept"]}
-        assert warnings == ["The kernels were not compiled; the portable path serves in their place. no such type"]
+        assert warnings == ["The kernels were not compiled; the portable path takes their place. no such type"]

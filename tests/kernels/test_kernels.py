@@ -1,0 +1,41 @@
+"""The kernels are found where they were compiled from the sources that are installed, and only there."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from ner_lstm_crf import kernels
+
+
+def test_the_kernels_were_compiled() -> None:
+    assert kernels.available_for(torch.zeros(1, 1, 1))
+    assert kernels.available_for(torch.zeros(1, 1, 1, dtype=torch.float64))
+    assert not kernels.available_for(torch.zeros(1, 1, 1, dtype=torch.bfloat16))
+
+
+@pytest.mark.parametrize("name", kernels._KERNELS)
+def test_each_function_is_found_in_its_library(name: str) -> None:
+    for dtype in (torch.float32, torch.float64):
+        assert kernels.kernel(name, dtype) is kernels.kernel(name, dtype)
+    with pytest.raises(ValueError, match=r"expected float32 or float64 .*, got torch\.float16"):
+        kernels.kernel(name, torch.float16)
+
+
+@pytest.mark.parametrize("change", ["another header", "changed", "no digest", None])
+def test_libraries_of_other_sources_are_not_loaded(
+    change: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(Path(kernels.__file__).parent, tmp_path / "kernels"))
+    if change == "another header":
+        (folder / "two.h").write_text("int two(void);")
+    elif change == "changed":
+        (folder / "char_cnn.c").write_text("")
+    elif change == "no digest":
+        (folder / "built" / "sources.sha256").unlink()
+    monkeypatch.setattr(kernels, "_FOLDER", folder)
+    library = kernels._library.__wrapped__("crf_sums", torch.float32)
+    assert (library is None) == (change is not None)
