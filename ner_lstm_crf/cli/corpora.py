@@ -32,8 +32,7 @@ examples:
   ner-lstm-crf corpora fetch wnut17
   ner-lstm-crf corpora fetch wnut17 --output ~/corpora --from /media/copies
 
-The files come into the folder NAME of the output directory. A fetch that broke off goes on where it ended; files appear
-only when their checksum is right."""
+The files come into the folder NAME of the output directory, each only when it is complete and its checksum is right."""
 
 
 def add_command(subparsers: Subparsers) -> None:
@@ -80,12 +79,12 @@ def run_list(args: argparse.Namespace) -> None:
 
 
 def run_fetch(args: argparse.Namespace) -> None:
-    """Fetch a corpus, and say how to train on it."""
-    from ner_lstm_crf.corpora.download import fetch
+    """Fetch a corpus, and print the command that trains on it."""
+    from ner_lstm_crf.corpora.download import fetch_corpus
 
     corpus = get_corpus(args.name)
     with progress_bar(corpus.name, unit="B", scale=True) as progress:
-        paths = fetch(corpus.name, args.output, source=args.source, progress=progress)
+        paths = fetch_corpus(corpus, args.output, source=args.source, progress=progress)
     if args.json:
         show_json({"name": corpus.name, "files": [str(path) for path in paths]})
         return

@@ -1,4 +1,4 @@
-"""The public corpora that people train on: where they are, under which licence, and how to read them.
+"""The public corpora that people train on: their addresses, their licences, and how to read them.
 
 The entries are in `catalogue.toml` beside this file.
 """
@@ -28,9 +28,9 @@ class CorpusFile:
     """One file of a corpus.
 
     Attributes:
-        name: Its name here, in a folder of the corpus's name.
-        split: What it is for; "all" where the authors published no split.
-        url: Where its bytes are, pinned to a version.
+        name: Its name in the folder of the corpus.
+        split: The part it is; "all" if the authors published no split.
+        url: Its address, pinned to a version.
         size: Its size in bytes.
         sha256: The SHA-256 checksum of its bytes, in hexadecimal.
     """
@@ -44,26 +44,26 @@ class CorpusFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
-    """A corpus: what it is, how to read it, where it is.
+    """A corpus of the catalogue.
 
     Attributes:
-        name: How it is called here.
-        title: How its authors call it.
+        name: Its name in the catalogue.
+        title: Its name as its authors write it.
         language: ISO 639 code; "mul" for several.
-        licence: What may be done with it.
+        licence: The name of its licence, or the conditions of use.
         home: The page of its authors.
         citation: The papers to cite.
         labels: Its labels, sorted, before `map`.
-        domain: What its texts are.
+        domain: The kind of its texts.
         format: "conll" for columns, "cluener" for JSON lines of that corpus's shape.
-        scheme: Its tag scheme; None where it is not in columns or circulates in several.
-        separator: What stands between its columns, "tab" or "space".
+        scheme: Its tag scheme; None if it is not in columns or is in use under several.
+        separator: The separator of its columns, "tab" or "space".
         token_column: The column of the token, from 1.
         tag_column: The column of the tag, from 1.
         map: Labels to rename before training; to "O" drops them.
-        note: What a careful user should know.
-        obtain: Where it is to be had, for a corpus whose licence forbids a download; empty for the others.
-        files: Its files; none where `obtain` says where to get them.
+        note: A warning to its users, if there is one.
+        obtain: The source of a corpus whose licence forbids a download; empty for the others.
+        files: Its files; none if it is restricted.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Corpus:
 
     @property
     def restricted(self) -> bool:
-        """Whether it must be obtained from elsewhere."""
+        """True if it cannot be downloaded by this package."""
         return bool(self.obtain)
 
     @property
@@ -95,7 +95,7 @@ class Corpus:
         return sum(file.size for file in self.files)
 
     def options(self) -> ReadOptions:
-        """How to read its column files: nothing is left to be found out, and `map` is applied.
+        """The options that read its column files without detection, and with the labels of `map`.
 
         Example:
             >>> get_corpus("uner-en_ewt").options().tag_column
