@@ -24,6 +24,7 @@ __all__ = [
     "Setting",
     "TrainingConfig",
     "merge_config",
+    "check_tables",
     "preset",
     "read_config",
     "read_tables",
@@ -35,6 +36,10 @@ MIN_LR, MAX_LR = 1.5e-3, 5e-3
 
 HUGE = 1e300
 """Every number is below: a larger one is a slip, and products of such overflow."""
+
+
+Tables: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""Values of fields, by the names of their tables, "model" and "training", and their own."""
 
 
 class Range(NamedTuple):
@@ -105,22 +110,6 @@ class Setting:
         numbers = " and ".join(f"{words} {number}" for words, number in limits if -HUGE < number < HUGE)
         return f"{f'{name}s' if self.many else f'a {name}'} {numbers}".rstrip()
 
-    def parse(self, text: str) -> Any:
-        """The value that a flag gives; several have commas between them.
-
-        Raises:
-            ValueError: If the field does not take it.
-        """
-        convert = self.kind if self.kind in (int, float) else str
-        try:
-            values = [convert(part) for part in (text.split(",") if self.many else [text])]
-        except ValueError:
-            values = [None]
-        value = tuple(values) if self.many else values[0]
-        if value is None or not self.accepts(value):
-            raise ValueError(f"expected {self.expected}, got '{text}'")
-        return value
-
 
 @cache
 def settings(table: str) -> Mapping[str, Setting]:
@@ -147,19 +136,7 @@ def settings(table: str) -> Mapping[str, Setting]:
     return found
 
 
-def _check(table: str, config: ModelConfig | TrainingConfig) -> None:
-    """Refuse a value that its field does not take.
-
-    Raises:
-        InputError: If there is one.
-    """
-    for name, setting in settings(table).items():
-        value = getattr(config, name)
-        if not setting.accepts(value):
-            shown = list(value) if isinstance(value, tuple) else value
-            raise InputError(f"{name}: expected {setting.expected}, got {shown!r}")
-
-
+SchemeName = Literal["IO", "IOB1", "IOB2", "IOE1", "IOE2", "BIEO", "BIOES", "BMES", "BMEWO", "BILOU"]
 HeadName = Literal["crf", "softmax"]
 CrfLoss = Literal["sequence", "labelwise"]
 TokenUnit = Literal["word", "character"]
@@ -176,12 +153,25 @@ Number: TypeAlias = Annotated[float, Range(0)]
 COMMON = Flag()
 
 
+class _Checked:
+    """A table of the configuration, whose values are those that its fields take."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for name, setting in settings("model" if isinstance(self, ModelConfig) else "training").items():
+            value = getattr(self, name)
+            if not setting.accepts(value):
+                shown = list(value) if isinstance(value, tuple) else value
+                raise InputError(f"{name}: expected {setting.expected}, got {shown!r}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelConfig:
+class ModelConfig(_Checked):
     """The features and the layers of the network. Sizes count values per token, dropouts are probabilities."""
 
     scheme: Annotated[
-        str,
+        SchemeName,
         "network",
         "tag scheme that the network is trained in; files may use any other",
         Flag("--model-scheme", False),
@@ -254,9 +244,6 @@ class ModelConfig:
     transformer_size: Annotated[Size, "transformer", "size its output is projected to; 0 leaves it as it is"] = 150
     fine_tune: Annotated[bool, "transformer", "train the transformer too", COMMON] = False
 
-    def __post_init__(self) -> None:
-        _check("model", self)
-
     @property
     def has_bigrams(self) -> bool:
         """True if pairs of neighbouring tokens have embeddings."""
@@ -269,7 +256,7 @@ class ModelConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingConfig:
+class TrainingConfig(_Checked):
     """How the network is trained."""
 
     epochs: Annotated[
@@ -332,11 +319,13 @@ class TrainingConfig:
     pretrained_lr_scale: Annotated[
         float,
         Range(0, at_most=1),
-        "optimization",
+        "vectors and lexicon",
         "learning rate of pretrained vectors, as a share of that of all else: those of training words stay near those "
         "that only new text uses; not of the vectors of a model to start from",
     ] = 0.1
-    freeze_vectors: Annotated[bool, "optimization", "keep pretrained vectors as they are in training", COMMON] = False
+    freeze_vectors: Annotated[
+        bool, "vectors and lexicon", "keep pretrained vectors as they are in training", COMMON
+    ] = False
     adversarial_epsilon: Annotated[
         Number,
         "optimization",
@@ -353,7 +342,7 @@ class TrainingConfig:
     seed: Annotated[int, Range(0, below=2**63), "runs", "seed of everything random", COMMON] = 1
 
     def __post_init__(self) -> None:
-        _check("training", self)
+        _Checked.__post_init__(self)
         if self.optimizer != "adamw":
             if self.learning_rate is None:
                 raise InputError(f"learning_rate: expected one for the optimizer '{self.optimizer}', got None")
@@ -435,32 +424,37 @@ PRESETS: Mapping[str, Config] = {
 }
 
 
-def preset(name: str, *, token_unit: TokenUnit = "word", transformer: str | None = None) -> Config:
-    """The preset of that name.
+def preset(
+    name: str, *, token_unit: TokenUnit = "word", transformer: str | None = None, fine_tune: bool = False
+) -> Config:
+    """The preset of that name, in its variant for these tokens and this transformer.
 
     Args:
         name: One of `PRESETS`.
         token_unit: What a token is; for a "character" `fast` and `best` have settings of their own.
-        transformer: Folder or hub name of a frozen transformer, beside which `fast` and `best` have settings of their
-            own for words too; None for none.
+        transformer: Folder or hub name of a transformer; None for none. Beside a frozen one `fast` and `best` have
+            settings of their own for words too.
+        fine_tune: Train the transformer too; then one network is trained, not an ensemble.
 
     Raises:
-        InputError: If there is none, or no such unit.
+        InputError: If there is no such preset or token unit.
     """
     if name not in PRESETS:
         raise InputError(f"expected a preset, one of {', '.join(PRESETS)}, got '{name}'")
     model, training = PRESETS[name].model, PRESETS[name].training
-    if name in ("fast", "best"):
-        if token_unit == "character":
-            # Characters, of which there are fewer than words, each seen more often, are overfitted sooner: so more of
-            # the BiLSTM's input is dropped, steps are short, and the adversarial perturbation may be larger.
-            model = replace(model, input_dropout=0.5)
-            training = replace(training, epochs=15, min_steps=3000, learning_rate=MIN_LR, adversarial_epsilon=0.2)
-        elif transformer is not None:
-            # The vectors of a frozen transformer tell so much that words are overfitted sooner too: more is dropped,
-            # and the rate is that of a run of 3,000 steps, however many there are.
-            model, training = replace(model, input_dropout=0.5), replace(training, learning_rate=2.5e-3)
-    return Config(model=replace(model, token_unit=token_unit, transformer=transformer), training=training)
+    if fine_tune:
+        training = replace(training, ensemble_size=1)
+    if name in ("fast", "best") and token_unit == "character":
+        # Characters, of which there are fewer than words, each seen more often, are overfitted sooner: so more of the
+        # BiLSTM's input is dropped, the learning rate is low, and the adversarial perturbation is larger.
+        model = replace(model, input_dropout=0.5)
+        training = replace(training, epochs=15, min_steps=3000, learning_rate=MIN_LR, adversarial_epsilon=0.2)
+    elif name in ("fast", "best") and transformer is not None and not fine_tune:
+        # The vectors of a frozen transformer carry so much that words are overfitted sooner too: more is dropped, and
+        # the learning rate is that of a run of 3,000 steps, however many there are.
+        model, training = replace(model, input_dropout=0.5), replace(training, learning_rate=2.5e-3)
+    model = replace(model, token_unit=token_unit, transformer=transformer, fine_tune=fine_tune)
+    return Config(model=model, training=training)
 
 
 def read_config(path: str | Path, base: Config | None = None) -> Config:
@@ -471,46 +465,56 @@ def read_config(path: str | Path, base: Config | None = None) -> Config:
     Raises:
         InputError: If the file is no TOML, or holds an unknown table or key, or a value that its field does not take.
     """
-    return merge_config(base or Config(), read_tables(path), path=path)
-
-
-def read_tables(path: str | Path) -> dict[str, Any]:
-    """The tables of a TOML file, for `merge_config`, which checks them.
-
-    Raises:
-        InputError: If it is none.
-    """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"expected a readable TOML file: {error}", path=path) from error
-
-
-def merge_config(base: Config, tables: Mapping[str, Any], *, path: str | Path | None = None) -> Config:
-    """`base` with the values of `{"model": {...}, "training": {...}}`, each checked by name and value.
-
-    Who names `epochs` has so many, however small the corpus: `min_steps` is 0 then, unless it is named too.
-
-    Raises:
-        InputError: If a table or key is unknown, or a field does not take its value; with the path, if there is one.
-    """
-    changed: dict[str, Any] = {"model": base.model, "training": base.training}
-    try:
-        for table, values in tables.items():
-            if table not in changed:
-                raise InputError(f"expected the tables [model] and [training], found '{table}'")
-            if not isinstance(values, Mapping):
-                raise InputError(f"expected a table [{table}], found {values!r}")
-            known = settings(table)
-            changes = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-            for key, value in changes.items():
-                if key not in known:
-                    raise InputError(f"[{table}]: unknown key '{key}', expected one of {', '.join(known)}")
-                if not known[key].accepts(value):
-                    raise InputError(f"[{table}] {key}: expected {known[key].expected}, got {values[key]!r}")
-            if table == "training" and "epochs" in changes:
-                changes = {"min_steps": 0, **changes}
-            changed[table] = replace(changed[table], **changes)
-        return Config(**changed)
+        return merge_config(base or Config(), read_tables(path))
     except InputError as error:
         raise InputError(error.message, path=path) from error
+
+
+def read_tables(path: str | Path) -> Tables:
+    """The tables of a TOML file, checked.
+
+    Raises:
+        InputError: As `read_config`.
+    """
+    try:
+        tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"expected a readable TOML file: {error}", path=path) from error
+    return check_tables(tables, path)
+
+
+def check_tables(tables: Mapping[str, Any], path: str | Path) -> Tables:
+    """The values that a file of TOML or JSON sets for `{"model": {...}, "training": {...}}`, lists as tuples.
+
+    Raises:
+        InputError: If a table or a key is unknown, or a field does not take its value.
+    """
+    checked: dict[str, dict[str, Any]] = {"model": {}, "training": {}}
+    for table, values in tables.items():
+        if table not in checked:
+            raise InputError(f"expected the tables [model] and [training], found '{table}'", path=path)
+        if not isinstance(values, Mapping):
+            raise InputError(f"expected a table [{table}], found {values!r}", path=path)
+        known = settings(table)
+        for key, value in values.items():
+            if key not in known:
+                raise InputError(f"[{table}]: unknown key '{key}', expected one of {', '.join(known)}", path=path)
+            checked[table][key] = tuple(value) if isinstance(value, list) else value
+            if not known[key].accepts(checked[table][key]):
+                raise InputError(f"[{table}] {key}: expected {known[key].expected}, got {value!r}", path=path)
+    return checked
+
+
+def merge_config(base: Config, tables: Tables) -> Config:
+    """`base` with the values of `{"model": {...}, "training": {...}}`.
+
+    Where `epochs` is set, that many are trained, however small the corpus: `min_steps` is 0 then, unless it is set too.
+
+    Raises:
+        InputError: If a field does not take its value, alone or beside the others.
+    """
+    training = dict(tables.get("training", {}))
+    if "epochs" in training:
+        training.setdefault("min_steps", 0)
+    return Config(model=replace(base.model, **tables.get("model", {})), training=replace(base.training, **training))

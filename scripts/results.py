@@ -1,6 +1,6 @@
 """The figures behind the README's tables: every corpus, several seeds, the CRF beside the softmax.
 
-    python scripts/results.py ../shared/corpora --vectors glove.6B.100d.txt.gz --output runs/results --jobs 2
+    python scripts/results.py ../shared/corpora --vectors glove.6B.100d.txt.gz --output runs/results --workers 2
     python scripts/results.py ../shared/corpora --vectors ... --preset best --transformer MiniLM --crf-only --output ...
 
 Each row is one `ner-lstm-crf compare` (or `train --seeds`), whose command is printed; a row that was interrupted goes
@@ -61,7 +61,7 @@ ROWS = {
     "wnut17": Row(["wnut17/train.conll"], "wnut17/dev.conll", "wnut17/test.conll"),
     "bc5cdr": _biomedical("bc5cdr"),
     "ncbi-disease": _biomedical("ncbi-disease"),
-    "uner-zh_gsdsimp": _uner("zh_gsdsimp", "--characters"),
+    "uner-zh_gsdsimp": _uner("zh_gsdsimp", "--token-unit", "character"),
     "uner-da_ddt": _uner("da_ddt"),
     "uner-hr_set": _uner("hr_set"),
 }
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--preset", choices=PRESETS, default="fast", help="settings (default: fast)")
     parser.add_argument("--seeds", default="3", metavar="N", help="runs of each head (default: 3)")
-    parser.add_argument("--jobs", default="2", metavar="N", help="networks trained at a time (default: 2)")
+    parser.add_argument("--workers", default="2", metavar="N", help="networks trained at a time (default: 2)")
     parser.add_argument("--vectors", help="English word vectors")
     parser.add_argument("--transformer", help="folder of an English transformer; without it the row has none")
     parser.add_argument("--config", help="TOML file that changes the preset")
@@ -119,7 +119,7 @@ def _result(name: str, args: argparse.Namespace) -> dict[str, Any]:
         kept = {"command": command, "settings": settings, "result": json.loads(done.stdout)}
         found.write_text(json.dumps(kept), encoding="utf-8")
     known: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
-    if _but_jobs(known["command"]) != _but_jobs(command):
+    if _but_workers(known["command"]) != _but_workers(command):
         other = " ".join(known["command"])
         raise InputError(f"holds the result of another command, choose another --output: {other}", path=found)
     if known.get("settings") != settings:
@@ -132,7 +132,7 @@ def _result(name: str, args: argparse.Namespace) -> dict[str, Any]:
 
 def _settings(name: str, args: argparse.Namespace) -> dict[str, Any]:
     """What the preset, changed by the file of `--config`, stands for now, as it comes out of a JSON file."""
-    token_unit: TokenUnit = "character" if "--characters" in ROWS[name].options else "word"
+    token_unit: TokenUnit = "character" if "--token-unit" in ROWS[name].options else "word"
     config = preset(args.preset, token_unit=token_unit, transformer=args.transformer if ROWS[name].english else None)
     if args.config:
         config = read_config(args.config, config)
@@ -140,16 +140,16 @@ def _settings(name: str, args: argparse.Namespace) -> dict[str, Any]:
     return settings
 
 
-def _but_jobs(command: Sequence[str]) -> list[str]:
+def _but_workers(command: Sequence[str]) -> list[str]:
     """All that a result depends on: not how many runs there were at a time."""
-    place = command.index("--jobs")
+    place = command.index("--workers")
     return [*command[:place], *command[place + 2 :]]
 
 
 def _command(name: str, args: argparse.Namespace) -> list[str]:
     row = ROWS[name]
     command = ["ner_lstm_crf", "train" if args.crf_only else "compare", *row.arguments(args.folder)]
-    command += ["--preset", args.preset, "--seeds", args.seeds, "--jobs", args.jobs]
+    command += ["--preset", args.preset, "--seeds", args.seeds, "--workers", args.workers]
     given = {"--config": args.config}
     if row.english:
         given |= {"--vectors": args.vectors, "--transformer": args.transformer}

@@ -18,6 +18,7 @@ from ner_lstm_crf.config import (
     ModelConfig,
     TokenUnit,
     TrainingConfig,
+    check_tables,
     merge_config,
     preset,
     read_config,
@@ -69,12 +70,22 @@ CHOICES = [
 def test_of_choices_there_must_be_one(table: type[ModelConfig | TrainingConfig], name: str, choice: str) -> None:
     beside = {"learning_rate": 0.1} if choice == "sgd" else {}  # which has none of its own
     assert getattr(table(**{name: choice}, **beside), name) == choice
-    with pytest.raises(InputError, match=f"^{name}: expected one of .*{choice}.*, got '{choice.upper()}'$"):
-        table(**{name: choice.upper()})
+    with pytest.raises(InputError, match=f"^{name}: expected one of .*{choice}.*, got '{choice.swapcase()}'$"):
+        table(**{name: choice.swapcase()})
 
 
 def test_the_fields_that_hold_choices_are_found() -> None:
-    names = {"head", "crf_loss", "token_unit", "hyphens", "optimizer", "schedule", "reduction", "transformer_precision"}
+    names = {
+        "scheme",
+        "head",
+        "crf_loss",
+        "token_unit",
+        "hyphens",
+        "optimizer",
+        "schedule",
+        "reduction",
+        "transformer_precision",
+    }
     assert {name for _, name, _ in CHOICES} == names
 
 
@@ -153,7 +164,7 @@ def written(tmp_path: Path, content: str) -> Path:
 def test_a_preset_is_found_by_name_and_survives_json(name: str) -> None:
     config = preset(name)
     assert config == PRESETS[name]
-    assert merge_config(Config(), json.loads(json.dumps(asdict(config)))) == config
+    assert merge_config(Config(), check_tables(json.loads(json.dumps(asdict(config))), "x")) == config
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -259,7 +270,7 @@ ERRORS = {
     "[model]\nchar_widths = 3": r"\[model\] char_widths: expected whole numbers of at least 1, got 3",
     "[model]\nchar_widths = [3, 2.5]": r"\[model\] char_widths: expected whole numbers of at least 1, got \[3, 2\.5\]",
     "[model]\nchar_widths = []": r"\[model\] char_widths: expected whole numbers of at least 1, got \[\]",
-    "[model]\nscheme = 3": r"\[model\] scheme: expected a string, got 3",
+    "[model]\nscheme = 'BIX'": r"\[model\] scheme: expected one of IO, .*BIEO.*, got 'BIX'",
     "[model]\ntransformer = 3": r"\[model\] transformer: expected a string, got 3",
     "[model]\nlayers = 0": r"\[model\] layers: expected a whole number of at least 1, got 0",
     "[training]\nlearning_rate = '1e-3'": r"\[training\] learning_rate: expected a number of at least 0, got '1e-3'",
@@ -296,8 +307,8 @@ def test_every_key_is_checked_for_its_type(table: type[ModelConfig | TrainingCon
     wrong: dict[str, Any] = {"nested": {}}
     name = "model" if table is ModelConfig else "training"
     for one in fields(table):
-        with pytest.raises(InputError, match=rf"^\[{name}\] {one.name}: expected .*, got "):
-            merge_config(Config(), {name: {one.name: wrong}})
+        with pytest.raises(InputError, match=rf"^my.toml: \[{name}\] {one.name}: expected .*, got "):
+            check_tables({name: {one.name: wrong}}, "my.toml")
 
 
 def test_a_transformer_that_is_fine_tuned_is_named_and_trained_in_one_network() -> None:

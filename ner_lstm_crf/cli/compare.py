@@ -1,96 +1,85 @@
-"""`ner-lstm-crf compare`."""
+"""`ner-lstm-crf compare`: the steps of `train` for both heads, then the heads side by side."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ner_lstm_crf.cli.display import marked, say, show, show_json
-from ner_lstm_crf.cli.options import Subparsers, at_least
-from ner_lstm_crf.cli.train import check_output, train_jobs
-from ner_lstm_crf.cli.training_options import add_data_options, add_training_options, config_from
+from ner_lstm_crf.cli.display import say, show, show_json
+from ner_lstm_crf.cli.options import Parser, add_training_options, at_least, config_from, settings_from
+from ner_lstm_crf.cli.train import check_output, read_data, train_jobs
 from ner_lstm_crf.errors import InputError
 
 if TYPE_CHECKING:
-    from ner_lstm_crf.runs.compare import Comparison, HeadResult, SentenceDifference
-    from ner_lstm_crf.runs.processes import Job
-    from ner_lstm_crf.text.annotation import Sentence, Span
+    from ner_lstm_crf.runs.compare import Comparison, SentenceDifference
+    from ner_lstm_crf.text.annotation import Span
 
 __all__ = ["add_command"]
+
+MOST_TOKENS_SHOWN = 80
 
 EPILOG = """\
 examples:
   ner-lstm-crf compare --train train.conll --dev dev.conll --test test.conll
-  ner-lstm-crf compare --train train.conll --test test.conll --seeds 5 --jobs 2 --output comparison --show 30
+  ner-lstm-crf compare --train train.conll --test test.conll --seeds 5 --workers 2 --output comparison --show 30
 
 Both heads learn from the same data with the same seeds, and all below the head is the same. Without --output the models
 are thrown away."""
 
 
-def add_command(subparsers: Subparsers) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "compare",
-        help="train the CRF and the softmax head on equal terms",
-        description="Train the CRF and the softmax head on equal terms and show what the CRF gains.",
-        epilog=EPILOG,
-    )
-    add_data_options(parser, test_required=True)
+def add_command(parser: Parser) -> None:
+    """Add the command's options."""
+    parser.description = "Train the CRF and the softmax head on equal terms and show what the CRF gains."
+    parser.usage = "%(prog)s --train F --test F [options]"
+    parser.epilog = EPILOG
     parser.add_argument("--output", metavar="DIR", help="directory of all models (default: none are kept)")
     parser.add_argument(
         "--show", type=at_least(0), default=10, metavar="N", help="sentences to show that they tag differently (10)"
     )
-    add_training_options(parser, seeds=3)
-    parser.set_defaults(command=run)
+    add_training_options(parser, seeds=3, test_required=True, without="head")
+    parser.set_defaults(command=run, init_from=None)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train all models, measure them, and lay the heads side by side."""
-    from ner_lstm_crf.cli.training_data import read_training_files
-    from ner_lstm_crf.runs.compare import Comparison, comparison_jobs
+    """Train both heads with each seed, evaluate all models, and show the heads side by side."""
+    from ner_lstm_crf.runs.compare import Comparison, HeadResult, comparison_jobs
+    from ner_lstm_crf.runs.results import RunResult
 
-    config = config_from(args)
+    # 1. The configuration. What is wrong in it or in the output directory is refused before any file is read.
+    given = settings_from(args)
+    config = config_from(args, given)
     if args.resume and args.output is None:
         raise InputError("--resume: expected the --output directory of the comparison to go on with")
-    with _directory(args.output) as directory:
+    with nullcontext(args.output) if args.output else TemporaryDirectory(prefix="ner-lstm-crf-") as folder:
+        directory = Path(folder)
         jobs = comparison_jobs(config, directory, seeds=args.seeds, overwrite=args.overwrite)
-        check_output(directory, [*jobs["crf"], *jobs["softmax"]], args)
-        files = read_training_files(args, config)
-        config = config_from(args, files.token_unit)
+        check_output(directory, [job.directory for runs in jobs.values() for job in runs], args)
+
+        # 2. The files, and what the configuration leaves to them.
+        config, data, test = read_data(args, given)
+
+        # 3. The runs: each head with each seed.
         jobs = comparison_jobs(config, directory, seeds=args.seeds, overwrite=args.overwrite)
-        train_jobs(files.data, [*jobs["crf"], *jobs["softmax"]], args, directory)
-        results = {head: _head_result(head, runs, files.test) for head, runs in jobs.items()}
-        comparison = Comparison(results["crf"], results["softmax"], files.test)
+        train_jobs(data, [job for runs in jobs.values() for job in runs], args, directory)
+
+        # 4. The results.
+        heads = {}
+        for head, runs in jobs.items():
+            results = [RunResult.of(job, test) for job in runs]
+            outcomes = tuple(result.test for result in results if result.test is not None)
+            heads[head] = HeadResult(head, outcomes, tuple(result.seconds for result in results))
+    comparison = Comparison(heads["crf"], heads["softmax"], test)
     differences = list(islice(comparison.differences(), args.show))
     if args.json:
         show_json({**comparison.to_json(), "differences": [_difference_to_json(one) for one in differences]})
     else:
-        joiner = "" if files.token_unit == "character" else " "
+        joiner = "" if config.model.token_unit == "character" else " "
         _show(comparison, differences, path=args.test, joiner=joiner)
-
-
-@contextmanager
-def _directory(output: str | None) -> Iterator[Path]:
-    """The directory asked for, or one that is thrown away."""
-    if output is not None:
-        yield Path(output)
-        return
-    with TemporaryDirectory(prefix="ner-lstm-crf-") as folder:
-        yield Path(folder)
-
-
-def _head_result(head: str, jobs: Sequence[Job], test: Sequence[Sentence]) -> HeadResult:
-    from ner_lstm_crf.runs.compare import HeadResult
-    from ner_lstm_crf.runs.results import RunResult
-
-    results = [RunResult.of(job, test) for job in jobs]
-    outcomes = tuple(result.test for result in results if result.test is not None)
-    return HeadResult(head, outcomes, tuple(result.seconds for result in results))
 
 
 def _show(comparison: Comparison, differences: Sequence[SentenceDifference], *, path: str, joiner: str) -> None:
@@ -99,27 +88,35 @@ def _show(comparison: Comparison, differences: Sequence[SentenceDifference], *, 
     say(f"{total:,} of {len(comparison.test):,} sentences are tagged differently (first seed)")
     for difference in differences:
         sentence = difference.sentence
-        first = _first_difference(difference)
+        # The sentence is shown around the first token of a span that only one of the heads found.
+        first = min(start for start, _, _ in {*difference.crf} ^ {*difference.softmax})
         show(f"\n{path}:{sentence.line}")
         for name, spans in (("gold", sentence.spans), ("crf", difference.crf), ("softmax", difference.softmax)):
             right = "" if name == "gold" else "  ✓" if spans == sentence.spans else "  ✗"
             show(f"  {name:<8}{marked(sentence.words, spans, joiner=joiner, around=first)}{right}")
 
 
-def _first_difference(difference: SentenceDifference) -> int:
-    """The first token of a span that only one of the heads found."""
-    return min(start for start, _, _ in {*difference.crf} ^ {*difference.softmax})
+def marked(words: Sequence[str], spans: Iterable[Span], *, joiner: str = " ", around: int = 0) -> str:
+    """A sentence on one line with its entities marked; a long one is cut to the tokens near token `around`.
+
+    Example:
+        >>> from ner_lstm_crf import Span
+        >>> marked(["In", "New", "York"], [Span(1, 3, "LOC")])
+        'In [New York](LOC)'
+    """
+    first = max(0, min(around - MOST_TOKENS_SHOWN // 2, len(words) - MOST_TOKENS_SHOWN))
+    last = min(first + MOST_TOKENS_SHOWN, len(words))
+    pieces = list(words)
+    for start, end, label in spans:
+        pieces[start] = f"[{pieces[start]}"
+        pieces[end - 1] += f"]({label})"
+    return f"{'… ' * (first > 0)}{joiner.join(pieces[first:last])}{' …' * (last < len(words))}"
 
 
 def _difference_to_json(difference: SentenceDifference) -> dict[str, Any]:
+    spans = {"gold": difference.sentence.spans, "crf": difference.crf, "softmax": difference.softmax}
     return {
         "line": difference.sentence.line,
         "tokens": difference.sentence.words,
-        "gold": _spans_to_json(difference.sentence.spans),
-        "crf": _spans_to_json(difference.crf),
-        "softmax": _spans_to_json(difference.softmax),
+        **{name: [span._asdict() for span in found] for name, found in spans.items()},
     }
-
-
-def _spans_to_json(spans: Sequence[Span]) -> list[dict[str, Any]]:
-    return [span._asdict() for span in spans]

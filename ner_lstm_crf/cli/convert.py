@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ner_lstm_crf.cli.options import SCHEME_NAMES, Subparsers, add_column_options, column_options
+from ner_lstm_crf.cli.options import READ_OPTIONS, READING, SCHEME_NAMES, Parser, add_options, read_options
 from ner_lstm_crf.formats.registry import FORMATS, convert
 from ner_lstm_crf.tags.scheme import get_scheme
 
@@ -29,23 +29,19 @@ inline-marked text its comments and sections, as long as the format stays. The f
 The suffix of OUT (.conll, .jsonl, .inline) tells its format, unless --format does; else it is that of IN."""
 
 
-def add_command(subparsers: Subparsers) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "convert",
-        help="write annotated files in another scheme or format",
-        description="Write an annotated file in another tag scheme or another format.",
-        epilog=EPILOG,
-    )
+def add_command(parser: Parser) -> None:
+    """Add the command's options."""
+    parser.description = "Write an annotated file in another tag scheme or another format."
+    parser.epilog = EPILOG
     parser.add_argument("source", metavar="IN", help="file to read")
     parser.add_argument("target", metavar="OUT", help="file to write, - for standard output")
     parser.add_argument("--to", metavar="SCHEME", help=f"tag scheme to write: {SCHEME_NAMES} (default: as in IN)")
     parser.add_argument("--format", choices=FORMATS, help="format of OUT")
-    add_column_options(parser)
+    add_options(parser.add_argument_group(*READING), *READ_OPTIONS, "--token-unit")
     parser.set_defaults(command=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the file."""
     scheme = None if args.to is None else get_scheme(args.to).name
-    convert(args.source, args.target, scheme=scheme, form=args.format, options=column_options(args))
+    convert(args.source, args.target, scheme=scheme, form=args.format, options=read_options(args))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ner_lstm_crf.cli.display import progress_bar, say, show, show_json
-from ner_lstm_crf.cli.options import Subparsers, add_json
+from ner_lstm_crf.cli.options import Parser, add_options
 from ner_lstm_crf.corpora.catalogue import Corpus, catalogue, get_corpus
 from ner_lstm_crf.evaluation.metrics import text_table
 
@@ -35,19 +35,15 @@ examples:
 The files come into the folder NAME of the output directory, each only when it is complete and its checksum is right."""
 
 
-def add_command(subparsers: Subparsers) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "corpora",
-        help="list and fetch public corpora",
-        description="The public corpora that people train on: what they are, and where to get them.",
-        epilog=EPILOG,
-    )
+def add_command(parser: Parser) -> None:
+    """Add the command's options."""
+    parser.description = "The public corpora that people train on: what they are, and where to get them."
+    parser.epilog = EPILOG
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     listing = actions.add_parser(
         "list", help="show the catalogue", description="Show the catalogue of corpora.", epilog=LIST_EPILOG
     )
-    add_json(listing)
+    add_options(listing, "--json")
     listing.set_defaults(command=run_list)
     fetching = actions.add_parser(
         "fetch", help="fetch a corpus", description="Fetch the files of a corpus and check them.", epilog=FETCH_EPILOG
@@ -55,7 +51,7 @@ def add_command(subparsers: Subparsers) -> None:
     fetching.add_argument("name", metavar="NAME", help="the corpus, as 'corpora list' calls it")
     fetching.add_argument("--output", default="data", metavar="DIR", help="folder of corpora (default: data)")
     fetching.add_argument("--from", dest="source", metavar="DIR", help="take the files from a local copy")
-    add_json(fetching)
+    add_options(fetching, "--json")
     fetching.set_defaults(command=run_fetch)
 
 
@@ -107,7 +103,7 @@ def _training_command(corpus: Corpus, paths: Sequence[Path]) -> str:
     if corpus.tag_column is not None:
         words += ["--tag-column", str(corpus.tag_column)]
     if corpus.map:
-        words += ["--map", ",".join(f"{old}={new}" for old, new in corpus.map.items())]
+        words += ["--rename", ",".join(f"{old}={new}" for old, new in corpus.map.items())]
     return shlex.join([*words, "--output", f"runs/{corpus.name}"])
 
 

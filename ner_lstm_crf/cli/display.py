@@ -1,28 +1,26 @@
-"""What the person at the terminal sees: results on standard output, all else on standard error."""
+"""Output for the person at the terminal: results on standard output, all else on standard error."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.text.annotation import Span
 
 if TYPE_CHECKING:
     from ner_lstm_crf.evaluation.metrics import Evaluation
     from ner_lstm_crf.training.trainer import EpochReport
 
-__all__ = ["TrainingDisplay", "marked", "progress_bar", "say", "show", "show_evaluation", "show_json"]
+__all__ = ["TrainingDisplay", "progress_bar", "say", "show", "show_evaluation", "show_json"]
 
 DELAY = 0.5  # seconds that work may take before it gets a bar
-MOST_TOKENS_SHOWN = 80
 
 
 def show(text: str) -> None:
@@ -48,27 +46,8 @@ def show_evaluation(evaluation: Evaluation, *, as_json: bool, **more: object) ->
 
 
 def say(message: str) -> None:
-    """Tell the user something that is no result, above the bar if one is drawn."""
+    """Print a line that is no result, on standard error, above the bar if one is drawn."""
     tqdm.write(message, file=sys.stderr)
-
-
-def marked(words: Sequence[str], spans: Iterable[Span], *, joiner: str = " ", around: int | None = None) -> str:
-    """A sentence on one line with its entities marked; a long one is cut to the tokens near to token `around`.
-
-    Example:
-        >>> marked(["In", "New", "York"], [Span(1, 3, "LOC")])
-        'In [New York](LOC)'
-    """
-    first, last = 0, len(words)
-    if around is not None and last > MOST_TOKENS_SHOWN:
-        first = max(0, min(around - MOST_TOKENS_SHOWN // 2, last - MOST_TOKENS_SHOWN))
-        last = first + MOST_TOKENS_SHOWN
-    pieces = list(words)
-    for start, end, label in spans:
-        pieces[start] = f"[{pieces[start]}"
-        pieces[end - 1] += f"]({label})"
-    shown = joiner.join(pieces[first:last])
-    return f"{'… ' * (first > 0)}{shown}{' …' * (last < len(words))}"
 
 
 @contextmanager
@@ -76,9 +55,9 @@ def progress_bar(what: str, *, unit: str, scale: bool = False) -> Iterator[Progr
     """A bar on standard error while work is done; nothing where that is no terminal.
 
     Args:
-        what: What is being done.
-        unit: What is counted.
-        scale: Whether to write large counts as 1.2M.
+        what: The work, such as "reading".
+        unit: The unit counted.
+        scale: True to write large counts as 1.2M.
     """
     if not sys.stderr.isatty():
         yield silent
@@ -92,14 +71,14 @@ def progress_bar(what: str, *, unit: str, scale: bool = False) -> Iterator[Progr
         yield update
 
 
-class TrainingDisplay:
-    """The progress of one or several training runs: a line for each epoch, under it a bar where there is a terminal.
+class TrainingDisplay(AbstractContextManager["TrainingDisplay"]):
+    """The progress of training runs: a line for each epoch, under it a bar where there is a terminal.
 
     A context manager.
 
     Args:
         epochs: The epochs of each run, as far as is known before the first one ends.
-        names: What the runs are called; an only run needs no name.
+        names: The names of the runs; a single run needs none.
         finished: The runs of which nothing is left to do, by number, and the epochs that they took.
     """
 
@@ -119,9 +98,6 @@ class TrainingDisplay:
             file=sys.stderr,
             disable=not sys.stderr.isatty(),
         )
-
-    def __enter__(self) -> TrainingDisplay:
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -149,16 +125,13 @@ class TrainingDisplay:
         name = f"{self._names[run]:<{max(map(len, self._names))}}  " if len(self._names) > 1 else ""
         number = f"{report.epoch:>{len(str(self._epochs))}}/{self._epochs}"
         best = " *" if report.best and report.dev is not None else "  "
-        say(f"{name}epoch {number}  {figures}{best}  {report.seconds:.1f} s, {self._time_left()} left")
+        # The epochs to come take as long as those since the display began.
+        left = (self._bar.total - sum(self._done)) * (time.perf_counter() - self._began) / self._trained
+        say(f"{name}epoch {number}  {figures}{best}  {report.seconds:.1f} s, {tqdm.format_interval(left)} left")
         self._bar.set_postfix_str(f" {figures}", refresh=False)
         self._bar.update(sum(self._done) - self._bar.n)
 
     @property
     def ended(self) -> bool:
-        """Whether no epoch is left in any run."""
+        """True if no epoch is left in any run."""
         return sum(self._done) >= self._epochs * len(self._names)
-
-    def _time_left(self) -> str:
-        """How long the epochs to come will take if they take as long as those since the display began."""
-        left = self._epochs * len(self._names) - sum(self._done)
-        return tqdm.format_interval(left * (time.perf_counter() - self._began) / self._trained)

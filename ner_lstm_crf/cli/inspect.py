@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ner_lstm_crf.cli.display import progress_bar, show, show_json
-from ner_lstm_crf.cli.options import Subparsers, add_column_options, add_json, column_options
+from ner_lstm_crf.cli.options import READ_OPTIONS, READING, Parser, add_options, read_options
 
 __all__ = ["add_command"]
 
@@ -18,17 +18,13 @@ Shown for each file: its columns and tag scheme and what speaks for it, sizes, l
 it; then for every two files what of the second stands in the first (test sentences that were trained on)."""
 
 
-def add_command(subparsers: Subparsers) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "inspect",
-        help="show what is in annotated files, and what is wrong with them",
-        description="Show what a careful person wants to know of annotated files before training.",
-        epilog=EPILOG,
-    )
+def add_command(parser: Parser) -> None:
+    """Add the command's options."""
+    parser.description = "Show what a careful person wants to know of annotated files before training."
+    parser.epilog = EPILOG
     parser.add_argument("files", nargs="+", metavar="FILE", help="annotated file")
-    add_column_options(parser)
-    add_json(parser)
+    add_options(parser.add_argument_group(*READING), *READ_OPTIONS, "--token-unit")
+    add_options(parser, "--json")
     parser.set_defaults(command=run)
 
 
@@ -38,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
     from ner_lstm_crf.corpora.inspection_text import describe
 
     with progress_bar("reading", unit=" files") as progress:
-        inspection = inspect_files(args.files, column_options(args), progress=progress)
+        inspection = inspect_files(args.files, read_options(args), progress=progress)
     if args.json:
         show_json(inspection.to_json())
     else:

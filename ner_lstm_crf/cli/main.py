@@ -1,7 +1,7 @@
-"""`ner-lstm-crf`: the commands, and what becomes of their mistakes.
+"""`ner-lstm-crf`: the commands, and how their errors end.
 
-Exit codes: 0 done, 2 a mistake of the user's (one line on standard error), 130 interrupted. The commands import what
-they need when they run, so that `--help` need not wait for torch.
+Exit codes: 0 done, 2 an error of the user's (one line on standard error), 130 interrupted. A command's module is
+imported when the command is called, and imports what it needs when it runs: `--help` does not wait for torch.
 """
 
 from __future__ import annotations
@@ -10,19 +10,30 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
 
 from ner_lstm_crf import __version__
-from ner_lstm_crf.cli import compare, convert, corpora, evaluate, inspect, score, tag, train
 from ner_lstm_crf.cli.display import say
-from ner_lstm_crf.cli.options import Command, Parser
+from ner_lstm_crf.cli.options import Parser
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["main"]
+__all__ = ["COMMANDS", "main", "parser_for"]
 
 DONE, MISTAKE, INTERRUPTED = 0, 2, 130
-COMMANDS = (train, evaluate, score, tag, compare, inspect, convert, corpora)
+
+COMMANDS = {
+    "train": "train a tagger on annotated files",
+    "evaluate": "evaluate a model on an annotated file",
+    "score": "score the predictions of any tool against gold annotation",
+    "tag": "find the entities in texts and files",
+    "compare": "train the CRF and the softmax head on equal terms",
+    "inspect": "show what annotated files hold, and what is wrong with them",
+    "convert": "write annotated files in another tag scheme or format",
+    "corpora": "list and fetch public corpora",
+}
+"""Each command, which is a module of this package, and its one-line help."""
 
 EPILOG = """\
 the shortest way from annotated files to entities:
@@ -42,28 +53,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    _write_utf8()
-    with _warnings_shown():
-        try:
-            args = _parser().parse_args(argv)
-            command: Command = args.command
-            command(args)
-            sys.stdout.flush()
-        except InputError as error:
-            return _complain(str(error))
-        except BrokenPipeError:
-            return _leave_quietly()
-        except OSError as error:  # a full disk, a lost drive: nothing that the program could have known better
-            return _complain(str(error))
-        except KeyboardInterrupt as interrupt:
-            say(f"interrupted{': ' if str(interrupt) else ''}{interrupt}")
-            return INTERRUPTED
-        except SystemExit as end:  # how argparse ends after --help and --version
-            return end.code if isinstance(end.code, int) else DONE
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # results are UTF-8, whatever the terminal or the locale
+        sys.stdout.reconfigure(encoding="utf-8")
+    logger, warnings = logging.getLogger("ner_lstm_crf"), _Warnings(logging.WARNING)
+    logger.addHandler(warnings)
+    try:
+        args = parser_for(arguments).parse_args(arguments)
+        if getattr(args, "threads", None) is not None:
+            import torch
+
+            torch.set_num_threads(args.threads)
+        args.command(args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has had enough (`... | head`): no error, now or at exit
+        with suppress(io.UnsupportedOperation):  # standard output may be no real stream
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (InputError, OSError) as error:  # an OSError: a full disk, a lost drive
+        say(f"error: {' '.join(str(error).split())}")
+        return MISTAKE
+    except KeyboardInterrupt as interrupt:
+        say(f"interrupted{': ' if str(interrupt) else ''}{interrupt}")
+        return INTERRUPTED
+    except SystemExit as end:  # how argparse ends after --help and --version
+        return end.code if isinstance(end.code, int) else DONE
+    finally:
+        logger.removeHandler(warnings)
     return DONE
 
 
-def _parser() -> Parser:
+def parser_for(arguments: Sequence[str]) -> Parser:
+    """The parser of a command line: it lists all commands, and knows the options of the one that is called."""
     parser = Parser(
         prog="ner-lstm-crf",
         description="Named entity recognition with a char-CNN, a bidirectional LSTM and a CRF.",
@@ -71,49 +91,23 @@ def _parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"ner-lstm-crf {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in COMMANDS:
-        module.add_command(subparsers)
+    for name, summary in COMMANDS.items():
+        command: Parser = subparsers.add_parser(name, help=summary)
+        if [name] == list(arguments[:1]):
+            command.help_all = "--help-all" in arguments
+            import_module(f"ner_lstm_crf.cli.{name}").add_command(command)
     return parser
 
 
-def _complain(message: str) -> int:
-    say(f"error: {' '.join(message.split())}")
-    return MISTAKE
+class _Warnings(logging.Handler):
+    """The package's warnings as lines on standard error, each once: what is wrong with the data is so for each seed."""
 
-
-def _leave_quietly() -> int:
-    """Whoever read our output has had enough (`... | head`): no complaint, now or when the stream is closed."""
-    with suppress(io.UnsupportedOperation):  # standard output may be no real stream
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return DONE
-
-
-def _write_utf8() -> None:
-    """Results are UTF-8 wherever they go, whatever the terminal or the locale says."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")
-
-
-@contextmanager
-def _warnings_shown() -> Iterator[None]:
-    """What the package logs as a warning appears as a line on standard error."""
-    logger, handler = logging.getLogger("ner_lstm_crf"), _Lines()
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-
-
-class _Lines(logging.Handler):
-    """Each warning once: what is wrong with the data is wrong for each seed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._said = set[str]()
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self._shown = set[str]()
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
-        if record.levelno >= logging.WARNING and message not in self._said:
-            self._said.add(message)
+        if message not in self._shown:
+            self._shown.add(message)
             say(f"{record.levelname.lower()}: {message}")

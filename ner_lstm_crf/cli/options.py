@@ -1,38 +1,65 @@
-"""The parser, and the options that several commands share: which files, and how to read them."""
+"""The parser, the options that several commands share, and those of `train` and `compare`.
+
+The flags of a configuration's fields are made from `config.settings`: a new field needs nothing here.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from typing import Any, NoReturn, TypeAlias, cast, get_args
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from typing import Any, NoReturn, cast, get_args
 
-from ner_lstm_crf.config import Hyphens, Precision, TokenUnit
+from ner_lstm_crf.config import (
+    PRESETS,
+    Config,
+    Hyphens,
+    Precision,
+    Setting,
+    Tables,
+    TokenUnit,
+    merge_config,
+    preset,
+    read_tables,
+    settings,
+)
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.formats.columns import ReadOptions
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.tags.scheme import SCHEMES, Policy, get_scheme
 
 __all__ = [
+    "COLUMN_OPTIONS",
+    "READING",
+    "READ_OPTIONS",
     "SCHEME_NAMES",
-    "Command",
+    "VECTORS_LIMIT",
     "Parser",
-    "Subparsers",
-    "add_column_options",
-    "add_json",
-    "add_label_options",
-    "add_place_options",
-    "add_precision",
-    "add_threads",
+    "add_options",
+    "add_settings",
+    "add_training_options",
     "at_least",
-    "column_options",
+    "config_from",
+    "read_options",
+    "settings_from",
 ]
 
 SCHEME_NAMES = ", ".join(SCHEMES)
-"""The tag schemes, for people."""
+"""The tag schemes, for help texts."""
+
+VECTORS_LIMIT = 400_000
+"""Vectors read unless `--vectors-limit` says otherwise: all of GloVe 6B; half a gigabyte of fastText's 300 values."""
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints are one line, and whose help keeps the lines of its examples."""
+    """An argument parser with errors of one line, and with help that keeps the lines of its examples.
+
+    Attributes:
+        help_all: True if its help shows the rare options too.
+    """
+
+    help_all = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         defaults: dict[str, Any] = {"allow_abbrev": False, "formatter_class": argparse.RawDescriptionHelpFormatter}
@@ -45,13 +72,6 @@ class Parser(argparse.ArgumentParser):
             InputError: Always.
         """
         raise InputError(f"{message} (see '{self.prog} --help')")
-
-
-Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
-"""Where a command adds its parser."""
-
-Command: TypeAlias = Callable[[argparse.Namespace], None]
-"""What a command does with its arguments. It raises InputError for the user's mistakes."""
 
 
 def at_least(lowest: int) -> Callable[[str], int]:
@@ -69,111 +89,305 @@ def at_least(lowest: int) -> Callable[[str], int]:
     return whole_number
 
 
-def add_json(parser: Parser) -> None:
-    """Add `--json`."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text, and nothing else")
+_positive = at_least(1)
 
-
-def add_threads(parser: argparse._ActionsContainer) -> None:
-    """Add `--threads`."""
-    parser.add_argument("--threads", type=at_least(1), metavar="N", help="processor threads (default: all cores)")
-
-
-def add_precision(parser: argparse._ActionsContainer) -> None:
-    """Add `--precision`."""
-    parser.add_argument(
-        "--precision",
-        choices=get_args(Precision),
-        default="float32",
-        help="what the LSTM computes in; bfloat16 is faster, on processors that have it (default: float32)",
-    )
-
-
-def add_place_options(group: argparse._ActionsContainer) -> None:
-    """Add the options that say where in a file its tokens and tags are."""
-    group.add_argument(
-        "--token-column", type=int, metavar="N", help="the token's column, from 1, or -1 for the last (default: found)"
-    )
-    group.add_argument(
-        "--tag-column", type=int, metavar="N", help="the tag's column, from 1, or -1 for the last (default: found)"
-    )
-    group.add_argument(
-        "--separator",
-        choices=("tab", "space"),
-        help="what stands between columns; with tab, cells may hold spaces or nothing (default: found)",
-    )
-    group.add_argument(
-        "--encoding",
-        default="utf-8",
-        metavar="E",
-        help="of what is read and written, such as latin-1 or gb18030 (default: utf-8)",
-    )
-
-
-def add_label_options(group: argparse._ActionsContainer) -> None:
-    """Add the options that keep, drop and rename labels."""
-    group.add_argument("--labels", metavar="PER,LOC", help="keep these labels, after --map; the rest becomes O")
-    group.add_argument(
-        "--map",
-        action="append",
-        default=[],
-        metavar="OTH=O",
-        help="rename a label, person=PER, drop one, OTH=O, or name that of tags that are a prefix alone, =GENE; "
-        "several with commas, or say it again",
-    )
-
-
-def add_column_options(parser: Parser, *, characters: bool = True) -> None:
-    """Add all options that say how to read annotated files."""
-    group = parser.add_argument_group(
-        "reading the files",
-        "Column files (CoNLL), JSON lines and inline-marked text, also packed (gz, xz, bz2). Columns and scheme are "
-        "found out.",
-    )
-    add_place_options(group)
-    group.add_argument("--scheme", metavar="S", help=f"the tags' scheme in the files: {SCHEME_NAMES} (default: found)")
-    group.add_argument(
-        "--policy",
-        choices=get_args(Policy),
-        default="conlleval",
-        help="what a tag means that breaks the scheme: what conlleval makes of it, nothing (strict), or an error "
+OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "--json": {"action": "store_true", "help": "print one JSON object instead of text, and nothing else"},
+    "--threads": {"type": _positive, "metavar": "N", "help": "processor threads (default: all cores)"},
+    "--precision": {
+        "choices": get_args(Precision),
+        "default": "float32",
+        "help": "what the LSTM computes in; bfloat16 is faster on processors that have it (default: float32)",
+    },
+    "--token-column": {
+        "type": int,
+        "metavar": "N",
+        "help": "the token's column, from 1, or -1 for the last (default: detected)",
+    },
+    "--tag-column": {
+        "type": int,
+        "metavar": "N",
+        "help": "the tag's column, from 1, or -1 for the last (default: detected)",
+    },
+    "--separator": {
+        "choices": ("tab", "space"),
+        "help": "what separates columns; with tab, cells may hold spaces or nothing (default: detected)",
+    },
+    "--encoding": {
+        "default": "utf-8",
+        "metavar": "E",
+        "help": "encoding of what is read and written, such as latin-1 or gb18030 (default: utf-8)",
+    },
+    "--scheme": {"metavar": "S", "help": f"tag scheme of the files: {SCHEME_NAMES} (default: detected)"},
+    "--ill-formed": {
+        "choices": get_args(Policy),
+        "default": "conlleval",
+        "help": "how to read tags that break the scheme: as conlleval does, as no entity (strict), or as an error "
         "(default: conlleval)",
-    )
-    add_label_options(group)
-    if characters:
-        group.add_argument(
-            "--characters",
-            action="store_true",
-            help="make every character a token (Chinese corpora whose tokens are words)",
-        )
+    },
+    "--labels": {"metavar": "PER,LOC", "help": "keep these labels, after --rename; the others become O"},
+    "--rename": {
+        "action": "append",
+        "default": [],
+        "metavar": "OTH=O",
+        "help": "rename a label, person=PER, drop one, OTH=O, or name that of tags that are a prefix alone, =GENE; "
+        "several with commas, or repeat the option",
+    },
+    "--token-unit": {
+        "choices": get_args(TokenUnit),
+        "help": "what a token is; with character, each character of a token becomes a token (Chinese corpora whose "
+        "tokens are words; default: as in the file)",
+    },
+}
+"""The options that several commands have."""
+
+COLUMN_OPTIONS = ("--token-column", "--tag-column", "--separator", "--encoding")
+READ_OPTIONS = (*COLUMN_OPTIONS, "--scheme", "--ill-formed", "--labels", "--rename")
+"""How to read annotated files, see `read_options`; the first ones for any column file."""
+
+READING = (
+    "reading the files",
+    "Column files (CoNLL), JSON lines and text with inline marks, also compressed (gz, xz, bz2). Columns and tag\n"
+    "scheme are detected.",
+)
+"""Title and text of the group of `READ_OPTIONS`."""
 
 
-def column_options(
+def add_options(group: argparse._ActionsContainer, *names: str) -> None:
+    """Add options that several commands have, of `OPTIONS`."""
+    for name in names:
+        group.add_argument(name, **OPTIONS[name])
+
+
+def read_options(
     args: argparse.Namespace, *, token_unit: TokenUnit | None = None, hyphens: Hyphens = "auto", read_tags: bool = True
 ) -> ReadOptions:
-    """How to read the files, as the command line says; options the command lacks stay at their defaults.
+    """How to read the files, as the command line says; options that the command lacks keep their defaults.
 
     Args:
         args: The arguments parsed.
-        token_unit: What a token is; None to go by `--characters`, and without it by the file.
-        hyphens: Whether the model that the files are for keeps words with hyphens whole.
-        read_tags: Whether the tags matter.
+        token_unit: What a token is; None for what `--token-unit` says, and without it for what the file says.
+        hyphens: Whether the model that the files are for splits words at hyphens.
+        read_tags: False if the tags do not matter.
 
     Raises:
         InputError: If the scheme is unknown, or labels are not written as they should be.
     """
     given = vars(args)
     scheme = given.get("scheme") if read_tags else None
-    by_flag: TokenUnit | None = "character" if given.get("characters") else None
     return ReadOptions(
         token_column=given.get("token_column"),
         tag_column=given.get("tag_column"),
         separator=given.get("separator"),
         encoding=args.encoding,
         scheme=None if scheme is None else get_scheme(scheme).name,
-        policy=cast(Policy, given.get("policy", "conlleval")),
-        token_unit=token_unit or by_flag,
+        policy=cast(Policy, given.get("ill_formed", "conlleval")),
+        token_unit=token_unit or given.get("token_unit"),
         hyphens=hyphens,
-        labels=LabelMap.parse(given.get("labels"), given.get("map", ())),
+        labels=LabelMap.parse(given.get("labels"), given.get("rename", ())),
         read_tags=read_tags,
     )
+
+
+# The options of train and compare
+
+
+def add_training_options(parser: Parser, *, seeds: int, test_required: bool = False, without: str = "") -> None:
+    """Add the options of a command that trains.
+
+    Args:
+        parser: The command's parser.
+        seeds: The number of runs unless `--seeds` says otherwise.
+        test_required: True if the command needs a test file.
+        without: A field of the configuration that has no flag here.
+    """
+    data = parser.add_argument_group("data")
+    data.add_argument(
+        "--train", action="append", required=True, metavar="F", help="training file; repeat the option for several"
+    )
+    data.add_argument(
+        "--dev",
+        metavar="F",
+        help="file that chooses the best epoch; none: the last epoch is kept (default: a tenth of --train is set "
+        "aside; a file of such a name: ./none)",
+    )
+    data.add_argument(
+        "--test",
+        required=test_required,
+        metavar="F",
+        help="file that the trained model is evaluated on (texts in JSON lines are cut into words at the ends of "
+        "entities, which gives a little of them away: 'evaluate' does not)",
+    )
+    config = parser.add_argument_group(
+        "configuration",
+        "A preset, changed by the file of --config, changed by the flags below. The defaults shown are those of the\n"
+        "preset fast.",
+    )
+    config.add_argument("--help-all", action="help", help="show this help with the flags of all fields, and exit")
+    config.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        default="fast",
+        help="fast: a good F1 within minutes; best: an ensemble of three networks of fast, in three times the time, in "
+        "tagging too (both train characters otherwise than words); small: for a few hundred sentences; paper: Ma and "
+        "Hovy 2016 (default: fast)",
+    )
+    config.add_argument(
+        "--config",
+        metavar="F.toml",
+        help="TOML file with tables [model] and [training], whose keys are the fields of ModelConfig and "
+        "TrainingConfig, such as hidden_size for --hidden-size",
+    )
+    groups = add_settings(parser, without=without)
+    vectors, runs = groups["vectors and lexicon"], groups["runs"]
+    vectors.add_argument(
+        "--vectors",
+        metavar="F",
+        help="pretrained word vectors: GloVe, word2vec or fastText, also compressed; or none; or builtin, those of "
+        "Chinese characters that come with the package (default for characters: builtin; a file of such a name: "
+        "./none). Their size is that of the word embeddings, whatever --word-size says",
+    )
+    vectors.add_argument(
+        "--vectors-limit",
+        type=_positive,
+        metavar="N",
+        help="keep the first N vectors, and those of the words in the training and dev files wherever they are "
+        f"(default: {VECTORS_LIMIT:,})",
+    )
+    vectors.add_argument(
+        "--lexicon",
+        metavar="F",
+        help="words to find in text whose tokens are characters: UTF-8, one a line, a count and a category may follow; "
+        "or none; or builtin, the dictionary of jieba (default for characters: builtin)",
+    )
+    groups["transformer"].add_argument(
+        "--transformer-cache",
+        metavar="DIR",
+        help="keep the vectors that a frozen transformer gives the data here, for later runs (default: not kept)",
+    )
+    runs.add_argument(
+        "--seeds",
+        type=_positive,
+        default=seeds,
+        metavar="N",
+        help=f"train N times, with seeds in a row (default: {seeds})",
+    )
+    runs.add_argument(
+        "--workers",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="train N networks at a time, one thread each (default: 1)",
+    )
+    add_options(runs, "--threads", "--json")
+    again = runs.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="continue an interrupted run, with the same options")
+    again.add_argument("--overwrite", action="store_true", help="replace the model in the output directory")
+    add_options(parser.add_argument_group(*READING), *READ_OPTIONS)
+
+
+def add_settings(parser: Parser, *, without: str = "") -> dict[str, argparse._ArgumentGroup]:
+    """Add a flag for each field of the configuration but `without`; returns their groups by title.
+
+    The rare ones are hidden unless the parser's help shows all. A flag that is not given is None.
+    """
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for table, fast in asdict(PRESETS["fast"]).items():
+        for name, setting in settings(table).items():
+            if name == without:
+                continue
+            if setting.group not in groups:
+                groups[setting.group] = parser.add_argument_group(setting.group)
+            default = {True: "yes", False: "no"}[fast[name]] if setting.kind is bool else str(fast[name]).strip("(),")
+            if name == "token_unit":
+                default = "as in the training data"
+            text = setting.sentence if fast[name] is None else f"{setting.sentence} (default: {default})"
+            metavar = {int: "N", float: "X"}.get(setting.kind, "NAME")
+            kind: dict[str, Any] = {"type": partial(_parse, setting), "metavar": metavar}
+            if setting.kind is bool:
+                kind = {"action": argparse.BooleanOptionalAction}
+            elif setting.choices:
+                kind = {"choices": setting.choices}
+            kind["help"] = text if setting.common or parser.help_all else argparse.SUPPRESS
+            groups[setting.group].add_argument(setting.flag, dest=f"{table}.{name}", **kind)
+    return groups
+
+
+def _parse(setting: Setting, text: str) -> Any:
+    """The value of a field that its flag gives; several have commas between them."""
+    try:
+        values = tuple(setting.kind(part) for part in (text.split(",") if setting.many else [text]))
+    except ValueError:
+        values = ()
+    value: Any = values if setting.many else next(iter(values), None)
+    if value is None or not setting.accepts(value):
+        raise argparse.ArgumentTypeError(f"expected {setting.expected}, got '{text}'")
+    return value
+
+
+def settings_from(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """The values of fields that the file of `--config` sets, changed by the flags.
+
+    With `--init-from`, those of "model" are all of the model to start from.
+
+    Raises:
+        InputError: If the file, or the model to start from, cannot be read, or that would have to change.
+    """
+    file: Tables = {"model": {}, "training": {}} if args.config is None else read_tables(args.config)
+    flags = {
+        table: {name: value for name in settings(table) if (value := vars(args).get(f"{table}.{name}")) is not None}
+        for table in file
+    }
+    given = {table: {**file[table], **flags[table]} for table in file}
+    if args.init_from is not None:
+        from ner_lstm_crf.saving.model import ModelDescription, model_directory
+        from ner_lstm_crf.training.warm_start import check_start
+
+        others = [settings("model")[name].flag for name in flags["model"]]
+        others += [
+            f"--{name}" for name in ("vectors", "vectors-limit", "lexicon") if vars(args)[name.replace("-", "_")]
+        ]
+        if others or file["model"]:
+            refused = others[0] if others else f"[model] in {args.config}"
+            raise InputError(f"--init-from: expected the model as it is, without {refused}")
+        directory = model_directory(args.init_from)
+        start = ModelDescription.read(directory)
+        try:
+            check_start(start.config, start.networks)
+        except InputError as error:
+            raise InputError(f"--init-from: {error.message}", path=directory) from error
+        given["model"] = asdict(start.config)
+    return given
+
+
+def config_from(args: argparse.Namespace, given: Tables, token_unit: TokenUnit = "word") -> Config:
+    """The configuration: the preset, changed by `settings_from`.
+
+    Args:
+        args: The arguments parsed.
+        given: What `settings_from` returned.
+        token_unit: What the tokens of the data are, where `given` does not say it.
+
+    Raises:
+        InputError: If values do not fit together, or an option lacks the one it belongs to.
+    """
+    model = given["model"]
+    try:
+        base = preset(
+            args.preset,
+            token_unit=model.get("token_unit", token_unit),
+            transformer=model.get("transformer"),
+            fine_tune=model.get("fine_tune", False),
+        )
+        config = merge_config(base, given)
+    except InputError as error:  # which begins with the name of a field
+        name, _, why = error.message.partition(": ")
+        for table in given:
+            if name in settings(table) and (args.config is None or vars(args).get(f"{table}.{name}") is not None):
+                raise InputError(f"{settings(table)[name].flag}: {why}") from error
+        raise InputError(error.message, path=args.config) from error
+    if args.transformer_cache is not None and (config.model.transformer is None or config.model.fine_tune):
+        raise InputError("--transformer-cache: expected a --transformer that is not trained")
+    if args.vectors_limit is not None and args.vectors in (None, "none", "builtin"):
+        raise InputError("--vectors-limit: expected the file of --vectors as well")
+    return config

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ner_lstm_crf.cli.display import show_evaluation
-from ner_lstm_crf.cli.options import Subparsers, add_column_options, add_json, column_options
+from ner_lstm_crf.cli.options import READ_OPTIONS, READING, Parser, add_options, read_options
 from ner_lstm_crf.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,28 +19,24 @@ __all__ = ["add_command"]
 EPILOG = """\
 examples:
   ner-lstm-crf score gold.conll predicted.conll
-  ner-lstm-crf score gold.conll predicted.conll --policy strict --json
+  ner-lstm-crf score gold.conll predicted.conll --ill-formed strict --json
 
 The two files hold the same tokens, or are JSON lines with the same texts; their schemes and columns may differ where
 they are found out (--scheme, --token-column and --tag-column go for both). A file with the gold tags beside the
 predicted ones, as conlleval reads them, can be both: --tag-column 2 --predicted-column 3."""
 
 
-def add_command(subparsers: Subparsers) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "score",
-        help="score the predictions of any tool against gold annotation",
-        description="Score one annotated file against another, whatever tools wrote them.",
-        epilog=EPILOG,
-    )
+def add_command(parser: Parser) -> None:
+    """Add the command's options."""
+    parser.description = "Score one annotated file against another, whatever tools wrote them."
+    parser.epilog = EPILOG
     parser.add_argument("gold", metavar="GOLD", help="file with the true entities")
     parser.add_argument("predicted", metavar="PRED", help="file with the same tokens and predicted entities")
     parser.add_argument(
         "--predicted-column", type=int, metavar="N", help="the tag's column in PRED, from 1, or -1 for the last"
     )
-    add_column_options(parser)
-    add_json(parser)
+    add_options(parser.add_argument_group(*READING), *READ_OPTIONS, "--token-unit")
+    add_options(parser, "--json")
     parser.set_defaults(command=run)
 
 
@@ -51,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
     from ner_lstm_crf.formats.text_json import read_texts
     from ner_lstm_crf.tags.labels import require_entities
 
-    options = column_options(args)
+    options = read_options(args)
     if all(detect_format(path, options.encoding) == "jsonl" for path in (args.gold, args.predicted)):
         if args.predicted_column is not None:
             raise InputError("--predicted-column: only column files have columns", path=args.predicted)

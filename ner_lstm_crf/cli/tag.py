@@ -12,14 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from ner_lstm_crf.cli.display import say
-from ner_lstm_crf.cli.options import (
-    SCHEME_NAMES,
-    Subparsers,
-    add_place_options,
-    add_precision,
-    add_threads,
-    column_options,
-)
+from ner_lstm_crf.cli.options import COLUMN_OPTIONS, SCHEME_NAMES, Parser, add_options, read_options
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.text import STANDARD_STREAM
 from ner_lstm_crf.formats.conll import holds_tags
@@ -62,14 +55,10 @@ examples:
   cat news.txt | ner-lstm-crf tag --model my-model --input - --to jsonl > news.jsonl"""
 
 
-def add_command(subparsers: Subparsers) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "tag",
-        help="find the entities of texts and files",
-        description="Find the entities of texts, of a file, or of what comes through a pipe.",
-        epilog=EPILOG,
-    )
+def add_command(parser: Parser) -> None:
+    """Add the command's options."""
+    parser.description = "Find the entities in texts, in a file, or in what comes through a pipe."
+    parser.epilog = EPILOG
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="text to tag")
     parser.add_argument(
         "--model",
@@ -81,9 +70,8 @@ def add_command(subparsers: Subparsers) -> None:
     parser.add_argument("--format", choices=FORMATS, help="format of the input; of the output where texts are given")
     parser.add_argument("--to", choices=FORMATS, help="format of the output")
     parser.add_argument("--scheme", metavar="S", help=f"tag scheme to write: {SCHEME_NAMES} (default: IOB2)")
-    add_place_options(parser.add_argument_group("reading the input"))
-    add_threads(parser)
-    add_precision(parser)
+    add_options(parser.add_argument_group("reading the input"), *COLUMN_OPTIONS)
+    add_options(parser, "--threads", "--precision")
     parser.set_defaults(command=run)
 
 
@@ -93,17 +81,15 @@ def run(args: argparse.Namespace) -> None:
     texts = [_checked(text) for text in args.texts]
 
     from ner_lstm_crf.cli import tagging
-    from ner_lstm_crf.cli.training_data import use_threads
     from ner_lstm_crf.tags.scheme import get_scheme
 
     scheme = None if args.scheme is None else get_scheme(args.scheme).name
-    use_threads(args.threads)
     if form == "conll":
         with _as_file(args.input) as path:
             known = args.model is not None
-            plain = column_options(args, token_unit=None, read_tags=False)
+            plain = read_options(args, token_unit=None, read_tags=False)
             tagger = _tagger(args, () if known else tagging.first_sentences(path, plain))
-            options = column_options(args, token_unit=tagger.model.config.token_unit, read_tags=False)
+            options = read_options(args, token_unit=tagger.model.config.token_unit, read_tags=False)
             tagging.tag_columns(
                 tagger, path, args.output, scheme=scheme or "IOB2", options=options, name=_shown(args.input)
             )

@@ -1,34 +1,53 @@
-"""`ner-lstm-crf train`."""
+"""`ner-lstm-crf train`: from options to a saved model. `run` is the whole way; `compare` shares its steps."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal
 
 from ner_lstm_crf.cli.display import TrainingDisplay, progress_bar, say, show, show_json
-from ner_lstm_crf.cli.options import Subparsers
-from ner_lstm_crf.cli.training_options import add_data_options, add_training_options, config_from
-from ner_lstm_crf.config import Config, HeadName
+from ner_lstm_crf.cli.options import (
+    VECTORS_LIMIT,
+    Parser,
+    add_training_options,
+    config_from,
+    read_options,
+    settings_from,
+)
+from ner_lstm_crf.config import Config, Tables, TokenUnit
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.formats.registry import read_sentences
+from ner_lstm_crf.tags.labels import require_entities, warn_of_unknown_labels
+from ner_lstm_crf.text.annotation import Sentence
+from ner_lstm_crf.text.token_unit import CHARACTER_SHARE, share_of_characters
 
 if TYPE_CHECKING:
+    from ner_lstm_crf.features.vectors.vectors import Vectors
     from ner_lstm_crf.runs.data import Data
     from ner_lstm_crf.runs.processes import Job
     from ner_lstm_crf.runs.results import RunResult
 
-__all__ = ["add_command", "check_output", "train_jobs"]
+__all__ = ["add_command", "check_output", "read_data", "train_jobs"]
+
+_log = logging.getLogger(__name__)
+
+_MOST_MISSING = 0.6  # share of the tokens without a vector, in any language whose vectors these are
 
 EPILOG = """\
 examples:
   ner-lstm-crf train --train train.conll --dev dev.conll --test test.conll --output my-model
   ner-lstm-crf train --train train.conll --test test.conll --output my-model --vectors glove.6B.100d.txt.gz --seeds 3
+  ner-lstm-crf train --train few.conll --output my-model --init-from en --epochs 5 --batch-size 8
 
 The output directory then holds the model (of the best epoch on dev, or of the median of several seeds), the history of
-its epochs (history.jsonl; of several --members what each adds, and their epochs in member-1 and so on), the figures
+its epochs (history.jsonl; with --ensemble what each network adds, and their epochs in member-1 and so on), the figures
 (summary.json) and the learning curves (curve.png, if matplotlib is installed).
 An interrupted run goes on with the same command and --resume.
 
@@ -40,50 +59,56 @@ A file for --config:
   learning_rate = 1e-3"""
 
 
-def add_command(subparsers: Subparsers) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "train",
-        help="learn a tagger from annotated files",
-        description="Learn a tagger from annotated files, and measure it.",
-        epilog=EPILOG,
-    )
-    add_data_options(parser, test_required=False)
+def add_command(parser: Parser) -> None:
+    """Add the command's options."""
+    parser.description = "Train a tagger on annotated files, and evaluate it."
+    parser.usage = "%(prog)s --train F --output DIR [options]"
+    parser.epilog = EPILOG
     parser.add_argument("--output", required=True, metavar="DIR", help="directory of the model")
     parser.add_argument(
-        "--head",
-        choices=get_args(HeadName),
-        help="how tags are chosen: crf, the best sequence; softmax, each by itself (default: crf)",
-    )
-    parser.add_argument(
-        "--init",
+        "--init-from",
         metavar="DIR",
-        help="start from the weights of a trained model, or of en or zh: the shipped taggers; its shape is kept",
+        help="start from the weights of a trained model, or of en or zh: the shipped taggers; its [model] is kept",
     )
     add_training_options(parser, seeds=1)
     parser.set_defaults(command=run)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train, measure, and write down what came of it."""
-    from ner_lstm_crf.cli.training_data import read_training_files
+    """Train a model and write down how good it is."""
     from ner_lstm_crf.runs.processes import Job, seeded
-    from ner_lstm_crf.runs.results import RunResult
+    from ner_lstm_crf.runs.results import RunResult, median_result
+    from ner_lstm_crf.saving.model import Model
 
-    def jobs_of(config: Config) -> list[Job]:
-        single = Job(config, directory, overwrite=args.overwrite)
-        return seeded(single, args.seeds) if args.seeds > 1 else [single]
+    # 1. The configuration. What is wrong in it or in the output directory is refused before any file is read.
+    given = settings_from(args)
+    config, directory = config_from(args, given), Path(args.output)
+    seeds = [config.training.seed + number for number in range(args.seeds)]
+    check_output(directory, [directory / f"seed-{seed}" for seed in seeds] if args.seeds > 1 else [directory], args)
 
-    directory, config = Path(args.output), config_from(args)
-    check_output(directory, jobs_of(config), args)
-    files = read_training_files(args, config)
-    jobs = jobs_of(config_from(args, files.token_unit))
-    train_jobs(files.data, jobs, args, directory)
-    _finish(directory, [RunResult.of(job, files.test) for job in jobs], args)
+    # 2. The files, and what the configuration leaves to them.
+    config, data, test = read_data(args, given)
+
+    # 3. The runs, one for each seed.
+    job = Job(config, directory, overwrite=args.overwrite)
+    jobs = seeded(job, args.seeds) if args.seeds > 1 else [job]
+    train_jobs(data, jobs, args, directory)
+
+    # 4. The results: of several seeds the model of the median is kept.
+    results = [RunResult.of(job, test) for job in jobs]
+    chosen = median_result(results)
+    if chosen.directory != directory:
+        Model.load(chosen.directory).save(directory)
+    _show_results(directory, chosen, results, args)
 
 
-def check_output(directory: Path, jobs: Sequence[Job], args: argparse.Namespace) -> None:
+def check_output(directory: Path, places: Sequence[Path], args: argparse.Namespace) -> None:
     """Refuse, before anything is read, what must not be replaced or cannot be resumed.
+
+    Args:
+        directory: The output directory.
+        places: The directories of its runs.
+        args: The arguments parsed.
 
     Raises:
         InputError: If there is a model and neither `--overwrite` nor `--resume` is given; if it is the one to start
@@ -92,103 +117,256 @@ def check_output(directory: Path, jobs: Sequence[Job], args: argparse.Namespace)
     from ner_lstm_crf.runs.network_runs import check_apart
     from ner_lstm_crf.runs.run_files import check_free, has_begun
 
-    places = [job.directory for job in jobs]
-    if getattr(args, "init", None):
-        for place in (directory, *places):
-            check_apart(args.init, place)
-    if not args.resume:
-        for place in (directory, *places):
+    for place in (directory, *places):
+        if args.init_from is not None:
+            check_apart(args.init_from, place)
+        if not args.resume:
             check_free(place, overwrite=args.overwrite)
-    elif directory not in places and has_begun(directory):
+    if args.resume and directory not in places and has_begun(directory):
         raise InputError(
             "this directory holds a run of one seed: resume it with 'train', without --seeds", path=directory
         )
-    elif not any(map(has_begun, places)):
+    if args.resume and not any(map(has_begun, places)):
         raise InputError("expected a run to resume, found none", path=directory)
 
 
+def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Data, Sequence[Sentence]]:
+    """Read what `--train`, `--dev`, `--test`, `--vectors` and `--lexicon` name, and show what it is.
+
+    Args:
+        args: The arguments parsed.
+        given: What `settings_from` returned.
+
+    Returns:
+        The configuration for these data; training and dev data, vectors and lexicon; the test sentences.
+
+    Raises:
+        InputError: If a file cannot be read, or the training or test files hold no entities.
+    """
+    from ner_lstm_crf.features.lexicon import builtin_words, read_lexicon
+    from ner_lstm_crf.features.vectors.vectors import Vectors
+    from ner_lstm_crf.runs.data import Data, resolve_defaults, split_dev
+    from ner_lstm_crf.saving.model import model_directory
+
+    # The training sentences decide what a token is, where the configuration does not.
+    token_unit, train = _read_train(args, given)
+    config = config_from(args, given, token_unit)
+
+    # The dev set is a file, a tenth of the training sentences, or none; the test set is a file or none.
+    options = read_options(args, token_unit=token_unit, hyphens=config.model.hyphens)
+    dev = _read([args.dev] if args.dev not in (None, "none") else [], options)
+    test = _read([args.test] if args.test else [], options)
+    if args.test:
+        require_entities((sentence.spans for sentence in test), args.test, options.labels)
+    if args.dev is None:
+        train, dev = split_dev(train)
+        say("no --dev: every tenth training sentence is set aside to choose the best epoch by")
+    parts = {"train": train, "dev": dev, "test": test}
+    _describe(parts, {"dev": "" if args.dev == "none" else args.dev or "dev (set aside)", "test": args.test or ""})
+
+    # Vectors and lexicon: those of a file, none, or the builtin ones, which characters have by default.
+    vectors = _read_vectors(args, config, parts)
+    lexicon: Mapping[str, str] | Literal["builtin"] | None = "builtin"
+    if args.lexicon is not None:
+        lexicon = (
+            None
+            if args.lexicon == "none"
+            else builtin_words()
+            if args.lexicon == "builtin"
+            else read_lexicon(args.lexicon)
+        )
+    start = None if args.init_from is None else model_directory(args.init_from)
+    data = resolve_defaults(Data(train, dev, vectors, start, lexicon=lexicon), config.model)
+    if isinstance(data.vectors, Vectors):
+        _describe_vectors(data.vectors, parts, args)
+    if isinstance(data.lexicon, Mapping):
+        _describe_lexicon(data.lexicon, train, args)
+    return config, data, test
+
+
+def _read_train(args: argparse.Namespace, given: Tables) -> tuple[TokenUnit, list[Sentence]]:
+    """The training sentences, and what their tokens are: as the configuration says, else what they look like."""
+    from ner_lstm_crf.runs.data import are_chinese
+
+    asked, hyphens = given["model"].get("token_unit"), given["model"].get("hyphens", "auto")
+    options = read_options(args, token_unit=asked, hyphens=hyphens)
+    train = _read(args.train, options)
+    require_entities((sentence.spans for sentence in train), ", ".join(args.train), options.labels)
+    if asked is not None:
+        return asked, train
+    share, chinese = share_of_characters(train), "Chinese " if are_chinese(train) else ""
+    if share < CHARACTER_SHARE:
+        if chinese:
+            say(
+                f"{share:.1%} of the Chinese tokens are one character: they are taken for words, or say --token-unit "
+                "character"
+            )
+        return "word", train
+    if (pipe := next((path for path in args.train if Path(path).is_fifo()), None)) is not None:
+        raise InputError("expected --token-unit character for these data, since a pipe is read only once", path=pipe)
+    what = f"every {chinese}token of the training data is" if share == 1 else f"{share:.2%} of the {chinese}tokens are"
+    say(f"{what} one character: the model takes characters as tokens")
+    # Read again for the tokens that are longer, or white space, which is no character of a text.
+    return "character", _read(args.train, read_options(args, token_unit="character"))
+
+
+def _read(paths: Sequence[str], options: ReadOptions) -> list[Sentence]:
+    """The sentences of all files, without those that have no token: there is nothing to learn or find in them."""
+    return [sentence for path in paths for sentence in read_sentences(path, options) if sentence.tokens]
+
+
+def _describe(parts: Mapping[str, Sequence[Sentence]], files: Mapping[str, str]) -> None:
+    """Show the sizes of train, dev and test, and log what dev and test cannot tell; "" is no file."""
+    labels: dict[str, Counter[str]] = {}
+    for name, sentences in parts.items():
+        labels[name] = Counter(span.label for sentence in sentences for span in sentence.spans)
+        if sentences:
+            tokens = sum(len(sentence.tokens) for sentence in sentences)
+            counts = ", ".join(f"{label} {count:,}" for label, count in sorted(labels[name].items()))
+            sizes = f"{len(sentences):,} sentences, {tokens:,} tokens, {labels[name].total():,} entities"
+            say(f"{name + ':':<7}{sizes} ({counts})")
+    for name, file in files.items():
+        if file:
+            warn_of_unknown_labels(file, labels[name], labels["train"], "the training data lack")
+    if files["dev"] and not labels["dev"]:
+        _log.warning("%s: no entities in dev: nothing tells epochs apart, the last one is kept", files["dev"])
+
+
+def _read_vectors(
+    args: argparse.Namespace, config: Config, parts: Mapping[str, Sequence[Sentence]]
+) -> Vectors | Literal["builtin"] | None:
+    """The vectors that `--vectors` names: builtin if it names none.
+
+    Raises:
+        InputError: If their file cannot be read, or there are none for what other options ask of them.
+    """
+    from ner_lstm_crf.features.vectors.vectors import read_vectors
+    from ner_lstm_crf.features.vocabulary import spellings
+
+    words = config.model.token_unit == "word"
+    if args.vectors == "builtin" and words:
+        raise InputError(
+            "--vectors builtin: expected data whose tokens are characters, got words (a file of that name: ./builtin)"
+        )
+    without = args.vectors == "none" or (args.vectors is None and words)
+    if config.training.freeze_vectors and without and args.init_from is None:
+        if vars(args)["training.freeze_vectors"]:
+            raise InputError("--freeze-vectors: expected --vectors as well")
+        raise InputError("[training] freeze_vectors: expected --vectors as well", path=args.config)
+    if args.vectors in (None, "builtin", "none"):
+        return None if args.vectors == "none" else "builtin"
+    needed = {
+        spelling
+        for sentences in (parts["train"], parts["dev"])  # the words of test are not to be known
+        for word in {token.text for sentence in sentences for token in sentence.tokens}
+        for spelling in spellings(word)
+    }
+    with progress_bar("reading the vectors", unit="B", scale=True) as progress:
+        return read_vectors(args.vectors, needed=needed, limit=args.vectors_limit or VECTORS_LIMIT, progress=progress)
+
+
+def _describe_vectors(vectors: Vectors, parts: Mapping[str, Sequence[Sentence]], args: argparse.Namespace) -> None:
+    """Show how many vectors there are, and how many words of each part have one."""
+    from ner_lstm_crf.features.vectors.vectors import coverage
+
+    if vectors.rows <= (args.vectors_limit or VECTORS_LIMIT):
+        size = f"{len(vectors):,} vectors of {vectors.size} values"
+    else:
+        size = (
+            f"{len(vectors) - vectors.beyond:,} most frequent of {vectors.rows:,} vectors of {vectors.size} values, "
+            f"and {vectors.beyond:,} more that training and dev need"
+        )
+    say(size if args.vectors else f"{size} (of characters, from jieba's dictionary; --vectors none does without)")
+    known = set(vectors.words)
+    for name, sentences in parts.items():
+        if sentences:
+            covered = coverage(known, Counter(token.text for sentence in sentences for token in sentence.tokens))
+            say(f"{name + ':':<7}{covered}")
+            if name == "train" and covered.share("missing") > _MOST_MISSING:
+                _log.warning(
+                    "%s: most of the training tokens have no vector here: are they of this kind?",
+                    args.vectors or "builtin",
+                )
+
+
+def _describe_lexicon(words: Mapping[str, str], train: Sequence[Sentence], args: argparse.Namespace) -> None:
+    """Show the size of the lexicon; of the words of a file, also how many of them the training data have."""
+    from ner_lstm_crf.features.lexicon import Lexicon
+
+    categories = len(set(words.values()))
+    size = f"{len(words):,} words in the lexicon, of {categories:,} {'category' if categories == 1 else 'categories'}"
+    say(size if args.lexicon else f"{size} (jieba's dictionary; --lexicon none does without)")
+    if args.lexicon not in (None, "builtin"):
+        frequent = Lexicon.of_words(words, [sentence.words for sentence in train]).trainable
+        say(f"{frequent:,} of them occur at least twice in the training data")
+        if not frequent:
+            _log.warning(
+                "%s: no word of this lexicon occurs twice in the training data: is it one word a line?", args.lexicon
+            )
+
+
 def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, directory: Path) -> None:
-    """Train all runs before the eyes of the user; with `--resume`, those that have begun go on.
+    """Train all runs and show their progress; with `--resume`, those that have begun go on.
 
     Raises:
         KeyboardInterrupt: With how to go on, if the user interrupts.
     """
-    from ner_lstm_crf.cli.training_data import use_threads
     from ner_lstm_crf.runs.network_runs import read_with_transformer
     from ner_lstm_crf.runs.processes import network_jobs, run_jobs
-    from ner_lstm_crf.runs.run_files import forget_run, has_begun, is_finished
+    from ner_lstm_crf.runs.run_files import forget_run, has_begun, is_finished, read_history
     from ner_lstm_crf.runs.transformer_cache import forget_contextual, scratch_of
 
-    use_threads(args.threads)
     if args.resume:
         jobs = [replace(job, resume=has_begun(job.directory)) for job in jobs]
-    model, networks = jobs[0].config.model, network_jobs(jobs)
-    finished = {index: epochs for index, job in enumerate(networks) if (epochs := _epochs_if_finished(job))}
+    config, networks = jobs[0].config, network_jobs(jobs)
+    # What a frozen transformer gives the data is made once, for all runs and epochs.
     done = all(job.resume and is_finished(job.directory) for job in jobs)
-    if not done and model.transformer is not None and not model.fine_tune:
+    if not done and config.model.transformer is not None and not config.model.fine_tune:
         say("before the first epoch the frozen transformer reads all sentences once: this may take minutes")
         with progress_bar("reading with the transformer", unit=" sentences") as progress:
-            cache = scratch_of(directory) if args.cache is None else Path(args.cache)
-            data = read_with_transformer(data, model, cache, progress)
+            cache = scratch_of(directory) if args.transformer_cache is None else Path(args.transformer_cache)
+            data = read_with_transformer(data, config.model, cache, progress)
     if not args.resume and all(job.directory.parent == directory for job in jobs):
         forget_run(directory)  # of a single run that was here before
     number = {job.directory: index for index, job in enumerate(networks)}
     names = [str(job.directory.relative_to(directory)) if len(networks) > 1 else "" for job in networks]
-    training = jobs[0].config.training
+    finished = {
+        index: len(read_history(job.directory))
+        for index, job in enumerate(networks)
+        if job.resume and is_finished(job.directory)
+    }
+    workers = min(args.workers, max(len(networks), 1))
     try:
-        with TrainingDisplay(training.epochs, names, finished) as display:
-            for job, report in run_jobs(
-                data, jobs, workers=min(args.jobs, max(len(networks), 1)), progress=display.batches
-            ):
+        with TrainingDisplay(config.training.epochs, names, finished) as display:
+            for job, report in run_jobs(data, jobs, workers=workers, progress=display.batches):
                 display.epoch(number[job.directory], report)
-                if training.ensemble_size > 1 and display.ended:
-                    say(f"joining {training.ensemble_size} networks")  # of many words, which takes a while
+                if config.training.ensemble_size > 1 and display.ended:
+                    say(f"joining {config.training.ensemble_size} networks")  # of many words, which takes a while
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_how_to_go_on(args)) from None
+        if args.output is None:  # the runs were to be thrown away
+            raise
+        option = "--resume in place of --overwrite" if args.overwrite else "--resume"
+        raise KeyboardInterrupt(f"the same command with {option} goes on after the last whole epoch") from None
     forget_contextual(directory)
 
 
-def _how_to_go_on(args: argparse.Namespace) -> str:
-    """What to do after an interruption; nothing can be done if the runs were to be thrown away."""
-    if args.output is None:
-        return ""
-    place = " in place of --overwrite" if args.overwrite else ""
-    return f"the same command with --resume{place} goes on after the last whole epoch"
-
-
-def _epochs_if_finished(job: Job) -> int:
-    """How many epochs a run took that has nothing left to do; 0 for any other."""
-    from ner_lstm_crf.runs.run_files import is_finished, read_history
-
-    return len(read_history(job.directory)) if job.resume and is_finished(job.directory) else 0
-
-
-def _finish(directory: Path, results: Sequence[RunResult], args: argparse.Namespace) -> None:
-    """Choose the model, write down the figures, draw the curves, show the scores."""
+def _show_results(directory: Path, chosen: RunResult, results: Sequence[RunResult], args: argparse.Namespace) -> None:
+    """Write the figures and the learning curves beside the model, and show the scores."""
+    from ner_lstm_crf.evaluation.metrics import Summary
     from ner_lstm_crf.files.atomic import write_text
     from ner_lstm_crf.runs.plots import plot_curves
-    from ner_lstm_crf.runs.results import median_result, results_to_json
+    from ner_lstm_crf.runs.results import results_to_json
     from ner_lstm_crf.runs.run_files import CURVES, SUMMARY
-    from ner_lstm_crf.saving.model import Model
 
-    chosen = median_result(results)
-    if chosen.directory != directory:
-        Model.load(chosen.directory).save(directory)
     summary = {"directory": str(directory), "seed": chosen.seed, **results_to_json(results)}
     write_text(directory / SUMMARY, json.dumps(summary, indent=2) + "\n")
-    curves = {
-        f"seed {result.seed} {name}".rstrip(): curve for result in results for name, curve in result.curves.items()
-    }
-    plot_curves(curves, directory / CURVES)
+    plot_curves(
+        {f"seed {result.seed} {name}".rstrip(): curve for result in results for name, curve in result.curves.items()},
+        directory / CURVES,
+    )
     if args.json:
         show_json(summary)
-    else:
-        _show(directory, chosen, results, summary)
-
-
-def _show(directory: Path, chosen: RunResult, results: Sequence[RunResult], summary: dict[str, object]) -> None:
-    from ner_lstm_crf.evaluation.metrics import Summary
-
+        return
     if len(results) > 1:
         for part in ("dev_f1", "test_f1"):
             if isinstance(figures := summary[part], dict):
@@ -201,7 +379,7 @@ def _show(directory: Path, chosen: RunResult, results: Sequence[RunResult], summ
     seconds = sum(result.seconds for result in results)
     kept = f"epoch {chosen.best['epoch']} of {len(chosen.history)}"
     if chosen.members > 1:
-        kept = f"{chosen.members} networks joined"
+        kept = f"an ensemble of {chosen.members} networks"
     say(f"{directory}: the model of {kept}{dev}; {seconds:.0f} s of training")
     if chosen.dev_f1 == 0 and chosen.best["dev"]["support"]:
         say("it finds no entity of dev: train longer, with more --epochs")

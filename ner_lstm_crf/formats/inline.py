@@ -35,7 +35,7 @@ _PIECE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_OF_CHARACTERS = "where every character is a token, say --characters"
+_OF_CHARACTERS = "where every character is a token, say --token-unit character"
 _LABEL = re.compile(r"[^()\[\]\\\s]+")
 _TO_ESCAPE = re.compile(r"[\[\]\\\s]")
 _ESCAPABLE = re.compile(r"[\[\]\\\s#]")

@@ -152,7 +152,7 @@ def warn_of_other_tokens(data: Data, token_unit: TokenUnit) -> None:
     elif share_of_characters(data.train) >= CHARACTER_SHARE and are_chinese(data.train):
         _log.warning(
             "expected words, found tokens of one character: "
-            "preset('fast', token_unit='character') is for such (--characters)"
+            "preset('fast', token_unit='character') is for such (--token-unit character)"
         )
 
 

@@ -163,7 +163,7 @@ def _trained(
         _terminate(own or (process for process in multiprocessing.active_children() if process not in strangers))
         if isinstance(error, BrokenProcessPool):
             raise InputError(
-                "a training process was ended by the system, perhaps for lack of memory: use fewer --jobs"
+                "a training process was ended by the system, perhaps for lack of memory: use fewer --workers"
             ) from error
         raise
     finally:

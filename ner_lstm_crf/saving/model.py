@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ner_lstm_crf.config import Config, ModelConfig, merge_config
+from ner_lstm_crf.config import ModelConfig, check_tables
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.batch import RaggedSentences
 from ner_lstm_crf.features.registry import FEATURES, Features
@@ -293,7 +293,7 @@ class ModelDescription:
         if not all(isinstance(content.get(name), kind) for name, kind in types.items()):
             raise InputError(f"the model is damaged: expected {', '.join(types)}", path=path)
         return cls(
-            config=merge_config(Config(), {"model": content["model"]}, path=path).model,
+            config=ModelConfig(**check_tables({"model": content["model"]}, path)["model"]),
             labels=tuple(content["labels"]),
             networks=content["networks"],
             folders=content["folders"],

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tags.scheme import OUTSIDE
 from ner_lstm_crf.text.annotation import Span
 
-__all__ = ["LabelMap", "require_entities"]
+__all__ = ["LabelMap", "require_entities", "warn_of_unknown_labels"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +98,20 @@ def require_entities(annotated: Iterable[Sequence[Span]], path: str | os.PathLik
     if not any(annotated):
         why = "none of the labels that were asked for" if labels else "nothing in it is annotated"
         raise InputError(f"expected entities, found none: {why}", path=path)
+
+
+def warn_of_unknown_labels(
+    path: str | os.PathLike[str], counts: Mapping[str, int], known: Container[object], whose: str
+) -> None:
+    """Log which labels of a file can never be found.
+
+    Args:
+        path: The file.
+        counts: How many of its entities have each label.
+        known: The labels that can be found.
+        whose: Who lacks the others, such as "the model does not know".
+    """
+    unknown = sorted(label for label in counts if label not in known)
+    if unknown:
+        entities, labels = sum(counts[label] for label in unknown), ", ".join(unknown)
+        _log.warning("%s: %d entities have labels that %s (%s): they count as missed", path, entities, whose, labels)

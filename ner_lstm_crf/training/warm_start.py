@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.registry import Features
 from ner_lstm_crf.features.token_feature import FeatureModule, Resources
@@ -15,7 +16,7 @@ from ner_lstm_crf.saving.model import Model, new_network
 from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Sentence
 
-__all__ = ["warm_start"]
+__all__ = ["check_start", "warm_start"]
 
 
 def warm_start(base: Model, sentences: Sequence[Sentence], *, freeze_vectors: bool = False, seed: int = 1) -> Model:
@@ -34,10 +35,7 @@ def warm_start(base: Model, sentences: Sequence[Sentence], *, freeze_vectors: bo
     Raises:
         InputError: If `base` has a transformer, or several networks.
     """
-    if base.config.transformer is not None:
-        raise InputError("expected a model without a transformer to start from")
-    if len(base.networks) > 1:
-        raise InputError(f"expected a model of one network to start from, got one of {len(base.networks)}")
+    check_start(base.config, len(base.networks))
     # 1. Features and tags of both.
     words = [sentence.words for sentence in sentences]
     resources = Resources(base.config, words, freeze_vectors=freeze_vectors)
@@ -59,6 +57,18 @@ def warm_start(base: Model, sentences: Sequence[Sentence], *, freeze_vectors: bo
     for part, trained in ((network.projection, old.projection), (network.head, old.head)):
         _copy_tags(part, trained, rows[:, 0], rows[:, 1])
     return replace(base, features=features, tags=tags, networks=(network,))
+
+
+def check_start(config: ModelConfig, networks: int) -> None:
+    """Refuse a model that training cannot start from.
+
+    Raises:
+        InputError: If it has a transformer, or several networks.
+    """
+    if config.transformer is not None:
+        raise InputError("expected a model without a transformer to start from")
+    if networks > 1:
+        raise InputError(f"expected a model of one network to start from, got one of {networks}")
 
 
 @torch.no_grad()

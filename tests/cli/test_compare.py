@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ner_lstm_crf.cli.compare import marked
 from ner_lstm_crf.config import preset
+from ner_lstm_crf.text.annotation import Span
 from tests.cli.conftest import ZH, Files, Run
 
 
@@ -55,16 +57,26 @@ def test_without_output_nothing_is_left(
 
 def test_characters_are_found_and_trained_as_such(write, tmp_path: Path, run: Run) -> None:
     data = write("zh.conll", ZH)
-    small = write("small.toml", "[model]\nhidden_size = 4\n[training]\nleast_steps = 1\n")
+    small = write("small.toml", "[model]\nhidden_size = 4\n[training]\nmin_steps = 1\n")
     options = ["--train", data, "--test", data, "--config", small, "--vectors", "none", "--lexicon", "none"]
     result = run("compare", *options, "--seeds", "1", "--output", tmp_path / "both")
     assert result.code == 0, result.err
-    move = preset("fast", token_unit="character").training.adversarial_epsilon
-    assert move != preset("fast").training.adversarial_epsilon
+    epsilon = preset("fast", token_unit="character").training.adversarial_epsilon
+    assert epsilon != preset("fast").training.adversarial_epsilon
     for head in ("crf", "softmax"):
         config = json.loads((tmp_path / "both" / head / "seed-1" / "run.json").read_text())["config"]
-        assert (config["model"]["token_unit"], config["training"]["adversarial_epsilon"]) == ("character", move)
+        assert (config["model"]["token_unit"], config["training"]["adversarial_epsilon"]) == ("character", epsilon)
 
 
 def test_the_head_is_not_a_choice(options: list[object], run: Run) -> None:
     assert "--head" in run("compare", *options, "--head", "crf").complaint
+
+
+def test_a_long_sentence_is_cut_to_where_it_differs() -> None:
+    words = [str(number) for number in range(1000)]
+    line = marked(words, [Span(500, 502, "X")], around=500)
+    assert line.startswith("… 460 ")
+    assert "[500 501](X)" in line
+    assert line.endswith(" 539 …")
+    assert marked(words[:80], [], around=3) == " ".join(words[:80])
+    assert marked(["北", "京"], [Span(0, 2, "LOC")], joiner="") == "[北京](LOC)"

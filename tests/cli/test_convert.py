@@ -21,7 +21,7 @@ def test_columns_keep_all_but_the_tags(write, tmp_path: Path, run: Run) -> None:
 
 def test_labels_are_dropped_and_renamed(write, run: Run) -> None:
     source = write("in.conll", SOURCE)
-    out = run("convert", source, "-", "--to", "IOB2", "--map", "PER=person", "--labels", "person").out
+    out = run("convert", source, "-", "--to", "IOB2", "--rename", "PER=person", "--labels", "person").out
     assert [line.split("\t")[2] for line in out.splitlines()[1:5]] == ["B-person", "I-person", "O", "O"]
 
 
@@ -48,7 +48,7 @@ def test_json_lines_keep_their_other_keys_and_inline_marks_their_comments(write,
         "meta": {"by": "hand"},
     }
     marked = write("in.inline", "# by hand\n## news\n[Oslo](city) fell\n".encode("utf-16"))
-    renamed = run("convert", marked, marked, "--encoding", "utf-16", "--map", "city=LOC")
+    renamed = run("convert", marked, marked, "--encoding", "utf-16", "--rename", "city=LOC")
     assert (renamed.code, renamed.err) == (0, "")
     assert marked.read_text(encoding="utf-16") == "# by hand\n## news\n[Oslo](LOC) fell\n"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ner_lstm_crf.cli.display import TrainingDisplay, marked, progress_bar, say
+from ner_lstm_crf.cli.display import TrainingDisplay, progress_bar, say
 from ner_lstm_crf.evaluation.metrics import evaluate_spans
 from ner_lstm_crf.text.annotation import Span
 from ner_lstm_crf.training.trainer import EpochReport
@@ -98,13 +98,3 @@ def test_progress_is_drawn_on_a_terminal_alone(
         progress(4, 4)
     assert "reading" in terminal.getvalue()
     assert "meanwhile\n" in terminal.getvalue()
-
-
-def test_a_long_sentence_is_cut_to_where_it_differs() -> None:
-    words = [str(number) for number in range(1000)]
-    line = marked(words, [Span(500, 502, "X")], around=500)
-    assert line.startswith("… 460 ")
-    assert "[500 501](X)" in line
-    assert line.endswith(" 539 …")
-    assert marked(words[:80], [], around=3) == " ".join(words[:80])
-    assert marked(["北", "京"], [Span(0, 2, "LOC")], joiner="") == "[北京](LOC)"

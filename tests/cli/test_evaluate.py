@@ -50,7 +50,7 @@ def test_labels_are_mapped_and_unknown_ones_warned_of(model: Path, files: Files,
     result = run("evaluate", model, other, "--json")
     assert "20 entities have labels that the model does not know (person)" in result.err
     assert json.loads(result.out)["recall"] <= 0.5
-    mapped = run("evaluate", model, other, "--json", "--map", "person=PER")
+    mapped = run("evaluate", model, other, "--json", "--rename", "person=PER")
     assert "warning" not in mapped.err
     assert json.loads(mapped.out)["recall"] > 0.9
     kept = json.loads(run("evaluate", model, other, "--json", "--labels", "LOC").out)
@@ -64,7 +64,7 @@ def test_labels_are_dropped_from_what_the_model_finds_too(model: Path, files: Fi
     assert kept["per_label"] == {"LOC": whole}
     assert (kept["precision"], kept["predicted"]) == (whole["precision"], whole["predicted"])
     assert kept["precision"] > 0.9  # the 20 persons it finds do not count as wrong
-    renamed = run("evaluate", model, files.test, "--json", "--map", "LOC=city,PER=O")
+    renamed = run("evaluate", model, files.test, "--json", "--rename", "LOC=city,PER=O")
     assert json.loads(renamed.out)["per_label"] == {"city": whole}
     assert "warning" not in result.err + renamed.err
 

@@ -9,10 +9,11 @@ import pytest
 
 from ner_lstm_crf import __version__
 from ner_lstm_crf.cli import convert, corpora, main
-from ner_lstm_crf.cli.main import COMMANDS
+from ner_lstm_crf.cli.main import COMMANDS, parser_for
+from ner_lstm_crf.config import settings
 from tests.cli.conftest import Run
 
-NAMES = [module.__name__.rpartition(".")[2] for module in COMMANDS]
+NAMES = [*COMMANDS]
 
 
 def test_help_names_every_command(run: Run) -> None:
@@ -30,7 +31,7 @@ def examples_in(text: str) -> list[list[str]]:
 
 def test_the_shortest_way_parses(run: Run) -> None:
     examples = examples_in(run("--help").out.split("the shortest way")[1].rpartition("\n\n")[0])
-    assert [main._parser().parse_args(example).command.__module__ for example in examples] == [
+    assert [parser_for(example).parse_args(example).command.__module__ for example in examples] == [
         f"ner_lstm_crf.cli.{name}" for name in ("inspect", "train", "tag")
     ]
 
@@ -43,18 +44,51 @@ def test_help_of_a_command_shows_examples_that_parse(command: list[str], run: Ru
     assert examples
     for example in examples:
         assert example[: len(command)] == command[: len(example)]
-        assert callable(main._parser().parse_args(example).command)
+        assert callable(parser_for(example).parse_args(example).command)
     assert all(max(map(len, line.splitlines() or [""])) <= 120 for line in result.out.splitlines())
 
 
 def test_help_and_the_catalogue_do_without_torch() -> None:
     code = (
-        "import sys; from ner_lstm_crf.cli.main import main; main(['--help']); main(['train', '--help']);"
+        "import sys; from ner_lstm_crf.cli.main import main; main(['--help']); main(['train', '--help-all']);"
         "main(['corpora', 'list']); main(['tag']);"
         "heavy = {'torch', 'transformers', 'matplotlib', 'numpy'} & sys.modules.keys(); sys.exit(', '.join(heavy) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_every_field_has_a_flag_whose_help_is_its_sentence(command: str, run: Run) -> None:
+    parser = parser_for([command, "--help-all"])
+    (subparsers,) = (action for action in parser._actions if action.choices and command in action.choices)
+    helps = {flag: action.help for action in subparsers.choices[command]._actions for flag in action.option_strings}
+    for table in ("model", "training"):
+        for name, setting in settings(table).items():
+            if (command, name) == ("compare", "head"):
+                assert setting.flag not in helps
+            else:
+                assert helps[setting.flag].startswith(setting.sentence), name
+
+
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_help_shows_the_common_flags_and_help_all_the_rare_ones_too(command: str, run: Run) -> None:
+    common, every = (run(command, option) for option in ("--help", "--help-all"))
+    assert (common.code, every.code, common.err, every.err) == (0, 0, "", "")
+    shown, all_shown = (
+        {line.split()[0].rstrip(",") for line in one.out.splitlines() if line.startswith("  -")}
+        for one in (common, every)
+    )
+    flags = {setting.flag: setting.common for table in ("model", "training") for setting in settings(table).values()}
+    if command == "compare":
+        del flags["--head"]
+    assert {"--epochs", "--hidden-size", "--learning-rate", "--transformer"} < {flag for flag in flags if flags[flag]}
+    for flag, is_common in flags.items():
+        assert (flag in shown) == is_common, flag
+        assert flag in all_shown, flag
+    assert shown < all_shown
+    assert "\ndropout:" in every.out
+    assert "\ndropout:" not in common.out  # a group of which nothing is shown
 
 
 def test_version(run: Run) -> None:
@@ -66,13 +100,19 @@ def test_version(run: Run) -> None:
     [
         ([], "COMMAND"),
         (["learn"], "invalid choice: 'learn'"),
-        (["train"], "--train, --output"),
+        (["train"], "--output, --train"),
         (["tag", "--modell", "x", "text"], "--modell"),
         (
             ["train", "--train", "f", "--output", "d", "--epochs", "0"],
-            "--epochs: expected a whole number of at least 1",
+            "--epochs: expected a whole number of at least 1, got '0'",
         ),
-        (["train", "--train", "f", "--output", "d", "--jobs", "two"], "got 'two'"),
+        (["train", "--train", "f", "--output", "d", "--word-dropout", "1"], "--word-dropout: expected a number of at"),
+        (
+            ["train", "--train", "f", "--output", "d", "--char-widths", "3,x"],
+            "--char-widths: expected whole numbers of",
+        ),
+        (["train", "--train", "f", "--output", "d", "--schedule", "cosine"], "--schedule: invalid choice: 'cosine'"),
+        (["train", "--train", "f", "--output", "d", "--workers", "two"], "got 'two'"),
         (["train", "--train", "f", "--output", "d", "--resume", "--overwrite"], "not allowed with"),
         (["train", "--train", "f", "--output", "d", "--preset", "slow"], "invalid choice: 'slow'"),
     ],

@@ -28,7 +28,7 @@ def test_a_model_is_not_replaced_unless_asked(model: Path, run: Run) -> None:
 
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_the_model_to_start_from_is_not_replaced(model: Path, run: Run, seeds: int) -> None:
-    options = ["--init", model, "--train", "missing.conll", "--output", model, "--overwrite", "--seeds", seeds]
+    options = ["--init-from", model, "--train", "missing.conll", "--output", model, "--overwrite", "--seeds", seeds]
     assert "expected another directory than that of the model to start from" in run("train", *options).complaint
 
 
@@ -205,7 +205,7 @@ def interruptible(command: Sequence[object]) -> subprocess.Popen[str]:
 @pytest.mark.slow
 def test_an_interruption_ends_the_workers_too(files: Files, write, tmp_path: Path) -> None:
     config = write("long.toml", TINY.replace("epochs = 12", "epochs = 5000"))
-    options = ["--train", files.train, "--dev", files.dev, "--config", config, "--seeds", "2", "--jobs", "2"]
+    options = ["--train", files.train, "--dev", files.dev, "--config", config, "--seeds", "2", "--workers", "2"]
     command = [sys.executable, "-m", "ner_lstm_crf", "train", *options, "--output", tmp_path / "m"]
     with interruptible(command) as process:
         assert process.stderr is not None
@@ -222,7 +222,7 @@ def test_an_interruption_ends_the_workers_too(files: Files, write, tmp_path: Pat
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the processes of another are known from /proc")
 def test_an_interruption_of_workers_that_are_about_to_start_is_one_line(files: Files, write, tmp_path: Path) -> None:
     config = write("long.toml", TINY.replace("epochs = 12", "epochs = 5000"))
-    options = ["--train", files.train, "--dev", files.dev, "--config", config, "--seeds", "2", "--jobs", "2"]
+    options = ["--train", files.train, "--dev", files.dev, "--config", config, "--seeds", "2", "--workers", "2"]
     command = [sys.executable, "-m", "ner_lstm_crf", "train", *options, "--output", tmp_path / "m"]
     with interruptible(command) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")

@@ -23,12 +23,12 @@ def test_ill_formed_predictions_are_counted_and_read_by_the_policy(write, run: R
     gold = write("gold.conll", "a\tB-X\nb\tI-X\nc\tO\nd\tB-X\n\ne\tB-X\n")
     found = write("found.conll", "a\tB-X\nb\tI-X\nc\tO\nd\tI-X\n\ne\tB-X\n")
     lenient, strict = (
-        json.loads(run("score", gold, found, "--scheme", "IOB2", "--policy", policy, "--json").out)
+        json.loads(run("score", gold, found, "--scheme", "IOB2", "--ill-formed", policy, "--json").out)
         for policy in ("conlleval", "strict")
     )
     assert (lenient["f1"], lenient["ill_formed"], lenient["ill_formed_tags"]) == (1.0, 1, 1)
     assert (strict["recall"], strict["ill_formed"]) == (2 / 3, 1)
-    complaint = run("score", gold, found, "--scheme", "IOB2", "--policy", "error").complaint
+    complaint = run("score", gold, found, "--scheme", "IOB2", "--ill-formed", "error").complaint
     assert complaint.startswith(f"error: {found}:4: ")
 
 
@@ -43,7 +43,7 @@ def test_other_tokens_are_refused_with_both_places(write, run: Run) -> None:
 def test_characters_make_words_and_characters_comparable(write, run: Run) -> None:
     gold, found = write("gold.conll", "北京\tB-LOC\n好\tO\n"), write("found.conll", "北\tB-LOC\n京\tI-LOC\n好\tO\n")
     assert "expected the tokens" in run("score", gold, found).complaint
-    assert json.loads(run("score", gold, found, "--characters", "--json").out)["f1"] == 1.0
+    assert json.loads(run("score", gold, found, "--token-unit", "character", "--json").out)["f1"] == 1.0
 
 
 def test_texts_are_compared_by_characters(write, run: Run) -> None:

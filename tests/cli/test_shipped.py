@@ -1,4 +1,4 @@
-"""Taggers by name on the command line: `tag` without a model, `train --init`."""
+"""Taggers by name on the command line: `tag` without a model, `train --init-from`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,18 @@ def taggers(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     small = folder / "small.toml"
     small.write_text("[model]\nhidden_size = 12\nword_size = 8\ninput_dropout = 0.1\noutput_dropout = 0.0\n")
     arguments = ["train", "--train", train, "--dev", train, "--config", small, "--preset", "small", "--epochs", 15]
-    arguments += ["--characters", "--lexicon", "none", "--vectors", "none", "--threads", 1, "--output", folder / "zh"]
+    arguments += [
+        "--token-unit",
+        "character",
+        "--lexicon",
+        "none",
+        "--vectors",
+        "none",
+        "--threads",
+        1,
+        "--output",
+        folder / "zh",
+    ]
     assert call(arguments).code == 0
     return folder
 
@@ -102,7 +113,7 @@ def test_evaluate_takes_a_name(here: Path, files: Files, run: Run) -> None:
     assert run("evaluate", "en", files.test).out == run("evaluate", shipped.model_directory("en"), files.test).out != ""
 
 
-# train --init
+# train --init-from
 
 
 def options(files: Files) -> list[str]:
@@ -110,7 +121,7 @@ def options(files: Files) -> list[str]:
 
 
 def test_training_starts_from_a_shipped_tagger(here: Path, files: Files, run: Run) -> None:
-    result = run("train", "--init", "en", *options(files), "--output", "m")
+    result = run("train", "--init-from", "en", *options(files), "--output", "m")
     assert result.code == 0, result.err
     assert load_model("m").config == load_model(shipped.model_directory("en")).config
     summary = json.loads(Path("m/summary.json").read_text())
@@ -120,7 +131,7 @@ def test_training_starts_from_a_shipped_tagger(here: Path, files: Files, run: Ru
 
 def test_training_that_starts_from_characters_is_that_of_characters(here: Path, write, run: Run) -> None:
     train = write("zh.conll", ZH)
-    result = run("train", "--init", "zh", "--train", train, "--epochs", 1, "--output", "m")
+    result = run("train", "--init-from", "zh", "--train", train, "--epochs", 1, "--output", "m")
     assert result.code == 0, result.err
     assert load_model("m").config == load_model(shipped.model_directory("zh")).config
     training = json.loads(Path("m/run.json").read_text())["config"]["training"]
@@ -129,42 +140,42 @@ def test_training_that_starts_from_characters_is_that_of_characters(here: Path, 
 
 def test_new_labels_are_learnt_and_old_ones_forgotten(here: Path, write, run: Run) -> None:
     train = write("drugs.conll", column_text(30, 5).replace("LOC", "CITY"))
-    result = run("train", "--init", "./base", "--train", train, "--dev", train, "--epochs", 8, "--output", "m")
+    result = run("train", "--init-from", "./base", "--train", train, "--dev", train, "--epochs", 8, "--output", "m")
     assert "base" in result.complaint
-    arguments = ["--init", "en", "--train", train, "--dev", train, "--epochs", 8, "--preset", "small"]
+    arguments = ["--init-from", "en", "--train", train, "--dev", train, "--epochs", 8, "--preset", "small"]
     assert run("train", *arguments, "--output", "m").code == 0
     assert load_model("m").featurizer.labels == ("CITY", "PER")
     assert json.loads(Path("m/summary.json").read_text())["dev_f1"]["mean"] > 0.9
 
 
 def test_several_seeds_and_jobs_and_a_run_taken_up_again(here: Path, files: Files, run: Run) -> None:
-    arguments = ["train", "--init", "en", *options(files), "--output", "m", "--seeds", 2]
-    assert run(*arguments, "--jobs", 2).code == 0
+    arguments = ["train", "--init-from", "en", *options(files), "--output", "m", "--seeds", 2]
+    assert run(*arguments, "--workers", 2).code == 0
     assert not equal_weights(here / "m" / "seed-1", here / "m" / "seed-2")
     weights = (here / "m" / "model.safetensors").read_bytes()
     assert run(*arguments, "--resume").code == 0
     assert (here / "m" / "model.safetensors").read_bytes() == weights
-    other = [argument for argument in arguments if argument not in ("--init", "en")]
+    other = [argument for argument in arguments if argument not in ("--init-from", "en")]
     assert "the run to resume had another model to start from, or none" in run(*other, "--resume").complaint
 
 
 @pytest.mark.parametrize(
     ("extra", "said"),
     [
-        (["--vectors", "glove.txt"], "--init: expected the model as it is, without --vectors"),
+        (["--vectors", "glove.txt"], "--init-from: expected the model as it is, without --vectors"),
         (["--vectors-limit", "5"], "without --vectors-limit"),
         (["--head", "softmax"], "without --head"),
         (["--crf-loss", "labelwise"], "without --crf-loss"),
         (["--transformer", "folder"], "without --transformer"),
-        (["--characters"], "without changes to [model] or --characters"),
-        (["--config", "{config}"], "without changes to [model]"),
-        (["--config", "same.toml"], "without changes to [model]"),
-        (["--init", "de"], "or 'en' or 'zh'"),
-        (["--preset", "paper", "--config", "{config}"], "without changes to [model]"),
+        (["--token-unit", "character"], "without --token-unit"),
+        (["--config", "{config}"], "without [model] in"),
+        (["--config", "same.toml"], "without [model] in"),
+        (["--init-from", "de"], "or 'en' or 'zh'"),
+        (["--preset", "paper", "--config", "{config}"], "without [model] in"),
     ],
 )
 def test_what_contradicts_the_model_is_refused(here: Path, files: Files, extra: list[str], said: str, run: Run) -> None:
     extra = [str(files.config) if argument == "{config}" else argument for argument in extra]
     Path("same.toml").write_text("[model]\nhidden_size = 200\n", encoding="utf-8")  # as the preset has it
-    assert said in run("train", "--init", "en", *options(files), "--output", "m", *extra).complaint
+    assert said in run("train", "--init-from", "en", *options(files), "--output", "m", *extra).complaint
     assert not Path("m").exists()

@@ -5,12 +5,15 @@ import os
 import threading
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from hypothesis import given, strategies
 
-from ner_lstm_crf.cli.options import Parser
-from ner_lstm_crf.cli.training_options import add_data_options, add_training_options, config_from
-from ner_lstm_crf.config import Config, preset
+from ner_lstm_crf.cli.main import parser_for
+from ner_lstm_crf.cli.options import config_from, settings_from
+from ner_lstm_crf.config import Config, preset, settings
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors.builtin import character_vectors
 from ner_lstm_crf.runs import transformer_cache as contextual
@@ -67,7 +70,7 @@ def test_json_is_one_object_and_the_same_as_the_file(files: Files, tmp_path: Pat
 def test_several_seeds_end_in_a_model_of_the_median(files: Files, tmp_path: Path, run: Run) -> None:
     directory = tmp_path / "m"
     arguments = ["train", *files.options, "--test", files.test, "--output", directory, "--epochs", "2", "--seeds", "3"]
-    result = run(*arguments, "--jobs", "2")
+    result = run(*arguments, "--workers", "2")
     assert result.code == 0, result.err
     summary = json.loads((directory / "summary.json").read_text())
     dev = {one["seed"]: one["dev"]["f1"] for one in summary["runs"]}
@@ -96,11 +99,9 @@ def test_training_files_are_joined(files: Files, tmp_path: Path, run: Run) -> No
 
 
 def configured(*arguments: str) -> Config:
-    parser = Parser()
-    add_data_options(parser, test_required=False)
-    parser.add_argument("--head")
-    add_training_options(parser, seeds=1)
-    return config_from(parser.parse_args(["--train", "f", *arguments]))
+    command = ["train", "--train", "f", "--output", "m", *arguments]
+    args = parser_for(command).parse_args(command)
+    return config_from(args, settings_from(args))
 
 
 def test_a_flag_beats_the_file_and_the_file_beats_the_preset(files: Files) -> None:
@@ -108,11 +109,56 @@ def test_a_flag_beats_the_file_and_the_file_beats_the_preset(files: Files) -> No
     assert (paper.training.optimizer, paper.training.epochs, paper.model.hidden_size) == ("sgd", 50, 100)
     mixed = configured("--preset", "paper", "--config", str(files.config))
     assert (mixed.training.optimizer, mixed.training.epochs, mixed.model.hidden_size) == ("sgd", 12, 16)
-    flags = ("--epochs", "3", "--seed", "7", "--head", "softmax", "--characters", "--crf-loss", "labelwise")
+    flags = (
+        "--epochs",
+        "3",
+        "--seed",
+        "7",
+        "--head",
+        "softmax",
+        "--token-unit",
+        "character",
+        "--crf-loss",
+        "labelwise",
+    )
     config = configured("--preset", "paper", "--config", str(files.config), *flags)
     assert (config.training.epochs, config.training.min_steps, config.training.seed) == (3, 0, 7)
     assert (config.model.head, config.model.token_unit, config.model.crf_loss) == ("softmax", "character", "labelwise")
     assert config.training.learning_rate == 0.02
+
+
+@strategies.composite
+def fields_and_values(draw: strategies.DrawFn) -> tuple[str, str, Any]:
+    """A field, by its table and name, and a value that it takes."""
+    table = draw(strategies.sampled_from(["model", "training"]))
+    name = draw(strategies.sampled_from(sorted(settings(table))))
+    setting = settings(table)[name]
+    kinds: dict[type, strategies.SearchStrategy[Any]] = {
+        bool: strategies.booleans(),
+        int: strategies.integers(0, 2**63),
+        float: strategies.floats(0, 1e300) | strategies.floats(0, 1) | strategies.integers(0, 100),
+        str: strategies.text(strategies.characters(codec="utf-8", categories=["L", "N", "P", "S"])),
+    }
+    one = strategies.sampled_from(setting.choices) if setting.choices else kinds[setting.kind]
+    value = strategies.lists(one, min_size=1).map(tuple) if setting.many else one
+    return table, name, draw(value.filter(setting.accepts))
+
+
+@given(fields_and_values())
+def test_a_flag_and_a_file_give_the_same_value(made: tuple[str, str, Any]) -> None:
+    table, name, value = made
+    flag = settings(table)[name].flag
+    if isinstance(value, bool):
+        option = flag if value else flag.replace("--", "--no-")
+    else:
+        option = f"{flag}={','.join(map(str, value)) if isinstance(value, tuple) else value}"
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "one.toml"
+        file.write_text(f"[{table}]\n{name} = {json.dumps(value, ensure_ascii=False)}\n", encoding="utf-8")
+        for arguments in ([option], ["--config", str(file)]):
+            command = ["train", "--train", "f", "--output", "m", *arguments]
+            given = settings_from(parser_for(command).parse_args(command))
+            assert given[table] == {name: value}
 
 
 def test_a_frozen_transformer_changes_the_preset_and_the_file_changes_both(tmp_path: Path) -> None:
@@ -130,16 +176,23 @@ def test_a_frozen_transformer_changes_the_preset_and_the_file_changes_both(tmp_p
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--fine-tune"], "--transformer"),
-        (["--cache", "kept"], "--cache: expected a --transformer that is not trained"),
-        (["--cache", "kept", "--transformer", "t", "--fine-tune"], "--cache: expected a --transformer that is not"),
-        (["--freeze-vectors", "--vectors", "none"], "--freeze-vectors: expected --vectors as well"),
-        (["--config", "frozen.toml"], r"frozen.toml: \[training\] freeze_vectors: expected --vectors as well"),
+        (["--fine-tune"], "--fine-tune: expected a transformer to train, got none"),
+        (["--config", "tuned.toml"], "tuned.toml: fine_tune: expected a transformer to train"),
+        (["--optimizer", "sgd"], "--learning-rate: expected one for the optimizer 'sgd', got None"),
+        (["--weight-decay", "500"], "--weight-decay: expected learning_rate . weight_decay below 1"),
+        (["--transformer-cache", "kept"], "--transformer-cache: expected a --transformer that is not trained"),
+        (
+            ["--transformer-cache", "kept", "--transformer", "t", "--fine-tune"],
+            "--transformer-cache: expected a --transformer that is not",
+        ),
         (["--vectors-limit", "10"], "--vectors-limit: expected the file of --vectors"),
-        (["--vectors-limit", "10", "--vectors", "builtin", "--characters"], "--vectors-limit: expected the file"),
+        (
+            ["--vectors-limit", "10", "--vectors", "builtin", "--token-unit", "character"],
+            "--vectors-limit: expected the file",
+        ),
         (["--vectors-limit", "10", "--vectors", "none"], "--vectors-limit: expected the file"),
         (["--config", "missing.toml"], "missing.toml: expected a readable TOML file"),
-        (["--config", "odd.toml"], r"odd.toml: \[model\] scheme: expected a tag scheme"),
+        (["--config", "odd.toml"], r"odd.toml: \[model\] scheme: expected one of IO, .*, got 'BIX'"),
     ],
 )
 def test_what_is_refused_before_any_file_is_read(
@@ -147,19 +200,19 @@ def test_what_is_refused_before_any_file_is_read(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write("odd.toml", '[model]\nscheme = "BIX"\n')
-    write("frozen.toml", '[model]\nunit = "word"\n[training]\nfreeze_vectors = true\n')
+    write("tuned.toml", "[model]\nfine_tune = true\n")
     with pytest.raises(InputError, match=said):
         configured(*arguments)
 
 
 def test_steps_that_a_file_names_stay_beside_epochs(write) -> None:
-    steps = write("steps.toml", "[training]\nleast_steps = 70\n")
+    steps = write("steps.toml", "[training]\nmin_steps = 70\n")
     assert configured("--epochs", "3").training.min_steps == 0
     assert configured("--epochs", "3", "--config", str(steps)).training.min_steps == 70
 
 
 def test_labels_that_leave_no_entity_are_the_cause_that_is_named(files: Files, tmp_path: Path, run: Run) -> None:
-    for options in (["--labels", "FOO"], ["--map", "PER=O", "--map", "LOC=O"]):
+    for options in (["--labels", "FOO"], ["--rename", "PER=O", "--rename", "LOC=O"]):
         complaint = run("train", *files.options, *options, "--output", tmp_path / "m").complaint
         assert complaint.endswith("train.conll: expected entities, found none: none of the labels that were asked for")
 
@@ -173,12 +226,12 @@ def test_a_wrong_key_in_the_file_is_named(files: Files, write, tmp_path: Path, r
 def test_a_preset_suits_the_tokens_that_are_asked_for_or_found(write, tmp_path: Path, run: Run) -> None:
     characters = preset("fast", token_unit="character")
     assert characters.training != preset("fast").training
-    assert configured("--characters") == characters
-    named = write("named.toml", '[model]\ntoken_unit = "character"\n[training]\nleast_steps = 7\n')
+    assert configured("--token-unit", "character") == characters
+    named = write("named.toml", '[model]\ntoken_unit = "character"\n[training]\nmin_steps = 7\n')
     training = replace(characters.training, min_steps=7)
     assert configured("--config", str(named)) == replace(characters, training=training)
     train = write("zh.conll", ZH)
-    small = write("small.toml", "[model]\nhidden_size = 8\n[training]\nleast_steps = 1\n")
+    small = write("small.toml", "[model]\nhidden_size = 8\n[training]\nmin_steps = 1\n")
     options = ["--config", small, "--vectors", "none", "--lexicon", "none"]
     assert run("train", "--train", train, *options, "--output", tmp_path / "m").code == 0
     found = json.loads((tmp_path / "m" / "run.json").read_text())["config"]
@@ -187,13 +240,13 @@ def test_a_preset_suits_the_tokens_that_are_asked_for_or_found(write, tmp_path: 
 
 
 def test_what_the_tokens_are_taken_for_is_said(files: Files, write, tmp_path: Path, run: Run) -> None:
-    small = write("small.toml", "[model]\nhidden_size = 4\n[training]\nleast_steps = 1\nepochs = 1\n")
+    small = write("small.toml", "[model]\nhidden_size = 4\n[training]\nmin_steps = 1\nepochs = 1\n")
     options = ["--config", small, "--vectors", "none", "--lexicon", "none", "--output"]
     unlike = write("unlike.conll", ZH.replace("PER", "X").replace("LOC", "X"))
     result = run("train", "--train", write("zh.conll", ZH), "--dev", unlike, *options, tmp_path / "u")
     assert result.err.endswith("it finds no entity of dev: train longer, with more --epochs\n")
     words = write("words.conll", "王明\tB-PER\n在\tO\n巴黎\tB-LOC\n。\tO\n\n" * 20)
-    said = "33.3% of the Chinese tokens are one character: they are taken for words, or say --characters\n"
+    said = "33.3% of the Chinese tokens are one character: they are taken for words, or say --token-unit character\n"
     assert said in run("train", "--train", words, *options, tmp_path / "w").err
     assert "characters" not in run("train", *files.options, *options, tmp_path / "e").err
     characters = write("characters.conll", ZH)
@@ -202,7 +255,7 @@ def test_what_the_tokens_are_taken_for_is_said(files: Files, write, tmp_path: Pa
     spaced = write("spaced.conll", ZH + "王\tB-PER\n\u3000\tO\n\n")  # white space is no character of a text
     assert run("train", "--train", spaced, *options, tmp_path / "s").code == 0
     fingerprints = [json.loads((tmp_path / "s" / "run.json").read_text())["data"]["training data"]]
-    assert run("train", "--train", spaced, "--characters", *options, tmp_path / "t").code == 0
+    assert run("train", "--train", spaced, "--token-unit", "character", *options, tmp_path / "t").code == 0
     assert json.loads((tmp_path / "t" / "run.json").read_text())["data"]["training data"] in fingerprints
     nearly = write("nearly.conll", ZH * 20 + "北京\tO\n\n")
     assert (
@@ -227,7 +280,7 @@ def test_characters_have_general_vectors_unless_they_are_declined(
     assert "train: vectors know 83.3% of 108 tokens" in result.err
     words = Tagger.load(tmp_path / "m").model.featurizer.words
     assert "澳" in words  # which the training data lack
-    frozen = run("train", *options, "--characters", "--freeze-vectors", "--output", tmp_path / "f")
+    frozen = run("train", *options, "--token-unit", "character", "--freeze-vectors", "--output", tmp_path / "f")
     assert frozen.code == 0
     symbols = Tagger.load(tmp_path / "f").model.featurizer.words
     assert symbols.word_id("王") >= symbols.trainable_size  # in the reserve, where nothing is trained
@@ -241,9 +294,15 @@ def test_characters_have_general_vectors_unless_they_are_declined(
 
 def test_words_have_no_general_vectors(files: Files, tmp_path: Path, run: Run) -> None:
     options = ["train", *files.options, "--epochs", "1", "--output", tmp_path / "w"]
-    refused = "error: --vectors general: expected data whose tokens are characters, got words"
+    refused = "error: --vectors builtin: expected data whose tokens are characters, got words"
     assert run(*options, "--vectors", "builtin").complaint.startswith(refused)
-    assert run(*options, "--freeze-vectors").complaint == "error: --freeze-vectors: expected --vectors as well"
+    frozen = tmp_path / "frozen.toml"
+    frozen.write_text(files.config.read_text() + "freeze_vectors = true\n")
+    for vectors in ([], ["--vectors", "none"]):
+        complaint = run(*options, *vectors, "--freeze-vectors").complaint
+        assert complaint == "error: --freeze-vectors: expected --vectors as well"
+        complaint = run(*options, *vectors, "--config", frozen).complaint
+        assert complaint == f"error: {frozen}: [training] freeze_vectors: expected --vectors as well"
     plain = run(*options)
     assert (plain.code, "vectors" in plain.err) == (0, False)
 
@@ -269,7 +328,7 @@ def test_a_lexicon_is_read_kept_and_used(files: Files, write, tmp_path: Path, ru
     options = ["train", "--train", train, "--config", files.config, "--epochs", "1"]
     words = write("words.txt", "巴黎 5 ns\n王明\tnr\n北京\n")
     result = run(*options, "--lexicon", words, "--output", tmp_path / "m")
-    said = "3 words in the lexicon, of 3 kinds\n2 of them occur at least twice in the training data\n"
+    said = "3 words in the lexicon, of 3 categories\n2 of them occur at least twice in the training data\n"
     assert said in result.err
     vocabulary = json.loads((tmp_path / "m" / "vocabulary.json").read_text(encoding="utf-8"))
     found = vocabulary["lexicon"]
@@ -285,16 +344,13 @@ def test_a_lexicon_is_read_kept_and_used(files: Files, write, tmp_path: Path, ru
     other = write("other.txt", "北京\n")
     complaint = run(*options, "--lexicon", other, "--output", tmp_path / "o").err
     assert f"{other}: no word of this lexicon occurs twice in the training data: is it one word a line?" in complaint
-    own = run(*options, "--lexicon-from-train", "--output", tmp_path / "own")
-    assert "words in the lexicon" in own.err
-    assert run(*options, "--lexicon", words, "--lexicon-from-train", "--output", tmp_path / "x").code == 2
 
 
 def test_characters_have_a_general_lexicon_unless_it_is_declined(files: Files, write, tmp_path: Path, run: Run) -> None:
     train = write("zh.conll", ZH)
     options = ["train", "--train", train, "--config", files.config, "--epochs", "1"]
     result = run(*options, "--output", tmp_path / "m")
-    assert "kinds (jieba's dictionary; --lexicon none does without)" in result.err
+    assert "categories (jieba's dictionary; --lexicon none does without)" in result.err
     lexicon = json.loads((tmp_path / "m" / "vocabulary.json").read_text(encoding="utf-8"))["lexicon"]
     kinds = {word: lexicon["categories"][kind] for word, kind in zip(lexicon["words"], lexicon["kinds"], strict=True)}
     assert (kinds["巴黎"], kinds["北京"], kinds["毛泽东"]) == ("ns", "ns", "nr")
@@ -369,7 +425,7 @@ def test_vectors_of_other_words_are_a_warning(files: Files, write, tmp_path: Pat
 def test_words_are_split_into_characters_on_request(files: Files, write, tmp_path: Path, run: Run) -> None:
     train = write("zh.conll", "王明\tB-PER\n在\tO\n巴黎\tB-LOC\n。\tO\n\n" * 20)
     options = ["--config", files.config, "--epochs", "1", "--output", tmp_path / "m"]
-    result = run("train", "--train", train, *options, "--characters")
+    result = run("train", "--train", train, *options, "--token-unit", "character")
     assert "train: 18 sentences, 108 tokens" in result.err
     result = run("train", "--train", train, *options, "--overwrite")
     assert "train: 18 sentences, 72 tokens" in result.err
@@ -377,7 +433,7 @@ def test_words_are_split_into_characters_on_request(files: Files, write, tmp_pat
 
 def test_a_unit_that_is_named_is_not_decided_by_the_data(files: Files, write, tmp_path: Path, run: Run) -> None:
     train = write("letters.conll", "a\tB-X\nb\tO\n\n" * 20)
-    config = write("word.toml", files.config.read_text().replace("[model]", '[model]\nunit = "word"'))
+    config = write("word.toml", files.config.read_text().replace("[model]", '[model]\ntoken_unit = "word"'))
     options = ["--train", train, "--epochs", "1", "--output", tmp_path / "m"]
     result = run("train", *options, "--config", config)
     assert "takes characters" not in result.err
@@ -443,11 +499,11 @@ def test_what_a_frozen_transformer_makes_of_the_data_is_kept_on_request(
     options = ["train", *data, "--epochs", "1", "--transformer", encoder]
     assert run(*options, "--output", tmp_path / "removed").code == 0
     assert not list(tmp_path.rglob("contextual-*"))
-    assert run(*options, "--cache", cache, "--output", tmp_path / "made").code == 0
+    assert run(*options, "--transformer-cache", cache, "--output", tmp_path / "made").code == 0
     (kept,) = tmp_path.rglob("contextual-*")
     assert kept.parent == cache
     monkeypatch.setattr(contextual, "contextual_vectors", lambda *_, **__: pytest.fail("the transformer was run again"))
-    assert run(*options, "--cache", cache, "--output", tmp_path / "taken").code == 0
+    assert run(*options, "--transformer-cache", cache, "--output", tmp_path / "taken").code == 0
     assert kept.exists()
     assert equal_weights(tmp_path / "made", tmp_path / "taken")
     assert equal_weights(tmp_path / "made", tmp_path / "removed")
@@ -460,7 +516,7 @@ def test_no_entities_at_all(files: Files, write, tmp_path: Path, run: Run) -> No
     plain = write("plain.conll", "It\tO\nrains\tO\n\n" * 20)
     complaint = run("train", "--train", plain, "--output", tmp_path / "m").complaint
     assert complaint.startswith(f"error: {plain}: expected entities, found none")
-    dropped = run("train", "--train", files.train, "--map", "PER=O,LOC=O", "--output", tmp_path / "m").complaint
+    dropped = run("train", "--train", files.train, "--rename", "PER=O,LOC=O", "--output", tmp_path / "m").complaint
     assert "expected entities, found none" in dropped
 
 
@@ -519,7 +575,7 @@ def test_sentences_of_one_of_none_and_of_20000_tokens_and_a_token_of_5000_charac
 def test_networks_are_trained_apart_and_joined(files: Files, tmp_path: Path, run: Run) -> None:
     directory = tmp_path / "m"
     data = (*files.options, "--test", files.test)
-    options = ("train", *data, "--output", directory, "--epochs", "2", "--members", "2", "--seeds", "2")
+    options = ("train", *data, "--output", directory, "--epochs", "2", "--ensemble", "2", "--seeds", "2")
     result = run(*options)
     lines = [line.split() for line in result.err.splitlines() if "  epoch " in line]
     assert [(line[0], line[2]) for line in lines] == [
@@ -528,7 +584,7 @@ def test_networks_are_trained_apart_and_joined(files: Files, tmp_path: Path, run
     assert result.err.splitlines()[result.err.splitlines().index("joining 2 networks") - 1].startswith(
         "seed-2/member-2"
     )
-    assert "the model of 2 networks joined, dev F1 " in result.err
+    assert "the model of an ensemble of 2 networks, dev F1 " in result.err
     summary = json.loads((directory / "summary.json").read_text())
     assert [(one["members"], one["epochs"], one["best_epoch"]) for one in summary["runs"]] == [(2, 4, None)] * 2
     assert len(Tagger.load(directory).model.network.members) == 2
@@ -542,19 +598,20 @@ def test_networks_are_trained_apart_and_joined(files: Files, tmp_path: Path, run
     assert again.code == 0
     assert " epoch " not in again.err
     assert weights.read_bytes() == before
-    refused = run("train", *files.options, "--output", tmp_path / "n", "--init", directory)
-    assert "--init: expected a model of one network to start from, got one of 2" in refused.complaint
+    options = ("--train", files.train, "--dev", files.dev)
+    refused = run("train", *options, "--output", tmp_path / "n", "--init-from", directory)
+    assert "--init-from: expected a model of one network to start from, got one of 2" in refused.complaint
 
 
 def test_as_many_networks_as_the_flag_the_file_or_the_preset_says(write) -> None:
-    three = str(write("three.toml", "[training]\nmembers = 3\n"))
+    three = str(write("three.toml", "[training]\nensemble_size = 3\n"))
     assert configured("--train", "x").training.ensemble_size == 1
     assert configured("--train", "x", "--preset", "best").training.ensemble_size == 3
     assert configured("--train", "x", "--config", three).training.ensemble_size == 3
-    assert configured("--train", "x", "--preset", "best", "--members", "1").training.ensemble_size == 1
+    assert configured("--train", "x", "--preset", "best", "--ensemble", "1").training.ensemble_size == 1
     beside = ("--train", "x", "--preset", "best", "--transformer", "t")
     assert configured(*beside).training.ensemble_size == 3
     assert configured(*beside, "--fine-tune").training.ensemble_size == 1
-    for named in (("--members", "2"), ("--config", three)):
-        with pytest.raises(InputError, match="--fine-tune: expected --members 1, got"):
+    for named in (("--ensemble", "2"), ("--config", three)):
+        with pytest.raises(InputError, match=r"ensemble.*: expected 1 where a transformer is fine-tuned, got [23]$"):
             configured(*beside, "--fine-tune", *named)

@@ -101,7 +101,7 @@ class Deadly(Sentence):
 
 def test_a_worker_that_the_system_ends_is_one_line(tiny: Config, tmp_path: Path) -> None:
     data = Data([Deadly(tokens_from_words(["Ada"]), (Span(0, 1, "PER"),))])
-    with pytest.raises(InputError, match="perhaps for lack of memory: use fewer --jobs"):
+    with pytest.raises(InputError, match="perhaps for lack of memory: use fewer --workers"):
         list(run_jobs(data, seeded(Job(tiny, tmp_path), 2), workers=2))
 
 
@@ -128,7 +128,7 @@ def test_workers_end_when_their_parent_is_killed(make_sentences: Make, tmp_path:
     """A resumed run must not share its directory with a worker of the run that was killed."""
     write_sentences(tmp_path / "train.conll", make_sentences(100))
     histories = [tmp_path / "run" / seed / "history.jsonl" for seed in ("seed-1", "seed-2")]
-    options = ["--epochs", "100000", "--seeds", "2", "--jobs", "2", "--output", str(tmp_path / "run")]
+    options = ["--epochs", "100000", "--seeds", "2", "--workers", "2", "--output", str(tmp_path / "run")]
     command = [sys.executable, "-m", "ner_lstm_crf", "train", "--train", str(tmp_path / "train.conll"), *options]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True

@@ -134,4 +134,4 @@ def test_english_vectors_are_not_for_chinese() -> None:
     args = results._parser().parse_args(["corpora", "--output", "runs", "--vectors", "v.txt"])
     command = results._command("uner-zh_gsdsimp", args)
     assert "--vectors" not in command
-    assert "--characters" in command
+    assert "--token-unit" in command
