@@ -133,21 +133,23 @@ def score_sentences(
         ValueError: If there are lines of ill-formed tags, but the sentences do not know their own.
     """
     pairs = list(_paired(gold, predicted, gold_path, predicted_path, "sentence"))
-    for true, found in pairs:
-        if true.words != found.words:
-            difference = _first_difference(true.words, found.words)
-            message = f"expected the tokens of {_location(gold_path, true.line)}, found {difference}"
-            raise InputError(message, path=predicted_path, line=found.line)
+    for reference, candidate in pairs:
+        if reference.words != candidate.words:
+            difference = _first_difference(reference.words, candidate.words)
+            message = f"expected the tokens of {_location(gold_path, reference.line)}, found {difference}"
+            raise InputError(message, path=predicted_path, line=candidate.line)
     # The line of a tag lies in the last sentence that begins at or before it.
     ill_formed: list[list[int]] = [[] for _ in pairs]
-    starts = [found.line for _, found in pairs if found.line is not None]
+    starts = [candidate.line for _, candidate in pairs if candidate.line is not None]
     for line in ill_formed_lines:
         if len(starts) != len(pairs):
             raise ValueError("expected sentences that know their lines")
         if line < starts[0]:
             raise ValueError(f"expected lines from {starts[0]}, where the first sentence begins, got {line}")
         ill_formed[bisect_right(starts, line) - 1].append(line)
-    return evaluate_spans((true.spans for true, _ in pairs), (found.spans for _, found in pairs), ill_formed=ill_formed)
+    return evaluate_spans(
+        (reference.spans for reference, _ in pairs), (candidate.spans for _, candidate in pairs), ill_formed=ill_formed
+    )
 
 
 def score_texts(
@@ -163,31 +165,35 @@ def score_texts(
         InputError: If the texts or their number differ, at the first difference.
     """
     pairs = list(_paired(gold, predicted, gold_path, predicted_path, "text"))
-    for true, found in pairs:
-        if true.text != found.text:
-            message = f"expected the text of {_location(gold_path, true.line)}, found {quoted(found.text)}"
-            raise InputError(message, path=predicted_path, line=found.line)
-    return evaluate_spans((true.spans for true, _ in pairs), (found.spans for _, found in pairs))
+    for reference, candidate in pairs:
+        if reference.text != candidate.text:
+            message = f"expected the text of {_location(gold_path, reference.line)}, found {quoted(candidate.text)}"
+            raise InputError(message, path=predicted_path, line=candidate.line)
+    return evaluate_spans((reference.spans for reference, _ in pairs), (candidate.spans for _, candidate in pairs))
 
 
 def _paired(
     gold: Iterable[Item], predicted: Iterable[Item], gold_path: FilePath, predicted_path: FilePath, what: str
 ) -> Iterator[tuple[Item, Item]]:
     """Each item with its counterpart, refused if it has none."""
-    for number, (true, found) in enumerate(zip_longest(gold, predicted), start=1):
-        if found is None:
-            raise InputError(f"{what} {number} has no counterpart in {predicted_path}", path=gold_path, line=true.line)
-        if true is None:
-            raise InputError(f"{what} {number} has no counterpart in {gold_path}", path=predicted_path, line=found.line)
-        yield true, found
+    for number, (reference, candidate) in enumerate(zip_longest(gold, predicted), start=1):
+        if candidate is None:
+            raise InputError(
+                f"{what} {number} has no counterpart in {predicted_path}", path=gold_path, line=reference.line
+            )
+        if reference is None:
+            raise InputError(
+                f"{what} {number} has no counterpart in {gold_path}", path=predicted_path, line=candidate.line
+            )
+        yield reference, candidate
 
 
 def _location(path: FilePath, line: int | None) -> str:
     return str(path) if line is None else f"{path}:{line}"
 
 
-def _first_difference(words: Sequence[str], found: Sequence[str]) -> str:
-    for number, (expected, word) in enumerate(zip(words, found, strict=False), start=1):
-        if expected != word:
-            return f"{word!r} instead of {expected!r} (token {number} of the sentence)"
-    return f"{len(found)} instead of {len(words)}"
+def _first_difference(words: Sequence[str], others: Sequence[str]) -> str:
+    for number, (word, other) in enumerate(zip(words, others, strict=False), start=1):
+        if word != other:
+            return f"{other!r} instead of {word!r} (token {number} of the sentence)"
+    return f"{len(others)} instead of {len(words)}"

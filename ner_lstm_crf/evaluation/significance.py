@@ -1,9 +1,9 @@
-"""How sure a score is: bootstrap intervals for F1, and a paired test of the difference between two systems.
+"""Bootstrap intervals for F1, and a paired test of the difference between two systems.
 
-The bootstrap draws as many sentences as there are, with replacement, and scores them anew, many times (Efron and
-Tibshirani 1993; for the paired test on NLP data Berg-Kirkpatrick, Burkett and Klein 2012). F1 needs no more than the
-summed counts, and sentences with the same counts are interchangeable: so one draw is one multinomial sample over the
-distinct rows of counts, a few dozen instead of thousands, and exactly the same distribution.
+The bootstrap draws as many sentences as there are, with replacement, and scores them again, many times (Efron and
+Tibshirani 1993; for the paired test on NLP data Berg-Kirkpatrick, Burkett and Klein 2012). F1 needs only the summed
+counts, and sentences with the same counts are interchangeable. So one draw is one multinomial sample over the distinct
+counts, a few dozen instead of thousands of sentences, with exactly the same distribution.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class Interval:
         return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
     def to_json(self) -> dict[str, float]:
-        """The fields by name."""
+        """Fields by name."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Difference(Interval):
-    """An interval for a difference, and how likely one so large is by chance.
+    """An interval for a difference, and the probability that chance makes one so large.
 
     Attributes:
         p_value: The probability of a difference at least as large, in either direction, if the systems were equally
@@ -57,17 +57,17 @@ class Difference(Interval):
 def f1_interval(
     runs: Sequence[Evaluation], *, resamples: int = 1000, confidence: float = 0.95, seed: int = 0
 ) -> Interval:
-    """The interval of the micro F1, for other sentences of the same kind.
+    """Interval of the micro F1, for other sentences of the same kind.
 
     Args:
         runs: Evaluations on the same sentences, of one system or of several seeds of it; their mean F1 is taken.
-        resamples: How many times to draw.
+        resamples: The number of draws.
         confidence: The share of the draws that the interval holds.
         seed: The same seed gives the same interval.
 
     Raises:
-        ValueError: If there is no run or no sentence, if the runs are not on the same sentences, or if nothing is to be
-            drawn, or the confidence is no share.
+        ValueError: If there is no run or no sentence, the runs are not on the same sentences, the number of draws is
+            not positive, or the confidence is not from 0 to 1.
     """
     counts = _counts(runs)
     draws = _mean_f1(_resample(counts, resamples, seed))
@@ -83,21 +83,21 @@ def f1_difference(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Difference:
-    """The paired bootstrap of `first - second`, the difference of the two systems' (mean) micro F1.
+    """Paired bootstrap of `first - second`, the difference of the two systems' (mean) micro F1.
 
-    Every draw scores both systems on the same sentences, so what makes a sentence hard for both cancels out. Only
-    sentences are drawn: that other seeds would give other runs, the interval does not know.
+    Every draw scores both systems on the same sentences, so the difficulty that a sentence has for both cancels out.
+    Only sentences are drawn: the interval does not cover that other seeds would give other runs.
 
     Args:
         first: Evaluations of one system: one run, or one per seed.
         second: Evaluations of the other on the same sentences; the number of runs may differ.
-        resamples: How many times to draw.
+        resamples: The number of draws.
         confidence: The share of the draws that the interval holds.
         seed: The same seed gives the same result.
 
     Raises:
-        ValueError: If there is no run or no sentence, if the runs are not on the same sentences, or if nothing is to be
-            drawn, or the confidence is no share.
+        ValueError: If there is no run or no sentence, the runs are not on the same sentences, the number of draws is
+            not positive, or the confidence is not from 0 to 1.
     """
     counts = _counts([*first, *second])
     split = 3 * len(first)
@@ -105,8 +105,8 @@ def f1_difference(
         raise ValueError("expected at least one run of each system")
     totals = _resample(counts, resamples, seed)
     draws = _mean_f1(totals[:, :split]) - _mean_f1(totals[:, split:])
-    whole = counts.sum(0)
-    value = float(_mean_f1(whole[:split]) - _mean_f1(whole[split:]))
+    observed = counts.sum(0)
+    value = float(_mean_f1(observed[:split]) - _mean_f1(observed[split:]))
     as_far = int(np.count_nonzero(np.abs(draws - value) >= abs(value) - 1e-12))
     low, high = _percentiles(draws, confidence)
     # The observed sample counts as one more draw, so that p is never zero (Davison and Hinkley 1997).
@@ -129,9 +129,10 @@ def _resample(counts: _Counts, resamples: int, seed: int) -> _Counts:
     """The summed counts of each draw: (resamples, 3 x runs)."""
     if resamples < 1:
         raise ValueError(f"expected at least one draw, got {resamples}")
-    rows, frequency = np.unique(counts, axis=0, return_counts=True)
+    distinct, frequency = np.unique(counts, axis=0, return_counts=True)
+    # For each draw the number of sentences with each of the distinct counts, then the sum of their counts.
     drawn = np.random.default_rng(seed).multinomial(len(counts), frequency / len(counts), size=resamples)
-    return drawn @ rows
+    return drawn @ distinct
 
 
 def _mean_f1(totals: _Counts) -> _Floats:

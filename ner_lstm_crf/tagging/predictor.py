@@ -122,19 +122,19 @@ class Predictor:
     ) -> Iterator[tuple[Item, list[DecodedTags]]]:
         """Each item with the spans of its sentences, computed batch by batch with `run`."""
         computing: deque[tuple[Item, RaggedSentences, Ids, Iterator[None]]] = deque()
-        for item in chain(encoded, [None]):
-            # 1. Start the batches of this chunk; each writes its tags into one array.
-            if item is not None:
-                name, sentences, vectors = item
+        for started in chain(encoded, [None]):
+            # 1. Start the batches of this chunk; all write their tags into one array.
+            if started is not None:
+                item, sentences, vectors = started
                 tags = np.zeros(len(sentences.types), np.int64)
                 batches = sentences.tagging_batches(sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS)
                 results = run(partial(self._decode_batch, sentences, vectors, tags), batches)
-                computing.append((name, sentences, tags, results))
+                computing.append((item, sentences, tags, results))
             # 2. Read the tags of the chunk before, if other threads compute this one meanwhile; else of this one.
-            while len(computing) > (run is not map and item is not None):
-                name, sentences, tags, results = computing.popleft()
+            while len(computing) > (run is not map and started is not None):
+                item, sentences, tags, results = computing.popleft()
                 deque(results, maxlen=0)  # waits for all of them; raises what they raised
-                yield name, self.model.tags.decode_all(tags, sentences.lengths)
+                yield item, self.model.tags.decode_all(tags, sentences.lengths)
 
     def _decode_batch(self, sentences: RaggedSentences, vectors: list[Tensor], tags: Ids, numbers: Ids) -> None:
         """Write the tags of the sentences with these numbers (B,) into `tags` (N,), the array of all tokens."""

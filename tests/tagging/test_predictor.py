@@ -11,10 +11,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from ner_lstm_crf.features.ragged import InferenceBatch
 
 from ner_lstm_crf.config import Config
-from ner_lstm_crf.saving.model import Model, build_model
+from ner_lstm_crf.features.batch import Batch
+from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging import predictor as module
 from ner_lstm_crf.tagging.predictor import Chunk, Predictor, chunks, predict
 from ner_lstm_crf.tags.scheme import DecodedTags
@@ -27,10 +27,10 @@ THREADS = pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.fixture(scope="module", params=["crf", "softmax"])
 def model(request: pytest.FixtureRequest, make_sentences: Make, tiny: Config) -> Model:
     """A network of random weights large enough that tags vary, and with a softmax break the scheme."""
-    made = build_model(make_sentences(20), replace(tiny.model, head=request.param))
+    made = Model.build(make_sentences(20), replace(tiny.model, head=request.param))
     with torch.no_grad():
-        made.network.projection.weight.mul_(30)
-    made.network.eval()
+        made.networks[0].projection.weight.mul_(30)
+    made.networks[0].eval()
     return made
 
 
@@ -46,17 +46,15 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def one_by_one(model: Model, sentences: list[list[str]]) -> list[DecodedTags]:
     """The plain path: each sentence by itself through the whole network."""
-    featurizer, found = model.featurizer, []
+    (network,), found = model.networks, []
     for words in sentences:
         if not words:
             found.append(DecodedTags(()))
             continue
+        batch = model.encode([Sentence.from_words(words)]).training_batch([0])
         with torch.inference_mode():
-            found.append(
-                featurizer.tag_set.decode(
-                    model.network.decode(featurizer.collate([featurizer.encode(words)])).numpy()[0]
-                )
-            )
+            emissions = network.emissions(network.embedding(batch), batch.lengths)
+            found.append(model.tags.decode(network.head.decode(emissions, batch.lengths).numpy()[0]))
     return found
 
 
@@ -83,10 +81,8 @@ def test_spans_are_those_of_each_sentence_by_itself(model: Model, make_sentences
     assert decode_all(Predictor(model), sentences) == expected
     assert any(decoded.spans for decoded in expected)
     assert any(decoded.ill_formed for decoded in expected) == (model.config.head == "softmax")
-    filled = [words for words in sentences if words]
-    encoded = [model.featurizer.encode(words) for words in filled]
-    assert predict(model, encoded) == one_by_one(model, filled)
-    assert predict(model, []) == []
+    assert predict(model, model.encode(list(map(Sentence.from_words, sentences)))) == expected
+    assert predict(model, model.encode([])) == []
     assert workers() == 0
     assert torch.get_num_threads() == threads
 
@@ -151,8 +147,8 @@ def test_errors_come_out_and_threads_end(
 
     original = predictor._network.decode
 
-    def broken(vectors: torch.Tensor, batch: InferenceBatch) -> torch.Tensor:
-        if where == "network" and batch.rows.shape[1] == 20:
+    def broken(vectors: list[torch.Tensor], batch: Batch) -> torch.Tensor:
+        if where == "network" and batch.tokens.shape[1] == 20:
             raise OSError("the disk is gone")
         return original(vectors, batch)
 
@@ -165,19 +161,19 @@ def test_errors_come_out_and_threads_end(
 
 
 def test_training_mode_comes_back_and_weights_are_followed(model: Model, make_sentences: Make) -> None:
-    encoded = [model.featurizer.encode(sentence.words) for sentence in make_sentences(10)]
+    encoded, network = model.encode(make_sentences(10)), model.networks[0]
     words = [sentence.words for sentence in make_sentences(10)]
     predictor = Predictor(model)
-    model.network.train()
+    network.train()
     predict(model, encoded)
-    assert model.network.training
+    assert network.training
     before = decode_all(predictor, words)  # puts it into evaluation mode
-    assert not model.network.training
-    state = {name: tensor.clone() for name, tensor in model.network.state_dict().items()}
+    assert not network.training
+    state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     with torch.no_grad():
-        model.network.embedding.word.trained.neg_()
+        network.embedding.tables["word"].trainable.neg_()
     assert decode_all(predictor, words) == one_by_one(model, words) != before
-    model.network.load_state_dict(state)
+    network.load_state_dict(state)
     assert decode_all(predictor, words) == before
 
 
@@ -188,11 +184,12 @@ def test_a_predictor_can_be_pickled(model: Model, make_sentences: Make) -> None:
     assert decode_all(pickle.loads(pickle.dumps(predictor)), words) == expected
 
 
-def test_a_table_that_was_given_is_never_cleared(
+def test_word_types_that_encoded_sentences_refer_to_are_never_cleared(
     model: Model, make_sentences: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "CACHED_TYPES", 1)
-    table = model.featurizer.table
-    generation, words = table.generation, [sentence.words for sentence in make_sentences(20)]
-    assert decode_all(Predictor(model, table=table), words) == decode_all(Predictor(model), words)
-    assert table.generation == generation
+    encoded, words = model.encode(make_sentences(20)), [sentence.words for sentence in make_sentences(20)]
+    generation, expected = encoded.word_types.generation, decode_all(Predictor(model), words)
+    assert decode_all(Predictor(model, word_types=encoded.word_types), words) == expected
+    assert encoded.word_types.generation == generation
+    assert predict(model, encoded) == expected
