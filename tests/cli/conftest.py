@@ -161,8 +161,11 @@ def threads_as_before() -> Iterator[None]:
 
 
 def equal_weights(first: Path, second: Path) -> bool:
-    one, two = (load_file(directory / "model.safetensors") for directory in (first, second))
-    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+    names = [sorted(path.name for path in directory.glob("*.safetensors")) for directory in (first, second)]
+    files = [(load_file(first / name), load_file(second / name)) for name in names[0]]
+    return names[0] == names[1] and all(
+        one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one) for one, two in files
+    )
 
 
 def same_history(first: Path, second: Path) -> bool:

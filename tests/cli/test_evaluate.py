@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ner_lstm_crf.saving.checkpoint import VERSION, load_model
 
 from ner_lstm_crf.config import Hyphens
+from ner_lstm_crf.saving.model import Model
 from tests.cli.conftest import Files, Run, column_text
 
 
@@ -73,9 +73,9 @@ def test_labels_are_dropped_from_what_the_model_finds_too(model: Path, files: Fi
 def test_texts_are_cut_as_the_model_cuts_them(
     hyphens: Hyphens, tokens: int, model: Path, write, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded = load_model(model)
+    loaded = Model.load(model)
     changed = replace(loaded, config=replace(loaded.config, hyphens=hyphens))
-    monkeypatch.setattr("ner_lstm_crf.saving.checkpoint.load_model", lambda _: changed)
+    monkeypatch.setattr(Model, "load", lambda _: changed)
     path = write("x.jsonl", json.dumps({"text": "Milo met well-known Oslo again.", "entities": [[0, 4, "PER"]]}))
     result = run("evaluate", model, path)
     assert result.code == 0, result.err
@@ -110,15 +110,14 @@ def copy(model: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(model, tmp_path / "copy"))
 
 
-def test_a_newer_model(copy: Path, files: Files, run: Run) -> None:
+def test_a_model_of_another_version(copy: Path, files: Files, run: Run) -> None:
     config = json.loads((copy / "config.json").read_text())
-    (copy / "config.json").write_text(json.dumps(config | {"version": VERSION + 1}))
+    (copy / "config.json").write_text(json.dumps(config | {"version": 9}))
     complaint = run("evaluate", copy, files.test).complaint
-    assert f"format version {VERSION + 1}" in complaint
-    assert "newer release" in complaint
+    assert "format version 9" in complaint
 
 
-@pytest.mark.parametrize("name", ["config.json", "vocabulary.json", "model.safetensors"])
+@pytest.mark.parametrize("name", ["config.json", "vocabulary.json", "frozen.safetensors", "network-1.safetensors"])
 @pytest.mark.parametrize("damage", ["gone", "cut", "changed"])
 def test_a_damaged_model(name: str, damage: str, copy: Path, files: Files, run: Run) -> None:
     path = copy / name
@@ -131,7 +130,8 @@ def test_a_damaged_model(name: str, damage: str, copy: Path, files: Files, run: 
         places = {
             "config.json": content.find(b"PER"),
             "vocabulary.json": content.find(b"oslo"),
-            "model.safetensors": -9,
+            "frozen.safetensors": -1,
+            "network-1.safetensors": -9,
         }
         content[places[name]] ^= 1
         path.write_bytes(content)

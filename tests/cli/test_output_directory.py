@@ -19,11 +19,11 @@ from tests.cli.conftest import TINY, Files, Run, equal_weights, same_history
 
 
 def test_a_model_is_not_replaced_unless_asked(model: Path, run: Run) -> None:
-    before = (model / "model.safetensors").read_bytes()
+    before = (model / "network-1.safetensors").read_bytes()
     complaint = run("train", "--train", "missing.conll", "--output", model).complaint  # said before anything is read
     assert complaint.startswith(f"error: {model}: this directory holds a model")
     assert "--overwrite" in complaint
-    assert (model / "model.safetensors").read_bytes() == before
+    assert (model / "network-1.safetensors").read_bytes() == before
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
@@ -35,9 +35,9 @@ def test_the_model_to_start_from_is_not_replaced(model: Path, run: Run, seeds: i
 def test_overwrite_replaces(files: Files, tmp_path: Path, run: Run) -> None:
     options = [*files.options, "--epochs", "1", "--output", tmp_path / "m"]
     assert run("train", *options).code == 0
-    before = (tmp_path / "m" / "model.safetensors").read_bytes()
+    before = (tmp_path / "m" / "network-1.safetensors").read_bytes()
     assert run("train", *options, "--overwrite", "--seed", "9").code == 0
-    assert (tmp_path / "m" / "model.safetensors").read_bytes() != before
+    assert (tmp_path / "m" / "network-1.safetensors").read_bytes() != before
 
 
 def test_an_output_that_is_a_file(files: Files, write, run: Run) -> None:
@@ -62,11 +62,11 @@ def test_a_full_disk_leaves_the_old_model_whole(files: Files, tmp_path: Path, ru
     before = {path.name: path.read_bytes() for path in directory.iterdir()}
     other = tmp_path / "other.conll"
     other.write_text(files.train.read_text().replace("Oslo", "Bergen"))
-    with file_size_limit(len(before["model.safetensors"]) // 2):
+    with file_size_limit(len(before["network-1.safetensors"]) // 2):
         options = ["--dev", files.dev, "--config", files.config, "--output", directory, "--overwrite"]
         complaint = run("train", "--train", other, *options).complaint
-    assert "model.safetensors: cannot be written" in complaint
-    for name in ("config.json", "vocabulary.json", "model.safetensors"):
+    assert "network-1.safetensors: cannot be written" in complaint
+    for name in ("config.json", "vocabulary.json", "network-1.safetensors"):
         assert (directory / name).read_bytes() == before[name]
     assert not list(directory.glob(".*.new"))
     assert run("evaluate", directory, files.test).code == 0

@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from ner_lstm_crf.saving.checkpoint import load_model
 
 from ner_lstm_crf.config import preset
-from ner_lstm_crf.saving import shipped
+from ner_lstm_crf.saving import model as saving
+from ner_lstm_crf.saving.model import Model
 from tests.cli.conftest import ZH, Files, Run, call, column_text, equal_weights
 
 ENGLISH = "Ada Brandt met Port Alba today."
@@ -33,26 +33,15 @@ def taggers(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     small = folder / "small.toml"
     small.write_text("[model]\nhidden_size = 12\nword_size = 8\ninput_dropout = 0.1\noutput_dropout = 0.0\n")
     arguments = ["train", "--train", train, "--dev", train, "--config", small, "--preset", "small", "--epochs", 15]
-    arguments += [
-        "--token-unit",
-        "character",
-        "--lexicon",
-        "none",
-        "--vectors",
-        "none",
-        "--threads",
-        1,
-        "--output",
-        folder / "zh",
-    ]
-    assert call(arguments).code == 0
+    characters = ["--token-unit", "character", "--lexicon", "none", "--vectors", "none"]
+    assert call([*arguments, *characters, "--threads", 1, "--output", folder / "zh"]).code == 0
     return folder
 
 
 @pytest.fixture
 def here(taggers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder, where the two taggers are the shipped ones."""
-    monkeypatch.setattr(shipped, "_FOLDER", taggers)
+    monkeypatch.setattr(saving, "_SHIPPED_FOLDER", taggers)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -110,7 +99,7 @@ def test_a_directory_of_that_name_is_reached_by_its_path(here: Path, taggers: Pa
 
 
 def test_evaluate_takes_a_name(here: Path, files: Files, run: Run) -> None:
-    assert run("evaluate", "en", files.test).out == run("evaluate", shipped.model_directory("en"), files.test).out != ""
+    assert run("evaluate", "en", files.test).out == run("evaluate", saving.model_directory("en"), files.test).out != ""
 
 
 # train --init-from
@@ -123,7 +112,7 @@ def options(files: Files) -> list[str]:
 def test_training_starts_from_a_shipped_tagger(here: Path, files: Files, run: Run) -> None:
     result = run("train", "--init-from", "en", *options(files), "--output", "m")
     assert result.code == 0, result.err
-    assert load_model("m").config == load_model(shipped.model_directory("en")).config
+    assert Model.load("m").config == Model.load(saving.model_directory("en")).config
     summary = json.loads(Path("m/summary.json").read_text())
     assert summary["dev_f1"]["mean"] > 0.9  # a new model is near 0 after an epoch of two steps
     assert json.loads(Path("m/run.json").read_text())["config"]["training"]["epochs"] == 1
@@ -133,7 +122,7 @@ def test_training_that_starts_from_characters_is_that_of_characters(here: Path, 
     train = write("zh.conll", ZH)
     result = run("train", "--init-from", "zh", "--train", train, "--epochs", 1, "--output", "m")
     assert result.code == 0, result.err
-    assert load_model("m").config == load_model(shipped.model_directory("zh")).config
+    assert Model.load("m").config == Model.load(saving.model_directory("zh")).config
     training = json.loads(Path("m/run.json").read_text())["config"]["training"]
     assert training["adversarial_epsilon"] == preset("fast", token_unit="character").training.adversarial_epsilon
 
@@ -144,7 +133,7 @@ def test_new_labels_are_learnt_and_old_ones_forgotten(here: Path, write, run: Ru
     assert "base" in result.complaint
     arguments = ["--init-from", "en", "--train", train, "--dev", train, "--epochs", 8, "--preset", "small"]
     assert run("train", *arguments, "--output", "m").code == 0
-    assert load_model("m").featurizer.labels == ("CITY", "PER")
+    assert Model.load("m").tags.labels == ("CITY", "PER")
     assert json.loads(Path("m/summary.json").read_text())["dev_f1"]["mean"] > 0.9
 
 
@@ -152,9 +141,9 @@ def test_several_seeds_and_jobs_and_a_run_taken_up_again(here: Path, files: File
     arguments = ["train", "--init-from", "en", *options(files), "--output", "m", "--seeds", 2]
     assert run(*arguments, "--workers", 2).code == 0
     assert not equal_weights(here / "m" / "seed-1", here / "m" / "seed-2")
-    weights = (here / "m" / "model.safetensors").read_bytes()
+    weights = (here / "m" / "network-1.safetensors").read_bytes()
     assert run(*arguments, "--resume").code == 0
-    assert (here / "m" / "model.safetensors").read_bytes() == weights
+    assert (here / "m" / "network-1.safetensors").read_bytes() == weights
     other = [argument for argument in arguments if argument not in ("--init-from", "en")]
     assert "the run to resume had another model to start from, or none" in run(*other, "--resume").complaint
 

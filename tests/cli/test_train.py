@@ -16,6 +16,7 @@ from ner_lstm_crf.cli.options import config_from, settings_from
 from ner_lstm_crf.config import Config, preset, settings
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors.builtin import character_vectors
+from ner_lstm_crf.features.word import Words
 from ner_lstm_crf.runs import transformer_cache as contextual
 from ner_lstm_crf.tagging.tagger import Tagger
 from tests.cli.conftest import TINY, ZH, Files, Result, Run, column_text, equal_weights
@@ -278,13 +279,15 @@ def test_characters_have_general_vectors_unless_they_are_declined(
     )
     assert said in result.err
     assert "train: vectors know 83.3% of 108 tokens" in result.err
-    words = Tagger.load(tmp_path / "m").model.featurizer.words
-    assert "澳" in words  # which the training data lack
+    words = Tagger.load(tmp_path / "m").model.features["word"]
+    assert isinstance(words, Words)
+    assert "澳" in words.vocabulary.symbols  # which the training data lack
     frozen = run("train", *options, "--token-unit", "character", "--freeze-vectors", "--output", tmp_path / "f")
     assert frozen.code == 0
-    symbols = Tagger.load(tmp_path / "f").model.featurizer.words
-    assert symbols.word_id("王") >= symbols.trainable_size  # in the reserve, where nothing is trained
-    assert words.word_id("王") < words.trainable_size
+    untrained = Tagger.load(tmp_path / "f").model.features["word"]
+    assert isinstance(untrained, Words)
+    assert untrained.type_ids("王") >= untrained.first_frozen
+    assert words.type_ids("王") < words.first_frozen
     asked = run("train", *options, "--vectors", "builtin", "--output", tmp_path / "g")
     assert f"{len(vectors):,} vectors of 100 values\n" in asked.err
     none = run("train", *options, "--vectors", "none", "--output", tmp_path / "n")
@@ -334,10 +337,9 @@ def test_a_lexicon_is_read_kept_and_used(files: Files, write, tmp_path: Path, ru
     found = vocabulary["lexicon"]
     assert found == {
         "words": ["巴黎", "王明", "北京"],
-        "trained": 2,
+        "trainable": 2,
         "categories": ["", "nr", "ns"],
-        "kinds": [2, 1, 0],
-        "simplify": True,
+        "category_ids": [2, 1, 0],
     }
     assert "王明" in vocabulary["bigrams"]
     assert run("tag", "王明在北京", "--model", tmp_path / "m").code == 0
@@ -352,7 +354,9 @@ def test_characters_have_a_general_lexicon_unless_it_is_declined(files: Files, w
     result = run(*options, "--output", tmp_path / "m")
     assert "categories (jieba's dictionary; --lexicon none does without)" in result.err
     lexicon = json.loads((tmp_path / "m" / "vocabulary.json").read_text(encoding="utf-8"))["lexicon"]
-    kinds = {word: lexicon["categories"][kind] for word, kind in zip(lexicon["words"], lexicon["kinds"], strict=True)}
+    kinds = {
+        word: lexicon["categories"][kind] for word, kind in zip(lexicon["words"], lexicon["category_ids"], strict=True)
+    }
     assert (kinds["巴黎"], kinds["北京"], kinds["毛泽东"]) == ("ns", "ns", "nr")
     assert "lexicon" not in run(*options, "--lexicon", "none", "--output", tmp_path / "n").err
     assert "lexicon" not in json.loads((tmp_path / "n" / "vocabulary.json").read_text(encoding="utf-8"))
@@ -587,12 +591,12 @@ def test_networks_are_trained_apart_and_joined(files: Files, tmp_path: Path, run
     assert "the model of an ensemble of 2 networks, dev F1 " in result.err
     summary = json.loads((directory / "summary.json").read_text())
     assert [(one["members"], one["epochs"], one["best_epoch"]) for one in summary["runs"]] == [(2, 4, None)] * 2
-    assert len(Tagger.load(directory).model.network.members) == 2
+    assert len(Tagger.load(directory).model.networks) == 2
     kept = directory / f"seed-{summary['seed']}"
     assert equal_weights(directory, kept)
     (figures,) = (one for one in summary["runs"] if one["seed"] == summary["seed"])
     assert json.loads(run("evaluate", directory, files.test, "--json").out)["f1"] == figures["test"]["f1"]
-    weights = kept / "model.safetensors"
+    weights = kept / "network-1.safetensors"
     before = weights.read_bytes()
     again = run(*options, "--resume")
     assert again.code == 0
