@@ -1,18 +1,30 @@
 """Named entity recognition with a char-CNN, a bidirectional LSTM and a CRF.
 
-The pipeline is the package; each file knows only what lies to its left:
+Training (`ner-lstm-crf train`; B sentences, T tokens, K tags):
 
-  str ─tokenize─▶ Sentence ─collate─▶ Batch ─network─▶ emissions (B,T,K) ─head.decode─▶ tag ids ─scheme─▶ Span ─▶ Entity
+    file ──formats──▶ Sentence ──features──▶ Batch ──model──▶ emissions (B, T, K) ──head──▶ loss ──training──▶ weights
 
-Training takes that way; tagging, where a word's vector never changes, makes that of each distinct word once:
+Tagging (`Tagger.tag`), where the vector of each distinct word is computed once:
 
-  Sentence ─flat─▶ InferenceBatch ─form_network─▶ emissions
+    str ──text──▶ tokens ──features, model──▶ emissions (B, T, K) ──head──▶ tags ──tags──▶ Span ──▶ Entity
 
-    data/        strings and spans: annotation, tag schemes, files, the tokenizer
-    features/    strings become numbers: vocabularies, vectors, batches
-    model/       tensors: embeddings, encoder, heads, network
-    tasks/       what people come for: train, evaluate, compare, tag
+Each room imports only from those below it:
+
     cli/         the command line, the only place that prints
+    runs/        training runs in directories: history, resuming, several seeds, comparison
+    training/    the training loop and the optimizer
+    evaluation/  precision, recall, F1, intervals and tests
+    tagging/     text in, entities out
+    saving/      a model on disk
+    model/       tensors: LSTM, heads, CRF, network
+    features/    strings become ids become vectors, one file per token feature
+    corpora/     public corpora, and facts about any file
+    formats/     annotated files become sentences, and back
+    tags/        spans become tags, and back
+    files/       files as bytes, text and JSON
+    text/        text becomes tokens and sentences
+    config.py    every setting and the presets
+    kernels/     loops in C
 
 Example:
     >>> from ner_lstm_crf import Tagger
@@ -20,7 +32,7 @@ Example:
     >>> tagger.tag("Angela Merkel visited Rome.")
     [Entity(start=0, end=13, label='PER', text='Angela Merkel'), Entity(start=22, end=26, label='LOC', text='Rome')]
 
-The names below are imported when they are first used: reading a file need not wait for torch.
+The public names are imported when they are first used: reading a file need not wait for torch.
 """
 
 from __future__ import annotations
@@ -29,26 +41,75 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ner_lstm_crf.config import PRESETS, Config, ModelConfig, TrainingConfig, preset, read_config
-    from ner_lstm_crf.errors import InputError
-    from ner_lstm_crf.evaluation.metrics import Evaluation, Score, evaluate_spans
-    from ner_lstm_crf.evaluation.significance import f1_difference, f1_interval
-    from ner_lstm_crf.features.lexicon import builtin_words, read_lexicon
-    from ner_lstm_crf.features.vectors.builtin import character_vectors
-    from ner_lstm_crf.features.vectors.vectors import Vectors, read_vectors
-    from ner_lstm_crf.formats.columns import ReadOptions
-    from ner_lstm_crf.formats.conll import read_conll
-    from ner_lstm_crf.formats.registry import convert, read_sentences, write_sentences
-    from ner_lstm_crf.progress import Progress
-    from ner_lstm_crf.runs.data import Data, split_dev
-    from ner_lstm_crf.runs.run import train_run
-    from ner_lstm_crf.tagging.tagger import Tagger
-    from ner_lstm_crf.tags.labels import LabelMap
-    from ner_lstm_crf.tags.scheme import SCHEMES, Scheme, get_scheme
-    from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token
-    from ner_lstm_crf.text.sentences import sentences
-    from ner_lstm_crf.text.tokenizer import tokenize
-    from ner_lstm_crf.training.trainer import EpochReport
+    # isort: off  (one line a module; `as` tells type checkers that a name is public)
+    from ner_lstm_crf.config import (
+        PRESETS as PRESETS,
+    )
+    from ner_lstm_crf.config import (
+        Config as Config,
+    )
+    from ner_lstm_crf.config import (
+        ModelConfig as ModelConfig,
+    )
+    from ner_lstm_crf.config import (
+        TrainingConfig as TrainingConfig,
+    )
+    from ner_lstm_crf.config import (
+        preset as preset,
+    )
+    from ner_lstm_crf.config import (
+        read_config as read_config,
+    )
+    from ner_lstm_crf.errors import InputError as InputError
+    from ner_lstm_crf.evaluation.metrics import (
+        Evaluation as Evaluation,
+    )
+    from ner_lstm_crf.evaluation.metrics import (
+        Score as Score,
+    )
+    from ner_lstm_crf.evaluation.metrics import (
+        evaluate_spans as evaluate_spans,
+    )
+    from ner_lstm_crf.evaluation.significance import f1_difference as f1_difference
+    from ner_lstm_crf.evaluation.significance import f1_interval as f1_interval
+    from ner_lstm_crf.features.lexicon import builtin_words as builtin_words
+    from ner_lstm_crf.features.lexicon import read_lexicon as read_lexicon
+    from ner_lstm_crf.features.vectors.vectors import (
+        Vectors as Vectors,
+    )
+    from ner_lstm_crf.features.vectors.vectors import (
+        builtin_character_vectors as builtin_character_vectors,
+    )
+    from ner_lstm_crf.features.vectors.vectors import (
+        read_vectors as read_vectors,
+    )
+    from ner_lstm_crf.formats.columns import ReadOptions as ReadOptions
+    from ner_lstm_crf.formats.conll import read_conll as read_conll
+    from ner_lstm_crf.formats.registry import (
+        convert as convert,
+    )
+    from ner_lstm_crf.formats.registry import (
+        read_sentences as read_sentences,
+    )
+    from ner_lstm_crf.formats.registry import (
+        write_sentences as write_sentences,
+    )
+    from ner_lstm_crf.progress import Progress as Progress
+    from ner_lstm_crf.runs.data import Data as Data
+    from ner_lstm_crf.runs.data import split_dev as split_dev
+    from ner_lstm_crf.runs.run import train_run as train_run
+    from ner_lstm_crf.tagging.tagger import Tagger as Tagger
+    from ner_lstm_crf.tags.labels import LabelMap as LabelMap
+    from ner_lstm_crf.tags.scheme import SCHEMES as SCHEMES
+    from ner_lstm_crf.tags.scheme import Scheme as Scheme
+    from ner_lstm_crf.tags.scheme import get_scheme as get_scheme
+    from ner_lstm_crf.text.annotation import Entity as Entity
+    from ner_lstm_crf.text.annotation import Sentence as Sentence
+    from ner_lstm_crf.text.annotation import Span as Span
+    from ner_lstm_crf.text.annotation import Token as Token
+    from ner_lstm_crf.text.sentences import sentences as sentences
+    from ner_lstm_crf.text.tokenizer import tokenize as tokenize
+    from ner_lstm_crf.training.trainer import EpochReport as EpochReport
 
 __version__ = "0.1.0"
 
@@ -57,12 +118,11 @@ _HOMES = {
     "text.tokenizer": ("tokenize",),
     "text.sentences": ("sentences",),
     "tags.scheme": ("SCHEMES", "Scheme", "get_scheme"),
-    "formats.columns": ("ReadOptions",),
     "tags.labels": ("LabelMap",),
+    "formats.columns": ("ReadOptions",),
     "formats.conll": ("read_conll",),
     "formats.registry": ("read_sentences", "write_sentences", "convert"),
-    "features.vectors.vectors": ("Vectors", "read_vectors"),
-    "features.vectors.builtin": ("character_vectors",),
+    "features.vectors.vectors": ("Vectors", "read_vectors", "builtin_character_vectors"),
     "features.lexicon": ("builtin_words", "read_lexicon"),
     "config": ("Config", "ModelConfig", "TrainingConfig", "PRESETS", "preset", "read_config"),
     "progress": ("Progress",),
@@ -76,46 +136,7 @@ _HOMES = {
 }
 _MODULE_OF = {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}
 
-__all__ = [
-    "Token",
-    "Span",
-    "Sentence",
-    "Entity",
-    "tokenize",
-    "sentences",
-    "SCHEMES",
-    "Scheme",
-    "get_scheme",
-    "ReadOptions",
-    "LabelMap",
-    "read_conll",
-    "read_sentences",
-    "write_sentences",
-    "convert",
-    "Vectors",
-    "read_vectors",
-    "character_vectors",
-    "builtin_words",
-    "read_lexicon",
-    "Config",
-    "ModelConfig",
-    "TrainingConfig",
-    "PRESETS",
-    "preset",
-    "read_config",
-    "Progress",
-    "InputError",
-    "Data",
-    "split_dev",
-    "train_run",
-    "EpochReport",
-    "Evaluation",
-    "Score",
-    "evaluate_spans",
-    "f1_interval",
-    "f1_difference",
-    "Tagger",
-]
+__all__ = list(_MODULE_OF)
 
 
 def __getattr__(name: str) -> Any:

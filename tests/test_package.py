@@ -25,9 +25,11 @@ def test_every_public_name_can_be_imported(name: str) -> None:
 def test_type_checkers_see_the_names_where_they_are() -> None:
     tree = ast.parse(Path(ner_lstm_crf.__file__).read_text(encoding="utf-8"))
     (checked,) = [node for node in tree.body if isinstance(node, ast.If)]
-    seen = {
-        alias.name: node.module for node in checked.body if isinstance(node, ast.ImportFrom) for alias in node.names
-    }
+    imports = [
+        (node.module, alias) for node in checked.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    ]
+    assert all(alias.asname == alias.name for _, alias in imports)  # else mypy takes it for a private import
+    seen = {alias.name: module for module, alias in imports}
     assert seen == ner_lstm_crf._MODULE_OF
     assert sorted(seen) == sorted(ner_lstm_crf.__all__)
 

@@ -15,8 +15,7 @@ import numpy as np
 from ner_lstm_crf.config import ModelConfig, TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.lexicon import builtin_words, check_lexicon
-from ner_lstm_crf.features.vectors.builtin import character_vectors
-from ner_lstm_crf.features.vectors.vectors import Vectors
+from ner_lstm_crf.features.vectors.vectors import Vectors, builtin_character_vectors
 from ner_lstm_crf.saving.model import ModelDescription, model_directory
 from ner_lstm_crf.text.annotation import Sentence
 from ner_lstm_crf.text.scripts import script_language
@@ -41,8 +40,8 @@ class Data:
     Attributes:
         train: Training sentences; whatever gives them, they are kept as a tuple.
         dev: What the best epoch is chosen by; may be empty, and is kept so too.
-        vectors: Pretrained word vectors; or "builtin", those of `character_vectors` where tokens are characters, else
-            none; None for none.
+        vectors: Pretrained word vectors; or "builtin", those of `builtin_character_vectors` where tokens are
+            characters, else none; None for none.
         initial: The directory of a trained model to start from, or "en" or "zh", a shipped tagger; None to begin anew.
             Then the configuration's model is that of the tagger, `Tagger.load(initial).model.config`.
         contextual: The file with what a frozen transformer makes of the tokens of `train` and then of `dev`; None where
@@ -126,7 +125,7 @@ def resolve_defaults(data: Data, config: ModelConfig) -> Data:
     """
     anew = data.initial is None
     if isinstance(data.vectors, str) and data.vectors == "builtin":
-        data = replace(data, vectors=character_vectors() if config.token_unit == "character" and anew else None)
+        data = replace(data, vectors=builtin_character_vectors() if config.token_unit == "character" and anew else None)
     elif not (data.vectors is None or isinstance(data.vectors, Vectors)):
         raise InputError(f"vectors: expected those of a file, 'builtin' or None, got {data.vectors!r:.40}")
     if isinstance(data.lexicon, str) and data.lexicon == "builtin":

@@ -15,7 +15,7 @@ from ner_lstm_crf.cli.main import parser_for
 from ner_lstm_crf.cli.options import config_from, settings_from
 from ner_lstm_crf.config import Config, preset, settings
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.vectors.builtin import character_vectors
+from ner_lstm_crf.features.vectors.vectors import builtin_character_vectors
 from ner_lstm_crf.features.word import Words
 from ner_lstm_crf.runs import transformer_cache as contextual
 from ner_lstm_crf.tagging.tagger import Tagger
@@ -273,7 +273,7 @@ def test_characters_have_general_vectors_unless_they_are_declined(
 ) -> None:
     options = ["--train", write("zh.conll", ZH), "--config", files.config, "--epochs", "1", "--lexicon", "none"]
     result = run("train", *options, "--output", tmp_path / "m")
-    vectors = character_vectors()
+    vectors = builtin_character_vectors()
     said = (
         f"{len(vectors):,} vectors of 100 values (of characters, from jieba's dictionary; --vectors none does without)"
     )

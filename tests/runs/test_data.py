@@ -11,8 +11,7 @@ import torch
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.vectors.builtin import character_vectors
-from ner_lstm_crf.features.vectors.vectors import Vectors
+from ner_lstm_crf.features.vectors.vectors import Vectors, builtin_character_vectors
 from ner_lstm_crf.runs.data import Data, resolve_defaults
 from ner_lstm_crf.runs.network_runs import prepare
 from ner_lstm_crf.tagging.tagger import Tagger
@@ -29,7 +28,7 @@ def characters(tiny: Config) -> Config:
 
 def test_the_vectors_of_characters_are_those_of_the_package(characters: Config) -> None:
     model = prepare(Data(CHINESE, lexicon=None), characters).model
-    vectors = character_vectors()
+    vectors = builtin_character_vectors()
     assert model.config.word_size == vectors.size
     trained, reserve = model.network.embedding.word.trained, model.network.embedding.word.reserve
     table = torch.cat([trained.detach(), reserve.float()])
@@ -109,7 +108,7 @@ def test_other_vectors_make_other_data() -> None:
     one, other = Data(CHINESE, vectors="builtin", lexicon=None), Data(CHINESE, vectors=None, lexicon="builtin")
     assert one.fingerprints() != other.fingerprints()
     taken = resolve_defaults(Data(CHINESE), replace(Config().model, token_unit="character"))
-    assert taken.fingerprints() == replace(taken, vectors=character_vectors()).fingerprints()
+    assert taken.fingerprints() == replace(taken, vectors=builtin_character_vectors()).fingerprints()
 
 
 def test_sentences_may_come_one_by_one(make_sentences: Make) -> None:

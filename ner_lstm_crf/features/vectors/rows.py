@@ -1,4 +1,4 @@
-"""How the bytes of a file of word vectors become rows: text (GloVe, word2vec, fastText) and word2vec binary.
+"""The formats of files of word vectors: text (GloVe, word2vec, fastText) and word2vec binary.
 
 GloVe text                word2vec / fastText text      word2vec binary
 the -0.038 -0.245 ...     400000 100                    400000 100
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,13 +28,13 @@ _CONTROL = frozenset(range(32)) - frozenset(b"\t\n\r\x0b\x0c")
 
 @dataclass(frozen=True, slots=True)
 class RowLayout:
-    """What the first bytes of a file of vectors say about the rest.
+    """The format of a file of vectors, as its first bytes show it.
 
     Attributes:
         size: Values per vector, D.
         count: The number of vectors that the header line announces; None without a header.
-        binary: Whether this is word2vec's binary format.
-        start: Where the first row starts, in bytes.
+        binary: True for word2vec's binary format.
+        start: The byte at which the first row starts.
     """
 
     size: int
@@ -48,16 +48,16 @@ class RowStore:
 
     Args:
         size: Values per vector, D.
-        needed: Words to keep wherever they stand.
+        needed: Words to keep, in any row.
         limit: Rows at the beginning to keep in any case. Without it, all are kept if `needed` is None, else none.
 
     Attributes:
         words: The kept words, in order.
-        seen: The rows so far, kept or not.
-        beyond: How many of the words stand beyond the limit.
-        duplicates: How many rows were left out since their word had one already.
-        nameless: How many rows were left out since their word is empty or no UTF-8.
-        goes_on: Whether the file goes on after the vectors that its header announces.
+        seen: The number of rows so far, kept or not.
+        beyond: The number of kept words beyond the limit.
+        duplicates: The number of rows left out because their word had one already.
+        nameless: The number of rows left out because their word is empty or not UTF-8.
+        goes_on: True if the file goes on after the vectors that its header announces.
     """
 
     def __init__(self, size: int, needed: Container[str] | None, limit: int | None) -> None:
@@ -71,11 +71,11 @@ class RowStore:
 
     @property
     def full(self) -> bool:
-        """Whether no further row would be kept."""
+        """True if no further row would be kept."""
         return self._needed is None and self.seen >= self._kept_anyway
 
-    def take(self, raw: bytes) -> str | None:
-        """The word of the next row if it is to be kept (the caller then adds its values), else None."""
+    def take(self, raw: bytes) -> bool:
+        """Note the word of the next row; True if the row is to be kept, and the caller must `add` its values."""
         self.seen += 1
         try:
             word = raw.decode()
@@ -83,22 +83,22 @@ class RowStore:
             word = ""
         if not word:
             self.nameless += 1
-            return None
+            return False
         is_beyond = self.seen > self._kept_anyway
         if is_beyond and (self._needed is None or word not in self._needed):
-            return None
+            return False
         if word in self.words:
             self.duplicates += 1
-            return None
+            return False
         self.beyond += is_beyond and self._limit is not None
         self.words[word] = None
-        return word
+        return True
 
     def add(self, rows: npt.NDArray[np.float32]) -> None:
-        """Keep the values (N, D) of the words taken since the last call."""
+        """Add the values (N, D) of the words taken since the last call."""
         end = self._filled + len(rows)
         if end > len(self._matrix):
-            # In place where the allocator can: two copies of a large file's matrix may not fit in memory.
+            # In place if the allocator can: two copies of a large matrix may not fit in memory.
             self._matrix.resize((max(end, len(self._matrix) * 3 // 2), rows.shape[1]), refcheck=False)
         self._matrix[self._filled : end] = rows
         self._filled = end
@@ -109,7 +109,7 @@ class RowStore:
         return self._matrix
 
 
-def detect_layout(head: bytes, source: CompressedFile) -> RowLayout:
+def detect_layout(head: bytes, path: str) -> RowLayout:
     """The layout of a file that starts with `head`.
 
     Raises:
@@ -120,19 +120,19 @@ def detect_layout(head: bytes, source: CompressedFile) -> RowLayout:
     if len(lines) > 1:
         lines.pop()  # cut off by the end of `head`, or the rest of it
     if not any(line.strip() for line in lines):
-        raise InputError("expected word vectors, the file is empty", path=source.path)
+        raise InputError("expected word vectors, the file is empty", path=path)
     header = _header(lines[0])
     body = head[start + len(lines[0]) + 1 :]
     if header and _is_binary(body, header[1]):
         return RowLayout(header[1], header[0], True, start + len(lines[0]) + 1)
     if any(byte in _CONTROL for byte in head[:4096]):
         message = "expected vectors as text, or word2vec binary (which starts with a line 'COUNT SIZE')"
-        raise InputError(message, path=source.path)
+        raise InputError(message, path=path)
     if header and (len(lines) == 1 or len(lines[1].split()) != 2 or header[1] == 1):
         return RowLayout(header[1], header[0], False, start + len(lines[0]) + 1)
     size = Counter(len(line.split()) - 1 for line in lines if line.strip()).most_common(1)[0][0]
     if size < 1:
-        raise InputError("expected a word and its values, found one column", path=source.path, line=1)
+        raise InputError("expected a word and its values, found one column", path=path, line=1)
     return RowLayout(size, None, False, start)
 
 
@@ -144,7 +144,7 @@ def _header(line: bytes) -> tuple[int, int] | None:
 
 
 def _is_binary(body: bytes, size: int) -> bool:
-    """Whether what follows a header is binary: its first line is no row of text, and it has bytes that no text has."""
+    """True if the bytes after a header are binary: they do not begin with a row of text, and some are in no text."""
     line = body.partition(b"\n")[0]
     if _parsed([line.decode("latin-1").partition(" ")[2]], size) is not None:
         return False
@@ -158,100 +158,79 @@ def _is_binary(body: bytes, size: int) -> bool:
 
 
 def read_text_rows(
-    source: CompressedFile, head: bytes, layout: RowLayout, store: RowStore, *, progress: Progress
+    file: CompressedFile, head: bytes, layout: RowLayout, store: RowStore, *, progress: Progress
 ) -> None:
     """Read the rows of a text file into `store`, until it is full.
 
+    The values of many rows are parsed together, which takes a third of the time of one by one.
+
     Raises:
-        InputError: If a row has another number of values, or a value is no finite number; with the line.
+        InputError: If a row has another number of values, or a value is not a finite number; with the line.
     """
-    for first, lines in _line_blocks(source, head[layout.start :], 1 if layout.count is None else 2):
-        block = _TextBlock(layout.size, store, source)
-        for number, line in enumerate(lines, first):
+    rest, number = head[layout.start :], 0 if layout.count is None else 1
+    while True:
+        # 1. The next lines; the last one is complete only at the end of the file.
+        block = file.stream.read(_BLOCK)
+        lines = (rest + block).split(b"\n")
+        rest = lines.pop() if block else b""
+        # 2. The values of the rows to keep, as text.
+        rows, numbers = list[str](), list[int]()
+        for raw in lines:
             if store.full:
                 break
-            if not store.seen and line.strip():
-                block.check(line, number)
-            block.read(line.rstrip(), number)
-        block.flush()
-        progress(source.position, source.total)
-        if store.full:
-            break
-
-
-def _line_blocks(source: CompressedFile, rest: bytes, first: int) -> Iterator[tuple[int, list[bytes]]]:
-    """The lines of the file without their ends, a block at a time, each block with the number of its first line."""
-    while block := source.stream.read(_BLOCK):
-        lines = (rest + block).split(b"\n")
-        rest = lines.pop()
-        yield first, lines
-        first += len(lines)
-    yield first, rest.split(b"\n")
-
-
-class _TextBlock:
-    """Lines of text whose values are parsed together, which takes a third of the time of one by one."""
-
-    def __init__(self, size: int, store: RowStore, source: CompressedFile) -> None:
-        self._size, self._store, self._source = size, store, source
-        self._rows: list[str] = []
-        self._numbers: list[int] = []
-
-    def check(self, line: bytes, number: int) -> None:
-        """Parse one line by itself, needed or not: a file of something else is told by its first row."""
-        _, values = self._split(line.rstrip(), number)
-        if _parsed([values.decode("latin-1")], self._size) is None:
-            raise self._complaint([(number, values.decode("latin-1"))])
-
-    def read(self, line: bytes, number: int) -> None:
-        """Read one line; a blank one is no row."""
-        if not line:
+            number += 1
+            if not (line := raw.rstrip()):
+                continue
+            word, _, values = line.partition(b" ")
+            if values.count(b" ") != layout.size - 1 or not store.seen:
+                word, values = _split(line, layout.size, file.path, number)
+            if not store.seen:  # kept or not: the first row shows whether this is a file of vectors at all
+                _parse([values.decode("latin-1")], [number], layout.size, file.path)
+            if store.take(word):
+                rows.append(values.decode("latin-1"))
+                numbers.append(number)
+        # 3. The same as numbers.
+        if rows:
+            store.add(_parse(rows, numbers, layout.size, file.path))
+        progress(file.position, file.total)
+        if store.full or not block:
             return
-        word, _, values = line.partition(b" ")
-        if values.count(b" ") != self._size - 1:
-            word, values = self._split(line, number)
-        if self._store.take(word) is not None:
-            self._rows.append(values.decode("latin-1"))
-            self._numbers.append(number)
 
-    def flush(self) -> None:
-        """Parse what was read and hand it to the store."""
-        if not self._rows:
-            return
-        rows = _parsed(self._rows, self._size)
-        if rows is None:
-            raise self._complaint(zip(self._numbers, self._rows, strict=True))
-        self._store.add(rows)
-        self._rows, self._numbers = [], []
 
-    def _split(self, line: bytes, number: int) -> tuple[bytes, bytes]:
-        """The word and the values of a line with tabs, several spaces, or spaces inside the word (`. . .`)."""
-        fields = line.rsplit(None, self._size)
-        # A word with spaces that ends in a number is a row with too many values: no published file has such a word.
-        surplus = fields[0].split()[1:]
-        if len(fields) <= self._size or (surplus and _parsed([surplus[-1].decode("latin-1")], 1) is not None):
-            found = len(line.split()) - 1
-            raise InputError(
-                f"expected {self._size} values after the word, found {found}", path=self._source.path, line=number
-            )
-        return fields[0].lstrip(), b" ".join(fields[1:])
+def _split(line: bytes, size: int, path: str, number: int) -> tuple[bytes, bytes]:
+    """The word and the values of a line with tabs, several spaces, or spaces inside the word (`. . .`)."""
+    fields = line.rsplit(None, size)
+    # A word with spaces that ends in a number is a row with too many values: no published file has such a word.
+    surplus = fields[0].split()[1:]
+    if len(fields) <= size or (surplus and _parsed([surplus[-1].decode("latin-1")], 1) is not None):
+        found = len(line.split()) - 1
+        raise InputError(f"expected {size} values after the word, found {found}", path=path, line=number)
+    return fields[0].lstrip(), b" ".join(fields[1:])
 
-    def _complaint(self, rows: Iterable[tuple[int, str]]) -> InputError:
-        """What is wrong with the first broken row."""
-        for number, row in rows:
-            fields = row.split()
-            if len(fields) != self._size:
-                message = f"expected {self._size} values after the word, found {len(fields)}"
-                return InputError(message, path=self._source.path, line=number)
-            for field in fields:
-                if _parsed([field], 1) is None:
-                    shown = field if len(field) <= 40 else f"{field[:40]}..."
-                    return InputError(f"expected a finite number, found '{shown}'", path=self._source.path, line=number)
-        raise AssertionError("a block that cannot be parsed holds no broken row")
+
+def _parse(rows: list[str], numbers: list[int], size: int, path: str) -> npt.NDArray[np.float32]:
+    """The values (N, D) of rows of text.
+
+    Raises:
+        InputError: If a row is broken; with its line, one of `numbers`.
+    """
+    values = _parsed(rows, size)
+    if values is not None:
+        return values
+    for number, row in zip(numbers, rows, strict=True):
+        fields = row.split()
+        if len(fields) != size:
+            message = f"expected {size} values after the word, found {len(fields)}"
+            raise InputError(message, path=path, line=number)
+        for field in fields:
+            if _parsed([field], 1) is None:
+                shown = field if len(field) <= 40 else f"{field[:40]}..."
+                raise InputError(f"expected a finite number, found '{shown}'", path=path, line=number)
+    raise AssertionError("rows that cannot be parsed together can be parsed one by one")
 
 
 def _parsed(rows: list[str], size: int) -> npt.NDArray[np.float32] | None:
-    """The values (N, D) of rows of text, None if one is broken."""
+    """The values (N, D) of rows of text; None if one is broken."""
     if not any(rows):
         return None
     try:
@@ -263,7 +242,7 @@ def _parsed(rows: list[str], size: int) -> npt.NDArray[np.float32] | None:
 
 
 def read_binary_rows(
-    source: CompressedFile, head: bytes, layout: RowLayout, store: RowStore, *, progress: Progress
+    file: CompressedFile, head: bytes, layout: RowLayout, store: RowStore, *, progress: Progress
 ) -> None:
     """Read the rows of a word2vec binary file into `store`, until it is full.
 
@@ -272,34 +251,41 @@ def read_binary_rows(
     """
     count = layout.count or 0
     buffer, at = head[layout.start :], 0
-    kept: list[tuple[int, bytes]] = []
+    rows, numbers = list[bytes](), list[int]()
     for number in range(1, count + 1):
         if store.full:
             break
+        # 1. Read on if the next row is not complete.
         space = buffer.find(b" ", at)
         if space < 0 or space + 1 + 4 * layout.size > len(buffer):
-            _flush(kept, store, source)
-            buffer, at = buffer[at:] + source.stream.read(_BLOCK), 0
-            progress(source.position, source.total)
+            _add_binary(rows, numbers, store, file.path)
+            rows, numbers = [], []
+            buffer, at = buffer[at:] + file.stream.read(_BLOCK), 0
+            progress(file.position, file.total)
             space = buffer.find(b" ")
             if space < 0 or space + 1 + 4 * layout.size > len(buffer):
-                raise InputError(f"expected {count} vectors, the file ends within vector {number}", path=source.path)
+                raise InputError(f"expected {count} vectors, the file ends within vector {number}", path=file.path)
+        # 2. The word ends at the space, and its values follow.
         end = space + 1 + 4 * layout.size
-        if store.take(buffer[at:space].lstrip(b"\n")) is not None:
-            kept.append((number, buffer[space + 1 : end]))
+        if store.take(buffer[at:space].lstrip(b"\n")):
+            rows.append(buffer[space + 1 : end])
+            numbers.append(number)
         at = end
-    _flush(kept, store, source)
-    store.goes_on = not store.full and bool((buffer[at:] + source.stream.read(_BLOCK)).strip(b"\n"))
+    _add_binary(rows, numbers, store, file.path)
+    store.goes_on = not store.full and bool((buffer[at:] + file.stream.read(_BLOCK)).strip(b"\n"))
 
 
-def _flush(kept: list[tuple[int, bytes]], store: RowStore, source: CompressedFile) -> None:
-    """Hand the collected values to the store."""
-    if not kept:
+def _add_binary(rows: list[bytes], numbers: list[int], store: RowStore, path: str) -> None:
+    """Add rows of binary values to the store.
+
+    Raises:
+        InputError: If a value is not finite; with the number of its vector, one of `numbers`.
+    """
+    if not rows:
         return
-    rows = np.frombuffer(b"".join(values for _, values in kept), dtype="<f4").reshape(len(kept), -1)
-    broken = ~np.isfinite(rows).all(axis=1)
+    values = np.frombuffer(b"".join(rows), dtype="<f4").reshape(len(rows), -1)
+    broken = ~np.isfinite(values).all(axis=1)
     if broken.any():
-        number = kept[int(broken.argmax())][0]
-        raise InputError(f"expected finite values, found others in vector {number}", path=source.path)
-    store.add(rows)
-    kept.clear()
+        number = numbers[int(broken.argmax())]
+        raise InputError(f"expected finite values, found others in vector {number}", path=path)
+    store.add(values)

@@ -10,23 +10,35 @@ import logging
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.vectors.rows import RowLayout, RowStore, detect_layout, read_binary_rows, read_text_rows
+from ner_lstm_crf.features.vectors.rows import RowStore, detect_layout, read_binary_rows, read_text_rows
 from ner_lstm_crf.features.vocabulary import spellings
 from ner_lstm_crf.files.compression import open_compressed
 from ner_lstm_crf.progress import Progress, silent
 
-__all__ = ["HOW", "Coverage", "Vectors", "coverage", "read_vectors"]
+__all__ = [
+    "CHARACTER_VECTORS",
+    "MATCHES",
+    "Coverage",
+    "Vectors",
+    "builtin_character_vectors",
+    "coverage",
+    "read_vectors",
+]
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _HEAD = 1 << 20  # bytes that decide the layout: enough for a hundred lines of any size in use
 
-HOW = ("surface", "lower", "digits", "missing")
-"""How a word is known: as it stands, in lower case, with its digits as 0 (in either case), or not at all."""
+CHARACTER_VECTORS = Path(__file__).parents[2] / "shipped" / "characters.100d.txt.xz"
+"""The file of `builtin_character_vectors`, as GloVe's text, made by `scripts/make_character_vectors.py`."""
+
+MATCHES = ("surface", "lower", "digits", "missing")
+"""The spelling under which a word has a vector: its own, in lower case, with digits as 0 (in either case), or none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,8 +48,8 @@ class Vectors:
     Attributes:
         words: The distinct words, in the order of the file (most frequent first, in published files).
         matrix: Their vectors, (N, D) float32.
-        rows: The rows of the file that were seen, kept or not; 0 where the vectors come from no file.
-        beyond: How many of the words stand beyond the limit, and are kept since they are needed.
+        rows: The number of rows of the file that were read, kept or not; 0 if the vectors come from no file.
+        beyond: The number of words beyond the limit, which were kept because they are needed.
     """
 
     words: tuple[str, ...] = field(repr=False)
@@ -68,11 +80,11 @@ def read_vectors(
     goes unseen.
 
     Args:
-        path: GloVe, word2vec or fastText text, or word2vec binary, plain or packed.
-        needed: Keep these words, wherever they stand.
+        path: GloVe, word2vec or fastText text, or word2vec binary, plain or compressed.
+        needed: Keep these words, in any row.
         limit: Keep the words of so many rows at the beginning; published files have the most frequent words first.
             Without `needed`, no more is read. With neither, all words are kept; with `needed` alone, no others.
-        progress: Told the bytes read of the file on disk, and its size.
+        progress: Called with the bytes read of the file on disk, and its size.
 
     Raises:
         InputError: If the file is missing, empty, damaged, ends early or holds something else; if a row has another
@@ -81,51 +93,56 @@ def read_vectors(
     """
     if limit is not None and limit < 1:
         raise ValueError(f"expected a limit of at least 1, got {limit}")
-    with open_compressed(path, zip_allowed=True) as source:
-        head = source.stream.read(_HEAD)
-        layout = detect_layout(head, source)
+    with open_compressed(path, zip_allowed=True) as file:
+        head = file.stream.read(_HEAD)
+        layout = detect_layout(head, file.path)
         store = RowStore(layout.size, needed, limit)
         read = read_binary_rows if layout.binary else read_text_rows
-        read(source, head, layout, store, progress=progress)
-        progress(source.total, source.total)
+        read(file, head, layout, store, progress=progress)
+        progress(file.total, file.total)
     if not store.seen:
         raise InputError("expected word vectors, found only a header line", path=path)
-    _report(path, layout, store)
+    if layout.count is not None and store.seen != layout.count and not store.full:
+        _log.warning("%s: the header announces %d vectors, the file holds %d", path, layout.count, store.seen)
+    if store.goes_on:
+        _log.warning("%s: the header announces %d vectors, the file goes on: the rest is not read", path, store.seen)
+    if store.duplicates:
+        _log.warning("%s: kept the first vector of words that occur again (%d rows)", path, store.duplicates)
+    if store.nameless:
+        _log.warning("%s: left out %d rows whose word is empty or not UTF-8", path, store.nameless)
     return Vectors(tuple(store.words), store.matrix(), store.seen, store.beyond)
 
 
-def _report(path: str | PathLike[str], layout: RowLayout, store: RowStore) -> None:
-    """Log what a careful reader would want to know."""
-    if layout.count is not None and store.seen != layout.count and not store.full:
-        _LOGGER.warning("%s: the header announces %d vectors, the file holds %d", path, layout.count, store.seen)
-    if store.goes_on:
-        _LOGGER.warning("%s: the header announces %d vectors, the file goes on: the rest is not read", path, store.seen)
-    if store.duplicates:
-        _LOGGER.warning("%s: kept the first vector of words that occur again (%d rows)", path, store.duplicates)
-    if store.nameless:
-        _LOGGER.warning("%s: left out %d rows whose word is empty or not UTF-8", path, store.nameless)
+def builtin_character_vectors() -> Vectors:
+    """The vectors of Chinese characters that come with the package: 100 values of each of 9,000 characters.
+
+    They were made from the words of jieba's dictionary. Characters that make the same kind of words in the same places,
+    such as family names, have similar vectors. A traditional character with few words of its own in the dictionary has
+    the vector of its simplified form.
+    """
+    return read_vectors(CHARACTER_VECTORS)
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How many words of a text have a vector.
+    """The share of a text's words that have a vector.
 
     Attributes:
-        types: The number of distinct words, for each of `HOW`.
-        tokens: The number of their occurrences, for each of `HOW`.
+        types: The number of distinct words, for each of `MATCHES`.
+        tokens: The number of their occurrences, for each of `MATCHES`.
     """
 
     types: Mapping[str, int]
     tokens: Mapping[str, int]
 
-    def share(self, how: str, *, of: str = "tokens") -> float:
-        """The share of tokens (or of types) known so; 0 for an empty text."""
+    def share(self, match: str, *, of: str = "tokens") -> float:
+        """The share of tokens (or of types) with this match; 0 for an empty text."""
         counts = self.tokens if of == "tokens" else self.types
-        return counts[how] / (sum(counts.values()) or 1)
+        return counts[match] / (sum(counts.values()) or 1)
 
     def __str__(self) -> str:
         """One line: `vectors know 98.3% of 1,204 tokens (surface 90.1%, ...), 93.0% of 402 word types`."""
-        parts = ", ".join(f"{how} {self.share(how):.1%}" for how in HOW)
+        parts = ", ".join(f"{match} {self.share(match):.1%}" for match in MATCHES)
         tokens, types = sum(self.tokens.values()), sum(self.types.values())
         return (
             f"vectors know {1 - self.share('missing'):.1%} of {tokens:,} tokens ({parts}), "
@@ -134,19 +151,19 @@ class Coverage:
 
 
 def coverage(known: Container[str], counts: Mapping[str, int]) -> Coverage:
-    """How many of the words that occur so often have a vector, and under which spelling.
+    """Count the words that have a vector, by the spelling under which they have it.
 
     Args:
-        known: The words that have a vector: a set, not a tuple, since it is searched four times a word.
-        counts: Every form of the text and how often it occurs.
+        known: The words that have a vector; a set, since it is searched four times per word.
+        counts: The number of occurrences of every word of the text.
 
     Example:
         >>> coverage({"rome", "in"}, {"Rome": 3, "in": 6, "Oslo": 1}).tokens
         {'surface': 6, 'lower': 3, 'digits': 0, 'missing': 1}
     """
-    types, tokens = dict.fromkeys(HOW, 0), dict.fromkeys(HOW, 0)
-    for form, count in counts.items():
-        how = next((min(rank, 2) for rank, spelling in enumerate(spellings(form)) if spelling in known), 3)
-        types[HOW[how]] += 1
-        tokens[HOW[how]] += count
+    types, tokens = dict.fromkeys(MATCHES, 0), dict.fromkeys(MATCHES, 0)
+    for word, count in counts.items():
+        match = next((min(rank, 2) for rank, spelling in enumerate(spellings(word)) if spelling in known), 3)
+        types[MATCHES[match]] += 1
+        tokens[MATCHES[match]] += count
     return Coverage(types, tokens)

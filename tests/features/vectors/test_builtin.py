@@ -7,13 +7,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from ner_lstm_crf.features.vectors.builtin import character_vectors
-from ner_lstm_crf.features.vectors.vectors import Vectors
+from ner_lstm_crf.features.vectors.vectors import Vectors, builtin_character_vectors
 
 
 @pytest.fixture(scope="module")
 def vectors() -> Vectors:
-    return character_vectors()
+    return builtin_character_vectors()
 
 
 def near(vectors: Vectors, character: str, count: int) -> set[str]:
