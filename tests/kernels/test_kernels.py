@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,3 +42,25 @@ def test_libraries_of_other_sources_are_not_loaded(
     monkeypatch.setattr(kernels, "_FOLDER", folder)
     library = kernels._library.__wrapped__("crf_sums", torch.float32)
     assert (library is None) == (change is not None)
+
+
+@pytest.mark.parametrize("capability", ["avx2", "default"])
+def test_kernels_of_lesser_processors_agree(capability: str) -> None:
+    """The tests of kernels hold for those too that this processor would not choose."""
+    chosen = {
+        "kernels/test_kernels.py": ("test_the_kernels_were_compiled",),
+        "model/test_crf.py": (
+            "test_kernels_agree_with_plain_torch_for_any_scores",
+            "test_no_path_beats_the_kernels_viterbi",
+            "test_kernels_agree_with_torchcrf",
+            "test_tensors_of_any_layout_are_read_where_they_lie",
+        ),
+        "features/test_char*.py": ("test_looked_up_scores_are_those_of_convolutions",),
+        "training/test_sparse_adamw.py": ("test_rows_end_where_adamw_takes_them",),
+    }
+    folder = Path(__file__).parents[1]
+    tests = [f"{file}::{name}" for path, names in chosen.items() for file in folder.glob(path) for name in names]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    environment = os.environ | {"ATEN_CPU_CAPABILITY": capability}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pathlib
-import subprocess
-import sys
 from itertools import product
 from typing import Any
 
@@ -186,20 +182,6 @@ def test_no_path_beats_the_kernels_viterbi(
         slack = (1e-6 if dtype == torch.float32 else 1e-14) * max(scale, abs(FORBIDDEN)) * length
         assert float(theirs - ours) <= slack
         assert found[number, length:].eq(0).all()
-
-
-@pytest.mark.parametrize("capability", ["avx2", "default"])
-def test_kernels_of_lesser_processors_agree(capability: str) -> None:
-    """What is tested of kernels holds of those that this processor would not take too."""
-    folder = pathlib.Path(__file__).parents[1]
-    names = ("model/test_crf.py", "features/test_char*.py", "training/test_sparse_adamw.py")
-    files = [path for name in names for path in folder.glob(name)]
-    assert len(files) == 3
-    chosen = "were_compiled or plain_torch or no_path_beats or torchcrf or looked_up or rows_end or layout"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, "-k", chosen]
-    environment = os.environ | {"ATEN_CPU_CAPABILITY": capability}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
 
 
 def test_kernels_agree_with_torchcrf() -> None:
