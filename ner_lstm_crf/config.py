@@ -114,15 +114,15 @@ class Setting:
 @cache
 def settings(table: str) -> Mapping[str, Setting]:
     """The fields of `ModelConfig` ("model") or `TrainingConfig` ("training") by name."""
-    found: dict[str, Setting] = {}
-    fields = {"model": ModelConfig, "training": TrainingConfig}[table]
-    for name, hint in get_type_hints(fields, include_extras=True).items():
+    fields: dict[str, Setting] = {}
+    config = {"model": ModelConfig, "training": TrainingConfig}[table]
+    for name, hint in get_type_hints(config, include_extras=True).items():
         kind, *notes = get_args(hint)
         group, sentence = (note for note in notes if isinstance(note, str))
         flag = next((note for note in notes if isinstance(note, Flag)), Flag(common=False))
         parts = get_args(kind)  # the choices of a Literal, the types of a tuple or a union
         is_choice = get_origin(kind) is Literal
-        found[name] = Setting(
+        fields[name] = Setting(
             flag=flag.name or f"--{name.replace('_', '-')}",
             common=flag.common,
             group=group,
@@ -133,7 +133,7 @@ def settings(table: str) -> Mapping[str, Setting]:
             many=get_origin(kind) is tuple,
             optional=type(None) in parts,
         )
-    return found
+    return fields
 
 
 SchemeName = Literal["IO", "IOB1", "IOB2", "IOE1", "IOE2", "BIEO", "BIOES", "BMES", "BMEWO", "BILOU"]
@@ -251,13 +251,13 @@ class ModelConfig(_Checked):
 
     @property
     def uses_lexicon(self) -> bool:
-        """True if words of a lexicon, if there is one, have embeddings."""
+        """True if the words of a lexicon have embeddings."""
         return self.token_unit == "character" and self.lexicon_size > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig(_Checked):
-    """How the network is trained."""
+    """The training of the network: batches, optimizer, learning rates, and how long it takes."""
 
     epochs: Annotated[
         Count,

@@ -1,4 +1,4 @@
-"""Errors a user can mend: what was expected, what came, and where."""
+"""The error that a user can fix: what was expected, what was found, in which file and line."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ __all__ = ["InputError"]
 
 
 class InputError(ValueError):
-    """The input is wrong, and the message says how to mend it.
+    """The input is wrong, and the message says what was expected of it.
 
-    The command line prints the message as one line and exits with code 2; every other exception is a defect of ours.
+    The command line prints the message as one line and exits with code 2; every other exception is a bug of ours.
 
     Args:
-        message: What was expected and what came, in one line: `expected at least 2 columns, found 1: 'EU'`.
+        message: What was expected and what was found, in one line: `expected at least 2 columns, found 1: 'EU'`.
         path: The file it is about, if there is one.
         line: The 1-based line in that file.
 

@@ -1,4 +1,4 @@
-"""How long work tells its caller how far it is. The library never prints: the command line draws the bar."""
+"""Progress of long work, reported to its caller. The library never prints: the command line draws the bar."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Progress", "silent"]
 
 
 class Progress(Protocol):
-    """Called now and then with what is done so far and the whole, in one unit (bytes, sentences, batches)."""
+    """A function that is called now and then with the work done and the whole, in one unit (bytes, sentences)."""
 
     def __call__(self, done: int, total: int | None) -> None:
         """Report that `done` of `total` are finished; `total` is None where it is not known."""

@@ -210,6 +210,13 @@ def test_best_is_several_networks_of_fast(token_unit: TokenUnit, transformer: st
     assert best == replace(fast, training=replace(fast.training, ensemble_size=best.training.ensemble_size))
 
 
+@pytest.mark.parametrize("name", PRESETS)
+def test_beside_a_fine_tuned_transformer_one_network_is_trained_as_without(name: str) -> None:
+    alone, tuned = preset(name), preset(name, transformer="minilm", fine_tune=True)
+    assert tuned.model == replace(alone.model, transformer="minilm", fine_tune=True)
+    assert tuned.training == replace(alone.training, ensemble_size=1)
+
+
 def test_an_unknown_preset_is_named_with_those_there_are() -> None:
     with pytest.raises(InputError, match=rf"^expected a preset, one of {', '.join(PRESETS)}, got 'slow'$"):
         preset("slow")

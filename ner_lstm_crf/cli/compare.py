@@ -88,7 +88,7 @@ def _show(comparison: Comparison, differences: Sequence[SentenceDifference], *, 
     say(f"{total:,} of {len(comparison.test):,} sentences are tagged differently (first seed)")
     for difference in differences:
         sentence = difference.sentence
-        # The sentence is shown around the first token of a span that only one of the heads found.
+        # The sentence is shown around the first token of a span that only one of the heads predicts.
         first = min(start for start, _, _ in {*difference.crf} ^ {*difference.softmax})
         show(f"\n{path}:{sentence.line}")
         for name, spans in (("gold", sentence.spans), ("crf", difference.crf), ("softmax", difference.softmax)):
@@ -118,5 +118,5 @@ def _difference_to_json(difference: SentenceDifference) -> dict[str, Any]:
     return {
         "line": difference.sentence.line,
         "tokens": difference.sentence.words,
-        **{name: [span._asdict() for span in found] for name, found in spans.items()},
+        **{name: [span._asdict() for span in sentence] for name, sentence in spans.items()},
     }

@@ -72,7 +72,7 @@ def progress_bar(what: str, *, unit: str, scale: bool = False) -> Iterator[Progr
 
 
 class TrainingDisplay(AbstractContextManager["TrainingDisplay"]):
-    """The progress of training runs: a line for each epoch, under it a bar where there is a terminal.
+    """The progress of training runs: a line for each epoch, and on a terminal a bar below it.
 
     A context manager.
 

@@ -22,7 +22,7 @@ examples:
   ner-lstm-crf evaluate my-model test.conll
   ner-lstm-crf evaluate my-model test.conll --labels PER,LOC,ORG --json
 
-A span counts as found if its start, end and label are right. --labels and --rename hold for the file and for what the
+An entity is right if its start, end and label are right. --labels and --rename hold for the file and for what the
 model finds. The interval is that of other sentences of the same kind (bootstrap, 95%). A model trained on characters
 splits the file's tokens into characters by itself. The texts of JSON lines are cut into tokens as in tagging, their
 spans count characters, and each is one sentence in the table."""
@@ -40,7 +40,7 @@ def add_command(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Tag the file and score what is found."""
+    """Tag the file and score the entities against its own."""
     from ner_lstm_crf.evaluation.evaluate import evaluate_model, evaluate_texts
     from ner_lstm_crf.evaluation.metrics import evaluate_spans
     from ner_lstm_crf.formats.registry import detect_format, read_sentences
@@ -64,14 +64,14 @@ def run(args: argparse.Namespace) -> None:
     counts = Counter(span.label for spans in gold for span in spans)
     warn_of_unknown_labels(args.file, counts, known, "the model does not know")
 
-    # What the model finds, under the labels that the file has after --labels and --rename: else everything found under
-    # a label that was dropped from the file would count as wrong.
+    # The model's entities, under the labels that the file has after --labels and --rename: else every entity of a label
+    # that was dropped from the file would count as wrong.
     with progress_bar("tagging", unit=" sentences") as progress:
         result = evaluate(model, precision=args.precision, progress=progress)
     scores = result.evaluation
     if options.labels:
-        found = evaluate_spans(gold, map(options.labels, result.spans))
-        scores = replace(found, ill_formed=scores.ill_formed, ill_formed_tags=scores.ill_formed_tags)
+        renamed = evaluate_spans(gold, map(options.labels, result.spans))
+        scores = replace(renamed, ill_formed=scores.ill_formed, ill_formed_tags=scores.ill_formed_tags)
     show_evaluation(scores, as_json=args.json, seconds=result.seconds)
     if not args.json:
         say(f"{result.tokens:,} tokens tagged in {result.seconds:.2f} s")

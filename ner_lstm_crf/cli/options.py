@@ -143,7 +143,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
 
 COLUMN_OPTIONS = ("--token-column", "--tag-column", "--separator", "--encoding")
 READ_OPTIONS = (*COLUMN_OPTIONS, "--scheme", "--ill-formed", "--labels", "--rename")
-"""How to read annotated files, see `read_options`; the first ones for any column file."""
+"""Options for reading annotated files, see `read_options`; the first ones are for any column file."""
 
 READING = (
     "reading the files",
@@ -162,12 +162,12 @@ def add_options(group: argparse._ActionsContainer, *names: str) -> None:
 def read_options(
     args: argparse.Namespace, *, token_unit: TokenUnit | None = None, hyphens: Hyphens = "auto", read_tags: bool = True
 ) -> ReadOptions:
-    """How to read the files, as the command line says; options that the command lacks keep their defaults.
+    """The options for reading files, as the command line sets them; those that the command lacks keep their defaults.
 
     Args:
         args: The arguments parsed.
         token_unit: What a token is; None for what `--token-unit` says, and without it for what the file says.
-        hyphens: Whether the model that the files are for splits words at hyphens.
+        hyphens: The rule for words with hyphens of the model that the files are for.
         read_tags: False if the tags do not matter.
 
     Raises:
@@ -199,7 +199,7 @@ def add_training_options(parser: Parser, *, seeds: int, test_required: bool = Fa
         parser: The command's parser.
         seeds: The number of runs unless `--seeds` says otherwise.
         test_required: True if the command needs a test file.
-        without: A field of the configuration that has no flag here.
+        without: A field of the configuration that gets no flag.
     """
     data = parser.add_argument_group("data")
     data.add_argument(
@@ -263,7 +263,7 @@ def add_training_options(parser: Parser, *, seeds: int, test_required: bool = Fa
     groups["transformer"].add_argument(
         "--transformer-cache",
         metavar="DIR",
-        help="keep the vectors that a frozen transformer gives the data here, for later runs (default: not kept)",
+        help="directory that keeps what a frozen transformer makes of the data, for later runs (default: not kept)",
     )
     runs.add_argument(
         "--seeds",

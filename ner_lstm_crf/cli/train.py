@@ -188,12 +188,12 @@ def _read_train(args: argparse.Namespace, given: Tables) -> tuple[TokenUnit, lis
     """The training sentences, and what their tokens are: as the configuration says, else what they look like."""
     from ner_lstm_crf.runs.data import are_chinese
 
-    asked, hyphens = given["model"].get("token_unit"), given["model"].get("hyphens", "auto")
-    options = read_options(args, token_unit=asked, hyphens=hyphens)
+    token_unit, hyphens = given["model"].get("token_unit"), given["model"].get("hyphens", "auto")
+    options = read_options(args, token_unit=token_unit, hyphens=hyphens)
     train = _read(args.train, options)
     require_entities((sentence.spans for sentence in train), ", ".join(args.train), options.labels)
-    if asked is not None:
-        return asked, train
+    if token_unit is not None:
+        return token_unit, train
     share, chinese = share_of_characters(train), "Chinese " if are_chinese(train) else ""
     if share < CHARACTER_SHARE:
         if chinese:
@@ -211,7 +211,7 @@ def _read_train(args: argparse.Namespace, given: Tables) -> tuple[TokenUnit, lis
 
 
 def _read(paths: Sequence[str], options: ReadOptions) -> list[Sentence]:
-    """The sentences of all files, without those that have no token: there is nothing to learn or find in them."""
+    """The sentences of all files, without those that have no token."""
     return [sentence for path in paths for sentence in read_sentences(path, options) if sentence.tokens]
 
 
@@ -238,7 +238,7 @@ def _read_vectors(
     """The vectors that `--vectors` names: builtin if it names none.
 
     Raises:
-        InputError: If their file cannot be read, or there are none for what other options ask of them.
+        InputError: If their file cannot be read, or another option needs vectors and there are none.
     """
     from ner_lstm_crf.features.vectors.vectors import read_vectors
     from ner_lstm_crf.features.vocabulary import spellings
@@ -284,7 +284,7 @@ def _describe_vectors(vectors: Vectors, parts: Mapping[str, Sequence[Sentence]],
             say(f"{name + ':':<7}{covered}")
             if name == "train" and covered.share("missing") > _MOST_MISSING:
                 _log.warning(
-                    "%s: most of the training tokens have no vector here: are they of this kind?",
+                    "%s: most of the training tokens have no vector: are these vectors of their language?",
                     args.vectors or "builtin",
                 )
 
