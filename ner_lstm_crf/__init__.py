@@ -83,8 +83,8 @@ if TYPE_CHECKING:
     from ner_lstm_crf.features.vectors.vectors import (
         read_vectors as read_vectors,
     )
-    from ner_lstm_crf.formats.columns import ReadOptions as ReadOptions
     from ner_lstm_crf.formats.conll import read_conll as read_conll
+    from ner_lstm_crf.formats.options import ReadOptions as ReadOptions
     from ner_lstm_crf.formats.registry import (
         convert as convert,
     )
@@ -119,7 +119,7 @@ _HOMES = {
     "text.sentences": ("sentences",),
     "tags.scheme": ("SCHEMES", "Scheme", "get_scheme"),
     "tags.labels": ("LabelMap",),
-    "formats.columns": ("ReadOptions",),
+    "formats.options": ("ReadOptions",),
     "formats.conll": ("read_conll",),
     "formats.registry": ("read_sentences", "write_sentences", "convert"),
     "features.vectors.vectors": ("Vectors", "read_vectors", "builtin_character_vectors"),

@@ -27,7 +27,7 @@ from locations import SHARED
 from ner_lstm_crf.config import Hyphens, TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.evaluation.metrics import text_table
-from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.text.annotation import Sentence, align
 from ner_lstm_crf.text.sentences import sentences
 from ner_lstm_crf.text.tokenizer import characters, detect_hyphens, tokenize

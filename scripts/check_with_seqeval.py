@@ -16,8 +16,8 @@ from seqeval.scheme import IOB2
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.evaluation.evaluate import score_sentences
-from ner_lstm_crf.formats.columns import ReadOptions
 from ner_lstm_crf.formats.conll import read_conll
+from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.tags.scheme import SCHEMES
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.evaluation.metrics import evaluate_spans
-from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.text.annotation import Sentence, Span, align

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.formats.columns import ReadOptions
 from ner_lstm_crf.formats.conll import ColumnFile
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.text.annotation import Sentence
 
 __all__ = ["read_sentences_with_text", "sentences_and_texts"]
@@ -21,10 +21,12 @@ def sentences_and_texts(path: Path, options: ReadOptions) -> Iterator[tuple[Sent
     Raises:
         InputError: If the file cannot be read or is malformed.
     """
-    for block, sentence in ColumnFile(path, options).read():
+    report = ReadReport()
+    for raw, sentence in ColumnFile(path, options).read(report):
         if sentence is not None and sentence.tokens:
-            texts = (line.removeprefix(_TEXT).strip() for line in block.comments() if line.startswith(_TEXT))
+            texts = (line.removeprefix(_TEXT).strip() for line in raw.comments() if line.startswith(_TEXT))
             yield sentence, next(texts, None)
+    report.warn(path, options)
 
 
 def read_sentences_with_text(path: Path, options: ReadOptions) -> list[tuple[Sentence, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ner_lstm_crf.cli.options import READ_OPTIONS, READING, SCHEME_NAMES, Parser, add_options, read_options
+from ner_lstm_crf.cli.options import COLUMN_OPTIONS, READING, SCHEME_NAMES, Parser, add_options, read_options
 from ner_lstm_crf.formats.registry import FORMATS, convert
 from ner_lstm_crf.tags.scheme import get_scheme
 
@@ -12,21 +12,21 @@ __all__ = ["add_command"]
 
 EPILOG = """\
 examples:
-  ner-lstm-crf convert iob1.conll bioes.conll --to BIOES
+  ner-lstm-crf convert iob1.conll bioes.conll --scheme BIOES
   ner-lstm-crf convert train.conll train.jsonl
-  ner-lstm-crf convert train.conll train.jsonl --format tokens
-  ner-lstm-crf convert source.inline train.conll --to BIEO
-  ner-lstm-crf convert all.conll three.conll --to IOB2 --labels PER,LOC,ORG
+  ner-lstm-crf convert train.conll train.jsonl --output-format tokens
+  ner-lstm-crf convert source.inline train.conll --scheme BIEO
+  ner-lstm-crf convert all.conll three.conll --scheme IOB2 --labels PER,LOC,ORG
 
 formats:
   conll    one token a line, in columns
-  tokens   JSON lines: {"tokens": ["Rome", "fell"], "ner_tags": ["B-LOC", "O"]}, as Hugging Face's datasets have them
   jsonl    JSON lines: {"text": "Rome fell", "entities": [{"start": 0, "end": 4, "label": "LOC"}]}
   cluener  JSON lines: {"text": "Rome fell", "label": {"LOC": {"Rome": [[0, 3]]}}}
+  tokens   JSON lines: {"tokens": ["Rome", "fell"], "ner_tags": ["B-LOC", "O"]}, as Hugging Face's datasets have them
   inline   [Rome](LOC) fell
 Columns to columns keeps everything but the tags: other columns, comments, line ends. JSON lines keep their other keys,
-inline-marked text its comments and sections, as long as the format stays. The format of IN is found out.
-The suffix of OUT (.conll, .jsonl, .inline) tells its format, unless --format does; else it is that of IN."""
+inline-marked text its comments and sections, as long as the format stays. The format of IN is detected.
+The suffix of OUT (.conll, .jsonl, .inline) tells its format, unless --output-format does; else it is that of IN."""
 
 
 def add_command(parser: Parser) -> None:
@@ -35,13 +35,15 @@ def add_command(parser: Parser) -> None:
     parser.epilog = EPILOG
     parser.add_argument("source", metavar="IN", help="file to read")
     parser.add_argument("target", metavar="OUT", help="file to write, - for standard output")
-    parser.add_argument("--to", metavar="SCHEME", help=f"tag scheme to write: {SCHEME_NAMES} (default: as in IN)")
-    parser.add_argument("--format", choices=FORMATS, help="format of OUT")
-    add_options(parser.add_argument_group(*READING), *READ_OPTIONS, "--token-unit")
+    parser.add_argument("--scheme", metavar="S", help=f"tag scheme to write: {SCHEME_NAMES} (default: as in IN)")
+    parser.add_argument("--output-format", choices=FORMATS, help="format of OUT")
+    names = (*COLUMN_OPTIONS, "--input-scheme", "--ill-formed", "--labels", "--rename", "--token-unit")
+    add_options(parser.add_argument_group(*READING), *names)
     parser.set_defaults(command=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the file."""
-    scheme = None if args.to is None else get_scheme(args.to).name
-    convert(args.source, args.target, scheme=scheme, form=args.format, options=read_options(args))
+    scheme = None if args.scheme is None else get_scheme(args.scheme).name
+    options = read_options(args)
+    convert(args.source, args.target, scheme=scheme, output_format=args.output_format, options=options)

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
     from ner_lstm_crf.evaluation.evaluate import evaluate_model, evaluate_texts
     from ner_lstm_crf.evaluation.metrics import evaluate_spans
     from ner_lstm_crf.formats.registry import detect_format, read_sentences
-    from ner_lstm_crf.formats.text_json import read_texts
+    from ner_lstm_crf.formats.text_json import TextFormat
     from ner_lstm_crf.saving.model import Model
     from ner_lstm_crf.tags.labels import require_entities, warn_of_unknown_labels
 
@@ -53,8 +53,9 @@ def run(args: argparse.Namespace) -> None:
 
     # The file: running text is cut into tokens as in tagging; cut at its entities, it would give them away.
     evaluate: Callable[..., TestResult]
-    if detect_format(args.file, options.encoding) == "jsonl":
-        texts = read_texts(args.file, options)
+    file_format = detect_format(args.file, options.encoding)
+    if isinstance(file_format, TextFormat):
+        texts = file_format.read_texts(args.file, options)
         gold, evaluate = [text.spans for text in texts], partial(evaluate_texts, test=texts)
     else:
         sentences = read_sentences(args.file, options)

@@ -14,8 +14,8 @@ examples:
   ner-lstm-crf inspect train.conll dev.conll test.conll
   ner-lstm-crf inspect corpus.jsonl --json
 
-Shown for each file: its columns and tag scheme and what speaks for it, sizes, labels, lengths, and what is wrong with
-it; then for every two files what of the second stands in the first (test sentences that were trained on)."""
+Shown for each file: its columns and tag scheme with the evidence, sizes, labels, lengths, and mistakes in it; then for
+every two files the part of the second that is in the first (test sentences that were trained on)."""
 
 
 def add_command(parser: Parser) -> None:
@@ -29,9 +29,8 @@ def add_command(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Read the files and show what is in them."""
-    from ner_lstm_crf.corpora.inspect import inspect_files
-    from ner_lstm_crf.corpora.inspection_text import describe
+    """Read the files and show the facts about them."""
+    from ner_lstm_crf.corpora.inspect import describe, inspect_files
 
     with progress_bar("reading", unit=" files") as progress:
         inspection = inspect_files(args.files, read_options(args), progress=progress)

@@ -25,7 +25,7 @@ from ner_lstm_crf.config import (
     settings,
 )
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.tags.scheme import SCHEMES, Policy, get_scheme
 
@@ -119,6 +119,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "help": "encoding of what is read and written, such as latin-1 or gb18030 (default: utf-8)",
     },
     "--scheme": {"metavar": "S", "help": f"tag scheme of the files: {SCHEME_NAMES} (default: detected)"},
+    "--input-scheme": {"metavar": "S", "help": f"tag scheme of the files read: {SCHEME_NAMES} (default: detected)"},
     "--ill-formed": {
         "choices": get_args(Policy),
         "default": "conlleval",
@@ -174,14 +175,14 @@ def read_options(
         InputError: If the scheme is unknown, or labels are not written as they should be.
     """
     given = vars(args)
-    scheme = given.get("scheme") if read_tags else None
+    scheme = given.get("input_scheme", given.get("scheme")) if read_tags else None
     return ReadOptions(
         token_column=given.get("token_column"),
         tag_column=given.get("tag_column"),
         separator=given.get("separator"),
         encoding=args.encoding,
         scheme=None if scheme is None else get_scheme(scheme).name,
-        policy=cast(Policy, given.get("ill_formed", "conlleval")),
+        ill_formed=cast(Policy, given.get("ill_formed", "conlleval")),
         token_unit=token_unit or given.get("token_unit"),
         hyphens=hyphens,
         labels=LabelMap.parse(given.get("labels"), given.get("rename", ())),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ner_lstm_crf.cli.display import show_evaluation
 from ner_lstm_crf.cli.options import READ_OPTIONS, READING, Parser, add_options, read_options
@@ -12,7 +12,7 @@ from ner_lstm_crf.errors import InputError
 
 if TYPE_CHECKING:
     from ner_lstm_crf.evaluation.metrics import Evaluation
-    from ner_lstm_crf.formats.columns import ReadOptions
+    from ner_lstm_crf.formats.options import ReadOptions
 
 __all__ = ["add_command"]
 
@@ -22,7 +22,7 @@ examples:
   ner-lstm-crf score gold.conll predicted.conll --ill-formed strict --json
 
 The two files hold the same tokens, or are JSON lines with the same texts; their schemes and columns may differ where
-they are found out (--scheme, --token-column and --tag-column go for both). A file with the gold tags beside the
+they are detected (--scheme, --token-column and --tag-column hold for both). A file with the gold tags beside the
 predicted ones, as conlleval reads them, can be both: --tag-column 2 --predicted-column 3."""
 
 
@@ -44,47 +44,55 @@ def run(args: argparse.Namespace) -> None:
     """Read both files and compare their spans."""
     from ner_lstm_crf.evaluation.evaluate import score_texts
     from ner_lstm_crf.formats.registry import detect_format
-    from ner_lstm_crf.formats.text_json import read_texts
+    from ner_lstm_crf.formats.text_json import TextFormat
     from ner_lstm_crf.tags.labels import require_entities
 
     options = read_options(args)
-    if all(detect_format(path, options.encoding) == "jsonl" for path in (args.gold, args.predicted)):
+    formats = [detect_format(path, options.encoding) for path in (args.gold, args.predicted)]
+    if all(isinstance(file_format, TextFormat) for file_format in formats):
         if args.predicted_column is not None:
             raise InputError("--predicted-column: only column files have columns", path=args.predicted)
-        gold, predicted = read_texts(args.gold, options), read_texts(args.predicted, options)
+        gold, predicted = (
+            cast(TextFormat, file_format).read_texts(path, options)
+            for file_format, path in zip(formats, (args.gold, args.predicted), strict=True)
+        )
         require_entities((one.spans for one in gold), args.gold, options.labels)
         evaluation = score_texts(gold, predicted, gold_path=args.gold, predicted_path=args.predicted)
     else:
-        evaluation = _by_tokens(args.gold, args.predicted, options, args.predicted_column)
+        evaluation = _score_tokens(args.gold, args.predicted, options, args.predicted_column)
     show_evaluation(evaluation, as_json=args.json)
 
 
-def _by_tokens(gold_path: str, predicted_path: str, options: ReadOptions, column: int | None) -> Evaluation:
-    """The scores of two files whose tokens are the same; `column` is that of the predicted tags, if it is known.
+def _score_tokens(gold_path: str, predicted_path: str, options: ReadOptions, column: int | None) -> Evaluation:
+    """The scores of two files with the same tokens; `column` is that of the predicted tags, if it was given.
 
     Raises:
-        InputError: If it is not, and the file has tags in several, others than the gold file: some may be gold.
+        InputError: If it was not, and the file has tags in several columns, others than the gold file: some may be
+            gold.
     """
     from ner_lstm_crf.evaluation.evaluate import score_sentences
+    from ner_lstm_crf.formats.options import ReadReport
     from ner_lstm_crf.formats.registry import read_sentences
-    from ner_lstm_crf.formats.report import ReadReport, warn_of_findings, warn_of_losses, warn_of_ragged_rows
     from ner_lstm_crf.tags.labels import require_entities
 
-    report, of_gold = ReadReport(), ReadReport()
-    gold = read_sentences(gold_path, options, report=of_gold)
-    warn_of_findings(gold_path, of_gold, options.policy)
+    # 1. The true spans.
+    gold_report, report = ReadReport(), ReadReport()
+    gold = read_sentences(gold_path, options, report=gold_report)
+    gold_report.warn(gold_path, options)
     require_entities((one.spans for one in gold), gold_path, options.labels)
-    places = options if column is None else replace(options, tag_column=column)
-    predicted = read_sentences(predicted_path, places, report=report)
-    if column is not None and report.separator is None:
+    # 2. The predicted spans, if it is clear which they are.
+    predicted_options = options if column is None else replace(options, tag_column=column)
+    predicted = read_sentences(predicted_path, predicted_options, report=report)
+    if column is not None and report.layout is None:
         raise InputError("--predicted-column: only column files have columns", path=predicted_path)
-    if len(report.tag_columns) > 1 and (report.tag_columns != of_gold.tag_columns or gold_path == predicted_path):
-        several = ", ".join(map(str, sorted(report.tag_columns)))
+    gold_columns, columns = (one.layout.tag_columns if one.layout else () for one in (gold_report, report))
+    if len(columns) > 1 and (columns != gold_columns or gold_path == predicted_path):
+        several = ", ".join(str(column + 1) for column in sorted(columns))
         raise InputError(
             f"tags in the columns {several}: expected --predicted-column to say which", path=predicted_path
         )
-    warn_of_losses(predicted_path, report)
-    warn_of_ragged_rows(predicted_path, report)
+    report.warn(predicted_path, predicted_options, ill_formed=False)  # ill-formed tags are counted in the scores
+    # 3. The scores.
     return score_sentences(
         gold,
         predicted,

@@ -1,31 +1,48 @@
-"""`ner-lstm-crf tag`."""
+"""`ner-lstm-crf tag`: texts, lines of text, JSON lines and columns go through a tagger and into a file.
+
+Streams are read as they come, so memory stays flat however long they are. To write another output, add an `Output` to
+`OUTPUTS`.
+"""
 
 from __future__ import annotations
 
 import argparse
 import shutil
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from itertools import chain, islice, tee
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast
 
-from ner_lstm_crf.cli.display import say
+from ner_lstm_crf.cli.display import progress_bar, say
 from ner_lstm_crf.cli.options import COLUMN_OPTIONS, SCHEME_NAMES, Parser, add_options, read_options
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.text import STANDARD_STREAM
-from ner_lstm_crf.formats.conll import holds_tags
+from ner_lstm_crf.files.json import json_line, parse_object, parse_record
+from ner_lstm_crf.files.text import STANDARD_STREAM, stream_lines, writing
+from ner_lstm_crf.formats.conll import Conll, holds_tags, read_conll, replace_tags
+from ner_lstm_crf.formats.options import ReadReport, WriteOptions
 from ner_lstm_crf.formats.registry import detect_format, format_of_name, suffix_of
+from ner_lstm_crf.formats.text_json import TextFormat, TextJson, text_of
+from ner_lstm_crf.formats.token_json import TokenJson, TokenRecord, has_tokens, parse_tokens
+from ner_lstm_crf.progress import Progress, silent
+from ner_lstm_crf.tags.scheme import get_scheme
+from ner_lstm_crf.text.annotation import Entity, Sentence
 
 if TYPE_CHECKING:
     from ner_lstm_crf.tagging.tagger import Tagger
 
-__all__ = ["add_command"]
+__all__ = ["OUTPUTS", "Output", "add_command"]
 
-TagFormat: TypeAlias = Literal["text", "conll", "jsonl"]
+InputFormat: TypeAlias = Literal["text", "conll", "jsonl"]
 
-FORMATS: tuple[TagFormat, ...] = get_args(TagFormat)
+TextRecord: TypeAlias = dict[str, Any]
+"""A JSON object with the key `text`."""
+
+_FIRST_SENTENCES, _FIRST_RECORDS = 20, 1000
 
 EPILOG = """\
 formats:
@@ -37,9 +54,9 @@ formats:
          or objects with a list of "tokens" in place of a text (or with "ner_tags" beside it), all of them, if the first
          is one. out: the same with their tags, under "ner_tags" or where tags are; words become characters if the
          model's tokens are
-Starts and ends count characters, from 0; ends are exclusive. A file's suffix tells its format, or that it has a column
-of tags; --format is asked where neither does (- is text). What comes out has the format of --to, else of the suffix of
---output, else of what went in.
+Starts and ends count characters, from 0; ends are exclusive. The input has the format of --input-format, else of its
+suffix or content (- is text). The output has the format of --output-format, else of the suffix of --output, else of the
+input.
 
 models:
   Two taggers come with the package, en and zh, and find PER, LOC and ORG. Without --model the first text, or the first
@@ -50,9 +67,157 @@ examples:
   ner-lstm-crf tag "Angela Merkel visited Rome."
   ner-lstm-crf tag "王小明从北京飞往巴黎。"
   ner-lstm-crf tag --model my-model "Angela Merkel visited Rome."
-  ner-lstm-crf tag --model my-model --format jsonl "Angela Merkel visited Rome."
+  ner-lstm-crf tag --model my-model --output-format jsonl "Angela Merkel visited Rome."
   ner-lstm-crf tag --model my-model --input test.conll --output predicted.conll
-  cat news.txt | ner-lstm-crf tag --model my-model --input - --to jsonl > news.jsonl"""
+  cat news.txt | ner-lstm-crf tag --model my-model --input - --output-format jsonl > news.jsonl"""
+
+
+@dataclass(slots=True)
+class TaggedTexts:
+    """A stream of texts and what the tagger finds in them; it can be gone through once.
+
+    Attributes:
+        tagger: The tagger.
+        records: The texts.
+        scheme: The scheme of tags that are written.
+        numbered: True if a line about an entity needs the number of its text.
+    """
+
+    tagger: Tagger
+    records: Iterator[TextRecord]
+    scheme: str
+    numbered: bool
+    noun: ClassVar = "texts"
+
+    def entities(self) -> Iterator[list[Entity]]:
+        """The entities of each text."""
+        return self.tagger.tag_many(record["text"] for record in self.records)
+
+    def objects(self) -> Iterator[TextRecord]:
+        """Each object with its entities."""
+        read, held = tee(self.records)  # the tagger reads ahead: the objects on their way are held
+        found = self.tagger.tag_many(record["text"] for record in read)
+        for record, entities in zip(held, found, strict=False):
+            yield record | {"entities": [asdict(entity) for entity in entities]}
+
+    def sentences(self) -> Iterator[Sentence]:
+        """The tagged sentences of all texts, each text a document."""
+        return self.tagger.tag_sentences(
+            replace(sentence, document=number)
+            for number, record in enumerate(self.records)
+            for sentence in self.tagger.split(record["text"])
+        )
+
+
+@dataclass(slots=True)
+class TaggedTokens:
+    """A stream of sentences of tokens and what the tagger finds in them; it can be gone through once.
+
+    Attributes:
+        tagger: The tagger.
+        records: The sentences.
+        scheme: The scheme of tags that are written.
+        numbered: True if a line about an entity needs the number of its sentence.
+    """
+
+    tagger: Tagger
+    records: Iterator[TokenRecord]
+    scheme: str
+    numbered: bool = True
+    noun: ClassVar = "sentences"
+
+    def entities(self) -> Iterator[list[Entity]]:
+        """The entities of each sentence; offsets count in its tokens, joined by single spaces if they are words."""
+        unit = self.tagger.model.config.token_unit
+        tagged = self.tagger.tag_sentences(record.sentence(unit) for record in self.records)
+        return (list(text_of(sentence).entities) for sentence in tagged)
+
+    def objects(self) -> Iterator[dict[str, Any]]:
+        """Each object with its tags."""
+        unit, scheme = self.tagger.model.config.token_unit, get_scheme(self.scheme)
+        read, held = tee(self.records)
+        tagged = self.tagger.tag_sentences(record.sentence(unit) for record in read)
+        for record, sentence in zip(held, tagged, strict=False):
+            yield record.retagged(sentence.words, scheme.encode(sentence.spans, len(sentence.tokens)))
+
+    def sentences(self) -> Iterator[Sentence]:
+        """The tagged sentences that have tokens."""
+        unit = self.tagger.model.config.token_unit
+        return self.tagger.tag_sentences(record.sentence(unit) for record in self.records if record.tokens)
+
+
+class Output(ABC):
+    """A format that `tag` writes.
+
+    Attributes:
+        name: Its name on the command line.
+        suffixes: The suffixes of files that are written so unless `--output-format` names another.
+        has_tags: The streams of which it writes tags, in the scheme of `--scheme`.
+    """
+
+    name: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+    has_tags: ClassVar[tuple[type[TaggedTexts | TaggedTokens], ...]] = ()
+
+    @abstractmethod
+    def write(self, tagged: TaggedTexts | TaggedTokens, path: str) -> None:
+        """Write what was found.
+
+        Args:
+            tagged: The stream.
+            path: The file, or `-` for standard output.
+
+        Raises:
+            InputError: If the file cannot be written.
+        """
+
+
+class EntityLines(Output):
+    """One line per entity. White space within it becomes one space, since its offsets tell the original."""
+
+    name = "text"
+    suffixes = (".txt",)
+
+    def write(self, tagged: TaggedTexts | TaggedTokens, path: str) -> None:
+        """Write number (where there may be several texts), start, end, label and text of each entity."""
+        with writing(path) as out, _bar(path, tagged.noun) as count:
+            for number, entities in enumerate(tagged.entities(), 1):
+                count(number, None)
+                for entity in entities:
+                    first = f"{number}\t" if tagged.numbered else ""
+                    text = " ".join(entity.text.split())
+                    out.write(f"{first}{entity.start}\t{entity.end}\t{entity.label}\t{text}\n")
+
+
+class Columns(Output):
+    """Columns of a token and its tag."""
+
+    name = Conll.name
+    suffixes = Conll.suffixes
+    has_tags = (TaggedTexts, TaggedTokens)
+
+    def write(self, tagged: TaggedTexts | TaggedTokens, path: str) -> None:
+        """Write the tokens and tags of all sentences."""
+        Conll().write(path, tagged.sentences(), WriteOptions(tagged.scheme))
+
+
+class JsonLines(Output):
+    """The objects of JSON lines, with their entities or tags."""
+
+    name = TextJson.name
+    suffixes = TextJson.suffixes
+    has_tags = (TaggedTokens,)
+
+    def write(self, tagged: TaggedTexts | TaggedTokens, path: str) -> None:
+        """Write each object on a line."""
+        with writing(path) as out, _bar(path, tagged.noun) as count:
+            for number, content in enumerate(tagged.objects(), 1):
+                count(number, None)
+                out.write(json_line(content))
+
+
+OUTPUTS: dict[str, Output] = {output.name: output for output in (EntityLines(), Columns(), JsonLines())}
+"""The outputs of `tag` by name. Each is also the name of an input, which by default is written so."""
 
 
 def add_command(parser: Parser) -> None:
@@ -67,8 +232,8 @@ def add_command(parser: Parser) -> None:
     )
     parser.add_argument("--input", metavar="F", help="file to tag in place of texts, - for standard input")
     parser.add_argument("--output", metavar="F", default=STANDARD_STREAM, help="file to write (default: -, the output)")
-    parser.add_argument("--format", choices=FORMATS, help="format of the input; of the output where texts are given")
-    parser.add_argument("--to", choices=FORMATS, help="format of the output")
+    parser.add_argument("--input-format", choices=OUTPUTS, help="format of --input")
+    parser.add_argument("--output-format", choices=OUTPUTS, help="format to write")
     parser.add_argument("--scheme", metavar="S", help=f"tag scheme to write: {SCHEME_NAMES} (default: IOB2)")
     add_options(parser.add_argument_group("reading the input"), *COLUMN_OPTIONS)
     add_options(parser, "--threads", "--precision")
@@ -77,28 +242,92 @@ def add_command(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Tag what was given."""
-    form, to = _formats(args)
-    texts = [_checked(text) for text in args.texts]
-
-    from ner_lstm_crf.cli import tagging
-    from ner_lstm_crf.tags.scheme import get_scheme
-
-    scheme = None if args.scheme is None else get_scheme(args.scheme).name
-    if form == "conll":
-        with _as_file(args.input) as path:
-            known = args.model is not None
-            plain = read_options(args, token_unit=None, read_tags=False)
-            tagger = _tagger(args, () if known else tagging.first_sentences(path, plain))
-            options = read_options(args, token_unit=tagger.model.config.token_unit, read_tags=False)
-            tagging.tag_columns(
-                tagger, path, args.output, scheme=scheme or "IOB2", options=options, name=_shown(args.input)
-            )
+    # 1. Check everything before a model is loaded.
+    input_format, output = _formats(args)
+    scheme = get_scheme(args.scheme or "IOB2").name
+    try:
+        "".join(args.texts).encode()
+    except UnicodeEncodeError:
+        raise InputError("expected a text in UTF-8 on the command line, found other bytes") from None
+    # 2. Column files are written again with the predicted tags.
+    if input_format == "conll":
+        _tag_columns(args, scheme)
         return
-    records = tagging.text_records(texts) if texts else tagging.read_records(args.input, args.encoding, form)
+    # 3. All else is a stream of texts, or of sentences of tokens if the first one is such.
+    records: Iterator[TextRecord | TokenRecord] = ({"text": text} for text in args.texts)
+    if not args.texts:
+        records = _read_records(args.input, args.encoding, input_format)
+    first = list(islice(records, 1))
+    records = chain(first, records)
+    stream: type[TaggedTexts | TaggedTokens] = TaggedTexts
+    if first and isinstance(first[0], TokenRecord):
+        stream = TaggedTokens
+    if args.scheme is not None and stream not in output.has_tags:
+        raise InputError(f"--scheme {args.scheme}: {stream.noun} written as {output.name} have no tags: leave it out")
+    text = ""
     if args.model is None:
-        texts, records = tagging.first_texts(records)
-    tagger = _tagger(args, texts)
-    tagging.tag_records(tagger, records, args.output, to=to, scheme=scheme, numbered=len(args.texts) != 1)
+        text, records = _first_text(records)
+    tagger = _tagger(args, [text] if first else [])
+    if stream is TaggedTokens:
+        tagged: TaggedTexts | TaggedTokens = TaggedTokens(tagger, cast("Iterator[TokenRecord]", records), scheme)
+    else:
+        tagged = TaggedTexts(tagger, cast("Iterator[TextRecord]", records), scheme, numbered=len(args.texts) != 1)
+    output.write(tagged, args.output)
+
+
+def _formats(args: argparse.Namespace) -> tuple[InputFormat, Output]:
+    """The format of the input and the output.
+
+    Raises:
+        InputError: If there is nothing to tag, or too much, or a column file is to become something else, or the format
+            of a file is unknown, or an option is of no use to it.
+    """
+    if bool(args.texts) == (args.input is not None):
+        raise InputError("expected either texts or --input FILE (- for standard input)")
+    if args.texts and args.input_format is not None:
+        raise InputError("--input-format is for --input FILE: expected --output-format for texts, or none")
+    input_format: InputFormat = "text"
+    if args.input is not None:
+        input_format = args.input_format or _input_format_of(args.input, args.encoding)
+    output = _output_of_name(args.output) or OUTPUTS[input_format]
+    if args.output_format is not None:
+        output = OUTPUTS[args.output_format]
+    if input_format == "conll" and not isinstance(output, Columns):
+        why = "say --output-format conll, or choose another name for --output"
+        if args.output_format:
+            why = "leave out --output-format"
+        raise InputError(f"a column file is written as columns, not as {output.name}: {why}, or see 'convert --help'")
+    given = (option for option in ("token_column", "tag_column", "separator") if getattr(args, option) is not None)
+    if input_format != "conll" and (option := next(given, None)):
+        raise InputError(f"--{option.replace('_', '-')}: only column files have columns, the input is {input_format}")
+    return input_format, output
+
+
+def _input_format_of(path: str, encoding: str) -> InputFormat:
+    """The format of a file to be tagged, by its suffix or its content; a pipe is taken for text."""
+    named = _output_of_name(path)
+    is_file = path != STANDARD_STREAM and not path.startswith("/dev/") and Path(path).is_file()
+    detected = detect_format(path, encoding) if is_file and not isinstance(named, JsonLines) else None
+    if isinstance(detected, TextFormat | TokenJson):
+        say(f"{path}: taken for JSON lines, as its first line is (--input-format says otherwise)")
+        return "jsonl"
+    if is_file and (named is None or isinstance(named, EntityLines)) and holds_tags(path, encoding):
+        say(f"{path}: taken for columns, since it has one of tags (--input-format text if it is running text)")
+        return "conll"
+    if named is None and format_of_name(path) is not None:
+        raise InputError(
+            "this text is marked already: make columns or JSON lines of it (see 'convert --help')", path=path
+        )
+    if named is None and is_file:
+        choices = ", ".join(OUTPUTS)
+        raise InputError(f"expected a suffix or tags that tell the format: say --input-format ({choices})", path=path)
+    return cast(InputFormat, named.name) if named else "text"
+
+
+def _output_of_name(path: str) -> Output | None:
+    """The output that a file's suffix belongs to; None if it belongs to none."""
+    suffix = suffix_of(path)
+    return next((output for output in OUTPUTS.values() if suffix in output.suffixes), None)
 
 
 def _tagger(args: argparse.Namespace, first: Iterable[str]) -> Tagger:
@@ -113,73 +342,80 @@ def _tagger(args: argparse.Namespace, first: Iterable[str]) -> Tagger:
     return Tagger.load(language, precision=args.precision)
 
 
-def _formats(args: argparse.Namespace) -> tuple[TagFormat, TagFormat]:
-    """The format of what goes in and of what comes out.
+# Texts and sentences of tokens
+
+
+def _read_records(path: str, encoding: str, input_format: InputFormat) -> Iterator[TextRecord | TokenRecord]:
+    """The records of a file of texts or of JSON lines; `-` is standard input, read as it comes.
 
     Raises:
-        InputError: If there is nothing to tag, or too much, or a column file is to become something else, or nothing
-            tells the format of a file, or an option is of no use to it.
+        InputError: If it cannot be read, or a line is no object with a text (with tokens, if the first one has such).
     """
-    if bool(args.texts) == (args.input is not None):
-        raise InputError("expected either texts or --input FILE (- for standard input)")
-    by_output = _named_format(args.output)
-    form: TagFormat
-    to: TagFormat
-    if args.texts:
-        form, to = "text", args.to or args.format or by_output or "text"
-    else:
-        form = args.format or _format_of(args.input, args.encoding)
-        to = args.to or by_output or form
-    if form == "conll" and to != "conll":
-        why = "leave out --to" if args.to else "say --to conll, or choose another name for --output"
-        raise InputError(f"a column file is written as columns, not as {to}: {why}, or see 'convert --help'")
-    if args.scheme is not None and to != "conll" and (to, form) != ("jsonl", "jsonl"):
-        raise InputError(f"--scheme {args.scheme}: only columns and tokens have tags, the output is {to}: leave it out")
-    given = (option for option in ("token_column", "tag_column", "separator") if getattr(args, option) is not None)
-    if form != "conll" and (option := next(given, None)):
-        raise InputError(f"--{option.replace('_', '-')}: only column files have columns, the input is {form}")
-    return form, to
+    with closing(stream_lines(path, encoding)) as lines:
+        if input_format == "text":
+            for line in lines:
+                yield {"text": line.removesuffix("\n").removesuffix("\r")}
+            return
+        are_tokens: bool | None = None
+        for number, line in enumerate(lines, 1):
+            if line.isspace():
+                continue
+            try:
+                if are_tokens is None:
+                    are_tokens = has_tokens(parse_object(line))
+                record = parse_tokens(parse_object(line), read_tags=False) if are_tokens else parse_record(line)
+            except InputError as error:
+                raise InputError(error.message, path=_shown(path), line=number) from None
+            yield record
 
 
-def _format_of(path: str, encoding: str) -> TagFormat:
-    """The format of a file that is to be tagged, by its suffix, or what it holds; what comes through a pipe is text."""
-    named = _named_format(path)
-    is_file = path != STANDARD_STREAM and not path.startswith("/dev/") and Path(path).is_file()
-    if is_file and named != "jsonl" and detect_format(path, encoding) in ("jsonl", "tokens"):
-        say(f"{path}: taken for JSON lines, as its first line is (--format says otherwise)")
-        return "jsonl"
-    if is_file and named in (None, "text") and holds_tags(path, encoding):
-        say(f"{path}: taken for columns, since it has one of tags (--format text if it is running text)")
-        return "conll"
-    if format_of_name(path) == "inline":
-        raise InputError(
-            "this text is marked already: make columns or JSON lines of it (see 'convert --help')", path=path
-        )
-    if named is None and is_file:
-        choices = ", ".join(FORMATS)
-        raise InputError(f"expected a suffix or tags that tell the format: say --format ({choices})", path=path)
-    return named or "text"
+def _first_text(records: Iterator[TextRecord | TokenRecord]) -> tuple[str, Iterator[TextRecord | TokenRecord]]:
+    """The first text that is more than white space, and all records, the first ones once more.
+
+    Of many blank ones only the first are looked at: memory stays flat.
+    """
+    read, text = list[TextRecord | TokenRecord](), ""
+    for record in islice(records, _FIRST_RECORDS):
+        read.append(record)
+        text = " ".join(record.tokens) if isinstance(record, TokenRecord) else record["text"]
+        if text.strip():
+            break
+    return text, chain(read, records)
 
 
-def _named_format(path: str) -> TagFormat | None:
-    """The format that a file's suffix tells; None if it tells none of these."""
-    form = format_of_name(path)
-    named = "text" if suffix_of(path) == ".txt" else form
-    return next((known for known in FORMATS if known == named), None)
+def _bar(output: str, noun: str) -> AbstractContextManager[Progress]:
+    """A progress bar, unless the results themselves run over the terminal."""
+    return nullcontext(silent) if output == STANDARD_STREAM else progress_bar("tagging", unit=f" {noun}")
 
 
-def _checked(text: str) -> str:
-    """A text of the command line, if its bytes are a text at all."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InputError("expected a text in UTF-8 on the command line, found other bytes") from None
-    return text
+# Columns
+
+
+def _tag_columns(args: argparse.Namespace, scheme: str) -> None:
+    """Tag a column file and write it again with the predicted tags, all else kept."""
+    with _as_file(args.input) as path:
+        first: list[str] = []
+        if args.model is None:
+            sentences = read_conll(path, read_options(args, read_tags=False), report=ReadReport())
+            first = [word for sentence in islice(sentences, _FIRST_SENTENCES) for word in sentence.words]
+        tagger = _tagger(args, first)
+        options = read_options(args, token_unit=tagger.model.config.token_unit, read_tags=False)
+        report = ReadReport()
+        with _bar(args.output, "sentences") as count:
+            tagged = _counted(tagger.tag_sentences(read_conll(path, options, report=report)), count)
+            replace_tags(path, args.output, tagged, scheme=scheme, options=options)
+        report.warn(_shown(args.input), options)
+
+
+def _counted(sentences: Iterable[Sentence], count: Progress) -> Iterator[Sentence]:
+    for number, sentence in enumerate(sentences, 1):
+        yield sentence
+        count(number, None)
 
 
 @contextmanager
 def _as_file(path: str) -> Iterator[str]:
-    """A file that can be read more than once: standard input, or what comes through a pipe, is written down first."""
+    """A file that can be read more than once: standard input, and the content of a pipe, is written down first."""
     is_standard = path == STANDARD_STREAM
     if not is_standard and not Path(path).is_fifo():
         yield path
@@ -197,5 +433,5 @@ def _as_file(path: str) -> Iterator[str]:
 
 
 def _shown(path: str) -> str:
-    """What to call an input in messages."""
+    """The name of an input in messages."""
     return "standard input" if path == STANDARD_STREAM else path

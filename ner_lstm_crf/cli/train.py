@@ -22,7 +22,7 @@ from ner_lstm_crf.cli.options import (
 )
 from ner_lstm_crf.config import Config, Tables, TokenUnit
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.formats.registry import read_sentences
 from ner_lstm_crf.tags.labels import require_entities, warn_of_unknown_labels
 from ner_lstm_crf.text.annotation import Sentence

@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 from urllib.parse import urljoin
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.tags.labels import LabelMap
 
 __all__ = ["Corpus", "CorpusFile", "Split", "catalogue", "get_corpus"]

@@ -1,36 +1,34 @@
-"""What a careful person wants to know of annotated files before training on them.
+"""What a careful person wants to know of annotated files before training on them, as facts and as text.
 
-Columns, scheme and why, sizes, labels, lengths; ill-formed tags, ragged rows and duplicates; and for every two files
-what of the second is in the first: a test sentence that was trained on measures memory.
+Columns, scheme and the evidence for it, sizes, labels, lengths; ill-formed tags, ragged rows and duplicates; and for
+every two files the part of the second that is in the first: a test sentence that was trained on measures memory.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import accumulate, combinations
+from itertools import accumulate, combinations, pairwise
 from typing import Any
 
-from ner_lstm_crf.formats.columns import ColumnLayout, ReadOptions
-from ner_lstm_crf.formats.conll import ColumnFile
-from ner_lstm_crf.formats.registry import detect_format, iterate_sentences
-from ner_lstm_crf.formats.report import ReadReport
-from ner_lstm_crf.formats.tagged_file import TaggedFile
-from ner_lstm_crf.formats.token_json import TokenFile
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport, counted, some_lines
+from ner_lstm_crf.formats.registry import FORMATS, detect_format
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.text.annotation import Sentence
 
-__all__ = ["LONG", "FileFacts", "Inspection", "Lengths", "Overlap", "inspect_files"]
+__all__ = ["LONG", "FileFacts", "Inspection", "Lengths", "Overlap", "describe", "inspect_files"]
 
 LONG = 3
 """Sentences of more tokens than this are hardly equal by chance."""
 
+_EDGES = (0, 1, 5, 10, 20, 40, 80, 160, 320)
+_BAR = 40  # characters of the longest bar
+
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """How long sentences are, in tokens.
+    """The lengths of sentences, in tokens.
 
     Attributes:
         shortest: The shortest.
@@ -38,7 +36,7 @@ class Lengths:
         mean: The mean.
         most: 95% of them are no longer.
         longest: The longest.
-        counts: How many have each length, by length.
+        counts: The number of sentences by length.
     """
 
     shortest: int
@@ -62,7 +60,7 @@ class FileFacts:
 
     Attributes:
         path: The file.
-        format: Its form: `conll`, `tokens`, `jsonl` or `inline`.
+        format: The name of its format.
         sentences: The number of sentences.
         tokens: The number of tokens.
         entities: The number of entities.
@@ -70,24 +68,24 @@ class FileFacts:
         per_label: The number of entities of each label, the most frequent first.
         lengths: The lengths of the sentences.
         scheme: The tag scheme; None where there are no tags.
-        evidence: What speaks for the scheme.
+        evidence: The reasons for the scheme.
         columns: The number of columns of most rows; None where there are none.
         token_column: The token's column.
         tag_column: The tag's column.
         other_tag_columns: Further columns with tags of entities, which are not read.
         separator: `tab` or `space`.
-        placed: Whether tokens are characters with their places in words behind them (`科0`), which are left out.
-        language: What stands before each token (`en:`), and is left out.
-        column_counts: How many rows have so many columns.
+        has_char_index: True if tokens are characters with their index in a word behind them (`科0`), which is left out.
+        language: The text before each token (`en:`), which is left out.
+        column_counts: The number of rows by their number of columns.
         ill_formed: The number of tags that break the scheme.
-        ill_formed_lines: Where.
+        ill_formed_lines: Their lines.
         ragged: The number of rows with fewer or more columns than most.
-        ragged_lines: Where.
+        ragged_lines: Their lines.
         duplicates: The number of sentences that stand in the file before.
         comments: The number of comment lines.
         cut: The lines of entities of running text that begin or end within a word.
         dropped: The lines of entities left out because longer ones overlap them.
-        unannotated: The lines of records that say nothing about entities.
+        unannotated: The lines of objects without a key for entities.
     """
 
     path: str
@@ -105,7 +103,7 @@ class FileFacts:
     tag_column: int | None = None
     other_tag_columns: tuple[int, ...] = ()
     separator: str | None = None
-    placed: bool = False
+    has_char_index: bool = False
     language: str = ""
     column_counts: dict[int, int] = field(default_factory=dict)
     ill_formed: int = 0
@@ -121,14 +119,14 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlap:
-    """What of the second file stands in the first.
+    """The part of the second file that is in the first.
 
     Attributes:
         first: The one file.
         second: The other.
-        sentences: How many sentences of the second occur in the first.
-        long_sentences: How many of these have more than 3 tokens.
-        entities: How many entities of the second occur in the first, with the same words and label.
+        sentences: The number of sentences of the second that occur in the first.
+        long_sentences: The number of these with more than 3 tokens.
+        entities: The number of entities of the second that occur in the first, with the same words and label.
         new_labels: Labels of the second that the first lacks.
     """
 
@@ -148,53 +146,36 @@ class Inspection:
     overlap: tuple[Overlap, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The same as values that JSON knows: `{"files": [...], "overlap": [...]}`."""
+        """The facts as values for JSON: `{"files": [...], "overlap": [...]}`."""
         return {"files": [asdict(facts) for facts in self.files], "overlap": [asdict(pair) for pair in self.overlap]}
-
-
-def inspect_files(
-    paths: Sequence[str | os.PathLike[str]], options: ReadOptions | None = None, *, progress: Progress = silent
-) -> Inspection:
-    """Read files and say what is in them.
-
-    Raises:
-        InputError: If a file cannot be read or is malformed.
-    """
-    tallies = []
-    for done, path in enumerate(paths):
-        progress(done, len(paths))
-        tallies.append(_tally(path, options or ReadOptions()))
-    progress(len(paths), len(paths))
-    overlaps = (_overlap(first, second) for first, second in combinations(tallies, 2))
-    return Inspection(tuple(tally.facts() for tally in tallies), tuple(overlaps))
 
 
 @dataclass(slots=True)
 class _Tally:
-    """One file while it is read. Sentences and entities are known by their hashes, so memory stays small."""
+    """The counts of one file. Sentences and entities are known by their hashes, so memory stays small."""
 
     path: str
     format: str
     report: ReadReport = field(default_factory=ReadReport)
-    layout: ColumnLayout | None = None
-    scheme: str | None = None
-    evidence: str | None = None
     labels: Counter[str] = field(default_factory=Counter)
     lengths: Counter[int] = field(default_factory=Counter)
     sentences: Counter[tuple[int, bool]] = field(default_factory=Counter)
     entities: Counter[int] = field(default_factory=Counter)
 
-    def add(self, sentences: Iterable[Sentence]) -> None:
-        for sentence in sentences:
-            words = tuple(sentence.words)
-            self.lengths[len(words)] += 1
-            self.sentences[hash(words), len(words) > LONG] += 1
-            for start, end, label in sentence.spans:
-                self.labels[label] += 1
-                self.entities[hash((label, words[start:end]))] += 1
-
     def facts(self) -> FileFacts:
+        """The facts of the file, once it has been read."""
         report = self.report
+        columns: dict[str, Any] = {}
+        if layout := report.layout:
+            columns = {
+                "columns": layout.width,
+                "token_column": layout.token + 1,
+                "tag_column": None if layout.tag is None else layout.tag + 1,
+                "other_tag_columns": tuple(column + 1 for column in layout.other_tag_columns),
+                "separator": layout.separator,
+                "has_char_index": layout.has_char_index,
+                "language": layout.language,
+            }
         return FileFacts(
             path=self.path,
             format=self.format,
@@ -204,8 +185,8 @@ class _Tally:
             documents=report.documents,
             per_label=dict(self.labels.most_common()),
             lengths=Lengths.of(self.lengths),
-            scheme=self.scheme,
-            evidence=self.evidence,
+            scheme=report.scheme,
+            evidence=report.evidence,
             column_counts=dict(sorted(report.widths.items())),
             ill_formed=len(report.ill_formed),
             ill_formed_lines=tuple(report.ill_formed),
@@ -216,39 +197,35 @@ class _Tally:
             cut=tuple(report.cut),
             dropped=tuple(report.dropped),
             unannotated=tuple(report.unannotated),
-            **_columns(self.layout),
+            **columns,
         )
 
 
-def _columns(layout: ColumnLayout | None) -> dict[str, Any]:
-    if layout is None:
-        return {}
-    tag = None if layout.tag is None else layout.tag + 1
-    return {
-        "columns": layout.width,
-        "token_column": layout.token + 1,
-        "tag_column": tag,
-        "other_tag_columns": tuple(column + 1 for column in layout.others),
-        "separator": layout.separator,
-        "placed": layout.placed,
-        "language": layout.language,
-    }
+def inspect_files(
+    paths: Sequence[str | os.PathLike[str]], options: ReadOptions | None = None, *, progress: Progress = silent
+) -> Inspection:
+    """Read files and collect the facts about them.
 
-
-def _tally(path: str | os.PathLike[str], options: ReadOptions) -> _Tally:
-    tally = _Tally(os.fspath(path), detect_format(path, options.encoding))
-    if tally.format in ("jsonl", "inline"):
-        tally.add(iterate_sentences(path, options, report=tally.report))
-        return tally
-    file: TaggedFile
-    if tally.format == "tokens":
-        file = TokenFile(path, options)
-    else:
-        file = columns = ColumnFile(path, options)
-        tally.layout = columns.layout
-    tally.scheme, tally.evidence = file.scheme.name if file.scheme else None, file.evidence
-    tally.add(sentence for _, sentence in file.read(tally.report) if sentence is not None)
-    return tally
+    Raises:
+        InputError: If a file cannot be read or is malformed.
+    """
+    options, tallies = options or ReadOptions(), list[_Tally]()
+    for done, path in enumerate(paths):
+        progress(done, len(paths))
+        file_format = detect_format(path, options.encoding)
+        tally = _Tally(os.fspath(path), file_format.name)
+        for sentence in file_format.read(path, options, tally.report):
+            words = tuple(sentence.words)
+            tally.lengths[len(words)] += 1
+            tally.sentences[hash(words), len(words) > LONG] += 1
+            for start, end, label in sentence.spans:
+                tally.labels[label] += 1
+                tally.entities[hash((label, words[start:end]))] += 1
+        tally.report.warn_of_missing_labels(path, options.labels)
+        tallies.append(tally)
+    progress(len(paths), len(paths))
+    overlaps = (_overlap(first, second) for first, second in combinations(tallies, 2))
+    return Inspection(tuple(tally.facts() for tally in tallies), tuple(overlaps))
 
 
 def _overlap(first: _Tally, second: _Tally) -> Overlap:
@@ -267,3 +244,94 @@ def _quantile(counts: dict[int, int], share: float) -> int:
     """The smallest length that at least this share of the sentences does not exceed."""
     cumulated = zip(counts, accumulate(counts.values()), strict=True)
     return next(length for length, seen in cumulated if seen >= share * sum(counts.values()))
+
+
+def describe(inspection: Inspection) -> str:
+    """The findings, file by file, then what the files share."""
+    parts = ["\n".join([facts.path, *_file(facts)]) for facts in inspection.files]
+    if inspection.overlap:
+        parts.append(
+            "\n".join(["overlap", *(line for pair in inspection.overlap for line in _overlap_rows(pair, inspection))])
+        )
+    return "\n\n".join(parts)
+
+
+def _file(facts: FileFacts) -> Iterator[str]:
+    yield _row("columns", _columns(facts))
+    yield _row("scheme", facts.evidence or "none: there are no tags")
+    sizes = ((facts.documents, "document"), (facts.sentences, "sentence"), (facts.tokens, "token"))
+    yield _row("size", ", ".join(counted(count, name) for count, name in sizes))
+    labels = ", ".join(f"{label} {count:,}" for label, count in facts.per_label.items())
+    yield _row("entities", f"{facts.entities:,}: {labels}" if labels else "none")
+    yield _row("ill-formed", _count(facts.ill_formed, facts.ill_formed_lines))
+    if facts.columns is not None:
+        rows = ", ".join(f"{counted(count, 'row')} of {width}" for width, count in facts.column_counts.items())
+        yield _row("ragged", _count(facts.ragged, facts.ragged_lines) + (f" ({rows})" if facts.ragged else ""))
+    verb = "sentence stands" if facts.duplicates == 1 else "sentences stand"
+    yield _row("duplicates", f"{facts.duplicates:,} {verb} in the file before" if facts.duplicates else "none")
+    for name, lines, meaning in (
+        ("cut words", facts.cut, "lines where an entity begins or ends within a word"),
+        ("dropped", facts.dropped, "entities that longer ones overlap"),
+        ("unannotated", facts.unannotated, "objects without a key for entities"),
+    ):
+        if lines:
+            yield _row(name, f"{len(lines):,} {meaning}: lines {some_lines(lines)}")
+    yield from _lengths(facts)
+
+
+def _columns(facts: FileFacts) -> str:
+    if facts.columns is None:
+        return f"none: {FORMATS[facts.format].description}"
+    tag = "no tag" if facts.tag_column is None else f"tag {facts.tag_column}"
+    if facts.other_tag_columns:
+        tag += f" (not read: the tags of {', '.join(map(str, facts.other_tag_columns))})"
+    rest = " (a character and its index in the word, which is left out)" if facts.has_char_index else ""
+    if facts.language:
+        rest = f" (behind '{facts.language}', which is left out)"
+    return f"token {facts.token_column}{rest}, {tag}, of {facts.columns}, separated by {facts.separator}s"
+
+
+def _count(count: int, lines: tuple[int, ...]) -> str:
+    return f"{count:,}: lines {some_lines(lines)}" if count else "none"
+
+
+def _lengths(facts: FileFacts) -> Iterator[str]:
+    lengths = facts.lengths
+    yield _row(
+        "length",
+        f"{lengths.shortest:,} to {lengths.longest:,} tokens, mean {lengths.mean:.1f}, "
+        f"half up to {lengths.median:,}, 95% up to {lengths.most:,}",
+    )
+    bins = _bins(lengths.counts)
+    widest = max(bins.values())
+    for name, count in bins.items():
+        yield _row("", f"{name:>9}  {count:>9,}  {'#' * round(_BAR * count / widest)}".rstrip())
+
+
+def _bins(counts: Mapping[int, int]) -> dict[str, int]:
+    """The number of sentences by ranges of length."""
+    bins = {"0": counts[0]} if 0 in counts else {}
+    for low, high in pairwise((*_EDGES, max(*counts, _EDGES[-1] + 1))):
+        name = f"{low + 1}-{high}" if high > low + 1 else str(high)
+        bins[name] = sum(count for length, count in counts.items() if low < length <= high)
+    last = max((index for index, count in enumerate(bins.values()) if count), default=0)
+    return dict(list(bins.items())[: last + 1])
+
+
+def _overlap_rows(pair: Overlap, inspection: Inspection) -> Iterator[str]:
+    facts = next(facts for facts in inspection.files if facts.path == pair.second)
+    share = pair.sentences / facts.sentences
+    yield f"  of {pair.second} in {pair.first}"
+    yield _row(
+        "sentences",
+        f"{pair.sentences:,} of {facts.sentences:,} ({share:.1%}), "
+        f"{pair.long_sentences:,} of them of more than {LONG} tokens",
+    )
+    if facts.entities:
+        yield _row("entities", f"{pair.entities:,} of {facts.entities:,} ({pair.entities / facts.entities:.1%})")
+    if pair.new_labels:
+        yield _row("new labels", f"{', '.join(pair.new_labels)}: they are not in {pair.first}")
+
+
+def _row(name: str, text: str) -> str:
+    return f"  {name:<11} {text}"

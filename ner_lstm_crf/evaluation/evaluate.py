@@ -14,7 +14,7 @@ from ner_lstm_crf.config import Precision
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.evaluation.metrics import Evaluation, evaluate_spans
 from ner_lstm_crf.files.text import quoted
-from ner_lstm_crf.formats.records import Record
+from ner_lstm_crf.formats.text_json import AnnotatedText
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.predictor import Predictor, chunks
@@ -24,7 +24,7 @@ from ner_lstm_crf.text.sentences import sentences
 
 __all__ = ["TestResult", "evaluate_model", "evaluate_texts", "score_sentences", "score_texts"]
 
-Item = TypeVar("Item", Sentence, Record)
+Item = TypeVar("Item", Sentence, AnnotatedText)
 FilePath: TypeAlias = str | PathLike[str]
 
 
@@ -67,7 +67,7 @@ def evaluate_model(
 
 
 def evaluate_texts(
-    model: Model, test: Sequence[Record], *, precision: Precision = "float32", progress: Progress = silent
+    model: Model, test: Sequence[AnnotatedText], *, precision: Precision = "float32", progress: Progress = silent
 ) -> TestResult:
     """Tag running text, which is cut into tokens as in tagging, not at its gold entities, and score the result.
 
@@ -153,8 +153,8 @@ def score_sentences(
 
 
 def score_texts(
-    gold: Sequence[Record],
-    predicted: Sequence[Record],
+    gold: Sequence[AnnotatedText],
+    predicted: Sequence[AnnotatedText],
     *,
     gold_path: FilePath = "gold",
     predicted_path: FilePath = "prediction",

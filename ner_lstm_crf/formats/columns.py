@@ -1,4 +1,4 @@
-"""The columns of a file: what is known of them, and how rows are read and written.
+"""The columns of a file: their layout, the rows read and written by it, and entities in brackets.
 
 Users count columns from 1, or from the end as -1, -2; `ColumnLayout` counts from 0.
 """
@@ -6,66 +6,35 @@ Users count columns from 1, or from the end as -1, -2; `ColumnLayout` counts fro
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal, TypeAlias
 
-from ner_lstm_crf.config import Hyphens, TokenUnit
-from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.tags.labels import LabelMap
-from ner_lstm_crf.tags.scheme import OUTSIDE, PREFIXES, Policy, split_tag
+from ner_lstm_crf.tags.scheme import OUTSIDE, PREFIXES, TagError, split_tag
+from ner_lstm_crf.text.annotation import Span
 from ner_lstm_crf.text.scripts import EMOJI_MODIFIERS, MARKS
 
-__all__ = ["PLACED_CHARACTER", "ReadOptions", "ColumnLayout", "Separator", "is_tag", "split_at_spaces"]
+__all__ = [
+    "INDEXED_CHARACTER",
+    "ColumnLayout",
+    "Separator",
+    "brackets_of",
+    "is_bracketed",
+    "is_tag",
+    "labels_of_brackets",
+    "same_brackets",
+    "split_at_spaces",
+    "tags_of_brackets",
+]
 
-Separator = Literal["tab", "space"]
+Separator: TypeAlias = Literal["tab", "space"]
+
+INDEXED_CHARACTER = re.compile(rf"(.[{MARKS}{EMOJI_MODIFIERS}]*)([0-9]{{1,2}})", re.DOTALL)
+"""A character, with the marks that join it, and its index in its word, from 0."""
 
 _TAG = re.compile(rf"O|[{''.join(sorted(PREFIXES))}](?:[-_].+)?", re.DOTALL)
 _SPACES = re.compile(r"[ \t]+")
-
-PLACED_CHARACTER = re.compile(rf"(.[{MARKS}{EMOJI_MODIFIERS}]*)([0-9]{{1,2}})", re.DOTALL)
-"""A character, with the marks that join it, and its place in its word, from 0."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
-    """How to read annotated files; what is None is found out.
-
-    Attributes:
-        token_column: From 1, or from the end as -1.
-        tag_column: From 1, or from the end as -1.
-        separator: `tab` (cells may hold spaces or nothing) or `space` (runs of spaces and tabs).
-        encoding: Any encoding Python knows.
-        scheme: The tag scheme, in any spelling `get_scheme` knows.
-        policy: What an ill-formed tag sequence means.
-        token_unit: With `character` every character of a token becomes a token of its own; None is `word`, but
-            `character`
-            for files whose entities are marked that way (Chinese in the form of CLUENER, or with inline marks).
-        hyphens: Whether words of running text (JSON lines) are split at hyphens, as in `tokenize`.
-        labels: Which labels to keep and how to rename them.
-        read_tags: Whether the tags matter; if not, a file may lack them, and its sentences have no spans.
-
-    Raises:
-        InputError: If there is no such unit or separator.
-    """
-
-    token_column: int | None = None
-    tag_column: int | None = None
-    separator: Separator | None = None
-    encoding: str = "utf-8"
-    scheme: str | None = None
-    policy: Policy = "conlleval"
-    token_unit: TokenUnit | None = None
-    hyphens: Hyphens = "split"
-    labels: LabelMap = field(default_factory=LabelMap)
-    read_tags: bool = True
-
-    def __post_init__(self) -> None:
-        for name, known in (("token_unit", get_args(TokenUnit)), ("separator", get_args(Separator))):
-            if getattr(self, name) not in (None, *known):
-                raise InputError(f"expected as {name} one of {', '.join(known)}, found {getattr(self, name)!r}")
-        if not isinstance(self.labels, LabelMap):
-            raise TypeError(f"expected a LabelMap as labels, got {type(self.labels).__name__}: see LabelMap.parse")
+_BRACKETED = re.compile(r"(?:\((?P<label>[^\s()*|]+))?(?:\*\)?|(?<=[^(*])\))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +46,17 @@ class ColumnLayout:
         tag: The tag's column; None if the file has none.
         width: The number of columns of most rows.
         separator: `tab` or `space`.
-        numbered: Whether the first column counts the tokens of a sentence.
-        key: The name before `=` where the tag is one of several features in its column, else None.
-        bare: Whether the tags are labels without prefixes (`PER`).
-        bracketed: Whether entities stand in brackets over their tokens (`(ORG*`, `*)`), as in CoNLL-2012.
-        located: Whether document, part and number stand before each token, as in CoNLL-2012, and as many columns for
-            the predicates of a sentence as there are behind the tag.
-        placed: Whether each token is a character with its place in its word behind it, as in Weibo NER: `科0 技1`.
-        language: What stands before each token, as in WikiANN: `en:` before `en:Rome`.
-        seen: The tags of the first rows.
-        others: Further columns with tags of entities, where none was asked for: nested ones, or predictions.
+        numbered: True if the first column counts the tokens of a sentence.
+        key: The name before `=` if the tag is one of several features in its column, else None.
+        prefixless: True if the tags are labels without prefixes (`PER`).
+        bracketed: True if entities stand in brackets over their tokens (`(ORG*`, `*)`), as in CoNLL-2012.
+        has_document_columns: True if document, part and number stand before each token, as in CoNLL-2012, and behind
+            the tag as many columns as the sentence has predicates.
+        has_char_index: True if each token is a character with its index in its word behind it, as in Weibo NER:
+            `科0 技1`.
+        language: The text before each token, as in WikiANN: `en:` before `en:Rome`.
+        sample_tags: The tags of the first rows.
+        other_tag_columns: Further columns with tags of entities, if none was chosen: nested ones, or predictions.
     """
 
     token: int
@@ -95,16 +65,24 @@ class ColumnLayout:
     separator: Separator
     numbered: bool = False
     key: str | None = None
-    bare: bool = False
+    prefixless: bool = False
     bracketed: bool = False
-    located: bool = False
-    placed: bool = False
+    has_document_columns: bool = False
+    has_char_index: bool = False
     language: str = ""
-    seen: frozenset[str] = field(default=frozenset(), compare=False)
-    others: tuple[int, ...] = field(default=(), compare=False)
+    sample_tags: frozenset[str] = field(default=frozenset(), compare=False)
+    other_tag_columns: tuple[int, ...] = field(default=(), compare=False)
 
-    def cells(self, body: str) -> list[str]:
-        """The columns of a row, given without its line end."""
+    @property
+    def tag_columns(self) -> tuple[int, ...]:
+        """The columns with tags of entities, and first the one that is read."""
+        return () if self.tag is None else (self.tag, *self.other_tag_columns)
+
+    # Rows are read.
+
+    def cells(self, row: str) -> list[str]:
+        """The cells of a row."""
+        body = row.rstrip("\r\n")
         return body.split("\t") if self.separator == "tab" else split_at_spaces(body)
 
     def columns(self, rows: Sequence[str]) -> tuple[list[str], list[str]] | None:
@@ -116,7 +94,9 @@ class ColumnLayout:
         text, separator, width = "".join(rows), "\t" if self.separator == "tab" else " ", self.width
         if not text.endswith("\n"):
             text += "\n"
-        if "\r" in text or (separator == " " and _has_odd_spaces(text)):
+        if "\r" in text:
+            return None
+        if separator == " " and ("  " in text or "\t" in text or " \n" in text or "\n " in text or text[0] == " "):
             return None
         cells = text.replace("\n", f"{separator}\n{separator}").split(separator)
         if len(cells) != len(rows) * (width + 1) + 1 or cells[width :: width + 1].count("\n") != len(rows):
@@ -124,8 +104,39 @@ class ColumnLayout:
         tags = [] if self.tag is None else cells[self.tag : -1 : width + 1]
         return cells[self.token : -1 : width + 1], tags
 
+    def token_in(self, cell: str) -> str:
+        """The token in a cell of the token column."""
+        indexed = INDEXED_CHARACTER.fullmatch(cell) if self.has_char_index else None
+        return indexed[1] if indexed else cell.removeprefix(self.language)
+
+    def tag_in(self, cell: str) -> str:
+        """The tag in a cell of the tag column."""
+        if self.key is None:
+            return cell
+        features = dict(feature.partition("=")[::2] for feature in cell.split("|"))
+        return features.get(self.key, OUTSIDE)
+
+    def is_tag(self, text: str) -> bool:
+        """True if a text can be a tag of this file."""
+        return bool(text) if self.prefixless else is_tag(text)
+
+    def is_known(self, text: str) -> bool:
+        """True if a text is the tag of one of the first rows, or can hardly be anything but a tag of this file."""
+        return (
+            text == OUTSIDE
+            or text in self.sample_tags
+            or self.has_label(text)
+            or (text in PREFIXES and not PREFIXES.isdisjoint(self.sample_tags))
+        )
+
+    def has_label(self, text: str) -> bool:
+        """True if a text is a prefix with a label."""
+        return not self.prefixless and is_tag(text) and split_tag(text)[1] != ""
+
+    # Rows are written again.
+
     def rewritten(self, row: str, changes: Mapping[int, str]) -> str:
-        """A raw row with some cells changed, and all else as it stands: spaces, further columns, the line end."""
+        """A raw row with some cells changed, and all else kept: spaces, further columns, the line end."""
         body = row.rstrip("\r\n")
         pieces = re.split("(\t)" if self.separator == "tab" else "([ \t]+)", body)
         first = 2 if self.separator == "space" and pieces[0] == "" else 0  # spaces stand before the first cell
@@ -140,50 +151,21 @@ class ColumnLayout:
             return f"{body}\t{cell}{row[len(body) :]}"
         return f"{body.rstrip(' ')} {cell}{row[len(body) :]}"
 
-    def token_in(self, cell: str) -> str:
-        """The token that stands in a cell of the token column."""
-        found = PLACED_CHARACTER.fullmatch(cell) if self.placed else None
-        return found[1] if found else cell.removeprefix(self.language)
-
-    def tag_in(self, cell: str) -> str:
-        """The tag that stands in a cell of the tag column."""
-        if self.key is None:
-            return cell
-        features = dict(feature.partition("=")[::2] for feature in cell.split("|"))
-        return features.get(self.key, "O")
-
-    def is_tag(self, tag: str) -> bool:
-        """Whether a text can be a tag of this file."""
-        return bool(tag) if self.bare else is_tag(tag)
-
-    def is_known(self, tag: str) -> bool:
-        """Whether a text is the tag of one of the first rows, or can hardly be anything but a tag of this file."""
-        return (
-            tag == OUTSIDE
-            or tag in self.seen
-            or self.has_label(tag)
-            or (tag in PREFIXES and not PREFIXES.isdisjoint(self.seen))
-        )
-
-    def has_label(self, tag: str) -> bool:
-        """Whether a text is a prefix with a label."""
-        return not self.bare and is_tag(tag) and split_tag(tag)[1] != ""
-
     def with_tag(self, cell: str, tag: str) -> str:
-        """The same cell holding another tag."""
+        """A cell of the tag column, holding another tag."""
         if self.key is None:
             return tag
         keyed = f"{self.key}={tag}"
         pattern = re.compile(rf"(^|\|){self.key}=[^|]*")
         if pattern.search(cell):
             return pattern.sub(lambda found: found[1] + keyed, cell, count=1)
-        if tag == "O":
+        if tag == OUTSIDE:
             return cell
         return keyed if cell in ("_", "") else f"{cell}|{keyed}"
 
 
 def is_tag(text: str) -> bool:
-    """Whether a text can be a tag of some scheme: `O`, or a known prefix, alone or with a label.
+    """True if a text can be a tag of some scheme: `O`, or a known prefix, alone or with a label.
 
     Example:
         >>> [is_tag(text) for text in ("O", "B", "B-creative-work", "M_PER", "NNP", "I-")]
@@ -198,5 +180,80 @@ def split_at_spaces(body: str) -> list[str]:
     return _SPACES.split(body) if "  " in body or "\t" in body else body.split(" ")
 
 
-def _has_odd_spaces(text: str) -> bool:
-    return "  " in text or "\t" in text or " \n" in text or "\n " in text or text[0] == " "
+# Entities in brackets over a column, as in CoNLL-2012 (OntoNotes) and CoNLL-2005, read as IOB2 tags:
+#
+#     The   Bank   of     Rome   fell   there
+#     *     (ORG*  *      *)     *      *         a cell opens at most one entity, and none lies within another
+#     O     B-ORG  I-ORG  I-ORG  O      O
+#
+# An entity of one token is `(GPE)` or `(GPE*)`. Brackets that do not fit are an error, whatever the policy.
+
+
+def is_bracketed(cell: str) -> bool:
+    """True if a cell is `*` or opens or closes one entity.
+
+    Example:
+        >>> [is_bracketed(cell) for cell in ("*", "(ORG*", "*)", "(GPE)", "(GPE*)", "(S(NP*", "*))", "O", ")")]
+        [True, True, True, True, True, False, False, False, False]
+    """
+    return _BRACKETED.fullmatch(cell) is not None
+
+
+def labels_of_brackets(cells: Iterable[str]) -> set[str]:
+    """The labels of the entities that begin in some cells."""
+    found = map(_BRACKETED.fullmatch, cells)
+    return {match["label"] for match in found if match and match["label"]}
+
+
+def tags_of_brackets(cells: Sequence[str]) -> list[str]:
+    """The IOB2 tags of a sentence.
+
+    Raises:
+        TagError: If a cell is something else, opens an entity within another, or closes none; or if one stays open.
+
+    Example:
+        >>> tags_of_brackets(["*", "(ORG*", "*)", "(GPE)"])
+        ['O', 'B-ORG', 'I-ORG', 'B-GPE']
+    """
+    tags: list[str] = []
+    label, start = "", 0
+    for position, cell in enumerate(cells):
+        match = _BRACKETED.fullmatch(cell)
+        if match is None:
+            raise TagError(f"expected brackets such as * or (ORG*, found {cell!r}", tag=cell, position=position)
+        closes = cell.endswith(")")
+        if opened := match["label"]:
+            if label:
+                raise TagError(f"{cell!r} opens an entity within another", tag=cell, position=position)
+            tags.append(f"B-{opened}")
+            label, start = opened, position
+        elif closes and not label:
+            raise TagError(f"{cell!r} closes an entity that was not opened", tag=cell, position=position)
+        else:
+            tags.append(f"I-{label}" if label else OUTSIDE)
+        if closes:
+            label = ""
+    if label:
+        raise TagError(f"{cells[start]!r} opens an entity that is not closed", tag=cells[start], position=start)
+    return tags
+
+
+def brackets_of(spans: Iterable[Span], length: int) -> list[str]:
+    """The cells of a sentence of `length` tokens.
+
+    Example:
+        >>> brackets_of([Span(1, 3, "ORG"), Span(3, 4, "GPE")], 5)
+        ['*', '(ORG*', '*)', '(GPE)', '*']
+    """
+    cells = ["*"] * length
+    for start, end, label in spans:
+        if end == start + 1:
+            cells[start] = f"({label})"
+        else:
+            cells[start], cells[end - 1] = f"({label}*", "*)"
+    return cells
+
+
+def same_brackets(one: str, other: str) -> bool:
+    """True if two cells mean the same, as `(GPE)` and `(GPE*)` do."""
+    return one.replace("*)", ")") == other.replace("*)", ")")

@@ -1,36 +1,117 @@
-"""Column files (CoNLL and its kin) become Sentences, one at a time.
+"""Column files (CoNLL and its kin): read as sentences, written, and rewritten with their tags replaced.
 
-The file is read once from start to end; twice if its tag scheme is to be found out, since the one tag that tells two
-schemes apart may be the last.
+A file is read once from start to end; twice if its tag scheme has to be detected, since the one tag that tells two
+schemes apart may be the last. A rewritten file keeps everything but its tags, byte for byte: comments, further columns,
+spaces, line ends, the byte order mark. A tag that already means what is to be written keeps its spelling.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
+from typing import Literal, NamedTuple
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.text import quoted
-from ner_lstm_crf.formats.brackets import tags_of_brackets
+from ner_lstm_crf.files.text import TextFile, quoted, writing
 from ner_lstm_crf.formats.column_detection import find_layout
-from ner_lstm_crf.formats.columns import ColumnLayout, ReadOptions, Separator
-from ner_lstm_crf.formats.raw_sentences import RawSentence, read_blocks
-from ner_lstm_crf.formats.report import ReadReport, counted
-from ner_lstm_crf.formats.tagged_file import TaggedFile
-from ner_lstm_crf.tags.scheme import Scheme, TagError, get_scheme
+from ner_lstm_crf.formats.columns import (
+    ColumnLayout,
+    brackets_of,
+    is_bracketed,
+    labels_of_brackets,
+    same_brackets,
+    tags_of_brackets,
+)
+from ner_lstm_crf.formats.format import Format
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions, counted
+from ner_lstm_crf.formats.tagged_file import TagReader, TagWriter
+from ner_lstm_crf.tags.scheme import OUTSIDE, TagError, get_scheme, split_tag
 from ner_lstm_crf.text.annotation import Sentence
+from ner_lstm_crf.text.token_unit import characters_of, unspaced_chinese
 
-__all__ = ["ColumnFile", "holds_tags", "read_conll"]
+__all__ = ["DOCUMENT_START", "ColumnFile", "Conll", "RawSentence", "holds_tags", "read_conll", "replace_tags"]
+
+DOCUMENT_START = re.compile(r"[-<]+DOCSTART", re.IGNORECASE)
+"""The beginning of a token that is no token but the start of a document."""
+
+_NEW_DOCUMENT = re.compile(r"#\s*(?:newdoc|begin document)\b")
+# CoNLL-U: `1-2` spans the words of one printed form, `1.1` is not printed.
+_NOT_A_TOKEN = re.compile(r"\d+[-.]\d+[ \t]")
+_NOT_A_TOKEN_LATER = re.compile(r"\n\d+[-.]\d+[ \t]")
+_NOT_IN_A_TOKEN = re.compile(r"[\t\n\0]")  # NUL marks binary data
+
+
+class Conll(Format):
+    """Column files: one token a line, its tag in another column, a blank line after each sentence."""
+
+    name = "conll"
+    suffixes = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".bieo", ".bioes", ".bmes", ".tsv", ".ner")
+    description = "columns"
+    has_tags = True
+
+    def read(self, path: str | os.PathLike[str], options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
+        """The sentences of a file. Chinese characters touch, as in running text, unless the unit is given."""
+        pairs = ColumnFile(path, options).read(report)
+        sentences = (sentence for _, sentence in pairs if sentence is not None)
+        return sentences if options.token_unit else unspaced_chinese(sentences)
+
+    def write(self, path: str | os.PathLike[str], sentences: Iterable[Sentence], options: WriteOptions) -> None:
+        """Write sentences as two columns, token and tag, with a `-DOCSTART-` line between documents."""
+        writer = TagWriter(get_scheme(options.scheme or "IOB2"), path, "tab")
+        document: int | None = None
+        with writing(path, options.encoding) as out:
+            for sentence in sentences:
+                words = sentence.words
+                if document is None and words and words[0].startswith("\ufeff"):
+                    out.write("\ufeff")  # else the token's own would be read as the file's byte order mark
+                if document not in (None, sentence.document):
+                    out.write("-DOCSTART-\tO\n\n")
+                document = sentence.document
+                for word in words:
+                    if _NOT_IN_A_TOKEN.search(word) or DOCUMENT_START.match(word):
+                        origin = "" if sentence.line is None else f" (line {sentence.line} of its source)"
+                        raise InputError(f"the token {quoted(word)} cannot stand in a column file{origin}", path=path)
+                tags = writer.tags(sentence.spans, len(words))
+                out.writelines(f"{word}\t{tag}\n" for word, tag in zip(words, tags, strict=True))
+                out.write("\n")
+        writer.warn()
+
+    def rewrite(
+        self,
+        source: str | os.PathLike[str],
+        target: str | os.PathLike[str],
+        options: ReadOptions,
+        output: WriteOptions,
+        report: ReadReport,
+    ) -> None:
+        """Write a file again with other tags. Without a scheme ill-formed tags become well formed.
+
+        With the unit `character` every row becomes as many rows as its token has characters, with the other columns
+        repeated.
+        """
+        file = ColumnFile(source, options)
+        keeps_brackets = file.layout.bracketed and output.scheme is None
+        _Rewriter(file, file.writer(target, output.scheme), keeps_brackets).write(file.read(report))
+
+
+# Reading: a file is cut into raw sentences, and these into columns.
 
 
 def read_conll(
     path: str | os.PathLike[str], options: ReadOptions | None = None, *, report: ReadReport | None = None
 ) -> Iterator[Sentence]:
-    """Read the sentences of a column file, packed or not.
+    """Read the sentences of a column file, compressed or not.
 
-    Columns and scheme are found out unless the options name them. Ill-formed tags are read by the options' policy;
-    their lines go to `report`, or to the log where there is none.
+    Columns and scheme are detected unless the options name them. Tokens stand as if joined by one space.
+
+    Args:
+        path: The file, or `-` for standard input.
+        options: How to read it.
+        report: Receives the findings, which are logged if there is none.
 
     Raises:
         InputError: If the file cannot be read, holds no tokens or no tags, or a row lacks a column or holds no tag.
@@ -39,13 +120,16 @@ def read_conll(
         >>> for sentence in read_conll("train.conll"):  # doctest: +SKIP
         ...     print(sentence.words, sentence.spans)
     """
-    for _, sentence in ColumnFile(path, options or ReadOptions()).read(report):
+    options, findings = options or ReadOptions(), report if report is not None else ReadReport()
+    for _, sentence in ColumnFile(path, options).read(findings):
         if sentence is not None:
             yield sentence
+    if report is None:
+        findings.warn(path, options)
 
 
 def holds_tags(path: str | os.PathLike[str], encoding: str = "utf-8") -> bool:
-    """Whether the first lines of a file are rows with a column of tags and one of them is that of an entity.
+    """True if the first lines of a file are rows with a column of tags, one of which is that of an entity.
 
     Of running text the second or third words may all be `O`, or labels.
     """
@@ -53,15 +137,56 @@ def holds_tags(path: str | os.PathLike[str], encoding: str = "utf-8") -> bool:
         layout = ColumnFile(path, ReadOptions(encoding=encoding)).layout
     except InputError:
         return False
-    return any(map(layout.has_label, layout.seen))
+    return any(map(layout.has_label, layout.sample_tags))
 
 
-class ColumnFile(TaggedFile):
-    """A column file whose columns are known.
+class RawSentence(NamedTuple):
+    """The lines of one sentence: everything before its tokens, its tokens, and the blank lines that end it.
+
+    Attributes:
+        line: The number of the first line, from 1.
+        lines: The raw lines with their ends: comments, document marks, blank lines and rows.
+        token_lines: The indices of those of `lines` that are tokens; empty only in the last raw sentence of a file, if
+            it holds leftovers.
+        document: The number of the document, from 0.
+    """
+
+    line: int
+    lines: list[str]
+    token_lines: Sequence[int]
+    document: int
+
+    def line_numbers(self) -> Sequence[int]:
+        """The line of each token, from 1."""
+        indices = self.token_lines
+        if isinstance(indices, range):
+            return range(self.line + indices.start, self.line + indices.stop)
+        return [self.line + index for index in indices]
+
+    def rows(self) -> list[str]:
+        """The raw lines of the tokens."""
+        lines, indices = self.lines, self.token_lines
+        if isinstance(indices, range):
+            return lines[indices.start : indices.stop]
+        return [lines[index] for index in indices]
+
+    def comments(self) -> list[str]:
+        """The lines that are neither tokens nor blank nor a `-DOCSTART-`, without their ends."""
+        lines, indices = self.lines, self.token_lines
+        if isinstance(indices, range):
+            other = lines[: indices.start] + lines[indices.stop :]
+        else:
+            tokens = set(indices)
+            other = [line for index, line in enumerate(lines) if index not in tokens]
+        return [line.rstrip("\r\n") for line in other if line[0] == "#" or _NOT_A_TOKEN.match(line)]
+
+
+class ColumnFile:
+    """A column file whose columns are known; it can be read as often as needed.
 
     Args:
         path: The file, or `-` for standard input.
-        options: What is known of it.
+        options: How to read it.
 
     Attributes:
         layout: Its columns.
@@ -71,123 +196,322 @@ class ColumnFile(TaggedFile):
     """
 
     def __init__(self, path: str | os.PathLike[str], options: ReadOptions) -> None:
-        super().__init__(path, options)
+        self.text = TextFile(path, options.encoding)
+        self.path, self.options = self.text.path, options
         self.layout: ColumnLayout = find_layout(self.text.lines(), options, self.path)
 
-    def blocks(self) -> Iterator[RawSentence]:
-        """The raw lines, sentence by sentence."""
-        return read_blocks(self.text.lines(), self.layout)
-
-    @property
-    def has_tags(self) -> bool:
-        """Whether it has a column of tags."""
-        return self.layout.tag is not None
-
-    def tagged(self) -> Iterator[tuple[RawSentence, Sequence[str]]]:
-        """The blocks with their tags."""
-        return ((block, self.columns(block)[1]) for block in self.blocks())
-
-    def is_tag(self, tag: str) -> bool:
-        """Whether a text can be a tag of this file."""
-        return self.layout.is_tag(tag)
-
-    @property
-    def bare(self) -> bool:
-        """Whether the tags are labels without prefixes (`PER`)."""
-        return self.layout.bare
-
-    @property
-    def separator(self) -> Separator:
-        """What separates its columns."""
-        return self.layout.separator
-
-    @property
-    def tag_place(self) -> str:
-        """The column of the tags."""
-        return f"column {(self.layout.tag or 0) + 1}"
-
     @cached_property
-    def scheme(self) -> Scheme | None:
-        """The scheme asked for, else the one found; None if the file has no tags, or they do not matter."""
-        return get_scheme("IOB2") if self.layout.bracketed and self.options.read_tags else super().scheme
+    def tag_reader(self) -> TagReader:
+        """The reader of its tags, which knows the scheme."""
+        layout = self.layout
+        reader = TagReader(self.path, self.options, f"column {(layout.tag or 0) + 1}")
+        if layout.bracketed:
+            reader.scheme = get_scheme("IOB2") if self.options.read_tags else None
+            reader.evidence = "brackets, as in CoNLL-2012, read as IOB2"
+        elif layout.tag is not None:
+            sentences = read_raw_sentences(self.text.lines(), layout)
+            reader.find_scheme(((self.columns(raw)[1], raw.line_numbers()) for raw in sentences), layout.is_tag)
+        return reader
 
-    @property
-    def evidence(self) -> str | None:
-        """Why it has its scheme; None if it has no tags."""
-        return "brackets, as in CoNLL-2012, read as IOB2" if self.layout.bracketed else super().evidence
+    def read(self, report: ReadReport) -> Iterator[tuple[RawSentence, Sentence | None]]:
+        """Each raw sentence with its sentence; None for a last one without tokens.
 
-    def read(self, report: ReadReport | None = None) -> Iterator[tuple[RawSentence, Sentence | None]]:
-        """Each block with its sentence; None for a last block without tokens."""
-        found = report if report is not None else ReadReport()
-        found.scheme, found.separator = self.scheme.name if self.scheme else None, self.layout.separator
-        if self.layout.tag is not None:
-            found.tag_columns = tuple(column + 1 for column in (self.layout.tag, *self.layout.others))
-        for block in self.blocks():
-            found.comments += len(block.comments())
-            if not block.rows:
-                yield block, None
-                continue
-            words, tags = self.columns(block, found)
-            sentence = self.sentence(block, words, tags, found, block.document)
-            found.count(sentence)
-            yield block, sentence
-        self.conclude(found, told=report is not None)
+        Args:
+            report: Receives the findings.
 
-    def columns(self, block: RawSentence, report: ReadReport | None = None) -> tuple[list[str], list[str]]:
-        """The tokens and the tags of a block (no tags in a file without); the rows' widths go to the report."""
-        rows = block.row_lines()
-        columns = self.layout.columns(rows) if rows else ([], [])
+        Raises:
+            InputError: If the file is malformed or has no sentence, or ill-formed tags are an error.
+        """
+        report.scheme = self.tag_reader.scheme.name if self.tag_reader.scheme else None
+        report.evidence, report.layout = self.tag_reader.evidence, self.layout
+        for raw in read_raw_sentences(self.text.lines(), self.layout):
+            report.comments += len(raw.comments())
+            if raw.token_lines:
+                words, tags = self.columns(raw, report)
+                yield raw, self.tag_reader.sentence(words, tags, raw.line_numbers(), report, raw.document)
+            else:
+                yield raw, None
+        if not report.sentences:
+            raise InputError("expected rows of a token and a tag, found none", path=self.path)
+
+    def columns(self, raw: RawSentence, report: ReadReport | None = None) -> tuple[list[str], list[str]]:
+        """The tokens and the tags of a raw sentence (no tags in a file without); the report counts the rows' widths."""
+        layout, rows = self.layout, raw.rows()
+        columns = layout.columns(rows) if rows else ([], [])
         if columns is None:
-            columns = self._columns_by_row(block, rows, report)
+            columns = self._columns_by_row(raw, rows, report)
         elif report is not None:
-            report.widths[self.layout.width] += len(rows)
+            report.widths[layout.width] += len(rows)
         words, tags = columns
-        if self.layout.placed or self.layout.language:
-            words = self._undressed(block, words)
-        if self.layout.bracketed:
-            return words, self._unbracketed(block, tags) if self.options.read_tags else []
-        return words, tags if self.layout.key is None else [self.layout.tag_in(cell) for cell in tags]
-
-    def _unbracketed(self, block: RawSentence, cells: Sequence[str]) -> list[str]:
-        """The tags of cells in brackets."""
-        try:
-            return tags_of_brackets(cells)
-        except TagError as error:
-            raise self.misplaced(error, block) from None
-
-    def _undressed(self, block: RawSentence, cells: Sequence[str]) -> list[str]:
-        """The tokens of cells that hold more."""
-        language = self.layout.language
-        for token, cell in enumerate(cells):
-            if not cell.startswith(language):
-                message = f"expected a token behind {language!r}, as the first ones are, found {quoted(cell)}"
-                raise InputError(message, path=self.path, line=block.line_of(token))
-        return list(map(self.layout.token_in, cells))
+        # Some layouts have more than the token and the tag in their cells.
+        if layout.has_char_index or layout.language:
+            for token, cell in enumerate(words):
+                if not cell.startswith(layout.language):
+                    message = f"expected a token behind {layout.language!r}, as the first ones are"
+                    raise InputError(f"{message}, found {quoted(cell)}", path=self.path, line=raw.line_numbers()[token])
+            words = list(map(layout.token_in, words))
+        if layout.bracketed:
+            try:
+                return words, tags_of_brackets(tags) if self.options.read_tags else []
+            except TagError as error:
+                raise self.tag_reader.error(error.message, error.position, raw.line_numbers()) from None
+        return words, tags if layout.key is None else list(map(layout.tag_in, tags))
 
     def _columns_by_row(
-        self, block: RawSentence, rows: Sequence[str], report: ReadReport | None
+        self, raw: RawSentence, rows: Sequence[str], report: ReadReport | None
     ) -> tuple[list[str], list[str]]:
-        layout = self.layout
-        table = [layout.cells(row.rstrip("\r\n")) for row in rows]
+        """The token and the tag column of rows that are not all alike."""
+        layout, lines = self.layout, raw.line_numbers()
+        table = list(map(layout.cells, rows))
         widths = list(map(len, table))
         needed = 1 + max(layout.token, -1 if layout.tag is None else layout.tag)
-        if min(widths) < needed:
-            at = next(token for token, width in enumerate(widths) if width < needed)
-            raise self._other_width(block, at, rows[at], f"at least {counted(needed, 'column')}")
-        if layout.bare and layout.separator == "space" and max(widths) > layout.width:  # any word could be its tag
-            at = next(token for token, width in enumerate(widths) if width > layout.width)
-            raise self._other_width(block, at, rows[at], f"{layout.width} columns")
+        # Where labels without prefixes stand behind spaces, any word of a longer row could be its tag.
+        most = layout.width if layout.prefixless and layout.separator == "space" else max(widths)
+        for row, width, line in zip(rows, widths, lines, strict=True):
+            if not needed <= width <= most:
+                expected, body = f"{layout.width} columns", row.rstrip("\r\n")
+                if width < needed:
+                    expected = f"at least {counted(needed, 'column')}"
+                raise InputError(f"expected {expected}, found {width}: {quoted(body)}", path=self.path, line=line)
         if report is not None:
             report.widths.update(widths)
-            if not (layout.bracketed or layout.located):  # they have a column for each predicate of a sentence
-                report.ragged += [block.line_of(token) for token, width in enumerate(widths) if width != layout.width]
+            if not (layout.bracketed or layout.has_document_columns):  # a column for each predicate of the sentence
+                report.ragged += [line for line, width in zip(lines, widths, strict=True) if width != layout.width]
         tags = [] if layout.tag is None else [cells[layout.tag] for cells in table]
         return [cells[layout.token] for cells in table], tags
 
-    def _other_width(self, block: RawSentence, token: int, row: str, expected: str) -> InputError:
-        body = row.rstrip("\r\n")
-        return InputError(
-            f"expected {expected}, found {len(self.layout.cells(body))}: {quoted(body)}",
-            path=self.path,
-            line=block.line_of(token),
+    def writer(self, target: str | os.PathLike[str], scheme: str | None) -> TagWriter:
+        """The writer of its tags into another file: in a scheme, or in its own (IOB2 if it has none)."""
+        chosen = get_scheme(scheme) if scheme else self.tag_reader.scheme or get_scheme("IOB2")
+        return TagWriter(
+            chosen, target, self.layout.separator, prefixless=chosen.bare_labels and self.layout.prefixless
         )
+
+
+class _Piece(NamedTuple):
+    """Lines without a blank one between them, the indices of the tokens, and True if a document begins with them."""
+
+    lines: list[str]
+    token_lines: Sequence[int]
+    opens_document: bool = False
+
+
+def read_raw_sentences(lines: Iterable[str], layout: ColumnLayout) -> Iterator[RawSentence]:
+    """Cut a file into the raw lines of its sentences. No line is lost: joined, they are the file.
+
+    A sentence ends at a line of nothing but whitespace, and before a document mark: a `-DOCSTART-` line in any of its
+    spellings, or a comment that begins with `# newdoc` or `#begin document`. A mark that follows no sentence opens no
+    further document, so files that begin with one, end with one, or do both, count alike.
+    """
+    held: list[str] = []
+    indices: Sequence[int] = ()
+    first, document, has_sentence = 1, 0, False
+    for is_blank, group in groupby(lines, str.isspace):
+        if is_blank:
+            held.extend(group)
+            continue
+        for piece in _pieces(list(group), layout):
+            if indices:
+                yield RawSentence(first, held, indices, document)
+                first, held, has_sentence = first + len(held), [], True
+            if piece.opens_document:
+                document += has_sentence
+                has_sentence = False
+            indices, before = piece.token_lines, len(held)
+            if isinstance(indices, range):
+                indices = range(indices.start + before, indices.stop + before)
+            else:
+                indices = [index + before for index in indices]
+            held.extend(piece.lines)
+    if held:
+        yield RawSentence(first, held, indices, document)
+
+
+def _pieces(lines: list[str], layout: ColumnLayout) -> list[_Piece]:
+    """Lines up to a blank one: one sentence, unless a document mark stands within."""
+    # 1. In most sentences every line behind the first comments is a token. One look at all of them is much faster than
+    #    one at each.
+    head = 0
+    while layout.numbered and head < len(lines) and lines[head][0] == "#":
+        head += 1
+    body = "".join(lines[head:])
+    is_mixed = body[:1] == "#" or "\n#" in body or "docstart" in body.lower()
+    if layout.numbered and not is_mixed:
+        is_mixed = bool(_NOT_A_TOKEN.match(body) or _NOT_A_TOKEN_LATER.search(body))
+    if not is_mixed:
+        return [_Piece(lines, range(head, len(lines)), any(map(_NEW_DOCUMENT.match, lines[:head])))]
+    # 2. Else line by line.
+    indices: list[int] = []
+    pieces = [_Piece([], indices)]
+    for line in lines:
+        kind = _kind_of(line, layout)
+        if kind == "document":
+            indices = []
+            pieces.append(_Piece([], indices, opens_document=True))
+        elif kind == "token":
+            indices.append(len(pieces[-1].lines))
+        pieces[-1].lines.append(line)
+    return [piece for piece in pieces if piece.lines]
+
+
+def _kind_of(line: str, layout: ColumnLayout) -> Literal["token", "comment", "document"]:
+    if line[0] == "#":
+        if _is_hashtag(line, layout):
+            return "token"
+        return "document" if _NEW_DOCUMENT.match(line) else "comment"
+    if layout.numbered and _NOT_A_TOKEN.match(line):
+        return "comment"
+    cells = layout.cells(line)
+    token = cells[min(layout.token, len(cells) - 1)]
+    return "document" if DOCUMENT_START.match(token) or DOCUMENT_START.match(cells[0]) else "token"
+
+
+def _is_hashtag(line: str, layout: ColumnLayout) -> bool:
+    """True if a line that begins with `#` is a token all the same: a hashtag with its tag.
+
+    Where spaces separate columns the words of a comment are cells too, and `# I went home` has an `I` in the second. So
+    after a `#` alone there have to be as many as in other rows, and a tag that can hardly be a word.
+    """
+    if layout.numbered or layout.has_document_columns or (layout.bracketed and _NEW_DOCUMENT.match(line)):
+        return False
+    cells = layout.cells(line)
+    is_whole, is_joined = len(cells) == layout.width, not line.startswith("# ")
+    if layout.tag is None:
+        return is_whole and (is_joined or layout.width < 3 or any(map(layout.has_label, cells)))
+    tag = layout.tag_in(cells[layout.tag]) if layout.tag < len(cells) else ""
+    if layout.bracketed:  # rows have as many columns as the sentence has predicates
+        is_known = {f"B-{label}" for label in labels_of_brackets([tag])} <= layout.sample_tags
+        return is_bracketed(tag) and (is_joined or is_known)
+    if layout.separator == "tab":
+        return layout.is_tag(tag) if is_joined or not layout.prefixless else layout.is_known(tag)
+    if is_joined:
+        return tag == OUTSIDE or layout.has_label(tag) or (is_whole and (layout.prefixless or layout.is_known(tag)))
+    return is_whole and layout.is_known(tag)
+
+
+# Rewriting: the tags of a file are replaced.
+
+
+def replace_tags(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    sentences: Iterable[Sentence],
+    *,
+    scheme: str = "IOB2",
+    options: ReadOptions | None = None,
+) -> None:
+    """Write a column file again with other spans, for instance predicted ones, in place of its own.
+
+    Args:
+        source: The file to read; it needs no tags, in which case a column is added for them.
+        target: The file to write.
+        sentences: Those that `read_conll` yields for the source with these options, with new spans.
+        scheme: How to write the spans.
+        options: How to read the source.
+
+    Raises:
+        InputError: If the source cannot be read or the target not written.
+        ValueError: If the sentences are not those of the source.
+    """
+    file = ColumnFile(source, replace(options or ReadOptions(), read_tags=False))
+    _Rewriter(file, file.writer(target, scheme)).write(_paired(file, iter(sentences)))
+
+
+def _paired(file: ColumnFile, sentences: Iterator[Sentence]) -> Iterator[tuple[RawSentence, Sentence | None]]:
+    """Each raw sentence of a file with the sentence that belongs to it."""
+    for raw in read_raw_sentences(file.text.lines(), file.layout):
+        sentence = next(sentences, None) if raw.token_lines else None
+        if raw.token_lines and sentence is None:
+            raise ValueError(f"expected as many sentences as {file.path} has, got fewer")
+        yield raw, sentence
+    if next(sentences, None) is not None:
+        raise ValueError(f"expected as many sentences as {file.path} has, got more")
+
+
+@dataclass(frozen=True, slots=True)
+class _Rewriter:
+    """Writes a column file with other tags.
+
+    Attributes:
+        file: The file.
+        writer: Makes the tags.
+        keeps_brackets: True to write entities in brackets again.
+    """
+
+    file: ColumnFile
+    writer: TagWriter
+    keeps_brackets: bool = False
+
+    def write(self, pairs: Iterable[tuple[RawSentence, Sentence | None]]) -> None:
+        """Write the lines of each raw sentence with the tags of its sentence."""
+        with writing(self.writer.target, self.file.options.encoding) as out:
+            if self.file.text.byte_order_mark:
+                out.write("\ufeff")
+            for raw, sentence in pairs:
+                if sentence is None:
+                    out.writelines(raw.lines)
+                    continue
+                tags = self.writer.tags(sentence.spans, len(sentence.tokens))
+                if self.keeps_brackets:
+                    tags = brackets_of(sentence.spans, len(tags))
+                out.writelines(self._lines(raw, tags))
+        self.writer.warn()
+
+    def _lines(self, raw: RawSentence, tags: list[str]) -> list[str]:
+        """The lines of a raw sentence with new tags."""
+        file, layout = self.file, self.file.layout
+        words, old = file.columns(raw)
+        by_character = file.options.token_unit == "character"
+        expected = sum(len(characters_of(word)) for word in words) if by_character else len(words)
+        if len(tags) != expected:
+            raise ValueError(f"{file.path}:{raw.line}: expected tags for {expected} tokens, got {len(tags)}")
+        if layout.bracketed:
+            old = []  # they were read as tags, but the file has brackets
+        if tags == old and not by_character:
+            return raw.lines
+        rows = raw.rows()
+        if layout.tag is None:  # a column can only be added where all rows have the same
+            for row, line in zip(rows, raw.line_numbers(), strict=True):
+                if len(layout.cells(row)) != layout.width:
+                    usual, body = counted(layout.width, "column"), row.rstrip("\r\n")
+                    message = f"expected {usual}, as most rows have, to add one of tags, found {quoted(body)}"
+                    raise InputError(message, path=file.path, line=line)
+        if by_character:
+            rows = self._rows_by_character(rows, words, tags)
+        else:
+            rows = list(map(self._tagged, rows, old or [""] * len(words), tags))
+        lines = list(raw.lines)
+        for index, row in zip(raw.token_lines, rows, strict=True):
+            lines[index] = row
+        return lines
+
+    def _rows_by_character(self, rows: Sequence[str], words: Sequence[str], tags: Sequence[str]) -> list[str]:
+        """Each row repeated for every character of its token, and counted anew if the rows are numbered."""
+        layout, remaining = self.file.layout, enumerate(tags, 1)
+        repeated = []
+        for row, word in zip(rows, words, strict=True):
+            line, pieces = row if row.endswith("\n") else f"{row}\n", ""
+            for character, (number, tag) in zip(characters_of(word), remaining, strict=False):
+                changes: Mapping[int, str] = {0: str(number)} if layout.numbered else {}
+                if len(word) > 1:
+                    changes = {**changes, layout.token: layout.language + character}
+                pieces += self._tagged(layout.rewritten(line, changes), "", tag)
+            repeated.append(pieces)
+        return repeated
+
+    def _tagged(self, row: str, old: str, tag: str) -> str:
+        """A row with a new tag; `old` is the tag it has, "" if it has none."""
+        layout = self.file.layout
+        if layout.tag is None:
+            return layout.extended(row, tag)
+        if old == tag:
+            return row
+        # A tag that means the same keeps its spelling: `B_PER` for `B-PER`, and `(GPE*)` for `(GPE)`.
+        cell = layout.cells(row)[layout.tag]
+        old = layout.tag_in(cell)
+        is_same = old == tag
+        if self.keeps_brackets:
+            is_same = same_brackets(old, tag)
+        elif not layout.prefixless:
+            is_same = is_same or split_tag(old) == split_tag(tag)
+        return row if is_same else layout.rewritten(row, {layout.tag: layout.with_tag(cell, tag)})

@@ -1,4 +1,4 @@
-r"""Sentences with their entities marked in the text, the form that people write by hand.
+r"""Sentences with their entities marked in the text, the format that people write by hand.
 
     # one sentence a line; lines that begin with # are comments
     ## news
@@ -17,14 +17,22 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.text import TextFile, writing
-from ner_lstm_crf.tags.labels import LabelMap
+from ner_lstm_crf.formats.format import Format, Sample
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.text.annotation import Sentence, Span, Token
+from ner_lstm_crf.text.scripts import has_han
 
-__all__ = ["format_inline", "inline_lines", "parse_inline", "read_inline", "rewrite_inline"]
+__all__ = ["Inline", "format_inline", "parse_inline", "read_inline"]
+
+_MARKED = re.compile(r"(?<!\\)\[[^\[\]]+\]\([^()\[\]\s]+\)")
+_SHARE_MARKED = 0.05  # of inline-marked lines many hold an entity; of columns of tokens hardly one looks like it
+_SPACE = re.compile(r"(?<!\\)\s")
+_SAMPLE_LINES = 200
 
 _PIECE = re.compile(
     r"""\\(?P<escaped>.?)
@@ -41,8 +49,129 @@ _TO_ESCAPE = re.compile(r"[\[\]\\\s]")
 _ESCAPABLE = re.compile(r"[\[\]\\\s#]")
 
 
+class Inline(Format):
+    """Sentences with their entities marked in the text."""
+
+    name = "inline"
+    suffixes = (".inline",)
+    description = "inline marks"
+
+    def detect(self, sample: Sample) -> bool:
+        """True if the suffix says so, or no suffix says anything and there are many marks."""
+        if sample.suffix or sample.content is not None:
+            return super().detect(sample)
+        marked = sum(_MARKED.search(line) is not None for line in sample.lines)
+        return marked > _SHARE_MARKED * len(sample.lines) and not any("\t" in line for line in sample.lines)
+
+    def read(self, path: str | os.PathLike[str], options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
+        """The sentences of a file. Without a unit they are characters if the file looks so."""
+        unit = options.token_unit or _unit_of(path, options.encoding)
+        for _, sentence in _counted_lines(path, unit, options, report):
+            if sentence is not None:
+                yield sentence.with_spans(options.labels(sentence.spans) if options.read_tags else ())
+
+    def write(self, path: str | os.PathLike[str], sentences: Iterable[Sentence], options: WriteOptions) -> None:
+        """Write lines of words, or of characters if all tokens are such."""
+        held = list(sentences)
+        are_characters = all(len(word) == 1 for sentence in held for word in sentence.words)
+        document = 0
+        with writing(path, options.encoding) as out:
+            if held and held[0].tokens and held[0].tokens[0].text.startswith("\ufeff"):
+                out.write("\ufeff")  # else the token's own would be read as the file's byte order mark
+            for sentence in held:
+                if sentence.document != document:
+                    document = sentence.document
+                    out.write(f"\n## {document}\n")
+                try:
+                    out.write(format_inline(sentence, "character" if are_characters else "word") + "\n")
+                except ValueError as error:
+                    raise InputError(str(error), path=path) from None
+
+    def rewrite(
+        self,
+        source: str | os.PathLike[str],
+        target: str | os.PathLike[str],
+        options: ReadOptions,
+        output: WriteOptions,
+        report: ReadReport,
+    ) -> None:
+        """Write a file again under other labels; comments, sections and lines that do not change stay as they are."""
+        unit = options.token_unit or _unit_of(source, options.encoding)
+        with writing(target, output.encoding) as out:
+            for line, sentence in _counted_lines(source, unit, options, report):
+                if sentence is None or (renamed := options.labels(sentence.spans)) == sentence.spans:
+                    out.write(line)
+                    continue
+                try:
+                    body = format_inline(sentence.with_spans(renamed), unit)
+                except ValueError as error:
+                    raise InputError(str(error), path=target) from None
+                out.write(body + line[len(line.rstrip("\r\n")) :])
+
+
+def read_inline(
+    path: str | os.PathLike[str], *, token_unit: TokenUnit = "word", encoding: str = "utf-8"
+) -> Iterator[Sentence]:
+    """The sentences of a file, each with its line and its document (a comment `## name` begins the next one).
+
+    Raises:
+        InputError: If the file cannot be read as text, or a line is malformed (the message names the line).
+    """
+    return (sentence for _, sentence in _lines(path, token_unit, encoding) if sentence is not None)
+
+
+def _lines(path: str | os.PathLike[str], token_unit: TokenUnit, encoding: str) -> Iterator[tuple[str, Sentence | None]]:
+    """Every line of a file as it stands, with its sentence; None for comments and empty lines."""
+    document, has_sentence = 0, False
+    for number, line in enumerate(TextFile(path, encoding).lines(), 1):
+        text = line.strip() if line.lstrip().startswith("#") else line.removesuffix("\n").removesuffix("\r")
+        if not text or text.isspace() or text.startswith("#"):
+            if text.startswith("## ") and has_sentence:
+                document, has_sentence = document + 1, False
+            yield line, None
+            continue
+        try:
+            sentence = parse_inline(text, token_unit)
+        except InputError as error:
+            raise InputError(error.message, path=path, line=number) from None
+        has_sentence = True
+        yield line, replace(sentence, document=document, line=number)
+
+
+def _counted_lines(
+    path: str | os.PathLike[str], token_unit: TokenUnit, options: ReadOptions, report: ReadReport
+) -> Iterator[tuple[str, Sentence | None]]:
+    """The lines with their sentences, their labels as in the file; the report counts them."""
+    for line, sentence in _lines(path, token_unit, options.encoding):
+        if sentence is not None:
+            report.labels.update(span.label for span in sentence.spans)
+            report.count(sentence)
+        elif not line.isspace():
+            report.comments += 1
+        yield line, sentence
+    if not report.sentences:
+        raise InputError("expected sentences, found none", path=path)
+
+
+def _unit_of(path: str | os.PathLike[str], encoding: str) -> TokenUnit:
+    """Characters, if entities touch the text around them, or if it is Chinese without white space; words else."""
+    sample = islice(TextFile(path, encoding).lines(), _SAMPLE_LINES)
+    lines = [line.rstrip("\r\n") for line in sample if not line.startswith("#")]
+    touches = any(not _parses(line, "word") and _parses(line, "character") for line in lines)
+    unspaced = not any(_SPACE.search(line.strip()) for line in lines) and any(map(has_han, lines))
+    return "character" if touches or unspaced else "word"
+
+
+def _parses(line: str, token_unit: TokenUnit) -> bool:
+    try:
+        parse_inline(line, token_unit)
+    except InputError:
+        return False
+    return True
+
+
 def parse_inline(line: str, token_unit: TokenUnit = "word") -> Sentence:
-    r"""The sentence that a line stands for; its tokens count the characters of the line without its markup.
+    r"""The sentence of a line; its tokens count the characters of the line without its markup.
 
     Raises:
         InputError: If an entity is not closed, empty, without a label or inside another one, if in the unit `word` no
@@ -69,11 +198,11 @@ class _Draft:
     token_unit: TokenUnit
     tokens: list[Token] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
-    word: str = ""  # what has been read of the next token
-    position: int = 0  # where the next token begins in the plain text
-    spaced: bool = False  # white space has been read since the last token
+    word: str = ""  # the part of the next token that has been read
+    position: int = 0  # the offset of the next token in the plain text
+    is_spaced: bool = False  # white space has been read since the last token
     opened: int | None = None  # the first token of the open entity
-    sealed: bool = False  # an entity has just ended: white space must come next
+    is_closed: bool = False  # an entity has just ended: white space must come next
 
     def add(self, piece: re.Match[str]) -> None:
         match piece.lastgroup:
@@ -81,7 +210,7 @@ class _Draft:
                 self._write(piece["text"])
             case "space":
                 self._end_word()
-                self.spaced, self.sealed = bool(self.tokens), False
+                self.is_spaced, self.is_closed = bool(self.tokens), False
             case "opening":
                 self._open()
             case "closing":
@@ -92,10 +221,10 @@ class _Draft:
                 self._write(piece["escaped"])
 
     def _write(self, text: str) -> None:
-        if self.sealed:
+        if self.is_closed:
             raise InputError(f"expected a space after an entity, found {text!r}: {_OF_CHARACTERS}")
-        if self.spaced:
-            self.position, self.spaced = self.position + 1, False
+        if self.is_spaced:
+            self.position, self.is_spaced = self.position + 1, False
         if self.token_unit == "word":
             self.word += text
             return
@@ -111,7 +240,7 @@ class _Draft:
     def _open(self) -> None:
         if self.opened is not None:
             raise InputError(r"expected no entity within an entity, found '[': write \[ for the character itself")
-        if self.word or self.sealed:
+        if self.word or self.is_closed:
             reason = (
                 rf"expected a space before an entity, found none: write \[ for the character itself; {_OF_CHARACTERS}"
             )
@@ -128,7 +257,7 @@ class _Draft:
         if self.opened == len(self.tokens):
             raise InputError("expected text between '[' and ']', found none")
         self.spans.append(Span(self.opened, len(self.tokens), label))
-        self.opened, self.sealed = None, self.token_unit == "word"
+        self.opened, self.is_closed = None, self.token_unit == "word"
 
     def finished(self) -> Sentence:
         self._end_word()
@@ -167,65 +296,3 @@ def _escaped(text: str, token_unit: TokenUnit) -> str:
     if token_unit == "character" and len(text) > 1:
         raise ValueError(f"expected tokens of one character, found {text!r}")
     return _TO_ESCAPE.sub(r"\\\g<0>", text)
-
-
-def read_inline(
-    path: str | os.PathLike[str], *, token_unit: TokenUnit = "word", encoding: str = "utf-8"
-) -> Iterator[Sentence]:
-    """The sentences of a file, each with its line and its document (a comment `## name` begins the next one).
-
-    Raises:
-        InputError: If the file cannot be read as text, or a line is malformed (the message names the line).
-    """
-    return (
-        sentence for _, sentence in inline_lines(path, token_unit=token_unit, encoding=encoding) if sentence is not None
-    )
-
-
-def inline_lines(
-    path: str | os.PathLike[str], *, token_unit: TokenUnit = "word", encoding: str = "utf-8"
-) -> Iterator[tuple[str, Sentence | None]]:
-    """Every line of a file as it stands, with the sentence that it holds; None for comments and empty lines.
-
-    Raises:
-        InputError: As `read_inline` does.
-    """
-    document, begun = 0, False
-    for number, line in enumerate(TextFile(path, encoding).lines(), 1):
-        text = line.strip() if line.lstrip().startswith("#") else line.removesuffix("\n").removesuffix("\r")
-        if not text or text.isspace() or text.startswith("#"):
-            if text.startswith("## ") and begun:
-                document, begun = document + 1, False
-            yield line, None
-            continue
-        try:
-            sentence = parse_inline(text, token_unit)
-        except InputError as error:
-            raise InputError(error.message, path=path, line=number) from None
-        begun = True
-        yield line, replace(sentence, document=document, line=number)
-
-
-def rewrite_inline(
-    lines: Iterable[tuple[str, Sentence | None]],
-    target: str | os.PathLike[str],
-    *,
-    labels: LabelMap,
-    token_unit: TokenUnit = "word",
-    encoding: str = "utf-8",
-) -> None:
-    """Write the lines of a file again under other labels; comments, sections and what does not change stay as they are.
-
-    Raises:
-        InputError: If the file cannot be written, or a new label cannot stand in it.
-    """
-    with writing(target, encoding) as out:
-        for line, sentence in lines:
-            if sentence is None or (renamed := labels(sentence.spans)) == sentence.spans:
-                out.write(line)
-                continue
-            try:
-                body = format_inline(sentence.with_spans(renamed), token_unit)
-            except ValueError as error:
-                raise InputError(str(error), path=target) from None
-            out.write(body + line[len(line.rstrip("\r\n")) :])

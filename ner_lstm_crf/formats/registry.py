@@ -1,65 +1,57 @@
-"""Annotated files of any form: which form a file has, its sentences, and one form written as another."""
+"""The registry of file formats, and the reading, writing and converting of annotated files of any format."""
 
 from __future__ import annotations
 
-import logging
 import os
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, get_args
+from types import MappingProxyType
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.compression import COMPRESSORS
 from ner_lstm_crf.files.json import parse_object
 from ner_lstm_crf.files.text import TextFile
-from ner_lstm_crf.formats.columns import ReadOptions
-from ner_lstm_crf.formats.conll import read_conll
-from ner_lstm_crf.formats.inline_files import convert_inline, read_inline_sentences, write_inline
-from ner_lstm_crf.formats.records import JsonStyle, write_records
-from ner_lstm_crf.formats.report import ReadReport, some_lines, warn_of_losses, warn_of_missing_labels
-from ner_lstm_crf.formats.rewriting import convert_columns, write_conll
-from ner_lstm_crf.formats.text_json import read_jsonl, record_of, relabelled_records
-from ner_lstm_crf.formats.token_json import convert_tokens, has_tokens, read_tokens, write_tokens
+from ner_lstm_crf.formats.cluener import Cluener
+from ner_lstm_crf.formats.conll import Conll
+from ner_lstm_crf.formats.format import Format, Sample
+from ner_lstm_crf.formats.inline import Inline
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
+from ner_lstm_crf.formats.text_json import TextJson
+from ner_lstm_crf.formats.token_json import TokenJson
 from ner_lstm_crf.text.annotation import Sentence
-from ner_lstm_crf.text.token_unit import unspaced_chinese
 
 __all__ = [
     "FORMATS",
-    "Format",
     "convert",
     "detect_format",
     "format_of_name",
-    "iterate_sentences",
     "read_sentences",
     "suffix_of",
     "write_sentences",
 ]
 
-_log = logging.getLogger(__name__)
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        known.name: known
+        for known in (
+            Conll(),
+            TextJson(),
+            Cluener(),
+            TokenJson(),
+            Inline(),
+        )
+    }
+)
+"""Every format by its name, the general ones first: a suffix means the first format that has it, and detection asks the
+last format first."""
 
-Format = Literal["conll", "tokens", "jsonl", "cluener", "inline"]
-FORMATS: tuple[Format, ...] = get_args(Format)
-
-_COLUMNS = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".bieo", ".bioes", ".bmes", ".tsv", ".ner")
-_BY_SUFFIX: dict[str, Format] = {
-    **dict.fromkeys(_COLUMNS, "conll"),
-    **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
-    ".inline": "inline",
-}
-_MARKED = re.compile(r"(?<!\\)\[[^\[\]]+\]\([^()\[\]\s]+\)")
+_COLUMNS = FORMATS["conll"]  # the format of files that no format claims, and of files to write that none is named for
 _SAMPLE_LINES = 200
-_SHARE_MARKED = 0.05  # of inline-marked lines many hold an entity; of columns of tokens hardly one looks like it
-
-
-def format_of_name(path: str | os.PathLike[str]) -> Format | None:
-    """The form that a file's name tells, whether packed or not; None if it could be any."""
-    return _BY_SUFFIX.get(suffix_of(path))
 
 
 def suffix_of(path: str | os.PathLike[str]) -> str:
-    """The suffix of a file's name in lower case, without that of its packing.
+    """The suffix of a file's name in lower case, without that of its compression.
 
     Example:
         >>> suffix_of("news.CoNLL.gz"), suffix_of("news")
@@ -69,88 +61,80 @@ def suffix_of(path: str | os.PathLike[str]) -> str:
     return next((suffix for suffix in suffixes if suffix not in COMPRESSORS), "")
 
 
-def detect_format(path: str | os.PathLike[str], encoding: str = "utf-8") -> Format:
-    """The form of a file, by its first lines and its name: JSON objects, inline marks, or columns.
+def format_of_name(path: str | os.PathLike[str]) -> Format | None:
+    """The format of a file by its name, compressed or not; None if it could be any."""
+    suffix = suffix_of(path)
+    return next((known for known in FORMATS.values() if suffix in known.suffixes), None)
 
-    A pipe, which can be read only once, is taken to hold columns.
+
+def detect_format(path: str | os.PathLike[str], encoding: str = "utf-8") -> Format:
+    """The format of a file, by its name and its first lines.
+
+    A file that no format claims, and a pipe, which can be read only once, are taken to hold columns.
 
     Raises:
         InputError: If it cannot be read.
     """
-    if Path(path).is_fifo():
-        return "conll"
-    lines = [line.strip() for line in islice(TextFile(path, encoding).lines(), _SAMPLE_LINES)]
     named = format_of_name(path)
-    content = [line for line in lines if line and not line.startswith("#")]
-    record = _json_object(content[0]) if content and named != "inline" else None
-    if record is not None and has_tokens(record):
-        return "tokens"
-    if named in ("jsonl", "inline"):
+    if Path(path).is_fifo():
+        return _COLUMNS
+    stripped = (line.strip() for line in islice(TextFile(path, encoding).lines(), _SAMPLE_LINES))
+    lines = [line for line in stripped if line and not line.startswith("#")]
+    content = None
+    if lines and lines[0].startswith("{"):
+        try:
+            content = parse_object(lines[0])
+        except InputError:
+            content = None
+    # The suffix decides, unless the file begins with a JSON object: then it may hold columns under no name.
+    if named is not None and content is None:
         return named
-    if record is not None:
-        return "jsonl"
-    marked = sum(_MARKED.search(line) is not None for line in content)
-    is_inline = named is None and marked > _SHARE_MARKED * len(content) and "\t" not in "".join(content)
-    return "inline" if is_inline else "conll"
-
-
-def iterate_sentences(
-    path: str | os.PathLike[str], options: ReadOptions | None = None, *, report: ReadReport | None = None
-) -> Iterator[Sentence]:
-    """The sentences of a file of any form, one at a time; Chinese characters of columns touch, as in running text.
-
-    Raises:
-        InputError: If the file cannot be read or is malformed; the message names the line.
-    """
-    options = options or ReadOptions()
-    form = detect_format(path, options.encoding)
-    if form in ("conll", "tokens"):
-        read = read_conll if form == "conll" else read_tokens
-        sentences = read(path, options, report=report)
-        return sentences if options.token_unit else unspaced_chinese(sentences)
-    if form == "inline":
-        return read_inline_sentences(path, options, report if report is not None else ReadReport())
-    return read_jsonl(path, options, report=report)
+    sample = Sample(suffix_of(path) if named else "", lines, content)
+    return next((known for known in reversed(tuple(FORMATS.values())) if known.detect(sample)), _COLUMNS)
 
 
 def read_sentences(
     path: str | os.PathLike[str], options: ReadOptions | None = None, *, report: ReadReport | None = None
 ) -> list[Sentence]:
-    """All sentences of a file of any form: columns, JSON lines of texts or of tokens, CLUENER, or inline marks.
+    """All sentences of a file of any format: columns, JSON lines of texts or of tokens, CLUENER, or inline marks.
 
     Args:
-        path: The file, packed or not, or `-` for standard input.
-        options: What is known of it; the rest is found out.
-        report: Receives what was met, which is logged where there is none.
+        path: The file, compressed or not, or `-` for standard input.
+        options: How to read it; the rest is detected.
+        report: Receives the findings, which are logged if there is none.
 
     Raises:
         InputError: If the file cannot be read or is malformed; the message names the line.
     """
-    return list(iterate_sentences(path, options, report=report))
+    options, findings = options or ReadOptions(), report if report is not None else ReadReport()
+    sentences = list(detect_format(path, options.encoding).read(path, options, findings))
+    if report is None:
+        findings.warn(path, options)
+    return sentences
 
 
 def write_sentences(
     path: str | os.PathLike[str],
     sentences: Iterable[Sentence],
     *,
-    form: Format | None = None,
+    output_format: str | None = None,
     scheme: str = "IOB2",
     encoding: str = "utf-8",
 ) -> None:
-    """Write sentences as a new file, in the form asked for, else the one its name tells, else columns.
+    """Write sentences as a new file.
+
+    Args:
+        path: The file, or `-` for standard output.
+        sentences: The sentences.
+        output_format: The name of a format; None goes by the suffix of the file, else columns are written.
+        scheme: The tag scheme, if the format has tags.
+        encoding: The encoding of the file.
 
     Raises:
-        InputError: If the file cannot be written, or a token or label cannot stand in it.
+        InputError: If there is no such format, the file cannot be written, or it cannot hold a token or a label.
     """
-    form = _known(form) or format_of_name(path) or "conll"
-    if form == "conll":
-        write_conll(path, sentences, scheme=scheme, encoding=encoding)
-    elif form == "tokens":
-        write_tokens(path, sentences, scheme=scheme, encoding=encoding)
-    elif form == "inline":
-        write_inline(path, sentences, encoding)
-    else:
-        write_records(path, map(record_of, sentences), shape=_shape(form), encoding=encoding)
+    chosen = _format_named(output_format) or format_of_name(path) or _COLUMNS
+    chosen.write(path, sentences, WriteOptions(scheme, encoding))
 
 
 def convert(
@@ -158,87 +142,54 @@ def convert(
     target: str | os.PathLike[str],
     *,
     scheme: str | None = None,
-    form: Format | None = None,
+    output_format: str | None = None,
     options: ReadOptions | None = None,
     report: ReadReport | None = None,
 ) -> None:
-    """Write a file in another form or another tag scheme.
+    """Write a file in another format or another tag scheme.
 
-    Columns to columns keeps everything but the tags, JSON lines to JSON lines the texts and all keys, inline to inline
-    the comments and sections. Between forms, what the new one cannot say (other columns, keys, comments) is left
-    behind.
+    As long as the format stays, or both are running text, everything but the entities is kept. Between other formats
+    the content that the new one has no room for (other columns, keys, comments) is lost.
 
     Args:
-        source: The file to read, of any form.
+        source: The file to read, of any format.
         target: The file to write.
-        scheme: The tag scheme of columns, or of tokens with their tags, to write; None keeps that of the source where
-            the form stays (else IOB2).
-        form: The form to write; None goes by the target's name (JSON lines of tokens stay such); if that tells nothing,
-            a scheme asks for columns, and else the source's form is kept.
+        scheme: The tag scheme to write, if the format has tags; None keeps that of the source if the format stays (else
+            IOB2).
+        output_format: The name of the format to write. None goes by the target's suffix: the source's format if it has
+            that suffix, else the first that has it. If the suffix belongs to no format, the source's format is kept,
+            unless it has no tags and a scheme is given: then columns are written.
         options: How to read the source; labels may be renamed or dropped.
-        report: Receives what was met.
+        report: Receives the findings, which are logged if there is none.
 
     Raises:
-        InputError: If the source cannot be read or the target not written, or a scheme is asked for where there are no
+        InputError: If the source cannot be read or the target not written, or a scheme is given for a format without
             tags.
     """
-    options, form = options or ReadOptions(), _known(form)
-    old, named = detect_format(source, options.encoding), format_of_name(target)
-    if old == "tokens" and named in ("jsonl", None):
-        named = old
-    new = form or named or ("conll" if scheme else old)
-    if scheme and new not in ("conll", "tokens"):
-        raise InputError(f"the scheme {scheme}: columns and lists of tokens have tags, not {new}: leave it out")
-    if old == new == "conll":
-        convert_columns(source, target, scheme, options=options, report=report)
-    elif old == new == "tokens":
-        convert_tokens(source, target, scheme, options=options, report=report)
-    elif old == "jsonl" and new in ("jsonl", "cluener"):
-        _convert_records(source, target, new, options, report)
-    elif old == new == "inline":
-        convert_inline(source, target, options, report if report is not None else ReadReport())
+    options, findings = options or ReadOptions(), report if report is not None else ReadReport()
+    new = _format_named(output_format)
+    old = detect_format(source, options.encoding)
+    if new is None:
+        kept = old if old.has_tags or not scheme else _COLUMNS
+        new = old if suffix_of(target) in old.suffixes else format_of_name(target) or kept
+    if scheme and not new.has_tags:
+        tagged = " and ".join(known.name for known in FORMATS.values() if known.has_tags)
+        raise InputError(f"the scheme {scheme}: the formats {tagged} have tags, not {new.name}: leave it out")
+    output = WriteOptions(scheme, options.encoding)
+    if new.can_rewrite(old):
+        new.rewrite(source, target, options, output, findings)
     else:
-        sentences = iterate_sentences(source, options, report=report)
-        write_sentences(target, sentences, form=new, scheme=scheme or "IOB2", encoding=options.encoding)
+        new.write(target, old.read(source, options, findings), output)
+    if report is None:
+        findings.warn(source, options, rewritten=new.can_rewrite(old))
 
 
-def _known(form: Format | None) -> Format | None:
-    """The form that was asked for, if there is one of that name.
+def _format_named(name: str | None) -> Format | None:
+    """The format of that name; None without a name.
 
     Raises:
-        InputError: If there is none.
+        InputError: If there is no such format.
     """
-    if form is not None and form not in FORMATS:
-        raise InputError(f"expected a form ({', '.join(FORMATS)}), found {form!r}")
-    return form
-
-
-def _shape(form: Format) -> JsonStyle:
-    return "cluener" if form == "cluener" else "entities"
-
-
-def _json_object(line: str) -> dict[str, Any] | None:
-    """The JSON object that a line is; None if it is none, or none that Python reads."""
-    try:
-        return parse_object(line) if line.startswith("{") else None
-    except InputError:
-        return None
-
-
-def _convert_records(
-    source: str | os.PathLike[str],
-    target: str | os.PathLike[str],
-    form: Format,
-    options: ReadOptions,
-    report: ReadReport | None,
-) -> None:
-    found = report if report is not None else ReadReport()
-    records = relabelled_records(source, options, report=found)
-    write_records(target, records, shape=_shape(form), encoding=options.encoding)
-    warn_of_missing_labels(os.fspath(source), options.labels, found)
-    if report is not None:
-        return
-    warn_of_losses(os.fspath(source), found)
-    if found.reduced:
-        message = "%s: of entities only start, end and label are kept, not what else they hold: lines %s"
-        _log.warning(message, source, some_lines(found.reduced))
+    if name is not None and name not in FORMATS:
+        raise InputError(f"expected a format ({', '.join(FORMATS)}), found {name!r}")
+    return None if name is None else FORMATS[name]

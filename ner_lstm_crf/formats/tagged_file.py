@@ -1,183 +1,168 @@
-"""What all files of tokens and their tags have in common: their scheme, and how tags become spans."""
+"""The part that column files and JSON lines of tokens share: tags become spans, and spans become tags."""
 
 from __future__ import annotations
 
 import logging
 import os
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from functools import cached_property
-from typing import ClassVar, Protocol
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.text import TextFile, quoted
-from ner_lstm_crf.formats.columns import ReadOptions, Separator
-from ner_lstm_crf.formats.report import ReadReport, warn_of_findings, warn_of_missing_labels
-from ner_lstm_crf.formats.tag_writer import TagWriter
-from ner_lstm_crf.tags.detect import Detection, NoSchemeError, detect_scheme
-from ner_lstm_crf.tags.scheme import OUTSIDE, Scheme, TagError, get_scheme
+from ner_lstm_crf.files.text import quoted
+from ner_lstm_crf.formats.columns import Separator
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport
+from ner_lstm_crf.tags.detect import NoSchemeError, detect_scheme
+from ner_lstm_crf.tags.scheme import OUTSIDE, Scheme, TagError, get_scheme, split_tag
 from ner_lstm_crf.text.annotation import Sentence, Span, tokens_from_words
 from ner_lstm_crf.text.token_unit import by_character
 
-__all__ = ["Located", "TaggedFile"]
+__all__ = ["TagReader", "TagWriter"]
 
 _log = logging.getLogger(__name__)
 
-
-class Located(Protocol):
-    """A sentence's place in its file."""
-
-    def line_of(self, token: int) -> int:
-        """The 1-based line of a token."""
+_NOT_IN_A_LABEL = re.compile(r"[\t\n\r\0]")
 
 
-class TaggedFile(ABC):
-    """A file of sentences of tokens and their tags, in whatever form; it can be read as often as needed.
+@dataclass(slots=True)
+class TagReader:
+    """Makes sentences of the tokens and tags of a file.
 
-    Args:
-        path: The file, or `-` for standard input.
-        options: What is known of it.
-
-    Raises:
-        InputError: If it cannot be read.
+    Attributes:
+        path: The file.
+        options: How to read it.
+        tag_name: The name of a tag in messages: `column 4`, or `tag {}`, where its number in the sentence is put in.
+        scheme: The tag scheme; None while it is not known, and for a file without tags.
+        evidence: The reasons for the scheme, for people.
     """
 
-    HOLDS: ClassVar = "rows of a token and a tag"
-    """What it has to have, for people."""
+    path: str
+    options: ReadOptions
+    tag_name: str
+    scheme: Scheme | None = None
+    evidence: str | None = None
 
-    def __init__(self, path: str | os.PathLike[str], options: ReadOptions) -> None:
-        self.text = TextFile(path, options.encoding)
-        self.path, self.options = self.text.path, options
-
-    @property
-    @abstractmethod
-    def has_tags(self) -> bool:
-        """Whether there are tags at all."""
-
-    @abstractmethod
-    def tagged(self) -> Iterator[tuple[Located, Sequence[str]]]:
-        """The tags of each sentence, and where it stands."""
-
-    @abstractmethod
-    def is_tag(self, tag: str) -> bool:
-        """Whether a text can be a tag of this file."""
-
-    @property
-    @abstractmethod
-    def bare(self) -> bool:
-        """Whether the tags are labels without prefixes (`PER`)."""
-
-    @property
-    @abstractmethod
-    def separator(self) -> Separator | None:
-        """What separates its columns; None if it has none."""
-
-    @property
-    @abstractmethod
-    def tag_place(self) -> str:
-        """Where its tags stand, for people: `column 4`."""
-
-    @abstractmethod
-    def read(self, report: ReadReport | None = None) -> Iterator[tuple[Located, Sentence | None]]:
-        """Each sentence and where it stands; None where no token does.
+    def find_scheme(
+        self, sentences: Iterable[tuple[Sequence[str], Sequence[int]]], is_tag: Callable[[str], bool]
+    ) -> None:
+        """Take the scheme of the options, else detect it.
 
         Args:
-            report: Receives what was met, which is logged where there is none.
+            sentences: The tags of each sentence of the whole file, and their lines; read only if they are needed.
+            is_tag: Returns True if a text can be a tag of this file.
 
         Raises:
-            InputError: If the file is malformed or has no sentence, or ill-formed tags are an error.
+            InputError: If the tags are those of no scheme, or a text is no tag at all; the message names its line.
         """
-
-    @property
-    def evidence(self) -> str | None:
-        """Why it has its scheme; None if it has no tags."""
-        if self.options.scheme is not None and self.scheme:
-            return f"{self.scheme.name}: as asked for"
-        return self.detection.evidence if self.detection else None
-
-    @cached_property
-    def detection(self) -> Detection | None:
-        """What the tags of the whole file say about their scheme; None if the file has none."""
-        if not self.has_tags:
-            return None
-        lines: dict[str, int] = {}
+        if not self.options.read_tags:
+            return
+        if self.options.scheme is not None:
+            self.scheme = get_scheme(self.options.scheme)
+            self.evidence = f"{self.scheme.name}: as asked for"
+            return
+        first_lines: dict[str, int] = {}
         try:
-            return detect_scheme(self._checked_tags(lines))
+            detection = detect_scheme(self._checked(sentences, is_tag, first_lines))
         except NoSchemeError as error:
-            raise InputError(error.message, path=self.path, line=lines[error.tag]) from None
+            raise InputError(error.message, path=self.path, line=first_lines[error.tag]) from None
+        self.scheme, self.evidence = get_scheme(detection.scheme), detection.evidence
 
-    def _checked_tags(self, lines: dict[str, int]) -> Iterator[Sequence[str]]:
-        """The tags of each sentence with entities, refused with their line if they can be the tags of no scheme.
-
-        The first line of each tag goes to `lines`.
-        """
-        for where, tags in self.tagged():
-            for tag in sorted(set(tags) - lines.keys(), key=tags.index):
-                lines[tag] = where.line_of(tags.index(tag))
-                if not self.is_tag(tag):
-                    message = f"expected a tag such as O or B-PER in {self.tag_place}, found {quoted(tag)}"
-                    raise InputError(message, path=self.path, line=lines[tag])
+    def _checked(
+        self,
+        sentences: Iterable[tuple[Sequence[str], Sequence[int]]],
+        is_tag: Callable[[str], bool],
+        first_lines: dict[str, int],
+    ) -> Iterator[Sequence[str]]:
+        """The tags of the sentences with entities, each tag checked when it comes first; its line is noted."""
+        for tags, lines in sentences:
+            for tag in sorted(set(tags) - first_lines.keys(), key=tags.index):
+                position = tags.index(tag)
+                first_lines[tag] = lines[position]
+                if not is_tag(tag):
+                    raise self.error(f"expected a tag such as O or B-PER, found {quoted(tag)}", position, lines)
             if tags.count(OUTSIDE) != len(tags):
                 yield tags
 
-    @cached_property
-    def scheme(self) -> Scheme | None:
-        """The scheme asked for, else the one found; None if the file has no tags, or they do not matter."""
-        if not (self.has_tags and self.options.read_tags):
-            return None
-        if self.options.scheme is not None:
-            return get_scheme(self.options.scheme)
-        return get_scheme(self.detection.scheme) if self.detection else None
-
-    def writer(self, target: str | os.PathLike[str], scheme: str | None = None) -> TagWriter:
-        """What writes tags into another file of this form: in a scheme, or in its own (IOB2 if it has none)."""
-        chosen = get_scheme(scheme) if scheme else self.scheme or get_scheme("IOB2")
-        return TagWriter(chosen, os.fspath(target), self.separator, bare=chosen.name == "IO" and self.bare)
-
     def sentence(
-        self, where: Located, words: Sequence[str], tags: Sequence[str], report: ReadReport, document: int = 0
+        self, words: Sequence[str], tags: Sequence[str], lines: Sequence[int], report: ReadReport, document: int = 0
     ) -> Sentence:
-        """A sentence under the spans of its tags, by the options; what is met goes to the report."""
-        spans = self._decode(self.scheme, where, tags, report) if self.scheme else ()
-        if spans and self.options.labels:
-            spans = self.options.labels(spans)
-        if self.options.token_unit == "character":
-            words, spans = self._by_character(where, words, spans)
-        tokens = tokens_from_words(words, joiner="" if self.options.token_unit == "character" else " ")
-        return Sentence(tokens, spans, document, where.line_of(0))
+        """A sentence with the spans of its tags.
 
-    def _decode(self, scheme: Scheme, where: Located, tags: Sequence[str], report: ReadReport) -> tuple[Span, ...]:
-        try:
-            spans, ill_formed = scheme.decode(tags, self.options.policy)
-        except TagError as error:
-            raise self.misplaced(error, where) from None
-        if ill_formed:
-            report.ill_formed += [where.line_of(position) for position in ill_formed]
-        report.labels.update([label for _, _, label in spans])
-        return spans
-
-    def misplaced(self, error: TagError, where: Located) -> InputError:
-        """An error of a tag sequence, with its place."""
-        return InputError(f"{self.tag_place}: {error.message}", path=self.path, line=where.line_of(error.position))
-
-    def _by_character(
-        self, where: Located, words: Sequence[str], spans: tuple[Span, ...]
-    ) -> tuple[list[str], tuple[Span, ...]]:
-        characters, moved = by_character(words, spans)
-        if len(moved) < len(spans):
-            for start, end, _ in spans:
-                if not "".join(words[start:end]).strip():
-                    _log.warning("%s:%d: an entity without characters is left out", self.path, where.line_of(start))
-        return characters, moved
-
-    def conclude(self, report: ReadReport, *, told: bool) -> None:
-        """Refuse a file without sentences, and log what was met, unless somebody asked for the report.
+        Args:
+            words: Its tokens, at least one.
+            tags: Their tags; not looked at without a scheme.
+            lines: Their lines in the file, from 1.
+            report: Counts the sentence, and receives the findings.
+            document: The number of its document.
 
         Raises:
-            InputError: If there was no sentence.
+            InputError: If a tag is unknown to the scheme, or ill-formed where that is an error.
         """
-        if not report.sentences:
-            raise InputError(f"expected {self.HOLDS}, found none", path=self.path)
-        if not told:
-            warn_of_findings(self.path, report, self.options.policy)
-        warn_of_missing_labels(self.path, self.options.labels, report)
+        spans: Sequence[Span] = ()
+        # 1. Tags become spans.
+        if self.scheme is not None:
+            try:
+                spans, ill_formed = self.scheme.decode(tags, self.options.ill_formed)
+            except TagError as error:
+                raise self.error(error.message, error.position, lines) from None
+            report.ill_formed += [lines[position] for position in ill_formed]
+            report.labels.update([label for _, _, label in spans])
+        # 2. Labels are renamed and dropped.
+        if spans and self.options.labels:
+            spans = self.options.labels(spans)
+        # 3. Words become characters.
+        joiner = " "
+        if self.options.token_unit == "character":
+            for start, end, _ in spans:
+                if not "".join(words[start:end]).strip():
+                    _log.warning("%s:%d: an entity without characters is left out", self.path, lines[start])
+            words, spans = by_character(words, spans)
+            joiner = ""
+        sentence = Sentence(tokens_from_words(words, joiner), tuple(spans), document, lines[0])
+        report.count(sentence)
+        return sentence
+
+    def error(self, message: str, position: int, lines: Sequence[int]) -> InputError:
+        """An error about the tag at a position of a sentence."""
+        name = self.tag_name.format(position + 1)
+        return InputError(f"{name}: {message}", path=self.path, line=lines[position])
+
+
+@dataclass(slots=True)
+class TagWriter:
+    """Makes tags of spans, and counts the spans that their scheme cannot separate.
+
+    Attributes:
+        scheme: The scheme to write.
+        target: The file that is written.
+        separator: The separator of its columns; None if it has none.
+        prefixless: True to write labels without prefixes, as the source has them.
+        merged: The number of spans that became one with the span before them.
+    """
+
+    scheme: Scheme
+    target: str | os.PathLike[str]
+    separator: Separator | None = None
+    prefixless: bool = False
+    merged: int = 0
+
+    def tags(self, spans: Sequence[Span], length: int) -> list[str]:
+        """The tags of a sentence.
+
+        Raises:
+            InputError: If a label cannot stand in a column.
+        """
+        if not self.scheme.separates_neighbours:
+            self.merged += sum(one.end == two.start and one.label == two.label for one, two in pairwise(spans))
+        for _, _, label in spans:
+            if self.separator and (_NOT_IN_A_LABEL.search(label) or (self.separator == "space" and " " in label)):
+                raise InputError(f"the label {label!r} cannot stand in a column", path=self.target)
+        tags = self.scheme.encode(spans, length)
+        return [split_tag(tag)[1] or tag for tag in tags] if self.prefixless else tags
+
+    def warn(self) -> None:
+        """Log the number of spans that were merged."""
+        if self.merged:
+            message = "%s: %d entities touch another of the same label, which %s cannot tell apart: they became one"
+            _log.warning(message, self.target, self.merged, self.scheme.name)

@@ -17,41 +17,81 @@ from typing import Any, NamedTuple
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.json import json_line, kind_of, parse_object
-from ner_lstm_crf.files.text import writing
-from ner_lstm_crf.formats.column_detection import SAMPLE_ROWS, what_it_holds
-from ner_lstm_crf.formats.columns import ReadOptions, is_tag
-from ner_lstm_crf.formats.report import ReadReport, counted
-from ner_lstm_crf.formats.tag_writer import TagWriter
-from ner_lstm_crf.formats.tagged_file import Located, TaggedFile
-from ner_lstm_crf.tags.scheme import TagError, get_scheme
+from ner_lstm_crf.files.text import TextFile, writing
+from ner_lstm_crf.formats.column_detection import SAMPLE_ROWS, content_of
+from ner_lstm_crf.formats.columns import is_tag
+from ner_lstm_crf.formats.format import Format, Sample
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions, counted
+from ner_lstm_crf.formats.tagged_file import TagReader, TagWriter
+from ner_lstm_crf.tags.scheme import get_scheme
 from ner_lstm_crf.text.annotation import Sentence
-from ner_lstm_crf.text.token_unit import characters_of
+from ner_lstm_crf.text.token_unit import characters_of, unspaced_chinese
 
-__all__ = [
-    "TokenFile",
-    "TokenRecord",
-    "convert_tokens",
-    "has_tokens",
-    "parse_tokens",
-    "read_tokens",
-    "write_tokens",
-]
+__all__ = ["TokenFile", "TokenJson", "TokenRecord", "has_tokens", "parse_tokens"]
 
 _TOKEN_KEYS = ("tokens", "words")
 _TAG_KEYS = ("ner_tags", "tags", "labels", "ner")
 _OFFSET_KEYS = ("entities", "spans", "ents")
 
 
+class TokenJson(Format):
+    """JSON lines of tokens and their tags."""
+
+    name = "tokens"
+    description = "JSON lines of tokens and tags"
+    suffixes = (".jsonl", ".ndjson", ".json")
+    has_tags = True
+
+    def detect(self, sample: Sample) -> bool:
+        """True if the first line is an object with tokens."""
+        return sample.content is not None and has_tokens(sample.content)
+
+    def read(self, path: str | os.PathLike[str], options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
+        """The sentences of a file; lines without tokens are passed over. Chinese characters touch, as in columns."""
+        pairs = TokenFile(path, options).read(report)
+        sentences = (sentence for _, sentence in pairs if sentence is not None)
+        return sentences if options.token_unit else unspaced_chinese(sentences)
+
+    def write(self, path: str | os.PathLike[str], sentences: Iterable[Sentence], options: WriteOptions) -> None:
+        """Write sentences as objects of `tokens` and `ner_tags`."""
+        writer = TagWriter(get_scheme(options.scheme or "IOB2"), path)
+        with writing(path, options.encoding) as out:
+            for sentence in sentences:
+                tags = writer.tags(sentence.spans, len(sentence.tokens))
+                out.write(json_line({"tokens": sentence.words, "ner_tags": tags}, options.encoding))
+        writer.warn()
+
+    def rewrite(
+        self,
+        source: str | os.PathLike[str],
+        target: str | os.PathLike[str],
+        options: ReadOptions,
+        output: WriteOptions,
+        report: ReadReport,
+    ) -> None:
+        """Write a file again with other tags, and all other keys kept."""
+        file = TokenFile(source, options)
+        chosen = get_scheme(output.scheme) if output.scheme else file.tag_reader.scheme or get_scheme("IOB2")
+        writer = TagWriter(chosen, target, prefixless=chosen.bare_labels and file.prefixless)
+        with writing(target, output.encoding) as out:
+            for record, sentence in file.read(report):
+                content = record.content
+                if sentence is not None:
+                    content = record.retagged(sentence.words, writer.tags(sentence.spans, len(sentence.tokens)))
+                out.write(json_line(content, output.encoding))
+        writer.warn()
+
+
 class TokenRecord(NamedTuple):
-    """A sentence as its line holds it.
+    """The sentence of one line.
 
     Attributes:
         tokens: Its tokens.
-        tags: Their tags; none where they do not matter.
+        tags: Their tags; none if they do not matter.
         content: The whole object.
         token_key: The key of the tokens.
         tag_key: The key of the tags, or the one they would have.
-        line: Its line, from 1; 0 if it is that of no file.
+        line: Its line, from 1; 0 if it comes from no file.
     """
 
     tokens: list[str]
@@ -61,13 +101,8 @@ class TokenRecord(NamedTuple):
     tag_key: str
     line: int = 0
 
-    def line_of(self, token: int) -> int:
-        """The line of a token, the same for all."""
-        del token
-        return self.line
-
     def sentence(self, token_unit: TokenUnit) -> Sentence:
-        """Its tokens, or their characters, under no spans."""
+        """Its tokens, or their characters, without spans."""
         if token_unit == "word":
             return Sentence.from_words(self.tokens)
         return Sentence.from_words("".join(map(characters_of, self.tokens)), joiner="")
@@ -76,29 +111,26 @@ class TokenRecord(NamedTuple):
         """The object with other tags, and all else as it was.
 
         Args:
-            tokens: Its tokens, or their characters; then what else there is for each token is repeated for these.
+            tokens: Its tokens, or their characters; then all lists of one item per token repeat their items.
             tags: Their tags.
         """
         content = dict(self.content)
         if list(tokens) != self.tokens:
-            content = {key: self._by_character(value) for key, value in content.items()}
+            for key, value in content.items():
+                if isinstance(value, list) and len(value) == len(self.tokens):
+                    pairs = zip(value, self.tokens, strict=True)
+                    content[key] = [item for item, token in pairs for _ in characters_of(token)]
         return {**content, self.token_key: list(tokens), self.tag_key: list(tags)}
-
-    def _by_character(self, value: object) -> object:
-        if not isinstance(value, list) or len(value) != len(self.tokens):
-            return value
-        pairs = zip(value, self.tokens, strict=True)
-        return [item for item, token in pairs for _ in characters_of(token)]
 
 
 def has_tokens(content: Mapping[str, Any]) -> bool:
-    """Whether a JSON object is a sentence of tokens rather than a text.
+    """True if a JSON object is a sentence of tokens rather than a text.
 
     Example:
         >>> has_tokens({"tokens": ["Ada", "sings"]}), has_tokens({"text": "Ada sings", "tokens": ["Ada", "sings"]})
         (True, False)
     """
-    if _token_key(content) is None:
+    if not any(isinstance(content.get(key), list) for key in _TOKEN_KEYS):
         return False
     has_offsets = any(content.get(key) is not None for key in _OFFSET_KEYS)
     return "text" not in content or (_TAG_KEYS[0] in content and not has_offsets)
@@ -110,19 +142,26 @@ def parse_tokens(content: Mapping[str, Any], line: int = 0, *, read_tags: bool =
     Args:
         content: The object.
         line: Its line.
-        read_tags: Whether tags matter; if not, they may be missing or wrong, and are passed over.
+        read_tags: False if tags do not matter: then they may be missing or wrong, and are passed over.
 
     Raises:
-        InputError: If it has no list of tokens, or none of as many tags; without the place, which the reader adds.
+        InputError: If it has no list of tokens, or none of as many tags; without file and line, which the reader adds.
     """
-    token_key = _token_key(content)
+    token_key = next((key for key in _TOKEN_KEYS if isinstance(content.get(key), list)), None)
     if token_key is None:
         raise InputError(f"expected a list of tokens under the key 'tokens' (keys found: {', '.join(content)})")
     tokens = _strings(content[token_key], token_key, "token")
-    fitting = next((key for key in _TAG_KEYS if _fits(content.get(key), tokens)), None)
+    # The tags stand under the first key whose value can only be the tags of entities of these tokens.
+    lists = {key: value for key in _TAG_KEYS if isinstance(value := content.get(key), list)}
+    fitting = (
+        key
+        for key, value in lists.items()
+        if len(value) == len(tokens) and all(isinstance(tag, str) and is_tag(tag) for tag in value)
+    )
+    tag_key = next(fitting, None)
     if not read_tags:
-        return TokenRecord(tokens, [], content, token_key, fitting or _TAG_KEYS[0], line)
-    tag_key = fitting or next((key for key in _TAG_KEYS if key in content), None)
+        return TokenRecord(tokens, [], content, token_key, tag_key or _TAG_KEYS[0], line)
+    tag_key = tag_key or next((key for key in _TAG_KEYS if key in content), None)
     if tag_key is None:
         raise InputError(f"expected tags under the key 'ner_tags' (keys found: {', '.join(content)})")
     tags = _strings(content[tag_key], tag_key, "tag")
@@ -131,21 +170,11 @@ def parse_tokens(content: Mapping[str, Any], line: int = 0, *, read_tags: bool =
     return TokenRecord(tokens, tags, content, token_key, tag_key, line)
 
 
-def _token_key(content: Mapping[str, Any]) -> str | None:
-    return next((key for key in _TOKEN_KEYS if isinstance(content.get(key), list)), None)
-
-
-def _fits(value: object, tokens: Sequence[str]) -> bool:
-    """Whether a value can only be the tags of entities of these tokens."""
-    is_long_enough = isinstance(value, list) and len(value) == len(tokens)
-    return is_long_enough and all(isinstance(tag, str) and is_tag(tag) for tag in value)  # type: ignore[attr-defined]
-
-
 def _strings(value: object, key: str, name: str) -> list[str]:
-    """A list of strings.
+    """A value, if it is a list of strings.
 
     Raises:
-        InputError: If the value is something else.
+        InputError: If it is something else.
     """
     if not isinstance(value, list):
         raise InputError(f"expected a list of {name}s under {key!r}, found {kind_of(value)}")
@@ -156,10 +185,20 @@ def _strings(value: object, key: str, name: str) -> list[str]:
     return value
 
 
-class TokenFile(TaggedFile):
-    """A file of such lines. Of its options, those that name columns do not matter."""
+class TokenFile:
+    """A file of such lines; it can be read as often as needed. Of the options, those that name columns do not matter.
 
-    HOLDS = "sentences of tokens"
+    Args:
+        path: The file, or `-` for standard input.
+        options: How to read it.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], options: ReadOptions) -> None:
+        self.text = TextFile(path, options.encoding)
+        self.path, self.options = self.text.path, options
 
     def records(self) -> Iterator[TokenRecord]:
         """The records.
@@ -174,102 +213,33 @@ class TokenFile(TaggedFile):
                 except InputError as error:
                     raise InputError(error.message, path=self.path, line=number) from None
 
-    @property
-    def has_tags(self) -> bool:
-        """That it has some: without them it cannot be read, unless they do not matter."""
-        return True
-
-    def tagged(self) -> Iterator[tuple[TokenRecord, Sequence[str]]]:
-        """The records with their tags."""
-        return ((record, record.tags) for record in self.records())
+    @cached_property
+    def prefixless(self) -> bool:
+        """True if the tags are labels without prefixes (`PER`), by the first of them."""
+        first = list(islice(chain.from_iterable(record.tags for record in self.records()), SAMPLE_ROWS))
+        return bool(first) and content_of(first) == "prefixless"
 
     @cached_property
-    def bare(self) -> bool:
-        """Whether the tags are labels without prefixes (`PER`), by the first of them."""
-        first = list(islice(chain.from_iterable(tags for _, tags in self.tagged()), SAMPLE_ROWS))
-        return bool(first) and what_it_holds(first) == "bare"
+    def tag_reader(self) -> TagReader:
+        """The reader of its tags, which knows the scheme."""
+        reader = TagReader(self.path, self.options, "tag {}")
+        sentences = ((record.tags, [record.line] * len(record.tags)) for record in self.records())
+        reader.find_scheme(sentences, lambda tag: is_tag(tag) or (self.prefixless and tag != ""))
+        return reader
 
-    def is_tag(self, tag: str) -> bool:
-        """Whether a text can be a tag of this file."""
-        return is_tag(tag) or (self.bare and tag != "")
+    def read(self, report: ReadReport) -> Iterator[tuple[TokenRecord, Sentence | None]]:
+        """Each record with its sentence; None for one without tokens.
 
-    @property
-    def separator(self) -> None:
-        """None: it has no columns."""
-        return
+        Args:
+            report: Receives the findings.
 
-    @property
-    def tag_place(self) -> str:
-        """The list of tags."""
-        return "the list of tags"
-
-    def misplaced(self, error: TagError, where: Located) -> InputError:
-        """An error of a tag sequence, with its place."""
-        return InputError(f"tag {error.position + 1}: {error.message}", path=self.path, line=where.line_of(0))
-
-    def read(self, report: ReadReport | None = None) -> Iterator[tuple[TokenRecord, Sentence | None]]:
-        """Each record with its sentence; None for one without tokens."""
-        found = report if report is not None else ReadReport()
-        found.scheme = self.scheme.name if self.scheme else None
+        Raises:
+            InputError: If a line is no record, the file has no sentence, or ill-formed tags are an error.
+        """
+        reader = self.tag_reader
+        report.scheme, report.evidence = reader.scheme.name if reader.scheme else None, reader.evidence
         for record in self.records():
-            if not record.tokens:
-                yield record, None
-                continue
-            sentence = self.sentence(record, record.tokens, record.tags, found)
-            found.count(sentence)
-            yield record, sentence
-        self.conclude(found, told=report is not None)
-
-
-def read_tokens(
-    path: str | os.PathLike[str], options: ReadOptions | None = None, *, report: ReadReport | None = None
-) -> Iterator[Sentence]:
-    """Read the sentences of a file of JSON lines of tokens and tags; lines without tokens are passed over.
-
-    Raises:
-        InputError: If the file cannot be read, a line is no such record, or there are no tokens.
-    """
-    for _, sentence in TokenFile(path, options or ReadOptions()).read(report):
-        if sentence is not None:
-            yield sentence
-
-
-def write_tokens(
-    path: str | os.PathLike[str], sentences: Iterable[Sentence], *, scheme: str = "IOB2", encoding: str = "utf-8"
-) -> None:
-    """Write sentences as JSON lines of `tokens` and `ner_tags`.
-
-    Raises:
-        InputError: If the file cannot be written.
-    """
-    writer = TagWriter(get_scheme(scheme), os.fspath(path), None)
-    with writing(path, encoding) as out:
-        for sentence in sentences:
-            tags = writer.tags(sentence.spans, len(sentence.tokens))
-            out.write(json_line({"tokens": sentence.words, "ner_tags": tags}, encoding))
-        writer.warn()
-
-
-def convert_tokens(
-    source: str | os.PathLike[str],
-    target: str | os.PathLike[str],
-    scheme: str | None = None,
-    *,
-    options: ReadOptions | None = None,
-    report: ReadReport | None = None,
-) -> None:
-    """Write such a file again with its tags in another scheme, or under other labels, and all other keys kept.
-
-    Raises:
-        InputError: If the source cannot be read or the target not written.
-    """
-    file = TokenFile(source, options or ReadOptions())
-    writer = file.writer(target, scheme)
-    with writing(target, file.options.encoding) as out:
-        for record, sentence in file.read(report):
-            if sentence is None:
-                out.write(json_line(record.content, file.options.encoding))
-                continue
-            tags = writer.tags(sentence.spans, len(sentence.tokens))
-            out.write(json_line(record.retagged(sentence.words, tags), file.options.encoding))
-        writer.warn()
+            tokens, lines = record.tokens, [record.line] * len(record.tokens)
+            yield record, reader.sentence(tokens, record.tags, lines, report) if tokens else None
+        if not report.sentences:
+            raise InputError("expected sentences of tokens, found none", path=self.path)

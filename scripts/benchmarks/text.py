@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.text.annotation import Sentence, Span
 from treebanks import sentences_and_texts

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ner_lstm_crf.config import TokenUnit
-from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.formats.registry import read_sentences
 from ner_lstm_crf.runs.data import split_dev
 from ner_lstm_crf.tags.labels import LabelMap

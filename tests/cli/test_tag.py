@@ -37,23 +37,23 @@ def test_several_texts_are_numbered(model: Path, run: Run) -> None:
 
 
 def test_a_text_as_json(model: Path, run: Run) -> None:
-    record = json.loads(run("tag", "--model", model, "--format", "jsonl", TEXT).out)
+    record = json.loads(run("tag", "--model", model, "--output-format", "jsonl", TEXT).out)
     assert record["text"] == TEXT
     assert [entity["label"] for entity in record["entities"]] == ["PER", "LOC", "PER", "LOC"]
     assert all(TEXT[entity["start"] : entity["end"]] == entity["text"] for entity in record["entities"])
 
 
 def test_a_text_as_columns(model: Path, run: Run) -> None:
-    result = run("tag", "--model", model, "--format", "conll", "--scheme", "bioes", "Ada Brandt met Oslo today.")
+    result = run("tag", "--model", model, "--output-format", "conll", "--scheme", "bioes", "Ada Brandt met Oslo today.")
     assert result.out == "Ada\tB-PER\nBrandt\tE-PER\nmet\tO\nOslo\tS-LOC\ntoday\tO\n.\tO\n\n"
 
 
-@pytest.mark.parametrize("form", ["text", "jsonl", "conll"])
+@pytest.mark.parametrize("name", ["text", "jsonl", "conll"])
 @pytest.mark.parametrize("text", ["", " \n\t "])
-def test_a_text_of_nothing(form: str, text: str, model: Path, run: Run) -> None:
-    result = run("tag", "--model", model, "--format", form, text)
+def test_a_text_of_nothing(name: str, text: str, model: Path, run: Run) -> None:
+    result = run("tag", "--model", model, "--output-format", name, text)
     assert result.code == 0
-    assert result.out == ("" if form != "jsonl" else json.dumps({"text": text, "entities": []}) + "\n")
+    assert result.out == ("" if name != "jsonl" else json.dumps({"text": text, "entities": []}) + "\n")
 
 
 def test_a_tab_within_an_entity_does_not_make_another_cell(model: Path, run: Run) -> None:
@@ -82,7 +82,7 @@ def test_lists_of_tokens(piped: bool, model: Path, write, run: Run) -> None:
     records = [{"id": 1, "tokens": tokens, "ner_tags": [0] * len(tokens)}, {"tokens": []}, {"tokens": tokens}]
     content = "".join(json.dumps(record) + "\n" for record in records)
     path = write("news.jsonl", content)
-    given = ["--input", "-", "--format", "jsonl"] if piped else ["--input", path]
+    given = ["--input", "-", "--input-format", "jsonl"] if piped else ["--input", path]
     stdin = content.encode() if piped else None
     spans = Tagger.load(model).tag_tokens(tokens)
     tags, found = get_scheme("IOB2").encode(spans, len(tokens)), len(spans)
@@ -93,18 +93,19 @@ def test_lists_of_tokens(piped: bool, model: Path, write, run: Run) -> None:
         {"tokens": tokens, "ner_tags": tags},
     ]
     rows = [
-        row.split("\t") for row in run("tag", "--model", model, *given, "--to", "text", stdin=stdin).out.splitlines()
+        row.split("\t")
+        for row in run("tag", "--model", model, *given, "--output-format", "text", stdin=stdin).out.splitlines()
     ]
     assert [row[0] for row in rows] == ["1"] * found + ["3"] * found
     assert all(" ".join(tokens)[int(row[1]) : int(row[2])] == row[4] for row in rows)
-    columns = run("tag", "--model", model, *given, "--to", "conll", stdin=stdin).out
+    columns = run("tag", "--model", model, *given, "--output-format", "conll", stdin=stdin).out
     assert columns == 2 * ("".join(f"{token}\t{tag}\n" for token, tag in zip(tokens, tags, strict=True)) + "\n")
 
 
 def test_tags_of_something_else_are_not_written_over(model: Path, write, run: Run) -> None:
     record = {"tokens": ["Milo", "fell"], "tags": ["NNP", "VBD"], "labels": ["news"], "ner": ["S-LOC", "O"]}
     path = write("news.dat", json.dumps(record) + "\n")
-    result = run("tag", "--model", model, "--input", path, "--to", "jsonl", "--scheme", "BIOES")
+    result = run("tag", "--model", model, "--input", path, "--output-format", "jsonl", "--scheme", "BIOES")
     assert json.loads(result.out) == {**record, "ner": ["S-PER", "O"]}
     assert "news.dat: taken for JSON lines" in result.err
     path = write("news.jsonl", json.dumps({"tokens": ["Milo", "fell"], "labels": []}) + "\n")
@@ -114,7 +115,10 @@ def test_tags_of_something_else_are_not_written_over(model: Path, write, run: Ru
         "ner_tags": ["B-PER", "O"],
     }
     path = write("news.jsonl", '{"text": "Milo"}\n')
-    assert "these are texts: leave it out" in run("tag", "--input", path, "--scheme", "BIOES").complaint
+    assert (
+        "--scheme BIOES: texts written as jsonl have no tags: leave it out"
+        in run("tag", "--input", path, "--scheme", "BIOES").complaint
+    )
 
 
 def test_a_file_of_tokens_holds_tokens_alone(model: Path, write, run: Run) -> None:
@@ -131,7 +135,9 @@ def test_a_file_of_tokens_holds_tokens_alone(model: Path, write, run: Run) -> No
 
 
 def test_a_pipe(model: Path, run: Run) -> None:
-    result = run("tag", "--model", model, "--input", "-", "--to", "jsonl", stdin=f"{TEXT}\n{TEXT}\n".encode())
+    result = run(
+        "tag", "--model", model, "--input", "-", "--output-format", "jsonl", stdin=f"{TEXT}\n{TEXT}\n".encode()
+    )
     assert [len(json.loads(line)["entities"]) for line in result.out.splitlines()] == [4, 4]
     assert run("tag", "--model", model, "--input", "-").out == ""
 
@@ -150,13 +156,13 @@ def pipe(tmp_path: Path) -> Callable[[str], Path]:
 
 
 def test_columns_through_a_pipe_of_a_name(model: Path, pipe: Callable[[str], Path], run: Run) -> None:
-    assert "Oslo X B-LOC" in run("tag", "--model", model, "--format", "conll", "--input", pipe(COLUMNS)).out
+    assert "Oslo X B-LOC" in run("tag", "--model", model, "--input-format", "conll", "--input", pipe(COLUMNS)).out
 
 
 def test_broken_columns_through_pipes_are_named_by_what_they_are(
     model: Path, pipe: Callable[[str], Path], run: Run
 ) -> None:
-    arguments = ["tag", "--model", model, "--format", "conll", "--input"]
+    arguments = ["tag", "--model", model, "--input-format", "conll", "--input"]
     path = pipe("Milo O\nsaw\n")
     assert f"{path}:2: expected at least 2 columns" in run(*arguments, path).complaint
     assert "standard input:2: expected at least 2 columns" in run(*arguments, "-", stdin=b"Milo O\nsaw\n").complaint
@@ -165,7 +171,9 @@ def test_broken_columns_through_pipes_are_named_by_what_they_are(
 
 
 def test_texts_become_documents_of_columns(model: Path, run: Run) -> None:
-    result = run("tag", "--model", model, "--input", "-", "--to", "conll", stdin=b"Milo saw Oslo again.\nWe left.\n")
+    result = run(
+        "tag", "--model", model, "--input", "-", "--output-format", "conll", stdin=b"Milo saw Oslo again.\nWe left.\n"
+    )
     assert result.out.startswith("Milo\tB-PER\nsaw\tO\nOslo\tB-LOC\n")
     assert "\n\n-DOCSTART-\tO\n\nWe\t" in result.out
 
@@ -187,7 +195,7 @@ def test_columns_keep_all_but_the_tags(model: Path, write, run: Run) -> None:
     result = run("tag", "--model", model, "--input", path)
     expected = COLUMNS.replace("B-ORG", "B-PER").replace("I-ORG", "I-PER").replace("Oslo X O", "Oslo X B-LOC")
     assert result.out == expected
-    piped = run("tag", "--model", model, "--input", "-", "--format", "conll", stdin=COLUMNS.encode())
+    piped = run("tag", "--model", model, "--input", "-", "--input-format", "conll", stdin=COLUMNS.encode())
     assert piped.out == expected
     run("tag", "--model", model, "--input", path, "--output", path, "--scheme", "BILOU")  # in its own place
     assert path.read_text() == expected.replace("I-PER", "L-PER").replace("B-LOC", "U-LOC")
@@ -201,7 +209,7 @@ def test_a_file_of_tokens_alone_gets_a_column(model: Path, write, run: Run) -> N
 def test_one_window_after_another_in_order(model: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ner_lstm_crf.tagging.predictor.CHUNK_TOKENS", 20)
     texts = [TEXT if number % 3 else f"Milo saw Graz {number}." for number in range(40)]
-    result = run("tag", "--model", model, "--input", "-", "--to", "jsonl", stdin="\n".join(texts).encode())
+    result = run("tag", "--model", model, "--input", "-", "--output-format", "jsonl", stdin="\n".join(texts).encode())
     records = [json.loads(line) for line in result.out.splitlines()]
     assert [record["text"] for record in records] == texts
     assert [len(record["entities"]) for record in records] == [4 if number % 3 else 2 for number in range(40)]
@@ -233,16 +241,20 @@ def test_a_model_that_is_not_there(run: Run) -> None:
     [
         ([], "either texts or --input"),
         (["text", "--input", "f.txt"], "either texts or --input"),
-        (["--input", "f.conll", "--to", "jsonl"], "not as jsonl"),
-        (["--input", "f.conll", "--output", "g.jsonl"], "not as jsonl: say --to conll, or choose another name"),
+        (["text", "--input-format", "text"], "--input-format is for --input FILE"),
+        (["--input", "f.conll", "--output-format", "jsonl"], "not as jsonl"),
+        (
+            ["--input", "f.conll", "--output", "g.jsonl"],
+            "not as jsonl: say --output-format conll, or choose another name",
+        ),
         (["--input", "f.inline"], "f.inline: this text is marked already"),
-        (["text", "--scheme", "BIX", "--to", "conll"], "expected a tag scheme"),
+        (["text", "--scheme", "BIX", "--output-format", "conll"], "expected a tag scheme"),
         (["--input", "missing.txt"], "missing.txt: no such file"),
         (["--input", "missing.conll"], "missing.conll: no such file"),
         (["bad \udcff bytes"], "UTF-8"),
-        (["text", "--scheme", "BIOES"], "--scheme BIOES: only columns and tokens have tags, the output is text"),
+        (["text", "--scheme", "BIOES"], "--scheme BIOES: texts written as text have no tags"),
         (["--input", "-", "--token-column", "2"], "--token-column: only column files have columns, the input is text"),
-        (["text", "--separator", "tab", "--to", "conll"], "--separator: only column files have columns"),
+        (["text", "--separator", "tab", "--output-format", "conll"], "--separator: only column files have columns"),
         (["text", "--output", "no/such/folder/out.txt"], "cannot be written"),
     ],
 )
@@ -251,13 +263,13 @@ def test_mistakes(arguments: list[str], said: str, model: Path, run: Run) -> Non
 
 
 @pytest.mark.parametrize("name", ["x", "x.md"])
-def test_a_file_of_no_format_that_can_be_told(name: str, model: Path, write, run: Run) -> None:
+def test_a_file_of_unknown_format(name: str, model: Path, write, run: Run) -> None:
     path = write(name, TEXT)
     assert (
         f"{path}: expected a suffix or tags that tell the format"
         in run("tag", "--model", model, "--input", path).complaint
     )
-    assert run("tag", "--model", model, "--input", path, "--format", "text").out == numbered(1)
+    assert run("tag", "--model", model, "--input", path, "--input-format", "text").out == numbered(1)
 
 
 def test_chunks_are_kept(model: Path, write, run: Run) -> None:
@@ -294,8 +306,8 @@ def test_wrong_bytes_in_a_pipe(model: Path, run: Run) -> None:
 
 
 def test_a_byte_order_mark_in_a_pipe_is_no_text(model: Path, run: Run) -> None:
-    for form, line in (("text", TEXT), ("jsonl", json.dumps({"text": TEXT}))):
-        arguments = ["tag", "--model", model, "--input", "-", "--format", form, "--to", "jsonl"]
+    for name, line in (("text", TEXT), ("jsonl", json.dumps({"text": TEXT}))):
+        arguments = ["tag", "--model", model, "--input", "-", "--input-format", name, "--output-format", "jsonl"]
         record = json.loads(run(*arguments, stdin=f"\ufeff{line}\n".encode()).out)
         assert record["text"] == TEXT
         assert record["entities"][0]["start"] == 0
@@ -308,7 +320,7 @@ def test_half_a_surrogate_pair_is_written_as_it_was_read(model: Path, write, run
     record = json.loads(result.out)
     assert (record["text"], record["é"]) == ("\ud83d Oslo", "\udc00")
     assert [entity["text"][-4:] for entity in record["entities"]] == ["Oslo"]
-    assert "half of a surrogate pair" in run("tag", "--model", model, "--input", path, "--to", "conll").err
+    assert "half of a surrogate pair" in run("tag", "--model", model, "--input", path, "--output-format", "conll").err
 
 
 def test_suffixes_tell_the_format_as_everywhere(model: Path, write, tmp_path: Path, run: Run) -> None:
@@ -340,7 +352,7 @@ def test_a_file_with_tags_is_one_of_columns_whatever_its_name(name: str, model: 
     result = run("tag", "--model", model, "--input", path)
     assert [line.split()[:3] for line in result.out.splitlines()] == [line.split()[:3] for line in text.splitlines()]
     assert f"{path}: taken for columns, since it has one of tags" in result.err
-    assert "\tNNP" not in run("tag", "--model", model, "--input", path, "--format", "text").out.replace("\n", "")
+    assert "\tNNP" not in run("tag", "--model", model, "--input", path, "--input-format", "text").out.replace("\n", "")
 
 
 def test_running_text_is_none_of_columns(model: Path, write, run: Run) -> None:
@@ -349,7 +361,18 @@ def test_running_text_is_none_of_columns(model: Path, write, run: Run) -> None:
 
 
 def test_a_broken_record_in_a_pipe_is_one_line(model: Path) -> None:
-    command = [sys.executable, "-m", "ner_lstm_crf", "tag", "--model", str(model), "--input", "-", "--format", "jsonl"]
+    command = [
+        sys.executable,
+        "-m",
+        "ner_lstm_crf",
+        "tag",
+        "--model",
+        str(model),
+        "--input",
+        "-",
+        "--input-format",
+        "jsonl",
+    ]
     done = subprocess.run(command, input='{"text": "Rome"}\nbad\n', capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: standard input:2: expected one JSON object per line")

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_lstm_crf.corpora.inspect import Inspection, Lengths, inspect_files
-from ner_lstm_crf.corpora.inspection_text import describe
+from ner_lstm_crf.corpora.inspect import Inspection, Lengths, describe, inspect_files
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.formats.options import ReadOptions
 
 TRAIN = (
     "# newdoc\n1\tAda\tB-PER\n2\tsings\tO\n\n1\tAda\tB-PER\n2\tsings\tO\n\n# newdoc\n1\tShe\tO\t-\n2\tleft\tO\n"
@@ -69,7 +68,7 @@ def test_the_json_holds_what_scripts_ask_for(inspection):
     assert read_back["overlap"][0]["sentences"] == 2
 
 
-def test_the_text_says_it_to_people(inspection):
+def test_the_facts_as_text(inspection):
     text = describe(inspection)
     for line in (
         "  columns     token 2, tag 3, of 3, separated by tabs",
@@ -86,7 +85,7 @@ def test_the_text_says_it_to_people(inspection):
     assert "ragged      none" in text
 
 
-def test_labels_are_mapped_and_schemes_asked_for_are_said_to_be(tmp_path):
+def test_labels_are_renamed_and_the_scheme_of_the_options_is_the_evidence(tmp_path):
     from ner_lstm_crf.tags.labels import LabelMap
 
     (tmp_path / "x").write_text(TRAIN)
@@ -117,7 +116,7 @@ def test_a_file_without_entities_can_be_inspected(tmp_path):
     assert "  entities    none" in describe(inspection)
 
 
-def test_a_broken_file_is_refused_and_progress_is_told(tmp_path):
+def test_a_broken_file_is_refused_and_progress_is_reported(tmp_path):
     (tmp_path / "x").write_text("Ada B-PER\n")
     told: list[tuple[int, int | None]] = []
     inspect_files([tmp_path / "x"] * 2, progress=lambda done, total: told.append((done, total)))
@@ -140,11 +139,11 @@ def test_lengths_are_summed_up_as_sorting_would(lengths):
     assert facts.mean == pytest.approx(sum(lengths) / len(lengths))
 
 
-def test_what_stands_beside_tokens_and_is_left_out_is_told(tmp_path):
+def test_text_beside_tokens_is_left_out_and_shown(tmp_path):
     def said(text):
         (tmp_path / "x.conll").write_text(text, encoding="utf-8")
         return describe(inspect_files([tmp_path / "x.conll"]))
 
-    assert "token 1 (a character and its place in the word, which is left out), tag 2" in said("科0\tO\n技1\tB-X\n")
+    assert "token 1 (a character and its index in the word, which is left out), tag 2" in said("科0\tO\n技1\tB-X\n")
     assert "token 1 (behind 'en:', which is left out), tag 2" in said("en:Ada\tB-PER\nen:sings\tO\n")
     assert "tag 2 (not read: the tags of 3), of 3" in said("Ada B-PER B-LOC\nsings O O\n")

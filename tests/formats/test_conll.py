@@ -1,8 +1,13 @@
+"""Column files: how they are cut into sentences, read, written and rewritten."""
+
 from __future__ import annotations
 
 import gzip
 import logging
 import lzma
+from dataclasses import replace
+from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,13 +15,173 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.formats.columns import ReadOptions
-from ner_lstm_crf.formats.conll import ColumnFile, read_conll
-from ner_lstm_crf.formats.raw_sentences import DOCUMENT_START
-from ner_lstm_crf.formats.report import ReadReport
+from ner_lstm_crf.formats import registry
+from ner_lstm_crf.formats.columns import ColumnLayout
+from ner_lstm_crf.formats.conll import (
+    DOCUMENT_START,
+    ColumnFile,
+    Conll,
+    RawSentence,
+    read_conll,
+    read_raw_sentences,
+    replace_tags,
+)
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.tags.scheme import SCHEMES
 from ner_lstm_crf.text.annotation import Sentence, Span
+
+PLAIN = ColumnLayout(0, 1, 2, "tab")
+SPACED = ColumnLayout(0, 1, 2, "space")
+NUMBERED = ColumnLayout(1, 2, 3, "tab", numbered=True)
+UNTAGGED = ColumnLayout(0, None, 1, "space")
+
+LINES = st.sampled_from(
+    [
+        *("\n", " \n", "\t\n", "\r\n", "\u2028\n"),
+        *("Ada\tB-PER\n", "Ada B-PER\r\n", "1\tAda\tB-PER\n", "2\tsings\tO\t-\n", "\tO\n", " \tO\n"),
+        *(
+            "# text = Ada\n",
+            "#\n",
+            "#tag\tO\n",
+            "# O\n",
+            "# newdoc id = 1\n",
+            "#newdoc\n",
+            "1-2\tim\t_\n",
+            "1.1\tgone\t_\n",
+        ),
+        *("-DOCSTART- -X- -X- O\n", "-DOCSTART-\tO\n", "-docstart-\n", "--DOCSTART-- (1 x)\n", "<DOCSTART>\tO\n"),
+        *("1\t-DOCSTART-\tO\n", "xDOCSTART\tO\n", "-\tO\n", "a\u2028b\tO\n", "lone\n", "DOCSTART\n"),
+    ]
+)
+FILES = st.lists(LINES, max_size=14).map("".join)
+LAYOUTS = st.sampled_from([PLAIN, SPACED, NUMBERED, UNTAGGED])
+
+
+def raw_sentences(text: str, layout: ColumnLayout = PLAIN) -> list[RawSentence]:
+    return list(read_raw_sentences(StringIO(text, newline="\n"), layout))
+
+
+def rows_of(raw: RawSentence) -> list[str]:
+    return [line.rstrip("\r\n") for line in raw.rows()]
+
+
+@given(FILES, LAYOUTS, st.booleans())
+def test_raw_sentences_joined_are_the_file(text, layout, final):
+    text = text if final else text.removesuffix("\n")
+    found = raw_sentences(text, layout)
+    assert "".join(line for raw in found for line in raw.lines) == text
+
+
+@given(FILES, LAYOUTS)
+def test_every_line_knows_its_number_and_only_the_last_may_lack_rows(text, layout):
+    found, lines = raw_sentences(text, layout), StringIO(text, newline="\n").readlines()
+    assert all(raw.token_lines for raw in found[:-1])
+    for raw in found:
+        assert raw.lines == lines[raw.line - 1 :][: len(raw.lines)]
+        assert [lines[number - 1] for number in raw.line_numbers()] == raw.rows()
+        first, last = (raw.token_lines[0], raw.token_lines[-1]) if raw.token_lines else (0, 0)
+        assert not any(line.isspace() for line in raw.lines[first:last])
+
+
+@given(FILES, LAYOUTS)
+def test_documents_are_counted_up_by_at_most_one(text, layout):
+    numbers = [raw.document for raw in raw_sentences(text, layout) if raw.token_lines]
+    assert numbers == sorted(numbers)
+    assert set(numbers) == set(range(len(set(numbers))))
+
+
+@pytest.mark.parametrize("blank", ["\n", "\r\n", " \n", "\t\n", " \t \r\n", "\u00a0\n", "\n\n\n"])
+def test_lines_of_white_space_end_sentences(blank):
+    assert list(map(rows_of, raw_sentences(f"a\tO\n{blank}b\tO\n"))) == [["a\tO"], ["b\tO"]]
+
+
+def test_a_row_with_an_empty_token_is_no_blank_line():
+    assert list(map(rows_of, raw_sentences("a\tO\n\tO\n \tO\n"))) == [["a\tO", "\tO", " \tO"]]
+
+
+MARKS = [
+    *("-DOCSTART-\tO", "-DOCSTART- -X- -X- O", "-DOCSTART- O", "-DOCSTART-", "-docstart- O"),
+    *("--DOCSTART--\tO", "-DOCSTART- (3 sport)", "-DOCSTART-(3", "<DOCSTART>", "# newdoc id = 3", "#newdoc"),
+]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+@pytest.mark.parametrize("after", ["\n\n", "\n", "\r\n\r\n"])
+def test_a_document_mark_in_any_spelling_is_a_boundary_and_no_token(mark, after):
+    found = raw_sentences(f"a\tO\n\nb\tO\n{mark}{after}c\tO\n")
+    assert [(rows_of(raw), raw.document) for raw in found] == [(["a\tO"], 0), (["b\tO"], 0), (["c\tO"], 1)]
+
+
+@pytest.mark.parametrize("first", ["", "-DOCSTART- O\n\n"])
+@pytest.mark.parametrize("last", ["", "-DOCSTART- O\n", "-DOCSTART- O\n\n"])
+def test_marks_may_open_documents_or_close_them(first, last):
+    found = raw_sentences(f"{first}a O\n\n-DOCSTART- O\n\n-DOCSTART- O\n\nb O\n\n{last}", SPACED)
+    assert [(rows_of(raw), raw.document) for raw in found if raw.token_lines] == [(["a O"], 0), (["b O"], 1)]
+
+
+def test_numbered_document_marks():
+    found = raw_sentences("1\ta\tO\n\n0\t-DOCSTART-\tO\n\n1\tb\tO\n", NUMBERED)
+    assert [raw.document for raw in found] == [0, 1]
+
+
+def test_comments_stand_apart_and_hashtags_do_not():
+    (raw,) = raw_sentences("# text = #now b\n#now\tO\n#b\tB-PER\n# \tO\n#lone\n")
+    assert rows_of(raw) == ["#now\tO", "#b\tB-PER", "# \tO"]
+    assert raw.comments() == ["# text = #now b", "#lone"]
+
+
+def test_the_words_of_a_comment_are_no_cells():
+    (raw,) = raw_sentences(
+        "# I went home\n# B-PER is a person\n#now O\n#b B-PER\n# I\n#c B-LOC more\n#d B more\n", SPACED
+    )
+    assert rows_of(raw) == ["#now O", "#b B-PER", "#c B-LOC more"]
+    unnamed = ColumnLayout(0, 1, 2, "space", sample_tags=frozenset(("O", "B")))
+    (raw,) = raw_sentences("#New B\n#York I\n# I went home\n", unnamed)
+    assert rows_of(raw) == ["#New B", "#York I"]
+    bare = ColumnLayout(0, 1, 2, "space", prefixless=True, sample_tags=frozenset(("O", "PER")))
+    (raw,) = raw_sentences("# corpus\n# two words\n#now O\n#b PER\nAda PER\n", bare)
+    assert rows_of(raw) == ["#now O", "#b PER", "Ada PER"]
+    (raw,) = raw_sentences("#now\tO\n#b\tEVENT\nAda\tPER\n", replace(bare, separator="tab"))
+    assert rows_of(raw) == ["#now\tO", "#b\tEVENT", "Ada\tPER"]
+
+
+def test_in_numbered_files_whatever_starts_with_a_hash_is_a_comment():
+    (raw,) = raw_sentences("# a\tb\tO\n1\t#\tO\n# in between\n2\tb\tO\n", NUMBERED)
+    assert rows_of(raw) == ["1\t#\tO", "2\tb\tO"]
+    assert raw.comments() == ["# a\tb\tO", "# in between"]
+
+
+def test_multiword_ranges_and_empty_nodes_are_kept_but_are_no_tokens():
+    (raw,) = raw_sentences("1-2\tim\t_\n1\tin\tO\n2\tdem\tO\n2.1\tnull\t_\n3\tHaus\tO\n", NUMBERED)
+    assert rows_of(raw) == ["1\tin\tO", "2\tdem\tO", "3\tHaus\tO"]
+    assert len(raw.comments()) == 2
+
+
+def test_in_untagged_files_a_hashtag_is_a_token_and_a_text_a_comment():
+    (raw,) = raw_sentences("# text = #now\n#now\n#\n", UNTAGGED)
+    assert rows_of(raw) == ["#now", "#"]
+
+
+def test_raw_sentences_are_made_one_at_a_time():
+    def endless():
+        while True:
+            yield "a\tO\n"
+            yield "\n"
+
+    assert next(read_raw_sentences(endless(), PLAIN)).line == 1
+
+
+@pytest.mark.parametrize("mark", ["-DOCSTART-", "-docstart-", "-Docstart-", "<DOCSTART>"])
+def test_documents_begin_in_any_spelling(mark):
+    text = f"{mark}\tO\n\nRome\tO\nis\tO\n\n{mark}\tO\n\nParis\tO\n"
+    assert [(len(raw.token_lines), raw.document) for raw in raw_sentences(text, PLAIN)] == [(2, 0), (1, 1)]
+
+
+def test_a_comment_with_a_tab_is_no_row_of_bare_labels():
+    layout = ColumnLayout(0, 1, 2, "tab", prefixless=True, sample_tags=frozenset(("O", "LOC")))
+    (raw,) = raw_sentences("# doc\tsecond\n#rome\tLOC\nis\tO\n", layout)
+    assert raw.rows() == ["#rome\tLOC\n", "is\tO\n"]
 
 
 def read(tmp_path: Path, content: str | bytes, report: ReadReport | None = None, **options: object) -> list[Sentence]:
@@ -110,11 +275,11 @@ CONTENT = {
     "one column": ("Ada\nEU\n", "train.conll:1: expected at least 2 columns (a token and its tag), found 1: 'Ada'"),
     "no tag": (
         "a O\nb O\nc O\nd O\ne foo\n",
-        "train.conll:5: expected a tag such as O or B-PER in column 2, found 'foo'",
+        "train.conll:5: column 2: expected a tag such as O or B-PER, found 'foo'",
     ),
     "an empty tag": (
         "a\tO\nb\tO\nc\tO\nd\tO\n\ne\t\n",
-        "train.conll:6: expected a tag such as O or B-PER in column 2, found ''",
+        "train.conll:6: column 2: expected a tag such as O or B-PER, found ''",
     ),
     "nothing": ("", "train.conll: the file is empty"),
     "blank lines": ("\n \n", "train.conll: expected rows of a token and a tag, found no rows"),
@@ -144,9 +309,9 @@ def test_ill_formed_tags_go_by_the_policy_and_are_counted_with_their_lines(tmp_p
     sentences = read(tmp_path, ILL_FORMED, report)
     assert [sentence.spans for sentence in sentences[:2]] == [(Span(1, 2, "PER"),), (Span(0, 1, "PER"),)]
     assert report.ill_formed == [3, 8]
-    strict = read(tmp_path, ILL_FORMED, ReadReport(), policy="strict")
+    strict = read(tmp_path, ILL_FORMED, ReadReport(), ill_formed="strict")
     assert strict[0].spans == ()
-    assert refusal(tmp_path, ILL_FORMED, policy="error").startswith(
+    assert refusal(tmp_path, ILL_FORMED, ill_formed="error").startswith(
         "train.conll:3: column 2: 'I-PER' may not follow 'O'"
     )
 
@@ -282,7 +447,219 @@ def test_a_column_file_is_read_as_often_as_needed(tmp_path):
     path = tmp_path / "train.conll"
     path.write_text("Ada B-PER\n\nRome B-LOC\n")
     file = ColumnFile(path, ReadOptions())
-    assert list(file.read()) == list(file.read())
-    assert file.scheme is SCHEMES["IOB2"]
-    assert file.detection is not None
-    assert file.detection.evidence.startswith("IOB2")
+    assert list(file.read(ReadReport())) == list(file.read(ReadReport()))
+    assert file.tag_reader.scheme is SCHEMES["IOB2"]
+    assert file.tag_reader.evidence == "IOB2: all 2 entities begin with B-; BIEO would fit as well, with the same spans"
+
+
+EVERYTHING = (
+    "\ufeff-DOCSTART- -X- O O\r\n\r\n# a  comment\nAda  NNP\tI-NP B-PER \nKing NNP I-NP I-PER\n\n \t\n"
+    "   Rome NNP I-NP B-LOC x y\nand CC O O\n\n-DOCSTART- -X- O O\n\nfell VBD I-VP O"
+)
+
+
+def convert(text: str, to: str | None, folder: Path, **options: object) -> str:
+    source, target = folder / "in.conll", folder / "out.conll"
+    source.write_text(text, encoding="utf-8", newline="")
+    registry.convert(source, target, scheme=to, options=ReadOptions(**options))
+    with target.open(encoding="utf-8", newline="") as stream:
+        return stream.read()
+
+
+def test_its_own_scheme_gives_the_same_bytes(tmp_path):
+    assert convert(EVERYTHING, "IOB2", tmp_path) == EVERYTHING
+    assert convert(EVERYTHING, None, tmp_path) == EVERYTHING
+
+
+def test_another_scheme_changes_the_tags_alone(tmp_path):
+    expected = EVERYTHING.replace("I-PER", "E-PER").replace("B-LOC", "S-LOC")
+    assert convert(EVERYTHING, "IOBES", tmp_path) == expected
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_any_scheme_and_back_gives_the_same_bytes(scheme, tmp_path):
+    text = convert(EVERYTHING, scheme, tmp_path)
+    assert convert(text, "IOB2", tmp_path, scheme=scheme) == EVERYTHING
+
+
+def test_ragged_rows_ranges_and_other_layers_are_kept(tmp_path):
+    text = "# text = im Haus\n1-2\tim\tX\n1\tin\tO\n2\tdem\tB-LOC\tB-LOC\tann\n3\tHaus\tI-LOC\n\n"
+    assert convert(text, "IOE2", tmp_path) == text.replace("dem\tB-LOC", "dem\tI-LOC").replace(
+        "Haus\tI-LOC", "Haus\tE-LOC"
+    )
+
+
+def test_tags_that_mean_the_same_keep_their_spelling(tmp_path):
+    text = "Ada\tB_PER\nKing\tI_PER\nsings\tO\n"
+    assert convert(text, "IOB2", tmp_path) == text
+    assert convert(text, "BIEO", tmp_path) == "Ada\tB_PER\nKing\tE-PER\nsings\tO\n"
+
+
+def test_labels_without_prefixes_are_rewritten(tmp_path):
+    text = "Ada\tPER\nKing\tPER\nin\tO\nRome\tLOC\n"
+    assert convert(text, None, tmp_path) == text
+    assert convert(text, "IOB2", tmp_path) == "Ada\tB-PER\nKing\tI-PER\nin\tO\nRome\tB-LOC\n"
+
+
+def test_tags_within_features_are_rewritten(tmp_path):
+    row = "{}\t{}\t_\tX\t_\t_\t0\troot\t_\t{}\n"
+    text = (
+        row.format(1, "Ada", "name=B-PER|SpaceAfter=No")
+        + row.format(2, "King", "name=I-PER")
+        + row.format(3, "sings", "_")
+    )
+    assert convert(text, "IOB2", tmp_path) == text
+    assert convert(text, "BIEO", tmp_path) == text.replace("I-PER", "E-PER")
+
+
+def test_labels_are_mapped_on_the_way(tmp_path):
+    text = "Ada\tB-person\nKing\tI-person\nJazz\tB-OTH\n"
+    assert convert(text, None, tmp_path, labels=LabelMap.parse(None, ["person=PER", "OTH=O"])) == (
+        "Ada\tB-PER\nKing\tI-PER\nJazz\tO\n"
+    )
+
+
+def test_ill_formed_tags_are_written_as_they_were_read(tmp_path):
+    assert convert("a\tO\nb\tI-PER\nc\tB-PER\n", "IOB2", tmp_path) == "a\tO\nb\tB-PER\nc\tB-PER\n"
+
+
+def test_characters_repeat_the_other_columns_and_count_anew(tmp_path):
+    text = "# text = 我爱北京\n1\t我\tO\tPN\n2\t爱\tO\n3\t北京\tB-LOC\tNR"
+    assert convert(text, None, tmp_path, token_unit="character") == (
+        "# text = 我爱北京\n1\t我\tO\tPN\n2\t爱\tO\n3\t北\tB-LOC\tNR\n4\t京\tI-LOC\tNR\n"
+    )
+
+
+def test_entities_that_io_merges_are_logged(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        assert convert("a\tB-PER\nb\tB-PER\n", "IO", tmp_path) == "a\tI-PER\nb\tI-PER\n"
+    assert "1 entities touch another of the same label, which IO cannot tell apart" in caplog.text
+
+
+def test_compressed_and_encoded_files_stay_so(tmp_path):
+    source, target = tmp_path / "in.conll.gz", tmp_path / "out.conll.gz"
+    source.write_bytes(gzip.compress("Zoë B-PER\nKöln I-PER\n".encode("latin-1")))
+    registry.convert(source, target, scheme="BIEO", options=ReadOptions(encoding="latin-1"))
+    assert gzip.decompress(target.read_bytes()) == "Zoë B-PER\nKöln E-PER\n".encode("latin-1")
+
+
+def test_a_file_may_be_converted_in_place(tmp_path):
+    path = tmp_path / "x.conll"
+    path.write_text("a B-PER\nb I-PER\n\n" * 5000)
+    registry.convert(path, path, scheme="BIEO")
+    assert path.read_text() == "a B-PER\nb E-PER\n\n" * 5000
+
+
+def test_a_bad_row_leaves_no_half_written_file(tmp_path):
+    with pytest.raises(InputError, match=r"in\.conll:3: expected at least 2 columns, found 1: 'EU'"):
+        convert("Ada O\n\nEU\n", "BIEO", tmp_path, scheme="IOB2")
+    assert not (tmp_path / "out.conll").exists()
+
+
+def tagged(text: str, folder: Path, spans: list[list[Span]], **options: object) -> str:
+    source, target = folder / "in.conll", folder / "out.conll"
+    source.write_text(text, encoding="utf-8", newline="")
+    chosen = ReadOptions(**options)
+    read = read_conll(source, replace(chosen, read_tags=False))
+    replace_tags(source, target, (s.with_spans(new) for s, new in zip(read, spans, strict=True)), options=chosen)
+    return target.read_text(encoding="utf-8")
+
+
+def test_predictions_take_the_place_of_the_tags(tmp_path):
+    text = "# one\nAda NN B-PER\nsings VB O\n\n-DOCSTART- O O\n\nRome NN foo\n"
+    expected = "# one\nAda NN O\nsings VB B-X\n\n-DOCSTART- O O\n\nRome NN B-LOC\n"
+    assert tagged(text, tmp_path, [[Span(1, 2, "X")], [Span(0, 1, "LOC")]], tag_column=3) == expected
+
+
+def test_a_file_without_tags_gets_a_column(tmp_path):
+    assert tagged("Ada\nsings\n\nRome", tmp_path, [[Span(0, 1, "PER")], []]) == "Ada B-PER\nsings O\n\nRome O"
+    assert tagged("1\tAda\t_\n2\tsings\t_\n", tmp_path, [[Span(0, 1, "PER")]]) == "1\tAda\t_\tB-PER\n2\tsings\t_\tO\n"
+
+
+def test_no_column_is_added_to_rows_of_unequal_width(tmp_path):
+    with pytest.raises(
+        InputError, match=r"in\.conll:3: expected 1 column, as most rows have, to add one .* 'New York'"
+    ):
+        tagged("Ada\n\nNew York\nsings\n", tmp_path, [[], []])
+
+
+def test_predictions_over_characters(tmp_path):
+    assert (
+        tagged("北京\tO\n好\tO\n", tmp_path, [[Span(0, 2, "LOC")]], token_unit="character")
+        == "北\tB-LOC\n京\tI-LOC\n好\tO\n"
+    )
+    assert tagged("北京\n好\n", tmp_path, [[Span(0, 2, "LOC")]], token_unit="character") == "北 B-LOC\n京 I-LOC\n好 O\n"
+
+
+def test_the_index_of_characters_in_words_stays(tmp_path):
+    text, spans = "科0\tO\n技1\tO\n王0\tO\n", [[Span(2, 3, "PER")]]
+    for token_unit in ("word", "character"):
+        assert tagged(text, tmp_path, spans, token_unit=token_unit) == "科0\tO\n技1\tO\n王0\tB-PER\n"
+
+
+def test_sentences_that_are_not_those_of_the_file_are_refused(tmp_path):
+    source = tmp_path / "in.conll"
+    source.write_text("a O\n\nb O\n")
+    sentences = list(read_conll(source))
+    for wrong in (sentences[:1], [*sentences, sentences[0]], [sentences[0], Sentence.from_words(["b", "c"])]):
+        with pytest.raises(ValueError, match="expected"):
+            replace_tags(source, tmp_path / "out.conll", wrong)
+    assert not (tmp_path / "out.conll").exists()
+
+
+WORDS = st.text(st.characters(exclude_characters="\t\n\0", codec="utf-8"), max_size=6)
+LABELS = st.sampled_from(["PER", "creative-work", "PER.NOM", "组织", "two words", "O", "B"])
+
+
+@st.composite
+def sentences(draw: st.DrawFn) -> Sentence:
+    words = draw(st.lists(WORDS.filter(lambda word: not DOCUMENT_START.match(word)), min_size=1, max_size=6))
+    cuts = sorted(draw(st.sets(st.integers(0, len(words)), max_size=6)))
+    spans = [Span(start, end, draw(LABELS)) for start, end in pairwise(cuts) if draw(st.booleans())]
+    return Sentence.from_words(words, spans)
+
+
+@given(
+    written=st.lists(sentences(), min_size=1, max_size=4),
+    scheme=st.sampled_from([name for name in SCHEMES if name != "IO"]),
+    suffix=st.sampled_from(["", ".gz"]),
+)
+def test_what_is_written_is_read_back(written, scheme, suffix, tmp_path_factory):
+    path = tmp_path_factory.mktemp("conll") / f"x.conll{suffix}"
+    written = [replace(sentence, document=index // 2) for index, sentence in enumerate(written)]
+    Conll().write(path, written, WriteOptions(scheme))
+    options = ReadOptions(token_column=1, tag_column=2, separator="tab", scheme=scheme)
+    read = list(read_conll(path, options))
+    assert [(s.tokens, s.spans, s.document) for s in read] == [(s.tokens, s.spans, s.document) for s in written]
+
+
+@pytest.mark.parametrize("word", ["a\tb", "a\nb", "\0", "-DOCSTART-", "\ud800"])
+def test_tokens_that_could_not_be_read_back_are_refused(word, tmp_path):
+    with pytest.raises(InputError, match="cannot"):
+        Conll().write(tmp_path / "x.conll", [Sentence.from_words([word])], WriteOptions())
+
+
+def test_labels_that_could_not_be_read_back_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"'a\\tb' cannot stand in a column"):
+        Conll().write(tmp_path / "x.conll", [Sentence.from_words(["a"], [Span(0, 1, "a\tb")])], WriteOptions())
+    with pytest.raises(InputError, match="'two words' cannot stand in a column"):
+        tagged("Ada O\n", tmp_path, [[Span(0, 1, "two words")]])
+
+
+def test_labels_without_prefixes_are_mapped_to_such(tmp_path):
+    text = "Ada\tPER\nKing\tPER\nmet\tO\nReuters\torganization-media/newspaper\nagain\tO\n"
+    for rule, old, new in (
+        ("PER=Person", "PER", "Person"),
+        ("organization-media/newspaper=ORG", "organization-media/newspaper", "ORG"),
+    ):
+        converted = convert(text, None, tmp_path, labels=LabelMap.parse(None, [rule]))
+        assert converted == text.replace(old, new)
+    assert convert("Ada\tPER\nmet\tO\n", "IOB2", tmp_path) == "Ada\tB-PER\nmet\tO\n"
+
+
+def test_languages_before_tokens_stay(tmp_path):
+    text = "en:Ada\tO\nen:sings\tO\n"
+    assert tagged(text, tmp_path, [[Span(0, 1, "PER")]]) == "en:Ada\tB-PER\nen:sings\tO\n"
+    assert tagged("zh:北京\tO\nzh:好\tO\n", tmp_path, [[Span(0, 2, "LOC")]], token_unit="character") == (
+        "zh:北\tB-LOC\nzh:京\tI-LOC\nzh:好\tO\n"
+    )

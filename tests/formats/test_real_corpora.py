@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from ner_lstm_crf.corpora.inspect import inspect_files
-from ner_lstm_crf.formats.columns import ReadOptions
-from ner_lstm_crf.formats.conll import read_conll
-from ner_lstm_crf.formats.report import ReadReport
-from ner_lstm_crf.formats.rewriting import convert_columns
+from ner_lstm_crf.formats.conll import Conll, read_conll
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.tags.scheme import SCHEMES
 from tests.real_corpora import EVERY_FILE, Facts
 
@@ -24,7 +22,7 @@ Find = Callable[[str], Path]
 @EVERY_FILE
 def test_every_file_is_read_as_published_and_written_back(facts: Facts, corpus_file: Find, tmp_path: Path) -> None:
     source, report = corpus_file(facts.name), ReadReport()
-    convert_columns(source, tmp_path / "same", report=report)
+    Conll().rewrite(source, tmp_path / "same", ReadOptions(), WriteOptions(), report)
     assert report.scheme == facts.scheme
     assert (report.sentences, report.tokens) == (facts.sentences, facts.tokens)
     assert report.labels == facts.labels

@@ -9,18 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.formats.registry import (
     FORMATS,
     convert,
     detect_format,
     format_of_name,
-    iterate_sentences,
     read_sentences,
     suffix_of,
     write_sentences,
 )
-from ner_lstm_crf.formats.report import ReadReport
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.text.annotation import Sentence, Span
 
@@ -41,13 +39,13 @@ INLINE = "# two sentences\n[Ada King](PER) sings .\n[Rome](LOC) falls .\n"
 CONTENTS = {"conll": COLUMNS, "tokens": TOKENS, "jsonl": RECORDS, "cluener": CLUENER, "inline": INLINE}
 
 
-@pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("name", ["x.txt", "x", "named"])
-def test_every_form_gives_the_same_sentences(form, name, tmp_path):
-    suffix = {"conll": "conll", "inline": "inline"}.get(form, "jsonl")
-    path = tmp_path / (f"x.{suffix}" if name == "named" else name)
-    path.write_text(CONTENTS[form])
-    assert detect_format(path) == ("jsonl" if form == "cluener" else form)
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("file", ["x.txt", "x", "named"])
+def test_every_format_gives_the_same_sentences(name, file, tmp_path):
+    suffix = {"conll": "conll", "inline": "inline"}.get(name, "jsonl")
+    path = tmp_path / (f"x.{suffix}" if file == "named" else file)
+    path.write_text(CONTENTS[name])
+    assert detect_format(path).name == name
     sentences = read_sentences(path, ReadOptions(token_unit="word"))
     assert [sentence.words for sentence in sentences] == [["Ada", "King", "sings", "."], ["Rome", "falls", "."]]
     assert [sentence.spans for sentence in sentences] == [(Span(0, 2, "PER"),), (Span(0, 1, "LOC"),)]
@@ -55,11 +53,11 @@ def test_every_form_gives_the_same_sentences(form, name, tmp_path):
 
 @pytest.mark.parametrize("source", FORMATS)
 @pytest.mark.parametrize("target", FORMATS)
-def test_every_form_becomes_every_other(source, target, tmp_path):
+def test_every_format_becomes_every_other(source, target, tmp_path):
     old, new = tmp_path / "old", tmp_path / "new"
     old.write_text(CONTENTS[source])
-    convert(old, new, form=target, options=ReadOptions(token_unit="word"))
-    assert detect_format(new) == ("jsonl" if target == "cluener" else target)
+    convert(old, new, output_format=target, options=ReadOptions(token_unit="word"))
+    assert detect_format(new).name == target
     expected = [(s.words, s.spans) for s in read_sentences(old, ReadOptions(token_unit="word"))]
     assert [(s.words, s.spans) for s in read_sentences(new, ReadOptions(token_unit="word"))] == expected
 
@@ -67,15 +65,15 @@ def test_every_form_becomes_every_other(source, target, tmp_path):
 def test_content_counts_for_more_than_the_name_of_columns(tmp_path):
     path = tmp_path / "x.conll"
     path.write_text(RECORDS)
-    assert detect_format(path) == "jsonl"
+    assert detect_format(path).name == "jsonl"
 
 
 def test_tokens_that_look_like_marks_or_json_do_not_make_a_file_so(tmp_path):
     path = tmp_path / "x.txt"
     path.write_text("[a](b) O\n" + "a O\n" * 30)
-    assert detect_format(path) == "conll"
+    assert detect_format(path).name == "conll"
     path.write_text("{ O\n} O\n")
-    assert detect_format(path) == "conll"
+    assert detect_format(path).name == "conll"
 
 
 ATOMS = st.sampled_from(
@@ -127,8 +125,8 @@ def test_whatever_a_file_holds_it_is_read_or_refused_in_one_line(content, token_
     path.write_text(content, encoding="utf-8", newline="")
     try:
         outcome = "read" if read_sentences(path, ReadOptions(token_unit=token_unit)) else "lost"
-        for form in FORMATS:
-            convert(path, path.with_name("y"), form=form, options=ReadOptions(token_unit=token_unit))
+        for name in FORMATS:
+            convert(path, path.with_name("y"), output_format=name, options=ReadOptions(token_unit=token_unit))
     except InputError as error:
         outcome = str(error)
     assert outcome == "read" or outcome.startswith(str(path.parent))
@@ -137,9 +135,10 @@ def test_whatever_a_file_holds_it_is_read_or_refused_in_one_line(content, token_
 
 def test_names():
     names = ("a.jsonl", "a.JSONL.gz", "a.json.xz", "a.conll", "a.iob2.bz2", "a.tsv", "a.txt", "a", "a.gz")
-    forms = ("jsonl", "jsonl", "jsonl", "conll", "conll", "conll", None, None, None)
-    assert tuple(map(format_of_name, names)) == forms
-    assert {format_of_name(f"a{suffix}") for suffix in (".bieo", ".bioes", ".bmes", ".ner", ".conllu")} == {"conll"}
+    expected = ("jsonl", "jsonl", "jsonl", "conll", "conll", "conll", None, None, None)
+    assert tuple(map(format_of_name, names)) == tuple(name and FORMATS[name] for name in expected)
+    for suffix in (".bieo", ".bioes", ".bmes", ".ner", ".conllu"):
+        assert format_of_name(f"a{suffix}") is FORMATS["conll"]
     assert (suffix_of("a.b.TXT.gz"), suffix_of("a.gz"), suffix_of("folder.x/a")) == (".txt", "", "")
 
 
@@ -151,10 +150,10 @@ def test_chinese_marks_are_read_as_characters(tmp_path):
     assert sentence.spans == (Span(0, 3, "PER"), Span(4, 8, "ORG"))
 
 
-def test_labels_and_reports_work_for_every_form(tmp_path):
-    for form in FORMATS:
-        path, report = tmp_path / form, ReadReport()
-        path.write_text(CONTENTS[form])
+def test_labels_and_reports_work_for_every_format(tmp_path):
+    for name in FORMATS:
+        path, report = tmp_path / name, ReadReport()
+        path.write_text(CONTENTS[name])
         options = ReadOptions(token_unit="word", labels=LabelMap.parse("PERSON", ["PER=PERSON"]))
         sentences = read_sentences(path, options, report=report)
         assert [span.label for sentence in sentences for span in sentence.spans] == ["PERSON"]
@@ -162,46 +161,46 @@ def test_labels_and_reports_work_for_every_form(tmp_path):
         assert [sentence.spans for sentence in read_sentences(path, ReadOptions(read_tags=False))] == [(), ()]
 
 
-def test_labels_that_never_come_are_named_for_every_form(tmp_path, caplog):
-    for form in FORMATS:
-        path = tmp_path / form
-        path.write_text(CONTENTS[form])
+def test_labels_that_never_come_are_named_for_every_format(tmp_path, caplog):
+    for name in FORMATS:
+        path = tmp_path / name
+        path.write_text(CONTENTS[name])
         read_sentences(path, ReadOptions(labels=LabelMap.parse("ORG")))
     assert sum("no entity is labelled ORG" in message for message in caplog.messages) == len(FORMATS)
 
 
 def test_the_first_sentence_comes_before_the_last_is_read(tmp_path):
-    for form, last in (("jsonl", "{"), ("inline", "[Ada](PER")):
-        path = tmp_path / form
-        path.write_text(CONTENTS[form] + last)
-        sentences = iterate_sentences(path)
+    for name, last in (("jsonl", "{"), ("inline", "[Ada](PER")):
+        path = tmp_path / name
+        path.write_text(CONTENTS[name] + last)
+        sentences = detect_format(path).read(path, ReadOptions(), ReadReport())
         assert next(sentences).words[0] == "Ada"
         with pytest.raises(InputError, match=r":[34]: "):
             list(sentences)
 
 
-def test_standard_input_may_hold_any_form(monkeypatch):
-    for form in FORMATS:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(CONTENTS[form].encode())))
+def test_standard_input_may_hold_any_format(monkeypatch):
+    for name in FORMATS:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(CONTENTS[name].encode())))
         assert len(read_sentences("-")) == 2
 
 
-def test_the_target_form_goes_by_what_was_asked_then_the_name_then_the_scheme(tmp_path):
+def test_the_format_written_goes_by_the_option_then_the_name_then_the_scheme(tmp_path):
     source = tmp_path / "x.jsonl"
     source.write_text(RECORDS)
-    for name, arguments, form in (
+    for name, arguments, expected in (
         ("a.conll", {}, "conll"),
         ("a", {"scheme": "BIEO"}, "conll"),
         ("a", {}, "jsonl"),
-        ("a.jsonl", {"form": "conll"}, "conll"),
+        ("a.jsonl", {"output_format": "conll"}, "conll"),
     ):
         convert(source, tmp_path / name, **arguments)
         content = (tmp_path / name).read_text()
-        assert content.startswith('{"text"') == (form == "jsonl")
-        assert ("E-PER" in content) == (form == "conll" and "scheme" in arguments)
+        assert content.startswith('{"text"') == (expected == "jsonl")
+        assert ("E-PER" in content) == (expected == "conll" and "scheme" in arguments)
         (tmp_path / name).unlink()
-    for arguments in ({}, {"form": "cluener"}):
-        with pytest.raises(InputError, match="the scheme BIEO: columns and lists of tokens have tags, not "):
+    for arguments in ({}, {"output_format": "cluener"}):
+        with pytest.raises(InputError, match="the scheme BIEO: the formats conll and tokens have tags, not "):
             convert(source, tmp_path / "a.jsonl", scheme="BIEO", **arguments)
 
 
@@ -228,8 +227,8 @@ def test_json_lines_to_json_lines_keeps_what_else_the_objects_hold(tmp_path, cap
     assert second == {"text": "Rome", "entities": [], "labels": ["news"]}
     assert third == {"text": "Oslo", "n": 1, "entities": []}
     assert [message for message in caplog.messages if "what else they hold: lines 1" in message]
-    assert [message for message in caplog.messages if "1 records say nothing about entities" in message]
-    convert(source, target, form="cluener")
+    assert [message for message in caplog.messages if "1 objects have no entities" in message]
+    convert(source, target, output_format="cluener")
     first, *_ = (json.loads(line) for line in target.read_text().splitlines())
     assert first == {**rest, "text": "Ada sings.", "label": {"PER": {"Ada": [[0, 2]]}}}
 
@@ -297,10 +296,10 @@ def test_columns_are_written_in_the_scheme_asked_for(tmp_path):
     assert path.read_text() == "Ada\tB-PER\nKing\tL-PER\n\n"
 
 
-@pytest.mark.parametrize("form", ["jsonl", "cluener"])
-def test_characters_of_columns_become_running_text(form, tmp_path):
+@pytest.mark.parametrize("name", ["jsonl", "cluener"])
+def test_characters_of_columns_become_running_text(name, tmp_path):
     (tmp_path / "x.conll").write_text("王\tB-PER\n明\tI-PER\n在\tO\n\n巴\tB-LOC\n黎\tI-LOC\n", encoding="utf-8")
-    convert(tmp_path / "x.conll", tmp_path / "x.jsonl", form=form)
+    convert(tmp_path / "x.conll", tmp_path / "x.jsonl", output_format=name)
     texts = [json.loads(line)["text"] for line in (tmp_path / "x.jsonl").read_text(encoding="utf-8").splitlines()]
     assert texts == ["王明在", "巴黎"]
     spans = [sentence.spans for sentence in read_sentences(tmp_path / "x.jsonl", ReadOptions(token_unit="character"))]
@@ -308,11 +307,11 @@ def test_characters_of_columns_become_running_text(form, tmp_path):
     convert(tmp_path / "x.conll", tmp_path / "x.inline")
     assert "[王明](PER)在" in (tmp_path / "x.inline").read_text(encoding="utf-8")
     (tmp_path / "x.conll").write_text("王\tO\n" * 4000 + "New\tO\nYork\tO\n王\tO\n2016\tO\n", encoding="utf-8")
-    convert(tmp_path / "x.conll", tmp_path / "x.jsonl", form=form)
+    convert(tmp_path / "x.conll", tmp_path / "x.jsonl", output_format=name)
     text = json.loads((tmp_path / "x.jsonl").read_text(encoding="utf-8"))["text"]
     assert text.removeprefix("王" * 4000) == "New York王2016"
     (tmp_path / "x.conll").write_text("王明\tB-PER\n在\tO\n巴黎\tB-LOC\n", encoding="utf-8")
-    convert(tmp_path / "x.conll", tmp_path / "x.jsonl", form=form)
+    convert(tmp_path / "x.conll", tmp_path / "x.jsonl", output_format=name)
     assert json.loads((tmp_path / "x.jsonl").read_text(encoding="utf-8"))["text"] == "王明 在 巴黎"
 
 
@@ -339,7 +338,7 @@ def test_a_token_that_begins_with_a_byte_order_mark_is_no_mark_of_the_file(tmp_p
     assert [one.words for one in read_sentences(tmp_path / "x.inline")] == [["\ufeffAda", "sings"]]
 
 
-def test_words_in_the_form_of_cluener_stay_words(tmp_path):
+def test_words_in_the_style_of_cluener_stay_words(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_text(CLUENER)
     assert read_sentences(path)[0].words == ["Ada", "King", "sings", "."]
@@ -347,28 +346,20 @@ def test_words_in_the_form_of_cluener_stay_words(tmp_path):
     assert read_sentences(path)[0].words == list("2010年")
 
 
-@pytest.mark.parametrize("form", ["conll", "tokens"])
-def test_chinese_characters_touch_wherever_they_are_read_from(form, tmp_path):
+@pytest.mark.parametrize("name", ["conll", "tokens"])
+def test_chinese_characters_touch_wherever_they_are_read_from(name, tmp_path):
     sentences = [Sentence.from_words("王明在巴黎", [Span(0, 2, "PER")])]
-    write_sentences(tmp_path / "x", sentences, form=form)
+    write_sentences(tmp_path / "x", sentences, output_format=name)
     for target in ("jsonl", "cluener", "inline"):
-        write_sentences(tmp_path / "y", read_sentences(tmp_path / "x"), form=target)
+        write_sentences(tmp_path / "y", read_sentences(tmp_path / "x"), output_format=target)
         assert "王明在巴黎" in (tmp_path / "y").read_text(encoding="utf-8").replace("[王明](PER)", "王明")
 
 
-def test_forms_units_and_separators_are_those_there_are(tmp_path):
-    with pytest.raises(InputError, match=r"expected a form .*, found 'json'"):
-        write_sentences(tmp_path / "x", [], form="json")
-    with pytest.raises(InputError, match=r"expected a form .*, found 'CoNLL'"):
-        convert(tmp_path / "x", tmp_path / "y", form="CoNLL")
-    with pytest.raises(InputError, match="expected as unit one of word, character, found 'char'"):
-        ReadOptions(token_unit="char")
-    with pytest.raises(InputError, match="expected as separator one of tab, space, found ','"):
-        ReadOptions(separator=",")
-    with pytest.raises(TypeError, match=r"see LabelMap\.parse"):
-        ReadOptions(labels=["PER"])
-    with pytest.raises(TypeError, match="got a string"):
-        LabelMap(keep="PER")
+def test_unknown_formats_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"expected a format .*, found 'json'"):
+        write_sentences(tmp_path / "x", [], output_format="json")
+    with pytest.raises(InputError, match=r"expected a format .*, found 'CoNLL'"):
+        convert(tmp_path / "x", tmp_path / "y", output_format="CoNLL")
 
 
 def test_an_array_is_named(tmp_path):

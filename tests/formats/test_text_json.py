@@ -10,16 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.formats.columns import ReadOptions
-from ner_lstm_crf.formats.records import Record, read_records, write_records
-from ner_lstm_crf.formats.report import ReadReport
-from ner_lstm_crf.formats.text_json import annotate, read_jsonl, read_texts, record_of
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport
+from ner_lstm_crf.formats.registry import FORMATS, detect_format, read_sentences
+from ner_lstm_crf.formats.text_json import AnnotatedText, TextFormat, TextJson, annotate, text_of
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token
 
 TEXT = "Ada met King Lu in Rome."
 ENTITIES = (Entity(0, 3, "PER", "Ada"), Entity(8, 15, "PER", "King Lu"), Entity(19, 23, "LOC", "Rome"))
-SHAPES = {
+STYLES = {
     "ours": {
         "entities": [{"start": 0, "end": 3, "label": "PER"}, {"start": 19, "end": 23, "label": "LOC"}, [8, 15, "PER"]]
     },
@@ -36,6 +35,12 @@ SHAPES = {
 }
 
 
+def written_by(name: str) -> TextFormat:
+    chosen = FORMATS[name]
+    assert isinstance(chosen, TextFormat)
+    return chosen
+
+
 def file_of(folder: Path, *lines: object) -> Path:
     path = folder / "x.jsonl"
     texts = [line if isinstance(line, str) else json.dumps(line, ensure_ascii=False) for line in lines]
@@ -43,30 +48,30 @@ def file_of(folder: Path, *lines: object) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", SHAPES)
-def test_every_shape_gives_the_same_entities(name, tmp_path):
-    (record,) = read_records(file_of(tmp_path, {"text": TEXT} | SHAPES[name]))
+@pytest.mark.parametrize("name", STYLES)
+def test_every_style_gives_the_same_entities(name, tmp_path):
+    (record,) = TextJson().read_texts(file_of(tmp_path, {"text": TEXT} | STYLES[name]))
     assert (record.text, record.entities, record.line) == (TEXT, ENTITIES, 1)
-    assert record.shape == ("cluener" if name == "CLUENER" else "entities")
+    assert detect_format(tmp_path / "x.jsonl").name == ("cluener" if name == "CLUENER" else "jsonl")
 
 
 def test_entities_become_spans_over_tokens_that_keep_their_places(tmp_path):
-    (sentence,) = read_jsonl(file_of(tmp_path, {"text": TEXT} | SHAPES["ours"]))
+    (sentence,) = read_sentences(file_of(tmp_path, {"text": TEXT} | STYLES["ours"]))
     assert tuple(sentence.entities(TEXT)) == ENTITIES
     assert sentence.words == ["Ada", "met", "King", "Lu", "in", "Rome", "."]
 
 
 def test_words_are_split_at_hyphens_or_not(tmp_path):
     path = file_of(tmp_path, {"text": "A well-known name.", "entities": [{"start": 2, "end": 12, "label": "X"}]})
-    (split,) = read_jsonl(path)
+    (split,) = read_sentences(path)
     assert (split.words, split.spans) == (["A", "well", "-", "known", "name", "."], (Span(1, 4, "X"),))
-    (kept,) = read_jsonl(path, ReadOptions(hyphens="keep"))
+    (kept,) = read_sentences(path, ReadOptions(hyphens="keep"))
     assert (kept.words, kept.spans) == (["A", "well-known", "name", "."], (Span(1, 2, "X"),))
 
 
 def test_each_line_is_a_document_and_may_hold_several_sentences(tmp_path):
     first = {"text": "Ada sings. Rome falls.", "entities": [[11, 15, "LOC"]]}
-    sentences = list(read_jsonl(file_of(tmp_path, first, "", {"text": "", "entities": []}, {"text": "Lu"})))
+    sentences = read_sentences(file_of(tmp_path, first, "", {"text": "", "entities": []}, {"text": "Lu"}))
     assert [(s.words, s.spans, s.document, s.line) for s in sentences] == [
         (["Ada", "sings", "."], (), 0, 1),
         (["Rome", "falls", "."], (Span(0, 1, "LOC"),), 0, 1),
@@ -119,7 +124,7 @@ BROKEN = {
     ),
     "ends inclusive": (
         {"text": "Ada", "entities": [{"start": 0, "end": 2, "label": "PER", "text": "Ada"}]},
-        "the entity PER at 0-2 covers 'Ad', but says it is 'Ada' (ends are exclusive, and offsets count characters)",
+        "the entity PER at 0-2 covers 'Ad', but its text is 'Ada' (ends are exclusive, and offsets count characters)",
     ),
     "CLUENER, another text": (
         {"text": "北京", "label": {"LOC": {"北": [[0, 1]]}}},
@@ -138,7 +143,7 @@ def test_what_is_wrong_and_where(name, tmp_path):
     line, message = BROKEN[name]
     path = file_of(tmp_path, {"text": "fine"}, line)
     with pytest.raises(InputError) as caught:
-        list(read_jsonl(path))
+        read_sentences(path)
     assert message in str(caught.value)
     assert str(caught.value).startswith(f"{path}:2: ")
     assert "\n" not in str(caught.value)
@@ -146,24 +151,24 @@ def test_what_is_wrong_and_where(name, tmp_path):
 
 def test_a_file_without_texts_is_refused(tmp_path):
     with pytest.raises(InputError, match="expected texts, found none"):
-        list(read_jsonl(file_of(tmp_path, {"text": " "})))
+        read_sentences(file_of(tmp_path, {"text": " "}))
 
 
 def test_an_entity_within_a_word_cuts_it(tmp_path, caplog):
     path = file_of(tmp_path, {"text": "In Romebound trains", "entities": [[3, 7, "LOC"]]})
     report = ReadReport()
-    (sentence,) = read_jsonl(path, report=report)
+    (sentence,) = read_sentences(path, report=report)
     assert sentence.words == ["In", "Rome", "bound", "trains"]
     assert (sentence.spans, report.cut) == ((Span(1, 2, "LOC"),), [1])
     with caplog.at_level(logging.WARNING):
-        list(read_jsonl(path))
+        read_sentences(path)
     assert "1 entities begin or end within a word, which was cut there: lines 1" in caplog.text
 
 
 def test_an_entity_across_the_end_of_a_sentence_joins_them(tmp_path):
     text = "They saw it. Who? Horton! Hears. He left. Nobody cared."
     record = {"text": text, "entities": [[5, 8, "X"], [13, 32, "WORK"], [33, 35, "PER"]]}
-    sentences = list(read_jsonl(file_of(tmp_path, record)))
+    sentences = read_sentences(file_of(tmp_path, record))
     assert [sentence.words[0] for sentence in sentences] == ["They", "Who", "He", "Nobody"]
     assert [[entity.text for entity in sentence.entities(text)] for sentence in sentences] == [
         ["saw"],
@@ -176,40 +181,40 @@ def test_an_entity_across_the_end_of_a_sentence_joins_them(tmp_path):
 def test_characters_for_cluener_and_when_asked(tmp_path):
     cluener = {"text": "叶老 在北京", "label": {"name": {"叶老": [[0, 1]]}, "address": {"北京": [[4, 5]]}}}
     ours = {"text": "叶老 在北京", "entities": [[0, 2, "name"], [4, 6, "address"]]}
-    (expected,) = read_jsonl(file_of(tmp_path, ours), ReadOptions(token_unit="character"))
-    (sentence,) = read_jsonl(file_of(tmp_path, cluener))
+    (expected,) = read_sentences(file_of(tmp_path, ours), ReadOptions(token_unit="character"))
+    (sentence,) = read_sentences(file_of(tmp_path, cluener))
     assert sentence == expected
     assert sentence.words == list("叶老在北京")
     assert sentence.spans == (Span(0, 2, "name"), Span(3, 5, "address"))
     english = {"text": "Ada sings", "label": {"name": {"Ada": [[0, 2]]}}}
-    assert next(read_jsonl(file_of(tmp_path, english), ReadOptions(token_unit="word"))).words == ["Ada", "sings"]
+    assert read_sentences(file_of(tmp_path, english), ReadOptions(token_unit="word"))[0].words == ["Ada", "sings"]
 
 
 def test_of_overlapping_cluener_entities_the_longest_stays(tmp_path, caplog):
     line = {"text": "北京大学", "label": {"address": {"北京": [[0, 1]]}, "organization": {"北京大学": [[0, 3]]}}}
     with caplog.at_level(logging.WARNING):
-        (sentence,) = read_jsonl(file_of(tmp_path, line))
+        (sentence,) = read_sentences(file_of(tmp_path, line))
     assert sentence.spans == (Span(0, 4, "organization"),)
     assert "1 entities are left out, since longer ones overlap them: lines 1" in caplog.text
 
 
-def test_records_that_say_nothing_about_entities_are_counted(tmp_path, caplog):
+def test_texts_without_a_key_for_entities_are_counted(tmp_path, caplog):
     path, report = file_of(tmp_path, {"text": "Ada"}, {"text": "Lu", "entitis": []}), ReadReport()
-    assert [sentence.spans for sentence in read_jsonl(path, report=report)] == [(), ()]
+    assert [sentence.spans for sentence in read_sentences(path, report=report)] == [(), ()]
     assert report.unannotated == [1, 2]
     with caplog.at_level(logging.WARNING):
-        list(read_jsonl(path, ReadOptions(read_tags=False)))
+        read_sentences(path, ReadOptions(read_tags=False))
         assert not caplog.messages
-        list(read_jsonl(path))
+        read_sentences(path)
     assert (
-        "2 records say nothing about entities (expected the key entities, spans, ents, label or labels): lines 1, 2"
+        "2 objects have no entities (expected the key entities, spans, ents, label or labels): lines 1, 2"
         in caplog.text
     )
 
 
 def test_labels_are_mapped(tmp_path):
     path = file_of(tmp_path, {"text": TEXT, "entities": [[0, 3, "person"], [19, 23, "LOC"]]})
-    (sentence,) = read_jsonl(path, ReadOptions(labels=LabelMap.parse("PER", ["person=PER"])))
+    (sentence,) = read_sentences(path, ReadOptions(labels=LabelMap.parse("PER", ["person=PER"])))
     assert sentence.spans == (Span(0, 1, "PER"),)
 
 
@@ -217,12 +222,14 @@ TEXTS = st.text(st.sampled_from("aB1 .!'-\n\u3000北京\u0301😀\u200b") | st.c
 
 
 @st.composite
-def records(draw: st.DrawFn) -> Record:
+def records(draw: st.DrawFn) -> AnnotatedText:
     text = draw(TEXTS)
     cuts = sorted(draw(st.sets(st.integers(0, len(text)), max_size=8)))
     pieces = [(start, end) for start, end in pairwise(cuts) if draw(st.booleans())]
     pieces = [(start, end) for start, end in pieces if text[start:end] == text[start:end].strip() != ""]
-    return Record(text, tuple(Entity(a, b, draw(st.sampled_from(["PER", "组 织"])), text[a:b]) for a, b in pieces))
+    return AnnotatedText(
+        text, tuple(Entity(a, b, draw(st.sampled_from(["PER", "组 织"])), text[a:b]) for a, b in pieces)
+    )
 
 
 @given(record=records(), token_unit=st.sampled_from(["word", "character"]))
@@ -235,76 +242,75 @@ def test_no_entity_and_no_character_is_lost(record, token_unit):
     assert "".join(token.text for token in tokens) == "".join(record.text.split())
 
 
-@given(written=st.lists(records(), max_size=4), shape=st.sampled_from(["entities", "cluener"]))
-def test_what_is_written_is_read_back(written, shape, tmp_path_factory):
+@given(written=st.lists(records(), max_size=4), name=st.sampled_from(["jsonl", "cluener"]))
+def test_what_is_written_is_read_back(written, name, tmp_path_factory):
     path = tmp_path_factory.mktemp("jsonl") / "x.jsonl"
-    write_records(path, [Record("x"), *written], shape=shape)
-    read = list(read_records(path))
+    written_by(name).write_texts(path, [AnnotatedText("x"), *written])
+    read = TextJson().read_texts(path)
     assert [(r.text, r.entities) for r in read] == [("x", ()), *((r.text, r.entities) for r in written)]
     assert [r.line for r in read] == list(range(1, len(written) + 2))
 
 
-def test_the_form_that_is_written(tmp_path):
+def test_the_style_that_is_written(tmp_path):
     path = tmp_path / "x.jsonl"
-    write_records(path, [Record("Zoë in Rome", (Entity(7, 11, "LOC", "Rome"),), 3)])
+    written_by("jsonl").write_texts(path, [AnnotatedText("Zoë in Rome", (Entity(7, 11, "LOC", "Rome"),), 3)])
     assert path.read_text(encoding="utf-8") == (
         '{"text": "Zoë in Rome", "entities": [{"start": 7, "end": 11, "label": "LOC"}]}\n'
     )
-    write_records(
-        path, [Record("北京 北京", (Entity(0, 2, "LOC", "北京"), Entity(3, 5, "LOC", "北京")))], shape="cluener"
-    )
+    twice = AnnotatedText("北京 北京", (Entity(0, 2, "LOC", "北京"), Entity(3, 5, "LOC", "北京")))
+    written_by("cluener").write_texts(path, [twice])
     assert path.read_text(encoding="utf-8") == '{"text": "北京 北京", "label": {"LOC": {"北京": [[0, 1], [3, 4]]}}}\n'
 
 
 def test_a_sentence_becomes_a_text_of_its_own():
     tokens = (Token("Rome", 11, 15), Token("falls", 16, 21), Token("!", 21, 22))
-    assert record_of(Sentence(tokens, (Span(0, 1, "LOC"),), line=4)) == Record(
+    assert text_of(Sentence(tokens, (Span(0, 1, "LOC"),), line=4)) == AnnotatedText(
         "Rome falls!", (Entity(0, 4, "LOC", "Rome"),), 4
     )
-    assert record_of(Sentence(())) == Record("")
+    assert text_of(Sentence(())) == AnnotatedText("")
 
 
 def test_texts_stay_whole_under_other_labels(tmp_path, caplog):
     path = file_of(tmp_path, {"text": TEXT, "entities": [[0, 3, "PER"], [19, 23, "LOC"]]}, {"text": "Rome"})
-    first, second = read_texts(path, ReadOptions(labels=LabelMap.parse("person", ["PER=person"])))
+    first, second = TextJson().read_texts(path, ReadOptions(labels=LabelMap.parse("person", ["PER=person"])))
     assert (first.text, first.spans) == (TEXT, (Span(0, 3, "person"),))
     assert (second.text, second.spans, second.line) == ("Rome", (), 2)
-    assert "1 records say nothing about entities" in caplog.text
+    assert "1 objects have no entities" in caplog.text
 
 
 def test_entities_that_are_dropped_cut_no_word(tmp_path):
     path = file_of(tmp_path, {"text": "Romebound Ada", "entities": [[0, 4, "LOC"], [10, 13, "PER"]]})
     report = ReadReport()
-    (kept,) = read_jsonl(path, ReadOptions(labels=LabelMap.parse("PER")), report=report)
+    (kept,) = read_sentences(path, ReadOptions(labels=LabelMap.parse("PER")), report=report)
     assert (kept.words, kept.spans, report.cut) == (["Romebound", "Ada"], (Span(1, 2, "PER"),), [])
     assert report.labels == {"LOC": 1, "PER": 1}
 
 
-@pytest.mark.parametrize("shape", ["entities", "cluener"])
-def test_an_entity_of_white_space_is_not_written(tmp_path, shape):
+@pytest.mark.parametrize("name", ["jsonl", "cluener"])
+def test_an_entity_of_white_space_is_not_written(tmp_path, name):
     """It could not be read again."""
-    record = Record("王\u3000去", (Entity(1, 2, "LOC", "\u3000"),), 1)
+    record = AnnotatedText("王\u3000去", (Entity(1, 2, "LOC", "\u3000"),), 1)
     with pytest.raises(InputError, match=r"x.jsonl: an entity of white space cannot stand in JSON lines: LOC at 1-2"):
-        write_records(tmp_path / "x.jsonl", [record], shape=shape)
+        written_by(name).write_texts(tmp_path / "x.jsonl", [record])
     assert not (tmp_path / "x.jsonl").exists()
 
 
 def test_entities_as_spacy_writes_them(tmp_path):
     (tmp_path / "x.jsonl").write_text('{"text": "Ada sings", "ents": [{"start": 0, "end": 3, "label": "PER"}]}\n')
-    (record,) = read_records(tmp_path / "x.jsonl")
+    (record,) = TextJson().read_texts(tmp_path / "x.jsonl")
     assert record.entities == (Entity(0, 3, "PER", "Ada"),)
 
 
-def test_cluener_is_told_of_its_own_ends(tmp_path):
+def test_the_hint_for_cluener_is_that_of_its_own_ends(tmp_path):
     (tmp_path / "x.jsonl").write_text('{"text": "Ada sings", "label": {"name": {"Ada": [[0, 3]]}}}\n')
     with pytest.raises(InputError, match="ends are inclusive"):
-        list(read_records(tmp_path / "x.jsonl"))
+        TextJson().read_texts(tmp_path / "x.jsonl")
 
 
-def test_an_entity_without_characters_is_left_out_aloud(caplog):
+def test_an_entity_without_characters_is_left_out_with_a_warning(caplog):
     sentence = Sentence((Token("", 0, 0), Token("Rome", 1, 5)), (Span(0, 1, "PER"), Span(1, 2, "LOC")))
     with caplog.at_level(logging.WARNING):
-        assert [entity.label for entity in record_of(sentence).entities] == ["LOC"]
+        assert [entity.label for entity in text_of(sentence).entities] == ["LOC"]
     assert "an entity without characters is left out: ' Rome'" in caplog.text
 
 
@@ -317,6 +323,6 @@ def test_each_sentence_is_cut_at_its_own_entities():
             (place + text.index(name), name, label) for name, label in labels for place in range(0, len(text), 29)
         )
     )
-    cut = annotate(Record(text, entities))
+    cut = annotate(AnnotatedText(text, entities))
     assert [entity for sentence in cut for entity in sentence.entities(text)] == list(entities)
     assert {word for sentence in cut for word in sentence.words} == {"Rome", "bound", "Ada", ".", "Oslo", "Lu"}

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from ner_lstm_crf.corpora.inspect import inspect_files
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.formats.columns import ReadOptions
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.formats.registry import convert, detect_format, read_sentences, write_sentences
-from ner_lstm_crf.formats.report import ReadReport
 from ner_lstm_crf.formats.token_json import has_tokens
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.tags.scheme import SCHEMES
@@ -36,7 +35,7 @@ def lines_of(path: Path) -> list[dict[str, object]]:
 @pytest.mark.parametrize("more", [{}, {"id": 3, "pos_tags": [1, 1, 2, 1]}, {"ner_tags": None}, {"tags": ["NNP"] * 4}])
 def test_every_usual_key_is_known(token_key, tag_key, more, tmp_path):
     path = write(tmp_path, {**more, token_key: ADA["tokens"], tag_key: ADA["ner_tags"]})
-    assert detect_format(path) == "tokens"
+    assert detect_format(path).name == "tokens"
     (sentence,) = read_sentences(path)
     assert (sentence.words, sentence.spans, sentence.line) == (ADA["tokens"], SPANS, 1)
 
@@ -55,13 +54,13 @@ def test_every_usual_key_is_known(token_key, tag_key, more, tmp_path):
 )
 def test_texts_that_have_tokens_too_are_texts(record, tmp_path):
     assert not has_tokens(record)
-    assert detect_format(write(tmp_path, record)) == "jsonl"
+    assert detect_format(write(tmp_path, record)).name == "jsonl"
 
 
 @pytest.mark.parametrize("first", [{"ner_tags": None}, {"ner_tags": []}, {"ner_tags": ["O"]}])
 def test_tags_make_a_text_a_sentence_of_tokens(first, tmp_path):
     path = write(tmp_path, {"text": "Hm", "tokens": ["Hm"], **first}, {"text": "Ada King met Bob", **ADA})
-    assert detect_format(path) == "tokens"
+    assert detect_format(path).name == "tokens"
     if first["ner_tags"] == ["O"]:
         assert [sentence.spans for sentence in read_sentences(path)] == [(), SPANS]
     else:
@@ -83,10 +82,10 @@ def test_whatever_is_written_is_read_again(sentences, scheme, tmp_path_factory):
     for pairs in filter(None, sentences):
         words, tags = zip(*pairs, strict=True)
         expected.append(Sentence.from_words(words, SCHEMES["IOB2"].decode(tags).spans))
-    write_sentences(path, expected, form="tokens", scheme=scheme)
+    write_sentences(path, expected, output_format="tokens", scheme=scheme)
     read = read_sentences(path, ReadOptions(scheme=scheme))
     assert [(s.words, s.spans) for s in read] == [(s.words, s.spans) for s in expected]
-    found = read_sentences(path)  # its scheme found out
+    found = read_sentences(path)  # its scheme detected
     assert [s.spans for s in found] == [s.spans for s in expected]
 
 
@@ -119,7 +118,7 @@ def test_converted_all_other_keys_stay(tmp_path):
 
 def test_chinese_characters_become_running_text(tmp_path):
     path = write(tmp_path, {"tokens": list("王明在"), "ner_tags": ["B-PER", "I-PER", "O"]})
-    convert(path, tmp_path / "y.jsonl", form="jsonl")
+    convert(path, tmp_path / "y.jsonl", output_format="jsonl")
     assert lines_of(tmp_path / "y.jsonl")[0]["text"] == "王明在"
 
 
@@ -133,7 +132,7 @@ def test_what_was_met_is_reported_with_its_lines(tmp_path, caplog):
     read_sentences(path, ReadOptions(scheme="IOB2"))
     assert "x.jsonl: 1 tags break IOB2" in caplog.text
     with pytest.raises(InputError, match=r"x\.jsonl:2: tag 2: 'I-LOC' may not follow 'O' in IOB2"):
-        read_sentences(path, ReadOptions(scheme="IOB2", policy="error"))
+        read_sentences(path, ReadOptions(scheme="IOB2", ill_formed="error"))
     (facts,) = inspect_files([write(tmp_path, ADA, ADA)]).files
     assert (facts.format, facts.scheme, facts.duplicates) == ("tokens", "IOB2", 1)
     assert facts.evidence == "IOB2: all 4 entities begin with B-"
@@ -147,8 +146,8 @@ def test_what_was_met_is_reported_with_its_lines(tmp_path, caplog):
         ({**ADA, "ner_tags": [1, 2, 0, 1]}, "found a number as 1: write the names of the tags in their place"),
         ({**ADA, "ner_tags": ["O", None, "O", "O"]}, "expected tags as strings under 'ner_tags', found null as 2"),
         ({**ADA, "ner_tags": "O O O O"}, "expected a list of tags under 'ner_tags', found a string"),
-        ({**ADA, "ner_tags": ["O", "O", "O", ""]}, "expected a tag such as O or B-PER in the list of tags, found ''"),
-        ({**ADA, "ner_tags": ["NNP"] * 4}, "expected a tag such as O or B-PER in the list of tags, found 'NNP'"),
+        ({**ADA, "ner_tags": ["O", "O", "O", ""]}, "tag 4: expected a tag such as O or B-PER, found ''"),
+        ({**ADA, "ner_tags": ["NNP"] * 4}, "tag 1: expected a tag such as O or B-PER, found 'NNP'"),
         ({**ADA, "ner_tags": ["O"]}, "expected as many tags as tokens, found 1 tag for 4"),
         ({"tokens": ["Ada"]}, r"expected tags under the key 'ner_tags' \(keys found: tokens\)"),
         (
@@ -173,7 +172,7 @@ def test_a_file_without_tokens_is_refused(tmp_path):
 
 @pytest.mark.parametrize("tags", [["NNP", "VBZ"], ["b-per", "o"], ["0", "1"], ["-", "PER"]])
 def test_tags_of_something_else_are_not_taken_for_labels(tags, tmp_path):
-    with pytest.raises(InputError, match=rf"x\.jsonl:1: expected a tag .* found '{tags[0]}'"):
+    with pytest.raises(InputError, match=rf"x\.jsonl:1: tag 1: expected a tag .* found '{tags[0]}'"):
         read_sentences(write(tmp_path, {"tokens": ["Ada", "sings"], "tags": tags}))
 
 
@@ -189,7 +188,7 @@ def test_what_the_scheme_cannot_say_is_told(tmp_path, caplog):
     path = write(tmp_path, {"tokens": ["Ada", "Bob"], "ner_tags": ["B-PER", "B-PER"]})
     for number in range(2):
         convert(path, tmp_path / "y.jsonl", scheme="IO") if number else write_sentences(
-            tmp_path / "y.jsonl", read_sentences(path), form="tokens", scheme="IO"
+            tmp_path / "y.jsonl", read_sentences(path), output_format="tokens", scheme="IO"
         )
         assert caplog.messages[number].endswith(
             "1 entities touch another of the same label, which IO cannot tell apart: they became one"

@@ -1,0 +1,179 @@
+"""The options of reading annotated files, and the report of what reading found."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import get_args
+
+from ner_lstm_crf.config import Hyphens, TokenUnit
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.formats.columns import ColumnLayout, Separator
+from ner_lstm_crf.tags.labels import LabelMap
+from ner_lstm_crf.tags.scheme import Policy
+from ner_lstm_crf.text.annotation import Sentence
+
+__all__ = ["ReadOptions", "ReadReport", "WriteOptions", "counted", "some_lines"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """Options of reading annotated files; what is None is detected.
+
+    Attributes:
+        token_column: The column of the tokens, from 1, or from the end as -1.
+        tag_column: The column of the tags, from 1, or from the end as -1.
+        separator: `tab` (cells may hold spaces or nothing) or `space` (runs of spaces and tabs).
+        encoding: Any encoding Python knows.
+        scheme: The tag scheme, in any spelling `get_scheme` knows.
+        ill_formed: The policy for tags that break the scheme.
+        token_unit: With `character` every character of a token becomes a token of its own. None is `word`, but
+            `character` for files whose entities are marked that way (Chinese in the format of CLUENER, or with inline
+            marks).
+        hyphens: The rule for hyphens within words of running text (JSON lines), as in `tokenize`.
+        labels: The labels to keep, and their new names.
+        read_tags: False if the tags do not matter: then a file may lack them, and its sentences have no spans.
+
+    Raises:
+        InputError: If there is no such unit or separator.
+    """
+
+    token_column: int | None = None
+    tag_column: int | None = None
+    separator: Separator | None = None
+    encoding: str = "utf-8"
+    scheme: str | None = None
+    ill_formed: Policy = "conlleval"
+    token_unit: TokenUnit | None = None
+    hyphens: Hyphens = "split"
+    labels: LabelMap = field(default_factory=LabelMap)
+    read_tags: bool = True
+
+    def __post_init__(self) -> None:
+        for name, known in (("token_unit", get_args(TokenUnit)), ("separator", get_args(Separator))):
+            if getattr(self, name) not in (None, *known):
+                raise InputError(f"expected as {name} one of {', '.join(known)}, found {getattr(self, name)!r}")
+        if not isinstance(self.labels, LabelMap):
+            raise TypeError(f"expected a LabelMap as labels, got {type(self.labels).__name__}: see LabelMap.parse")
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """Options of writing annotated files.
+
+    Attributes:
+        scheme: The tag scheme, if the format has tags. None is that of the source if a file is rewritten, else IOB2.
+        encoding: Any encoding Python knows.
+    """
+
+    scheme: str | None = None
+    encoding: str = "utf-8"
+
+
+@dataclass(slots=True)
+class ReadReport:
+    """The findings of reading a file, beside its sentences; filled while they are read. Lines count from 1.
+
+    Attributes:
+        scheme: The tag scheme of the file; None if it has no tags.
+        evidence: The reasons for the scheme, for people.
+        layout: The columns of the file; None if it has none.
+        sentences: The number of sentences so far.
+        tokens: The number of tokens so far, in the unit of the options.
+        documents: The number of documents so far.
+        comments: The number of comment lines, with CoNLL-U's multiword ranges and empty nodes.
+        ill_formed: The lines of tags that break the scheme.
+        ragged: The lines of rows with fewer or more columns than most.
+        widths: The number of rows by their number of columns.
+        labels: The number of entities of each label, by its name in the file.
+        cut: The lines of entities of running text that begin or end within a word: the word became two tokens.
+        dropped: The lines of entities left out because a longer one overlaps them (in CLUENER's style alone; elsewhere
+            that is an error).
+        unannotated: The lines of objects without a key for entities.
+        reduced: The lines of objects whose entities hold more than start, end, label and text.
+    """
+
+    scheme: str | None = None
+    evidence: str | None = None
+    layout: ColumnLayout | None = None
+    sentences: int = 0
+    tokens: int = 0
+    documents: int = 0
+    comments: int = 0
+    ill_formed: list[int] = field(default_factory=list)
+    ragged: list[int] = field(default_factory=list)
+    widths: Counter[int] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+    cut: list[int] = field(default_factory=list)
+    dropped: list[int] = field(default_factory=list)
+    unannotated: list[int] = field(default_factory=list)
+    reduced: list[int] = field(default_factory=list)
+
+    def count(self, sentence: Sentence) -> None:
+        """Add one sentence."""
+        self.sentences += 1
+        self.tokens += len(sentence.tokens)
+        self.documents = sentence.document + 1
+
+    def warn(
+        self, path: str | os.PathLike[str], options: ReadOptions, *, ill_formed: bool = True, rewritten: bool = False
+    ) -> None:
+        """Log the findings that a user should know of, for a caller who does not show the report.
+
+        Args:
+            path: The file.
+            options: The options that it was read with.
+            ill_formed: True to log ill-formed tags too.
+            rewritten: True if the file was written again, so that what its entities lost matters.
+        """
+        # Ragged rows matter where spaces separate columns, since one of them may belong to a token. Behind tabs they do
+        # not: some corpora have further columns behind the tag where there is an entity.
+        ragged = self.ragged if self.layout and self.layout.separator == "space" else []
+        width = self.layout.width if self.layout else 0
+        unannotated = self.unannotated if options.read_tags else []
+        keys = "expected the key entities, spans, ents, label or labels"
+        for lines, finding in (
+            (
+                self.ill_formed if ill_formed else [],
+                f"{len(self.ill_formed)} tags break {self.scheme} and are read by the policy {options.ill_formed}",
+            ),
+            (self.cut, f"{len(self.cut)} entities begin or end within a word, which was cut there"),
+            (self.dropped, f"{len(self.dropped)} entities are left out, since longer ones overlap them"),
+            (unannotated, f"{len(unannotated)} objects have no entities ({keys})"),
+            (ragged, f"rows with fewer or more columns than most, which have {width}"),
+            (
+                self.reduced if rewritten else [],
+                "of entities only start, end and label are kept, not what else they hold",
+            ),
+        ):
+            if lines:
+                _log.warning("%s: %s: lines %s", path, finding, some_lines(lines))
+        self.warn_of_missing_labels(path, options.labels)
+
+    def warn_of_missing_labels(self, path: str | os.PathLike[str], labels: LabelMap) -> None:
+        """Log the labels to keep that the file never has."""
+        if missing := labels.missing(self.labels):
+            found = ", ".join(sorted(self.labels)) or "none"
+            _log.warning("%s: no entity is labelled %s (labels found: %s)", path, " or ".join(missing), found)
+
+
+def counted(count: int, noun: str) -> str:
+    """A number and its noun.
+
+    Example:
+        >>> counted(1, "column"), counted(2000, "row")
+        ('1 column', '2,000 rows')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def some_lines(lines: Sequence[int], most: int = 10) -> str:
+    """The first line numbers, each once: `3, 18, 40 and 12 more`."""
+    lines = list(dict.fromkeys(lines))
+    shown = ", ".join(map(str, lines[:most]))
+    return shown if len(lines) <= most else f"{shown} and {len(lines) - most} more"
