@@ -211,7 +211,7 @@ class ModelConfig(_Checked):
         Size, "embeddings", "size of the embedding of a lexicon word, where a token is a character; 0 for none"
     ] = 50
     casing_size: Annotated[
-        Size, "embeddings", "size of the embedding of a word's casing (Reimers and Gurevych 2017: 8); 0 for none"
+        Size, "embeddings", "size of the embedding of a word's casing and shape (Reimers and Gurevych 2017: 8); 0: none"
     ] = 8
     word_dropout: Annotated[
         Share, "dropout", "share of tokens whose word is replaced by the unknown word (Lample et al. 2016)"

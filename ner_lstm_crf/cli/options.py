@@ -299,18 +299,22 @@ def add_settings(parser: Parser, *, without: str = "") -> dict[str, argparse._Ar
                 continue
             if setting.group not in groups:
                 groups[setting.group] = parser.add_argument_group(setting.group)
-            default = {True: "yes", False: "no"}[fast[name]] if setting.kind is bool else str(fast[name]).strip("(),")
+            # How the value is written: yes or no, one of some choices, a number or a name.
+            default = str(fast[name]).strip("(),")
+            if setting.kind is bool:
+                default = "yes" if fast[name] else "no"
+                options: dict[str, Any] = {"action": argparse.BooleanOptionalAction}
+            elif setting.choices:
+                options = {"choices": setting.choices}
+            else:
+                metavar = "N,N" if setting.many else {int: "N", float: "X"}.get(setting.kind, "NAME")
+                options = {"type": partial(_parse, setting), "metavar": metavar}
+            # The help: the sentence of the field and its default.
             if name == "token_unit":
                 default = "as in the training data"
             text = setting.sentence if fast[name] is None else f"{setting.sentence} (default: {default})"
-            metavar = {int: "N", float: "X"}.get(setting.kind, "NAME")
-            kind: dict[str, Any] = {"type": partial(_parse, setting), "metavar": metavar}
-            if setting.kind is bool:
-                kind = {"action": argparse.BooleanOptionalAction}
-            elif setting.choices:
-                kind = {"choices": setting.choices}
-            kind["help"] = text if setting.common or parser.help_all else argparse.SUPPRESS
-            groups[setting.group].add_argument(setting.flag, dest=f"{table}.{name}", **kind)
+            options["help"] = text if setting.common or parser.help_all else argparse.SUPPRESS
+            groups[setting.group].add_argument(setting.flag, dest=f"{table}.{name}", **options)
     return groups
 
 
@@ -334,20 +338,21 @@ def settings_from(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     Raises:
         InputError: If the file, or the model to start from, cannot be read, or that would have to change.
     """
+    # 1. The file, and over it the flags.
     file: Tables = {"model": {}, "training": {}} if args.config is None else read_tables(args.config)
     flags = {
         table: {name: value for name in settings(table) if (value := vars(args).get(f"{table}.{name}")) is not None}
         for table in file
     }
     given = {table: {**file[table], **flags[table]} for table in file}
+    # 2. A model to start from is taken as it is.
     if args.init_from is not None:
         from ner_lstm_crf.saving.model import ModelDescription, model_directory
         from ner_lstm_crf.training.warm_start import check_start
 
         others = [settings("model")[name].flag for name in flags["model"]]
-        others += [
-            f"--{name}" for name in ("vectors", "vectors-limit", "lexicon") if vars(args)[name.replace("-", "_")]
-        ]
+        also = {"--vectors": args.vectors, "--vectors-limit": args.vectors_limit, "--lexicon": args.lexicon}
+        others += [option for option, value in also.items() if value is not None]
         if others or file["model"]:
             refused = others[0] if others else f"[model] in {args.config}"
             raise InputError(f"--init-from: expected the model as it is, without {refused}")
