@@ -13,10 +13,10 @@ import torch
 import benchmark
 from benchmarks.handrolled import HandRolled
 from benchmarks.text import SENTENCE, MadeText, read_corpus
-from ner_lstm_crf.features.batch import Featurizer
+from ner_lstm_crf.features.batch import RaggedSentences
 from ner_lstm_crf.model import cpu
 from ner_lstm_crf.model import crf as our_crf
-from ner_lstm_crf.saving.model import build_model
+from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text.annotation import Span
 from ner_lstm_crf.training.trainer import Trainer
@@ -92,16 +92,15 @@ class TestTraining:
     def test_the_floor_reads_the_trainers_batches(self, tiny, monkeypatch):
         sentences = list(MadeText(1).sentences(60))
         seen: list[tuple[int, int]] = []
-        collate = Featurizer.collate
+        training_batch = RaggedSentences.training_batch
 
-        def watched(self, encoded):
-            seen.append((len(encoded), max(map(len, encoded))))
-            return collate(self, encoded)
+        def watched(self, numbers):
+            seen.append((len(numbers), max(len(sentences[number].tokens) for number in numbers)))
+            return training_batch(self, numbers)
 
-        model = build_model(sentences, tiny.config.model)
-        encoded = [model.featurizer.encode_gold(sentence) for sentence in sentences]
-        monkeypatch.setattr(Featurizer, "collate", watched)
-        next(Trainer(model, encoded, None, tiny.config.training).run())
+        model = Model.build(sentences, tiny.config.model)
+        monkeypatch.setattr(RaggedSentences, "training_batch", watched)
+        next(Trainer(model, model.encode(sentences, gold=True), None, tiny.config.training).epochs())
         assert seen == benchmark.training.training_shapes(sentences, tiny.config.training)
 
     def test_the_baseline_learns_and_tags(self, tiny):
@@ -130,7 +129,7 @@ class TestTagging:
 
     def test_a_tagger_that_minds_its_company_is_refused(self, tiny, monkeypatch):
         corpus = read_corpus(None, train=30, test=10)
-        tagger = Tagger(build_model(corpus.train, tiny.config.model))
+        tagger = Tagger(Model.build(corpus.train, tiny.config.model))
         benchmark.tagging.check(tagger, corpus)
         monkeypatch.setattr(Tagger, "tag_tokens", lambda self, tokens: [Span(0, 1, "FLAW")])
         with pytest.raises(benchmark.WrongAnswerError, match="FLAW"):
@@ -187,7 +186,7 @@ class TestMemory:
     @pytest.mark.parametrize("way", ["tag_many", "command"])
     def test_a_process_of_its_own_tells_what_it_held(self, tiny, tmp_path, way):
         corpus = read_corpus(None, train=30, test=10)
-        Tagger(build_model(corpus.train, tiny.config.model)).save(tmp_path / "model")
+        Tagger(Model.build(corpus.train, tiny.config.model)).save(tmp_path / "model")
         (tmp_path / "text.txt").write_text("\n".join(corpus.texts), encoding="utf-8")
         found = benchmark.memory._measure(way, benchmark.memory.Tagging(tmp_path / "model", 1), tmp_path / "text.txt")
         loaded = {"loaded_mb", "peak_loading_mb"} if way == "tag_many" else set()

@@ -15,6 +15,7 @@ from ner_lstm_crf.config import Config, ModelConfig, TrainingConfig
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text.annotation import Sentence, Span
 from shipping import corpora as shipping
+from shipping.cut import words_of
 from shipping.dictionary import dictionary
 
 TINY = Config(
@@ -82,15 +83,15 @@ def make(data: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> Path:
 def test_it_writes_a_tagger_and_its_card(language, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = make(data, monkeypatch, "--seed", "3")
     assert {path.name for path in directory.iterdir()} == {
-        "config.json", "vocabulary.json", "model.safetensors", "README.md",
+        "config.json", "vocabulary.json", "network-1.safetensors", "frozen.safetensors", "README.md",
     }  # fmt: skip
     tagger = Tagger.load(directory)
     assert tagger.labels == ("LOC", "PER")
     found = [tuple(span) for span in tagger.tag_tokens(["Milo", "met", "Graz", "again"])]
     assert found == [(0, 1, "PER"), (2, 3, "LOC")]
-    words = tagger.model.featurizer.words.symbols
-    assert "unseen" in words  # the first of the reserve
-    assert "rare" not in words  # the reserve is cut
+    words = words_of(tagger.model).vocabulary.symbols
+    assert "unseen" in words  # the first of the frozen rows
+    assert "rare" not in words  # these are cut
     card = (directory / "README.md").read_text()
     rows = [line.split(" | ")[:2] for line in card.splitlines() if line.startswith(("| one |", "| held"))]
     assert rows[:4] == [["| one", "yes"], ["| held", "no"], ["| held, lower case", "no"], ["| held, capitals", "no"]]
@@ -103,9 +104,9 @@ def test_it_goes_on_where_it_was_and_makes_the_same_again(
     language, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = make(data, monkeypatch)
-    weights = (first / "model.safetensors").read_bytes()
+    weights = (first / "network-1.safetensors").read_bytes()
     make(data, monkeypatch)  # the run has ended: only what comes after is done again
-    assert (first / "model.safetensors").read_bytes() == weights
+    assert (first / "network-1.safetensors").read_bytes() == weights
     history = (data / "runs" / "en-seed-1" / "history.jsonl").read_text().splitlines()
     assert len(history) == TINY.training.epochs
 
@@ -206,8 +207,7 @@ def test_a_lexicon_is_learnt_with_and_sent_along(language, data: Path, monkeypat
         language, token_unit="character", lexicon=lambda: {"Oslo": "ns", "nowhere": ""}, vectors="", words=5
     )
     monkeypatch.setitem(train_shipped.LANGUAGES, "en", characters)
-    lexicon = Tagger.load(make(data, monkeypatch)).model.featurizer.vocabularies.lexicon
-    assert lexicon is not None
+    lexicon = Tagger.load(make(data, monkeypatch)).model.features["lexicon"]
     assert set(lexicon.words) == {"Oslo", "nowhere"}
 
 
