@@ -57,3 +57,10 @@ def test_a_source_distribution_can_set_itself_up() -> None:
         Path(file.path).relative_to(ROOT).as_posix() for file in SdistBuilder(str(ROOT)).recurse_included_files()
     }
     assert {"scripts/setup", "scripts/quickstart", "scripts/test", "constraints.txt"} <= included
+    assert {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", "LICENSE"} <= included
+
+
+def test_the_citation_names_this_version() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {ner_lstm_crf.__version__}\n" in citation
+    assert f"\n## {ner_lstm_crf.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
