@@ -42,33 +42,25 @@ __all__ = [
     "detect_hyphens",
 ]
 
-# 1. Abbreviations, in English and the other languages of the corpora, without their stop. Dotted ones (U.S., e.g.,
-#    f.eks.) need no list: their form shows what they are. The sentence splitter uses the same lists.
-
-
-def _words(words: str) -> frozenset[str]:
-    """The words as listed, and with their first letter capitalised."""
-    listed = words.split()
-    return frozenset(listed) | {word[0].upper() + word[1:] for word in listed}
-
-
-BEFORE_NAMES = _words(
-    "Mr Mrs Ms Mx Dr Prof St Sts Ft Mt Drs Gen Gov Lt Col Sgt Capt Cpl Cmdr Adm Maj Rev Sen Sens Rep Reps Hon Messrs"
-    " Mme Mlle Hr Sra Dra dr prof sr sra sv vs"
+# 1. Abbreviations, in English and the other languages of the corpora, without their stop, each also with its first
+#    letter capitalised. Dotted ones (U.S., e.g., f.eks.) need no list: their form shows what they are. The sentence
+#    splitter uses the same lists.
+BEFORE_NAMES, BEFORE_NUMBERS, ABBREVIATIONS = (
+    frozenset(form for word in words.split() for form in (word, word[0].upper() + word[1:]))
+    for words in (
+        # A name follows: they never end a sentence.
+        "Mr Mrs Ms Mx Dr Prof St Sts Ft Mt Drs Gen Gov Lt Col Sgt Capt Cpl Cmdr Adm Maj Rev Sen Sens Rep Reps Hon"
+        " Messrs Mme Mlle Hr Sra Dra dr prof sr sra sv vs",
+        # Abbreviations if a number follows; otherwise ordinary words, or too rare to tell.
+        "no nos nr vol fig figs sec art ch p pp par ext tel kap kl sid pág Mar Sat Sun Wed",
+        # In the middle of a sentence, or at its end, where their stop is also that of the sentence.
+        "Inc Corp Co Cos Ltd Bros Jr Sr Assn Dept Dist Univ Ph Ave Blvd Rd Attn Calif Fla Ariz Conn Tenn Va Ala Ont Que"
+        " Jan Feb Apr Jun Jul Aug Sep Sept Oct Nov Dec Mon Tue Tues Thu Thur Thurs Fri"
+        " etc eg ie cf ca approx incl est esp lb lbs oz mins hrs yrs"
+        " usw bzw Chr Str Mio Mrd evtl ggf dvs resp kr pr pct mill bl osv ang inkl hhv mia npr tj engl tzv dom kgl",
+    )
 )
-"""A name follows them, so they never end a sentence."""
-
-BEFORE_NUMBERS = _words("no nos nr vol fig figs sec art ch p pp par ext tel kap kl sid pág Mar Sat Sun Wed")
-"""Abbreviations where a number follows; otherwise ordinary words, or too rare to tell."""
-
-ABBREVIATIONS = _words(
-    "Inc Corp Co Cos Ltd Bros Jr Sr Assn Dept Dist Univ Ph Ave Blvd Rd Attn Calif Fla Ariz Conn Tenn Va Ala Ont Que"
-    " Jan Feb Apr Jun Jul Aug Sep Sept Oct Nov Dec Mon Tue Tues Thu Thur Thurs Fri"
-    " etc eg ie cf ca approx incl est esp lb lbs oz mins hrs yrs"
-    " usw bzw Chr Str Mio Mrd evtl ggf dvs resp kr pr pct mill bl osv ang inkl hhv mia npr tj engl tzv dom kgl"
-) | {"al"}
-"""These stand in the middle of a sentence, or end it and lend it their stop."""
-
+ABBREVIATIONS |= {"al"}  # "Al" is a name
 
 # 2. The rules. Every quantifier below is bounded, possessive (`++`), or followed by nothing that can fail, and rules
 #    that read a long run and may then fail begin with a look-behind that lets them try once per run. So the time is
@@ -95,14 +87,12 @@ _PREFIX = (
     r"(?i:e|pre|post|non|co|re|anti|ex|mid|semi|multi|un|inter|extra|sub|ultra|pro|counter)-"
 )
 
-
-def _one_of(words: Iterable[str]) -> str:
-    """An alternation of words, grouped by first letter, which needs a tenth of the comparisons."""
-    groups = groupby(sorted(words, key=lambda word: (word[0], -len(word), word)), key=itemgetter(0))
-    return "(?:" + "|".join(f"{first}(?:{'|'.join(word[1:] for word in group)})" for first, group in groups) + ")"
-
-
-_NAME_FOLLOWS, _NUMBER_FOLLOWS, _OTHERS = map(_one_of, (BEFORE_NAMES, BEFORE_NUMBERS, ABBREVIATIONS))
+# An alternation of each list, grouped by first letter, which needs a tenth of the comparisons.
+_NAME_FOLLOWS, _NUMBER_FOLLOWS, _OTHERS = (
+    "(?:" + "|".join(f"{first}(?:{'|'.join(word[1:] for word in group)})" for first, group in groups) + ")"
+    for words in (BEFORE_NAMES, BEFORE_NUMBERS, ABBREVIATIONS)
+    for groups in [groupby(sorted(words, key=lambda word: (word[0], -len(word), word)), key=itemgetter(0))]
+)
 
 _FIRST = (
     rf"[{ALONE}][{MARKS}]*",  # scripts without spaces
