@@ -24,7 +24,7 @@ def sentences_and_texts(path: Path, options: ReadOptions) -> Iterator[tuple[Sent
     report = ReadReport()
     for raw, sentence in ColumnFile(path, options).read(report):
         if sentence is not None and sentence.tokens:
-            texts = (line.removeprefix(_TEXT).strip() for line in raw.comments() if line.startswith(_TEXT))
+            texts = (line.removeprefix(_TEXT).strip() for line in raw.comments if line.startswith(_TEXT))
             yield sentence, next(texts, None)
     report.warn(path, options)
 

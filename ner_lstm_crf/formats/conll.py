@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from typing import Literal, NamedTuple
@@ -140,45 +140,27 @@ def holds_tags(path: str | os.PathLike[str], encoding: str = "utf-8") -> bool:
     return any(map(layout.has_label, layout.sample_tags))
 
 
-class RawSentence(NamedTuple):
-    """The lines of one sentence: everything before its tokens, its tokens, and the blank lines that end it.
+@dataclass(slots=True)
+class RawSentence:
+    """The lines of one sentence with their ends: everything before its tokens, its tokens, the blank lines behind them.
 
     Attributes:
         line: The number of the first line, from 1.
-        lines: The raw lines with their ends: comments, document marks, blank lines and rows.
-        token_lines: The indices of those of `lines` that are tokens; empty only in the last raw sentence of a file, if
-            it holds leftovers.
         document: The number of the document, from 0.
+        lines: All lines: comments, document marks, rows and blank lines.
+        rows: Those that are tokens; there are none only in the last raw sentence of a file, if it holds leftovers.
+        token_lines: The indices of the rows in `lines`.
+        line_numbers: The numbers of the rows in the file.
+        comments: The lines that are neither tokens nor blank nor a `-DOCSTART-`.
     """
 
     line: int
-    lines: list[str]
-    token_lines: Sequence[int]
     document: int
-
-    def line_numbers(self) -> Sequence[int]:
-        """The line of each token, from 1."""
-        indices = self.token_lines
-        if isinstance(indices, range):
-            return range(self.line + indices.start, self.line + indices.stop)
-        return [self.line + index for index in indices]
-
-    def rows(self) -> list[str]:
-        """The raw lines of the tokens."""
-        lines, indices = self.lines, self.token_lines
-        if isinstance(indices, range):
-            return lines[indices.start : indices.stop]
-        return [lines[index] for index in indices]
-
-    def comments(self) -> list[str]:
-        """The lines that are neither tokens nor blank nor a `-DOCSTART-`, without their ends."""
-        lines, indices = self.lines, self.token_lines
-        if isinstance(indices, range):
-            other = lines[: indices.start] + lines[indices.stop :]
-        else:
-            tokens = set(indices)
-            other = [line for index, line in enumerate(lines) if index not in tokens]
-        return [line.rstrip("\r\n") for line in other if line[0] == "#" or _NOT_A_TOKEN.match(line)]
+    lines: list[str] = field(default_factory=list)
+    rows: list[str] = field(default_factory=list)
+    token_lines: Sequence[int] = ()
+    line_numbers: Sequence[int] = ()
+    comments: list[str] = field(default_factory=list)
 
 
 class ColumnFile:
@@ -210,7 +192,7 @@ class ColumnFile:
             reader.evidence = "brackets, as in CoNLL-2012, read as IOB2"
         elif layout.tag is not None:
             sentences = read_raw_sentences(self.text.lines(), layout)
-            reader.find_scheme(((self.columns(raw)[1], raw.line_numbers()) for raw in sentences), layout.is_tag)
+            reader.find_scheme(((self.columns(raw)[1], raw.line_numbers) for raw in sentences), layout.is_tag)
         return reader
 
     def read(self, report: ReadReport) -> Iterator[tuple[RawSentence, Sentence | None]]:
@@ -225,10 +207,10 @@ class ColumnFile:
         report.scheme = self.tag_reader.scheme.name if self.tag_reader.scheme else None
         report.evidence, report.layout = self.tag_reader.evidence, self.layout
         for raw in read_raw_sentences(self.text.lines(), self.layout):
-            report.comments += len(raw.comments())
-            if raw.token_lines:
+            report.comments += len(raw.comments)
+            if raw.rows:
                 words, tags = self.columns(raw, report)
-                yield raw, self.tag_reader.sentence(words, tags, raw.line_numbers(), report, raw.document)
+                yield raw, self.tag_reader.sentence(words, tags, raw.line_numbers, report, raw.document)
             else:
                 yield raw, None
         if not report.sentences:
@@ -236,7 +218,7 @@ class ColumnFile:
 
     def columns(self, raw: RawSentence, report: ReadReport | None = None) -> tuple[list[str], list[str]]:
         """The tokens and the tags of a raw sentence (no tags in a file without); the report counts the rows' widths."""
-        layout, rows = self.layout, raw.rows()
+        layout, rows = self.layout, raw.rows
         columns = layout.columns(rows) if rows else ([], [])
         if columns is None:
             columns = self._columns_by_row(raw, rows, report)
@@ -248,20 +230,20 @@ class ColumnFile:
             for token, cell in enumerate(words):
                 if not cell.startswith(layout.language):
                     message = f"expected a token behind {layout.language!r}, as the first ones are"
-                    raise InputError(f"{message}, found {quoted(cell)}", path=self.path, line=raw.line_numbers()[token])
+                    raise InputError(f"{message}, found {quoted(cell)}", path=self.path, line=raw.line_numbers[token])
             words = list(map(layout.token_in, words))
         if layout.bracketed:
             try:
                 return words, tags_of_brackets(tags) if self.options.read_tags else []
             except TagError as error:
-                raise self.tag_reader.error(error.message, error.position, raw.line_numbers()) from None
+                raise self.tag_reader.error(error.message, error.position, raw.line_numbers) from None
         return words, tags if layout.key is None else list(map(layout.tag_in, tags))
 
     def _columns_by_row(
         self, raw: RawSentence, rows: Sequence[str], report: ReadReport | None
     ) -> tuple[list[str], list[str]]:
         """The token and the tag column of rows that are not all alike."""
-        layout, lines = self.layout, raw.line_numbers()
+        layout, lines = self.layout, raw.line_numbers
         table = list(map(layout.cells, rows))
         widths = list(map(len, table))
         needed = 1 + max(layout.token, -1 if layout.tag is None else layout.tag)
@@ -289,10 +271,12 @@ class ColumnFile:
 
 
 class _Piece(NamedTuple):
-    """Lines without a blank one between them, the indices of the tokens, and True if a document begins with them."""
+    """Lines without a blank one between them, their tokens and comments, and True if a document begins with them."""
 
     lines: list[str]
+    rows: list[str]
     token_lines: Sequence[int]
+    comments: list[str]
     opens_document: bool = False
 
 
@@ -303,28 +287,30 @@ def read_raw_sentences(lines: Iterable[str], layout: ColumnLayout) -> Iterator[R
     spellings, or a comment that begins with `# newdoc` or `#begin document`. A mark that follows no sentence opens no
     further document, so files that begin with one, end with one, or do both, count alike.
     """
-    held: list[str] = []
-    indices: Sequence[int] = ()
-    first, document, has_sentence = 1, 0, False
+    raw, has_sentence = RawSentence(1, 0), False
     for is_blank, group in groupby(lines, str.isspace):
         if is_blank:
-            held.extend(group)
+            raw.lines.extend(group)
             continue
         for piece in _pieces(list(group), layout):
-            if indices:
-                yield RawSentence(first, held, indices, document)
-                first, held, has_sentence = first + len(held), [], True
+            if raw.rows:
+                yield raw
+                raw, has_sentence = RawSentence(raw.line + len(raw.lines), raw.document), True
             if piece.opens_document:
-                document += has_sentence
+                raw.document += has_sentence
                 has_sentence = False
-            indices, before = piece.token_lines, len(held)
-            if isinstance(indices, range):
-                indices = range(indices.start + before, indices.stop + before)
+            indices, before = piece.token_lines, len(raw.lines)
+            if isinstance(indices, range):  # as almost always
+                raw.token_lines = range(before + indices.start, before + indices.stop)
+                raw.line_numbers = range(raw.line + raw.token_lines.start, raw.line + raw.token_lines.stop)
             else:
-                indices = [index + before for index in indices]
-            held.extend(piece.lines)
-    if held:
-        yield RawSentence(first, held, indices, document)
+                raw.token_lines = [before + index for index in indices]
+                raw.line_numbers = [raw.line + index for index in raw.token_lines]
+            raw.rows = piece.rows
+            raw.comments += piece.comments
+            raw.lines += piece.lines
+    if raw.lines:
+        yield raw
 
 
 def _pieces(lines: list[str], layout: ColumnLayout) -> list[_Piece]:
@@ -334,22 +320,27 @@ def _pieces(lines: list[str], layout: ColumnLayout) -> list[_Piece]:
     head = 0
     while layout.numbered and head < len(lines) and lines[head][0] == "#":
         head += 1
-    body = "".join(lines[head:])
+    comments, rows = lines[:head], lines[head:]
+    body = "".join(rows)
     is_mixed = body[:1] == "#" or "\n#" in body or "docstart" in body.lower()
     if layout.numbered and not is_mixed:
         is_mixed = bool(_NOT_A_TOKEN.match(body) or _NOT_A_TOKEN_LATER.search(body))
     if not is_mixed:
-        return [_Piece(lines, range(head, len(lines)), any(map(_NEW_DOCUMENT.match, lines[:head])))]
+        opens_document = any(map(_NEW_DOCUMENT.match, comments))
+        return [_Piece(lines, rows, range(head, len(lines)), comments, opens_document)]
     # 2. Else line by line.
     indices: list[int] = []
-    pieces = [_Piece([], indices)]
+    pieces = [_Piece([], [], indices, [])]
     for line in lines:
         kind = _kind_of(line, layout)
         if kind == "document":
             indices = []
-            pieces.append(_Piece([], indices, opens_document=True))
-        elif kind == "token":
+            pieces.append(_Piece([], [], indices, [], opens_document=True))
+        if kind == "token":
             indices.append(len(pieces[-1].lines))
+            pieces[-1].rows.append(line)
+        elif line[0] == "#" or kind == "comment":
+            pieces[-1].comments.append(line)
         pieces[-1].lines.append(line)
     return [piece for piece in pieces if piece.lines]
 
@@ -420,8 +411,8 @@ def replace_tags(
 def _paired(file: ColumnFile, sentences: Iterator[Sentence]) -> Iterator[tuple[RawSentence, Sentence | None]]:
     """Each raw sentence of a file with the sentence that belongs to it."""
     for raw in read_raw_sentences(file.text.lines(), file.layout):
-        sentence = next(sentences, None) if raw.token_lines else None
-        if raw.token_lines and sentence is None:
+        sentence = next(sentences, None) if raw.rows else None
+        if raw.rows and sentence is None:
             raise ValueError(f"expected as many sentences as {file.path} has, got fewer")
         yield raw, sentence
     if next(sentences, None) is not None:
@@ -469,9 +460,9 @@ class _Rewriter:
             old = []  # they were read as tags, but the file has brackets
         if tags == old and not by_character:
             return raw.lines
-        rows = raw.rows()
+        rows = raw.rows
         if layout.tag is None:  # a column can only be added where all rows have the same
-            for row, line in zip(rows, raw.line_numbers(), strict=True):
+            for row, line in zip(rows, raw.line_numbers, strict=True):
                 if len(layout.cells(row)) != layout.width:
                     usual, body = counted(layout.width, "column"), row.rstrip("\r\n")
                     message = f"expected {usual}, as most rows have, to add one of tags, found {quoted(body)}"

@@ -156,8 +156,10 @@ class ReadReport:
         self.warn_of_missing_labels(path, options.labels)
 
     def warn_of_missing_labels(self, path: str | os.PathLike[str], labels: LabelMap) -> None:
-        """Log the labels to keep that the file never has."""
-        if missing := labels.missing(self.labels):
+        """Log the labels to keep that no label of the file becomes: perhaps they are misspelt."""
+        if labels.keep is None:
+            return
+        if missing := sorted(labels.keep - {labels.renaming(label) for label in self.labels}):
             found = ", ".join(sorted(self.labels)) or "none"
             _log.warning("%s: no entity is labelled %s (labels found: %s)", path, " or ".join(missing), found)
 

@@ -74,15 +74,6 @@ class LabelMap:
     def __bool__(self) -> bool:
         return bool(self.renamed) or self.keep is not None
 
-    def missing(self, found: Iterable[str]) -> tuple[str, ...]:
-        """The labels to keep that no label `found` in a file becomes, sorted: perhaps they are misspelt.
-
-        Example:
-            >>> LabelMap.parse("PER,LOC", ["person=PER"]).missing(["person", "ORG"])
-            ('LOC',)
-        """
-        return tuple(sorted((self.keep or frozenset()) - {self.renaming(label) for label in found}))
-
 
 def require_entities(annotated: Iterable[Sequence[Span]], path: str | os.PathLike[str], labels: LabelMap) -> None:
     """Refuse a file without a single entity: it can neither train nor test a model.

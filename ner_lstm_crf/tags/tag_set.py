@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
@@ -104,37 +104,31 @@ class TagSet:
         Returns:
             For each sentence its spans, counted from its own start, and the positions of tags that break the scheme.
         """
+        # 1. The tokens with a tag other than O, and the sentence of each.
+        ends = lengths.cumsum()
+        inside = np.flatnonzero(ids)
+        sentences = np.searchsorted(ends, inside, side="right")
+        # 2. Runs of such tokens: one begins after a gap, and at the start of a sentence.
+        begins = np.ones(len(inside) + 1, np.bool_)
+        begins[1:-1] = (np.diff(inside) > 1) | (np.diff(sentences) > 0)
+        edges = np.flatnonzero(begins)
+        first, last = edges[:-1], edges[1:] - 1
+        # 3. Each run includes the O behind it, if there is one: if a span lacks its end, that O breaks the scheme.
+        sentences, starts = sentences[first], inside[first]
+        stops = np.minimum(inside[last] + 2, ends[sentences])
+        offsets = starts - (ends - lengths)[sentences]
+        # 4. Decode each run, or look it up.
         decoded = [_NO_SPANS] * len(lengths)
-        for sentence, runs in groupby(_runs(ids, lengths), key=itemgetter(0)):
+        runs = zip(*map(np.ndarray.tolist, (sentences, offsets, starts, stops)), strict=True)
+        for sentence, of_sentence in groupby(runs, key=itemgetter(0)):
             spans, ill_formed = list[Span](), list[int]()
-            for _, offset, run in runs:
+            for _, offset, start, stop in of_sentence:
+                run = tuple(ids[start:stop].tolist())
                 if (of_run := self._cache.get(run)) is None:
                     of_run = self.scheme.decode([self.names[tag] for tag in run])
                     if len(run) <= _LONGEST_CACHED and len(self._cache) < _MOST_CACHED:
                         self._cache[run] = of_run
-                spans += [Span(start + offset, end + offset, label) for start, end, label in of_run.spans]
+                spans += [Span(begin + offset, end + offset, label) for begin, end, label in of_run.spans]
                 ill_formed += [position + offset for position in of_run.ill_formed]
             decoded[sentence] = DecodedTags(tuple(spans), tuple(ill_formed))
         return decoded
-
-
-def _runs(ids: NDArray[np.integer], lengths: NDArray[np.integer]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
-    """The longest runs of tags other than `O`, in order: number of the sentence, position in it, tag ids.
-
-    The `O` after a run, if there is one, belongs to it: if a span lacks its end, that `O` breaks the scheme.
-    """
-    ends = lengths.cumsum()
-    # 1. The tokens with a tag other than O, and the sentence of each.
-    inside = np.flatnonzero(ids)
-    sentences = np.searchsorted(ends, inside, side="right")
-    # 2. A run begins after a gap and at the start of a sentence.
-    begins = np.ones(len(inside) + 1, np.bool_)
-    begins[1:-1] = (np.diff(inside) > 1) | (np.diff(sentences) > 0)
-    edges = np.flatnonzero(begins)
-    first, last = edges[:-1], edges[1:] - 1
-    # 3. Each run reaches to the O after it, but not beyond its sentence.
-    sentences, starts = sentences[first], inside[first]
-    stops = np.minimum(inside[last] + 2, ends[sentences])
-    offsets = starts - (ends - lengths)[sentences]
-    for sentence, offset, start, stop in zip(*map(np.ndarray.tolist, (sentences, offsets, starts, stops)), strict=True):
-        yield sentence, offset, tuple(ids[start:stop].tolist())

@@ -63,7 +63,7 @@ def raw_sentences(text: str, layout: ColumnLayout = PLAIN) -> list[RawSentence]:
 
 
 def rows_of(raw: RawSentence) -> list[str]:
-    return [line.rstrip("\r\n") for line in raw.rows()]
+    return [line.rstrip("\r\n") for line in raw.rows]
 
 
 @given(FILES, LAYOUTS, st.booleans())
@@ -79,7 +79,7 @@ def test_every_line_knows_its_number_and_only_the_last_may_lack_rows(text, layou
     assert all(raw.token_lines for raw in found[:-1])
     for raw in found:
         assert raw.lines == lines[raw.line - 1 :][: len(raw.lines)]
-        assert [lines[number - 1] for number in raw.line_numbers()] == raw.rows()
+        assert [lines[number - 1] for number in raw.line_numbers] == raw.rows
         first, last = (raw.token_lines[0], raw.token_lines[-1]) if raw.token_lines else (0, 0)
         assert not any(line.isspace() for line in raw.lines[first:last])
 
@@ -128,7 +128,7 @@ def test_numbered_document_marks():
 def test_comments_stand_apart_and_hashtags_do_not():
     (raw,) = raw_sentences("# text = #now b\n#now\tO\n#b\tB-PER\n# \tO\n#lone\n")
     assert rows_of(raw) == ["#now\tO", "#b\tB-PER", "# \tO"]
-    assert raw.comments() == ["# text = #now b", "#lone"]
+    assert raw.comments == ["# text = #now b\n", "#lone\n"]
 
 
 def test_the_words_of_a_comment_are_no_cells():
@@ -149,13 +149,13 @@ def test_the_words_of_a_comment_are_no_cells():
 def test_in_numbered_files_whatever_starts_with_a_hash_is_a_comment():
     (raw,) = raw_sentences("# a\tb\tO\n1\t#\tO\n# in between\n2\tb\tO\n", NUMBERED)
     assert rows_of(raw) == ["1\t#\tO", "2\tb\tO"]
-    assert raw.comments() == ["# a\tb\tO", "# in between"]
+    assert raw.comments == ["# a\tb\tO\n", "# in between\n"]
 
 
 def test_multiword_ranges_and_empty_nodes_are_kept_but_are_no_tokens():
     (raw,) = raw_sentences("1-2\tim\t_\n1\tin\tO\n2\tdem\tO\n2.1\tnull\t_\n3\tHaus\tO\n", NUMBERED)
     assert rows_of(raw) == ["1\tin\tO", "2\tdem\tO", "3\tHaus\tO"]
-    assert len(raw.comments()) == 2
+    assert len(raw.comments) == 2
 
 
 def test_in_untagged_files_a_hashtag_is_a_token_and_a_text_a_comment():
@@ -181,7 +181,7 @@ def test_documents_begin_in_any_spelling(mark):
 def test_a_comment_with_a_tab_is_no_row_of_bare_labels():
     layout = ColumnLayout(0, 1, 2, "tab", prefixless=True, sample_tags=frozenset(("O", "LOC")))
     (raw,) = raw_sentences("# doc\tsecond\n#rome\tLOC\nis\tO\n", layout)
-    assert raw.rows() == ["#rome\tLOC\n", "is\tO\n"]
+    assert raw.rows == ["#rome\tLOC\n", "is\tO\n"]
 
 
 def read(tmp_path: Path, content: str | bytes, report: ReadReport | None = None, **options: object) -> list[Sentence]:

@@ -50,11 +50,6 @@ def test_contradictions_and_empty_labels_are_refused():
         LabelMap.parse("PER,,LOC")
 
 
-def test_missing_labels_are_those_asked_for_that_nothing_becomes():
-    assert LabelMap.parse("PER,LOC,ORG", ["person=PER"]).missing(["person", "LOC", "OTH"]) == ("ORG",)
-    assert LabelMap().missing(["PER"]) == ()
-
-
 @given(
     keep=st.none() | st.frozensets(st.sampled_from("ABCD")),
     renamed=st.dictionaries(st.sampled_from("ABCD"), st.sampled_from("ABCDO")),
