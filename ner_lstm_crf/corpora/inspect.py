@@ -1,4 +1,4 @@
-"""What a careful person wants to know of annotated files before training on them, as facts and as text.
+"""The facts that a careful person wants to know of annotated files before training on them, and these as text.
 
 Columns, scheme and the evidence for it, sizes, labels, lengths; ill-formed tags, ragged rows and duplicates; and for
 every two files the part of the second that is in the first: a test sentence that was trained on measures memory.
@@ -67,9 +67,9 @@ class FileFacts:
         documents: The number of documents.
         per_label: The number of entities of each label, the most frequent first.
         lengths: The lengths of the sentences.
-        scheme: The tag scheme; None where there are no tags.
+        scheme: The tag scheme; None if it has no tags.
         evidence: The reasons for the scheme.
-        columns: The number of columns of most rows; None where there are none.
+        columns: The number of columns of most rows; None if it has none.
         token_column: The token's column.
         tag_column: The tag's column.
         other_tag_columns: Further columns with tags of entities, which are not read.
@@ -81,7 +81,7 @@ class FileFacts:
         ill_formed_lines: Their lines.
         ragged: The number of rows with fewer or more columns than most.
         ragged_lines: Their lines.
-        duplicates: The number of sentences that stand in the file before.
+        duplicates: The number of sentences that occur earlier in the file.
         comments: The number of comment lines.
         cut: The lines of entities of running text that begin or end within a word.
         dropped: The lines of entities left out because longer ones overlap them.
@@ -267,8 +267,8 @@ def _file(facts: FileFacts) -> Iterator[str]:
     if facts.columns is not None:
         rows = ", ".join(f"{counted(count, 'row')} of {width}" for width, count in facts.column_counts.items())
         yield _row("ragged", _count(facts.ragged, facts.ragged_lines) + (f" ({rows})" if facts.ragged else ""))
-    verb = "sentence stands" if facts.duplicates == 1 else "sentences stand"
-    yield _row("duplicates", f"{facts.duplicates:,} {verb} in the file before" if facts.duplicates else "none")
+    verb = "sentence occurs" if facts.duplicates == 1 else "sentences occur"
+    yield _row("duplicates", f"{facts.duplicates:,} {verb} earlier in the file" if facts.duplicates else "none")
     for name, lines, meaning in (
         ("cut words", facts.cut, "lines where an entity begins or ends within a word"),
         ("dropped", facts.dropped, "entities that longer ones overlap"),

@@ -59,7 +59,7 @@ class TagReader:
             return
         if self.options.scheme is not None:
             self.scheme = get_scheme(self.options.scheme)
-            self.evidence = f"{self.scheme.name}: as asked for"
+            self.evidence = f"{self.scheme.name}: as given"
             return
         first_lines: dict[str, int] = {}
         try:
@@ -74,7 +74,7 @@ class TagReader:
         is_tag: Callable[[str], bool],
         first_lines: dict[str, int],
     ) -> Iterator[Sequence[str]]:
-        """The tags of the sentences with entities, each tag checked when it comes first; its line is noted."""
+        """The tags of the sentences with entities, each tag checked and its line noted when it first occurs."""
         for tags, lines in sentences:
             for tag in sorted(set(tags) - first_lines.keys(), key=tags.index):
                 position = tags.index(tag)

@@ -246,14 +246,14 @@ def _from_names(labels: Mapping[str, Any], text: str) -> Iterator[Entity]:
     """The entities of an object of labels, names and offsets, as in CLUENER."""
     for label, names in labels.items():
         if not isinstance(names, dict):
-            raise InputError(f"expected the names of the label {label!r} with their places, found {kind_of(names)}")
+            raise InputError(f"expected the names of the label {label!r} with their offsets, found {kind_of(names)}")
         for name, offsets in names.items():
             for pair in offsets if isinstance(offsets, list) else [offsets]:
                 match pair:
                     case [int(start), int(last)]:
                         yield _entity(start, last + 1, label, text, name, ends="inclusive")
                     case _:
-                        raise InputError(f"expected places such as [[0, 3]] for {name!r}, found {pair!r}")
+                        raise InputError(f"expected offsets such as [[0, 3]] for {name!r}, found {pair!r}")
 
 
 def _entity(

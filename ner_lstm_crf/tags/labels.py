@@ -87,20 +87,20 @@ def require_entities(annotated: Iterable[Sequence[Span]], path: str | os.PathLik
         InputError: If there is none.
     """
     if not any(annotated):
-        why = "none of the labels that were asked for" if labels else "nothing in it is annotated"
+        why = "no entity has a label to keep" if labels else "nothing in it is annotated"
         raise InputError(f"expected entities, found none: {why}", path=path)
 
 
 def warn_of_unknown_labels(
     path: str | os.PathLike[str], counts: Mapping[str, int], known: Container[object], whose: str
 ) -> None:
-    """Log which labels of a file can never be found.
+    """Log the labels of a file that can never be found.
 
     Args:
         path: The file.
-        counts: How many of its entities have each label.
+        counts: The number of its entities with each label.
         known: The labels that can be found.
-        whose: Who lacks the others, such as "the model does not know".
+        whose: The words for what lacks the others: `the model does not know`.
     """
     unknown = sorted(label for label in counts if label not in known)
     if unknown:

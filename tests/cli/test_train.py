@@ -215,7 +215,7 @@ def test_steps_that_a_file_names_stay_beside_epochs(write) -> None:
 def test_labels_that_leave_no_entity_are_the_cause_that_is_named(files: Files, tmp_path: Path, run: Run) -> None:
     for options in (["--labels", "FOO"], ["--rename", "PER=O", "--rename", "LOC=O"]):
         complaint = run("train", *files.options, *options, "--output", tmp_path / "m").complaint
-        assert complaint.endswith("train.conll: expected entities, found none: none of the labels that were asked for")
+        assert complaint.endswith("train.conll: expected entities, found none: no entity has a label to keep")
 
 
 def test_a_wrong_key_in_the_file_is_named(files: Files, write, tmp_path: Path, run: Run) -> None:

@@ -76,7 +76,7 @@ def test_the_facts_as_text(inspection):
         "  entities    3: PER 2, LOC 1",
         "  ill-formed  1: lines 12",
         "  ragged      1: lines 9 (8 rows of 3, 1 row of 4)",
-        "  duplicates  1 sentence stands in the file before",
+        "  duplicates  1 sentence occurs earlier in the file",
         "  length      2 to 5 tokens, mean 3.0, half up to 2, 95% up to 5",
         "  sentences   2 of 4 (50.0%), 1 of them of more than 3 tokens",
         "  new labels  MISC: they are not in ",
@@ -91,7 +91,7 @@ def test_labels_are_renamed_and_the_scheme_of_the_options_is_the_evidence(tmp_pa
     (tmp_path / "x").write_text(TRAIN)
     options = ReadOptions(scheme="BIO", labels=LabelMap.parse(None, ["LOC=O"]))
     (facts,) = inspect_files([tmp_path / "x"], options).files
-    assert (facts.per_label, facts.evidence) == ({"PER": 2}, "IOB2: as asked for")
+    assert (facts.per_label, facts.evidence) == ({"PER": 2}, "IOB2: as given")
 
 
 def test_json_lines_have_no_columns(tmp_path):

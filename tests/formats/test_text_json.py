@@ -132,7 +132,7 @@ BROKEN = {
     ),
     "CLUENER, no places": (
         {"text": "北京", "label": {"LOC": {"北": [0, 1]}}},
-        "expected places such as [[0, 3]] for '北'",
+        "expected offsets such as [[0, 3]] for '北'",
     ),
     "CLUENER, no names": ({"text": "北京", "label": {"LOC": ["北"]}}, "expected the names of the label 'LOC'"),
 }

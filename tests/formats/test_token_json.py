@@ -137,7 +137,7 @@ def test_what_was_met_is_reported_with_its_lines(tmp_path, caplog):
     assert (facts.format, facts.scheme, facts.duplicates) == ("tokens", "IOB2", 1)
     assert facts.evidence == "IOB2: all 4 entities begin with B-"
     (facts,) = inspect_files([path], ReadOptions(scheme="BIO")).files
-    assert facts.evidence == "IOB2: as asked for"
+    assert facts.evidence == "IOB2: as given"
 
 
 @pytest.mark.parametrize(
