@@ -1,4 +1,4 @@
-"""How fast the package is, beside what most people write by hand and beside what cannot be left out.
+"""Benchmarks of the package, beside the usual code written by hand and beside a floor that no code can undercut.
 
     crf      loss and gradient, Viterbi, marginals of the CRF alone; baseline: pytorch-crf; floor: the multiply-adds
     train    an epoch of training; baseline: nn.LSTM, char-CNN on every token, pytorch-crf; floor: the bare nn.LSTM
@@ -53,11 +53,11 @@ def _where_present(path: Path) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a run is told.
+    """The settings of a run.
 
     Attributes:
         threads: Numbers of threads; `crf` and `memory` take the largest.
-        quick: Whether rough figures in a short time are wanted.
+        quick: True for rough figures in a short time.
         repeats: Samples of each contender; each command's own number if None.
         shapes: Sentences, tokens, tags of the CRF's cases.
         sentences: Training sentences in an epoch.
@@ -67,7 +67,7 @@ class Settings:
         made: Sentences of made text, to learn from and to tag.
         vectors: Word vectors; random ones if None.
         model: Directory of the model that tags; one is trained for some seconds if None.
-        precision: What `memory` tags in.
+        precision: The number type in which `memory` tags.
         config: The model that is trained.
     """
 
@@ -86,7 +86,7 @@ class Settings:
     config: Config = field(default_factory=lambda: preset("fast"))
 
     def number(self, usual: int, quick: int) -> int:
-        """How many samples to take."""
+        """The number of samples to take."""
         return self.repeats or (quick if self.quick else usual)
 
 
@@ -94,8 +94,8 @@ class Run:
     """One run of the script: what several commands need is made once.
 
     Args:
-        settings: What it is told.
-        folder: Where it may write.
+        settings: The settings.
+        folder: A folder for its files.
 
     Attributes:
         read: The corpus and the file of vectors that were needed.
@@ -158,7 +158,7 @@ COMMANDS: dict[str, Callable[[Run], list[Result]]] = {
 
 
 def measure(command: str, settings: Settings, shown: str) -> Report:
-    """The results of one command, or of all; `shown` is how it was called."""
+    """The results of one command, or of all; `shown` is the command line."""
     with TemporaryDirectory(prefix="benchmark-") as folder:
         run = Run(settings, Path(folder))
         names = list(COMMANDS) if command == "all" else [command]
@@ -172,7 +172,7 @@ def main(arguments: Sequence[str] | None = None, base: Settings | None = None) -
 
     Args:
         arguments: Of the command line.
-        base: What options that are not given stand at.
+        base: The values of options that are not given.
 
     Returns:
         The exit code: 0 done, 1 a contender gave a wrong answer, 2 a mistake in the options or in what they name.
@@ -237,7 +237,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--vectors", type=_file, metavar="FILE", help="word vectors (default: GloVe where present, else random ones)")
     add("--model", type=_model, metavar="DIR", help="model that tags (default: one trained for some seconds)")
-    add("--precision", type=_precision, metavar="P", help="what memory tags in: float32 (default) or bfloat16")
+    add(
+        "--precision",
+        type=_precision,
+        metavar="P",
+        help="number type in which memory tags: float32 (default) or bfloat16",
+    )
     add("--json", nargs="?", const="-", metavar="FILE", help="write JSON to the file, or print it alone")
     add("--markdown", action="store_true", help="print the table as Markdown")
     return parser
@@ -272,7 +277,7 @@ def _corpus(text: str) -> Path:
 
 
 def _model(text: str) -> Path:
-    """The directory of a model that can be loaded: processes that fail over it could not say why."""
+    """The directory of a model that can be loaded: a process that fails over it could not report why."""
     try:
         directory = model_directory(text)
         Model.load(directory)
@@ -282,7 +287,7 @@ def _model(text: str) -> Path:
 
 
 def _precision(text: str) -> str:
-    """One that this processor has."""
+    """A number type that this processor has."""
     if text not in get_args(Precision):
         raise argparse.ArgumentTypeError(f"expected one of {', '.join(get_args(Precision))}, got {text!r}")
     if text == "bfloat16":

@@ -53,7 +53,7 @@ def column_file(sentences: Iterable[Sentence]) -> str:
 
 
 def counts_table(corpora: Mapping[str, Corpus]) -> str:
-    """How many sentences, tokens and entities each split has, as a Markdown table."""
+    """The numbers of sentences, tokens and entities of each split, as a Markdown table."""
     lines = [f"| file | sentences | tokens | {' | '.join(LABELS)} |\n", f"|---|{'--:|' * (2 + len(LABELS))}\n"]
     for language, splits in corpora.items():
         for name, sentences in splits.items():
@@ -65,10 +65,10 @@ def counts_table(corpora: Mapping[str, Corpus]) -> str:
 
 
 def with_counts(readme: Path, table: str) -> str:
-    """The text of the README with the table in place of the old one.
+    """The text of the README with this table instead of the old one.
 
     Raises:
-        InputError: If it cannot be read, or has no place for the table.
+        InputError: If it cannot be read, or lacks the lines around the table.
     """
     before, begin, rest = "".join(TextFile(readme).lines()).partition(COUNTS_BEGIN)
     _, end, after = rest.partition(COUNTS_END)

@@ -1,12 +1,12 @@
-"""How well the tokenizer and the sentence splitter agree with treebanks: a table, one row per file.
+"""Agreement of the tokenizer and the sentence splitter with treebanks: a table, one row per file.
 
 Reads CoNLL-U-like files whose sentences carry their raw text in a `# text = ` comment and whose second column is the
 token (the UNER corpora; by default those in ../shared, beside the checkout). The text alone goes through the tokenizer,
 and what comes out is compared with the column:
 
     recall, precision, f1   of the positions where a token ends, spaces not counted
-    token f1                of whole tokens: both ends right
-    exact                   share of sentences cut exactly as in the file
+    token f1                of tokens: both ends right
+    exact                   share of sentences tokenized exactly as in the file
     sentence f1             of the sentence ends, when each document's sentences are joined to one text
 
 Chinese words are not attempted: such files are read as characters, where only recall has a meaning.
@@ -84,13 +84,13 @@ class Agreement:
 
 
 def _ends(text: str, offsets: Iterable[tuple[int, int]]) -> set[int]:
-    """Where tokens end, counted in characters that are not spaces."""
+    """The ends of tokens, counted in characters that are not spaces."""
     inked = [0, *accumulate(not char.isspace() for char in text)]
     return {inked[end] for _, end in offsets}
 
 
 def _sentence_agreement(golds: Sequence[tuple[Sentence, str]], token_unit: TokenUnit) -> Agreement:
-    """Joins the sentences of each document and compares where the splitter ends them."""
+    """The agreement on sentence ends, after the sentences of each document were joined."""
     total, joiner = Agreement(), "" if token_unit == "character" else " "
     for _, document in groupby(golds, key=lambda gold: gold[0].document):
         texts = [text for _, text in document]
@@ -146,7 +146,7 @@ def compare_file(path: Path, hyphens: Hyphens | None = None) -> tuple[str, ...]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the check and prints the table, in percent."""
+    """Run the check and print the table, in per cent."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
         "folder",

@@ -1,4 +1,4 @@
-"""Where the scripts find things: the checkout, and the folder beside it that holds data too large for it."""
+"""The folders of the scripts: the checkout, and the one beside it with data too large for it."""
 
 from __future__ import annotations
 

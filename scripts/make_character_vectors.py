@@ -1,14 +1,13 @@
-"""Make what comes with the package of Chinese characters: their vectors, from jieba's dictionary, and simplified forms.
+"""Make the vectors of Chinese characters that come with the package, from jieba's dictionary, and the simplified forms.
 
     pip install opencc==1.4.2
     python scripts/make_character_vectors.py
 
-A character is described by the words of the dictionary that hold it: their parts of speech and lengths, where in them
-it stands, and the characters around it. How much more often it has each of these than chance has it (positive
-pointwise mutual information, Levy and Goldberg 2014) makes a long sparse vector; a singular value decomposition makes
-it short. So family names lie beside family names, and the syllables that foreign names are spelled with beside each
-other. Characters that are in no word of two or more are left out. Traditional ones with few words of their own have the
-vectors of their simplified forms (OpenCC).
+A character is described by the words of the dictionary that hold it: their parts of speech and lengths, its position in
+them, and the characters around it. The positive pointwise mutual information of the character and each of these (Levy
+and Goldberg 2014) makes a long sparse vector; a singular value decomposition makes it short. So family names have
+similar vectors, and so have the syllables of foreign names. Characters that are in no word of two or more are left out.
+Traditional ones with few words of their own have the vectors of their simplified forms (OpenCC).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What tagging costs when nobody gives the tokens: F1 on raw text beside F1 on gold tokens.
+"""F1 on raw text beside F1 on gold tokens: the cost of finding the tokens, too.
 
 Reads column files whose sentences carry their raw text in a `# text = ` comment (the UNER corpora). Each text goes
 through the tokenizer and the model by itself; its entities are compared with the gold ones by their characters.
@@ -41,7 +41,7 @@ class Gold:
 
 
 def in_characters(text: str, sentence: Sentence) -> tuple[Span, ...] | None:
-    """The sentence's spans, counted in characters of the text; None if its tokens do not spell the text."""
+    """The sentence's spans, counted in characters of the text; None if its tokens are not those of the text."""
     tokens = align(sentence.words, text)
     if tokens is None:
         return None
@@ -70,20 +70,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _read(path: Path, options: ReadOptions) -> list[Gold]:
-    """The sentences of a file whose tokens spell their text.
+    """The sentences of a file whose tokens are those of their text.
 
     Raises:
         InputError: If the file cannot be read, or holds none.
     """
     found = read_sentences_with_text(path, options)
-    placed = [(sentence, text, in_characters(text, sentence)) for sentence, text in found]
-    golds = [Gold(sentence, text, spans) for sentence, text, spans in placed if spans is not None]
+    found_spans = [(sentence, text, in_characters(text, sentence)) for sentence, text in found]
+    golds = [Gold(sentence, text, spans) for sentence, text, spans in found_spans if spans is not None]
     if not golds:
         raise InputError(
-            f"expected tokens that spell the text of their sentence, found {len(found)} that do not", path=path
+            f"expected sentences whose tokens are those of their text, found {len(found)} others", path=path
         )
     if len(golds) < len(found):
-        print(f"{path}: left out {len(found) - len(golds)} sentences not spelt by their tokens", file=sys.stderr)
+        print(
+            f"{path}: left out {len(found) - len(golds)} sentences whose tokens are not those of their text",
+            file=sys.stderr,
+        )
     return golds
 
 

@@ -29,10 +29,10 @@ class Row:
 
     Attributes:
         train: Training files.
-        dev: What the best epoch is chosen by.
-        test: What is reported.
-        english: Whether the English vectors and transformer are of use.
-        options: How the files are read.
+        dev: The file that chooses the best epoch.
+        test: The file whose scores are reported.
+        english: True if English vectors and an English transformer are of use.
+        options: The options that read the files.
     """
 
     train: Sequence[str]
@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _result(name: str, args: argparse.Namespace) -> dict[str, Any]:
-    """What the command found, from its file if the same command has run before."""
+    """The result of the command, from its file if the same command has run before."""
     output: Path = args.output / name
     found = output.with_suffix(".json")
     command = [*_command(name, args), "--output", str(output)]
@@ -115,7 +115,7 @@ def _result(name: str, args: argparse.Namespace) -> dict[str, Any]:
         args.output.mkdir(parents=True, exist_ok=True)
         done = subprocess.run([sys.executable, "-m", *now], stdout=subprocess.PIPE, check=False, text=True)
         if done.returncode:
-            sys.exit(done.returncode)  # it has said why
+            sys.exit(done.returncode)  # it has printed the reason
         kept = {"command": command, "settings": settings, "result": json.loads(done.stdout)}
         found.write_text(json.dumps(kept), encoding="utf-8")
     known: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
@@ -131,7 +131,7 @@ def _result(name: str, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _settings(name: str, args: argparse.Namespace) -> dict[str, Any]:
-    """What the preset, changed by the file of `--config`, stands for now, as it comes out of a JSON file."""
+    """The settings of the preset, changed by the file of `--config`, as they are read from a JSON file."""
     token_unit: TokenUnit = "character" if "--token-unit" in ROWS[name].options else "word"
     config = preset(args.preset, token_unit=token_unit, transformer=args.transformer if ROWS[name].english else None)
     if args.config:
@@ -141,9 +141,9 @@ def _settings(name: str, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _but_workers(command: Sequence[str]) -> list[str]:
-    """All that a result depends on: not how many runs there were at a time."""
-    place = command.index("--workers")
-    return [*command[:place], *command[place + 2 :]]
+    """The parts of a command that its result depends on: not the number of runs at a time."""
+    at = command.index("--workers")
+    return [*command[:at], *command[at + 2 :]]
 
 
 def _command(name: str, args: argparse.Namespace) -> list[str]:

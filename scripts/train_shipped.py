@@ -3,9 +3,9 @@
     python scripts/train_shipped.py en
     python scripts/train_shipped.py zh
 
-It trains (a run that was interrupted goes on), cuts the vocabulary to what matters, rounds the weights, measures what
-is left on every test set, and writes model and card to `ner_lstm_crf/shipped/LANGUAGE`. With `--trial EPOCHS` it goes
-the same way faster: so few epochs, and the dev sets measured in place of the test sets, which stay unread.
+It trains (a run that was interrupted goes on), removes rare words, quantizes the weights, scores the result on every
+test set, and writes model and card to `ner_lstm_crf/shipped/LANGUAGE`. With `--trial EPOCHS` it does the same faster,
+with so few epochs and with the dev sets in place of the test sets, which stay unread.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from shipping.card import Facts, Measured, model_card
 from shipping.corpora import LANGUAGES, Language, changed, with_variants
 from shipping.cut import with_words, words_of
 
-# The model and the training of each tagger. What else they are made from stands in `shipping/corpora.py`.
-# The English one has no lexicon, but says 25 for the size of its vectors, and its dropout, epochs and learning rate are
+# The model and the training of each tagger. Their corpora are in `shipping/corpora.py`.
+# The English one has no lexicon, but 25 as the size of its vectors, and its dropout, epochs and learning rate are
 # those that `fast` had when it was made.
 SETTINGS: Mapping[str, Config] = {
     "en": Config(
@@ -109,8 +109,8 @@ def _config(args: argparse.Namespace, language: Language) -> Config:
 
 
 def _data(language: Language, folder: Path) -> Data:
-    """All that is learnt from, with variants of the training sentences where there is case."""
-    parts = [corpus.learnt(folder / "corpora", language.token_unit) for corpus in language.corpora]
+    """The training and dev data, with variants of the training sentences if the script has case."""
+    parts = [corpus.training_data(folder / "corpora", language.token_unit) for corpus in language.corpora]
     train = [sentence for part, _ in parts for sentence in part]
     dev = [sentence for _, part in parts for sentence in part]
     if language.cased:
@@ -138,19 +138,19 @@ def _cut(model: Model, vectors: Vectors | None, frozen: int) -> Model:
 
 
 def _measure_all(model: Model, language: Language, args: argparse.Namespace) -> list[Measured]:
-    """The scores on the test set of each corpus, and of those it has not learnt from also without their case."""
+    """The scores on the test set of each corpus, and of those without training data also without their case."""
     measured: list[Measured] = []
     for corpus in language.corpora:
         tested = [corpus.test] if corpus.test else []
         files = tested if args.trial is None else corpus.dev
         if not files:
             continue
-        sentences, learnt = corpus.read(args.data / "corpora", files, language.token_unit), bool(corpus.train)
-        measured.append(Measured(corpus.name, learnt, _scores(model, sentences)))
-        if language.cased and not learnt:
+        sentences, trained_on = corpus.read(args.data / "corpora", files, language.token_unit), bool(corpus.train)
+        measured.append(Measured(corpus.name, trained_on, _scores(model, sentences)))
+        if language.cased and not trained_on:
             for name, change in (("lower case", str.lower), ("capitals", str.upper)):
                 without_case = [changed(sentence, change) for sentence in sentences]
-                measured.append(Measured(f"{corpus.name}, {name}", learnt, _scores(model, without_case)))
+                measured.append(Measured(f"{corpus.name}, {name}", trained_on, _scores(model, without_case)))
     return measured
 
 

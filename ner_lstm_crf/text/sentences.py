@@ -189,8 +189,8 @@ class Portion(NamedTuple):
 def portions(text: str, *, token_unit: TokenUnit = "word", hyphens: Hyphens = "split") -> Iterator[Portion]:
     """The sentences of `sentences`, whose arguments these are, in one portion, or in several if the text is long.
 
-    The tokens of a portion are made when it is asked for, so those of a long text are never in memory together. A
-    sentence is never cut.
+    The tokens of a portion are made when it is read, so those of a long text are never in memory together. A sentence
+    is never cut.
     """
     if token_unit == "word":
         parts = word_portions(text, _PORTION, hyphens=hyphens)

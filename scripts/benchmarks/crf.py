@@ -37,7 +37,7 @@ TOLERANCE = 1e-3  # of float32 sums over some hundred tokens, relative to values
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What all contenders work on; shapes and letters as in `ner_lstm_crf.model.crf`."""
+    """The input of all contenders; shapes and letters as in `ner_lstm_crf.model.crf`."""
 
     emissions: Tensor
     tags: Tensor
@@ -214,6 +214,6 @@ def _score(problem: Problem, paths: Tensor) -> Tensor:
     """The score of each sentence's path (B,), in float64."""
     start, transitions, end = (table.double() for table in problem.tables)
     emitted = problem.emissions.double().gather(2, paths.unsqueeze(2)).squeeze(2)
-    moved = transitions[paths[:, :-1], paths[:, 1:]] * problem.mask[:, 1:]
+    between = transitions[paths[:, :-1], paths[:, 1:]] * problem.mask[:, 1:]
     last = paths.gather(1, problem.lengths.unsqueeze(1) - 1).squeeze(1)
-    return (emitted * problem.mask).sum(1) + moved.sum(1) + start[paths[:, 0]] + end[last]
+    return (emitted * problem.mask).sum(1) + between.sum(1) + start[paths[:, 0]] + end[last]

@@ -65,23 +65,23 @@ class HandRolled(nn.Module):
 
     def _table(self, size: int, vectors: Vectors | None, also: Iterable[str]) -> Tensor:
         """One row per word: pretrained where there is one, else random."""
-        place = {} if vectors is None else {word: row for row, word in enumerate(vectors.words)}
+        rows = {} if vectors is None else {word: row for row, word in enumerate(vectors.words)}
         for word in also:
-            if word.lower() in place:
+            if word.lower() in rows:
                 self.words.setdefault(word.lower(), len(self.words))
         table = torch.empty(len(self.words), size).uniform_(-0.17, 0.17)
         table[0] = 0
         if vectors is not None:
             for word, row in self.words.items():
-                if word in place:
-                    table[row] = torch.from_numpy(vectors.matrix[place[word]])
+                if word in rows:
+                    table[row] = torch.from_numpy(vectors.matrix[rows[word]])
         return table
 
     def emissions(self, words: Tensor, characters: Tensor, lengths: Tensor) -> Tensor:
         """(B, T) words and (B, T, C) characters to (B, T, K)."""
         batch, longest, width = characters.shape
-        spelt = self.character(characters.view(batch * longest, width)).transpose(1, 2)
-        spelling = torch.cat([convolution(spelt).amax(2) for convolution in self.convolutions], 1)
+        letters = self.character(characters.view(batch * longest, width)).transpose(1, 2)
+        spelling = torch.cat([convolution(letters).amax(2) for convolution in self.convolutions], 1)
         spelling = spelling.view(batch, longest, -1)
         inputs = self.dropout(torch.cat([self.word(words), spelling], 2))
         packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
@@ -95,12 +95,12 @@ class HandRolled(nn.Module):
         rows = [torch.tensor([self.words.get(word.lower(), UNKNOWN) for word in words]) for words in sentences]
         ids = pad_sequence(rows, batch_first=True)
         width = max(len(word) for words in sentences for word in words)
-        spelt = torch.zeros(*ids.shape, width, dtype=torch.long)
+        letters = torch.zeros(*ids.shape, width, dtype=torch.long)
         for row, words in enumerate(sentences):
             for column, word in enumerate(words):
                 spelling = [self.characters.get(character, UNKNOWN) for character in word]
-                spelt[row, column, : len(word)] = torch.tensor(spelling)
-        return ids, spelt, lengths, torch.arange(ids.shape[1]) < lengths.unsqueeze(1)
+                letters[row, column, : len(word)] = torch.tensor(spelling)
+        return ids, letters, lengths, torch.arange(ids.shape[1]) < lengths.unsqueeze(1)
 
     def train_epoch(self, sentences: Sequence[Sentence], seed: int = 1) -> float:
         """One pass over the sentences in random order; the mean loss of a batch."""
@@ -111,7 +111,7 @@ class HandRolled(nn.Module):
         starts = range(0, len(order), BATCH)
         for start in starts:
             chosen = order[start : start + BATCH]
-            ids, spelt, lengths, mask = self._batch([sentence.words for sentence in chosen])
+            ids, letters, lengths, mask = self._batch([sentence.words for sentence in chosen])
             tags = pad_sequence(
                 [
                     torch.tensor([self.tags[tag] for tag in self.scheme.encode(one.spans, len(one.tokens))])
@@ -119,7 +119,7 @@ class HandRolled(nn.Module):
                 ],
                 batch_first=True,
             )
-            loss = -self.crf(self.emissions(ids, spelt, lengths), tags, mask=mask, reduction="mean")
+            loss = -self.crf(self.emissions(ids, letters, lengths), tags, mask=mask, reduction="mean")
             self.optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(self.parameters(), 5.0)
@@ -134,7 +134,7 @@ class HandRolled(nn.Module):
         names = list(self.tags)
         found: list[list[str]] = []
         for start in range(0, len(sentences), BATCH):
-            ids, spelt, lengths, mask = self._batch(sentences[start : start + BATCH])
-            paths = self.crf.decode(self.emissions(ids, spelt, lengths), mask=mask)
+            ids, letters, lengths, mask = self._batch(sentences[start : start + BATCH])
+            paths = self.crf.decode(self.emissions(ids, letters, lengths), mask=mask)
             found += [[names[tag] for tag in path] for path in paths]
         return found

@@ -1,4 +1,4 @@
-"""Timing side by side, and what a result is.
+"""Timing side by side, and its results.
 
 Contenders take turns, A B C A B C ..., so that a machine that slows down slows all of them. A figure is the median of
 its samples; the spread beside it is their lower and upper quartile.
@@ -29,7 +29,7 @@ class WrongAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """How long one contender took, in seconds per call, in the order of measuring."""
+    """The times of one contender, in seconds per call, in the order of measuring."""
 
     seconds: tuple[float, ...]
 
@@ -61,9 +61,9 @@ class Result:
     Attributes:
         case: Its name, parts separated by slashes.
         ours: This package.
-        baseline: The same written by hand as most people do; None where there is no such thing.
-        floor: What cannot be left out, alone; None where there is no such thing.
-        threads: Threads of the processor that torch was given; None where that is left to it.
+        baseline: The usual code written by hand; None if there is none.
+        floor: The part that cannot be left out; None if there is none.
+        threads: Threads of torch; None if torch chooses them.
         tokens: Tokens per call, for rates.
         extra: More figures, by name.
     """
@@ -83,12 +83,12 @@ class Result:
 
     @property
     def speedup(self) -> float | None:
-        """How many times as fast as the baseline: the baseline's median time over ours."""
+        """The baseline's median time over ours."""
         return ratio(self.baseline, self.ours)
 
     @property
     def over_floor(self) -> float | None:
-        """How many times the floor's time ours is: 1 cannot be beaten."""
+        """Our median time over the floor's: 1 cannot be beaten."""
         return ratio(self.ours, self.floor)
 
     def rate(self, samples: Samples | None) -> float | None:
@@ -150,7 +150,7 @@ def _time(contender: Callable[[], object] | Fresh, calls: int) -> float:
 
 
 def machine() -> dict[str, Any]:
-    """Where the figures come from."""
+    """The processor, the system and the versions."""
     affinity = getattr(os, "sched_getaffinity", None)
     return {
         "processor": _processor(),
@@ -163,7 +163,7 @@ def machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """The processor's name, where the system tells it."""
+    """The processor's name, if the system gives it."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -174,5 +174,5 @@ def _processor() -> str:
 
 
 def say(text: str) -> None:
-    """Tell the person who waits."""
+    """Print a line of progress."""
     print(text, file=sys.stderr, flush=True)

@@ -3,7 +3,7 @@
     memory/tag_many/SIZE   Tagger.tag_many over the lines of a file
     memory/command/SIZE    ner-lstm-crf tag --input FILE --output /dev/null
 
-Both at half the size and at all of it, with the largest number of `--threads`, in the `--precision` asked for.
+Both at half the size and at all of it, with the largest number of `--threads`, in the given `--precision`.
 `loaded_mb` is what a process holds once it has loaded the model and tagged one sentence in Python, `peak_mb` the most
 it ever held, `over_loaded_mb` the difference; `growth_mb` is how much higher the peak is than that at half the size:
 flat memory has none. The text is made, with half a million distinct words, and numbers that may never come again.
@@ -32,12 +32,12 @@ _CHILD = Path(__file__).with_name("memory_child.py")
 
 @dataclass(frozen=True, slots=True)
 class Tagging:
-    """What tags, and how.
+    """A tagger and its settings.
 
     Attributes:
         model: Directory of the model.
         threads: Threads of torch.
-        precision: What the LSTM computes in.
+        precision: The number type of the LSTM.
     """
 
     model: Path
@@ -94,8 +94,8 @@ def write_text(path: Path, size: int, types: int) -> None:
 
 
 def _measure(way: str, tagging: Tagging, text: Path) -> dict[str, float]:
-    told = [way, str(tagging.model), str(text), SENTENCE, str(tagging.threads), tagging.precision]
-    command = [sys.executable, "-P", str(_CHILD), *told]
+    arguments = [way, str(tagging.model), str(text), SENTENCE, str(tagging.threads), tagging.precision]
+    command = [sys.executable, "-P", str(_CHILD), *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     figures: dict[str, float] = json.loads(done.stdout)
     return figures

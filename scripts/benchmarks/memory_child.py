@@ -1,4 +1,4 @@
-"""Tag a file and print, as JSON, what that took of memory: run by `memory.py` in a process of its own.
+"""Tag a file and print, as JSON, the memory that it took; run by `memory.py` in a process of its own.
 
 python memory_child.py tag_many|command MODEL FILE SENTENCE THREADS PRECISION
 """

@@ -17,12 +17,12 @@ TO_THE_LEFT = (0, 7)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that a run found, and what is needed to repeat it.
+    """The results of a run, and the conditions to repeat it.
 
     Attributes:
-        machine: Where it ran.
+        machine: The processor, the system and the versions.
         command: The command line.
-        corpus: What was trained on and tagged; None where nothing was.
+        corpus: The name of the corpus; None if none was read.
         vectors: The file of word vectors; None without one.
         results: The figures.
     """
@@ -34,7 +34,7 @@ class Report:
     results: Sequence[Result]
 
     def to_json(self) -> dict[str, Any]:
-        """What `--json` writes."""
+        """The report as values of JSON, for `--json`."""
         return asdict(self) | {"results": [result.to_json() for result in self.results]}
 
     def to_text(self) -> str:

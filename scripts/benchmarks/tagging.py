@@ -39,7 +39,7 @@ SHORT = 20  # tokens of a short text
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """What all contenders share."""
+    """The parts that all contenders share."""
 
     corpus: Corpus
     model: Path
@@ -52,14 +52,14 @@ def run(prepared: Prepared, model: Path, repeats: int, calls: int, threads: Sequ
     """Time tagging, for each number of threads.
 
     Args:
-        prepared: What the baseline is made for; its `corpus.test` is tagged.
+        prepared: The data and settings of the baseline; its `corpus.test` is tagged.
         model: Directory of our model.
         repeats: Samples of each contender.
         calls: Calls with one short text.
         threads: Numbers of threads.
 
     Raises:
-        WrongAnswerError: If the tagger answers otherwise when asked for one sentence at a time.
+        WrongAnswerError: If the tagger finds other entities in a sentence by itself.
     """
     corpus, config = prepared.corpus, prepared.config.model
     lengths = [len(sentence.tokens) for sentence in corpus.test]

@@ -1,4 +1,4 @@
-"""What is trained on and tagged: a real corpus where there is one, else text made to the same statistics.
+"""The corpus that is trained on and tagged: a real one if there is one, else text made to the same statistics.
 
 The statistics are those of the English Web Treebank (uner-en_ewt): lengths of sentences are about log-normal, words
 follow Zipf's law, 3.5% of the tokens begin an entity of 1.5 tokens on average. Every random number comes from a seed.
@@ -24,17 +24,17 @@ PARTS = ("train.iob2", "dev.iob2", "test.iob2")
 """The files of a corpus."""
 
 SENTENCE = "Ada Lovelace met Charles Babbage in London ."
-"""What is tagged where any sentence will do."""
+"""A sentence to tag."""
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Sentences to learn from, sentences to tag, and the running text of these.
+    """Sentences to train on, sentences to tag, and the running text of these.
 
     Attributes:
-        name: Where they come from.
-        train: To learn from.
-        test: To tag.
+        name: The name of their source.
+        train: Sentences to train on.
+        test: Sentences to tag.
         texts: The text of each of `test`.
     """
 
@@ -52,8 +52,8 @@ def read_corpus(folder: Path | None, *, train: int = 12_500, test: int = 4_000, 
     """
     if folder is None:
         made = MadeText(seed)
-        learnt, tagged = list(made.sentences(train)), list(made.sentences(test))
-        return Corpus("made text", learnt, tagged, [" ".join(sentence.words) for sentence in tagged])
+        trained, tagged = list(made.sentences(train)), list(made.sentences(test))
+        return Corpus("made text", trained, tagged, [" ".join(sentence.words) for sentence in tagged])
     options = ReadOptions(labels=LabelMap.parse(LABELS))
     train_part, dev_part, test_part = (list(sentences_and_texts(folder / part, options)) for part in PARTS)
     pairs = [*test_part, *dev_part]
@@ -80,15 +80,15 @@ class MadeText:
         """So many sentences, with entities."""
         for length in self._lengths(count):
             words, spans = self._drawn(length), []
-            place = 0
-            while place < length:
+            at = 0
+            while at < length:
                 if self._random.random() < 0.036:
-                    size = min(int(self._random.geometric(0.67)), length - place)
+                    size = min(int(self._random.geometric(0.67)), length - at)
                     label = ("PER", "LOC", "ORG")[self._random.choice(3, p=(0.41, 0.38, 0.21))]
-                    spans.append(Span(place, place + size, label))
-                    words[place : place + size] = [word.title() for word in words[place : place + size]]
-                    place += size
-                place += 1
+                    spans.append(Span(at, at + size, label))
+                    words[at : at + size] = [word.title() for word in words[at : at + size]]
+                    at += size
+                at += 1
             yield Sentence.from_words(words, spans)
 
     def lines(self, size: int) -> Iterator[str]:
@@ -96,11 +96,11 @@ class MadeText:
         left = size
         while left > 0:
             parts = [" ".join(self._drawn(length)).capitalize() + "." for length in self._lengths(1000)]
-            place = 0
-            while left > 0 and place < len(parts):
+            at = 0
+            while left > 0 and at < len(parts):
                 some = int(self._random.integers(1, 6))
-                line = " ".join(parts[place : place + some])[: max(left - 1, 1)]
-                place += some
+                line = " ".join(parts[at : at + some])[: max(left - 1, 1)]
+                at += some
                 left -= len(line) + 1
                 yield line
 
@@ -110,10 +110,10 @@ class MadeText:
 
     def _drawn(self, count: int) -> list[str]:
         """Words by their frequency, and now and then a number that may never come again."""
-        places = np.searchsorted(self._below, self._random.random(count))
-        words = [self.words[place] for place in places.tolist()]
-        for place in np.flatnonzero(self._random.random(count) < 0.01).tolist():
-            words[place] = str(self._random.integers(1, 10**6))
+        ranks = np.searchsorted(self._below, self._random.random(count))
+        words = [self.words[at] for at in ranks.tolist()]
+        for at in np.flatnonzero(self._random.random(count) < 0.01).tolist():
+            words[at] = str(self._random.integers(1, 10**6))
         return words
 
 

@@ -1,9 +1,9 @@
 """`benchmark.py train`: an epoch over the first sentences of the training data, with the preset `fast`.
 
-    train/1-thread, train/2-threads                              each batch once, as the baseline and the floor do
-    train/1-thread/adversarial, train/2-threads/adversarial      as the preset does: each batch a second time, moved
+    train/1-thread, train/2-threads                          each batch once, as the baseline and the floor do
+    train/1-thread/adversarial, train/2-threads/adversarial  as the preset does, with an adversarial pass (FGM)
 
-The vocabulary and the table of words are those of the whole training data. The baseline is `handrolled.HandRolled`
+The vocabulary and the table of words are those of all training data. The baseline is `handrolled.HandRolled`
 of the same size. The floor is the bare LSTM, forward and backward, on batches cut as the trainer cuts them.
 """
 
@@ -35,7 +35,7 @@ VECTORS_LIMIT = 400_000  # as the command line reads
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What is trained on, and how.
+    """The data and the settings of a training.
 
     Attributes:
         corpus: The corpus.

@@ -1,1 +1,7 @@
-"""What the shipped taggers are made of: `train_shipped.py` puts it together."""
+"""The parts of the shipped taggers, which `train_shipped.py` puts together.
+
+corpora.py     the corpora, and the recipe of each language (`LANGUAGES`)
+dictionary.py  the words of jieba's dictionary that the Chinese tagger looks for
+cut.py         a model with fewer words
+card.py        the card of a model
+"""

@@ -20,12 +20,12 @@ class Measured:
 
     Attributes:
         name: The name of the test set.
-        learnt: True if training data of the same corpus were used.
+        trained_on: True if training data of the same corpus were used.
         evaluation: The scores.
     """
 
     name: str
-    learnt: bool
+    trained_on: bool
     evaluation: Evaluation
 
 
@@ -117,7 +117,7 @@ def _row(measured: Measured) -> str:
     scores = [evaluation.per_label.get(label) for label in LABELS]
     cells = [
         measured.name,
-        "yes" if measured.learnt else "no",
+        "yes" if measured.trained_on else "no",
         f"{100 * interval.value:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]",
         *(f"{100 * score.f1:.1f}" if score else "" for score in scores),
         str(evaluation.micro.gold),

@@ -1,6 +1,6 @@
-"""The corpora that the shipped taggers learn from and are measured on, and the variants of their sentences.
+"""The corpora that the shipped taggers are trained and scored on, and the variants of their sentences.
 
-All are open; which licence each has, and who made it, goes into the model card.
+All are open; their licences and authors go into the model card.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Corpus:
     Attributes:
         name: The name of its folder.
         licence: Its licence.
-        citation: Who made it.
-        train: Training files, if it is learnt from.
+        citation: Its authors, year and paper.
+        train: Training files; empty if it is not trained on.
         dev: Files that take part in choosing the epoch; without any, a tenth of the training sentences does.
-        test: What it is measured on; empty for none.
+        test: The test file; empty for none.
         labels: Its labels as PER, LOC, ORG; all others become O.
     """
 
@@ -51,7 +51,7 @@ class Corpus:
         paths = (folder / self.name / file for file in files)
         return [sentence for path in paths for sentence in read_sentences(path, options) if sentence.tokens]
 
-    def learnt(self, folder: Path, token_unit: TokenUnit) -> tuple[list[Sentence], list[Sentence]]:
+    def training_data(self, folder: Path, token_unit: TokenUnit) -> tuple[list[Sentence], list[Sentence]]:
         """Its training and dev sentences."""
         train = self.read(folder, self.train, token_unit)
         if not self.dev:
@@ -61,18 +61,18 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """What a tagger is made from.
+    """The recipe of a shipped tagger.
 
     Attributes:
-        token_unit: What a token is.
-        corpora: What it learns from and is measured on.
-        cased: Whether its script has case.
-        words: How many pretrained vectors it keeps beyond the words of the training data.
-        weaknesses: What it is known to do badly.
+        token_unit: The unit of its tokens.
+        corpora: The corpora of its training and of its scores.
+        cased: True if its script has case.
+        words: The number of pretrained vectors it keeps beyond the words of the training data.
+        weaknesses: Its known weaknesses.
         vectors: The file of its pretrained vectors; empty for those of Chinese characters that come with the package,
-            or for none where tokens are words.
-        knowledge: What it has been given beside corpora, for the card; empty for nothing.
-        lexicon: Gives the words it looks for, each with its category; None for none.
+            or for none if tokens are words.
+        knowledge: Its sources beside corpora, for the card; empty for none.
+        lexicon: A function that returns the words of its lexicon, each with its category; None for no lexicon.
     """
 
     token_unit: TokenUnit

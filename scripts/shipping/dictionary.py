@@ -1,4 +1,4 @@
-"""jieba's dictionary, and what of it the shipped tagger of Chinese knows."""
+"""jieba's dictionary, and the words of it that are the lexicon of the Chinese tagger."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ner_lstm_crf.features.lexicon import dictionary_file
 
 __all__ = ["Entry", "dictionary", "names_and_frequent_words"]
 
-NAMES = frozenset({"nr", "nrt", "nrfg", "ns", "nt", "nz"})  # persons, places, organisations, others
+NAMES = frozenset({"nr", "nrt", "nrfg", "ns", "nt", "nz"})  # persons, locations, organisations, others
 RARE, FREQUENT = 3, 50
 
 

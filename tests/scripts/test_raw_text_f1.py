@@ -53,7 +53,7 @@ def test_each_score_stands_in_its_column(
     assert row(path, capsys)[2:] == ["100.00", "0.00"]
 
 
-def test_a_sentence_without_text_is_left_out_and_one_not_spelt_by_its_tokens_is_told(
+def test_a_sentence_without_text_is_left_out_and_one_of_other_tokens_is_reported(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     without_text = MERKEL.partition("\n")[2]
@@ -61,7 +61,7 @@ def test_a_sentence_without_text_is_left_out_and_one_not_spelt_by_its_tokens_is_
     assert raw_text_f1.main(["en", str(path)]) == 0
     shown = capsys.readouterr()
     assert shown.out.splitlines()[-1].split()[1:] == ["1", "100.00", "100.00"]
-    assert shown.err == f"{path}: left out 1 sentences not spelt by their tokens\n"
+    assert shown.err == f"{path}: left out 1 sentences whose tokens are not those of their text\n"
 
 
 def test_spans_are_counted_in_characters_of_the_text() -> None:
@@ -77,7 +77,7 @@ def test_spans_are_counted_in_characters_of_the_text() -> None:
             MERKEL.replace("# text", "# words"),
             "expected sentences with their text in a comment, '# text = ...', found none",
         ),
-        (OTHERWISE_SPELT, "expected tokens that spell the text of their sentence, found 1 that do not"),
+        (OTHERWISE_SPELT, "expected sentences whose tokens are those of their text, found 1 others"),
         (None, "no such file"),
     ],
 )

@@ -36,7 +36,7 @@ def columns(count: int, seed: int, person: str = "PER", place: str = "LOC") -> s
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A folder with three corpora, one without dev, one of which nothing is learnt, and vectors."""
+    """A folder with three corpora, one without dev, one that is not trained on, and vectors."""
     for name, file, text in (
         ("one", "train.conll", columns(40, 1)),
         ("one", "dev.conll", columns(10, 2)),
@@ -175,13 +175,14 @@ def test_variants_change_case_and_nothing_else() -> None:
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["en", "zh"])
 def test_the_real_corpora_are_read_as_their_notes_say(corpora: Path, name: str) -> None:
-    """What is learnt from has the three labels alone, and the last corpus is held back."""
+    """The training data have the three labels alone, and the last corpus is held back."""
     language = shipping.LANGUAGES[name]
     held = language.corpora[-1]
     assert not held.train
     assert not held.dev
     assert held.test
-    train = [sentence for corpus in language.corpora for sentence in corpus.learnt(corpora, language.token_unit)[0]]
+    parts = [corpus.training_data(corpora, language.token_unit) for corpus in language.corpora]
+    train = [sentence for part, _ in parts for sentence in part]
     assert {span.label for sentence in train for span in sentence.spans} == {"PER", "LOC", "ORG"}
     if language.token_unit == "character":
         assert all(len(word) == 1 for sentence in train for word in sentence.words)
@@ -202,7 +203,7 @@ def test_the_chinese_tagger_looks_for_names_and_frequent_words() -> None:
     assert shipping.LANGUAGES["en"].lexicon is None
 
 
-def test_a_lexicon_is_learnt_with_and_sent_along(language, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lexicon_is_trained_with_and_saved(language, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     characters = replace(
         language, token_unit="character", lexicon=lambda: {"Oslo": "ns", "nowhere": ""}, vectors="", words=5
     )

@@ -1,7 +1,7 @@
 """Pretrained word vectors: GloVe, word2vec and fastText files, and what share of a text they know.
 
-Text with or without a header line and word2vec binary, each plain or packed (gzip, xz, bzip2, or a zip archive of one
-file); which of these a file is, its content tells. Reading streams: only the rows that are kept are in memory.
+The formats are text with or without a header line, and word2vec binary, each plain or compressed (gzip, xz, bzip2, or a
+zip archive of one file); the content of a file decides, not its name. Only the rows that are kept are held in memory.
 """
 
 from __future__ import annotations
