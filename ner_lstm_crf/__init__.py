@@ -97,7 +97,7 @@ if TYPE_CHECKING:
     from ner_lstm_crf.progress import Progress as Progress
     from ner_lstm_crf.runs.data import Data as Data
     from ner_lstm_crf.runs.data import split_dev as split_dev
-    from ner_lstm_crf.runs.run import train_run as train_run
+    from ner_lstm_crf.runs.run import Run as Run
     from ner_lstm_crf.tagging.tagger import Tagger as Tagger
     from ner_lstm_crf.tags.labels import LabelMap as LabelMap
     from ner_lstm_crf.tags.scheme import SCHEMES as SCHEMES
@@ -128,7 +128,7 @@ _HOMES = {
     "progress": ("Progress",),
     "errors": ("InputError",),
     "runs.data": ("Data", "split_dev"),
-    "runs.run": ("train_run",),
+    "runs.run": ("Run",),
     "training.trainer": ("EpochReport",),
     "evaluation.metrics": ("Evaluation", "Score", "evaluate_spans"),
     "evaluation.significance": ("f1_interval", "f1_difference"),

@@ -27,8 +27,7 @@ from ner_lstm_crf.evaluation.evaluate import evaluate_model
 from ner_lstm_crf.evaluation.metrics import Evaluation
 from ner_lstm_crf.features.vectors.vectors import Vectors, read_vectors
 from ner_lstm_crf.runs.data import Data, resolve_defaults
-from ner_lstm_crf.runs.run import train_run
-from ner_lstm_crf.runs.run_files import has_begun, read_history
+from ner_lstm_crf.runs.run import Run
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.text.annotation import Sentence
 from shipping.card import Facts, Measured, model_card
@@ -62,16 +61,16 @@ def main() -> None:
 def _make(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     language, trial = LANGUAGES[args.language], "" if args.trial is None else "-trial"
-    run = args.runs / f"{args.language}-seed-{args.seed}{trial}"
-    config = _config(args, language)
-    data = resolve_defaults(_data(language, args.data), config.model)
-    for report in train_run(data, config, run, resume=has_begun(run)):
+    run = Run(args.runs / f"{args.language}-seed-{args.seed}{trial}")
+    config, data = _config(args, language), _data(language, args.data)
+    for report in run.train(data, config, resume=run.exists):
         f1 = report.dev.micro.f1 if report.dev else 0.0
         print(f"epoch {report.epoch}/{report.epochs}: dev F1 {f1:.4f}, {report.seconds:.0f} s", flush=True)
     package = ROOT / "ner_lstm_crf" / "shipped" / args.language
-    output = args.output or (package if args.trial is None else run.with_name(f"{run.name}-quantized"))
-    vectors = data.vectors if isinstance(data.vectors, Vectors) else None
-    _cut(Model.load(run), vectors, language.words).save(output, quantize=True)
+    trained = run.directory
+    output = args.output or (package if args.trial is None else trained.with_name(f"{trained.name}-quantized"))
+    vectors = resolve_defaults(data, config.model).vectors
+    _cut(Model.load(trained), vectors, language.words).save(output, quantize=True)
     measured = _measure_all(Model.load(output), language, args)
     card = model_card(args.language, language, _facts(args, data, run, output), measured)
     (output / CARD).write_text(card, encoding="utf-8")
@@ -158,8 +157,8 @@ def _scores(model: Model, sentences: Sequence[Sentence]) -> Evaluation:
     return evaluate_model(model, sentences).evaluation
 
 
-def _facts(args: argparse.Namespace, data: Data, run: Path, output: Path) -> Facts:
-    history = read_history(run)
+def _facts(args: argparse.Namespace, data: Data, run: Run, output: Path) -> Facts:
+    history = run.history()
     best = [report for report in history if report["best"]][-1]
     files = [path for path in output.iterdir() if path.name != CARD]
     return Facts(

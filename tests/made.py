@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import torch
 
 from ner_lstm_crf.config import Config, ModelConfig, TrainingConfig
+from ner_lstm_crf.runs.data import Data, resolve_defaults
+from ner_lstm_crf.runs.run import prepare_trainer
+from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.text.annotation import Sentence, Span
+from ner_lstm_crf.training.trainer import Trainer
 
 FIRST = ["Anna", "Boris", "Clara", "Deniz", "Emil", "Farida"]
 LAST = ["Okafor", "Petrov", "Quist", "Romero", "Singh", "Tamura"]
@@ -59,3 +66,24 @@ def tiny() -> Config:
         model=ModelConfig(word_size=12, char_size=6, char_filters=8, casing_size=3, hidden_size=12, input_dropout=0.2),
         training=TrainingConfig(epochs=6, min_steps=0, batch_size=8, learning_rate=0.01),
     )
+
+
+def changed(config: Config, **values: object) -> Config:
+    """The configuration with other values of its fields, whichever table they are in."""
+    model = {name: value for name, value in values.items() if hasattr(config.model, name)}
+    training = {name: value for name, value in values.items() if hasattr(config.training, name)}
+    return Config(model=replace(config.model, **model), training=replace(config.training, **training))  # type: ignore[arg-type]
+
+
+def same_networks(first: Path, second: Path) -> bool:
+    """True if the models in two directories have the same weights."""
+    one, other = ([network.state_dict() for network in Model.load(directory).networks] for directory in (first, second))
+    return len(one) == len(other) and all(
+        weights.keys() == others.keys() and all(torch.equal(weights[name], others[name]) for name in weights)
+        for weights, others in zip(one, other, strict=True)
+    )
+
+
+def trainer_for(data: Data, config: Config) -> Trainer:
+    """The trainer of a new network for the data."""
+    return prepare_trainer(resolve_defaults(data, config.model), config)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ner_lstm_crf import Config, Data, EpochReport, train_run
+from ner_lstm_crf import Config, Data, EpochReport, Run
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"<!-- tested -->\n```(console|pycon)\n(.*?)```", re.DOTALL)
@@ -73,18 +73,19 @@ def test_programs_are_found() -> None:
 def test_every_program_runs(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On files of the names that the pages use; a training takes one epoch, whatever its configuration says."""
 
-    def briefly(data: Data, config: Config, directory: str | Path) -> Iterator[EpochReport]:
-        training = replace(config.training, epochs=1, min_steps=0)
-        return train_run(data, replace(config, training=training), directory)
+    train = Run.train
+
+    def briefly(run: Run, data: Data, config: Config) -> Iterator[EpochReport]:
+        return train(run, data, replace(config, training=replace(config.training, epochs=1, min_steps=0)))
 
     for name in ("train.conll", "dev.conll"):
         (tmp_path / name).write_text("Ada\tB-PER\nmet\tO\nMilo\tB-PER\n\n" * 3, encoding="utf-8")
     with gzip.open(tmp_path / "glove.6B.100d.txt.gz", "wt", encoding="utf-8") as vectors:
         vectors.writelines(f"{word} {'0.5 ' * 100}\n" for word in ("ada", "met", "milo"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ner_lstm_crf.train_run", briefly)
+    monkeypatch.setattr(Run, "train", briefly)
     exec(program, {})
-    if "train_run" in program:
+    if "Run(" in program:
         assert (tmp_path / "my-model" / "model.safetensors").is_file()
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from ner_lstm_crf.cli.display import say, show, show_json
 from ner_lstm_crf.cli.options import Parser, add_training_options, at_least, config_from, settings_from
-from ner_lstm_crf.cli.train import check_output, read_data, train_jobs
+from ner_lstm_crf.cli.train import check_output, read_data, train_planned
 from ner_lstm_crf.errors import InputError
 
 if TYPE_CHECKING:
-    from ner_lstm_crf.runs.compare import Comparison, SentenceDifference
+    from ner_lstm_crf.runs.results import Comparison, SentenceDifference
     from ner_lstm_crf.text.annotation import Span
 
 __all__ = ["add_command"]
@@ -47,8 +47,7 @@ def add_command(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train both heads with each seed, evaluate all models, and show the heads side by side."""
-    from ner_lstm_crf.runs.compare import Comparison, HeadResult, comparison_jobs
-    from ner_lstm_crf.runs.results import RunResult
+    from ner_lstm_crf.runs.results import Comparison, HeadResult, RunResult, plan_comparison
 
     # 1. The configuration. What is wrong in it or in the output directory is refused before any file is read.
     given = settings_from(args)
@@ -57,22 +56,22 @@ def run(args: argparse.Namespace) -> None:
         raise InputError("--resume: expected the --output directory of the comparison to go on with")
     with nullcontext(args.output) if args.output else TemporaryDirectory(prefix="ner-lstm-crf-") as folder:
         directory = Path(folder)
-        jobs = comparison_jobs(config, directory, seeds=args.seeds, overwrite=args.overwrite)
-        check_output(directory, [job.directory for runs in jobs.values() for job in runs], args)
+        planned = plan_comparison(config, directory, seeds=args.seeds, overwrite=args.overwrite)
+        check_output(directory, [plan.directory for plans in planned.values() for plan in plans], args)
 
         # 2. The files, and what the configuration leaves to them.
         config, data, test = read_data(args, given)
 
         # 3. The runs: each head with each seed.
-        jobs = comparison_jobs(config, directory, seeds=args.seeds, overwrite=args.overwrite)
-        train_jobs(data, [job for runs in jobs.values() for job in runs], args, directory)
+        planned = plan_comparison(config, directory, seeds=args.seeds, overwrite=args.overwrite)
+        train_planned(data, [plan for plans in planned.values() for plan in plans], args, directory)
 
         # 4. The results.
         heads = {}
-        for head, runs in jobs.items():
-            results = [RunResult.of(job, test) for job in runs]
-            outcomes = tuple(result.test for result in results if result.test is not None)
-            heads[head] = HeadResult(head, outcomes, tuple(result.seconds for result in results))
+        for head, plans in planned.items():
+            results = [RunResult.of(plan, test) for plan in plans]
+            tests = tuple(result.test for result in results if result.test is not None)
+            heads[head] = HeadResult(head, tests, tuple(result.seconds for result in results))
     comparison = Comparison(heads["crf"], heads["softmax"], test)
     differences = list(islice(comparison.differences(), args.show))
     if args.json:

@@ -30,11 +30,11 @@ from ner_lstm_crf.text.token_unit import CHARACTER_SHARE, share_of_characters
 
 if TYPE_CHECKING:
     from ner_lstm_crf.features.vectors.vectors import Vectors
-    from ner_lstm_crf.runs.data import Data
-    from ner_lstm_crf.runs.processes import Job
+    from ner_lstm_crf.runs.data import ResolvedData
+    from ner_lstm_crf.runs.processes import PlannedRun
     from ner_lstm_crf.runs.results import RunResult
 
-__all__ = ["add_command", "check_output", "read_data", "train_jobs"]
+__all__ = ["add_command", "check_output", "read_data", "train_planned"]
 
 _log = logging.getLogger(__name__)
 
@@ -47,8 +47,7 @@ examples:
   ner-lstm-crf train --train few.conll --output my-model --init-from en --epochs 5 --batch-size 8
 
 The output directory then holds the model (of the best epoch on dev, or of the median of several seeds), the history of
-its epochs (history.jsonl; with --ensemble what each network adds, and their epochs in member-1 and so on), the figures
-(summary.json) and the learning curves (curve.png, if matplotlib is installed).
+its epochs (history.jsonl), the figures (summary.json) and the learning curves (curve.png, if matplotlib is installed).
 An interrupted run goes on with the same command and --resume.
 
 A file for --config:
@@ -76,7 +75,7 @@ def add_command(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train a model and write down how good it is."""
-    from ner_lstm_crf.runs.processes import Job, seeded
+    from ner_lstm_crf.runs.processes import PlannedRun, plan_seeds
     from ner_lstm_crf.runs.results import RunResult, median_result
     from ner_lstm_crf.saving.model import Model
 
@@ -90,12 +89,12 @@ def run(args: argparse.Namespace) -> None:
     config, data, test = read_data(args, given)
 
     # 3. The runs, one for each seed.
-    job = Job(config, directory, overwrite=args.overwrite)
-    jobs = seeded(job, args.seeds) if args.seeds > 1 else [job]
-    train_jobs(data, jobs, args, directory)
+    single = PlannedRun(config, directory, overwrite=args.overwrite)
+    planned = plan_seeds(single, args.seeds) if args.seeds > 1 else [single]
+    train_planned(data, planned, args, directory)
 
     # 4. The results: of several seeds the model of the median is kept.
-    results = [RunResult.of(job, test) for job in jobs]
+    results = [RunResult.of(plan, test) for plan in planned]
     chosen = median_result(results)
     if chosen.directory != directory:
         Model.load(chosen.directory).save(directory)
@@ -114,23 +113,21 @@ def check_output(directory: Path, places: Sequence[Path], args: argparse.Namespa
         InputError: If there is a model and neither `--overwrite` nor `--resume` is given; if it is the one to start
             from; if there is nothing to resume, or a run of one seed where runs of several are to be.
     """
-    from ner_lstm_crf.runs.network_runs import check_apart
-    from ner_lstm_crf.runs.run_files import check_free, has_begun
+    from ner_lstm_crf.runs.run import Run
+    from ner_lstm_crf.saving.model import model_directory
 
+    init_from = None if args.init_from is None else model_directory(args.init_from)
     for place in (directory, *places):
-        if args.init_from is not None:
-            check_apart(args.init_from, place)
-        if not args.resume:
-            check_free(place, overwrite=args.overwrite)
-    if args.resume and directory not in places and has_begun(directory):
+        Run(place).check_free(overwrite=args.overwrite or args.resume, init_from=init_from)
+    if args.resume and directory not in places and Run(directory).exists:
         raise InputError(
             "this directory holds a run of one seed: resume it with 'train', without --seeds", path=directory
         )
-    if args.resume and not any(map(has_begun, places)):
+    if args.resume and not any(Run(place).exists for place in places):
         raise InputError("expected a run to resume, found none", path=directory)
 
 
-def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Data, Sequence[Sentence]]:
+def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, ResolvedData, Sequence[Sentence]]:
     """Read what `--train`, `--dev`, `--test`, `--vectors` and `--lexicon` name, and show what it is.
 
     Args:
@@ -144,7 +141,6 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Data, Se
         InputError: If a file cannot be read, or the training or test files hold no entities.
     """
     from ner_lstm_crf.features.lexicon import builtin_words, read_lexicon
-    from ner_lstm_crf.features.vectors.vectors import Vectors
     from ner_lstm_crf.runs.data import Data, resolve_defaults, split_dev
     from ner_lstm_crf.saving.model import model_directory
 
@@ -177,9 +173,9 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Data, Se
         )
     start = None if args.init_from is None else model_directory(args.init_from)
     data = resolve_defaults(Data(train, dev, vectors, start, lexicon=lexicon), config.model)
-    if isinstance(data.vectors, Vectors):
+    if data.vectors is not None:
         _describe_vectors(data.vectors, parts, args)
-    if isinstance(data.lexicon, Mapping):
+    if data.lexicon is not None:
         _describe_lexicon(data.lexicon, train, args)
     return config, data, test
 
@@ -305,65 +301,63 @@ def _describe_lexicon(words: Mapping[str, str], train: Sequence[Sentence], args:
             )
 
 
-def train_jobs(data: Data, jobs: Sequence[Job], args: argparse.Namespace, directory: Path) -> None:
-    """Train all runs and show their progress; with `--resume`, those that have begun go on.
+def train_planned(data: ResolvedData, planned: Sequence[PlannedRun], args: argparse.Namespace, directory: Path) -> None:
+    """Train all runs and show their progress; with `--resume`, those that exist go on.
 
     Raises:
         KeyboardInterrupt: With how to go on, if the user interrupts.
     """
-    from ner_lstm_crf.runs.network_runs import read_with_transformer
-    from ner_lstm_crf.runs.processes import network_jobs, run_jobs
-    from ner_lstm_crf.runs.run_files import forget_run, has_begun, is_finished, read_history
-    from ner_lstm_crf.runs.transformer_cache import forget_contextual, scratch_of
+    from ner_lstm_crf.runs.processes import train_runs
+    from ner_lstm_crf.runs.run import Run
+    from ner_lstm_crf.runs.transformer_cache import read_with_transformer
 
     if args.resume:
-        jobs = [replace(job, resume=has_begun(job.directory)) for job in jobs]
-    config, networks = jobs[0].config, network_jobs(jobs)
+        planned = [replace(plan, resume=Run(plan.directory).exists) for plan in planned]
+    config, whole = planned[0].config, Run(directory)
     # What a frozen transformer gives the data is made once, for all runs and epochs.
-    done = all(job.resume and is_finished(job.directory) for job in jobs)
+    done = all(plan.resume and Run(plan.directory).finished for plan in planned)
     if not done and config.model.transformer is not None and not config.model.fine_tune:
         say("before the first epoch the frozen transformer reads all sentences once: this may take minutes")
         with progress_bar("reading with the transformer", unit=" sentences") as progress:
-            cache = scratch_of(directory) if args.transformer_cache is None else Path(args.transformer_cache)
+            cache = whole.transformer_cache if args.transformer_cache is None else Path(args.transformer_cache)
             data = read_with_transformer(data, config.model, cache, progress)
-    if not args.resume and all(job.directory.parent == directory for job in jobs):
-        forget_run(directory)  # of a single run that was here before
-    number = {job.directory: index for index, job in enumerate(networks)}
-    names = [str(job.directory.relative_to(directory)) if len(networks) > 1 else "" for job in networks]
-    finished = {
-        index: len(read_history(job.directory))
-        for index, job in enumerate(networks)
-        if job.resume and is_finished(job.directory)
-    }
-    workers = min(args.workers, max(len(networks), 1))
+    if not args.resume and all(plan.directory.parent == directory for plan in planned):
+        whole.delete()  # of a single run that was here before
+    # The display has a row for each network of each run.
+    networks = [(plan, number) for plan in planned for number in range(1, config.training.ensemble_size + 1)]
+    rows = {(plan.directory, number): row for row, (plan, number) in enumerate(networks)}
+    runs, several = len(planned) > 1, config.training.ensemble_size > 1
+    names = [
+        "/".join([str(plan.directory.relative_to(directory))] * runs + [f"network-{number}"] * several)
+        for plan, number in networks
+    ]
+    trained = [(plan, Run(plan.directory).trained_epochs(plan.config)) for plan in planned if plan.resume]
+    finished = {rows[plan.directory, number]: count for plan, epochs in trained for number, count in epochs.items()}
+    workers = min(args.workers, len(networks))
     try:
         with TrainingDisplay(config.training.epochs, names, finished) as display:
-            for job, report in run_jobs(data, jobs, workers=workers, progress=display.batches):
-                display.epoch(number[job.directory], report)
-                if config.training.ensemble_size > 1 and display.ended:
-                    say(f"joining {config.training.ensemble_size} networks")  # of many words, which takes a while
+            for plan, report in train_runs(data, planned, workers=workers, progress=display.batches):
+                display.epoch(rows[plan.directory, report.network], report)
+                if several and display.ended:
+                    say(f"making one model of {config.training.ensemble_size} networks")  # with many words, a while
     except KeyboardInterrupt:
         if args.output is None:  # the runs were to be thrown away
             raise
         option = "--resume in place of --overwrite" if args.overwrite else "--resume"
         raise KeyboardInterrupt(f"the same command with {option} goes on after the last whole epoch") from None
-    forget_contextual(directory)
+    whole.clear_cache()
 
 
 def _show_results(directory: Path, chosen: RunResult, results: Sequence[RunResult], args: argparse.Namespace) -> None:
     """Write the figures and the learning curves beside the model, and show the scores."""
     from ner_lstm_crf.evaluation.metrics import Summary
     from ner_lstm_crf.files.atomic import write_text
-    from ner_lstm_crf.runs.plots import plot_curves
-    from ner_lstm_crf.runs.results import results_to_json
-    from ner_lstm_crf.runs.run_files import CURVES, SUMMARY
+    from ner_lstm_crf.runs.results import learning_curves, plot_curves, results_to_json
+    from ner_lstm_crf.runs.run import CURVES, SUMMARY
 
     summary = {"directory": str(directory), "seed": chosen.seed, **results_to_json(results)}
     write_text(directory / SUMMARY, json.dumps(summary, indent=2) + "\n")
-    plot_curves(
-        {f"seed {result.seed} {name}".rstrip(): curve for result in results for name, curve in result.curves.items()},
-        directory / CURVES,
-    )
+    plot_curves(learning_curves(results), directory / CURVES)
     if args.json:
         show_json(summary)
         return
@@ -377,9 +371,9 @@ def _show_results(directory: Path, chosen: RunResult, results: Sequence[RunResul
         show(chosen.test.evaluation.table())
     dev = "" if chosen.dev_f1 is None else f", dev F1 {chosen.dev_f1:.4f}"
     seconds = sum(result.seconds for result in results)
-    kept = f"epoch {chosen.best['epoch']} of {len(chosen.history)}"
-    if chosen.members > 1:
-        kept = f"an ensemble of {chosen.members} networks"
+    kept = f"epoch {chosen.best_epochs[0]} of {len(chosen.histories[0])}"
+    if len(chosen.histories) > 1:
+        kept = f"an ensemble of {len(chosen.histories)} networks"
     say(f"{directory}: the model of {kept}{dev}; {seconds:.0f} s of training")
-    if chosen.dev_f1 == 0 and chosen.best["dev"]["support"]:
+    if chosen.dev is not None and chosen.dev_f1 == 0 and chosen.dev["support"]:
         say("it finds no entity of dev: train longer, with more --epochs")

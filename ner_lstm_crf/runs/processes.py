@@ -1,7 +1,7 @@
 """Several training runs on the same data: other seeds, other heads; one after another or side by side.
 
 A small network leaves a second thread little to do: at 500 tokens a batch it saves a fifth of the time. Two runs with
-one thread each do nearly twice the work, so workers are the better use of cores.
+one thread each do nearly twice the work, so worker processes are the better use of cores.
 """
 
 from __future__ import annotations
@@ -11,56 +11,37 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection
+from itertools import islice
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from multiprocessing.synchronize import Lock
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.runs.data import Data
-from ner_lstm_crf.runs.network_runs import check_may_begin, train_network
-from ner_lstm_crf.runs.run import begin_run, check_run, join_members, members_of
-from ner_lstm_crf.runs.run_files import has_begun, is_finished
+from ner_lstm_crf.runs.data import ResolvedData
+from ner_lstm_crf.runs.run import NetworkRun, Run, locked
+from ner_lstm_crf.runs.transformer_cache import read_with_transformer
 from ner_lstm_crf.training.trainer import EpochReport
 
-__all__ = ["Job", "network_jobs", "run_jobs", "seeded"]
-
-_POLL = 0.2  # seconds after which the parent looks whether a run has failed
+__all__ = ["PlannedRun", "plan_seeds", "train_runs"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
-    """What each worker process is given once.
-
-    Attributes:
-        data: What all runs learn from.
-        reports: Where the reports of all workers go, each with the number of its job.
-        turn: Held while one is sent.
-    """
-
-    data: Data
-    reports: Connection
-    turn: Lock
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One training run.
+class PlannedRun:
+    """A training run that is to be done.
 
     Attributes:
         config: The model and its training.
         directory: Where the run lives.
-        resume: Whether to go on with a run that was interrupted.
-        overwrite: Whether a model in the directory may be replaced.
+        resume: True to go on with a run that was interrupted.
+        overwrite: True if a model in the directory may be replaced.
     """
 
     config: Config
@@ -69,170 +50,192 @@ class Job:
     overwrite: bool = False
 
 
-def seeded(job: Job, seeds: int) -> list[Job]:
-    """`seeds` jobs like this one, with its seed and those that follow, each in a folder of its own: `seed-1`, ..."""
-    first = job.config.training.seed
+def plan_seeds(planned: PlannedRun, seeds: int) -> list[PlannedRun]:
+    """`seeds` runs like this one, with its seed and those that follow, each in a folder of its own: `seed-1`, ..."""
+    first = planned.config.training.seed
     return [
         replace(
-            job,
-            config=replace(job.config, training=replace(job.config.training, seed=seed)),
-            directory=job.directory / f"seed-{seed}",
+            planned,
+            config=replace(planned.config, training=replace(planned.config.training, seed=seed)),
+            directory=planned.directory / f"seed-{seed}",
         )
         for seed in range(first, first + seeds)
     ]
 
 
-def network_jobs(jobs: Sequence[Job]) -> list[Job]:
-    """The jobs that train one network each: those of the members of a job, or else itself; none where all is done."""
-    found: list[Job] = []
-    for job in jobs:
-        if job.config.training.ensemble_size == 1:
-            found.append(job)
-        elif not (job.resume and is_finished(job.directory)):
-            found += [
-                replace(job, config=config, directory=directory, resume=job.resume and has_begun(directory))
-                for config, directory in members_of(job.config, job.directory)
-            ]
-    return found
+def train_runs(
+    data: ResolvedData, planned: Sequence[PlannedRun], *, workers: int = 1, progress: Progress = silent
+) -> Iterator[tuple[PlannedRun, EpochReport]]:
+    """Train all runs and pass on the reports as they come, each with the run that it is of.
 
-
-def run_jobs(
-    data: Data, jobs: Sequence[Job], *, workers: int = 1, progress: Progress = silent
-) -> Iterator[tuple[Job, EpochReport]]:
-    """Train every job and pass on the reports as they come, each with the job, one of `network_jobs`, that it is of.
-
-    Of several jobs all begin before the first is trained, so that each of them can be resumed, whatever was in its
-    directory before. Several networks of a job are joined as soon as all of them are trained.
+    All runs are created before the first is trained, so that each of them can be resumed, whatever was in its directory
+    before. A run is finished as soon as the last of its networks is trained.
 
     Args:
         data: What all of them learn from.
-        jobs: The runs.
-        workers: How many to train at the same time, each in a process and with one thread.
+        planned: The runs, with the same transformer if there is a frozen one.
+        workers: How many networks to train at the same time, each in a process and with one thread.
         progress: Told the batches of the current epoch; with one worker only.
 
     Raises:
-        InputError: If a run cannot begin or go on (see `train_run`), or the system ends its process.
+        InputError: If a run cannot be created or resumed (see `Run.train`), or the system ends its process.
         ValueError: If there are no workers.
     """
     if workers < 1:
         raise ValueError(f"expected at least one worker, got {workers}")
-    joined = [job for job in jobs if job.config.training.ensemble_size > 1]
-    for job in joined:
-        if job.resume:
-            check_run(data, job.config, job.directory)
-    networks = network_jobs(jobs)
-    several = len(jobs) > 1 or len(networks) > 1
-    begun = network_jobs(_begun(data, jobs)) if several else networks
-    for network, report in _trained(data, list(zip(networks, begun, strict=True)), workers, progress):
-        yield network, report
-        for job in joined:
-            if report.last and network.directory.parent == job.directory and _is_trained(job):
-                join_members(data, job.config, job.directory)
-    for job in joined:  # of those that were trained already
-        join_members(data, job.config, job.directory)
+    runs = [(Run(plan.directory), plan) for plan in planned]
+    # 1. Refuse what cannot be done before anything is written.
+    for run, plan in runs:
+        run.check(data, plan.config, resume=plan.resume, overwrite=plan.overwrite)
+    with ExitStack() as locks:
+        for run, _ in runs:
+            locks.enter_context(locked(run.directory))
+        # 2. Let a frozen transformer read the data, once for all runs, and create those that are new.
+        if not all(plan.resume and run.finished for run, plan in runs):
+            data = read_with_transformer(data, planned[0].config.model, runs[0][0].transformer_cache, progress)
+        for run, plan in runs:
+            if not plan.resume:
+                run.create(data, plan.config)
+        # 3. Train the networks that are not trained yet.
+        waiting = [
+            (run, plan, network)
+            for run, plan in runs
+            if not run.finished
+            for network in run.networks(plan.config)
+            if not network.finished
+        ]
+        networks = [network for _, _, network in waiting]
+        trained = _side_by_side(data, networks, workers) if workers > 1 else _one_by_one(data, networks, progress)
+        for number, report in trained:
+            run, plan, _ = waiting[number]
+            yield plan, report
+            if report.last:
+                run.finish(data, plan.config)
+        # 4. Finish those that were trained already, and clean up.
+        for run, plan in runs:
+            run.finish(data, plan.config)
+            run.clear_cache()
 
 
-def _is_trained(job: Job) -> bool:
-    """Whether nothing is left to train of any network of the job."""
-    return all(is_finished(directory) for _, directory in members_of(job.config, job.directory))
+def _one_by_one(
+    data: ResolvedData, networks: Sequence[NetworkRun], progress: Progress
+) -> Iterator[tuple[int, EpochReport]]:
+    for number, network in enumerate(networks):
+        for report in network.train(data, progress):
+            yield number, report
 
 
-def _trained(
-    data: Data, jobs: Sequence[tuple[Job, Job]], workers: int, progress: Progress
-) -> Iterator[tuple[Job, EpochReport]]:
-    """Train networks; each job is given as the caller knows it and as it is to be done."""
-    if workers == 1:
-        for job, one in jobs:
-            yield from ((job, report) for report in _train(data, one, progress))
-        return
-    begun = [one for _, one in jobs]
-    context = multiprocessing.get_context("spawn")
-    reports, sender = context.Pipe(duplex=False)
-    given = _Given(data, sender, context.Lock())
-    strangers, own = multiprocessing.active_children(), list[BaseProcess]()
-    first = next((number for number, job in enumerate(begun) if not (job.resume and is_finished(job.directory))), 0)
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(given,))
-    try:
-        with _interrupts_later():
-            futures = [pool.submit(_work, number, job, warns=number == first) for number, job in enumerate(begun)]
-        own += (process for process in multiprocessing.active_children() if process not in strangers)
-        sender.close()  # so that the pipe ends when the last worker does
-        for number, report in _arriving(reports, futures):
-            yield jobs[number][0], report
-    except BaseException as error:  # one run failed, or the caller leaves: the others would train on for hours
-        _terminate(own or (process for process in multiprocessing.active_children() if process not in strangers))
-        if isinstance(error, BrokenProcessPool):
-            raise InputError(
-                "a training process was ended by the system, perhaps for lack of memory: use fewer --workers"
-            ) from error
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-        reports.close()
-        sender.close()
-
-
-def _begun(data: Data, jobs: Sequence[Job]) -> list[Job]:
-    """The same jobs, to be resumed: those that are new have begun."""
-    new = [job for job in jobs if not job.resume]
-    for job in new:  # all of them before anything is written
-        check_may_begin(data, job.directory, overwrite=job.overwrite)
-    for job in new:
-        begin_run(data, job.config, job.directory, overwrite=job.overwrite)
-    return [replace(job, resume=True) for job in jobs]
+def _side_by_side(
+    data: ResolvedData, networks: Sequence[NetworkRun], workers: int
+) -> Iterator[tuple[int, EpochReport]]:
+    """Train networks in worker processes, and pass on the reports as they come, each with the index of its network."""
+    with _worker_processes(min(workers, len(networks))) as connections:
+        # 1. Send each worker the data and its first network.
+        waiting, at_work = iter(enumerate(networks)), dict[Connection, int]()
+        for connection in connections:
+            _send(connection, data)
+        for connection, (index, network) in zip(connections, waiting, strict=False):
+            _send(connection, (network, index == 0))
+            at_work[connection] = index
+        # 2. Receive what they send: reports, an error, or None when a network is trained and the next can be.
+        while at_work:
+            ready = wait(connections)
+            for connection in [one for one in connections if one in ready]:
+                message = _receive(connection)
+                if isinstance(message, Exception):
+                    raise message
+                if message is not None:
+                    yield at_work[connection], message
+                    continue
+                del at_work[connection]
+                for index, network in islice(waiting, 1):
+                    _send(connection, (network, False))
+                    at_work[connection] = index
 
 
 @contextmanager
-def _interrupts_later() -> Iterator[None]:
-    """Hear interrupts at the end. Processes started meanwhile never do, not even before they can say so themselves."""
+def _worker_processes(count: int) -> Iterator[list[Connection]]:
+    """Start so many workers, and end them with the context: if one fails, the others must not train on for hours.
+
+    Each has a pipe of its own, which ends when the worker does, however that happens.
+    """
+    context = multiprocessing.get_context("spawn")
+    processes: dict[Connection, BaseProcess] = {}
+    try:
+        with _interrupts_deferred():
+            for _ in range(count):
+                connection, of_worker = context.Pipe()
+                process: BaseProcess = context.Process(target=_work, args=(of_worker,))
+                process.start()
+                of_worker.close()
+                processes[connection] = process
+        yield list(processes)
+    finally:
+        for process in processes.values():
+            process.terminate()
+        for connection, process in processes.items():
+            process.join()
+            connection.close()
+
+
+def _send(connection: Connection, message: object) -> None:
+    with _worker_must_live():
+        connection.send(message)
+
+
+def _receive(connection: Connection) -> Any:
+    with _worker_must_live():
+        return connection.recv()
+
+
+@contextmanager
+def _worker_must_live() -> Iterator[None]:
+    """Raise one error if the worker at the other end of a pipe is gone, perhaps in the middle of a message."""
+    try:
+        yield
+    except (EOFError, OSError) as error:
+        raise InputError(
+            "a training process was ended by the system, perhaps for lack of memory: use fewer --workers"
+        ) from error
+
+
+@contextmanager
+def _interrupts_deferred() -> Iterator[None]:
+    """Defer Ctrl-C to the end. Processes started within never receive it, not even before they can ignore it."""
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    heard = list[int]()
-    handler = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))  # other threads may take them
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # what a process inherits
+    received = list[int]()
+    handler = signal.signal(signal.SIGINT, lambda number, _: received.append(number))  # other threads may get them
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a process inherits it
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         signal.signal(signal.SIGINT, signal.SIG_DFL if handler is None else handler)
-        if heard:
+        if received:
             signal.raise_signal(signal.SIGINT)
 
 
-def _terminate(processes: Iterable[BaseProcess]) -> None:
-    for process in processes:
-        process.terminate()
-
-
-def _arriving(reports: Connection, futures: Sequence[Future[None]]) -> Iterator[tuple[int, EpochReport]]:
-    """Reports in the order they arrive, until every run has ended; raises what a run raised."""
-    while True:
-        ended = [future for future in futures if future.done()]
-        for future in ended:
-            future.result()
-        # A run sends its reports before it ends: when all have ended, what is not in the pipe by now never comes.
-        if reports.poll(0 if len(ended) == len(futures) else _POLL):
-            try:
-                arrived = reports.recv()
-            except (EOFError, OSError):  # the workers are gone, perhaps while one sent this
-                for future in futures:
-                    future.result()
-                return
-            yield arrived
-        elif len(ended) == len(futures):
-            return
-
-
-_shared: list[_Given] = []
-
-
-def _start_worker(given: _Given) -> None:
+def _work(connection: Connection) -> None:
+    """Be a worker: receive the data, then networks, and send what `_side_by_side` receives."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     logging.basicConfig(format="warning: %(message)s")
-    _shared[:] = [given]
+    with suppress(EOFError, BrokenPipeError):  # the parent is gone
+        data: ResolvedData = connection.recv()
+        while True:
+            network, warns = connection.recv()
+            # All networks have the same data: one of them says what is wrong with these.
+            logging.disable(logging.NOTSET if warns else logging.WARNING)
+            try:
+                for report in network.train(data):
+                    connection.send(report)
+            except Exception as error:
+                connection.send(error)
+            else:
+                connection.send(None)
 
 
 def _end_with_parent() -> None:
@@ -241,16 +244,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _work(number: int, job: Job, *, warns: bool) -> None:
-    given = _shared[0]
-    # All runs have the same data: one of them says what is wrong with these.
-    logging.disable(logging.NOTSET if warns else logging.WARNING)
-    for report in _train(given.data, job, silent):
-        with given.turn:
-            given.reports.send((number, report))
-
-
-def _train(data: Data, job: Job, progress: Progress) -> Iterator[EpochReport]:
-    return train_network(data, job.config, job.directory, resume=job.resume, overwrite=job.overwrite, progress=progress)

@@ -1,98 +1,101 @@
-"""What came of training runs: of one, and of several seeds together."""
+"""The results of training runs: of one, of several seeds together, and of the two heads beside each other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from ner_lstm_crf.config import Config, HeadName
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.evaluation.evaluate import TestResult, evaluate_model
-from ner_lstm_crf.evaluation.metrics import Summary, median_run
-from ner_lstm_crf.runs.processes import Job
-from ner_lstm_crf.runs.run import members_of
-from ner_lstm_crf.runs.run_files import has_begun, read_history
+from ner_lstm_crf.evaluation.metrics import Evaluation, Summary, median_run, text_table
+from ner_lstm_crf.evaluation.significance import Difference, f1_difference
+from ner_lstm_crf.runs.processes import PlannedRun, plan_seeds
+from ner_lstm_crf.runs.run import Run
 from ner_lstm_crf.saving.model import Model
-from ner_lstm_crf.text.annotation import Sentence
+from ner_lstm_crf.text.annotation import Sentence, Span
 
-__all__ = ["RunResult", "median_result", "results_to_json"]
+__all__ = [
+    "HEADS",
+    "Comparison",
+    "HeadResult",
+    "RunResult",
+    "SentenceDifference",
+    "learning_curves",
+    "median_result",
+    "plan_comparison",
+    "plot_curves",
+    "results_to_json",
+]
+
+HEADS: tuple[HeadName, ...] = get_args(HeadName)
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """One training run that has ended.
+    """A finished training run.
 
     Attributes:
         directory: Where its model is.
         seed: Its seed.
-        history: The reports of its epochs, as `read_history` returns them; where networks were joined, one for each.
-        members: How many networks its model is of.
-        curves: The reports of the epochs of each network, by the names of their runs, if they are still there; "" is
-            that of an only one.
-        test: What its model found in the test set; None without one.
+        histories: The reports of the epochs of each network, as `Run.history` gives them.
+        best_epochs: The epoch of each network whose weights were kept.
+        seconds: Time spent training.
+        dev: The dev scores of the model; None without a dev set.
+        test: What the model found in the test set; None without one.
     """
 
     directory: Path
     seed: int
-    history: Sequence[dict[str, Any]]
-    members: int
-    curves: Mapping[str, Sequence[dict[str, Any]]]
+    histories: Sequence[Sequence[dict[str, Any]]]
+    best_epochs: Sequence[int]
+    seconds: float
+    dev: Mapping[str, Any] | None
     test: TestResult | None
 
     @classmethod
-    def of(cls, job: Job, test: Sequence[Sentence]) -> RunResult:
-        """The result of a job that is done, its model measured on `test` if that is not empty.
+    def of(cls, planned: PlannedRun, test: Sequence[Sentence]) -> RunResult:
+        """The result of a run that is finished, its model measured on `test` if that is not empty.
 
         Raises:
             InputError: If its model or its history cannot be read.
         """
-        history = read_history(job.directory)
-        if not any(report["best"] for report in history):
-            raise InputError("the run is damaged: its history has no best epoch", path=job.directory)
+        history = Run(planned.directory).history()
+        numbers = range(1, planned.config.training.ensemble_size + 1)
+        histories = [[report for report in history if report["network"] == number] for number in numbers]
+        best = [[report["epoch"] for report in reports if report["best"]] for reports in histories]
+        if not all(best):
+            raise InputError("the run is damaged: its history lacks a best epoch", path=planned.directory)
         return cls(
-            directory=job.directory,
-            seed=job.config.training.seed,
-            history=history,
-            members=job.config.training.ensemble_size,
-            curves=_curves(job, history),
-            test=evaluate_model(Model.load(job.directory), test) if test else None,
+            directory=planned.directory,
+            seed=planned.config.training.seed,
+            histories=histories,
+            best_epochs=[epochs[-1] for epochs in best],
+            seconds=sum(report["seconds"] for report in history),
+            dev=history[-1].get("ensemble_dev"),
+            test=evaluate_model(Model.load(planned.directory), test) if test else None,
         )
 
     @property
-    def best(self) -> dict[str, Any]:
-        """The report of the epoch whose model was kept, or of all networks together."""
-        return next(report for report in reversed(self.history) if report["best"])
-
-    @property
     def dev_f1(self) -> float | None:
-        """The dev F1 of the model that was kept; None without a dev set."""
-        return None if self.best["dev"] is None else float(self.best["dev"]["f1"])
-
-    @property
-    def seconds(self) -> float:
-        """Time spent training."""
-        return float(sum(report["seconds"] for report in self.history))
+        """The dev F1 of the model; None without a dev set."""
+        return None if self.dev is None else float(self.dev["f1"])
 
     def to_json(self) -> dict[str, Any]:
         """The figures by name."""
         return {
             "directory": str(self.directory),
             "seed": self.seed,
-            "members": self.members,
-            "epochs": sum(map(len, self.curves.values())),
-            "best_epoch": self.best["epoch"] if self.members == 1 else None,
+            "ensemble_size": len(self.histories),
+            "epochs": sum(map(len, self.histories)),
+            "best_epochs": list(self.best_epochs),
             "training_seconds": self.seconds,
-            "dev": self.best["dev"],
+            "dev": self.dev,
             "test": self.test.evaluation.to_json() if self.test else None,
         }
-
-
-def _curves(job: Job, history: Sequence[dict[str, Any]]) -> dict[str, Sequence[dict[str, Any]]]:
-    if job.config.training.ensemble_size == 1:
-        return {"": history}
-    places = [place for _, place in members_of(job.config, job.directory)]
-    return {place.name: read_history(place) for place in places if has_begun(place)}
 
 
 def median_result(results: Sequence[RunResult]) -> RunResult:
@@ -109,3 +112,154 @@ def results_to_json(results: Sequence[RunResult]) -> dict[str, Any]:
         "dev_f1": Summary.of(dev).to_json() if dev else None,
         "test_f1": Summary.of(test).to_json() if test else None,
     }
+
+
+# ------------------------------------------------------------------------------------------------ learning curves
+
+
+def learning_curves(results: Sequence[RunResult]) -> dict[str, Sequence[dict[str, Any]]]:
+    """The reports of the epochs of each network of each run, by a name for it."""
+    return {
+        f"seed {result.seed}" + f", network {number}" * (len(result.histories) > 1): history
+        for result in results
+        for number, history in enumerate(result.histories, 1)
+    }
+
+
+def plot_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> bool:
+    """Draw the training loss and the dev F1 of each epoch.
+
+    Args:
+        histories: The reports of the epochs of each curve, by its name.
+        path: The picture to write; its suffix is its format.
+
+    Returns:
+        True if it was drawn: matplotlib is an optional part of the installation.
+    """
+    if find_spec("matplotlib") is None:
+        return False
+    from matplotlib.figure import Figure  # optional, slow; without pyplot no display is needed
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    loss, f1 = figure.subplots(1, 2)
+    for name, history in histories.items():
+        epochs = [report["epoch"] for report in history]
+        loss.plot(epochs, [report["loss"] for report in history], marker=".", label=name)
+        if history and history[0]["dev"] is not None:
+            f1.plot(epochs, [report["dev"]["f1"] for report in history], marker=".", label=name)
+    for axes, title in ((loss, "training loss (nats per token)"), (f1, "dev F1")):
+        axes.set(title=title, xlabel="epoch")
+        axes.grid(alpha=0.3)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    if len(histories) > 1:
+        loss.legend()
+    figure.savefig(path, dpi=120)
+    return True
+
+
+# ------------------------------------------------------------------------------- the CRF beside the softmax
+
+
+def plan_comparison(
+    config: Config, directory: Path, *, seeds: int, overwrite: bool = False
+) -> dict[HeadName, list[PlannedRun]]:
+    """The runs of a comparison, by head: those of both are equal except for the head."""
+    return {
+        head: plan_seeds(
+            PlannedRun(replace(config, model=replace(config.model, head=head)), directory / head, overwrite=overwrite),
+            seeds,
+        )
+        for head in HEADS
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class HeadResult:
+    """All seeds of one head.
+
+    Attributes:
+        head: "crf" or "softmax".
+        tests: What was found in the test set, one per seed.
+        training_seconds: Time spent training, one per seed.
+    """
+
+    head: str
+    tests: tuple[TestResult, ...]
+    training_seconds: tuple[float, ...]
+
+    @property
+    def evaluations(self) -> list[Evaluation]:
+        """The scores of each seed."""
+        return [test.evaluation for test in self.tests]
+
+    @property
+    def f1(self) -> Summary:
+        """Micro F1 over the seeds."""
+        return Summary.of([evaluation.micro.f1 for evaluation in self.evaluations])
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures by name."""
+        return {
+            "head": self.head,
+            "f1": self.f1.to_json(),
+            "precision": Summary.of([one.micro.precision for one in self.evaluations]).to_json(),
+            "recall": Summary.of([one.micro.recall for one in self.evaluations]).to_json(),
+            "ill_formed": Summary.of([one.ill_formed for one in self.evaluations]).to_json(),
+            "training_seconds": Summary.of(self.training_seconds).to_json(),
+            "tagging_seconds": Summary.of([test.seconds for test in self.tests]).to_json(),
+            "seeds": [one.to_json() for one in self.evaluations],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceDifference:
+    """A sentence in which the heads find different entities (first seed)."""
+
+    sentence: Sentence
+    crf: tuple[Span, ...]
+    softmax: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The CRF beside the softmax, on equal terms: same data, same seeds, same network below the head.
+
+    Attributes:
+        crf: The results of the CRF.
+        softmax: The results of the softmax.
+        test: The sentences they were measured on.
+    """
+
+    crf: HeadResult
+    softmax: HeadResult
+    test: Sequence[Sentence]
+
+    @property
+    def gain(self) -> Difference:
+        """Mean F1 of the CRF less that of the softmax, by a paired bootstrap over the test sentences."""
+        return f1_difference(self.crf.evaluations, self.softmax.evaluations)
+
+    def differences(self) -> Iterator[SentenceDifference]:
+        """The sentences in which the first seeds of the two heads find different entities."""
+        pairs = zip(self.test, self.crf.tests[0].spans, self.softmax.tests[0].spans, strict=True)
+        return (SentenceDifference(*pair) for pair in pairs if pair[1] != pair[2])
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole as plain values."""
+        return {
+            "heads": [self.crf.to_json(), self.softmax.to_json()],
+            "gain": self.gain.to_json(),
+            "sentences": len(self.test),
+            "differing_sentences": sum(1 for _ in self.differences()),
+        }
+
+    def table(self) -> str:
+        """The comparison as lines of text."""
+        rows = [("", "  test F1", "ill-formed", "training s", "tagging s")]
+        for result in (self.crf, self.softmax):
+            figures = result.to_json()
+            means = [figures[name]["mean"] for name in ("ill_formed", "training_seconds", "tagging_seconds")]
+            rows.append((result.head, f"  {result.f1}", f"{means[0]:.1f}", f"{means[1]:.1f}", f"{means[2]:.2f}"))
+        seeds = len(self.crf.tests)
+        gain = f"gain of the CRF: {self.gain} (paired bootstrap, 95%; {seeds} seed{'s' * (seeds > 1)})"
+        return f"{text_table(rows, '<>>>>')}\n{gain}"

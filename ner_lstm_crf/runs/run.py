@@ -1,197 +1,414 @@
-"""Training runs: of one network, or of several that are joined into one model.
+"""A training run and its directory, from its creation to the finished model.
 
-A run of several networks has in its directory
+While a run is trained, its directory holds
 
-member-1/, member-2/, ...                                the run of each (see `network_runs`); its model goes in the end
-config.json, vocabulary.json, model.safetensors          the model of all of them (see `checkpoint`)
-run.json, history.jsonl                                  the whole: a report for each network that joined the others
+    run.json                        the configuration, the fingerprints of the data, and whether the run is finished
+    .training/network-1/ ...        the training of each of its networks:
+        history.jsonl                   one report per epoch
+        resume.safetensors              what is needed to go on after the last whole epoch
+        config.json ...                 the model of the best epoch so far
+    .transformer/                   the vectors that a frozen transformer gives the tokens of the data
+
+When it is finished, both folders are gone, and there are
+
+    config.json ...                 the model of all its networks; until then, an old model stays
+    history.jsonl                   the reports of all epochs
+    summary.json, curve.png         its figures, and those of other seeds; its learning curves (see `results`)
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, replace
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ner_lstm_crf.config import Config
+from filelock import FileLock, Timeout
+
+from ner_lstm_crf.config import MIN_LR, Config
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.atomic import remove_temp_files, write_text
+from ner_lstm_crf.files.atomic import append_line, make_directory, remove_temp_files, write_text
+from ner_lstm_crf.files.json import parse_json, read_json
+from ner_lstm_crf.files.text import read_text
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.runs.data import Data, resolve_defaults
-from ner_lstm_crf.runs.network_runs import (
-    begin,
-    check_may_begin,
-    check_same_run,
-    description,
-    dev_set,
-    read_with_transformer,
-    train_network,
-)
-from ner_lstm_crf.runs.run_files import HISTORY, MEMBER, alone_in, finish, has_begun, is_finished, read_history
-from ner_lstm_crf.runs.transformer_cache import forget_contextual, scratch_of
-from ner_lstm_crf.saving.model import Model, remove_model
-from ner_lstm_crf.training.trainer import EpochReport, evaluate_encoded
+from ner_lstm_crf.runs.data import Data, ResolvedData, resolve_defaults
+from ner_lstm_crf.runs.transformer_cache import computed_features, read_with_transformer
+from ner_lstm_crf.saving.model import Model, is_model
+from ner_lstm_crf.saving.tensors import read_tensors, write_tensors
+from ner_lstm_crf.training.trainer import DevSet, EpochReport, Trainer, evaluate_encoded
+from ner_lstm_crf.training.warm_start import warm_start
 
-__all__ = ["begin_run", "check_run", "join_members", "members_of", "train_run"]
+__all__ = ["CURVES", "SUMMARY", "NetworkRun", "Run", "locked", "prepare_trainer"]
 
+RUN, HISTORY, RESUME, SUMMARY, CURVES = "run.json", "history.jsonl", "resume.safetensors", "summary.json", "curve.png"
+_TRAINING, _TRANSFORMER, _LOCK = ".training", ".transformer", ".lock"
 _SEEDS = 2**63
 
 
-def train_run(
-    data: Data,
-    config: Config,
-    directory: str | os.PathLike[str],
-    *,
-    resume: bool = False,
-    overwrite: bool = False,
-    progress: Progress = silent,
-) -> Iterator[EpochReport]:
-    """Train a model in its directory, one report per epoch; the model of the best epoch lies there afterwards.
-
-    With `members`, networks are trained one after another, each as a run by itself, whose reports these are; then the
-    model is all of them joined, which is there when the iterator has come to its end.
+class Run:
+    """A training run of N >= 1 networks, which make one model.
 
     Args:
-        data: What to learn from.
-        config: The model and its training.
         directory: Where the run lives.
-        resume: Whether to go on with a run that was interrupted; the result is that of an unbroken run.
-        overwrite: Whether a model in the directory may be replaced.
-        progress: Told the batches of the current epoch done so far, and before the first the sentences that a frozen
-            transformer has read, unless `data` brings what it makes of them.
-
-    Raises:
-        InputError: If the directory holds a model and neither `resume` nor `overwrite` is given; if the run to resume
-            is not there, is damaged or was another; if nothing can be written.
     """
-    directory = Path(directory)
-    if config.training.ensemble_size == 1:
-        yield from train_network(data, config, directory, resume=resume, overwrite=overwrite, progress=progress)
-        return
-    if resume:
-        check_run(data, config, directory)
+
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
+        self.directory = Path(directory)
+
+    def train(
+        self,
+        data: Data,
+        config: Config,
+        *,
+        resume: bool = False,
+        overwrite: bool = False,
+        progress: Progress = silent,
+    ) -> Iterator[EpochReport]:
+        """Train a model, one report per epoch; it is in the directory when the iterator has come to its end.
+
+        The networks of an ensemble are trained one after another.
+
+        Args:
+            data: What to learn from.
+            config: The model and its training.
+            resume: True to go on with a run that was interrupted; the result is that of an unbroken run.
+            overwrite: True if a model in the directory may be replaced.
+            progress: Told the batches of the current epoch done so far, and before the first the sentences that a
+                frozen transformer has read.
+
+        Raises:
+            InputError: If the directory holds a model and neither `resume` nor `overwrite` is given; if the run to
+                resume does not exist, is damaged or was another; if nothing can be written.
+        """
+        resolved = resolve_defaults(data, config.model)
+        # 1. Refuse what cannot be done before anything is written.
+        self.check(resolved, config, resume=resume, overwrite=overwrite)
+        with locked(self.directory):
+            if not (resume and self.finished):
+                # 2. Let a frozen transformer read the data, once for all epochs and networks.
+                resolved = read_with_transformer(resolved, config.model, self.transformer_cache, progress)
+                # 3. Create the run, or keep what is trained of the one to resume.
+                if not resume:
+                    self.create(resolved, config)
+                # 4. Train the networks, each with a seed of its own.
+                for network in self.networks(config):
+                    if not network.finished:
+                        yield from network.train(resolved, progress)
+            # 5. Make one model of them.
+            self.finish(resolved, config)
+            self.clear_cache()
+
+    # --------------------------------------------------------------------------------- what is in the directory
+
+    @property
+    def exists(self) -> bool:
+        """True if a run was created in the directory; it may be finished."""
+        return (self.directory / RUN).is_file()
+
+    @property
+    def finished(self) -> bool:
+        """True if the run exists and nothing is left to train.
+
+        Raises:
+            InputError: If it is damaged.
+        """
+        return self.exists and bool(self._read()["finished"])
+
+    @property
+    def transformer_cache(self) -> Path:
+        """The folder of the vectors that a frozen transformer gives the data."""
+        return self.directory / _TRANSFORMER
+
+    def networks(self, config: Config) -> list[NetworkRun]:
+        """The training of each network; no two seeds share one.
+
+        Raises:
+            InputError: If there are several, and a transformer is fine-tuned, which would differ in each.
+        """
+        training, size = config.training, config.training.ensemble_size
+        if size > 1 and config.model.fine_tune:
+            raise InputError(f"ensemble_size: expected 1 where a transformer is fine-tuned, got {size}")
+        first = size * (training.seed - 1) + 1
+        return [
+            NetworkRun(
+                number,
+                replace(config, training=replace(training, ensemble_size=1, seed=(first + number - 1) % _SEEDS)),
+                self.directory / _TRAINING / f"network-{number}",
+            )
+            for number in range(1, size + 1)
+        ]
+
+    def trained_epochs(self, config: Config) -> dict[int, int]:
+        """How many epochs each network took that is trained, by its number."""
+        trained = [network.history()[-1] for network in self.networks(config) if network.finished]
+        return {report["network"]: report["epoch"] for report in (self.history() if self.finished else trained)}
+
+    def history(self) -> list[dict[str, Any]]:
+        """The reports of all epochs of a finished run, as `EpochReport.to_json` gives them.
+
+        The last report of each network also has "ensemble_dev", the dev scores of the networks up to it together.
+
+        Raises:
+            InputError: If the file is missing, or a line is no such report.
+        """
+        return _read_history(self.directory)
+
+    def _read(self) -> dict[str, Any]:
+        """The content of `run.json`: the tables of "config", the fingerprints of the "data", and "finished".
+
+        Raises:
+            InputError: If the file is missing or damaged.
+        """
+        path = self.directory / RUN
+        run = read_json(path, "run")
+        if not isinstance(run, dict) or not {"config", "data", "finished"} <= run.keys():
+            raise InputError("the run is damaged: expected 'config', 'data' and 'finished'", path=path)
+        tables = run["config"] if isinstance(run["config"], dict) else {}
+        parts = [*(tables.get(field.name) for field in fields(Config)), run["data"]]
+        if not all(isinstance(part, dict) for part in parts):
+            raise InputError("the run is damaged: expected the tables 'model', 'training' and 'data'", path=path)
+        return run
+
+    # ------------------------------------------------------------------------------------- the steps of its life
+
+    def check(self, data: ResolvedData, config: Config, *, resume: bool, overwrite: bool) -> None:
+        """Refuse, before anything is written, to create a run or to resume it.
+
+        Raises:
+            InputError: As `train` does.
+        """
+        if not resume:
+            self.check_free(overwrite=overwrite, init_from=data.init_from)
+            self.networks(config)
+            return
+        if not self.exists:
+            raise InputError("expected a run to resume, found none", path=self.directory)
+        old, new = self._read(), json.loads(json.dumps(_description(data, config)))
+        other = [part for part, value in new["data"].items() if old["data"].get(part, value) != value]
+        if other and other[0] == "model to start from":  # before its settings, which nobody has chosen
+            raise InputError("the run to resume had another model to start from, or none", path=self.directory)
+        for table, values in new["config"].items():
+            for key, value in values.items():
+                if (was := old["config"][table].get(key)) != value:
+                    raise InputError(
+                        f"the run to resume had {key} = {was!r}, this one has {value!r} (presets may have changed "
+                        "since an earlier release: --config sets what it had)",
+                        path=self.directory,
+                    )
+        if other:
+            raise InputError(f"the run to resume had other {' and other '.join(other)}", path=self.directory)
+
+    def check_free(self, *, overwrite: bool, init_from: Path | None = None) -> None:
+        """Refuse a directory for a new run if a model would be lost: one that is there, or that to start from.
+
+        Raises:
+            InputError: If there is one, unless it may be replaced; one to start from never may.
+        """
+        for folder in (self.directory, *self.directory.glob(f"{_TRAINING}/network-*")):
+            if init_from is not None and folder.resolve() == init_from.resolve():
+                raise InputError("expected another directory than that of the model to start from", path=folder)
+            if not overwrite and is_model(folder):
+                raise InputError(
+                    "this directory holds a model: choose another, or say --overwrite or --resume", path=folder
+                )
+
+    def create(self, data: ResolvedData, config: Config) -> None:
+        """Create the run, in place of an old one; the old model stays until there is a new one.
+
+        Raises:
+            InputError: If the directory cannot be written.
+        """
+        make_directory(self.directory)
+        self.delete()
+        write_text(self.directory / RUN, json.dumps(_description(data, config) | {"finished": False}, indent=2) + "\n")
+
+    def delete(self) -> None:
+        """Remove what a run left beside its model, if there is anything.
+
+        Raises:
+            InputError: If it cannot be removed.
+        """
+        try:
+            for name in (RUN, HISTORY, SUMMARY, CURVES):  # first what says that there is a run: a kill leaves none
+                (self.directory / name).unlink(missing_ok=True)
+            if (self.directory / _TRAINING).exists():
+                shutil.rmtree(self.directory / _TRAINING)
+        except OSError as error:
+            raise InputError(f"expected a directory that can be written: {error}", path=self.directory) from error
+
+    def finish(self, data: ResolvedData, config: Config) -> None:
+        """Make the model of all networks once the last of them is trained, and mark the run finished.
+
+        If a kill comes in between, it is done again: until the end, the folders of the networks stay.
+
+        Raises:
+            InputError: If the model or the history of a network is missing or damaged; if the model cannot be written.
+        """
+        if not self.finished:
+            networks = self.networks(config)
+            if not all(network.finished for network in networks):
+                return
+            models = [Model.load(network.directory) for network in networks]
+            try:
+                ensembles = [Model.ensemble(models[:number]) for number in range(1, len(models) + 1)]
+            except ValueError as error:
+                raise InputError(f"the run is damaged: {error}", path=self.directory) from error
+            # 1. The dev scores of the first network, of the first two together, and so on.
+            histories = [network.history() for network in networks]
+            scores = [next(report["dev"] for report in reversed(histories[0]) if report["best"])]
+            for ensemble in ensembles[1:]:
+                dev = _dev_set(ensemble, data, config)
+                scores.append(evaluate_encoded(ensemble, dev).to_json() if dev else None)
+            for history, score in zip(histories, scores, strict=True):
+                history[-1]["ensemble_dev"] = score
+            # 2. The model, the history, and the note that both are complete.
+            ensembles[-1].save(self.directory)
+            _write_history(self.directory, [report for history in histories for report in history])
+            write_text(self.directory / RUN, json.dumps(self._read() | {"finished": True}, indent=2) + "\n")
+        # 3. What only the training needed.
+        shutil.rmtree(self.directory / _TRAINING, ignore_errors=True)
+        remove_temp_files(self.directory)
+
+    def clear_cache(self) -> None:
+        """Remove the vectors of a frozen transformer that only this run needed."""
+        shutil.rmtree(self.transformer_cache, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRun:
+    """The training of one network of a run, in a folder of its own.
+
+    Attributes:
+        number: Which network it is, from 1.
+        config: The configuration, with the seed of this network.
+        directory: Its folder.
+    """
+
+    number: int
+    config: Config
+    directory: Path
+
+    @property
+    def finished(self) -> bool:
+        """True if its last epoch is trained; False also if its history is damaged."""
+        try:
+            history = self.history()
+        except InputError:
+            return False
+        return bool(history) and bool(history[-1]["last"])
+
+    def history(self) -> list[dict[str, Any]]:
+        """The reports of its epochs.
+
+        Raises:
+            InputError: If the file is missing, or a line is no report.
+        """
+        return _read_history(self.directory)
+
+    def train(self, data: ResolvedData, progress: Progress = silent) -> Iterator[EpochReport]:
+        """Train the network from its first epoch on, or go on after the last whole one.
+
+        Raises:
+            InputError: If what is there to go on with is damaged; if another process trains it; if nothing can be
+                written.
+        """
+        trainer = prepare_trainer(data, self.config)
+        with locked(self.directory):
+            remove_temp_files(self.directory)
+            # 1. Go on after the last whole epoch; later reports are of epochs that are trained again.
+            resume = self.directory / RESUME
+            if resume.is_file():
+                tensors, _ = read_tensors(resume, "run")
+                try:
+                    trainer.restore(tensors)
+                except ValueError as error:
+                    raise InputError(f"the run to resume is damaged: {error}", path=resume) from error
+            history = _read_history(self.directory, trainer.epoch) if trainer.epoch else []
+            _write_history(self.directory, history)
+            for epoch in trainer.epochs(progress):
+                report = replace(epoch, network=self.number)
+                # 2. Keep the model if it is the best so far, then the report, then what the next epoch goes on from.
+                if report.best:
+                    with trainer.optimizer.averaged_weights():
+                        trainer.model.save(self.directory)
+                append_line(self.directory / HISTORY, json.dumps(report.to_json()))
+                if not report.last:
+                    write_tensors(resume, trainer.state(), {})
+                yield report
+
+
+def prepare_trainer(data: ResolvedData, config: Config) -> Trainer:
+    """The trainer of a new network, or of one that starts from a trained model."""
+    training = config.training
+    options: dict[str, Any] = {"freeze_vectors": training.freeze_vectors, "seed": training.seed}
+    if data.init_from is None:
+        model = Model.build(data.train, config.model, vectors=data.vectors, lexicon=data.lexicon, **options)
     else:
-        check_may_begin(data, directory, overwrite=overwrite)
-    if not (resume and is_finished(directory)):
-        data = read_with_transformer(data, config.model, scratch_of(directory), progress)
-        if not resume:  # only now is an old run lost
-            begin_run(data, config, directory, overwrite=overwrite)
-        for one, place in members_of(config, directory):
-            begun = has_begun(place)
-            yield from train_network(data, one, place, resume=begun, overwrite=not begun, progress=progress)
-    join_members(data, config, directory)
+        model = warm_start(Model.load(data.init_from), data.train, **options)
+        if training.learning_rate is None:  # a few long steps, and what it has learnt is lost
+            training = replace(training, learning_rate=MIN_LR)
+    train = model.encode(data.train, gold=True, computed=computed_features(data, config.model)[0])
+    return Trainer(model, train, _dev_set(model, data, config), training)
 
 
-def begin_run(data: Data, config: Config, directory: Path, *, overwrite: bool = False) -> None:
-    """Let a run begin that `train_run` is to go on with later, as with one that broke before its first epoch ended.
+def _dev_set(model: Model, data: ResolvedData, config: Config) -> DevSet | None:
+    """The dev sentences, encoded; None if there are none."""
+    if not data.dev:
+        return None
+    return DevSet(data.dev, model.encode(data.dev, computed=computed_features(data, config.model)[1]))
 
-    Args:
-        data: What it will learn from.
-        config: The model and its training.
-        directory: Where the run lives.
-        overwrite: Whether a model in the directory may be replaced; it stays until there is a better one.
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Keep other runs out of a directory within this context; the directory is made.
 
     Raises:
-        InputError: As `train_run` does of a new run.
+        InputError: If another run is writing in it.
     """
-    networks = members_of(config, directory)
-    data = resolve_defaults(data, config.model)
-    check_may_begin(data, directory, overwrite=overwrite)
-    run = description(data, config)
-    with ExitStack() as alone:
-        for place in dict.fromkeys([directory, *(place for _, place in networks)]):
-            alone.enter_context(alone_in(place))
-        begin(directory, run)
-        if len(networks) > 1:
-            for one, place in networks:
-                begin(place, run | {"config": asdict(one)})
-
-
-def check_run(data: Data, config: Config, directory: Path) -> None:
-    """Refuse to resume a run that is not there, or was another.
-
-    Raises:
-        InputError: If it is such a run.
-    """
-    check_same_run(directory, description(resolve_defaults(data, config.model), config))
-
-
-def members_of(config: Config, directory: Path) -> list[tuple[Config, Path]]:
-    """The configuration of each network that a run trains, and the directory of its run; no two seeds share a network.
-
-    An only one has those of the run.
-
-    Raises:
-        InputError: If there are several, and a transformer is fine-tuned, which would be another one in each.
-    """
-    training, members = config.training, config.training.ensemble_size
-    if members == 1:
-        return [(config, directory)]
-    if config.model.fine_tune:
-        raise InputError(f"ensemble_size: expected 1 where a transformer is fine-tuned, got {members}")
-    first = members * (training.seed - 1) + 1
-    return [
-        (
-            replace(config, training=replace(training, ensemble_size=1, seed=(first + number) % _SEEDS)),
-            directory / f"{MEMBER}{number + 1}",
-        )
-        for number in range(members)
-    ]
-
-
-def join_members(data: Data, config: Config, directory: Path) -> None:
-    """Join the networks of a run, all of them trained, into its model, unless that is done.
-
-    `history.jsonl` gets a report for each network: how good those up to it are together. Its loss, learning rate and
-    speed are those of the last epoch, its time that of all.
-
-    Raises:
-        InputError: If a model or its history is missing or damaged; if the model cannot be written.
-    """
-    places = [place for _, place in members_of(config, directory)]
-    remove_temp_files(directory)
-    if not is_finished(directory):
-        data = read_with_transformer(resolve_defaults(data, config.model), config.model, scratch_of(directory))
-        models = [Model.load(place) for place in places]
-        histories = [_whole_history(place) for place in places]
-        dev = dev_set(data, config.model, models[0])
-        lines = []
-        for number, history in enumerate(histories, 1):
-            together = _joined(models[:number], directory)
-            f1 = evaluate_encoded(together, dev) if dev else None
-            lines.append(_report(number, len(places), history) | {"dev": f1.to_json() if f1 else None})
-        together.save(directory)
-        write_text(directory / HISTORY, "".join(json.dumps(line) + "\n" for line in lines))
-        finish(directory)
-    forget_contextual(directory)
-    for place in places:
-        remove_model(place)
-
-
-def _joined(models: Sequence[Model], directory: Path) -> Model:
-    """Several models as one."""
+    make_directory(directory)
+    lock = FileLock(directory / _LOCK, thread_local=False)
     try:
-        return Model.ensemble(models)
-    except ValueError as error:
-        raise InputError(f"the run is damaged: {error}", path=directory) from error
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise InputError("another run is writing here: wait for it, or end it", path=directory) from None
+    except OSError:  # some network file systems have no locks
+        pass
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # the file of a lock that is held may be removed, except on Windows
+            (directory / _LOCK).unlink()
+        lock.release()
 
 
-def _whole_history(directory: Path) -> list[dict[str, Any]]:
-    history = read_history(directory)
-    if not history:
-        raise InputError("the run is damaged: expected the reports of its epochs, found none", path=directory / HISTORY)
-    return history
+def _description(data: ResolvedData, config: Config) -> dict[str, Any]:
+    """What a run is recognised by."""
+    return {"config": asdict(config), "data": dict(data.fingerprints)}
 
 
-def _report(number: int, members: int, history: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What `history.jsonl` says of the network of that number, but for the scores."""
-    return history[-1] | {
-        "epoch": number,
-        "epochs": members,
-        "seconds": sum(report["seconds"] for report in history),
-        "best": True,
-    }
+def _read_history(directory: Path, epochs: int | None = None) -> list[dict[str, Any]]:
+    """The reports of a history, or the first so many.
+
+    Raises:
+        InputError: If the file is missing, a line is no report, or there are too few.
+    """
+    path, expected = directory / HISTORY, {field.name for field in fields(EpochReport)}
+    reports = []
+    for number, line in enumerate(read_text(path, "run").splitlines()[:epochs], 1):
+        report = parse_json(line, path, "run", line=number)
+        if not isinstance(report, dict) or not expected <= report.keys():
+            raise InputError("the run is damaged: expected the report of an epoch", path=path, line=number)
+        reports.append(report)
+    if len(reports) < (epochs or 0):
+        raise InputError(
+            f"the run is damaged: expected the reports of {epochs} epochs, found {len(reports)}", path=path
+        )
+    return reports
+
+
+def _write_history(directory: Path, reports: Iterable[Mapping[str, Any]]) -> None:
+    write_text(directory / HISTORY, "".join(json.dumps(report) + "\n" for report in reports))

@@ -1,16 +1,16 @@
-"""What a frozen transformer makes of a corpus, computed once and kept in a file.
+"""The vectors that a frozen transformer gives the tokens of a corpus, computed once and kept in a file.
 
-contextual-0123456789ab.safetensors    the vectors of all tokens (N, D), float16; named by what they were made of
+contextual-0123456789ab.safetensors    the vectors of all tokens (N, D), float16; named after what they were made of
 
-So each epoch, seed and head costs what the LSTM costs. The file is read through memory mapping: what is not in use
+So each epoch, seed and head costs only what the LSTM costs. The file is read through memory mapping: what is not in use
 takes no memory, and training processes share it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
@@ -22,84 +22,74 @@ from ner_lstm_crf.features.transformer.feature import Transformer
 from ner_lstm_crf.features.transformer.pretrained import pretrained_folder
 from ner_lstm_crf.files.atomic import make_directory, remove_temp_files
 from ner_lstm_crf.progress import Progress, silent
+from ner_lstm_crf.runs.data import ResolvedData
 from ner_lstm_crf.saving.feature_folders import folder_digest
 from ner_lstm_crf.saving.tensors import read_tensors, write_tensors
 from ner_lstm_crf.text.annotation import Sentence
 
-__all__ = ["contextual_file", "forget_contextual", "read_contextual", "scratch_of"]
+__all__ = ["computed_features", "read_with_transformer"]
 
 _TENSOR = "vectors"
-_SCRATCH = ".contextual"
 _DAY = 86_400  # seconds
-_VERSION = 1  # of what is computed: another is another file
+_VERSION = 1  # of what is computed: another version is another file
 
 
-def contextual_file(
-    sentences: Sequence[Sentence], config: ModelConfig, directory: Path, progress: Progress = silent
-) -> Path:
-    """The file with what the frozen transformer of `config` makes of the sentences, made unless it is there.
+def read_with_transformer(
+    data: ResolvedData, config: ModelConfig, directory: Path, progress: Progress = silent
+) -> ResolvedData:
+    """The data with the vectors of the frozen transformer of `config`, so that no epoch or run computes them again.
 
     Args:
-        sentences: The corpus.
+        data: The data; they are returned as they are if they have the vectors, or there is no frozen transformer.
         config: Names the transformer and its layers.
-        directory: Where the file is, or goes.
+        directory: The folder of the file, which is made unless it exists.
         progress: Told how many sentences the transformer has read.
 
     Raises:
         InputError: If the transformer cannot be read, or the file cannot be written.
     """
-    if config.transformer is None:
-        raise ValueError("expected a configuration with a transformer")
-    key = _key(sentences, config, pretrained_folder(config.transformer))
+    if config.transformer is None or config.fine_tune or data.contextual is not None:
+        return data
+    sentences = [*data.train, *data.dev]
+    key = _key(sentences, config)
     path = directory / f"contextual-{key[:12]}.safetensors"
-    if not _is_of(path, key):
+    try:
+        exists = path.is_file() and read_tensors(path)[1].get("key") == key
+    except InputError:  # damaged: it is made again
+        exists = False
+    if not exists:
         feature = Transformer.from_pretrained(config, config.transformer)
         subtokens = [feature.subtokenizer.encode(sentence.words) for sentence in sentences]
         make_directory(directory)
-        remove_temp_files(directory, older_than=_DAY)
+        remove_temp_files(directory, older_than=_DAY)  # other processes may write here
         vectors = contextual_vectors(feature.encoder, subtokens, progress=progress)
-        write_tensors(path, {_TENSOR: vectors}, {"key": key})  # in one piece, whoever else writes the same
-    return path
+        write_tensors(path, {_TENSOR: vectors}, {"key": key})
+    return replace(data, contextual=path)
 
 
-def read_contextual(path: Path, sentences: Sequence[Sentence], config: ModelConfig) -> Tensor:
-    """The vectors of all tokens (N, D), float16.
+def computed_features(data: ResolvedData, config: ModelConfig) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The vectors of the tokens of `train` and of `dev` (N, D), by the name of their feature, for `Model.encode`.
 
-    Args:
-        path: What `contextual_file` returned.
-        sentences: The corpus it was made of.
-        config: The configuration it was made with.
+    Both are empty where no transformer has read the data.
 
     Raises:
-        InputError: If the file is missing, damaged, or was made of something else.
+        InputError: If the file is missing, damaged, or was made of other data.
     """
-    tensors, metadata = read_tensors(path, "cache of contextual vectors")
-    folder = pretrained_folder(config.transformer or "")
-    if metadata.get("key") != _key(sentences, config, folder) or _TENSOR not in tensors:
-        raise InputError("expected what the transformer makes of these sentences, found that of others", path=path)
-    return tensors[_TENSOR]
+    if data.contextual is None:
+        return {}, {}
+    tensors, metadata = read_tensors(data.contextual, "cache of contextual vectors")
+    if metadata.get("key") != _key([*data.train, *data.dev], config) or _TENSOR not in tensors:
+        raise InputError(
+            "expected the vectors that the transformer gives these sentences, found those of others",
+            path=data.contextual,
+        )
+    tokens = sum(len(sentence.tokens) for sentence in data.train)
+    return {Transformer.name: tensors[_TENSOR][:tokens]}, {Transformer.name: tensors[_TENSOR][tokens:]}
 
 
-def scratch_of(directory: Path) -> Path:
-    """The folder of a run's directory for files that only the run needs."""
-    return directory / _SCRATCH
-
-
-def forget_contextual(directory: Path) -> None:
-    """Remove the files that only the run in the directory needed; those of a cache that was asked for are not there."""
-    shutil.rmtree(scratch_of(directory), ignore_errors=True)
-
-
-def _is_of(path: Path, key: str) -> bool:
-    """Whether the file is there, whole and made of what the key stands for."""
-    try:
-        return path.is_file() and read_tensors(path)[1].get("key") == key
-    except InputError:  # damaged: it is made again
-        return False
-
-
-def _key(sentences: Sequence[Sentence], config: ModelConfig, folder: Path) -> str:
+def _key(sentences: Sequence[Sentence], config: ModelConfig) -> str:
     """SHA-256 of the transformer's files, of what is taken from it, and of the tokens."""
+    folder = pretrained_folder(config.transformer or "")
     digest = hashlib.sha256(
         f"{_VERSION} {folder_digest(folder)} {config.transformer_layers} {config.transformer_mix}\0".encode()
     )

@@ -64,6 +64,7 @@ class EpochReport:
         dev: Scores on the dev set; None without one.
         best: True if this is the best epoch so far, the one to keep; each is where dev has no entities to find.
         last: True if the training of this network ends with it.
+        network: Which network of the ensemble it is of, from 1.
     """
 
     epoch: int
@@ -75,10 +76,11 @@ class EpochReport:
     dev: Evaluation | None
     best: bool
     last: bool
+    network: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """The report as a line of `history.jsonl`."""
-        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("dev", "last")}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
         return values | {"dev": self.dev.to_json() if self.dev else None}
 
 

@@ -116,7 +116,7 @@ def test_seeds_are_resumed_and_those_not_yet_begun_begin(
     with monkeypatch.context() as patch:
         patch.setattr(display.TrainingDisplay, "epoch", interrupt)
         assert run("train", *options).code == 130
-    assert not (tmp_path / "m" / "seed-2" / "history.jsonl").exists()
+    assert not list((tmp_path / "m" / "seed-2").rglob("history.jsonl"))
     result = run("train", *options, "--resume")
     assert result.code == 0, result.err
     assert "seed-1  epoch 1/2" not in result.err
@@ -150,7 +150,7 @@ def test_an_old_run_is_kept_where_several_are_refused(
         assert run("train", *options).code == 130
     complaint = run("train", *options, "--seeds", "2", "--overwrite", "--transformer", tmp_path / "none").complaint
     assert str(tmp_path / "none") in complaint
-    assert (directory / "resume.safetensors").exists()
+    assert (directory / ".training" / "network-1" / "resume.safetensors").exists()
     assert run("train", *options, "--resume").code == 0
     assert run("train", *options, "--seeds", "2", "--overwrite").code == 0
     assert not (directory / "run.json").exists()
@@ -176,11 +176,11 @@ def test_resuming_with_other_seeds_leaves_an_interrupted_run_alone(
     with monkeypatch.context() as patch:
         patch.setattr(display.TrainingDisplay, "epoch", interrupt)
         assert run("train", *options, "--output", directory).code == 130
-    before = {path.name: path.read_bytes() for path in directory.iterdir()}
-    assert {"run.json", "history.jsonl", "resume.safetensors"} <= before.keys()
+    before = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    assert {"run.json", "history.jsonl", "resume.safetensors"} <= {path.name for path in before}
     complaint = run("train", *options, "--output", directory, "--seeds", "2", "--resume").complaint
     assert complaint.startswith(f"error: {directory}: this directory holds a run of one seed")
-    assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
+    assert {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()} == before
     assert run("train", *options, "--output", directory, "--resume").code == 0
 
 
@@ -260,7 +260,7 @@ def test_a_killed_run_resumes_to_the_weights_of_an_unbroken_one(files: Files, wr
     config = write("long.toml", TINY.replace("epochs = 12", "epochs = 40"))
     options = ["--train", files.train, "--dev", files.dev, "--config", config, "--threads", "1"]
     command = [sys.executable, "-c", STALLING, "train", *options, "--output", tmp_path / "m"]
-    history = tmp_path / "m" / "history.jsonl"
+    history = tmp_path / "m" / ".training" / "network-1" / "history.jsonl"
     with subprocess.Popen(
         [str(part) for part in command], stderr=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"}
     ) as process:
@@ -271,7 +271,7 @@ def test_a_killed_run_resumes_to_the_weights_of_an_unbroken_one(files: Files, wr
             process.kill()
     assert process.returncode == -signal.SIGKILL
     assert run("train", *options, "--output", tmp_path / "m", "--resume").code == 0
-    assert len(history.read_text().splitlines()) == 40
+    assert len((tmp_path / "m" / "history.jsonl").read_text().splitlines()) == 40
     assert run("train", *options, "--output", tmp_path / "unbroken").code == 0
     assert equal_weights(tmp_path / "m", tmp_path / "unbroken")
     assert same_history(tmp_path / "m", tmp_path / "unbroken")

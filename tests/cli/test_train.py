@@ -52,11 +52,11 @@ def test_the_directory_holds_model_history_figures_and_curve(trained: tuple[Path
     summary = json.loads((directory / "summary.json").read_text())
     (only,) = summary["runs"]
     best = max(history, key=lambda report: report["dev"]["f1"])
-    assert only["best_epoch"] == best["epoch"]
+    assert only["best_epochs"] == [best["epoch"]]
     assert only["dev"]["f1"] == summary["dev_f1"]["mean"] == best["dev"]["f1"]
     assert only["test"]["f1"] == summary["test_f1"]["mean"] > 0.9
     assert (directory / "curve.png").read_bytes().startswith(b"\x89PNG")
-    assert not (directory / "resume.safetensors").exists()
+    assert not (directory / ".training").exists()
     assert not list(directory.glob(".*"))
     assert len({path.stat().st_mode for path in directory.iterdir()}) == 1  # who may read one file may read all
 
@@ -409,7 +409,7 @@ def test_without_dev_on_request_the_last_epoch_is_kept(files: Files, tmp_path: P
     assert "warning" not in result.err
     assert "the model of epoch 2 of 2; " in result.err
     summary = json.loads((tmp_path / "m" / "summary.json").read_text())
-    assert [one["best_epoch"] for one in summary["runs"]] == [2, 2]
+    assert [one["best_epochs"] for one in summary["runs"]] == [[2], [2]]
 
 
 def test_a_test_file_without_entities_is_refused_before_training(files: Files, write, tmp_path: Path, run: Run) -> None:
@@ -583,14 +583,14 @@ def test_networks_are_trained_apart_and_joined(files: Files, tmp_path: Path, run
     result = run(*options)
     lines = [line.split() for line in result.err.splitlines() if "  epoch " in line]
     assert [(line[0], line[2]) for line in lines] == [
-        (f"seed-{seed}/member-{number}", f"{epoch}/2") for seed in (1, 2) for number in (1, 2) for epoch in (1, 2)
+        (f"seed-{seed}/network-{number}", f"{epoch}/2") for seed in (1, 2) for number in (1, 2) for epoch in (1, 2)
     ]
-    assert result.err.splitlines()[result.err.splitlines().index("joining 2 networks") - 1].startswith(
-        "seed-2/member-2"
+    assert result.err.splitlines()[result.err.splitlines().index("making one model of 2 networks") - 1].startswith(
+        "seed-2/network-2"
     )
     assert "the model of an ensemble of 2 networks, dev F1 " in result.err
     summary = json.loads((directory / "summary.json").read_text())
-    assert [(one["members"], one["epochs"], one["best_epoch"]) for one in summary["runs"]] == [(2, 4, None)] * 2
+    assert [(one["ensemble_size"], one["epochs"]) for one in summary["runs"]] == [(2, 4)] * 2
     assert len(Tagger.load(directory).model.networks) == 2
     kept = directory / f"seed-{summary['seed']}"
     assert equal_weights(directory, kept)

@@ -17,8 +17,7 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.embedding import LexiconEmbedding, WordEmbedding
 from ner_lstm_crf.runs import data as run_data
 from ner_lstm_crf.runs.data import Data
-from ner_lstm_crf.runs.network_runs import prepare
-from ner_lstm_crf.runs.run import train_run
+from ner_lstm_crf.runs.run import Run
 from ner_lstm_crf.saving import checkpoint
 from ner_lstm_crf.saving.model import Model, build_model
 from ner_lstm_crf.saving.quantize import with_words
@@ -27,6 +26,7 @@ from ner_lstm_crf.tagging import predictor as prediction
 from ner_lstm_crf.tagging.predictor import predict
 from ner_lstm_crf.text.annotation import Sentence, Span
 from ner_lstm_crf.training.warm_start import warm_start
+from tests.made import trainer_for
 
 Make = Callable[..., list[Sentence]]
 LEXICON = {"Oslo": "place", "Osaka": "place", "metin": "", "quietly": "", "never": ""}
@@ -101,7 +101,7 @@ def test_a_batch_without_the_words_of_the_lexicon_is_refused(model: Model) -> No
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_words_that_the_data_hold_are_trained(sentences: list[Sentence], config: Config, optimizer: str) -> None:
     config = replace(config, training=replace(config.training, optimizer=optimizer, weight_decay=0.0))
-    trainer = prepare(Data(sentences, lexicon=LEXICON), config)
+    trainer = trainer_for(Data(sentences, lexicon=LEXICON), config)
     lexicon, embedding = trainer.model.featurizer.vocabularies.lexicon, trainer.model.network.embedding.lexicon
     assert lexicon is not None
     assert embedding is not None
@@ -169,14 +169,14 @@ def test_characters_have_the_general_lexicon_unless_none_is_given_or_looked_at(
     sentences: list[Sentence], config: Config, make_sentences: Make, tiny: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_data, "builtin_words", lambda: {"Oslo": "ns", "nowhere": ""})
-    lexicon = prepare(Data(sentences), config).model.featurizer.vocabularies.lexicon
+    lexicon = trainer_for(Data(sentences), config).model.featurizer.vocabularies.lexicon
     assert lexicon is not None
     assert lexicon.words == ("Oslo", "nowhere")
     without = replace(config, model=replace(config.model, lexicon_size=0))
     for other in (
-        prepare(Data(sentences, lexicon=None), config),
-        prepare(Data(sentences), without),
-        prepare(Data(make_sentences(5)), tiny),
+        trainer_for(Data(sentences, lexicon=None), config),
+        trainer_for(Data(sentences), without),
+        trainer_for(Data(make_sentences(5)), tiny),
     ):
         assert other.model.featurizer.vocabularies.lexicon is None
         assert other.model.network.embedding.lexicon is None
@@ -196,15 +196,15 @@ def test_a_lexicon_that_would_not_be_looked_at_is_refused(
 ) -> None:
     config = replace(config, model=replace(config.model, lexicon_size=size))
     with pytest.raises(InputError, match=message):
-        prepare(Data(sentences, initial=initial, lexicon=lexicon), config)  # type: ignore[arg-type]
+        trainer_for(Data(sentences, init_from=initial, lexicon=lexicon), config)  # type: ignore[arg-type]
 
 
 def test_a_run_without_a_lexicon_is_the_same_whether_none_or_the_general_one_was_left_out(
     make_sentences: Make, tiny: Config, tmp_path: Path
 ) -> None:
     short = replace(tiny, training=replace(tiny.training, epochs=1))
-    list(train_run(Data(make_sentences(10), lexicon=None), short, tmp_path))
-    assert list(train_run(Data(make_sentences(10)), short, tmp_path, resume=True)) == []
+    list(Run(tmp_path).train(Data(make_sentences(10), lexicon=None), short))
+    assert list(Run(tmp_path).train(Data(make_sentences(10)), short, resume=True)) == []
 
 
 def test_only_a_lexicon_asks_for_a_newer_format(

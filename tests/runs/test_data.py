@@ -13,9 +13,9 @@ from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors.vectors import Vectors, builtin_character_vectors
 from ner_lstm_crf.runs.data import Data, resolve_defaults
-from ner_lstm_crf.runs.network_runs import prepare
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text.annotation import Sentence, Span
+from tests.made import trainer_for
 
 Make = Callable[..., list[Sentence]]
 CHINESE = [Sentence.from_words(list("王明在巴黎。"), [Span(0, 2, "PER"), Span(3, 5, "LOC")])] * 4
@@ -27,16 +27,16 @@ def characters(tiny: Config) -> Config:
 
 
 def test_the_vectors_of_characters_are_those_of_the_package(characters: Config) -> None:
-    model = prepare(Data(CHINESE, lexicon=None), characters).model
+    model = trainer_for(Data(CHINESE, lexicon=None), characters).model
     vectors = builtin_character_vectors()
     assert model.config.word_size == vectors.size
-    trained, reserve = model.network.embedding.word.trained, model.network.embedding.word.reserve
-    table = torch.cat([trained.detach(), reserve.float()])
-    for character, has_been_read in (("王", True), ("澳", False)):
-        number = model.featurizer.words.word_id(character)
-        assert (number < len(trained)) == has_been_read
+    table, words = model.networks[0].embedding.tables["word"], model.features["word"].vocabulary
+    rows = torch.cat([table.trainable.detach(), table.frozen.float()])
+    for character, is_in_training in (("王", True), ("澳", False)):
+        number = words.id_of[character]
+        assert (number < len(table.trainable)) == is_in_training
         expected = vectors.matrix[vectors.words.index(character)]
-        assert np.allclose(table[number].numpy(), expected, atol=1e-3)
+        assert np.allclose(rows[number].numpy(), expected, atol=1e-3)
 
 
 def test_they_are_not_taken_for_words_nor_where_none_are_asked_for_nor_beside_a_model_to_start_from(
@@ -44,7 +44,8 @@ def test_they_are_not_taken_for_words_nor_where_none_are_asked_for_nor_beside_a_
 ) -> None:
     assert resolve_defaults(Data(make_sentences(3)), tiny.model).vectors is None
     assert resolve_defaults(Data(CHINESE, vectors=None), characters.model).vectors is None
-    assert resolve_defaults(Data(CHINESE, initial="zh"), characters.model).vectors is None
+    base = Tagger.load("zh").model.config
+    assert resolve_defaults(Data(CHINESE, init_from="zh"), base).vectors is None
     own = Vectors(("王",), np.ones((1, 8), np.float32))
     assert resolve_defaults(Data(CHINESE, vectors=own), characters.model).vectors is own
 
@@ -58,10 +59,10 @@ def test_what_are_no_vectors_is_refused(characters: Config, vectors: object) -> 
 def test_words_are_told_where_they_are_learnt_as_characters(
     characters: Config, make_sentences: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    prepare(Data(CHINESE, lexicon=None), characters)
+    trainer_for(Data(CHINESE, lexicon=None), characters)
     assert not caplog.messages
     for data in (Data(CHINESE, make_sentences(2)), Data(make_sentences(2))):
-        prepare(replace(data, lexicon=None), characters)
+        trainer_for(replace(data, lexicon=None), characters)
         (message,) = caplog.messages
         assert message.startswith("expected tokens of one character, found '")
         caplog.clear()
@@ -72,15 +73,15 @@ def test_characters_are_told_where_they_are_learnt_as_words(
 ) -> None:
     letters = [Sentence.from_words(["a", "b"], [Span(0, 1, "X")])]
     for data in (Data(make_sentences(2)), Data(letters), Data([Sentence.from_words(["王明", "在"], [])] * 9)):
-        prepare(data, tiny)
+        trainer_for(data, tiny)
     assert not caplog.messages
-    prepare(Data(CHINESE), tiny)
+    trainer_for(Data(CHINESE), tiny)
     (message,) = caplog.messages
     assert message.startswith("expected words, found tokens of one character: preset('fast', token_unit='character')")
 
 
 def test_words_are_refused_where_characters_are_tagged(characters: Config) -> None:
-    tagger = Tagger(prepare(Data(CHINESE, lexicon=None), characters).model)
+    tagger = Tagger(trainer_for(Data(CHINESE, lexicon=None), characters).model)
     for tokens in (["王明", "在"], ["在", "巴黎"]):
         with pytest.raises(InputError, match="expected tokens of one character"):
             tagger.tag_tokens(tokens)
@@ -93,22 +94,48 @@ def test_sentences_without_a_token_are_left_out(tiny: Config, make_sentences: Ma
     empty, sentences = Sentence.from_words([], []), make_sentences(4)
     data = Data([empty, *sentences], [*sentences, empty])
     assert data.train == data.dev == tuple(sentences)
-    assert next(prepare(data, tiny).epochs()).dev is not None
+    assert next(trainer_for(data, tiny).epochs()).dev is not None
 
 
-def test_the_order_of_a_lexicon_is_no_part_of_the_data() -> None:
-    one, other = (Data(CHINESE, lexicon=words) for words in ({"北京": "", "上海": "ns"}, {"上海": "ns", "北京": ""}))
-    assert one.fingerprints() == other.fingerprints()
+def test_the_order_of_a_lexicon_is_no_part_of_the_data(characters: Config) -> None:
+    one, other = (
+        resolve_defaults(Data(CHINESE, lexicon=words), characters.model)
+        for words in ({"北京": "", "上海": "ns"}, {"上海": "ns", "北京": ""})
+    )
+    assert one.fingerprints == other.fingerprints
 
 
-def test_other_vectors_make_other_data() -> None:
+def test_other_vectors_make_other_data(characters: Config) -> None:
     own = [Vectors(("王",), np.full((1, 8), value, np.float32)) for value in (1, 2)]
-    kinds = [Data(CHINESE, vectors=vectors).fingerprints()["vectors"] for vectors in (None, "builtin", *own)]
-    assert len(set(kinds)) == 4
-    one, other = Data(CHINESE, vectors="builtin", lexicon=None), Data(CHINESE, vectors=None, lexicon="builtin")
-    assert one.fingerprints() != other.fingerprints()
-    taken = resolve_defaults(Data(CHINESE), replace(Config().model, token_unit="character"))
-    assert taken.fingerprints() == replace(taken, vectors=builtin_character_vectors()).fingerprints()
+    fingerprints = [
+        resolve_defaults(Data(CHINESE, vectors=vectors), characters.model).fingerprints["vectors"]
+        for vectors in (None, "builtin", *own)
+    ]
+    assert len(set(fingerprints)) == 4
+    one, other = (
+        resolve_defaults(data, characters.model).fingerprints
+        for data in (Data(CHINESE, lexicon=None), Data(CHINESE, vectors=None))
+    )
+    assert one != other
+    assert resolve_defaults(Data(CHINESE, vectors=builtin_character_vectors()), characters.model).fingerprints == (
+        resolve_defaults(Data(CHINESE), characters.model).fingerprints
+    )
+
+
+def test_data_are_other_data_by_their_words_and_spans_alone(tiny: Config) -> None:
+    sentence = Sentence.from_words(["Ada", "met", "Milo"], [Span(0, 1, "PER")])
+    elsewhere = replace(sentence, line=7, document=2)
+    one, same, *others = (
+        resolve_defaults(Data([given]), tiny.model).fingerprints["training data"]
+        for given in (
+            sentence,
+            elsewhere,
+            sentence.with_spans([Span(0, 1, "LOC")]),
+            Sentence.from_words(["Ada", "met", "milo"], [Span(0, 1, "PER")]),
+        )
+    )
+    assert one == same
+    assert one not in others
 
 
 def test_sentences_may_come_one_by_one(make_sentences: Make) -> None:

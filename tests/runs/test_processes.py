@@ -9,87 +9,96 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from pathlib import Path
-from threading import Timer
+from typing import cast
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.formats.registry import write_sentences
-from ner_lstm_crf.runs.data import Data
-from ner_lstm_crf.runs.network_runs import begin, train_network
-from ner_lstm_crf.runs.processes import Job, _arriving, run_jobs, seeded
-from ner_lstm_crf.runs.run import begin_run, train_run
-from ner_lstm_crf.runs.run_files import CURVES, SUMMARY, forget_run, has_begun, is_finished, read_history
-from ner_lstm_crf.text.annotation import Sentence, Span, tokens_from_words
+from ner_lstm_crf.runs.data import Data, ResolvedData, resolve_defaults
+from ner_lstm_crf.runs.processes import PlannedRun, _receive, _send, _side_by_side, plan_seeds, train_runs
+from ner_lstm_crf.runs.run import NetworkRun, Run
+from ner_lstm_crf.text.annotation import Sentence, Span
+from ner_lstm_crf.training.trainer import EpochReport
+from tests.made import changed, same_networks
 
 Make = Callable[..., list[Sentence]]
+Reports = Generator[tuple[PlannedRun, EpochReport]]
 
 
-def short(config: Config, epochs: int = 2) -> Config:
-    return dataclasses.replace(config, training=dataclasses.replace(config.training, epochs=epochs))
+@pytest.fixture(scope="module")
+def data(make_sentences: Make, tiny: Config) -> ResolvedData:
+    return resolve_defaults(Data(make_sentences(20), make_sentences(5, seed=1)), tiny.model)
+
+
+def seeds(config: Config, directory: Path, count: int = 2, epochs: int = 2, **options: bool) -> list[PlannedRun]:
+    return plan_seeds(PlannedRun(changed(config, epochs=epochs), directory, **options), count)
 
 
 def test_seeds_follow_each_other_in_folders_of_their_own(tiny: Config, tmp_path: Path) -> None:
-    jobs = seeded(Job(tiny, tmp_path, resume=True), 3)
-    assert [job.config.training.seed for job in jobs] == [1, 2, 3]
-    assert [job.directory.name for job in jobs] == ["seed-1", "seed-2", "seed-3"]
-    assert all(job.resume for job in jobs)
+    plans = seeds(tiny, tmp_path, 3, resume=True)
+    assert [plan.config.training.seed for plan in plans] == [1, 2, 3]
+    assert [plan.directory.name for plan in plans] == ["seed-1", "seed-2", "seed-3"]
+    assert all(plan.resume for plan in plans)
 
 
-def test_runs_side_by_side_end_like_runs_one_after_another(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
-    data = Data(make_sentences(60), make_sentences(10, seed=1))
+def test_runs_side_by_side_end_like_runs_one_after_another(data: ResolvedData, tiny: Config, tmp_path: Path) -> None:
     for name, workers in (("alone", 1), ("together", 2)):
-        jobs = seeded(Job(short(tiny), tmp_path / name), 2)
-        reports = list(run_jobs(data, jobs, workers=workers))
-        assert sorted((job.directory.name, report.epoch) for job, report in reports) == [
-            ("seed-1", 1),
-            ("seed-1", 2),
-            ("seed-2", 1),
-            ("seed-2", 2),
+        reports = list(train_runs(data, seeds(tiny, tmp_path / name, 3), workers=workers))
+        assert sorted((plan.directory.name, report.epoch) for plan, report in reports) == [
+            (f"seed-{seed}", epoch) for seed in (1, 2, 3) for epoch in (1, 2)
         ]
-    for seed in ("seed-1", "seed-2"):
-        alone, together = (load_file(tmp_path / name / seed / "model.safetensors") for name in ("alone", "together"))
-        assert all(torch.equal(alone[name], together[name]) for name in alone)
+    for seed in ("seed-1", "seed-2", "seed-3"):
+        assert same_networks(tmp_path / "alone" / seed, tmp_path / "together" / seed)
 
 
-def test_what_goes_wrong_in_a_worker_comes_out(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
-    data, jobs = Data(make_sentences(20)), seeded(Job(short(tiny), tmp_path), 2)
-    begin_run(data, jobs[1].config, jobs[1].directory)
-    (jobs[1].directory / "resume.safetensors").write_bytes(b"cut")
-    with pytest.raises(InputError, match=r"seed-2/resume\.safetensors: .*damaged"):
-        list(run_jobs(data, [jobs[0], dataclasses.replace(jobs[1], resume=True)], workers=2))
+def test_what_goes_wrong_in_a_worker_comes_out(data: ResolvedData, tiny: Config, tmp_path: Path) -> None:
+    plans = seeds(tiny, tmp_path)
+    Run(plans[1].directory).create(data, plans[1].config)
+    path = plans[1].directory / ".training" / "network-1" / "resume.safetensors"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"cut")
+    with pytest.raises(InputError, match=r"seed-2/\.training/network-1/resume\.safetensors: .*damaged") as raised:
+        list(train_runs(data, [plans[0], dataclasses.replace(plans[1], resume=True)], workers=2))
+    assert raised.value.path == path
 
 
-def test_a_model_in_the_way_of_one_run_is_said_before_another_begins(
-    make_sentences: Make, tiny: Config, tmp_path: Path
+def test_a_model_in_the_way_of_one_run_is_refused_before_another_is_created(
+    data: ResolvedData, tiny: Config, tmp_path: Path
 ) -> None:
-    data, jobs = Data(make_sentences(20)), seeded(Job(short(tiny), tmp_path), 2)
-    list(run_jobs(data, jobs[1:]))
+    plans = seeds(tiny, tmp_path)
+    list(train_runs(data, plans[1:]))
     with pytest.raises(InputError, match="seed-2: this directory holds a model"):
-        next(run_jobs(data, jobs))
-    assert not jobs[0].directory.exists()
+        next(train_runs(data, plans))
+    assert not plans[0].directory.exists()
 
 
-def test_runs_that_replace_others_can_all_be_resumed(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
+def test_runs_that_replace_others_can_all_be_resumed(data: ResolvedData, tiny: Config, tmp_path: Path) -> None:
     """Those whose turn has not come are not taken for the finished ones that were there before."""
-    data, jobs = Data(make_sentences(20)), seeded(Job(short(tiny), tmp_path), 3)
-    list(run_jobs(data, jobs))
-    longer = [dataclasses.replace(job, config=short(tiny, 3), overwrite=True) for job in jobs]
-    broken = run_jobs(data, longer)
+    list(train_runs(data, seeds(tiny, tmp_path, 3)))
+    longer = seeds(tiny, tmp_path, 3, epochs=3, overwrite=True)
+    broken = cast("Reports", train_runs(data, longer))
     assert next(broken)[1].epochs == 3
-    broken.close()  # type: ignore[attr-defined]
-    rest = list(run_jobs(data, [dataclasses.replace(job, resume=True) for job in longer]))
-    assert [(job.directory.name, report.epoch) for job, report in rest] == [
+    broken.close()
+    rest = list(train_runs(data, [dataclasses.replace(plan, resume=True) for plan in longer]))
+    assert [(plan.directory.name, report.epoch) for plan, report in rest] == [
         *(("seed-1", epoch) for epoch in (2, 3)),
         *((seed, epoch) for seed in ("seed-2", "seed-3") for epoch in (1, 2, 3)),
     ]
+
+
+def test_a_run_is_finished_as_soon_as_its_networks_are_trained(
+    data: ResolvedData, tiny: Config, tmp_path: Path
+) -> None:
+    plans = seeds(changed(tiny, ensemble_size=2), tmp_path, epochs=1)
+    reports = cast("Reports", train_runs(data, plans))
+    assert [next(reports)[1].network for _ in range(3)] == [1, 2, 1]
+    reports.close()
+    assert [Run(plan.directory).finished for plan in plans] == [True, False]
 
 
 class Deadly(Sentence):
@@ -100,34 +109,50 @@ class Deadly(Sentence):
 
 
 def test_a_worker_that_the_system_ends_is_one_line(tiny: Config, tmp_path: Path) -> None:
-    data = Data([Deadly(tokens_from_words(["Ada"]), (Span(0, 1, "PER"),))])
+    data = resolve_defaults(Data([Deadly(Sentence.from_words(["Ada"]).tokens, (Span(0, 1, "PER"),))]), tiny.model)
     with pytest.raises(InputError, match="perhaps for lack of memory: use fewer --workers"):
-        list(run_jobs(data, seeded(Job(tiny, tmp_path), 2), workers=2))
+        list(train_runs(data, seeds(tiny, tmp_path), workers=2))
 
 
-def test_reports_that_are_late_arrive() -> None:
-    """All runs have ended, and what they said is still in the pipe."""
-    ended: Future[None] = Future()
-    ended.set_result(None)
-    reports, sender = multiprocessing.Pipe(duplex=False)
-    for number in range(3):
-        sender.send((number, None))
-    assert [number for number, _ in _arriving(reports, [ended])] == [0, 1, 2]
+class Stopping(NetworkRun):
+    """A network run whose worker ends as its number says, or that waits for ever."""
+
+    __slots__ = ()
+
+    def train(self, *_: object) -> Generator[EpochReport]:
+        if self.number == 1:
+            raise InputError("no")
+        if self.number == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(1000)
+        yield  # type: ignore[misc]
 
 
-def test_a_run_that_fails_is_told_at_once() -> None:
-    failed: Future[None] = Future()
-    failed.set_exception(InputError("no"))
-    reports, _sender = multiprocessing.Pipe(duplex=False)
-    with pytest.raises(InputError, match="no"):
-        next(_arriving(reports, [Future(), failed]))
+@pytest.mark.parametrize(("number", "message"), [(1, "^no$"), (2, "perhaps for lack of memory")])
+def test_a_network_that_fails_is_an_error_at_once(
+    data: ResolvedData, tiny: Config, tmp_path: Path, number: int, message: str
+) -> None:
+    networks = [Stopping(9, tiny, tmp_path), Stopping(number, tiny, tmp_path)]
+    with pytest.raises(InputError, match=message):
+        list(_side_by_side(data, networks, 2))
+    assert not multiprocessing.active_children()
+
+
+def test_a_worker_that_is_gone_in_the_middle_of_a_message_is_no_wait_for_ever() -> None:
+    ours, theirs = multiprocessing.Pipe()
+    os.write(theirs.fileno(), (1000).to_bytes(4, "big") + b"the first bytes")
+    theirs.close()
+    with pytest.raises(InputError, match="a training process was ended by the system"):
+        _receive(ours)
+    with pytest.raises(InputError, match="a training process was ended by the system"):
+        _send(ours, "the next network")
 
 
 @pytest.mark.slow
 def test_workers_end_when_their_parent_is_killed(make_sentences: Make, tmp_path: Path) -> None:
     """A resumed run must not share its directory with a worker of the run that was killed."""
     write_sentences(tmp_path / "train.conll", make_sentences(100))
-    histories = [tmp_path / "run" / seed / "history.jsonl" for seed in ("seed-1", "seed-2")]
+    histories = [tmp_path / "run" / seed / ".training" / "network-1" / "history.jsonl" for seed in ("seed-1", "seed-2")]
     options = ["--epochs", "100000", "--seeds", "2", "--workers", "2", "--output", str(tmp_path / "run")]
     command = [sys.executable, "-m", "ner_lstm_crf", "train", "--train", str(tmp_path / "train.conll"), *options]
     with subprocess.Popen(
@@ -147,70 +172,44 @@ def test_workers_end_when_their_parent_is_killed(make_sentences: Make, tmp_path:
     assert process.returncode == -signal.SIGKILL
 
 
-def test_the_figures_of_an_old_run_do_not_outlive_it(tmp_path: Path) -> None:
-    for name in (SUMMARY, CURVES):
-        (tmp_path / name).write_text("old")
-    begin(tmp_path, {"config": {}, "data": {}})
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.json"]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="nothing is kept out there")
-def test_two_runs_do_not_share_a_directory(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
-    data, config = Data(make_sentences(20)), short(tiny, 3)
-    first = train_network(data, config, tmp_path)
-    next(first)
-    for options in ({"overwrite": True}, {"resume": True}):
-        with pytest.raises(InputError, match="another run is writing here: wait for it, or end it"):
-            next(train_network(data, config, tmp_path, **options))
-    with pytest.raises(InputError, match="another run is writing here"):
-        begin_run(data, config, tmp_path, overwrite=True)
-    assert [report.epoch for report in first] == [2, 3]
-    assert [report.epoch for report in train_network(data, config, tmp_path, overwrite=True)] == [1, 2, 3]
-
-
 def test_no_run_is_lost_to_one_that_would_replace_the_model_to_start_from(
-    make_sentences: Make, tiny: Config, tmp_path: Path
+    make_sentences: Make, data: ResolvedData, tiny: Config, tmp_path: Path
 ) -> None:
-    data, jobs = Data(make_sentences(20)), seeded(Job(short(tiny, 1), tmp_path), 2)
-    list(run_jobs(data, jobs))
-    again = [dataclasses.replace(job, overwrite=True) for job in jobs]
+    plans = seeds(tiny, tmp_path, epochs=1)
+    list(train_runs(data, plans))
+    again = [dataclasses.replace(plan, overwrite=True) for plan in plans]
+    onward = dataclasses.replace(data, init_from=tmp_path / "seed-2")
     with pytest.raises(InputError, match="seed-2: expected another directory than that of the model to start from"):
-        list(run_jobs(dataclasses.replace(data, initial=tmp_path / "seed-2"), again))
-    assert all(is_finished(job.directory) and len(read_history(job.directory)) == 1 for job in jobs)
+        list(train_runs(onward, again))
+    assert all(Run(plan.directory).finished and len(Run(plan.directory).history()) == 1 for plan in plans)
 
 
-def test_no_workers_are_refused_before_anything_is_lost(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
-    data, jobs = Data(make_sentences(20)), seeded(Job(short(tiny, 1), tmp_path), 2)
-    list(run_jobs(data, jobs))
-    again = [dataclasses.replace(job, overwrite=True) for job in jobs]
+def test_no_workers_are_refused_before_anything_is_lost(data: ResolvedData, tiny: Config, tmp_path: Path) -> None:
+    plans = seeds(tiny, tmp_path, epochs=1)
+    list(train_runs(data, plans))
+    again = [dataclasses.replace(plan, overwrite=True) for plan in plans]
     with pytest.raises(ValueError, match="expected at least one worker, got 0"):
-        list(run_jobs(data, again, workers=0))
-    assert all((job.directory / "history.jsonl").read_text() for job in jobs)
+        list(train_runs(data, again, workers=0))
+    assert all(Run(plan.directory).history() for plan in plans)
 
 
-def test_a_worker_that_is_gone_in_the_middle_of_a_report_is_no_wait_for_ever() -> None:
-    failed: Future[None] = Future()
-    reports, sender = multiprocessing.Pipe(duplex=False)
-    os.write(sender.fileno(), (1000).to_bytes(4, "big") + b"the first bytes")
-    sender.close()
-    Timer(0.2, failed.set_exception, [InputError("it is gone")]).start()
-    with pytest.raises(InputError, match="it is gone"):
-        next(_arriving(reports, [failed]))
-
-
-def test_a_pipe_that_ends_after_all_runs_have_is_their_end() -> None:
-    ended: Future[None] = Future()
-    ended.set_result(None)
-    reports, sender = multiprocessing.Pipe(duplex=False)
-    sender.close()
-    assert list(_arriving(reports, [ended])) == []
+def test_runs_keep_others_out_of_their_directories_until_all_are_trained(
+    data: ResolvedData, tiny: Config, tmp_path: Path
+) -> None:
+    plans = seeds(tiny, tmp_path)
+    reports = train_runs(data, plans)
+    next(reports)
+    for plan in plans:
+        with pytest.raises(InputError, match="another run is writing here"):
+            next(train_runs(data, [dataclasses.replace(plan, resume=True)]))
+    assert len(list(reports)) == 3
 
 
 @pytest.mark.slow
 def test_a_caller_that_leaves_ends_the_workers_and_no_process_of_its_own(
-    make_sentences: Make, tiny: Config, tmp_path: Path
+    data: ResolvedData, tiny: Config, tmp_path: Path
 ) -> None:
-    reports = run_jobs(Data(make_sentences(20)), seeded(Job(short(tiny, 100_000), tmp_path), 2), workers=2)
+    reports = cast("Reports", train_runs(data, seeds(tiny, tmp_path, epochs=100_000), workers=2))
     next(reports)
     own = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
     own.start()
@@ -218,19 +217,3 @@ def test_a_caller_that_leaves_ends_the_workers_and_no_process_of_its_own(
     assert multiprocessing.active_children() == [own]
     own.terminate()
     own.join()
-
-
-def test_a_run_that_is_half_removed_is_not_an_ended_one(
-    make_sentences: Make, tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = dataclasses.replace(tiny, training=dataclasses.replace(tiny.training, epochs=1, ensemble_size=2))
-    list(train_run(Data(make_sentences(20)), config, tmp_path))
-    assert is_finished(tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr("shutil.rmtree", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            forget_run(tmp_path)
-    assert not is_finished(tmp_path)
-    forget_run(tmp_path)
-    assert not has_begun(tmp_path)
-    assert not list(tmp_path.glob("member-*"))

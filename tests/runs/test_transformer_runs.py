@@ -15,24 +15,23 @@ from typing import Any
 
 import pytest
 import torch
-from ner_lstm_crf.saving.checkpoint import copy_model, load_model, save_model
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.transformer.encoder import TransformerEmbedding
+from ner_lstm_crf.features.transformer.encoder import PretrainedEncoder
 from ner_lstm_crf.model import cpu
 from ner_lstm_crf.runs import transformer_cache as contextual
-from ner_lstm_crf.runs.data import Data
-from ner_lstm_crf.runs.network_runs import read_with_transformer
-from ner_lstm_crf.runs.processes import Job, run_jobs
-from ner_lstm_crf.runs.run import train_run
-from ner_lstm_crf.runs.transformer_cache import contextual_file, read_contextual
-from ner_lstm_crf.saving.model import build_model
+from ner_lstm_crf.runs.data import Data, ResolvedData, resolve_defaults
+from ner_lstm_crf.runs.processes import PlannedRun, plan_seeds, train_runs
+from ner_lstm_crf.runs.run import Run
+from ner_lstm_crf.runs.transformer_cache import computed_features, read_with_transformer
+from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text.annotation import Sentence
 from tests.encoders import write_encoder
+from tests.made import same_networks
 
 pytest.importorskip("transformers")
 
@@ -63,7 +62,7 @@ def configured(tiny: Config, encoder: Path, *, fine_tune: bool = False, epochs: 
 def trained(data: Data, tiny: Config, encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a model with a frozen transformer."""
     directory = tmp_path_factory.mktemp("trained") / "model"
-    list(train_run(data, configured(tiny, encoder, epochs=1), directory))
+    list(Run(directory).train(data, configured(tiny, encoder, epochs=1)))
     return directory
 
 
@@ -87,20 +86,20 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
     data: Data, tiny: Config, encoder: Path, tmp_path: Path, make_sentences: Make, fine_tune: bool
 ) -> None:
     config = configured(tiny, encoder, fine_tune=fine_tune)
-    losses = [report.loss for report in train_run(data, config, tmp_path / "unbroken")]
+    losses = [report.loss for report in Run(tmp_path / "unbroken").train(data, config)]
     assert losses[-1] < losses[0]
-    reports = train_run(data, config, tmp_path / "broken")
+    reports = Run(tmp_path / "broken").train(data, config)
     first = next(reports)
     reports.close()
-    resumed = list(train_run(data, config, tmp_path / "broken", resume=True))
+    resumed = list(Run(tmp_path / "broken").train(data, config, resume=True))
     assert [first.loss, *(report.loss for report in resumed)] == losses
 
-    whole, broken = (load_file(tmp_path / name / "model.safetensors") for name in ("unbroken", "broken"))
+    whole, broken = (load_file(tmp_path / name / "network-1.safetensors") for name in ("unbroken", "broken"))
     assert all(torch.equal(whole[name], broken[name]) for name in whole)
     ((kept,), (again,)) = (folders(tmp_path / name) for name in ("unbroken", "broken"))
     assert kept.name == again.name
     assert same_files(kept, again)
-    before, after = (TransformerEmbedding.from_pretrained(path, layers=1).state_dict() for path in (encoder, kept))
+    before, after = (PretrainedEncoder.from_pretrained(path, layers=1).state_dict() for path in (encoder, kept))
     assert all(torch.equal(before[name], after[name]) for name in after) != fine_tune
 
     shutil.move(encoder, tmp_path / "gone")  # the model needs only its own files
@@ -116,7 +115,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
 
 def test_tags_are_those_of_the_dev_scores(data: Data, tiny: Config, encoder: Path, tmp_path: Path) -> None:
     """What training computed once in half precision, tagging computes anew."""
-    reports = list(train_run(data, configured(tiny, encoder, epochs=6), tmp_path))
+    reports = list(Run(tmp_path).train(data, configured(tiny, encoder, epochs=6)))
     best = next(report for report in reversed(reports) if report.best)
     found = Tagger.load(tmp_path).tag_sentences(data.dev)
     right = sum(len({*a.spans} & {*b.spans}) for a, b in zip(found, data.dev, strict=True))
@@ -129,83 +128,95 @@ def test_a_frozen_transformer_reads_the_data_once_for_all_runs(
 ) -> None:
     seen: list[tuple[int, int | None]] = []
     config = configured(tiny, encoder, epochs=1)
-    cache = tmp_path / "cache"
+    cache, resolved = tmp_path / "cache", resolve_defaults(data, config.model)
     cache.mkdir()
-    abandoned, growing = (cache / f".contextual-{name}.safetensors.123.new" for name in ("old", "new"))
-    for draft, age in ((abandoned, 2 * 86_400), (growing, 60)):
-        draft.touch()
-        os.utime(draft, (time.time() - age,) * 2)
-    read = read_with_transformer(data, config.model, cache, lambda done, total: seen.append((done, total)))
+    abandoned, growing = (cache / f".contextual-{name}.safetensors.123-0.new" for name in ("old", "new"))
+    for temporary, age in ((abandoned, 2 * 86_400), (growing, 60)):
+        temporary.touch()
+        os.utime(temporary, (time.time() - age,) * 2)
+    read = read_with_transformer(resolved, config.model, cache, lambda done, total: seen.append((done, total)))
     assert seen[-1] == (48, 48)
-    assert read.contextual is not None
-    sentences = [*data.train, *data.dev]
-    vectors = read_contextual(read.contextual, sentences, config.model)
-    assert [one.shape for one in vectors] == [(len(sentence.tokens), 12) for sentence in sentences]
+    tokens = [sum(len(sentence.tokens) for sentence in part) for part in (data.train, data.dev)]
+    computed = computed_features(read, config.model)
+    assert [part["transformer"].shape for part in computed] == [(count, 12) for count in tokens]
     assert read_with_transformer(read, config.model, cache) is read
-    assert read_with_transformer(data, tiny.model, cache) is data
+    assert read_with_transformer(resolved, tiny.model, cache) is resolved
     fine_tuned = dataclasses.replace(config.model, fine_tune=True)
-    assert read_with_transformer(data, fine_tuned, cache) is data
+    assert read_with_transformer(resolved, fine_tuned, cache) is resolved
 
-    sent: Data = pickle.loads(bytes(ForkingPickler.dumps(read)))  # as a worker gets it
-    list(train_run(data, config, tmp_path / "alone"))
-    assert not list((tmp_path / "alone").rglob("contextual-*"))  # removed when the run has ended
+    sent: ResolvedData = pickle.loads(bytes(ForkingPickler.dumps(read)))  # as a worker gets it
+    list(Run(tmp_path / "alone").train(data, config))
+    assert not list((tmp_path / "alone").rglob("contextual-*"))  # removed when the run is finished
     assert (abandoned.exists(), growing.exists()) == (False, True)  # another run may be writing the second
     assert list(cache.glob("contextual-*"))  # kept: it was asked for
     monkeypatch.setattr(contextual, "contextual_vectors", lambda *_, **__: pytest.fail("the transformer was run again"))
-    assert read_with_transformer(data, config.model, cache).contextual == read.contextual
-    list(run_jobs(sent, [Job(config, tmp_path / "shared")]))
-    alone, shared = (load_file(tmp_path / name / "model.safetensors") for name in ("alone", "shared"))
-    assert all(torch.equal(alone[name], shared[name]) for name in alone)
+    assert read_with_transformer(resolved, config.model, cache).contextual == read.contextual
+    list(train_runs(sent, [PlannedRun(config, tmp_path / "shared")]))
+    assert list(cache.glob("contextual-*"))
+    assert same_networks(tmp_path / "alone", tmp_path / "shared")
+
+
+def test_runs_that_are_trained_together_read_the_data_once(
+    data: Data, tiny: Config, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, calls, whole = configured(tiny, encoder, epochs=1), list[int](), contextual.contextual_vectors
+    monkeypatch.setattr(
+        contextual, "contextual_vectors", lambda *given, **named: calls.append(1) or whole(*given, **named)
+    )
+    plans = plan_seeds(PlannedRun(config, tmp_path), 2)
+    assert len(list(train_runs(resolve_defaults(data, config.model), plans))) == 2
+    assert calls == [1]
+    assert not list(tmp_path.rglob("contextual-*"))
+    resumed = [dataclasses.replace(plan, resume=True) for plan in plans]
+    assert list(train_runs(resolve_defaults(data, config.model), resumed)) == []
+    assert calls == [1]  # there is nothing left to train
 
 
 def test_vectors_are_made_again_where_they_are_damaged_or_of_something_else(
     data: Data, tiny: Config, encoder: Path, tmp_path: Path
 ) -> None:
     model = configured(tiny, encoder).model
-    path = contextual_file(data.train, model, tmp_path)
-    content = path.read_bytes()
-    assert contextual_file(data.train, model, tmp_path, lambda *_: pytest.fail("read again")) == path
-    for other in (data.train[1:], data.dev):
-        assert contextual_file(other, model, tmp_path) != path
-    assert contextual_file(data.train, dataclasses.replace(model, transformer_mix=True), tmp_path) != path
-    assert contextual_file(data.train, dataclasses.replace(model, transformer_layers=2), tmp_path) != path
-    path.write_bytes(content[:-9])
+    resolved = resolve_defaults(data, model)
+    read = read_with_transformer(resolved, model, tmp_path)
+    assert read.contextual is not None
+    content = read.contextual.read_bytes()
+    assert read_with_transformer(resolved, model, tmp_path, lambda *_: pytest.fail("read again")) == read
+    for other in (dataclasses.replace(resolved, train=data.train[1:]), dataclasses.replace(resolved, dev=())):
+        assert read_with_transformer(other, model, tmp_path).contextual != read.contextual
+        with pytest.raises(InputError, match="found those of others"):
+            computed_features(dataclasses.replace(other, contextual=read.contextual), model)
+    for change in ({"transformer_mix": True}, {"transformer_layers": 2}):
+        changed = dataclasses.replace(model, **change)
+        assert read_with_transformer(resolved, changed, tmp_path).contextual != read.contextual
+    read.contextual.write_bytes(content[:-9])
     with pytest.raises(InputError, match="cache of contextual vectors is damaged"):
-        read_contextual(path, data.train, model)
-    assert contextual_file(data.train, model, tmp_path) == path
-    assert path.read_bytes() == content
-    with pytest.raises(InputError, match="found that of others"):
-        read_contextual(path, data.train[::-1], model)
+        computed_features(read, model)
+    assert read_with_transformer(resolved, model, tmp_path) == read
+    assert read.contextual.read_bytes() == content
 
 
-def test_networks_that_are_joined_share_a_frozen_transformer(
+def test_the_networks_of_an_ensemble_share_a_frozen_transformer(
     data: Data, tiny: Config, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = configured(tiny, encoder, epochs=1)
     config = dataclasses.replace(config, training=dataclasses.replace(config.training, ensemble_size=2))
-    read: list[int] = []
-    whole = contextual.contextual_vectors
+    calls, whole = list[int](), contextual.contextual_vectors
     monkeypatch.setattr(
-        contextual, "contextual_vectors", lambda *given, **named: read.append(1) or whole(*given, **named)
+        contextual, "contextual_vectors", lambda *given, **named: calls.append(1) or whole(*given, **named)
     )
-    list(train_run(data, config, tmp_path))
-    assert read == [1]  # by all networks, and to measure them, once
+    list(Run(tmp_path).train(data, config))
+    assert calls == [1]  # for all networks, and to measure them, once
     assert not list(tmp_path.rglob("contextual-*"))
     assert len(list(tmp_path.rglob("transformer-*"))) == 1
-    model = load_model(tmp_path)
-    first, second = (member.embedding.contextual for member in model.network.members)
-    assert first is not None
-    assert second is not None
-    assert first.transformer is second.transformer
-    assert not torch.equal(first.projection.weight, second.projection.weight)
-    calls: list[int] = []
-    first.transformer.register_forward_hook(lambda *_: calls.append(1))
-    found = [list(sentence.spans) for sentence in Tagger(model).tag_sentences(data.dev)]
-    assert len(calls) == 1  # for both networks, once a batch
-    for sentence, spans in zip(data.dev, found, strict=True):
-        batch = model.featurizer.collate([model.featurizer.encode(sentence.words)])
-        tags = [model.featurizer.tags[tag] for tag in model.network.decode(batch)[0].tolist()]
-        assert spans == list(model.featurizer.scheme.decode(tags).spans)
+    model = Model.load(tmp_path)
+    batch = model.encode(data.dev).training_batch(range(len(data.dev)))
+    first, second = (network.embedding["transformer"](batch.inputs["transformer"]) for network in model.networks)
+    assert not torch.equal(first, second)  # each projects the vectors in its own way
+    encoder_calls = list[int]()
+    model.features["transformer"].encoder.register_forward_hook(lambda *_: encoder_calls.append(1))
+    found = list(Tagger(model).tag_sentences(data.dev))
+    assert len(found) == len(data.dev)
+    assert len(encoder_calls) == 1  # for both networks, once a batch
 
 
 def test_a_mix_of_layers_is_learnt_and_saved(data: Data, tiny: Config, encoder: Path, tmp_path: Path) -> None:
@@ -213,8 +224,8 @@ def test_a_mix_of_layers_is_learnt_and_saved(data: Data, tiny: Config, encoder: 
     config = dataclasses.replace(
         config, model=dataclasses.replace(config.model, transformer_mix=True, transformer_layers=3)
     )
-    reports = list(train_run(data, config, tmp_path))
-    weights = load_file(tmp_path / "model.safetensors")["embedding.contextual.weights"]
+    reports = list(Run(tmp_path).train(data, config))
+    weights = load_file(tmp_path / "network-1.safetensors")["embedding.transformer.weights"]
     assert weights.shape == (3,)
     assert weights[0] != weights[1]
     best = max(reports, key=lambda report: report.dev.micro.f1 if report.dev else 0)
@@ -231,10 +242,10 @@ def test_a_transformer_is_trained_in_bfloat16_where_the_processor_has_it(
     quick = dataclasses.replace(exact, training=dataclasses.replace(exact.training, transformer_precision="bfloat16"))
     monkeypatch.setattr(cpu, "quickest_dtype", lambda: torch.float32)
     with pytest.raises(InputError, match="transformer_precision: expected a processor that multiplies bfloat16"):
-        list(train_run(data, quick, tmp_path / "refused"))
+        list(Run(tmp_path / "refused").train(data, quick))
     monkeypatch.setattr(cpu, "quickest_dtype", lambda: torch.bfloat16)
-    losses = [[report.loss for report in train_run(data, exact, tmp_path / "exact")]]
-    losses += [[report.loss for report in train_run(data, quick, tmp_path / "quick")]]
+    losses = [[report.loss for report in Run(tmp_path / "exact").train(data, exact)]]
+    losses += [[report.loss for report in Run(tmp_path / "quick").train(data, quick)]]
     assert losses[0] != losses[1]
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
     (folder,) = folders(tmp_path / "quick")
@@ -242,10 +253,10 @@ def test_a_transformer_is_trained_in_bfloat16_where_the_processor_has_it(
 
 
 def test_a_frozen_transformer_is_written_once(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = load_model(copy)
-    monkeypatch.setattr(TransformerEmbedding, "save", lambda *_: pytest.fail("written again"))
-    save_model(model, copy)
-    load_model(copy)
+    model = Model.load(copy)
+    monkeypatch.setattr(PretrainedEncoder, "save", lambda *_: pytest.fail("written again"))
+    model.save(copy)
+    Model.load(copy)
 
 
 def test_another_transformer_takes_the_place_of_the_old_one(
@@ -256,25 +267,23 @@ def test_another_transformer_takes_the_place_of_the_old_one(
     write_encoder(encoder, 2)
     before = folders(copy)
     config = configured(tiny, encoder, epochs=1)
-    list(train_run(data, config, copy, overwrite=True))
+    list(Run(copy).train(data, config, overwrite=True))
     (second,) = folders(copy)
     assert [second] != before
     shutil.rmtree(encoder)
     write_encoder(encoder, 3)
-    list(train_run(data, config, copy, overwrite=True))
+    list(Run(copy).train(data, config, overwrite=True))
     (third,) = folders(copy)
     assert third != second
-    expected = TransformerEmbedding.from_pretrained(encoder, layers=1).state_dict()
-    contextual = load_model(copy).network.embedding.contextual
-    assert contextual is not None
-    found = contextual.transformer.state_dict()
+    expected = PretrainedEncoder.from_pretrained(encoder, layers=1).state_dict()
+    found = Model.load(copy).features["transformer"].encoder.state_dict()
     assert all(torch.equal(found[name], expected[name]) for name in found)
 
 
 def test_a_model_without_one_takes_its_place(data: Data, copy: Path, tiny: Config) -> None:
-    save_model(build_model(data.train, tiny.model), copy)
+    Model.build(data.train, tiny.model).save(copy)
     assert folders(copy) == []
-    load_model(copy)
+    Model.load(copy)
 
 
 def flip(folder: Path) -> None:
@@ -284,9 +293,9 @@ def flip(folder: Path) -> None:
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "a flipped bit": (flip, "the files of its transformer have changed"),
-    "a missing file": (lambda folder: (folder / "config.json").unlink(), "the files of its transformer have changed"),
-    "no folder": (shutil.rmtree, "expected the transformer of a model, but this folder is missing"),
+    "a flipped bit": (flip, "files in this folder have changed"),
+    "a missing file": (lambda folder: (folder / "config.json").unlink(), "files in this folder have changed"),
+    "no folder": (shutil.rmtree, "expected the files of a model, but this folder is missing"),
 }
 
 
@@ -295,9 +304,9 @@ def test_a_damaged_transformer_is_refused_and_can_be_replaced(trained: Path, cop
     damage, message = DAMAGE[kind]
     damage(*folders(copy))
     with pytest.raises(InputError, match=message):
-        load_model(copy)
-    copy_model(trained, copy)
-    load_model(copy)
+        Model.load(copy)
+    Model.load(trained).save(copy)
+    Model.load(copy)
 
 
 @pytest.mark.parametrize("content", ['{"format": "ner_lstm_crf", "version": 99}', "{", "[]"])
@@ -307,17 +316,17 @@ def test_a_newer_or_damaged_model_can_be_overwritten(
     (copy / "config.json").write_text(content, encoding="utf-8")
     config = configured(tiny, encoder, epochs=1)
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, transformer_size=7))
-    list(train_run(data, config, copy, overwrite=True))
-    assert load_model(copy).config.transformer_size == 7
+    list(Run(copy).train(data, config, overwrite=True))
+    assert Model.load(copy).config.transformer_size == 7
 
 
 @pytest.mark.parametrize("name", ["../outside", "transformer", None, 3])
 def test_a_folder_of_another_name_is_damage(copy: Path, name: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ner_lstm_crf.saving.checkpoint.save_transformer", lambda *_: name)
-    save_model(load_model(copy), copy)
-    assert json.loads((copy / "config.json").read_text(encoding="utf-8"))["transformer_files"] == name
-    with pytest.raises(InputError, match="expected the name of its transformer's folder"):
-        load_model(copy)
+    monkeypatch.setattr("ner_lstm_crf.saving.model.save_folder", lambda *_: name)
+    Model.load(copy).save(copy)
+    assert json.loads((copy / "config.json").read_text(encoding="utf-8"))["folders"] == {"transformer": name}
+    with pytest.raises(InputError, match="expected the name of a folder, found"):
+        Model.load(copy)
 
 
 @pytest.mark.parametrize("error", [SafetensorError("I/O error\nNo space left"), OSError(28, "No space left on device")])
@@ -330,17 +339,17 @@ def test_the_old_model_survives_a_full_disk(
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
 ) -> None:
-    def full(self: TransformerEmbedding, folder: Path) -> None:
+    def full(self: PretrainedEncoder, folder: Path) -> None:
         (folder / "config.json").write_text("{")
         raise error
 
-    new = build_model(data.train, configured(tiny, encoder, fine_tune=True).model)
-    monkeypatch.setattr(TransformerEmbedding, "save", full)
+    new = Model.build(data.train, configured(tiny, encoder, fine_tune=True).model)
+    monkeypatch.setattr(PretrainedEncoder, "save", full)
     with pytest.raises(InputError, match="the old model is unharmed: ") as raised:
-        save_model(new, copy)
+        new.save(copy)
     assert "\n" not in str(raised.value)
     assert {path.name for path in copy.iterdir()} == {path.name for path in trained.iterdir()}
-    load_model(copy)
+    Model.load(copy)
 
 
 def test_the_files_can_be_read_by_whom_the_others_can(trained: Path) -> None:
@@ -354,10 +363,10 @@ def test_a_run_does_not_go_on_with_another_transformer(data: Data, tiny: Config,
     encoder = tmp_path / "encoder"
     write_encoder(encoder, 2)
     config = configured(tiny, encoder, epochs=2)
-    reports = train_run(data, config, tmp_path / "run")
+    reports = Run(tmp_path / "run").train(data, config)
     next(reports)
     reports.close()
     shutil.rmtree(encoder)
     write_encoder(encoder, 3)
     with pytest.raises(InputError, match="the run to resume had other transformer"):
-        next(train_run(data, config, tmp_path / "run", resume=True))
+        next(Run(tmp_path / "run").train(data, config, resume=True))

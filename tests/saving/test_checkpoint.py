@@ -18,10 +18,10 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors.vectors import Vectors
 from ner_lstm_crf.features.vocabulary import WordVocabulary
 from ner_lstm_crf.runs.data import Data
-from ner_lstm_crf.runs.network_runs import prepare
 from ner_lstm_crf.saving import tensors as tensor_files
 from ner_lstm_crf.tagging.predictor import predict
 from ner_lstm_crf.text.annotation import Sentence, Span
+from tests.made import trainer_for
 
 Make = Callable[..., list[Sentence]]
 
@@ -31,7 +31,7 @@ def saved(make_sentences: Make, tiny: Config, tmp_path_factory: pytest.TempPathF
     """The directory of a model trained for one epoch, with vectors that know more words than the training data."""
     words = ("met", "oslo", "unseen", "Quito")
     vectors = Vectors(words, torch.randn(len(words), 12, generator=torch.Generator().manual_seed(0)).numpy())
-    trainer = prepare(Data(make_sentences(30), vectors=vectors), tiny)
+    trainer = trainer_for(Data(make_sentences(30), vectors=vectors), tiny)
     next(trainer.epochs())
     directory = tmp_path_factory.mktemp("model")
     save_model(trainer.model, directory)
@@ -57,7 +57,7 @@ def test_a_loaded_model_is_the_saved_one(saved: Path, tmp_path: Path, make_sente
 def test_half_of_a_surrogate_pair_is_kept(tiny: Config, tmp_path: Path) -> None:
     """JSON lines may hold one, where an emoji was cut; no encoding does."""
     sentence = Sentence.from_words(["Anna", "\ud83d"], [Span(0, 1, "PER\ud83d")])
-    save_model(prepare(Data([sentence] * 3), tiny).model, tmp_path)
+    save_model(trainer_for(Data([sentence] * 3), tiny).model, tmp_path)
     featurizer = load_model(tmp_path).featurizer
     assert "\ud83d" in featurizer.words.symbols
     assert featurizer.labels == ("PER\ud83d",)

@@ -18,13 +18,13 @@ from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors.vectors import Vectors
 from ner_lstm_crf.runs.data import Data
-from ner_lstm_crf.runs.network_runs import prepare
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.saving.quantize import compacted, expanded, with_words
 from ner_lstm_crf.tagging.predictor import predict
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.tags.scheme import DecodedTags
 from ner_lstm_crf.text.annotation import Sentence
+from tests.made import trainer_for
 
 Make = Callable[..., list[Sentence]]
 VECTORS = "embedding.word.trained"
@@ -37,7 +37,7 @@ def model(request: pytest.FixtureRequest, make_sentences: Make, tiny: Config) ->
     words = ("met", "oslo", "unseen", "Quito")
     vectors = Vectors(words, torch.randn(len(words), 12, generator=torch.Generator().manual_seed(0)).numpy())
     config = replace(tiny, model=replace(tiny.model, token_unit=request.param))
-    trainer = prepare(Data(make_sentences(60), vectors=vectors), config)
+    trainer = trainer_for(Data(make_sentences(60), vectors=vectors), config)
     reports = trainer.epochs()
     for _ in range(3):
         next(reports)

@@ -16,11 +16,11 @@ from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.model import cpu
 from ner_lstm_crf.runs.data import Data
-from ner_lstm_crf.runs.network_runs import prepare
 from ner_lstm_crf.tagging import predictor as module
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text import sentences as splitter
 from ner_lstm_crf.text.annotation import Sentence, Span
+from tests.made import trainer_for
 
 Make = Callable[..., list[Sentence]]
 
@@ -28,7 +28,7 @@ Make = Callable[..., list[Sentence]]
 @pytest.fixture(scope="module")
 def tagger(make_sentences: Make, tiny: Config) -> Tagger:
     config = dataclasses.replace(tiny, training=dataclasses.replace(tiny.training, epochs=12))
-    trainer = prepare(Data(make_sentences(200)), config)
+    trainer = trainer_for(Data(make_sentences(200)), config)
     list(trainer.epochs())
     return Tagger(trainer.model)
 

@@ -13,10 +13,10 @@ from ner_lstm_crf.config import Config
 from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.runs.data import Data
-from ner_lstm_crf.runs.network_runs import prepare
-from ner_lstm_crf.saving.model import build_model
+from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.text.annotation import Sentence
 from ner_lstm_crf.training.adversarial import adversarial_backward, fgm_perturbation
+from tests.made import trainer_for
 
 Make = Callable[..., list[Sentence]]
 STEP = 0.3
@@ -26,9 +26,8 @@ STEP = 0.3
 def parts(make_sentences: Make, tiny: Config) -> tuple[Network, Batch]:
     """A network without dropout and a batch of sentences of different lengths."""
     sentences = make_sentences(7)
-    model = build_model(sentences, tiny.model)
-    featurizer = model.featurizer
-    return model.network.eval(), featurizer.collate([featurizer.encode_gold(sentence) for sentence in sentences])
+    model = Model.build(sentences, tiny.model)
+    return model.networks[0].eval(), model.encode(sentences, gold=True).training_batch(range(7))
 
 
 def by_hand(network: Network, batch: Batch, step: float) -> dict[str, Tensor]:
@@ -39,10 +38,10 @@ def by_hand(network: Network, batch: Batch, step: float) -> dict[str, Tensor]:
     for row, length in enumerate(batch.lengths.tolist()):
         own = vectors[row : row + 1, :length]
         tags, lengths = batch.tags[row : row + 1, :length], torch.tensor([length])
-        loss = network.head.loss(network.emissions_of(own, lengths), tags, lengths)
+        loss = network.head.loss(network.emissions(own, lengths), tags, lengths)
         gradient = torch.autograd.grad(loss.sum(), own, retain_graph=True)[0]
         move = step * length**0.5 * gradient / gradient.norm()
-        harder = network.head.loss(network.emissions_of(own + move, lengths), tags, lengths)
+        harder = network.head.loss(network.emissions(own + move, lengths), tags, lengths)
         total = total + (loss + harder).sum() / 2
     names, weights = zip(*network.named_parameters(), strict=True)
     return dict(zip(names, torch.autograd.grad(total, weights), strict=True))
@@ -63,12 +62,12 @@ def test_a_move_has_its_length_spares_the_padding_and_makes_it_harder(parts: tup
     network, batch = parts
     assert batch.tags is not None
     vectors = network.embedding(batch).detach().requires_grad_()
-    losses = network.head.loss(network.emissions_of(vectors, batch.lengths), batch.tags, batch.lengths)
+    losses = network.head.loss(network.emissions(vectors, batch.lengths), batch.tags, batch.lengths)
     moves = fgm_perturbation(torch.autograd.grad(losses.sum(), vectors)[0], batch.lengths, STEP)
     for move, length in zip(moves, batch.lengths.tolist(), strict=True):
         assert move[:length].square().sum(-1).mean().sqrt().item() == pytest.approx(STEP, rel=1e-4)
         assert not move[length:].any()
-    moved = network.emissions_of(vectors + moves, batch.lengths)
+    moved = network.emissions(vectors + moves, batch.lengths)
     assert (network.head.loss(moved, batch.tags, batch.lengths) > losses).all()
 
 
@@ -84,9 +83,9 @@ def test_a_sentence_without_a_gradient_stays_where_it_is(size: float) -> None:
 def test_data_without_entities_do_no_harm(make_sentences: Make, tiny: Config) -> None:
     bare = [Sentence.from_words(sentence.words * 40, []) for sentence in make_sentences(8)]
     config = replace(tiny, training=replace(tiny.training, adversarial_epsilon=5.0, epochs=1))
-    trainer = prepare(Data(bare), config)
+    trainer = trainer_for(Data(bare), config)
     assert next(trainer.epochs()).loss == 0
-    assert all(weight.isfinite().all() for weight in trainer.model.network.parameters())
+    assert all(weight.isfinite().all() for weight in trainer.model.networks[0].parameters())
 
 
 def test_a_batch_without_tags_is_refused(parts: tuple[Network, Batch]) -> None:
@@ -101,7 +100,11 @@ def test_the_reported_loss_is_that_of_the_sentences_as_they_are(make_sentences: 
     still = replace(tiny.training, learning_rate=0.0, epochs=1)
     model = replace(tiny.model, **dict.fromkeys(rates, 0.0))  # type: ignore[arg-type]
     plain, against = (
-        next(prepare(Data(sentences), Config(model=model, training=replace(still, adversarial_epsilon=step))).epochs())
+        next(
+            trainer_for(
+                Data(sentences), Config(model=model, training=replace(still, adversarial_epsilon=step))
+            ).epochs()
+        )
         for step in (0.0, 3.0)
     )
     assert against.loss == pytest.approx(plain.loss, rel=1e-5)
@@ -110,7 +113,7 @@ def test_the_reported_loss_is_that_of_the_sentences_as_they_are(make_sentences: 
 def test_the_trainer_learns_so(make_sentences: Make, tiny: Config) -> None:
     sentences = make_sentences(60)
     plain, against = (
-        list(prepare(Data(sentences, sentences), replace(tiny, training=training)).epochs())
+        list(trainer_for(Data(sentences, sentences), replace(tiny, training=training)).epochs())
         for training in (replace(tiny.training, adversarial_epsilon=step) for step in (0.0, STEP))
     )
     assert against[-1].dev is not None

@@ -13,7 +13,7 @@ from torch import nn
 from ner_lstm_crf.config import Config, TrainingConfig
 from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.model.network import Network
-from ner_lstm_crf.saving.model import build_model
+from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.text.annotation import Sentence
 from ner_lstm_crf.training.optimizer import Optimizer, clip_gradients, learning_rate_factor, peak_learning_rate
 from ner_lstm_crf.training.sparse_adamw import SparseAdamW
@@ -48,8 +48,8 @@ def test_the_fewer_steps_the_higher_is_the_learning_rate() -> None:
 def parts(make_sentences: Callable[..., list[Sentence]], tiny: Config) -> tuple[Network, Batch]:
     """A network, and a batch that it learns from."""
     sentences = make_sentences(7)
-    model = build_model(sentences, tiny.model)
-    return model.single, model.featurizer.collate([model.featurizer.encode_gold(one) for one in sentences])
+    model = Model.build(sentences, tiny.model)
+    return model.networks[0], model.encode(sentences, gold=True).training_batch(range(len(sentences)))
 
 
 def take_step(optimizer: Optimizer, network: Network, batch: Batch) -> None:
@@ -67,7 +67,7 @@ def test_average_is_the_exponential_moving_average_with_a_warm_up(
         monkeypatch.setattr(SparseAdamW, "available_for", staticmethod(lambda _: False))
     network, batch = parts
     optimizer = Optimizer(network, TrainingConfig(learning_rate=0.01, ema_decay=decay), 10, 20)
-    weights = (network.projection.bias, network.embedding.word.trained)
+    weights = (network.projection.bias, network.embedding.tables["word"].trainable)
     average = [weight.detach().clone() for weight in weights]
     for step in range(1, 60):
         take_step(optimizer, network, batch)

@@ -14,14 +14,14 @@ from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors.vectors import Vectors
 from ner_lstm_crf.runs.data import Data
-from ner_lstm_crf.runs.network_runs import prepare
-from ner_lstm_crf.runs.run import train_run
+from ner_lstm_crf.runs.run import Run
 from ner_lstm_crf.saving import shipped
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.predictor import predict
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text.annotation import Sentence, Span
 from ner_lstm_crf.training.warm_start import warm_start
+from tests.made import trainer_for
 
 Make = Callable[..., list[Sentence]]
 
@@ -29,7 +29,7 @@ Make = Callable[..., list[Sentence]]
 @pytest.fixture(scope="module", params=["word", "character"])
 def base(request: pytest.FixtureRequest, make_sentences: Make, tiny: Config) -> Model:
     config = replace(tiny, model=replace(tiny.model, token_unit=request.param))
-    trainer = prepare(Data(make_sentences(60)), config)
+    trainer = trainer_for(Data(make_sentences(60)), config)
     for _ in trainer.epochs():
         pass
     return trainer.model
@@ -77,17 +77,17 @@ def test_what_the_new_data_bring_is_added_and_what_they_lack_is_kept(base: Model
 def test_a_run_starts_from_the_model_and_can_be_resumed(base: Model, make_sentences: Make, tmp_path: Path) -> None:
     save_model(base, tmp_path / "base")
     sentences = make_sentences(40, seed=7)
-    data = Data(sentences, sentences, initial=tmp_path / "base")
+    data = Data(sentences, sentences, init_from=tmp_path / "base")
     config = Config(model=base.config, training=replace(Config().training, epochs=2, min_steps=0, learning_rate=1e-4))
-    whole = list(train_run(data, config, tmp_path / "whole"))
+    whole = list(Run(tmp_path / "whole").train(data, config))
     assert whole[0].dev is not None
     assert whole[0].dev.micro.f1 > 0.9  # what the base has learnt is there after a small step
-    next(train_run(data, config, tmp_path / "cut"))
-    rest = list(train_run(data, config, tmp_path / "cut", resume=True))
+    next(Run(tmp_path / "cut").train(data, config))
+    rest = list(Run(tmp_path / "cut").train(data, config, resume=True))
     assert rest[-1].loss == whole[-1].loss
     save_model(warm_start(base, sentences), tmp_path / "base")
     with pytest.raises(InputError, match="had another model to start from, or none"):
-        list(train_run(data, config, tmp_path / "whole", resume=True))
+        list(Run(tmp_path / "whole").train(data, config, resume=True))
 
 
 def test_words_of_which_the_model_knows_few_are_told(
@@ -105,7 +105,7 @@ def test_another_shape_is_refused(base: Model, make_sentences: Make, tmp_path: P
     save_model(base, tmp_path)
     other = Config(model=replace(base.config, hidden_size=13))
     with pytest.raises(InputError, match="configuration of the model to start from"):
-        prepare(Data(make_sentences(9), initial=tmp_path), other)
+        trainer_for(Data(make_sentences(9), init_from=tmp_path), other)
 
 
 def test_frozen_vectors_stay_in_the_reserve(base: Model) -> None:
@@ -128,15 +128,15 @@ def test_an_unbroken_run_and_one_taken_up_again_end_with_the_same_weights(
     base: Model, make_sentences: Make, tmp_path: Path
 ) -> None:
     save_model(base, tmp_path / "base", compact=True)
-    data = Data(make_sentences(30, seed=7), make_sentences(9, seed=8), initial=tmp_path / "base")
+    data = Data(make_sentences(30, seed=7), make_sentences(9, seed=8), init_from=tmp_path / "base")
     config = Config(model=base.config, training=replace(Config().training, epochs=2, min_steps=0))
-    list(train_run(data, config, tmp_path / "whole"))
-    next(train_run(data, config, tmp_path / "cut"))
-    list(train_run(data, config, tmp_path / "cut", resume=True))
+    list(Run(tmp_path / "whole").train(data, config))
+    next(Run(tmp_path / "cut").train(data, config))
+    list(Run(tmp_path / "cut").train(data, config, resume=True))
     files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut")]
     assert files[0] == files[1]
     with pytest.raises(InputError, match="had another model to start from, or none"):
-        list(train_run(replace(data, initial=None), config, tmp_path / "cut", resume=True))
+        list(Run(tmp_path / "cut").train(replace(data, init_from=None), config, resume=True))
 
 
 def test_a_shipped_tagger_is_named(
@@ -144,36 +144,36 @@ def test_a_shipped_tagger_is_named(
 ) -> None:
     save_model(base, tmp_path / "en")
     monkeypatch.setattr(shipped, "_FOLDER", tmp_path)
-    data = Data(make_sentences(9), initial="en")
-    assert data.fingerprints() == replace(data, initial=tmp_path / "en").fingerprints()
-    assert data.fingerprints() != replace(data, initial=None).fingerprints()
+    data = Data(make_sentences(9), init_from="en")
+    assert data.fingerprints() == replace(data, init_from=tmp_path / "en").fingerprints()
+    assert data.fingerprints() != replace(data, init_from=None).fingerprints()
     config = Config(model=Tagger.load("en").model.config)
-    assert set(base.featurizer.words.symbols) <= set(prepare(data, config).model.featurizer.words.symbols)
+    assert set(base.featurizer.words.symbols) <= set(trainer_for(data, config).model.featurizer.words.symbols)
 
 
 def test_vectors_of_their_own_are_refused(base: Model, make_sentences: Make, tmp_path: Path) -> None:
     save_model(base, tmp_path)
     vectors = Vectors(("met",), torch.ones(1, base.config.word_size).numpy())
     with pytest.raises(InputError, match="and no vectors"):
-        prepare(Data(make_sentences(9), vectors=vectors, initial=tmp_path), Config(model=base.config))
+        trainer_for(Data(make_sentences(9), vectors=vectors, init_from=tmp_path), Config(model=base.config))
 
 
 def test_a_model_does_not_start_from_the_directory_it_goes_to(
     base: Model, make_sentences: Make, tmp_path: Path
 ) -> None:
     save_model(base, tmp_path)
-    data = Data(make_sentences(9), initial=tmp_path)
+    data = Data(make_sentences(9), init_from=tmp_path)
     with pytest.raises(InputError, match="another directory than that of the model to start from"):
-        list(train_run(data, Config(model=base.config), tmp_path, overwrite=True))
+        list(Run(tmp_path).train(data, Config(model=base.config), overwrite=True))
 
 
 def test_what_is_refused_leaves_the_old_run_as_it_was(base: Model, make_sentences: Make, tmp_path: Path) -> None:
     save_model(base, tmp_path / "base")
     small = replace(Config().training, epochs=1, min_steps=0)
-    data = Data(make_sentences(9), initial=tmp_path / "base")
-    list(train_run(data, Config(model=base.config, training=small), tmp_path / "run"))
+    data = Data(make_sentences(9), init_from=tmp_path / "base")
+    list(Run(tmp_path / "run").train(data, Config(model=base.config, training=small)))
     before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
     other = Config(model=replace(base.config, hidden_size=13), training=small)
     with pytest.raises(InputError, match="configuration of the model to start from"):
-        list(train_run(data, other, tmp_path / "run", overwrite=True))
+        list(Run(tmp_path / "run").train(data, other, overwrite=True))
     assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
