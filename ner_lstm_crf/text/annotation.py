@@ -16,7 +16,7 @@ from itertools import accumulate
 from operator import add
 from typing import Any, NamedTuple, cast
 
-__all__ = ["Entity", "Sentence", "Span", "Token", "align", "entity_of", "tokens_from_words"]
+__all__ = ["Entity", "Sentence", "Span", "Token", "align", "tokens_from_words"]
 
 
 class Token(NamedTuple):
@@ -103,7 +103,8 @@ class Sentence:
             >>> Sentence((Token("Rome", 3, 7),), (Span(0, 1, "LOC"),)).entities("In Rome")
             [Entity(start=3, end=7, label='LOC', text='Rome')]
         """
-        return [entity_of(span, self.tokens, source) for span in self.spans]
+        bounds = ((self.tokens[start].start, self.tokens[end - 1].end, label) for start, end, label in self.spans)
+        return [Entity(start, end, label, source[start:end]) for start, end, label in bounds]
 
 
 def tokens_from_words(words: Sequence[str], joiner: str = " ") -> tuple[Token, ...]:
@@ -135,9 +136,3 @@ def align(words: Iterable[str], text: str) -> tuple[Token, ...] | None:
         position = start + len(word)
         tokens.append(Token(word, start, position))
     return None if text[position:].strip() else tuple(tokens)
-
-
-def entity_of(span: Span, tokens: Sequence[Token], source: str) -> Entity:
-    """The entity of `source` whose tokens are those of `span`."""
-    start, end = tokens[span.start].start, tokens[span.end - 1].end
-    return Entity(start, end, span.label, source[start:end])

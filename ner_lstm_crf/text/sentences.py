@@ -18,12 +18,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby, pairwise
 from typing import NamedTuple, get_args
 
 from ner_lstm_crf.config import Hyphens, TokenUnit
-from ner_lstm_crf.text.annotation import Sentence, Token
+from ner_lstm_crf.text.annotation import Sentence
 from ner_lstm_crf.text.scripts import CLOSERS, HAN, KANA, OPENERS
 from ner_lstm_crf.text.tokenizer import (
     ABBREVIATIONS,
@@ -35,7 +35,7 @@ from ner_lstm_crf.text.tokenizer import (
     word_portions,
 )
 
-__all__ = ["Portion", "portions", "sentences", "split_sentences"]
+__all__ = ["Portion", "portions", "sentences"]
 
 _PORTION = 32_768  # tokens
 _NARROWEST_WRAP, _WIDEST_WRAP = 50, 120  # characters in the longest line of wrapped text
@@ -134,18 +134,6 @@ def _is_wrapped(line: str, next_line: str, width: int) -> bool:
     return next_line[0].islower() or len(line) + 1 + len(first_word) > width
 
 
-def split_sentences(text: str, tokens: Sequence[Token]) -> list[Sequence[Token]]:
-    """The tokens of a text, sentence by sentence: none is lost or cut, and no sentence is empty.
-
-    Args:
-        text: The whole text.
-        tokens: Its tokens, in order.
-    """
-    starts = [token.start for token in tokens]
-    edges = sorted({0, len(tokens), *(bisect_left(starts, border) for border in _borders(text))})
-    return [tokens[start:end] for start, end in pairwise(edges)]
-
-
 def sentences(text: str, *, token_unit: TokenUnit = "word", hyphens: Hyphens = "split") -> list[Sentence]:
     """The sentences of a text.
 
@@ -167,7 +155,9 @@ def sentences(text: str, *, token_unit: TokenUnit = "word", hyphens: Hyphens = "
     if token_unit not in get_args(TokenUnit):
         raise ValueError(f'expected token_unit "word" or "character", got {token_unit!r}')
     tokens = tokenize(text, hyphens=hyphens) if token_unit == "word" else characters(text)
-    return [Sentence(tuple(part)) for part in split_sentences(text, tokens)]
+    starts = [token.start for token in tokens]
+    edges = sorted({0, len(tokens), *(bisect_left(starts, border) for border in _borders(text))})
+    return [Sentence(tuple(tokens[start:end])) for start, end in pairwise(edges)]
 
 
 class Portion(NamedTuple):

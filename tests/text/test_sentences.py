@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.text import sentences as module
-from ner_lstm_crf.text.sentences import portions, sentences, split_sentences
+from ner_lstm_crf.text.sentences import portions, sentences
 from ner_lstm_crf.text.tokenizer import characters, tokenize
 
 FRAGMENTS = [
@@ -61,9 +61,10 @@ def test_no_sentence_crosses_a_blank_line(paragraphs, gap):
 
 
 @given(TEXTS)
-def test_any_tokens_may_be_split(text):
-    tokens = tokenize(text)[::2]
-    assert [token for part in split_sentences(text, tokens) for token in part] == tokens
+def test_no_token_is_lost_and_no_sentence_is_empty(text):
+    found = sentences(text)
+    assert [token for sentence in found for token in sentence.tokens] == tokenize(text)
+    assert all(sentence.tokens for sentence in found)
 
 
 @pytest.mark.parametrize(
