@@ -217,7 +217,14 @@ class JsonLines(Output):
 
 
 OUTPUTS: dict[str, Output] = {output.name: output for output in (EntityLines(), Columns(), JsonLines())}
-"""The outputs of `tag` by name. Each is also the name of an input, which by default is written so."""
+"""The outputs by name."""
+
+INPUTS: dict[InputFormat, tuple[str, ...]] = {
+    "text": EntityLines.suffixes,
+    "conll": Columns.suffixes,
+    "jsonl": JsonLines.suffixes,
+}
+"""The inputs by name, with the suffixes of their files. By default the output of the same name is written."""
 
 
 def add_command(parser: Parser) -> None:
@@ -232,7 +239,7 @@ def add_command(parser: Parser) -> None:
     )
     parser.add_argument("--input", metavar="F", help="file to tag in place of texts, - for standard input")
     parser.add_argument("--output", metavar="F", default=STANDARD_STREAM, help="file to write (default: -, the output)")
-    parser.add_argument("--input-format", choices=OUTPUTS, help="format of --input")
+    parser.add_argument("--input-format", choices=INPUTS, help="format of --input")
     parser.add_argument("--output-format", choices=OUTPUTS, help="format to write")
     parser.add_argument("--scheme", metavar="S", help=f"tag scheme to write: {SCHEME_NAMES} (default: IOB2)")
     add_options(parser.add_argument_group("reading the input"), *COLUMN_OPTIONS)
@@ -289,9 +296,9 @@ def _formats(args: argparse.Namespace) -> tuple[InputFormat, Output]:
     input_format: InputFormat = "text"
     if args.input is not None:
         input_format = args.input_format or _input_format_of(args.input, args.encoding)
-    output = _output_of_name(args.output) or OUTPUTS[input_format]
-    if args.output_format is not None:
-        output = OUTPUTS[args.output_format]
+    suffix = suffix_of(args.output)
+    named = next((output for output in OUTPUTS.values() if suffix in output.suffixes), OUTPUTS[input_format])
+    output = OUTPUTS[args.output_format] if args.output_format else named
     if input_format == "conll" and not isinstance(output, Columns):
         why = "say --output-format conll, or choose another name for --output"
         if args.output_format:
@@ -305,13 +312,14 @@ def _formats(args: argparse.Namespace) -> tuple[InputFormat, Output]:
 
 def _input_format_of(path: str, encoding: str) -> InputFormat:
     """The format of a file to be tagged, by its suffix or its content; a pipe is taken for text."""
-    named = _output_of_name(path)
+    suffix = suffix_of(path)
+    named = next((name for name, suffixes in INPUTS.items() if suffix in suffixes), None)
     is_file = path != STANDARD_STREAM and not path.startswith("/dev/") and Path(path).is_file()
-    detected = detect_format(path, encoding) if is_file and not isinstance(named, JsonLines) else None
+    detected = detect_format(path, encoding) if is_file and named != "jsonl" else None
     if isinstance(detected, TextFormat | TokenJson):
         say(f"{path}: taken for JSON lines, as its first line is (--input-format says otherwise)")
         return "jsonl"
-    if is_file and (named is None or isinstance(named, EntityLines)) and holds_tags(path, encoding):
+    if is_file and named in (None, "text") and holds_tags(path, encoding):
         say(f"{path}: taken for columns, since it has one of tags (--input-format text if it is running text)")
         return "conll"
     if named is None and format_of_name(path) is not None:
@@ -319,15 +327,9 @@ def _input_format_of(path: str, encoding: str) -> InputFormat:
             "this text is marked already: make columns or JSON lines of it (see 'convert --help')", path=path
         )
     if named is None and is_file:
-        choices = ", ".join(OUTPUTS)
+        choices = ", ".join(INPUTS)
         raise InputError(f"expected a suffix or tags that tell the format: say --input-format ({choices})", path=path)
-    return cast(InputFormat, named.name) if named else "text"
-
-
-def _output_of_name(path: str) -> Output | None:
-    """The output that a file's suffix belongs to; None if it belongs to none."""
-    suffix = suffix_of(path)
-    return next((output for output in OUTPUTS.values() if suffix in output.suffixes), None)
+    return named or "text"
 
 
 def _tagger(args: argparse.Namespace, first: Iterable[str]) -> Tagger:

@@ -1,13 +1,13 @@
-"""Annotated files ⇄ sentences: one file a format.
+"""Annotated files to sentences and back: one file a format.
 
-Start reading at `registry.read_sentences`.
+    registry.py          the formats; detecting, reading, writing and converting files (`read_sentences`, `convert`)
+    format.py            the class `Format`: how a format is detected, read, written and rewritten
+    options.py           `ReadOptions`, `WriteOptions`, and the findings of reading (`ReadReport`)
+    conll.py             column files; columns.py is their layout, column_detection.py finds it
+    token_json.py        JSON lines of tokens and tags; tagged_file.py is what they share with column files
+    text_json.py         JSON lines of running text; cluener.py writes those in the style of CLUENER
+    inline.py            entities marked in the text
 
-- registry: the formats in order, detection, `read_sentences`, `write_sentences`, `convert`.
-  To add a format, write a `Format` in a file of its own and add it to `FORMATS`.
-- format: the class `Format`: how a format is detected, read, written and rewritten.
-- options: `ReadOptions`, and `ReadReport`, the findings of reading.
-- conll: column files; columns: the layout of columns; column_detection: finding it.
-- token_json: JSON lines of tokens and tags; tagged_file: the part that it shares with column files.
-- text_json: JSON lines of running text; cluener: those in the style of CLUENER.
-- inline: entities marked in the text.
+Start with `registry.read_sentences`. To add a format, write a `Format` in a file of its own and add it to
+`registry.FORMATS`.
 """

@@ -1,10 +1,9 @@
-"""Tags: how spans are written as one tag per token, and read back.
+"""Spans to tags and back: tags are one text per token, spans are entities.
 
-Start reading at `scheme.Scheme`.
+    scheme.py     the ten tag schemes, the automaton that reads them, and the policies for ill-formed tags (`Scheme`)
+    detect.py     the scheme of a file, by its tags, and the evidence for it (`detect_scheme`)
+    tag_set.py    the tags of a model, numbered: spans to tag ids and back, and the allowed transitions (`TagSet`)
+    labels.py     the labels of a file to keep, and their new names (`LabelMap`)
 
-- scheme: the ten tag schemes, their automaton, `encode` and `decode`, and the policies for ill-formed tags.
-  To add a tag scheme, add an entry to `SCHEMES`.
-- detect: the scheme of a file, by its tags, and the evidence for it.
-- tag_set: the numbered tags of a model: spans ⇄ tag ids, and the transitions that a CRF allows.
-- labels: which labels of a file to keep, and their new names.
+Start with `scheme.Scheme`. To add a tag scheme, add an entry to `scheme.SCHEMES`.
 """

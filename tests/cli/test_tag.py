@@ -12,6 +12,7 @@ from threading import Thread
 import pytest
 import torch
 
+from ner_lstm_crf.cli import tag
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.tags.scheme import get_scheme
 from tests.cli.conftest import Files, Run
@@ -270,6 +271,20 @@ def test_a_file_of_unknown_format(name: str, model: Path, write, run: Run) -> No
         in run("tag", "--model", model, "--input", path).complaint
     )
     assert run("tag", "--model", model, "--input", path, "--input-format", "text").out == numbered(1)
+
+
+def test_another_output_is_one_object(model: Path, write, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counts(tag.Output):
+        name = "counts"
+        suffixes = (".counts",)
+
+        def write(self, tagged: tag.TaggedTexts | tag.TaggedTokens, path: str) -> None:
+            sys.stdout.write(" ".join(str(len(entities)) for entities in tagged.entities()) + "\n")
+
+    monkeypatch.setitem(tag.OUTPUTS, "counts", Counts())
+    assert run("tag", "--model", model, "--output-format", "counts", TEXT, "", TEXT).out == "4 0 4\n"
+    path = write("x.jsonl", json.dumps({"tokens": ["Milo", "saw", "Oslo", "again", "."]}))
+    assert run("tag", "--model", model, "--input", path, "--output", "x.counts").out == "2\n"
 
 
 def test_chunks_are_kept(model: Path, write, run: Run) -> None:

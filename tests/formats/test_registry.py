@@ -3,12 +3,16 @@ from __future__ import annotations
 import io
 import json
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ner_lstm_crf.corpora import inspect
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.formats import registry
+from ner_lstm_crf.formats.format import Format
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.formats.registry import (
     FORMATS,
@@ -360,6 +364,48 @@ def test_unknown_formats_are_refused(tmp_path):
         write_sentences(tmp_path / "x", [], output_format="json")
     with pytest.raises(InputError, match=r"expected a format .*, found 'CoNLL'"):
         convert(tmp_path / "x", tmp_path / "y", output_format="CoNLL")
+
+
+class Shouted(Format):
+    """A line of words, in which the entities are shouted."""
+
+    name = "shouted"
+    suffixes = (".shout",)
+    description = "shouted entities"
+
+    def read(self, path, options, report):
+        for line in Path(path).read_text().splitlines():
+            words = line.split()
+            spans = [Span(index, index + 1, "X") for index, word in enumerate(words) if word.isupper()]
+            sentence = Sentence.from_words(words, options.labels(spans))
+            report.count(sentence)
+            yield sentence
+
+    def write(self, path, sentences, options):
+        lines = []
+        for sentence in sentences:
+            inside = {index for start, end, _ in sentence.spans for index in range(start, end)}
+            lines.append(" ".join(word.upper() if i in inside else word for i, word in enumerate(sentence.words)))
+        Path(path).write_text("\n".join(lines) + "\n", options.encoding)
+
+    def rewrite(self, source, target, options, output, report):
+        self.write(target, self.read(source, options, report), output)
+
+
+def test_a_new_format_is_one_object_in_the_registry(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "FORMATS", {**FORMATS, "shouted": Shouted()})
+    monkeypatch.setattr(inspect, "FORMATS", registry.FORMATS)
+    source = tmp_path / "x.shout"
+    source.write_text("ADA met ROME\n")
+    assert [sentence.spans for sentence in read_sentences(source)] == [(Span(0, 1, "X"), Span(2, 3, "X"))]
+    convert(source, tmp_path / "y.conll")
+    assert (tmp_path / "y.conll").read_text() == "ADA\tB-X\nmet\tO\nROME\tB-X\n\n"
+    convert(tmp_path / "y.conll", tmp_path / "z", output_format="shouted")
+    convert(source, tmp_path / "w.shout")
+    assert (tmp_path / "z").read_text() == (tmp_path / "w.shout").read_text() == source.read_text()
+    with pytest.raises(InputError, match="the formats conll and tokens have tags, not shouted"):
+        convert(source, tmp_path / "z.shout", scheme="BIEO")
+    assert "columns     none: shouted entities" in inspect.describe(inspect.inspect_files([source]))
 
 
 def test_an_array_is_named(tmp_path):
