@@ -102,8 +102,8 @@ def _training_command(corpus: Corpus, paths: Sequence[Path]) -> str:
         words += ["--token-column", str(corpus.token_column)]
     if corpus.tag_column is not None:
         words += ["--tag-column", str(corpus.tag_column)]
-    if corpus.map:
-        words += ["--rename", ",".join(f"{old}={new}" for old, new in corpus.map.items())]
+    if corpus.rename:
+        words += ["--rename", ",".join(f"{old}={new}" for old, new in corpus.rename.items())]
     return shlex.join([*words, "--output", f"runs/{corpus.name}"])
 
 

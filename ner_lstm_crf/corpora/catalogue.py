@@ -53,14 +53,14 @@ class Corpus:
         licence: The name of its licence, or the conditions of use.
         home: The page of its authors.
         citation: The papers to cite.
-        labels: Its labels, sorted, before `map`.
+        labels: Its labels, sorted, before `rename`.
         domain: The kind of its texts.
         format: "conll" for columns, "cluener" for JSON lines of that corpus's shape.
         scheme: Its tag scheme; None if it is not in columns or is in use under several.
         separator: The separator of its columns, "tab" or "space".
         token_column: The column of the token, from 1.
         tag_column: The column of the tag, from 1.
-        map: Labels to rename before training; to "O" drops them.
+        rename: Labels to rename before training; "O" drops them.
         note: A warning to its users, if there is one.
         obtain: The source of a corpus whose licence forbids a download; empty for the others.
         files: Its files; none if it is restricted.
@@ -79,7 +79,7 @@ class Corpus:
     separator: Literal["tab", "space"] | None = None
     token_column: int | None = None
     tag_column: int | None = None
-    map: Mapping[str, str] = field(default_factory=dict, hash=False)
+    rename: Mapping[str, str] = field(default_factory=dict, hash=False)
     note: str = ""
     obtain: str = ""
     files: tuple[CorpusFile, ...] = ()
@@ -95,7 +95,7 @@ class Corpus:
         return sum(file.size for file in self.files)
 
     def options(self) -> ReadOptions:
-        """The options that read its column files without detection, and with the labels of `map`.
+        """The options that read its column files without detection, and with the labels of `rename`.
 
         Example:
             >>> get_corpus("uner-en_ewt").options().tag_column
@@ -106,7 +106,7 @@ class Corpus:
             tag_column=self.tag_column,
             separator=self.separator,
             scheme=self.scheme,
-            labels=LabelMap(self.map),
+            labels=LabelMap(self.rename),
         )
 
 

@@ -39,7 +39,7 @@ def test_every_entry_is_complete(corpus: Corpus) -> None:
     assert corpus.home.startswith("https://")
     assert re.fullmatch("[a-z]{2,3}", corpus.language)
     assert corpus.labels == tuple(sorted(set(corpus.labels)))
-    assert set(corpus.map) <= set(corpus.labels)
+    assert set(corpus.rename) <= set(corpus.labels)
     assert corpus.scheme is None or get_scheme(corpus.scheme)
 
 
@@ -89,9 +89,9 @@ def test_of_each_file_it_is_known_what_it_holds() -> None:
 @pytest.mark.real
 @pytest.mark.parametrize("corpus", OPEN, ids=named)
 def test_the_smallest_file_reads_as_described(corpus: Corpus, corpus_file: Callable[[str], Path]) -> None:
-    """Under the named columns and scheme there are entities, and only of the named labels, after the mapping."""
+    """Under the named columns and scheme there are entities, and only of the named labels, after they were renamed."""
     smallest = min(corpus.files, key=lambda file: file.size)
     sentences = read_conll(corpus_file(f"{corpus.name}/{smallest.name}"), corpus.options())
     found = {span.label for sentence in sentences for span in sentence.spans}
     assert found
-    assert found <= {corpus.map.get(label, label) for label in corpus.labels} - {"O"}
+    assert found <= {corpus.rename.get(label, label) for label in corpus.labels} - {"O"}
