@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.text import read_text
 
-__all__ = ["json_line", "json_text", "kind_of", "parse_json", "parse_object", "parse_record", "read_json"]
+__all__ = ["json_line", "json_text", "kind_of", "parse_json", "parse_object", "parse_record"]
 
 
 def json_text(value: object, encoding: str = "utf-8", *, indent: int | None = None, compact: bool = False) -> str:
@@ -46,15 +45,6 @@ def json_line(value: object, encoding: str = "utf-8") -> str:
         ('{"text": "北京"}\n', '{"text": "\\ud83d"}\n')
     """
     return json_text(value, encoding) + "\n"
-
-
-def read_json(path: Path, what: str = "model") -> Any:
-    """The value in a JSON file that is part of `what`.
-
-    Raises:
-        InputError: If the file is missing, unreadable or not JSON.
-    """
-    return parse_json(read_text(path, what), path, what)
 
 
 def parse_json(text: str, path: Path, what: str = "model", *, line: int | None = None) -> Any:

@@ -52,15 +52,32 @@ class TextFile:
     def __init__(self, path: str | os.PathLike[str], encoding: str = "utf-8") -> None:
         self.path = os.fspath(path)
         self.encoding = _known_encoding(encoding)
-        self._content: bytes | None = None  # of a stream, which can be read only once
+        # 1. A stream can be read only once.
+        self._content: bytes | None = None
         if self.path == STANDARD_STREAM:
             self._content = _content(sys.stdin.buffer)
         elif Path(path).is_fifo():
             self._content = Path(path).read_bytes()
+        # 2. The first bytes show what is not text.
         with open_compressed(self.path, self._content) as file:
             sample = file.stream.read(_SAMPLE_BYTES)
+        archive = next((kind for first, kind in _ARCHIVES.items() if sample.startswith(first)), None)
+        is_wide = self.encoding.startswith(_WIDE)
+        if not sample:
+            problem = "the file is empty"
+        elif archive:
+            problem = f"expected text, found a {archive} archive: unpack it first"
+        elif not is_wide and sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            problem = f"expected {self.encoding} text, found UTF-16: read it with --encoding utf-16"
+        elif not is_wide and b"\0" in sample:
+            problem = f"expected text, found binary data (a NUL byte at offset {sample.find(0)})"
+        elif not is_wide and b"\n" not in sample and b"\r" in sample.rstrip(b"\r"):
+            problem = "lines end in CR alone: convert them to LF or CRLF first"
+        else:
+            problem = None
+        if problem:
+            raise InputError(problem, path=self.path)
         self.byte_order_mark = self.encoding == "utf-8" and sample.startswith(codecs.BOM_UTF8)
-        self._refuse_what_is_not_text(sample)
 
     def lines(self) -> Iterator[str]:
         """Every line with its own end, without the byte order mark.
@@ -68,36 +85,17 @@ class TextFile:
         Raises:
             InputError: If bytes do not fit the encoding or the compressed data are damaged.
         """
+        encoding = _WITHOUT_MARK.get(self.encoding, self.encoding)
         try:
-            # "\n": lines end at a line feed alone
             with (
                 open_compressed(self.path, self._content) as file,
-                io.TextIOWrapper(
-                    file.stream, encoding=_WITHOUT_MARK.get(self.encoding, self.encoding), newline="\n"
-                ) as text,
+                io.TextIOWrapper(file.stream, encoding, newline="\n") as text,  # lines end at a line feed alone
             ):
                 yield from text
         except UnicodeDecodeError as error:
             raise self._wrong_encoding(error) from None
         except UnicodeError as error:  # UTF-16 without a byte order mark
             raise InputError(f"{error}: say --encoding utf-16-le or utf-16-be", path=self.path) from None
-
-    def _refuse_what_is_not_text(self, sample: bytes) -> None:
-        if not sample:
-            raise InputError("the file is empty", path=self.path)
-        for magic, kind in _ARCHIVES.items():
-            if sample.startswith(magic):
-                raise InputError(f"expected text, found a {kind} archive: unpack it first", path=self.path)
-        if self.encoding.startswith(_WIDE):
-            return
-        if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise InputError(
-                f"expected {self.encoding} text, found UTF-16: read it with --encoding utf-16", path=self.path
-            )
-        if (position := sample.find(b"\0")) >= 0:
-            raise InputError(f"expected text, found binary data (a NUL byte at offset {position})", path=self.path)
-        if b"\n" not in sample and b"\r" in sample.rstrip(b"\r"):
-            raise InputError("lines end in CR alone: convert them to LF or CRLF first", path=self.path)
 
     def _wrong_encoding(self, error: UnicodeDecodeError) -> InputError:
         """The first byte that does not fit, found again line by line: the decoder only knows its own buffer."""
@@ -165,7 +163,7 @@ def stream_lines(path: str | os.PathLike[str], encoding: str = "utf-8") -> Gener
         yield from TextFile(path, encoding).lines()
         return
     with nullcontext(sys.stdin.buffer) if path == STANDARD_STREAM else Path(path).open("rb") as raw:
-        text = io.TextIOWrapper(raw, encoding=_WITHOUT_MARK.get(encoding, encoding), newline="\n")
+        text = io.TextIOWrapper(raw, _WITHOUT_MARK.get(encoding, encoding), newline="\n")
         try:
             for line in text:  # noqa: UP028 `yield from` would close it, and standard input, with this generator
                 yield line
