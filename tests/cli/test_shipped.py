@@ -72,7 +72,7 @@ def test_what_comes_first_in_a_file_or_pipe_chooses(
 ) -> None:
     form = {"in.txt": "text", "in.jsonl": "jsonl", "in.conll": "conll"}[name]
     Path(name).write_text(content, encoding="utf-8")
-    source = ["--input", "-", "--format", form] if piped else ["--input", name]
+    source = ["--input", "-", "--input-format", form] if piped else ["--input", name]
     result = run("tag", *source, stdin=content.encode())
     assert (result.code, result.err) == (0, CHOSEN.format(language))
     assert result.out == run("tag", "--model", language, *source, stdin=content.encode()).out != ""
