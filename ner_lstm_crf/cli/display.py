@@ -78,20 +78,20 @@ class TrainingDisplay(AbstractContextManager["TrainingDisplay"]):
 
     Args:
         epochs: The epochs of each run, as far as is known before the first one ends.
-        names: The names of the runs; a single run needs none.
-        finished: The runs of which nothing is left to do, by number, and the epochs that they took.
+        names: The names of the runs; a single one needs none, "".
+        finished: The epochs of each run that was finished before.
     """
 
-    def __init__(self, epochs: int, names: Sequence[str], finished: Mapping[int, int] | None = None) -> None:
+    def __init__(self, epochs: int, names: Sequence[str], finished: Mapping[str, int] | None = None) -> None:
         self._finished = frozenset(finished or ())
         self._epochs, self._names = max(epochs, *(finished or {}).values(), 0), names
-        self._done = [self._epochs if number in self._finished else 0 for number in range(len(names))]
+        self._done = {name: self._epochs if name in self._finished else 0 for name in names}
         self._trained = 0  # epochs trained since the display began: a resumed run has others before
         self._began = time.perf_counter()
         layout = "{desc}{percentage:3.0f}%|{bar}|{postfix} [{elapsed}<{remaining}]"
         self._bar = tqdm(
             total=self._epochs * len(names),
-            initial=sum(self._done),
+            initial=sum(self._done.values()),
             bar_format=layout,
             miniters=0,  # drawn by the clock: epochs are few, and a resumed run leaps over some
             leave=False,
@@ -106,11 +106,11 @@ class TrainingDisplay(AbstractContextManager["TrainingDisplay"]):
 
     def batches(self, done: int, total: int | None) -> None:
         """Move the bar within the current epoch (a `Progress`)."""
-        epoch = next((epochs for epochs in self._done if epochs < self._epochs), 0) + 1
+        epoch = next((epochs for epochs in self._done.values() if epochs < self._epochs), 0) + 1
         self._bar.set_description_str(f"epoch {epoch}/{self._epochs} ", refresh=False)
-        self._bar.update(sum(self._done) + done / (total or done or 1) - self._bar.n)
+        self._bar.update(sum(self._done.values()) + done / (total or done or 1) - self._bar.n)
 
-    def epoch(self, run: int, report: EpochReport) -> None:
+    def epoch(self, run: str, report: EpochReport) -> None:
         """Write the line of an epoch that has ended."""
         self._trained += 1
         self._epochs = report.epochs
@@ -122,16 +122,16 @@ class TrainingDisplay(AbstractContextManager["TrainingDisplay"]):
         if report.dev is not None:
             dev = report.dev.micro
             figures += f"  dev P {dev.precision:.4f} R {dev.recall:.4f} F1 {dev.f1:.4f}"
-        name = f"{self._names[run]:<{max(map(len, self._names))}}  " if len(self._names) > 1 else ""
+        name = f"{run:<{max(map(len, self._names))}}  " if len(self._names) > 1 else ""
         number = f"{report.epoch:>{len(str(self._epochs))}}/{self._epochs}"
         best = " *" if report.best and report.dev is not None else "  "
         # The epochs to come take as long as those since the display began.
-        left = (self._bar.total - sum(self._done)) * (time.perf_counter() - self._began) / self._trained
+        left = (self._bar.total - sum(self._done.values())) * (time.perf_counter() - self._began) / self._trained
         say(f"{name}epoch {number}  {figures}{best}  {report.seconds:.1f} s, {tqdm.format_interval(left)} left")
         self._bar.set_postfix_str(f" {figures}", refresh=False)
-        self._bar.update(sum(self._done) - self._bar.n)
+        self._bar.update(sum(self._done.values()) - self._bar.n)
 
     @property
     def ended(self) -> bool:
         """True if no epoch is left in any run."""
-        return sum(self._done) >= self._epochs * len(self._names)
+        return sum(self._done.values()) >= self._epochs * len(self._names)

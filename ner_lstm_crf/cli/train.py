@@ -101,12 +101,12 @@ def run(args: argparse.Namespace) -> None:
     _show_results(directory, chosen, results, args)
 
 
-def check_output(directory: Path, places: Sequence[Path], args: argparse.Namespace) -> None:
+def check_output(directory: Path, run_directories: Sequence[Path], args: argparse.Namespace) -> None:
     """Refuse, before anything is read, what must not be replaced or cannot be resumed.
 
     Args:
         directory: The output directory.
-        places: The directories of its runs.
+        run_directories: Those of its runs; the same where there is one run.
         args: The arguments parsed.
 
     Raises:
@@ -117,13 +117,13 @@ def check_output(directory: Path, places: Sequence[Path], args: argparse.Namespa
     from ner_lstm_crf.saving.model import model_directory
 
     init_from = None if args.init_from is None else model_directory(args.init_from)
-    for place in (directory, *places):
-        Run(place).check_free(overwrite=args.overwrite or args.resume, init_from=init_from)
-    if args.resume and directory not in places and Run(directory).exists:
+    for one in (directory, *run_directories):
+        Run(one).check_free(overwrite=args.overwrite or args.resume, init_from=init_from)
+    if args.resume and directory not in run_directories and Run(directory).exists:
         raise InputError(
             "this directory holds a run of one seed: resume it with 'train', without --seeds", path=directory
         )
-    if args.resume and not any(Run(place).exists for place in places):
+    if args.resume and not any(Run(one).exists for one in run_directories):
         raise InputError("expected a run to resume, found none", path=directory)
 
 
@@ -323,23 +323,25 @@ def train_planned(data: ResolvedData, planned: Sequence[PlannedRun], args: argpa
             data = read_with_transformer(data, config.model, cache, progress)
     if not args.resume and all(plan.directory.parent == directory for plan in planned):
         whole.delete()  # of a single run that was here before
-    # The display has a row for each network of each run.
-    networks = [(plan, number) for plan in planned for number in range(1, config.training.ensemble_size + 1)]
-    rows = {(plan.directory, number): row for row, (plan, number) in enumerate(networks)}
-    runs, several = len(planned) > 1, config.training.ensemble_size > 1
-    names = [
-        "/".join([str(plan.directory.relative_to(directory))] * runs + [f"network-{number}"] * several)
-        for plan, number in networks
-    ]
+    # The display names each network of each run: seed-1/network-2, less where there is one run or one network.
+    size = config.training.ensemble_size
+    names = {
+        (plan.directory, number): "/".join(
+            [str(plan.directory.relative_to(directory))] * (len(planned) > 1) + [f"network-{number}"] * (size > 1)
+        )
+        for plan in planned
+        for number in range(1, size + 1)
+    }
     trained = [(plan, Run(plan.directory).trained_epochs(plan.config)) for plan in planned if plan.resume]
-    finished = {rows[plan.directory, number]: count for plan, epochs in trained for number, count in epochs.items()}
-    workers = min(args.workers, len(networks))
+    finished = {names[plan.directory, number]: count for plan, epochs in trained for number, count in epochs.items()}
     try:
-        with TrainingDisplay(config.training.epochs, names, finished) as display:
-            for plan, report in train_runs(data, planned, workers=workers, progress=display.batches):
-                display.epoch(rows[plan.directory, report.network], report)
-                if several and display.ended:
-                    say(f"making one model of {config.training.ensemble_size} networks")  # with many words, a while
+        with TrainingDisplay(config.training.epochs, [*names.values()], finished) as display:
+            for plan, report in train_runs(
+                data, planned, workers=min(args.workers, len(names)), progress=display.batches
+            ):
+                display.epoch(names[plan.directory, report.network], report)
+                if size > 1 and display.ended:
+                    say(f"making one model of {size} networks")  # which takes a while with many words
     except KeyboardInterrupt:
         if args.output is None:  # the runs were to be thrown away
             raise

@@ -124,14 +124,8 @@ class Run:
         return self.directory / _TRANSFORMER
 
     def networks(self, config: Config) -> list[NetworkRun]:
-        """The training of each network; no two seeds share one.
-
-        Raises:
-            InputError: If there are several, and a transformer is fine-tuned, which would differ in each.
-        """
+        """The training of each network; no two seeds share one."""
         training, size = config.training, config.training.ensemble_size
-        if size > 1 and config.model.fine_tune:
-            raise InputError(f"ensemble_size: expected 1 where a transformer is fine-tuned, got {size}")
         first = size * (training.seed - 1) + 1
         return [
             NetworkRun(
@@ -183,7 +177,6 @@ class Run:
         """
         if not resume:
             self.check_free(overwrite=overwrite, init_from=data.init_from)
-            self.networks(config)
             return
         if not self.exists:
             raise InputError("expected a run to resume, found none", path=self.directory)

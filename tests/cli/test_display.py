@@ -35,7 +35,7 @@ def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[st
     with TrainingDisplay(3, [""]) as display:
         for epoch in (1, 2, 3):
             display.batches(1, 2)
-            display.epoch(0, report(epoch))
+            display.epoch("", report(epoch))
     captured = capsys.readouterr()
     assert captured.out == ""
     first, second, third = captured.err.splitlines()
@@ -48,7 +48,7 @@ def test_a_bar_below_the_lines_on_a_terminal(monkeypatch: pytest.MonkeyPatch) ->
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
     with TrainingDisplay(3, [""]) as display:
-        display.epoch(0, report(1))
+        display.epoch("", report(1))
         display._bar.mininterval = 0
         display.batches(1, 2)
     drawn = terminal.getvalue()
@@ -60,9 +60,9 @@ def test_a_bar_below_the_lines_on_a_terminal(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_runs_have_names_and_share_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
     with TrainingDisplay(9, ["crf/seed-1", "softmax/seed-1"]) as display:
-        display.epoch(1, report(1, dev=None))
-        display.epoch(0, report(2, last=True))  # stopped early
-        assert display._done == [3, 1]
+        display.epoch("softmax/seed-1", report(1, dev=None))
+        display.epoch("crf/seed-1", report(2, last=True))  # stopped early
+        assert display._done == {"crf/seed-1": 3, "softmax/seed-1": 1}
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("softmax/seed-1  epoch 1/3  loss 0.5000  12,346 tokens/s    2.0 s")
     assert second.startswith("crf/seed-1      epoch 2/3")
@@ -71,14 +71,16 @@ def test_runs_have_names_and_share_the_time_left(capsys: pytest.CaptureFixture[s
 def test_runs_that_had_finished_count_as_done(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    with TrainingDisplay(3, ["seed-1", "seed-2"], {0: 2}) as display:  # seed 1 stopped early
+    with TrainingDisplay(3, ["seed-1", "seed-2"], {"seed-1": 2}) as display:  # seed 1 stopped early
         assert (display._bar.n, display._bar.total) == (3, 6)
         for epoch in (1, 2, 3):
-            display.epoch(1, report(epoch))
+            display.epoch("seed-2", report(epoch))
         assert display._bar.n == display._bar.total == 6
-    with TrainingDisplay(3, ["seed-1", "seed-2"], {0: 9}) as display:  # of a small corpus, which takes more epochs
+    with TrainingDisplay(
+        3, ["seed-1", "seed-2"], {"seed-1": 9}
+    ) as display:  # of a small corpus, which takes more epochs
         assert (display._bar.n, display._bar.total) == (9, 18)
-        display.epoch(1, report(9, epochs=9, last=True))
+        display.epoch("seed-2", report(9, epochs=9, last=True))
         assert display._bar.n == display._bar.total == 18
     assert "00:00 left" in terminal.getvalue()
 
