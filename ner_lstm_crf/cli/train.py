@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -347,19 +348,19 @@ def train_planned(data: ResolvedData, planned: Sequence[PlannedRun], args: argpa
             raise
         option = "--resume in place of --overwrite" if args.overwrite else "--resume"
         raise KeyboardInterrupt(f"the same command with {option} goes on after the last whole epoch") from None
-    whole.clear_cache()
+    shutil.rmtree(whole.transformer_cache, ignore_errors=True)
 
 
 def _show_results(directory: Path, chosen: RunResult, results: Sequence[RunResult], args: argparse.Namespace) -> None:
     """Write the figures and the learning curves beside the model, and show the scores."""
     from ner_lstm_crf.evaluation.metrics import Summary
     from ner_lstm_crf.files.atomic import write_text
-    from ner_lstm_crf.runs.results import learning_curves, plot_curves, results_to_json
+    from ner_lstm_crf.runs.results import plot_curves, results_to_json
     from ner_lstm_crf.runs.run import CURVES, SUMMARY
 
     summary = {"directory": str(directory), "seed": chosen.seed, **results_to_json(results)}
     write_text(directory / SUMMARY, json.dumps(summary, indent=2) + "\n")
-    plot_curves(learning_curves(results), directory / CURVES)
+    plot_curves(results, directory / CURVES)
     if args.json:
         show_json(summary)
         return

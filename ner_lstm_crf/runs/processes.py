@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -39,7 +40,7 @@ class PlannedRun:
 
     Attributes:
         config: The model and its training.
-        directory: Where the run lives.
+        directory: The folder of the run and of its model.
         resume: True to go on with a run that was interrupted.
         overwrite: True if a model in the directory may be replaced.
     """
@@ -72,10 +73,10 @@ def train_runs(
     before. A run is finished as soon as the last of its networks is trained.
 
     Args:
-        data: What all of them learn from.
+        data: The data of all of them.
         planned: The runs, with the same transformer if there is a frozen one.
-        workers: How many networks to train at the same time, each in a process and with one thread.
-        progress: Told the batches of the current epoch; with one worker only.
+        workers: Number of networks that are trained at the same time, each in a process and with one thread.
+        progress: Called with the batches of the current epoch that are done; with one worker only.
 
     Raises:
         InputError: If a run cannot be created or resumed (see `Run.train`), or the system ends its process.
@@ -105,24 +106,16 @@ def train_runs(
             if not network.finished
         ]
         networks = [network for _, _, network in waiting]
-        trained = _side_by_side(data, networks, workers) if workers > 1 else _one_by_one(data, networks, progress)
-        for number, report in trained:
-            run, plan, _ = waiting[number]
+        in_turn = ((index, one) for index, network in enumerate(networks) for one in network.train(data, progress))
+        for index, report in _side_by_side(data, networks, workers) if workers > 1 else in_turn:
+            run, plan, _ = waiting[index]
             yield plan, report
             if report.last:
                 run.finish(data, plan.config)
         # 4. Finish those that were trained already, and clean up.
         for run, plan in runs:
             run.finish(data, plan.config)
-            run.clear_cache()
-
-
-def _one_by_one(
-    data: ResolvedData, networks: Sequence[NetworkRun], progress: Progress
-) -> Iterator[tuple[int, EpochReport]]:
-    for number, network in enumerate(networks):
-        for report in network.train(data, progress):
-            yield number, report
+            shutil.rmtree(run.transformer_cache, ignore_errors=True)
 
 
 def _side_by_side(
@@ -227,7 +220,7 @@ def _work(connection: Connection) -> None:
         data: ResolvedData = connection.recv()
         while True:
             network, warns = connection.recv()
-            # All networks have the same data: one of them says what is wrong with these.
+            # All networks have the same data: one of them warns of what is wrong with these.
             logging.disable(logging.NOTSET if warns else logging.WARNING)
             try:
                 for report in network.train(data):

@@ -24,7 +24,6 @@ __all__ = [
     "HeadResult",
     "RunResult",
     "SentenceDifference",
-    "learning_curves",
     "median_result",
     "plan_comparison",
     "plot_curves",
@@ -45,6 +44,7 @@ class RunResult:
         best_epochs: The epoch of each network whose weights were kept.
         seconds: Time spent training.
         dev: The dev scores of the model; None without a dev set.
+        dev_f1: Its dev F1.
         test: What the model found in the test set; None without one.
     """
 
@@ -54,6 +54,7 @@ class RunResult:
     best_epochs: Sequence[int]
     seconds: float
     dev: Mapping[str, Any] | None
+    dev_f1: float | None
     test: TestResult | None
 
     @classmethod
@@ -69,20 +70,17 @@ class RunResult:
         best = [[report["epoch"] for report in reports if report["best"]] for reports in histories]
         if not all(best):
             raise InputError("the run is damaged: its history lacks a best epoch", path=planned.directory)
+        dev = history[-1].get("ensemble_dev")
         return cls(
             directory=planned.directory,
             seed=planned.config.training.seed,
             histories=histories,
             best_epochs=[epochs[-1] for epochs in best],
             seconds=sum(report["seconds"] for report in history),
-            dev=history[-1].get("ensemble_dev"),
+            dev=dev,
+            dev_f1=None if dev is None else float(dev["f1"]),
             test=evaluate_model(Model.load(planned.directory), test) if test else None,
         )
-
-    @property
-    def dev_f1(self) -> float | None:
-        """The dev F1 of the model; None without a dev set."""
-        return None if self.dev is None else float(self.dev["f1"])
 
     def to_json(self) -> dict[str, Any]:
         """The figures by name."""
@@ -114,23 +112,11 @@ def results_to_json(results: Sequence[RunResult]) -> dict[str, Any]:
     }
 
 
-# ------------------------------------------------------------------------------------------------ learning curves
-
-
-def learning_curves(results: Sequence[RunResult]) -> dict[str, Sequence[dict[str, Any]]]:
-    """The reports of the epochs of each network of each run, by a name for it."""
-    return {
-        f"seed {result.seed}" + f", network {number}" * (len(result.histories) > 1): history
-        for result in results
-        for number, history in enumerate(result.histories, 1)
-    }
-
-
-def plot_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> bool:
-    """Draw the training loss and the dev F1 of each epoch.
+def plot_curves(results: Sequence[RunResult], path: Path) -> bool:
+    """Draw the training loss and the dev F1 of each epoch, a curve for each network of each run.
 
     Args:
-        histories: The reports of the epochs of each curve, by its name.
+        results: The runs.
         path: The picture to write; its suffix is its format.
 
     Returns:
@@ -142,22 +128,21 @@ def plot_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: Path
 
     figure = Figure(figsize=(10, 4), layout="constrained")
     loss, f1 = figure.subplots(1, 2)
-    for name, history in histories.items():
-        epochs = [report["epoch"] for report in history]
-        loss.plot(epochs, [report["loss"] for report in history], marker=".", label=name)
-        if history and history[0]["dev"] is not None:
-            f1.plot(epochs, [report["dev"]["f1"] for report in history], marker=".", label=name)
+    for result in results:
+        for number, history in enumerate(result.histories, 1):
+            name = f"seed {result.seed}" + f", network {number}" * (len(result.histories) > 1)
+            epochs = [report["epoch"] for report in history]
+            loss.plot(epochs, [report["loss"] for report in history], marker=".", label=name)
+            if result.dev is not None:
+                f1.plot(epochs, [report["dev"]["f1"] for report in history], marker=".", label=name)
     for axes, title in ((loss, "training loss (nats per token)"), (f1, "dev F1")):
         axes.set(title=title, xlabel="epoch")
         axes.grid(alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    if len(histories) > 1:
+    if len(loss.lines) > 1:
         loss.legend()
     figure.savefig(path, dpi=120)
     return True
-
-
-# ------------------------------------------------------------------------------- the CRF beside the softmax
 
 
 def plan_comparison(

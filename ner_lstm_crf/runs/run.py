@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -32,7 +32,7 @@ from filelock import FileLock, Timeout
 from ner_lstm_crf.config import MIN_LR, Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.atomic import append_line, make_directory, remove_temp_files, write_text
-from ner_lstm_crf.files.json import parse_json
+from ner_lstm_crf.files.json import parse_json, read_json
 from ner_lstm_crf.files.text import read_text
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.runs.data import Data, ResolvedData, resolve_defaults
@@ -45,7 +45,7 @@ from ner_lstm_crf.training.warm_start import warm_start
 __all__ = ["CURVES", "SUMMARY", "NetworkRun", "Run", "locked", "prepare_trainer"]
 
 RUN, HISTORY, RESUME, SUMMARY, CURVES = "run.json", "history.jsonl", "resume.safetensors", "summary.json", "curve.png"
-_TRAINING, _TRANSFORMER, _LOCK = ".training", ".transformer", ".lock"
+_TRAINING, _LOCK = ".training", ".lock"
 _SEEDS = 2**63
 
 
@@ -53,11 +53,15 @@ class Run:
     """A training run of N >= 1 networks, which make one model.
 
     Args:
-        directory: Where the run lives.
+        directory: The folder of the run and of its model.
+
+    Attributes:
+        transformer_cache: The folder of the vectors that a frozen transformer gives the data.
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         self.directory = Path(directory)
+        self.transformer_cache = self.directory / ".transformer"
 
     def train(
         self,
@@ -73,12 +77,12 @@ class Run:
         The networks of an ensemble are trained one after another.
 
         Args:
-            data: What to learn from.
+            data: Training and dev sentences, vectors, lexicon.
             config: The model and its training.
             resume: True to go on with a run that was interrupted; the result is that of an unbroken run.
             overwrite: True if a model in the directory may be replaced.
-            progress: Told the batches of the current epoch done so far, and before the first the sentences that a
-                frozen transformer has read.
+            progress: Called with the sentences that a frozen transformer has read, then with the batches of the
+                current epoch that are done.
 
         Raises:
             InputError: If the directory holds a model and neither `resume` nor `overwrite` is given; if the run to
@@ -98,11 +102,9 @@ class Run:
                 for network in self.networks(config):
                     if not network.finished:
                         yield from network.train(resolved, progress)
-            # 5. Make one model of them.
+            # 5. Make one model of them, and clean up.
             self.finish(resolved, config)
-            self.clear_cache()
-
-    # --------------------------------------------------------------------------------- what is in the directory
+            shutil.rmtree(self.transformer_cache, ignore_errors=True)
 
     @property
     def exists(self) -> bool:
@@ -117,11 +119,6 @@ class Run:
             InputError: If it is damaged.
         """
         return self.exists and bool(self._read()["finished"])
-
-    @property
-    def transformer_cache(self) -> Path:
-        """The folder of the vectors that a frozen transformer gives the data."""
-        return self.directory / _TRANSFORMER
 
     def networks(self, config: Config) -> list[NetworkRun]:
         """The training of each network; no two seeds share one."""
@@ -138,8 +135,9 @@ class Run:
 
     def trained_epochs(self, config: Config) -> dict[int, int]:
         """How many epochs each network took that is trained, by its number."""
-        trained = [network.history()[-1] for network in self.networks(config) if network.finished]
-        return {report["network"]: report["epoch"] for report in (self.history() if self.finished else trained)}
+        networks = [network for network in self.networks(config) if network.finished]
+        reports = self.history() if self.finished else [_read_history(one.directory)[-1] for one in networks]
+        return {report["network"]: report["epoch"] for report in reports}
 
     def history(self) -> list[dict[str, Any]]:
         """The reports of all epochs of a finished run, as `EpochReport.to_json` gives them.
@@ -158,7 +156,7 @@ class Run:
             InputError: If the file is missing or damaged.
         """
         path = self.directory / RUN
-        run = parse_json(read_text(path, "run"), path, "run")
+        run = read_json(path, "run")
         if not isinstance(run, dict) or not {"config", "data", "finished"} <= run.keys():
             raise InputError("the run is damaged: expected 'config', 'data' and 'finished'", path=path)
         tables = run["config"] if isinstance(run["config"], dict) else {}
@@ -166,8 +164,6 @@ class Run:
         if not all(isinstance(part, dict) for part in parts):
             raise InputError("the run is damaged: expected the tables 'model', 'training' and 'data'", path=path)
         return run
-
-    # ------------------------------------------------------------------------------------- the steps of its life
 
     def check(self, data: ResolvedData, config: Config, *, resume: bool, overwrite: bool) -> None:
         """Refuse, before anything is written, to create a run or to resume it.
@@ -180,11 +176,11 @@ class Run:
             return
         if not self.exists:
             raise InputError("expected a run to resume, found none", path=self.directory)
-        old, new = self._read(), json.loads(json.dumps(_description(data, config)))
-        other = [part for part, value in new["data"].items() if old["data"].get(part, value) != value]
+        old = self._read()
+        other = [part for part, value in data.fingerprints.items() if old["data"].get(part, value) != value]
         if other and other[0] == "model to start from":  # before its settings, which nobody has chosen
             raise InputError("the run to resume had another model to start from, or none", path=self.directory)
-        for table, values in new["config"].items():
+        for table, values in json.loads(json.dumps(asdict(config))).items():
             for key, value in values.items():
                 if (was := old["config"][table].get(key)) != value:
                     raise InputError(
@@ -217,7 +213,8 @@ class Run:
         """
         make_directory(self.directory)
         self.delete()
-        write_text(self.directory / RUN, json.dumps(_description(data, config) | {"finished": False}, indent=2) + "\n")
+        run = {"config": asdict(config), "data": dict(data.fingerprints), "finished": False}
+        write_text(self.directory / RUN, json.dumps(run, indent=2) + "\n")
 
     def delete(self) -> None:
         """Remove what a run left beside its model, if there is anything.
@@ -251,24 +248,21 @@ class Run:
             except ValueError as error:
                 raise InputError(f"the run is damaged: {error}", path=self.directory) from error
             # 1. The dev scores of the first network, of the first two together, and so on.
-            histories = [network.history() for network in networks]
+            histories = [_read_history(network.directory) for network in networks]
             scores = [next(report["dev"] for report in reversed(histories[0]) if report["best"])]
             for ensemble in ensembles[1:]:
-                dev = _dev_set(ensemble, data, config)
-                scores.append(evaluate_encoded(ensemble, dev).to_json() if dev else None)
+                dev = ensemble.encode(data.dev, computed=computed_features(data, config.model)[1])
+                scores.append(evaluate_encoded(ensemble, DevSet(data.dev, dev)).to_json() if data.dev else None)
             for history, score in zip(histories, scores, strict=True):
                 history[-1]["ensemble_dev"] = score
             # 2. The model, the history, and the note that both are complete.
             ensembles[-1].save(self.directory)
-            _write_history(self.directory, [report for history in histories for report in history])
+            lines = [json.dumps(report) for history in histories for report in history]
+            write_text(self.directory / HISTORY, "".join(f"{line}\n" for line in lines))
             write_text(self.directory / RUN, json.dumps(self._read() | {"finished": True}, indent=2) + "\n")
         # 3. What only the training needed.
         shutil.rmtree(self.directory / _TRAINING, ignore_errors=True)
         remove_temp_files(self.directory)
-
-    def clear_cache(self) -> None:
-        """Remove the vectors of a frozen transformer that only this run needed."""
-        shutil.rmtree(self.transformer_cache, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +270,7 @@ class NetworkRun:
     """The training of one network of a run, in a folder of its own.
 
     Attributes:
-        number: Which network it is, from 1.
+        number: Number of the network, from 1.
         config: The configuration, with the seed of this network.
         directory: Its folder.
     """
@@ -289,25 +283,17 @@ class NetworkRun:
     def finished(self) -> bool:
         """True if its last epoch is trained; False also if its history is damaged."""
         try:
-            history = self.history()
+            history = _read_history(self.directory)
         except InputError:
             return False
         return bool(history) and bool(history[-1]["last"])
-
-    def history(self) -> list[dict[str, Any]]:
-        """The reports of its epochs.
-
-        Raises:
-            InputError: If the file is missing, or a line is no report.
-        """
-        return _read_history(self.directory)
 
     def train(self, data: ResolvedData, progress: Progress = silent) -> Iterator[EpochReport]:
         """Train the network from its first epoch on, or go on after the last whole one.
 
         Raises:
-            InputError: If what is there to go on with is damaged; if another process trains it; if nothing can be
-                written.
+            InputError: If the state to go on from is damaged; if another process trains the network; if nothing can
+                be written.
         """
         trainer = prepare_trainer(data, self.config)
         with locked(self.directory):
@@ -321,7 +307,7 @@ class NetworkRun:
                 except ValueError as error:
                     raise InputError(f"the run to resume is damaged: {error}", path=resume) from error
             history = _read_history(self.directory, trainer.epoch) if trainer.epoch else []
-            _write_history(self.directory, history)
+            write_text(self.directory / HISTORY, "".join(f"{json.dumps(report)}\n" for report in history))
             for epoch in trainer.epochs(progress):
                 report = replace(epoch, network=self.number)
                 # 2. Keep the model if it is the best so far, then the report, then what the next epoch goes on from.
@@ -344,15 +330,9 @@ def prepare_trainer(data: ResolvedData, config: Config) -> Trainer:
         model = warm_start(Model.load(data.init_from), data.train, **options)
         if training.learning_rate is None:  # a few long steps, and what it has learnt is lost
             training = replace(training, learning_rate=MIN_LR)
-    train = model.encode(data.train, gold=True, computed=computed_features(data, config.model)[0])
-    return Trainer(model, train, _dev_set(model, data, config), training)
-
-
-def _dev_set(model: Model, data: ResolvedData, config: Config) -> DevSet | None:
-    """The dev sentences, encoded; None if there are none."""
-    if not data.dev:
-        return None
-    return DevSet(data.dev, model.encode(data.dev, computed=computed_features(data, config.model)[1]))
+    of_train, of_dev = computed_features(data, config.model)
+    train, dev = model.encode(data.train, gold=True, computed=of_train), model.encode(data.dev, computed=of_dev)
+    return Trainer(model, train, DevSet(data.dev, dev) if data.dev else None, training)
 
 
 @contextmanager
@@ -378,11 +358,6 @@ def locked(directory: Path) -> Iterator[None]:
         lock.release()
 
 
-def _description(data: ResolvedData, config: Config) -> dict[str, Any]:
-    """What a run is recognised by."""
-    return {"config": asdict(config), "data": dict(data.fingerprints)}
-
-
 def _read_history(directory: Path, epochs: int | None = None) -> list[dict[str, Any]]:
     """The reports of a history, or the first so many.
 
@@ -401,7 +376,3 @@ def _read_history(directory: Path, epochs: int | None = None) -> list[dict[str, 
             f"the run is damaged: expected the reports of {epochs} epochs, found {len(reports)}", path=path
         )
     return reports
-
-
-def _write_history(directory: Path, reports: Iterable[Mapping[str, Any]]) -> None:
-    write_text(directory / HISTORY, "".join(json.dumps(report) + "\n" for report in reports))

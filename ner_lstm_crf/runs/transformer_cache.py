@@ -41,9 +41,9 @@ def read_with_transformer(
 
     Args:
         data: The data; they are returned as they are if they have the vectors, or there is no frozen transformer.
-        config: Names the transformer and its layers.
+        config: The transformer and its layers.
         directory: The folder of the file, which is made unless it exists.
-        progress: Told how many sentences the transformer has read.
+        progress: Called with the sentences that the transformer has read.
 
     Raises:
         InputError: If the transformer cannot be read, or the file cannot be written.

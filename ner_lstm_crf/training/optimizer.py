@@ -84,13 +84,13 @@ class Optimizer:
     them. Its decay grows from 0 to `ema_decay` over the first steps, so that the first weights fade fast.
 
     Args:
-        network: What is trained, in place.
-        config: How.
-        epochs: How many epochs there will be at most.
+        network: The network, which is trained in place.
+        config: The training.
+        epochs: Number of epochs, unless training stops early.
         steps_per_epoch: Steps of an epoch, by which the schedule counts; an epoch may have a few more or less.
 
     Attributes:
-        steps: How many steps were taken.
+        steps: Number of steps taken.
         peak: The highest learning rate; a fine-tuned transformer has its own.
         learning_rate: The learning rate of the last step.
     """
@@ -175,11 +175,13 @@ class Optimizer:
             return
         weights = [*self._weights.values(), *self._sparse.weights]
         own = [weight.detach().clone() for weight in weights]
-        _assign(weights, [*self._averages, *self._sparse.averages])
+        with torch.no_grad():
+            torch._foreach_copy_(weights, [*self._averages, *self._sparse.averages])
         try:
             yield
         finally:
-            _assign(weights, own)
+            with torch.no_grad():
+                torch._foreach_copy_(weights, own)
 
     def state(self) -> dict[str, Tensor]:
         """All that is needed to go on, the weights included: the tensors themselves, by name."""
@@ -190,11 +192,12 @@ class Optimizer:
             tensors |= {f"{moment}.{name}": value for moment, value in self._dense.state[weight].items()}
         return tensors | {"steps": torch.tensor(self.steps)}
 
+    @torch.no_grad()
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take up what `state` returned, of an optimizer of the same network and configuration.
+        """Go on from what `state` returned, of an optimizer of the same network and configuration.
 
         Raises:
-            ValueError: If it is the state of another; nothing was taken up then.
+            ValueError: If it is the state of another; nothing is changed then.
         """
         own = self.state()
         if any(name.startswith("sparse.") for name in tensors) != any(name.startswith("sparse.") for name in own):
@@ -202,12 +205,7 @@ class Optimizer:
         shapes, others = ({name: one.shape for name, one in given.items()} for given in (own, tensors))
         if differing := sorted(name for name in {*own, *tensors} if shapes.get(name) != others.get(name)):
             raise ValueError(f"expected the state of the same network, '{differing[0]}' differs")
-        _assign(list(own.values()), [tensors[name] for name in own])
+        for name, tensor in own.items():
+            tensor.copy_(tensors[name])
         self.steps = int(tensors["steps"])
         self._sparse.resume_at(self.steps)
-
-
-def _assign(weights: list[Tensor], values: list[Tensor]) -> None:
-    with torch.no_grad():
-        for weight, value in zip(weights, values, strict=True):
-            weight.copy_(value)

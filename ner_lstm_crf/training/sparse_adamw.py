@@ -60,7 +60,7 @@ class SparseAdamW:
         pretrained_lr_scale: Learning rate of pretrained rows, as a share of that of the others.
 
     Attributes:
-        steps: How many steps were taken.
+        steps: Number of steps taken.
         weights: The trainable rows of each table (V, D).
         averages: Their averages (V, D), up to date for the rows that the table is up to date for.
     """

@@ -33,7 +33,7 @@ _MAX_REPEATS = 10
 
 @dataclass(frozen=True, slots=True)
 class DevSet:
-    """What each epoch is measured on: gold sentences and the same encoded."""
+    """The sentences that each epoch is measured on: gold sentences and the same encoded."""
 
     gold: Sequence[Sentence]
     encoded: RaggedSentences
@@ -55,7 +55,7 @@ class EpochReport:
 
     Attributes:
         epoch: Its number, from 1.
-        epochs: How many there will be at most.
+        epochs: Number of epochs, unless training stops early.
         loss: Mean negative log-likelihood of a training token, in nats: that of whole sentences, or with the label-wise
             loss the sum of the tokens' negative log marginals, over the number of tokens.
         seconds: Time spent training.
@@ -64,7 +64,7 @@ class EpochReport:
         dev: Scores on the dev set; None without one.
         best: True if this is the best epoch so far, the one to keep; each is where dev has no entities to find.
         last: True if the training of this network ends with it.
-        network: Which network of the ensemble it is of, from 1.
+        network: Number of the network of the ensemble, from 1.
     """
 
     epoch: int
@@ -91,13 +91,13 @@ class Trainer:
     goes on exactly as if it had never stopped.
 
     Args:
-        model: What is trained, in place.
+        model: A model of one network, which is trained in place.
         sentences: The training data, with gold tags.
-        dev: What each epoch is measured on; None for nothing.
-        config: How to train.
+        dev: The sentences that each epoch is measured on; None for none.
+        config: The training.
 
     Attributes:
-        max_epochs: How many epochs there will be at most.
+        max_epochs: Number of epochs, unless training stops early.
         optimizer: Has the averaged weights, which are to be saved: `with trainer.optimizer.averaged_weights()`.
 
     Raises:
@@ -144,10 +144,10 @@ class Trainer:
         with.
 
         Args:
-            progress: Told the batches of the current epoch done so far.
+            progress: Called with the batches of the current epoch that are done.
 
         Raises:
-            InputError: If the loss is no number: what is learnt from then on is nothing.
+            InputError: If the loss is no number: nothing can be learnt from then on.
         """
         while not self.finished:
             started = time.perf_counter()
@@ -217,10 +217,10 @@ class Trainer:
         return {"progress": progress} | self.optimizer.state()
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take up what `state` returned.
+        """Go on from what `state` returned.
 
         Raises:
-            ValueError: If something is missing, or it is the state of another network; nothing was taken up then.
+            ValueError: If something is missing, or it is the state of another network; nothing is changed then.
         """
         progress = tensors.get("progress", torch.empty(0))
         if progress.shape != (3,):

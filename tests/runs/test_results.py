@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,9 +20,9 @@ from ner_lstm_crf.runs.results import (
     Comparison,
     HeadResult,
     RunResult,
-    learning_curves,
     median_result,
     plan_comparison,
+    plot_curves,
     results_to_json,
 )
 from ner_lstm_crf.runs.run import Run
@@ -55,13 +56,23 @@ def test_a_result_has_the_epochs_and_the_best_of_each_network(planned: list[Plan
     assert RunResult.of(planned[0], []).to_json()["test"] is None
 
 
-def test_several_results_have_a_mean_and_curves_of_their_own(planned: list[PlannedRun]) -> None:
+def test_several_results_have_a_mean_and_a_median(planned: list[PlannedRun]) -> None:
     results = [RunResult.of(plan, []) for plan in planned]
     figures = results_to_json(results)
     assert figures["dev_f1"]["mean"] == pytest.approx(sum(result.dev_f1 or 0 for result in results) / 2)
     assert figures["test_f1"] is None
-    assert list(learning_curves(results)) == [f"seed {seed}, network {number}" for seed in (3, 4) for number in (1, 2)]
     assert median_result(results).dev_f1 == min(result.dev_f1 or 0 for result in results)
+
+
+def test_each_network_has_a_curve(planned: list[PlannedRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = pytest.importorskip("matplotlib.figure")
+    drawn: list[Any] = []
+    monkeypatch.setattr(figure.Figure, "savefig", lambda self, *_, **__: drawn.append(self))
+    assert plot_curves([RunResult.of(plan, []) for plan in planned], tmp_path / "curve.png")
+    loss, f1 = drawn[0].axes
+    names = [f"seed {seed}, network {number}" for seed in (3, 4) for number in (1, 2)]
+    assert [text.get_text() for text in loss.get_legend().get_texts()] == names
+    assert [len(line.get_xdata()) for line in f1.lines] == [2, 2, 2, 2]
 
 
 def test_a_history_without_a_best_epoch_is_damage(planned: list[PlannedRun], tmp_path: Path) -> None:
