@@ -442,6 +442,3 @@ def test_what_cannot_be_done_with_several_networks_is_refused(trio: Run, data: D
         warm_start(model, data.train)
     with pytest.raises(InputError, match="expected a model of one network to train, got one of 3"):
         Trainer(model, model.encode(data.train, gold=True), None, tiny.training)
-    fine_tuned = replace(tiny, model=replace(tiny.model, transformer="somewhere", fine_tune=True))
-    with pytest.raises(InputError, match="ensemble_size: expected 1 where a transformer is fine-tuned, got 2"):
-        trio.networks(several(fine_tuned, 2))
