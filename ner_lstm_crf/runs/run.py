@@ -32,7 +32,7 @@ from filelock import FileLock, Timeout
 from ner_lstm_crf.config import MIN_LR, Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.atomic import append_line, make_directory, remove_temp_files, write_text
-from ner_lstm_crf.files.json import parse_json, read_json
+from ner_lstm_crf.files.json import parse_json
 from ner_lstm_crf.files.text import read_text
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.runs.data import Data, ResolvedData, resolve_defaults
@@ -156,7 +156,7 @@ class Run:
             InputError: If the file is missing or damaged.
         """
         path = self.directory / RUN
-        run = read_json(path, "run")
+        run = parse_json(read_text(path, "run"), path, "run")
         if not isinstance(run, dict) or not {"config", "data", "finished"} <= run.keys():
             raise InputError("the run is damaged: expected 'config', 'data' and 'finished'", path=path)
         tables = run["config"] if isinstance(run["config"], dict) else {}
