@@ -286,11 +286,11 @@ class ModelDescription:
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise InputError(f"expected the configuration of a model with format '{FORMAT}'", path=path)
         if content.get("version") != VERSION:
-            message = f"the model has format version {content.get('version')}, this release reads version {VERSION}"
-            raise InputError(message, path=path)
+            found = f"the model has format version {content.get('version')}, this release reads version {VERSION}"
+            raise InputError(f"{found}: install the release that wrote it", path=path)
         digest = content.pop("digest", None)
         types = {"labels": list, "networks": int, "folders": dict, "model": dict}
-        if not all(isinstance(content.get(name), kind) for name, kind in types.items()):
+        if not all(isinstance(content.get(name), kind) for name, kind in types.items()) or content["networks"] < 1:
             raise InputError(f"the model is damaged: expected {', '.join(types)}", path=path)
         return cls(
             config=ModelConfig(**check_tables({"model": content["model"]}, path)["model"]),

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import nn
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
@@ -52,10 +51,17 @@ def warm_start(base: Model, sentences: Sequence[Sentence], *, freeze_vectors: bo
     for table in network.embedding.tables.values():
         table.pretrained.zero_()  # none of these rows is to learn slowly
     network.encoder.load_state_dict(old.encoder.state_dict())
-    shared = [(base.tags.names.index(tag), new) for new, tag in enumerate(tags.names) if tag in base.tags.names]
-    rows = torch.tensor(shared, dtype=torch.int64).reshape(-1, 2)
-    for part, trained in ((network.projection, old.projection), (network.head, old.head)):
-        _copy_tags(part, trained, rows[:, 0], rows[:, 1])
+    both = [(base.tags.names.index(tag), number) for number, tag in enumerate(tags.names) if tag in base.tags.names]
+    was, now = torch.tensor(both, dtype=torch.int64).reshape(-1, 2).T
+    with torch.no_grad():
+        for name, weight in network.projection.named_parameters():
+            weight[now] = old.projection.get_parameter(name)[was]
+        for name, weight in network.head.named_parameters():
+            scores = old.head.get_parameter(name)
+            if weight.ndim == 2:  # transitions, [from, to]
+                weight[now[:, None], now] = scores[was[:, None], was]
+            else:
+                weight[now] = scores[was]
     return replace(base, features=features, tags=tags, networks=(network,))
 
 
@@ -69,14 +75,3 @@ def check_start(config: ModelConfig, networks: int) -> None:
         raise InputError("expected a model without a transformer to start from")
     if networks > 1:
         raise InputError(f"expected a model of one network to start from, got one of {networks}")
-
-
-@torch.no_grad()
-def _copy_tags(module: nn.Module, trained: nn.Module, old: torch.Tensor, new: torch.Tensor) -> None:
-    """Take over the weights of tags: those of the numbers `old` in the trained module become those of `new`."""
-    for name, weight in module.named_parameters():
-        values = trained.get_parameter(name)
-        if len(weight) == weight.shape[-1] and weight.ndim == 2:  # transitions, from each tag to each
-            weight[new[:, None], new] = values[old[:, None], old]
-        else:
-            weight[new] = values[old]

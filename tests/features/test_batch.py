@@ -1,132 +1,146 @@
-"""Sentences to batches and tags back to spans."""
+"""Sentences as ids end to end, and the batches that are cut from them."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from ner_lstm_crf.features.transformer.windows import Framing, cut_windows
-from ner_lstm_crf.features.vocabularies import Vocabularies
 
-from ner_lstm_crf.features.batch import Featurizer
+from ner_lstm_crf.config import ModelConfig
+from ner_lstm_crf.features.batch import RaggedSentences, batches_by_length, rounded_up, shuffled_batches
 from ner_lstm_crf.features.casing import casing
-from ner_lstm_crf.features.vocabulary import build_characters, build_words
-from ner_lstm_crf.tags.scheme import SCHEMES
-from ner_lstm_crf.text.annotation import Sentence, Span
+from ner_lstm_crf.features.registry import Features
+from ner_lstm_crf.features.token_feature import Resources
+from ner_lstm_crf.features.word_types import WordTypes
 
-WORDS = {"Rome": 2, "in": 5, "1998": 1, "": 1, "Ünïcode": 1}
-
-
-def featurizer(gap: int = 1) -> Featurizer:
-    return Featurizer(
-        Vocabularies(build_words(WORDS), build_characters(WORDS)),
-        scheme=SCHEMES["BIEO"],
-        labels=["LOC", "PER"],
-        gap=gap,
-    )
+TRAIN = [["Rome", "in", "1998", ""], ["Ünïcode", "in", "Rome", "in"]]
+Lengths = st.lists(st.integers(0, 40), max_size=60)
 
 
-@given(st.lists(st.lists(st.text(max_size=6), min_size=1, max_size=9), min_size=1, max_size=6), st.integers(0, 3))
-def test_every_token_finds_its_word_casing_and_characters(sentences: list[list[str]], gap: int) -> None:
-    features = featurizer(gap)
-    batch = features.collate([features.encode(words) for words in sentences])
+def features(width: int = 3) -> Features:
+    return Features.build(Resources(ModelConfig(char_widths=(width,)), TRAIN))
+
+
+def encoded(made: Features, sentences: list[list[str]]) -> RaggedSentences:
+    return made.encode([word for words in sentences for word in words], [len(words) for words in sentences])
+
+
+def numbered(lengths: list[int]) -> RaggedSentences:
+    """Sentences whose tokens are numbered through."""
+    return RaggedSentences(WordTypes({}), np.arange(sum(lengths)), np.array(lengths, np.int64), {})
+
+
+@given(st.lists(st.lists(st.text(max_size=6), min_size=1, max_size=9), min_size=1, max_size=6), st.integers(1, 6))
+def test_every_token_finds_its_word_casing_and_characters(sentences: list[list[str]], width: int) -> None:
+    made, gap = features(width), width // 2
+    batch = encoded(made, sentences).training_batch(range(len(sentences)))
     assert batch.lengths.tolist() == [len(words) for words in sentences]
     assert batch.tags is None
-    starts = torch.cat([torch.zeros(1, dtype=torch.int64), (batch.character_counts + gap).cumsum(0)])
+    characters, counts = batch.inputs["characters"]
+    starts = torch.cat([torch.zeros(1, dtype=torch.int64), (counts + gap).cumsum(0)])
     for row, words in enumerate(sentences):
         for column, word in enumerate(words):
-            form = batch.tokens[row, column]
-            assert batch.words[form] == features.words.word_ids([word])[0]
-            assert batch.casings[form] == casing(word)
-            start, count = int(starts[form]), int(batch.character_counts[form])
-            expected = features.vocabularies.characters.ids(word).tolist() or [1]
-            assert batch.characters[start : start + count + gap].tolist() == expected + [0] * gap
+            number = batch.tokens[row, column]
+            assert batch.inputs["word"][number] == made["word"].type_ids([word])[0]
+            assert batch.inputs["casing"][number] == casing(word)
+            start, count = int(starts[number]), int(counts[number])
+            expected = made["characters"].vocabulary.ids(word).tolist() or [1]
+            assert characters[start : start + count + gap].tolist() == expected + [0] * gap
 
 
-def test_a_word_stands_in_the_batch_once() -> None:
-    features = featurizer()
-    batch = features.collate([features.encode(["in", "Rome", "in"]), features.encode(["Rome"])])
-    assert len(batch.words) == 2
-    assert batch.tokens.tolist()[1][1:] == [0, 0]
+def test_a_word_is_in_the_batch_once_and_padding_is_zero() -> None:
+    batch = encoded(features(), [["in", "Rome", "in"], ["x"], ["Rome"]]).training_batch([0, 2])
+    assert len(batch.inputs["word"]) == 2
+    assert batch.tokens.tolist() == [[0, 1, 0], [1, 0, 0]]
 
 
-def test_the_table_grows_and_can_be_cleared() -> None:
-    features = featurizer()
-    words = [f"w{number}" for number in range(5000)]
-    rows = features.table.rows(words)
-    assert rows.tolist() == list(range(5000))
-    characters, counts = features.table.characters(rows[4998:])
-    assert counts.tolist() == [5, 5]
-    assert len(characters) == 12
-    features.table.clear()
-    assert len(features.table) == 0
-    assert features.table.rows(["in"]).tolist() == [0]
-
-
-def test_a_failure_leaves_the_table_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    features = featurizer()
-    before = features.collate([features.encode(["Rome", "in"])])
-
-    def refuse(forms: list[str]) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr("ner_lstm_crf.features.word_types.casing_ids", refuse)
-        with pytest.raises(KeyboardInterrupt):
-            features.encode(["Rome", "never", "met"])
-    assert len(features.table) == 2
-    after = features.collate([features.encode(["Rome", "in", "never"])])
-    assert after.words.tolist()[:2] == before.words.tolist()
-    assert after.character_counts.tolist() == [4, 2, 5]
-
-
-def test_gold_spans_become_tags_and_come_back() -> None:
-    features = featurizer()
-    sentence = Sentence.from_words(["in", "Rome", "x", "y"], [Span(1, 2, "LOC"), Span(2, 4, "PER")])
-    encoded = features.encode_gold(sentence)
-    assert encoded.tags is not None
-    assert [features.tags[tag] for tag in encoded.tags] == ["O", "B-LOC", "B-PER", "E-PER"]
-    assert features.tag_set.decode(encoded.tags) == (sentence.spans, ())
-    batch = features.collate([encoded, features.encode_gold(Sentence.from_words(["in"]))])
+def test_gold_tags_are_padded_with_zeros() -> None:
+    sentences = numbered([3, 0, 2])
+    sentences.tags = np.array([1, 2, 3, 4, 5])
+    batch = sentences.training_batch([2, 0])
     assert batch.tags is not None
-    assert batch.tags.tolist()[1] == [0, 0, 0, 0]
+    assert batch.tags.tolist() == [[4, 5, 0], [1, 2, 3]]
 
 
-def test_a_transformers_output_takes_the_place_of_its_input() -> None:
-    features = featurizer()
-    sentences = [
-        replace(features.encode(words), subtokens=cut_windows([[5]] * len(words), Framing(8)))
-        for words in (["in", "Rome"], ["x"])
-    ]
-    batch = features.collate(sentences)
-    assert batch.contextual is None
-    assert batch.subtokens is not None
-    assert batch.subtokens.shape == (2, 2)
-    first, second = torch.randn(2, 3), torch.randn(1, 3)
-    batch = features.collate([replace(sentences[0], contextual=first), replace(sentences[1], contextual=second)])
-    assert batch.subtokens is None
-    assert batch.contextual is not None
-    assert torch.equal(batch.contextual, torch.stack([first, torch.cat([second, torch.zeros(1, 3)])]))
-    plain = features.collate([features.encode(["in"])])
-    assert plain.subtokens is None
-    assert plain.contextual is None
+@given(Lengths, st.integers(1, 20), st.integers(1, 100))
+def test_every_token_is_tagged_in_one_batch_beside_its_neighbours(
+    lengths: list[int], sentences: int, tokens: int
+) -> None:
+    all_sentences = numbered(lengths)
+    seen = np.zeros(sum(lengths), np.int64)
+    for numbers in all_sentences.tagging_batches(sentences=sentences, tokens=tokens):
+        batch, positions, real = all_sentences.tagging_batch(numbers)
+        assert len(numbers) <= sentences
+        assert positions.size <= tokens or len(numbers) == 1
+        assert batch.tokens.shape == positions.shape == real.shape
+        for row, number in enumerate(numbers):
+            length = int(batch.lengths[row])
+            assert length == lengths[number] == real[row].sum() > 0
+            first = sum(lengths[:number])
+            assert batch.tokens[row, :length].tolist() == list(range(first, first + length))
+        seen[positions[real]] += 1
+    assert seen.tolist() == [1] * len(seen)
 
 
-def test_ill_formed_tags_are_reported() -> None:
-    features = featurizer()
-    spans, ill_formed = features.tag_set.decode(np.array([0, features.tags.index("E-PER")]))
-    assert spans == (Span(1, 2, "PER"),)
-    assert ill_formed == (1,)
+def test_shapes_are_few_however_the_lengths_vary() -> None:
+    random, shapes = np.random.default_rng(0), set()
+    for _ in range(200):
+        sentences = numbered(random.geometric(0.05, 300).tolist())
+        for numbers in sentences.tagging_batches(sentences=64, tokens=1024):
+            shapes.add(sentences.tagging_batch(numbers)[0].tokens.shape)
+    assert len(shapes) < 150
 
 
-def test_unknown_labels_and_empty_sentences_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected tags of the labels LOC, PER, got 'B-ORG'"):
-        featurizer().encode_gold(Sentence.from_words(["in"], [Span(0, 1, "ORG")]))
-    with pytest.raises(ValueError, match="at least one token"):
-        featurizer().encode([])
-    with pytest.raises(ValueError, match="at least one sentence"):
-        featurizer().collate([])
+@given(st.integers(1, 5000))
+def test_little_is_padded(tokens: int) -> None:
+    assert tokens <= rounded_up(tokens) <= 1.125 * tokens + 1
+
+
+@pytest.mark.parametrize("numbers", [[0, 1], [1]])
+def test_context_ids_are_those_of_each_token_and_zero_on_padding(numbers: list[int]) -> None:
+    made = Features.build(
+        Resources(ModelConfig(token_unit="character"), [list("北京"), list("北京")], lexicon={"北京": ""})
+    )
+    sentences = encoded(made, [list("在北京"), list("京")])
+    (expected,) = (ids for feature, ids in [sentences.context["bigrams"]])
+    training = sentences.training_batch(numbers)
+    tagging, _, _ = sentences.tagging_batch(np.array(numbers))
+    for batch in (training, tagging):
+        assert batch.inputs.keys() >= {"bigrams", "lexicon"}
+        assert batch.inputs["bigrams"].shape == (len(numbers), [3, 1][numbers[0]], 2)
+        for row, number in enumerate(numbers):
+            length, start = [3, 1][number], [0, 3][number]
+            assert batch.inputs["bigrams"][row, :length].tolist() == expected[start : start + length].tolist()
+            assert not batch.inputs["bigrams"][row, length:].any()
+    assert "word" not in tagging.inputs  # the vectors of word types are cached
+
+
+LENGTHS = st.lists(st.integers(1, 60), max_size=80)
+
+
+@given(LENGTHS, st.integers(1, 9), st.integers(1, 100), st.integers(0, 5))
+def test_each_sentence_is_in_one_batch_within_the_limits(
+    lengths: list[int], sentences: int, tokens: int, seed: int
+) -> None:
+    shuffled = shuffled_batches(lengths, np.random.default_rng(seed), sentences=sentences, tokens=tokens)
+    for batches in (batches_by_length(lengths, sentences=sentences, tokens=tokens), shuffled):
+        assert sorted(number for batch in batches for number in batch) == list(range(len(lengths)))
+        for batch in batches:
+            assert len(batch) <= sentences
+            assert len(batch) == 1 or len(batch) * max(lengths[number] for number in batch) <= tokens
+
+
+def test_like_lengths_share_a_batch() -> None:
+    lengths = np.random.default_rng(0).integers(1, 60, 1000).tolist()
+    batches = shuffled_batches(lengths, np.random.default_rng(1), sentences=32, tokens=10_000)
+    assert sum(len(batch) * max(lengths[number] for number in batch) for batch in batches) < 1.3 * sum(lengths)
+
+
+def test_another_epoch_has_other_neighbours_and_the_same_seed_the_same() -> None:
+    lengths = [5, 6, 7, 8] * 20
+    first, again, other = (
+        shuffled_batches(lengths, np.random.default_rng(seed), sentences=8, tokens=100) for seed in (1, 1, 2)
+    )
+    assert first == again != other

@@ -6,15 +6,26 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.bigrams import EDGE, Bigrams, build_bigrams
+from ner_lstm_crf.features.bigrams import EDGE, Bigrams, BigramVectors
+from ner_lstm_crf.features.token_feature import Resources, SavedFeature
 from ner_lstm_crf.features.vocabulary import UNKNOWN
-from ner_lstm_crf.features.word_types import code_of
+from tests.made_batches import drawn_table
+
+CONFIG = ModelConfig(token_unit="character")
 
 Sentences = st.lists(st.lists(st.sampled_from("北京人大\U00020000é"), min_size=1, max_size=8), max_size=8)
+
+
+def build_bigrams(sentences: list[list[str]]) -> Bigrams:
+    bigrams = Bigrams.build(Resources(CONFIG, sentences))
+    assert bigrams is not None
+    return bigrams
 
 
 def pairs_of(words: list[str]) -> list[tuple[str, str]]:
@@ -28,8 +39,8 @@ def test_each_token_finds_its_two_pairs_whatever_its_neighbours_in_the_batch(
 ) -> None:
     bigrams = build_bigrams(train)
     row = {symbol: number for number, symbol in enumerate(bigrams.vocabulary.symbols, UNKNOWN + 1)}
-    codes = np.array([code_of(word) for words in test for word in words], np.int64)
-    found = bigrams.ids(codes, np.array([len(words) for words in test], np.int64))
+    tokens = [word for words in test for word in words]
+    found = bigrams.encode(tokens, bigrams.type_ids(tokens), np.array([len(words) for words in test], np.int64))
     expected = [[row.get(first, 1), row.get(second, 1)] for words in test for first, second in pairs_of(words)]
     assert found.tolist() == expected
 
@@ -43,19 +54,35 @@ def test_pairs_that_occur_twice_have_a_row_the_most_frequent_first(train: list[l
     assert set(symbols) == {pair for pair, count in counts.items() if count > 1}
     frequencies = [counts[pair] for pair in symbols]
     assert frequencies == sorted(frequencies, reverse=True)
-    assert build_bigrams(reversed(train)).vocabulary.symbols == symbols
+    assert build_bigrams(train[::-1]).vocabulary.symbols == symbols
 
 
 def test_sentences_without_tokens_have_no_pairs() -> None:
     bigrams = build_bigrams([["北", "京"], ["北", "京"]])
     codes = np.array([ord("北"), ord("京")], np.int64)
-    alone = bigrams.ids(codes, np.array([2], np.int64))
-    assert (bigrams.ids(codes, np.array([0, 2, 0], np.int64)) == alone).all()
-    assert bigrams.ids(codes[:0], np.array([0], np.int64)).shape == (0, 2)
+    alone = bigrams.encode([], codes, np.array([2], np.int64))
+    assert (bigrams.encode([], codes, np.array([0, 2, 0], np.int64)) == alone).all()
+    assert bigrams.encode([], codes[:0], np.array([0], np.int64)).shape == (0, 2)
 
 
 def test_pairs_survive_json_and_others_are_refused() -> None:
     bigrams = build_bigrams([["北", "京"], ["北", "京"]])
-    assert Bigrams.from_json(bigrams.to_json()).vocabulary == bigrams.vocabulary
+    assert Bigrams.load(SavedFeature(CONFIG, bigrams.to_json())).vocabulary.symbols == bigrams.vocabulary.symbols
     with pytest.raises(InputError, match="pairs of characters"):
-        Bigrams.from_json(["北京人"])
+        Bigrams.load(SavedFeature(CONFIG, ["北京人"]))
+
+
+def test_an_empty_token_is_an_edge() -> None:
+    bigrams = build_bigrams([["北", ""], ["北", ""]])
+    assert set(bigrams.vocabulary.symbols) == {EDGE + "北", "北" + EDGE, EDGE + EDGE}
+    assert bigrams.type_ids(["北京", ""]).tolist() == [ord("北"), 0]
+
+
+def test_pairs_are_dropped_at_their_rate() -> None:
+    torch.manual_seed(0)
+    module = BigramVectors(drawn_table(9, 4), 0.25)
+    ids = torch.randint(2, 9, (2, 5000, 2))
+    plain, dropped = (module.train(mode)(ids).view(2, 5000, 2, 4) for mode in (False, True))
+    unknown = (dropped == module.table.trainable[UNKNOWN]).all(-1)
+    assert torch.equal(dropped[~unknown], plain[~unknown])
+    assert abs(float(unknown.float().mean()) - 0.25) < 0.02

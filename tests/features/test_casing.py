@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_lstm_crf.features.casing import CASINGS, casing, casing_ids
+from ner_lstm_crf.features.casing import CASINGS, Casing, casing
 
 EXAMPLES = {
     "lower": ["bank", "e-mail", "don't", "étude", "i.e."],
@@ -52,5 +52,5 @@ def test_ascii_words_take_the_same_class_on_the_fast_path(form: str) -> None:
 
 def test_ids_are_the_classes_in_order() -> None:
     forms = ["Rome", "in", "1998", "."]
-    assert casing_ids(forms).tolist() == [casing(form) for form in forms]
-    assert casing_ids([]).shape == (0,)
+    assert Casing().type_ids(forms).tolist() == [casing(form) for form in forms]
+    assert Casing().type_ids([]).shape == (0,)

@@ -6,25 +6,31 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from ner_lstm_crf.features.lexicon_words import builtin_words, cohesive_words, read_lexicon, training_words
 
+from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features import lexicon_words
-from ner_lstm_crf.features.lexicon import Lexicon, build_lexicon, lexicon_code
-from ner_lstm_crf.text.annotation import Sentence, Span
+from ner_lstm_crf.features import lexicon as module
+from ner_lstm_crf.features.lexicon import SIMPLIFIED, Lexicon, LexiconVectors, builtin_words, read_lexicon, simplified
+from ner_lstm_crf.features.token_feature import SavedFeature
+from tests.made_batches import drawn_table
 
 Words = st.dictionaries(st.text("abc", min_size=2, max_size=6), st.sampled_from(["", "n", "v"]), max_size=12)
 Texts = st.lists(st.text("abc", max_size=12), max_size=5)
+
+
+def ids_of(lexicon: Lexicon, text: str) -> list[list[int]]:
+    return lexicon.encode([], lexicon.type_ids(text), np.array([len(text)])).tolist()
 
 
 def naive_ids(lexicon: Lexicon, text: str) -> list[list[int]]:
     """For each token the longest word that begins there, goes on over it (the later of two), and ends there."""
     rows, first = {}, 1 + 4 * len(lexicon.categories)
     for number, word in enumerate(lexicon.words):
-        shared = 1 + 4 * lexicon.kinds[number] + min(len(word), 5) - 2
-        rows[word] = number + first if number < lexicon.trained else shared
+        shared = 1 + 4 * lexicon.category_ids[number] + min(len(word), 5) - 2
+        rows[word] = number + first if number < lexicon.trainable else shared
     found = [
         (end - start, start, end, rows[text[start:end]])
         for start in range(len(text))
@@ -44,30 +50,25 @@ def naive_ids(lexicon: Lexicon, text: str) -> list[list[int]]:
 
 @given(words=Words, train=Texts, test=Texts)
 def test_ids_are_those_of_a_search_of_every_substring(words: dict[str, str], train: list[str], test: list[str]) -> None:
-    lexicon = build_lexicon(words, [list(text) for text in train if text])
-    assert {word: lexicon.categories[kind] for word, kind in zip(lexicon.words, lexicon.kinds, strict=True)} == words
+    lexicon = Lexicon.of_words(words, [list(text) for text in train if text])
+    assert {
+        word: lexicon.categories[kind] for word, kind in zip(lexicon.words, lexicon.category_ids, strict=True)
+    } == words
     for number, word in enumerate(lexicon.words):
         count = sum(text.startswith(word, start) for text in train for start in range(len(text)))
-        assert (count >= 2) == (number < lexicon.trained)
-    codes = np.array([lexicon_code(character) for text in test for character in text], np.int64)
-    ids = lexicon.ids(codes, np.array([len(text) for text in test], np.int64))
+        assert (count >= 2) == (number < lexicon.trainable)
+    codes = lexicon.type_ids("".join(test))
+    ids = lexicon.encode([], codes, np.array([len(text) for text in test], np.int64))
     assert ids.tolist() == [row for text in test for row in naive_ids(lexicon, text)]
 
 
 def test_words_share_the_row_of_their_length_and_category() -> None:
-    lexicon = build_lexicon({"北京": "ns", "北京人": "n", "abcdefg": "n", "人们": "n"}, [list("北京北京")])
+    lexicon = Lexicon.of_words({"北京": "ns", "北京人": "n", "abcdefg": "n", "人们": "n"}, [list("北京北京")])
     assert lexicon.words == ("北京", "abcdefg", "人们", "北京人")
-    assert lexicon.trained == 1
+    assert lexicon.trainable == 1
     assert lexicon.categories == ("n", "ns")
-    assert len(lexicon) == 10
-    assert lexicon.shared().tolist() == [*range(9), 5]
-    codes = np.array([lexicon_code(form) for form in "北京人们"], np.int64)
-    assert lexicon.ids(codes, np.array([4])).tolist() == [[2, 0, 0], [0, 2, 9], [1, 0, 2], [0, 0, 1]]
-
-
-def ids_of(lexicon: Lexicon, text: str) -> list[list[int]]:
-    codes = np.array([lexicon_code(character) for character in text], np.int64)
-    return lexicon.ids(codes, np.array([len(text)])).tolist()
+    assert lexicon.shared_rows().tolist() == [*range(9), 5]
+    assert ids_of(lexicon, "北京人们") == [[2, 0, 0], [0, 2, 9], [1, 0, 2], [0, 0, 1]]
 
 
 @given(
@@ -76,79 +77,70 @@ def ids_of(lexicon: Lexicon, text: str) -> list[list[int]]:
     text=st.text("國国家x", max_size=12),
 )
 def test_traditional_and_simplified_forms_are_the_same(words: dict[str, str], train: str, text: str) -> None:
-    lexicon = build_lexicon(words, [list(train)] if train else [])
+    lexicon = Lexicon.of_words(words, [list(train)] if train else [])
     assert (
         ids_of(lexicon, text) == ids_of(lexicon, text.replace("國", "国")) == ids_of(lexicon, text.replace("国", "國"))
     )
     if all("國" not in word for word in words):
-        again = build_lexicon(words, [list(train.replace("國", "国"))] if train else [])
-        assert lexicon == again
+        again = Lexicon.of_words(words, [list(train.replace("國", "国"))] if train else [])
+        assert lexicon.to_json() == again.to_json()
 
 
 def test_of_words_that_are_the_same_the_one_that_is_trained_counts() -> None:
-    lexicon = build_lexicon({"國家": "n", "国家": "ns", "国": ""}, [list("國家国家")])
-    assert (lexicon.trained, len(lexicon.words)) == (1, 2)
+    lexicon = Lexicon.of_words({"國家": "n", "国家": "ns", "国": ""}, [list("國家国家")])
+    assert (lexicon.trainable, len(lexicon.words)) == (1, 2)
     row = ids_of(lexicon, "国家")[0][0]
     assert row >= 1 + 4 * len(lexicon.categories)  # one of its own
     assert ids_of(lexicon, "國家")[0][0] == row
 
 
-def test_a_lexicon_of_an_earlier_release_goes_on_telling_the_forms_apart() -> None:
-    written = build_lexicon({"国家": "n"}, []).to_json()
-    assert ids_of(Lexicon.from_json(written), "國家")[0][0] > 0
-    del written["simplify"]
-    old = Lexicon.from_json(written)
-    assert ids_of(old, "國家")[0][0] == 0
-    assert ids_of(old, "国家")[0][0] > 0
-    assert Lexicon.from_json(old.to_json()) == old
-
-
 def test_whitespace_in_a_word_is_left_out_and_a_token_of_several_characters_is_in_no_word() -> None:
-    lexicon = build_lexicon({"New 7": "", "x": "", "": ""}, [])
+    lexicon = Lexicon.of_words({"New 7": "", "x": "", "": ""}, [])
     assert lexicon.words == ("New7",)
-    codes = np.array([lexicon_code(form) for form in ["N", "e", "w", "7", "New7", "new"]], np.int64)
-    assert lexicon.ids(codes, np.array([6]))[:, 0].tolist() == [3, 0, 0, 0, 0, 0]
+    codes = lexicon.type_ids(["N", "e", "w", "7", "New7", "new"])
+    assert lexicon.encode([], codes, np.array([6]))[:, 0].tolist() == [3, 0, 0, 0, 0, 0]
 
 
 def test_the_order_of_words_does_not_matter_even_where_they_become_the_same() -> None:
     first, second = {"北 京": "x", "北京": "y", "上海": ""}, {"上海": "", "北京": "y", "北 京": "x"}
-    assert build_lexicon(first, []) == build_lexicon(second, [])
+    assert Lexicon.of_words(first, []).to_json() == Lexicon.of_words(second, []).to_json()
 
 
 def test_half_of_a_surrogate_pair_is_a_character_too() -> None:
-    lexicon = build_lexicon({"a\ud83d": "", "bc": ""}, [list("a\ud83da\ud83d")])
+    lexicon = Lexicon.of_words({"a\ud83d": "", "bc": ""}, [list("a\ud83da\ud83d")])
     assert ids_of(lexicon, "a\ud83dbc")[0][0] > 0
 
 
 def test_too_many_categories_are_none() -> None:
     words = {f"{number:04}": str(number) for number in range(1001)}
     with pytest.raises(InputError, match="at most 1,000 categories in a lexicon, found 1,001"):
-        build_lexicon(words, [])
-    assert len(build_lexicon(dict(list(words.items())[1:]), []).categories) == 1000
+        Lexicon.of_words(words, [])
+    assert len(Lexicon.of_words(dict(list(words.items())[1:]), []).categories) == 1000
+
+
+def load(value: object) -> Lexicon:
+    return Lexicon.load(SavedFeature(ModelConfig(token_unit="character"), value))
 
 
 def test_json_comes_back_and_anything_else_is_refused() -> None:
-    lexicon = build_lexicon({"ab": "n", "bcd": ""}, [list("abab")])
+    lexicon = Lexicon.of_words({"ab": "n", "bcd": ""}, [list("abab")])
     good = lexicon.to_json()
-    assert Lexicon.from_json(good) == lexicon
+    assert load(good).to_json() == good
+    assert ids_of(load(good), "abcd") == ids_of(lexicon, "abcd")
     wrong: list[tuple[object, str]] = [
-        ([], "'words', 'trained', 'categories', 'kinds' and 'simplify'"),
-        ({"words": ["ab"], "trained": 0}, "'words', 'trained', 'categories', 'kinds' and 'simplify'"),
-        ({**good, "simplify": 1}, "true or false for 'simplify' of a lexicon, got 1"),
-        ({**good, "words": ["a", "bcd"]}, "two characters or more"),
-        ({**good, "words": ["ab", "ab"]}, "found one twice"),
-        ({**good, "trained": 3}, "at most 2 trained words in a lexicon, got 3"),
-        ({**good, "categories": "n"}, "categories of a lexicon to be a list"),
-        ({**good, "kinds": [0, 2]}, "numbers below 2"),
-        ({**good, "kinds": [0]}, "kinds of 2 words of a lexicon, got 1"),
+        ([], "'words', 'trainable', 'categories' and 'category_ids'"),
+        ({"words": ["ab"], "trainable": 0}, "'words', 'trainable', 'categories' and 'category_ids'"),
+        ({**good, "words": ["a", "bcd"]}, "two characters"),
+        ({**good, "words": ["ab", "ab"]}, "distinct words"),
+        ({**good, "trainable": 3}, "at most 2 trainable words in a lexicon, got 3"),
+        ({**good, "trainable": True}, "at most 2 trainable words in a lexicon, got True"),
+        ({**good, "categories": "n"}, "expected words, categories"),
+        ({**good, "category_ids": [0, 2]}, "a category of each word"),
+        ({**good, "category_ids": [0]}, "a category of each word"),
     ]
     for value, message in wrong:
         with pytest.raises(InputError, match=message):
-            Lexicon.from_json(value)
-    with pytest.raises(ValueError, match="at least two characters"):
-        Lexicon(("a",), 0, ("",), (0,))
-    with pytest.raises(ValueError, match="a category of each word"):
-        Lexicon(("ab",), 0, ("",), (1,))
+            load(value)
 
 
 def test_a_file_of_words_may_have_counts_and_categories(tmp_path: Path) -> None:
@@ -165,7 +157,7 @@ def test_the_general_lexicon_tells_names_from_other_words(monkeypatch: pytest.Mo
     assert len(words) > 300_000
     assert min(map(len, words)) == 2
     assert (words["上海"], words["国务院"], words["毛泽东"]) == ("ns", "nt", "nr")
-    monkeypatch.setattr(lexicon_words, "find_spec", lambda name: None)
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="expected the package jieba"):
         builtin_words()
 
@@ -194,13 +186,42 @@ def test_what_is_no_lexicon_is_refused_with_its_line(tmp_path: Path, content: by
         read_lexicon(tmp_path / "none.txt")
 
 
-def test_training_data_show_entities_named_twice_and_strings_that_keep_together() -> None:
-    noise = [list(pair) for first in "abcdefgh" for second in "ijklmnop" for pair in (first + second, second + first)]
-    strings = [list("xyz")] * 6
-    assert cohesive_words([*noise, *strings]) == ["xy", "xyz", "yz"]
-    twice, once = (
-        Sentence.from_words(list("qr"), [Span(0, 2, "PER")]),
-        Sentence.from_words(list("st"), [Span(0, 2, "X")]),
-    )
-    single = Sentence.from_words(list("qr"), [Span(0, 1, "PER")])  # is no word to look for
-    assert training_words([twice, twice, once, single, single]) == {"qr": ""}
+def test_a_word_has_what_its_kind_shares_and_what_is_its_own_of_which_a_share_is_dropped_in_training() -> None:
+    torch.manual_seed(0)
+    shared = torch.tensor([0, 1, 2, 3, 4, 1, 2])
+    vectors = LexiconVectors(drawn_table(7, 2), shared, 0.25)
+    ids = torch.randint(7, (1, 10_000, 3))
+    vectors.table.trainable.data[5:] = 100
+    kind = vectors.table.trainable[shared[ids]].detach()
+    own = (ids >= 5).unsqueeze(-1) * 100.0
+    assert torch.allclose(vectors.eval()(ids), (kind + own).flatten(2))
+    seen = vectors.train()(ids).view(1, 10_000, 3, 2)
+    dropped = ((seen - kind).abs() < 1).all(-1)
+    assert torch.allclose(seen, kind + own * ~dropped.unsqueeze(-1))
+    assert abs(float(dropped[ids >= 5].float().mean()) - 0.25) < 0.02
+
+
+def in_simplified(text: str) -> str:
+    return "".join(map(chr, simplified(np.array([ord(character) for character in text], np.int64)).tolist()))
+
+
+@pytest.mark.parametrize(
+    ("traditional", "simple"),
+    [("臺灣", "台湾"), ("中華民國", "中华民国"), ("馬英九", "马英九"), ("Paris 2,026", "Paris 2,026"), ("", "")],
+)
+def test_only_what_has_another_form_is_simplified(traditional: str, simple: str) -> None:
+    assert in_simplified(traditional) == simple
+    assert in_simplified(simple) == simple
+
+
+def test_each_line_of_forms_is_a_pair_and_none_is_there_twice() -> None:
+    pairs = SIMPLIFIED.read_text(encoding="utf-8").splitlines()
+    assert len(pairs) > 3_000
+    assert {len(pair) for pair in pairs} == {2}
+    assert len({traditional for traditional, _ in pairs}) == len(pairs)
+
+
+@given(st.text())
+def test_simplifying_is_done_once(text: str) -> None:
+    assert in_simplified(in_simplified(text)) == in_simplified(text)
+    assert len(in_simplified(text)) == len(text)

@@ -154,4 +154,4 @@ def _without_encoder(_module: nn.Module, state: dict[str, Any], prefix: str, _me
 
 def _misses_no_encoder(_module: nn.Module, keys: Any) -> None:
     """Do not miss the encoder's weights where those of a network are loaded."""
-    keys.missing_keys[:] = [name for name in keys.missing_keys if f".{Transformer.name}.encoder." not in name]
+    keys.missing_keys[:] = [name for name in keys.missing_keys if f"{Transformer.name}.encoder." not in name]

@@ -13,13 +13,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ner_lstm_crf.features.transformer.windows import Framing, SubTokens, collate_subtokens, cut_windows
 from torch import Tensor, nn
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.transformer import encoder as transformer
-from ner_lstm_crf.features.transformer.encoder import TransformerEmbedding, contextual_vectors
+from ner_lstm_crf.features.transformer.encoder import PretrainedEncoder, contextual_vectors
 from ner_lstm_crf.features.transformer.pretrained import quiet_transformers
+from ner_lstm_crf.features.transformer.subtokens import Framing, SubTokens, collate_subtokens, cut_windows
 from ner_lstm_crf.model.cpu import quickest_dtype
 
 transformers = pytest.importorskip("transformers")
@@ -36,8 +36,8 @@ def tiny_bert(**options: Any) -> Any:
         return transformers.BertModel(config).eval()
 
 
-def embedding(**options: Any) -> TransformerEmbedding:
-    return TransformerEmbedding(tiny_bert(), **({"layers": 2} | options))
+def embedding(**options: Any) -> PretrainedEncoder:
+    return PretrainedEncoder(tiny_bert(), **({"layers": 2} | options))
 
 
 def cut(sentences: Sequence[Sequence[Sequence[int]]]) -> list[SubTokens]:
@@ -109,7 +109,7 @@ def test_windows_equal_the_whole_where_context_allows(counts: list[int]) -> None
     sentence = [[next(ids) for _ in range(count)] for count in counts]
     windowed = cut_windows(sentence, Framing(66, (1,), (2,)))  # overlaps of 16: 8 to each side, less half a token
     whole = cut_windows(sentence, Framing(10_000, (1,), (2,)))
-    model = TransformerEmbedding(Neighbours(6), layers=1)
+    model = PretrainedEncoder(Neighbours(6), layers=1)
     expected = model(collate_subtokens([whole]))
     torch.testing.assert_close(model(collate_subtokens([windowed])), expected)
 
@@ -181,7 +181,7 @@ def test_contextual_vectors_beyond_half_precision_are_refused(value: float) -> N
     with torch.no_grad():
         model.encoder.encoder.layer[-1].output.LayerNorm.bias[0] = value
     with pytest.raises(InputError, match=r"expected vectors of the transformer up to 65,504, got larger ones, or no"):
-        contextual_vectors(TransformerEmbedding(model.encoder, layers=1), cut(MIXED))
+        contextual_vectors(PretrainedEncoder(model.encoder, layers=1), cut(MIXED))
 
 
 def test_contextual_vectors_need_a_frozen_encoder() -> None:
@@ -206,7 +206,7 @@ def test_layers_of_a_mix_lie_side_by_side_in_order() -> None:
 
 def test_in_bfloat16_only_the_products_of_training_are_rounded() -> None:
     undropped = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    exact, quick = (TransformerEmbedding(tiny_bert(**undropped), layers=4, fine_tune=True) for _ in range(2))
+    exact, quick = (PretrainedEncoder(tiny_bert(**undropped), layers=4, fine_tune=True) for _ in range(2))
     quick.in_bfloat16 = True
     batch = collate_subtokens(cut(MIXED))
     vectors = {True: exact.train()(batch), False: quick.train()(batch)}
@@ -226,7 +226,7 @@ def test_in_bfloat16_only_the_products_of_training_are_rounded() -> None:
 
 def test_half_precision_is_not_trained() -> None:
     with pytest.raises(InputError, match="float32"):
-        TransformerEmbedding(tiny_bert().bfloat16(), layers=1, fine_tune=True)
+        PretrainedEncoder(tiny_bert().bfloat16(), layers=1, fine_tune=True)
 
 
 @pytest.mark.parametrize(
@@ -249,20 +249,20 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("fine_tune", [False, True])
 def test_saved_and_loaded_it_is_the_same(folder: Path, fine_tune: bool, capfd: pytest.CaptureFixture[str]) -> None:
     assert {path.name for path in folder.iterdir()} == {"config.json", "model.safetensors"}
-    loaded = TransformerEmbedding.from_pretrained(str(folder), layers=2, fine_tune=fine_tune)
+    loaded = PretrainedEncoder.from_pretrained(str(folder), layers=2, fine_tune=fine_tune)
     assert loaded.training
     assert loaded.encoder.training == fine_tune
     batch = collate_subtokens(cut(MIXED))
     assert torch.equal(loaded.eval()(batch), embedding()(batch))
     loaded.save(folder)
-    assert torch.equal(TransformerEmbedding.from_pretrained(folder, layers=2)(batch), embedding()(batch))
+    assert torch.equal(PretrainedEncoder.from_pretrained(folder, layers=2)(batch), embedding()(batch))
     assert capfd.readouterr() == ("", "")
 
 
 def test_loading_draws_no_random_numbers(folder: Path) -> None:
-    TransformerEmbedding.from_pretrained(folder, layers=2).save(folder)  # now without a pooler, which is then made up
+    PretrainedEncoder.from_pretrained(folder, layers=2).save(folder)  # now without a pooler, which is then made up
     before = torch.random.get_rng_state()
-    TransformerEmbedding.from_pretrained(folder, layers=2)
+    PretrainedEncoder.from_pretrained(folder, layers=2)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
@@ -270,7 +270,7 @@ def test_damaged_weights(folder: Path) -> None:
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(InputError, match="expected an encoder's weights") as raised:
-        TransformerEmbedding.from_pretrained(folder)
+        PretrainedEncoder.from_pretrained(folder)
     assert str(raised.value).startswith(str(folder))
     assert "\n" not in str(raised.value)
 
@@ -279,7 +279,7 @@ def test_weights_of_another_architecture_are_not_made_up(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     (folder / "config.json").write_text(json.dumps(config | {"model_type": "distilbert"}), encoding="utf-8")
     with pytest.raises(InputError, match=r"expected the weights of a 'distilbert' encoder, \d+ are missing"):
-        TransformerEmbedding.from_pretrained(folder)
+        PretrainedEncoder.from_pretrained(folder)
 
 
 def test_a_decoder_is_refused(tmp_path: Path) -> None:
@@ -287,9 +287,9 @@ def test_a_decoder_is_refused(tmp_path: Path) -> None:
     with quiet_transformers():
         transformers.T5Model(config).save_pretrained(tmp_path)
     with pytest.raises(InputError, match="expected an encoder like BERT, found 't5'"):
-        TransformerEmbedding.from_pretrained(tmp_path)
+        PretrainedEncoder.from_pretrained(tmp_path)
 
 
 def test_a_missing_folder() -> None:
     with pytest.raises(InputError, match="found no folder '/no/such/encoder'"):
-        TransformerEmbedding.from_pretrained("/no/such/encoder")
+        PretrainedEncoder.from_pretrained("/no/such/encoder")

@@ -132,10 +132,10 @@ def test_a_huge_token_spreads_over_windows() -> None:
 def test_what_is_forgotten_is_learned_again(monkeypatch: pytest.MonkeyPatch) -> None:
     sentences = [list(LETTERS[start : start + 3]) for start in range(0, 24, 2)]
     expected = [SubTokenizer(wordpiece()).encode(sentence).ids.tolist() for sentence in sentences]
-    monkeypatch.setattr(subtokens, "_REMEMBERED", 2)
+    monkeypatch.setattr(subtokens, "_MOST_CACHED", 2)
     tokenizer = SubTokenizer(wordpiece())
     assert [tokenizer.encode(sentence).ids.tolist() for sentence in sentences] == expected
-    assert len(tokenizer._known) <= 3
+    assert len(tokenizer._cache) <= 3
 
 
 @pytest.mark.parametrize("window", [0, 1, 2])

@@ -9,7 +9,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ner_lstm_crf.features.transformer.windows import Framing, SubTokens, collate_subtokens, cut_windows
+
+from ner_lstm_crf.features.transformer.subtokens import Framing, SubTokens, collate_subtokens, cut_windows
 
 PREFIX, SUFFIX = (-7,), (-8, -9)
 

@@ -1,15 +1,24 @@
-"""The char-CNN against a convolution of each word by itself."""
+"""Characters of words, and the char-CNN against a convolution of each word by itself."""
 
 from __future__ import annotations
 
+from collections import Counter
+
+import numpy as np
 import pytest
 import torch
-from ner_lstm_crf.features.char_cnn import CharCnn
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ner_lstm_crf.config import ModelConfig
+from ner_lstm_crf.features.characters import Characters, CharCnn, Spellings
+from ner_lstm_crf.features.token_feature import Resources
+from ner_lstm_crf.features.vocabulary import FIRST
 
 
-def laid_out(words: list[list[int]], gap: int) -> tuple[torch.Tensor, torch.Tensor]:
+def laid_out(words: list[list[int]], gap: int) -> Spellings:
     flat = [character for word in words for character in [*word, *[0] * gap]]
-    return torch.tensor(flat), torch.tensor([len(word) for word in words])
+    return Spellings(torch.tensor(flat), torch.tensor([len(word) for word in words]))
 
 
 @pytest.mark.parametrize("widths", [(3,), (2, 3, 4), (1,), (5, 2)])
@@ -17,7 +26,7 @@ def test_words_in_a_row_equal_words_by_themselves(widths: tuple[int, ...]) -> No
     torch.manual_seed(0)
     cnn = CharCnn(20, size=6, filters=5, widths=widths, dropout=0.0)
     words = [[3, 4, 5], [7], [2] * 30, [19, 18], [3, 4, 5]]
-    together = cnn(*laid_out(words, cnn.gap))
+    together = cnn(laid_out(words, cnn.gap))
     assert together.shape == (5, 5 * len(widths))
     for word, vector in zip(words, together, strict=True):
         embedded = cnn.embedding(torch.tensor(word)).T.unsqueeze(0)
@@ -31,7 +40,7 @@ def test_padding_never_wins_the_maximum() -> None:
         cnn.convolutions[0].weight.fill_(-1.0)  # every real character scores below the gap, which scores the bias
         cnn.embedding.weight[1:] = 1.0
         cnn.convolutions[0].bias.zero_()
-    assert (cnn(*laid_out([[1, 2], [3]], cnn.gap)) < 0).all()
+    assert (cnn(laid_out([[1, 2], [3]], cnn.gap)) < 0).all()
 
 
 @pytest.mark.parametrize("widths", [(3,), (2, 3, 4), (1,), (5, 2)])
@@ -53,15 +62,15 @@ def test_looked_up_scores_are_those_of_convolutions(widths: tuple[int, ...], dty
 def test_ids_of_a_smaller_type_are_the_same_ids() -> None:
     cnn = CharCnn(40, size=6, filters=7, widths=(3,), dropout=0.0)
     characters, lengths = laid_out([[3, 4, 5], [7]], cnn.gap)
-    assert torch.equal(cnn(characters.int(), lengths.short()), cnn(characters, lengths))
+    assert torch.equal(cnn(Spellings(characters.int(), lengths.short())), cnn(Spellings(characters, lengths)))
 
 
 def test_a_long_word_changes_nothing_for_the_others() -> None:
     torch.manual_seed(0)
     cnn = CharCnn(5, size=3, filters=4, widths=(3,), dropout=0.0)
     short = [[2, 3]] * 50
-    alone = cnn(*laid_out(short, cnn.gap))
-    together = cnn(*laid_out([[1] * 5000, *short], cnn.gap))
+    alone = cnn(laid_out(short, cnn.gap))
+    together = cnn(laid_out([[1] * 5000, *short], cnn.gap))
     torch.testing.assert_close(together[1:], alone, rtol=0, atol=0)
 
 
@@ -71,12 +80,41 @@ def test_a_long_word_changes_nothing_for_the_others() -> None:
 def test_characters_that_are_not_what_the_lengths_say_are_refused(characters: list[int], lengths: list[int]) -> None:
     cnn = CharCnn(5, size=3, filters=4, widths=(3,), dropout=0.0)
     with pytest.raises(ValueError, match="expected"):
-        cnn(torch.tensor(characters), torch.tensor(lengths))
+        cnn(Spellings(torch.tensor(characters), torch.tensor(lengths)))
 
 
 def test_gradients_reach_embedding_and_filters_but_not_the_padding() -> None:
     cnn = CharCnn(5, size=3, filters=4, widths=(2, 3), dropout=0.0)
-    cnn(*laid_out([[1, 2, 3], [4]], cnn.gap)).sum().backward()
+    cnn(laid_out([[1, 2, 3], [4]], cnn.gap)).sum().backward()
     assert cnn.embedding.weight.grad is not None
     assert cnn.embedding.weight.grad[0].abs().sum() == 0
     assert (cnn.embedding.weight.grad[4].abs().sum() > 0).item()
+
+
+@given(st.dictionaries(st.text(max_size=4), st.integers(1, 5), max_size=12))
+def test_characters_are_those_of_the_words_most_frequent_first(counts: dict[str, int]) -> None:
+    seen = Counter("".join(word * count for word, count in counts.items()))
+    characters = Characters.build(Resources(ModelConfig(), [[word] * count for word, count in counts.items()]))
+    assert characters is not None
+    symbols = characters.vocabulary.symbols
+    assert set(symbols) == set(seen)
+    assert [seen[symbol] for symbol in symbols] == sorted(map(seen.get, symbols), reverse=True)
+
+
+@given(st.lists(st.text("abc\0", max_size=4), unique=True, min_size=1), st.integers(1, 6), st.data())
+def test_each_word_has_its_characters_and_a_gap_in_whatever_order(
+    words: list[str], width: int, data: st.DataObject
+) -> None:
+    resources = Resources(ModelConfig(char_widths=(width,)), [["ab\0"]])
+    characters = Characters.build(resources)
+    assert characters is not None
+    column, cut = characters.column(), data.draw(st.integers(1, len(words)))
+    column.write(0, words[:cut])
+    if words[cut:]:
+        column.write(cut, words[cut:])
+    rows = data.draw(st.lists(st.integers(0, len(words) - 1)))
+    found, lengths = column.inputs(np.array(rows, np.int64))
+    ids = {"\0": FIRST, "a": FIRST + 1, "b": FIRST + 2}
+    spelled = [[ids.get(character, 1) for character in words[row]] or [1] for row in rows]
+    assert lengths.tolist() == [len(one) for one in spelled]
+    assert found.tolist() == [number for one in spelled for number in [*one, *[0] * (width // 2)]]

@@ -1,0 +1,121 @@
+"""The transformer as a token feature: vectors where it is frozen, sub-tokens where it is trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ner_lstm_crf.config import ModelConfig
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.registry import Features
+from ner_lstm_crf.features.token_feature import Resources, SavedFeature
+from ner_lstm_crf.features.transformer.encoder import contextual_vectors
+from ner_lstm_crf.features.transformer.feature import Transformer, TransformerVectors
+from ner_lstm_crf.features.transformer.subtokens import SubTokenBatch
+from tests.encoders import write_encoder
+
+pytest.importorskip("transformers")
+
+SENTENCES = [["anna", "met", "boris"], [], ["in", "oslo"], ["quietly"]]
+WORDS, LENGTHS = [word for words in SENTENCES for word in words], [len(words) for words in SENTENCES]
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_encoder(tmp_path_factory.mktemp("encoders") / "first", 1)
+
+
+def configured(encoder: Path, **settings: object) -> ModelConfig:
+    config = ModelConfig(transformer=str(encoder), transformer_layers=2, transformer_size=5)
+    return replace(config, **settings)  # type: ignore[arg-type]
+
+
+def build(config: ModelConfig) -> Transformer:
+    feature = Transformer.build(Resources(config, SENTENCES))
+    assert feature is not None
+    return feature
+
+
+def test_frozen_its_vectors_are_those_computed_before(encoder: Path) -> None:
+    config = configured(encoder)
+    feature = build(config)
+    subtokens = feature.encode(WORDS, np.zeros(len(WORDS), np.int64), np.array(LENGTHS))
+    computed = contextual_vectors(feature.encoder, subtokens)
+    features = Features({"transformer": feature})
+    now, before = (features.encode(WORDS, LENGTHS, computed=one) for one in ({}, {"transformer": computed}))
+    module = feature.module(config).eval()
+    assert feature.encoder not in list(module.modules())  # no network holds a frozen encoder
+    for numbers in ([0, 2, 3], [3], [2, 0]):
+        ours, theirs = (one.tagging_batch(np.array(numbers))[0] for one in (now, before))
+        assert ours.inputs["transformer"].shape == theirs.inputs["transformer"].shape
+        torch.testing.assert_close(
+            ours.inputs["transformer"], theirs.inputs["transformer"].float(), atol=2e-3, rtol=2e-3
+        )
+        assert module(theirs.inputs["transformer"]).shape == (*ours.tokens.shape, 5)
+        for row, number in enumerate(numbers):
+            assert not ours.inputs["transformer"][row, LENGTHS[number] :].any()
+
+
+def test_trained_it_is_a_part_of_the_network_but_not_of_its_saved_weights(encoder: Path) -> None:
+    config = configured(encoder, fine_tune=True)
+    feature = build(config)
+    features = Features({"transformer": feature})
+    embedding = features.embedding(config)
+    assert embedding.fine_tuned() is feature.encoder
+    assert all(name.startswith("transformer.projection.") for name in embedding.state_dict())
+    embedding.load_state_dict(embedding.state_dict())  # misses nothing
+    batch = features.encode(WORDS, LENGTHS).training_batch([0, 3])
+    assert isinstance(batch.inputs["transformer"], SubTokenBatch)
+    vectors = embedding(batch)
+    assert vectors.shape == (2, 3, 5)
+    vectors.square().sum().backward()
+    assert any(weight.grad is not None and weight.grad.any() for weight in feature.encoder.parameters())
+
+
+def test_sub_tokens_without_an_encoder_are_refused(encoder: Path) -> None:
+    trained, frozen = build(configured(encoder, fine_tune=True)), build(configured(encoder))
+    ids = Features({"transformer": trained}).encode(["oslo"], [1]).training_batch([0]).inputs["transformer"]
+    with pytest.raises(ValueError, match="expected the vectors of a frozen encoder, got sub-tokens"):
+        frozen.module(configured(encoder))(ids)
+
+
+@pytest.mark.parametrize("size", [0, 3])
+def test_vectors_are_projected_to_a_size(encoder: Path, size: int) -> None:
+    feature = build(configured(encoder))
+    module = TransformerVectors(feature.encoder, size)
+    vectors = torch.randn(2, 3, 12)
+    assert module.size == (size or 12)
+    assert torch.equal(module(vectors.half()), module.projection(vectors.half().float()))
+
+
+def test_layers_are_mixed_by_their_weights(encoder: Path) -> None:
+    module = TransformerVectors(build(configured(encoder, transformer_mix=True)).encoder, 0)
+    assert module.size == 12
+    vectors = torch.randn(3, 4, 24)
+    with torch.no_grad():
+        module.weights.copy_(torch.tensor([1.0, 3.0]).log())
+        module.scale.fill_(2)
+    torch.testing.assert_close(module(vectors), 2 * (0.25 * vectors[..., :12] + 0.75 * vectors[..., 12:]))
+
+
+def test_written_and_loaded_it_is_the_same(encoder: Path, tmp_path: Path) -> None:
+    config = configured(encoder)
+    feature = build(config)
+    feature.write_files(tmp_path)
+    loaded = Transformer.load(SavedFeature(config, feature.to_json(), folder=tmp_path))
+    ours, theirs = (
+        Features({"transformer": one}).encode(WORDS, LENGTHS).training_batch([0, 2]).inputs["transformer"]
+        for one in (feature, loaded)
+    )
+    assert torch.equal(ours, theirs)
+    assert loaded.saved_as == tmp_path.name
+    with pytest.raises(InputError, match="expected the folder of a model's transformer"):
+        Transformer.load(SavedFeature(config, None))
+
+
+def test_without_one_in_the_configuration_there_is_none() -> None:
+    assert Transformer.build(Resources(ModelConfig(), SENTENCES)) is None
