@@ -1,9 +1,8 @@
-"""A transformer in training, on disk and in tagging: frozen, and trained with the rest."""
+"""A frozen transformer reads the data once; runs with a transformer, frozen and fine-tuned."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import pickle
 import shutil
@@ -11,11 +10,9 @@ import time
 from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ner_lstm_crf.config import Config
@@ -56,19 +53,6 @@ def configured(tiny: Config, encoder: Path, *, fine_tune: bool = False, epochs: 
         tiny.training, epochs=epochs, batch_size=2, learning_rate=0.02, transformer_learning_rate=1e-3
     )
     return Config(model=model, training=training)
-
-
-@pytest.fixture(scope="module")
-def trained(data: Data, tiny: Config, encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a model with a frozen transformer."""
-    directory = tmp_path_factory.mktemp("trained") / "model"
-    list(Run(directory).train(data, configured(tiny, encoder, epochs=1)))
-    return directory
-
-
-@pytest.fixture
-def copy(trained: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(trained, tmp_path / "copy"))
 
 
 def folders(directory: Path) -> list[Path]:
@@ -250,112 +234,6 @@ def test_a_transformer_is_trained_in_bfloat16_where_the_processor_has_it(
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
     (folder,) = folders(tmp_path / "quick")
     assert {weight.dtype for weight in load_file(folder / "model.safetensors").values()} == {torch.float32}
-
-
-def test_a_frozen_transformer_is_written_once(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = Model.load(copy)
-    monkeypatch.setattr(PretrainedEncoder, "save", lambda *_: pytest.fail("written again"))
-    model.save(copy)
-    Model.load(copy)
-
-
-def test_another_transformer_takes_the_place_of_the_old_one(
-    data: Data, copy: Path, tiny: Config, tmp_path: Path
-) -> None:
-    """Also where it has the name of the old one: the encoder was exchanged in its folder."""
-    encoder = tmp_path / "encoder"
-    write_encoder(encoder, 2)
-    before = folders(copy)
-    config = configured(tiny, encoder, epochs=1)
-    list(Run(copy).train(data, config, overwrite=True))
-    (second,) = folders(copy)
-    assert [second] != before
-    shutil.rmtree(encoder)
-    write_encoder(encoder, 3)
-    list(Run(copy).train(data, config, overwrite=True))
-    (third,) = folders(copy)
-    assert third != second
-    expected = PretrainedEncoder.from_pretrained(encoder, layers=1).state_dict()
-    found = Model.load(copy).features["transformer"].encoder.state_dict()
-    assert all(torch.equal(found[name], expected[name]) for name in found)
-
-
-def test_a_model_without_one_takes_its_place(data: Data, copy: Path, tiny: Config) -> None:
-    Model.build(data.train, tiny.model).save(copy)
-    assert folders(copy) == []
-    Model.load(copy)
-
-
-def flip(folder: Path) -> None:
-    content = bytearray((folder / "model.safetensors").read_bytes())
-    content[-100] ^= 1
-    (folder / "model.safetensors").write_bytes(content)
-
-
-DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "a flipped bit": (flip, "files in this folder have changed"),
-    "a missing file": (lambda folder: (folder / "config.json").unlink(), "files in this folder have changed"),
-    "no folder": (shutil.rmtree, "expected the files of a model, but this folder is missing"),
-}
-
-
-@pytest.mark.parametrize("kind", DAMAGE)
-def test_a_damaged_transformer_is_refused_and_can_be_replaced(trained: Path, copy: Path, kind: str) -> None:
-    damage, message = DAMAGE[kind]
-    damage(*folders(copy))
-    with pytest.raises(InputError, match=message):
-        Model.load(copy)
-    Model.load(trained).save(copy)
-    Model.load(copy)
-
-
-@pytest.mark.parametrize("content", ['{"format": "ner_lstm_crf", "version": 99}', "{", "[]"])
-def test_a_newer_or_damaged_model_can_be_overwritten(
-    data: Data, copy: Path, tiny: Config, encoder: Path, content: str
-) -> None:
-    (copy / "config.json").write_text(content, encoding="utf-8")
-    config = configured(tiny, encoder, epochs=1)
-    config = dataclasses.replace(config, model=dataclasses.replace(config.model, transformer_size=7))
-    list(Run(copy).train(data, config, overwrite=True))
-    assert Model.load(copy).config.transformer_size == 7
-
-
-@pytest.mark.parametrize("name", ["../outside", "transformer", None, 3])
-def test_a_folder_of_another_name_is_damage(copy: Path, name: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ner_lstm_crf.saving.model.save_folder", lambda *_: name)
-    Model.load(copy).save(copy)
-    assert json.loads((copy / "config.json").read_text(encoding="utf-8"))["folders"] == {"transformer": name}
-    with pytest.raises(InputError, match="expected the name of a folder, found"):
-        Model.load(copy)
-
-
-@pytest.mark.parametrize("error", [SafetensorError("I/O error\nNo space left"), OSError(28, "No space left on device")])
-def test_the_old_model_survives_a_full_disk(
-    copy: Path,
-    trained: Path,
-    encoder: Path,
-    tiny: Config,
-    data: Data,
-    monkeypatch: pytest.MonkeyPatch,
-    error: Exception,
-) -> None:
-    def full(self: PretrainedEncoder, folder: Path) -> None:
-        (folder / "config.json").write_text("{")
-        raise error
-
-    new = Model.build(data.train, configured(tiny, encoder, fine_tune=True).model)
-    monkeypatch.setattr(PretrainedEncoder, "save", full)
-    with pytest.raises(InputError, match="the old model is unharmed: ") as raised:
-        new.save(copy)
-    assert "\n" not in str(raised.value)
-    assert {path.name for path in copy.iterdir()} == {path.name for path in trained.iterdir()}
-    Model.load(copy)
-
-
-def test_the_files_can_be_read_by_whom_the_others_can(trained: Path) -> None:
-    (folder,) = folders(trained)
-    modes = {path.stat().st_mode for path in folder.iterdir()}
-    assert modes == {(trained / "config.json").stat().st_mode}
 
 
 def test_a_run_does_not_go_on_with_another_transformer(data: Data, tiny: Config, tmp_path: Path) -> None:
