@@ -244,16 +244,6 @@ class ModelConfig(_Checked):
     transformer_size: Annotated[Size, "transformer", "size its output is projected to; 0 leaves it as it is"] = 150
     fine_tune: Annotated[bool, "transformer", "train the transformer too", COMMON] = False
 
-    @property
-    def has_bigrams(self) -> bool:
-        """True if pairs of neighbouring tokens have embeddings."""
-        return self.token_unit == "character" and self.bigram_size > 0
-
-    @property
-    def uses_lexicon(self) -> bool:
-        """True if the words of a lexicon have embeddings."""
-        return self.token_unit == "character" and self.lexicon_size > 0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig(_Checked):

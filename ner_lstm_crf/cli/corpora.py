@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ner_lstm_crf.cli.display import progress_bar, say, show, show_json
-from ner_lstm_crf.cli.options import Parser, add_options
+from ner_lstm_crf.cli.options import FORM, Parser, add_options
 from ner_lstm_crf.corpora.catalogue import Corpus, catalogue, get_corpus
 from ner_lstm_crf.evaluation.metrics import text_table
 
@@ -41,12 +41,16 @@ def add_command(parser: Parser) -> None:
     parser.epilog = EPILOG
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     listing = actions.add_parser(
-        "list", help="show the catalogue", description="Show the catalogue of corpora.", epilog=LIST_EPILOG
+        "list", help="show the catalogue", description="Show the catalogue of corpora.", epilog=LIST_EPILOG, **FORM
     )
     add_options(listing, "--json")
     listing.set_defaults(command=run_list)
     fetching = actions.add_parser(
-        "fetch", help="fetch a corpus", description="Fetch the files of a corpus and check them.", epilog=FETCH_EPILOG
+        "fetch",
+        help="fetch a corpus",
+        description="Fetch the files of a corpus and check them.",
+        epilog=FETCH_EPILOG,
+        **FORM,
     )
     fetching.add_argument("name", metavar="NAME", help="the corpus, as 'corpora list' calls it")
     fetching.add_argument("--output", default="data", metavar="DIR", help="folder of corpora (default: data)")

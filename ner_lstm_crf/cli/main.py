@@ -16,7 +16,7 @@ from importlib import import_module
 
 from ner_lstm_crf import __version__
 from ner_lstm_crf.cli.display import say
-from ner_lstm_crf.cli.options import Parser
+from ner_lstm_crf.cli.options import FORM, Parser
 from ner_lstm_crf.errors import InputError
 
 __all__ = ["COMMANDS", "main", "parser_for"]
@@ -88,11 +88,12 @@ def parser_for(arguments: Sequence[str]) -> Parser:
         prog="ner-lstm-crf",
         description="Named entity recognition with a char-CNN, a bidirectional LSTM and a CRF.",
         epilog=EPILOG,
+        **FORM,
     )
     parser.add_argument("--version", action="version", version=f"ner-lstm-crf {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
-        command: Parser = subparsers.add_parser(name, help=summary)
+        command: Parser = subparsers.add_parser(name, help=summary, **FORM)
         if [name] == list(arguments[:1]):
             command.help_all = "--help-all" in arguments
             import_module(f"ner_lstm_crf.cli.{name}").add_command(command)

@@ -31,6 +31,7 @@ from ner_lstm_crf.tags.scheme import SCHEMES, Policy, get_scheme
 
 __all__ = [
     "COLUMN_OPTIONS",
+    "FORM",
     "READING",
     "READ_OPTIONS",
     "SCHEME_NAMES",
@@ -52,18 +53,18 @@ VECTORS_LIMIT = 400_000
 """Vectors read unless `--vectors-limit` says otherwise: all of GloVe 6B; half a gigabyte of fastText's 300 values."""
 
 
+FORM: Mapping[str, Any] = {"allow_abbrev": False, "formatter_class": argparse.RawDescriptionHelpFormatter}
+"""Arguments of every `Parser`: options are written in full, and help keeps the lines of its examples."""
+
+
 class Parser(argparse.ArgumentParser):
-    """An argument parser with errors of one line, and with help that keeps the lines of its examples.
+    """An argument parser with errors of one line.
 
     Attributes:
         help_all: True if its help shows the rare options too.
     """
 
     help_all = False
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        defaults: dict[str, Any] = {"allow_abbrev": False, "formatter_class": argparse.RawDescriptionHelpFormatter}
-        super().__init__(*args, **(defaults | kwargs))
 
     def error(self, message: str) -> NoReturn:
         """Refuse the command line.

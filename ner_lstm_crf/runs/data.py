@@ -108,7 +108,8 @@ def resolve_defaults(data: Data, config: ModelConfig) -> ResolvedData:
     # 2. The lexicon.
     lexicon = data.lexicon
     if isinstance(lexicon, str) and lexicon == "builtin":
-        lexicon = builtin_words() if config.uses_lexicon and init_from is None else None
+        used = config.token_unit == "character" and config.lexicon_size > 0 and init_from is None
+        lexicon = builtin_words() if used else None
     elif lexicon is not None:
         if not isinstance(lexicon, Mapping):
             raise InputError(f"a lexicon: expected words and their categories, 'builtin' or None, got {lexicon!r:.40}")

@@ -12,8 +12,8 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing.connection import Connection, wait
@@ -107,7 +107,9 @@ def train_runs(
         ]
         networks = [network for _, _, network in waiting]
         in_turn = ((index, one) for index, network in enumerate(networks) for one in network.train(data, progress))
-        for index, report in _side_by_side(data, networks, workers) if workers > 1 else in_turn:
+        reports = in_turn if workers == 1 else _side_by_side(data, networks, workers)
+        locks.enter_context(closing(reports))  # no worker outlives the locks
+        for index, report in reports:
             run, plan, _ = waiting[index]
             yield plan, report
             if report.last:
@@ -120,7 +122,7 @@ def train_runs(
 
 def _side_by_side(
     data: ResolvedData, networks: Sequence[NetworkRun], workers: int
-) -> Iterator[tuple[int, EpochReport]]:
+) -> Generator[tuple[int, EpochReport], None, None]:
     """Train networks in worker processes, and pass on the reports as they come, each with the index of its network."""
     with _worker_processes(min(workers, len(networks))) as connections:
         # 1. Send each worker the data and its first network.

@@ -11,6 +11,7 @@ from torch.optim import SGD, AdamW
 
 from ner_lstm_crf.config import MAX_LR, MIN_LR, TrainingConfig
 from ner_lstm_crf.features.batch import Batch
+from ner_lstm_crf.kernels import available_for
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.training.sparse_adamw import SparseAdamW
 
@@ -106,9 +107,7 @@ class Optimizer:
         #    slowly: the weight (V, D) and the scale of each row (V, 1).
         scale, tables = config.pretrained_lr_scale, network.embedding.tables
         sparse = {
-            name: one
-            for name, one in tables.items()
-            if config.optimizer == "adamw" and SparseAdamW.available_for(one.trainable)
+            name: one for name, one in tables.items() if config.optimizer == "adamw" and available_for(one.trainable)
         }
         self._sparse = SparseAdamW(sparse, config.weight_decay, scale)
         self._scaled: list[tuple[Tensor, Tensor]] = [

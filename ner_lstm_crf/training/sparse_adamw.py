@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ner_lstm_crf.features.embedding import EmbeddingTable
 from ner_lstm_crf.features.vocabulary import UNKNOWN
-from ner_lstm_crf.kernels import available_for, kernel
+from ner_lstm_crf.kernels import kernel
 
 __all__ = ["SparseAdamW"]
 
@@ -55,7 +55,7 @@ class SparseAdamW:
     Letters: V rows of a table, R rows that a batch reads, D values of a row.
 
     Args:
-        tables: The tables by name; `available_for` says which can be trained so.
+        tables: The tables by name; there must be kernels for their weights (`kernels.available_for`).
         weight_decay: Decoupled weight decay.
         pretrained_lr_scale: Learning rate of pretrained rows, as a share of that of the others.
 
@@ -79,11 +79,6 @@ class SparseAdamW:
         # By step: how far the momentum after it has carried a row since, as a multiple of first / sqrt(second); and the
         # logarithms of what weight decay leaves of a weight until then, and steps leave of an average.
         self._history = torch.zeros(3, 1024, dtype=torch.float64)
-
-    @staticmethod
-    def available_for(weight: Tensor) -> bool:
-        """True if there is a kernel for such a weight; AdamW of torch trains all rows of another."""
-        return weight.is_contiguous() and available_for(weight)
 
     def catch_up(self, ids: Mapping[str, Tensor] | None = None) -> None:
         """Bring rows up to date before they are read, and let the gradient of their tables be sparse until `step`.

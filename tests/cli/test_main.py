@@ -10,7 +10,6 @@ import pytest
 from ner_lstm_crf import __version__
 from ner_lstm_crf.cli import convert, corpora, main
 from ner_lstm_crf.cli.main import COMMANDS, parser_for
-from ner_lstm_crf.config import settings
 from tests.cli.conftest import Run
 
 NAMES = [*COMMANDS]
@@ -56,39 +55,6 @@ def test_help_and_the_catalogue_do_without_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize("command", ["train", "compare"])
-def test_every_field_has_a_flag_whose_help_is_its_sentence(command: str, run: Run) -> None:
-    parser = parser_for([command, "--help-all"])
-    (subparsers,) = (action for action in parser._actions if action.choices and command in action.choices)
-    helps = {flag: action.help for action in subparsers.choices[command]._actions for flag in action.option_strings}
-    for table in ("model", "training"):
-        for name, setting in settings(table).items():
-            if (command, name) == ("compare", "head"):
-                assert setting.flag not in helps
-            else:
-                assert helps[setting.flag].startswith(setting.sentence), name
-
-
-@pytest.mark.parametrize("command", ["train", "compare"])
-def test_help_shows_the_common_flags_and_help_all_the_rare_ones_too(command: str, run: Run) -> None:
-    common, every = (run(command, option) for option in ("--help", "--help-all"))
-    assert (common.code, every.code, common.err, every.err) == (0, 0, "", "")
-    shown, all_shown = (
-        {line.split()[0].rstrip(",") for line in one.out.splitlines() if line.startswith("  -")}
-        for one in (common, every)
-    )
-    flags = {setting.flag: setting.common for table in ("model", "training") for setting in settings(table).values()}
-    if command == "compare":
-        del flags["--head"]
-    assert {"--epochs", "--hidden-size", "--learning-rate", "--transformer"} < {flag for flag in flags if flags[flag]}
-    for flag, is_common in flags.items():
-        assert (flag in shown) == is_common, flag
-        assert flag in all_shown, flag
-    assert shown < all_shown
-    assert "\ndropout:" in every.out
-    assert "\ndropout:" not in common.out  # a group of which nothing is shown
 
 
 def test_version(run: Run) -> None:

@@ -16,7 +16,6 @@ from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.text.annotation import Sentence
 from ner_lstm_crf.training.optimizer import Optimizer, clip_gradients, learning_rate_factor, peak_learning_rate
-from ner_lstm_crf.training.sparse_adamw import SparseAdamW
 
 
 def test_linear_schedule_rises_then_falls_to_nothing() -> None:
@@ -64,7 +63,7 @@ def test_average_is_the_exponential_moving_average_with_a_warm_up(
     parts: tuple[Network, Batch], decay: float, kernels: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not kernels:
-        monkeypatch.setattr(SparseAdamW, "available_for", staticmethod(lambda _: False))
+        monkeypatch.setattr("ner_lstm_crf.training.optimizer.available_for", lambda _: False)
     network, batch = parts
     optimizer = Optimizer(network, TrainingConfig(learning_rate=0.01, ema_decay=decay), 10, 20)
     weights = (network.projection.bias, network.embedding.tables["word"].trainable)

@@ -20,7 +20,6 @@ from ner_lstm_crf.runs.run import Run
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.predictor import predict
 from ner_lstm_crf.text.annotation import Sentence, Span
-from ner_lstm_crf.training.sparse_adamw import SparseAdamW
 from tests.made import changed, same_networks, trainer_for
 
 Make = Callable[..., list[Sentence]]
@@ -185,7 +184,7 @@ def test_training_moves_tables_of_vectors_as_it_would_without_kernels(
     found = []
     for serves in (True, False):
         if not serves:
-            monkeypatch.setattr(SparseAdamW, "available_for", staticmethod(lambda _: False))
+            monkeypatch.setattr("ner_lstm_crf.training.optimizer.available_for", lambda _: False)
         trainer = trainer_for(data, config)
         assert any(name.startswith("sparse.") for name in trainer.state()) == serves
         assert ("bigrams" in trainer.network.embedding.tables) == (token_unit == "character")
@@ -219,7 +218,7 @@ def test_pretrained_vectors_are_moved_by_their_share_of_the_learning_rate(
     make_sentences: Make, tiny: Config, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if how == "adamw without kernels":
-        monkeypatch.setattr(SparseAdamW, "available_for", staticmethod(lambda _: False))
+        monkeypatch.setattr("ner_lstm_crf.training.optimizer.available_for", lambda _: False)
     matrix = np.random.default_rng(0).normal(size=(3, 12)).astype(np.float32)
     vectors = Vectors(("met", "in", "oslo"), matrix)
     moved = {}
