@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Data:
-    """What a run learns from and is measured on. Sentences without a token are left out of it.
+    """The data that a run learns from and is measured on. Sentences without a token are left out.
 
     Attributes:
         train: Training sentences; any iterable of them, kept as a tuple.

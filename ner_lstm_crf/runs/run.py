@@ -134,7 +134,7 @@ class Run:
         ]
 
     def trained_epochs(self, config: Config) -> dict[int, int]:
-        """How many epochs each network took that is trained, by its number."""
+        """Number of epochs of each network that is trained, by its number."""
         networks = [network for network in self.networks(config) if network.finished]
         reports = self.history() if self.finished else [_read_history(one.directory)[-1] for one in networks]
         return {report["network"]: report["epoch"] for report in reports}

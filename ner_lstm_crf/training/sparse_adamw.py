@@ -23,7 +23,7 @@ _FADING = (_BETA1 / _BETA2**0.5) ** np.arange(256)
 
 @dataclass(slots=True)
 class _TableState:
-    """What is kept of one table of V rows of D values.
+    """The state of one table of V rows of D values.
 
     Attributes:
         table: The table; its trainable rows are changed in place.
@@ -148,7 +148,7 @@ class SparseAdamW:
             weight[:0].zero_()  # tells torch, and what was computed from the weight, that it has changed
 
     def state(self) -> dict[str, Tensor]:
-        """What is needed to go on, beside the number of steps, by name; all rows are brought up to date."""
+        """The tensors needed to go on, beside the number of steps, by name; all rows are brought up to date."""
         self.catch_up()
         return {
             f"{name}.{part}": getattr(state, part)
