@@ -15,22 +15,6 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args, get
 
 from ner_lstm_crf.errors import InputError
 
-__all__ = [
-    "MAX_LR",
-    "MIN_LR",
-    "PRESETS",
-    "Config",
-    "ModelConfig",
-    "Setting",
-    "TrainingConfig",
-    "merge_config",
-    "check_tables",
-    "preset",
-    "read_config",
-    "read_tables",
-    "settings",
-]
-
 MIN_LR, MAX_LR = 1.5e-3, 5e-3
 """The learning rate lies between these where the configuration names none."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from os import PathLike
 
-__all__ = ["InputError"]
-
 
 class InputError(ValueError):
     """The input is wrong, and the message says what was expected of it.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-__all__ = ["Progress", "silent"]
-
 
 class Progress(Protocol):
     """A function that is called now and then with the work done and the whole, in one unit (bytes, sentences)."""

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ner_lstm_crf.runs.results import Comparison, SentenceDifference
     from ner_lstm_crf.text.annotation import Span
 
-__all__ = ["add_command"]
-
 MOST_TOKENS_SHOWN = 80
 
 EPILOG = """\

@@ -8,8 +8,6 @@ from ner_lstm_crf.cli.options import COLUMN_OPTIONS, READING, SCHEME_NAMES, Pars
 from ner_lstm_crf.formats.registry import FORMATS, convert
 from ner_lstm_crf.tags.scheme import get_scheme
 
-__all__ = ["add_command"]
-
 EPILOG = """\
 examples:
   ner-lstm-crf convert iob1.conll bioes.conll --scheme BIOES

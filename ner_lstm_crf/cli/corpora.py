@@ -14,8 +14,6 @@ from ner_lstm_crf.cli.options import FORM, Parser, add_options
 from ner_lstm_crf.corpora.catalogue import Corpus, catalogue, get_corpus
 from ner_lstm_crf.evaluation.metrics import text_table
 
-__all__ = ["add_command"]
-
 EPILOG = """\
 examples:
   ner-lstm-crf corpora list

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from ner_lstm_crf.evaluation.metrics import Evaluation
     from ner_lstm_crf.training.trainer import EpochReport
 
-__all__ = ["TrainingDisplay", "progress_bar", "say", "show", "show_evaluation", "show_json"]
-
 DELAY = 0.5  # seconds that work may take before it gets a bar
 
 

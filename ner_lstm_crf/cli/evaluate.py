@@ -15,8 +15,6 @@ from ner_lstm_crf.cli.options import READ_OPTIONS, READING, Parser, add_options,
 if TYPE_CHECKING:
     from ner_lstm_crf.evaluation.evaluate import TestResult
 
-__all__ = ["add_command"]
-
 EPILOG = """\
 examples:
   ner-lstm-crf evaluate my-model test.conll

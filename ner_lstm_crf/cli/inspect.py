@@ -7,8 +7,6 @@ import argparse
 from ner_lstm_crf.cli.display import progress_bar, show, show_json
 from ner_lstm_crf.cli.options import READ_OPTIONS, READING, Parser, add_options, read_options
 
-__all__ = ["add_command"]
-
 EPILOG = """\
 examples:
   ner-lstm-crf inspect train.conll dev.conll test.conll

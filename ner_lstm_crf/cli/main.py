@@ -19,8 +19,6 @@ from ner_lstm_crf.cli.display import say
 from ner_lstm_crf.cli.options import FORM, Parser
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["COMMANDS", "main", "parser_for"]
-
 DONE, MISTAKE, INTERRUPTED = 0, 2, 130
 
 COMMANDS = {

@@ -29,23 +29,6 @@ from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.tags.scheme import SCHEMES, Policy, get_scheme
 
-__all__ = [
-    "COLUMN_OPTIONS",
-    "FORM",
-    "READING",
-    "READ_OPTIONS",
-    "SCHEME_NAMES",
-    "VECTORS_LIMIT",
-    "Parser",
-    "add_options",
-    "add_settings",
-    "add_training_options",
-    "at_least",
-    "config_from",
-    "read_options",
-    "settings_from",
-]
-
 SCHEME_NAMES = ", ".join(SCHEMES)
 """The tag schemes, for help texts."""
 

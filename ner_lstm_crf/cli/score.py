@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from ner_lstm_crf.evaluation.metrics import Evaluation
     from ner_lstm_crf.formats.options import ReadOptions
 
-__all__ = ["add_command"]
-
 EPILOG = """\
 examples:
   ner-lstm-crf score gold.conll predicted.conll

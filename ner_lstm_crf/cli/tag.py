@@ -35,8 +35,6 @@ from ner_lstm_crf.text.annotation import Entity, Sentence
 if TYPE_CHECKING:
     from ner_lstm_crf.tagging.tagger import Tagger
 
-__all__ = ["OUTPUTS", "Output", "add_command"]
-
 InputFormat: TypeAlias = Literal["text", "conll", "jsonl"]
 
 TextRecord: TypeAlias = dict[str, Any]

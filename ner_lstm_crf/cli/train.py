@@ -26,16 +26,13 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.formats.registry import read_sentences
 from ner_lstm_crf.tags.labels import require_entities, warn_of_unknown_labels
-from ner_lstm_crf.text.annotation import Sentence
-from ner_lstm_crf.text.token_unit import CHARACTER_SHARE, share_of_characters
+from ner_lstm_crf.text.annotation import CHARACTER_SHARE, Sentence, share_of_characters
 
 if TYPE_CHECKING:
     from ner_lstm_crf.features.vectors.vectors import Vectors
     from ner_lstm_crf.runs.data import ResolvedData
     from ner_lstm_crf.runs.processes import PlannedRun
     from ner_lstm_crf.runs.results import RunResult
-
-__all__ = ["add_command", "check_output", "read_data", "train_planned"]
 
 _log = logging.getLogger(__name__)
 
@@ -308,9 +305,9 @@ def train_planned(data: ResolvedData, planned: Sequence[PlannedRun], args: argpa
     Raises:
         KeyboardInterrupt: With how to go on, if the user interrupts.
     """
+    from ner_lstm_crf.runs.data import read_with_transformer
     from ner_lstm_crf.runs.processes import train_runs
     from ner_lstm_crf.runs.run import Run
-    from ner_lstm_crf.runs.transformer_cache import read_with_transformer
 
     if args.resume:
         planned = [replace(plan, resume=Run(plan.directory).exists) for plan in planned]

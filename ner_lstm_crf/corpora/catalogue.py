@@ -18,8 +18,6 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.tags.labels import LabelMap
 
-__all__ = ["Corpus", "CorpusFile", "Split", "catalogue", "get_corpus"]
-
 Split = Literal["train", "dev", "test", "all"]
 
 

@@ -15,8 +15,6 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.atomic import make_directory, remove_temp_files, replacing
 from ner_lstm_crf.progress import Progress, silent
 
-__all__ = ["fetch_corpus"]
-
 _BLOCK = 1 << 16  # bytes between two reports of progress
 _TIMEOUT = 30.0  # seconds without an answer or a byte
 _DAY = 86_400  # seconds after which what a killed process left is removed

@@ -17,8 +17,6 @@ from ner_lstm_crf.formats.options import ReadOptions, ReadReport, counted, some_
 from ner_lstm_crf.formats.registry import FORMATS, detect_format
 from ner_lstm_crf.progress import Progress, silent
 
-__all__ = ["LONG", "FileFacts", "Inspection", "Lengths", "Overlap", "describe", "inspect_files"]
-
 LONG = 3
 """Sentences of more tokens than this are hardly equal by chance."""
 

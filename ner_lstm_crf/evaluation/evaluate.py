@@ -22,8 +22,6 @@ from ner_lstm_crf.tags.scheme import DecodedTags
 from ner_lstm_crf.text.annotation import Sentence, Span
 from ner_lstm_crf.text.sentences import sentences
 
-__all__ = ["TestResult", "evaluate_model", "evaluate_texts", "score_sentences", "score_texts"]
-
 Item = TypeVar("Item", Sentence, AnnotatedText)
 FilePath: TypeAlias = str | PathLike[str]
 

@@ -14,8 +14,6 @@ from typing import Any, NamedTuple
 
 from ner_lstm_crf.text.annotation import Span
 
-__all__ = ["Evaluation", "MeanScore", "Score", "Summary", "evaluate_spans", "median_run", "text_table"]
-
 
 @dataclass(frozen=True, slots=True)
 class Score:

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from ner_lstm_crf.evaluation.metrics import Evaluation
 
-__all__ = ["Difference", "Interval", "f1_difference", "f1_interval"]
-
 _Floats = NDArray[np.float64]
 _Counts = NDArray[np.int64]
 

@@ -1,8 +1,7 @@
 """Files on a disk, as bytes, text and JSON.
 
-    text.py         text files of any encoding, compressed or not: `TextFile` reads one, `writing` writes one;
-                    standard input and output are the path `-`
-    compression.py  gzip, xz, bzip2 and zip: which bytes announce them, and what opens them
+    text.py         text files of any encoding, compressed (gzip, xz, bzip2, zip) or not: `TextFile` reads one,
+                    `writing` writes one; standard input and output are the path `-`
     atomic.py       files that are written whole or not at all, one (`replacing`) or several (`write_together`)
     json.py         JSON values as text, a whole file of them or one a line
 

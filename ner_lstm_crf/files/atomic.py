@@ -17,19 +17,6 @@ from typing import TypeAlias
 
 from ner_lstm_crf.errors import InputError
 
-__all__ = [
-    "Content",
-    "append_line",
-    "located",
-    "make_directory",
-    "remove_temp_files",
-    "remove_together",
-    "replacing",
-    "seal",
-    "write_text",
-    "write_together",
-]
-
 Content: TypeAlias = str | Callable[[Path], object]
 """The text of a file, or a function that writes the file at a path."""
 

@@ -8,8 +8,6 @@ from typing import Any
 
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["json_line", "json_text", "kind_of", "parse_json", "parse_object", "parse_record"]
-
 
 def json_text(value: object, encoding: str = "utf-8", *, indent: int | None = None, compact: bool = False) -> str:
     r"""A value as JSON.

@@ -10,8 +10,6 @@ from __future__ import annotations
 from ner_lstm_crf.formats.format import Sample
 from ner_lstm_crf.formats.text_json import ENTITY_KEYS, AnnotatedText, TextFormat
 
-__all__ = ["Cluener"]
-
 
 class Cluener(TextFormat):
     """JSON lines of texts in the style of CLUENER. Without a unit Chinese ones are read as characters."""

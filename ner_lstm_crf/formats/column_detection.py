@@ -38,8 +38,6 @@ from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.tags.scheme import OUTSIDE, split_tag
 from ner_lstm_crf.text.scripts import has_han
 
-__all__ = ["SAMPLE_ROWS", "content_of", "find_layout"]
-
 SAMPLE_ROWS = 2000
 """The number of rows that are looked at."""
 

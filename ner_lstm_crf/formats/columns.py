@@ -14,19 +14,6 @@ from ner_lstm_crf.tags.scheme import OUTSIDE, PREFIXES, TagError, split_tag
 from ner_lstm_crf.text.annotation import Span
 from ner_lstm_crf.text.scripts import EMOJI_MODIFIERS, MARKS
 
-__all__ = [
-    "INDEXED_CHARACTER",
-    "ColumnLayout",
-    "Separator",
-    "brackets_of",
-    "is_bracketed",
-    "is_tag",
-    "labels_of_brackets",
-    "same_brackets",
-    "split_at_spaces",
-    "tags_of_brackets",
-]
-
 Separator: TypeAlias = Literal["tab", "space"]
 
 INDEXED_CHARACTER = re.compile(rf"(.[{MARKS}{EMOJI_MODIFIERS}]*)([0-9]{{1,2}})", re.DOTALL)

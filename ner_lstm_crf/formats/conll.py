@@ -30,10 +30,7 @@ from ner_lstm_crf.formats.format import Format
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions, counted
 from ner_lstm_crf.formats.tagged_file import TagReader, TagWriter
 from ner_lstm_crf.tags.scheme import OUTSIDE, TagError, get_scheme, split_tag
-from ner_lstm_crf.text.annotation import Sentence
-from ner_lstm_crf.text.token_unit import characters_of, unspaced_chinese
-
-__all__ = ["DOCUMENT_START", "ColumnFile", "Conll", "RawSentence", "holds_tags", "read_conll", "replace_tags"]
+from ner_lstm_crf.text.annotation import Sentence, characters_of, unspaced_chinese
 
 DOCUMENT_START = re.compile(r"[-<]+DOCSTART", re.IGNORECASE)
 """The beginning of a token that is no token but the start of a document."""

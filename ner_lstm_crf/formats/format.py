@@ -11,8 +11,6 @@ from typing import Any, ClassVar
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.text.annotation import Sentence
 
-__all__ = ["Format", "Sample"]
-
 
 @dataclass(frozen=True, slots=True)
 class Sample:

@@ -27,8 +27,6 @@ from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.text.annotation import Sentence, Span, Token
 from ner_lstm_crf.text.scripts import has_han
 
-__all__ = ["Inline", "format_inline", "parse_inline", "read_inline"]
-
 _MARKED = re.compile(r"(?<!\\)\[[^\[\]]+\]\([^()\[\]\s]+\)")
 _SHARE_MARKED = 0.05  # of inline-marked lines many hold an entity; of columns of tokens hardly one looks like it
 _SPACE = re.compile(r"(?<!\\)\s")

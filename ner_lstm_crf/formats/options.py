@@ -16,8 +16,6 @@ from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.tags.scheme import Policy
 from ner_lstm_crf.text.annotation import Sentence
 
-__all__ = ["ReadOptions", "ReadReport", "WriteOptions", "counted", "some_lines"]
-
 _log = logging.getLogger(__name__)
 
 

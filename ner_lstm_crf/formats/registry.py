@@ -9,9 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.compression import COMPRESSORS
 from ner_lstm_crf.files.json import parse_object
-from ner_lstm_crf.files.text import TextFile
+from ner_lstm_crf.files.text import COMPRESSORS, TextFile
 from ner_lstm_crf.formats.cluener import Cluener
 from ner_lstm_crf.formats.conll import Conll
 from ner_lstm_crf.formats.format import Format, Sample
@@ -20,16 +19,6 @@ from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.formats.text_json import TextJson
 from ner_lstm_crf.formats.token_json import TokenJson
 from ner_lstm_crf.text.annotation import Sentence
-
-__all__ = [
-    "FORMATS",
-    "convert",
-    "detect_format",
-    "format_of_name",
-    "read_sentences",
-    "suffix_of",
-    "write_sentences",
-]
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {

@@ -15,10 +15,7 @@ from ner_lstm_crf.formats.columns import Separator
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.tags.detect import NoSchemeError, detect_scheme
 from ner_lstm_crf.tags.scheme import OUTSIDE, Scheme, TagError, get_scheme, split_tag
-from ner_lstm_crf.text.annotation import Sentence, Span, tokens_from_words
-from ner_lstm_crf.text.token_unit import by_character
-
-__all__ = ["TagReader", "TagWriter"]
+from ner_lstm_crf.text.annotation import Sentence, Span, by_character, tokens_from_words
 
 _log = logging.getLogger(__name__)
 

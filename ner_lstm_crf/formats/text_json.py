@@ -33,8 +33,6 @@ from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token
 from ner_lstm_crf.text.scripts import has_han
 from ner_lstm_crf.text.sentences import sentences
 
-__all__ = ["ENTITY_KEYS", "AnnotatedText", "TextFormat", "TextJson", "annotate", "text_of"]
-
 _log = logging.getLogger(__name__)
 
 ENTITY_KEYS = ("entities", "spans", "ents", "label", "labels")

@@ -24,10 +24,7 @@ from ner_lstm_crf.formats.format import Format, Sample
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions, counted
 from ner_lstm_crf.formats.tagged_file import TagReader, TagWriter
 from ner_lstm_crf.tags.scheme import get_scheme
-from ner_lstm_crf.text.annotation import Sentence
-from ner_lstm_crf.text.token_unit import characters_of, unspaced_chinese
-
-__all__ = ["TokenFile", "TokenJson", "TokenRecord", "has_tokens", "parse_tokens"]
+from ner_lstm_crf.text.annotation import Sentence, characters_of, unspaced_chinese
 
 _TOKEN_KEYS = ("tokens", "words")
 _TAG_KEYS = ("ner_tags", "tags", "labels", "ner")

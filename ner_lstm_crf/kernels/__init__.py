@@ -24,8 +24,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["available_for", "kernel"]
-
 _FOLDER = Path(__file__).parent
 _LEVELS = {"AVX512": ("x86-64-v4", "x86-64-v3"), "AVX2": ("x86-64-v3",)}
 _BITS = {torch.float32: 32, torch.float64: 64}

@@ -17,8 +17,6 @@ from torch.autograd.function import once_differentiable
 
 from ner_lstm_crf.model.cpu import one_thread, use_one_thread
 
-__all__ = ["BiLstm", "LstmDirection", "drop_weights", "reversal", "run_lstm", "variational_dropout"]
-
 
 class BiLstm(nn.Module):
     """Stacked bidirectional LSTM layers over padded batches.

@@ -16,8 +16,6 @@ import torch
 
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["Map", "check_bfloat16", "one_thread", "quickest_dtype", "use_one_thread", "worker_map"]
-
 Value = TypeVar("Value")
 Result = TypeVar("Result")
 

@@ -36,8 +36,6 @@ from torchcrf import CRF
 
 from ner_lstm_crf import kernels
 
-__all__ = ["labelwise_log_likelihood", "log_likelihood", "log_marginals", "marginals", "token_mask", "viterbi"]
-
 
 def log_likelihood(
     emissions: Tensor, tags: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor

@@ -19,8 +19,6 @@ from torch import Tensor, nn
 from ner_lstm_crf.model import crf
 from ner_lstm_crf.model.crf import token_mask
 
-__all__ = ["CrfHead", "Head", "SoftmaxHead"]
-
 # Low enough that a forbidden transition holds no probability in float32, high enough that gradients stay finite.
 FORBIDDEN = -1e4
 

@@ -10,8 +10,6 @@ from ner_lstm_crf.features.embedding import TokenEmbedding
 from ner_lstm_crf.model.bilstm import BiLstm
 from ner_lstm_crf.model.heads import CrfHead, Head, SoftmaxHead
 
-__all__ = ["Network"]
-
 
 class Network(nn.Module):
     """A batch of sentences to emissions and to a loss.

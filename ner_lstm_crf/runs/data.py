@@ -6,26 +6,29 @@ import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from torch import Tensor
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.lexicon import builtin_words, check_lexicon
+from ner_lstm_crf.features.transformer.encoder import contextual_vectors
+from ner_lstm_crf.features.transformer.feature import Transformer
 from ner_lstm_crf.features.transformer.pretrained import pretrained_folder
 from ner_lstm_crf.features.vectors.vectors import Vectors, builtin_character_vectors
+from ner_lstm_crf.files.atomic import make_directory, remove_temp_files
+from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.feature_folders import folder_digest
 from ner_lstm_crf.saving.model import ModelDescription, model_directory
-from ner_lstm_crf.text.annotation import Sentence
+from ner_lstm_crf.saving.tensors import read_tensors, write_tensors
+from ner_lstm_crf.text.annotation import CHARACTER_SHARE, Sentence, share_of_characters
 from ner_lstm_crf.text.scripts import script_language
-from ner_lstm_crf.text.token_unit import CHARACTER_SHARE, share_of_characters
 from ner_lstm_crf.text.tokenizer import check_characters
-
-__all__ = ["Data", "ResolvedData", "are_chinese", "resolve_defaults", "split_dev"]
 
 _log = logging.getLogger(__name__)
 
@@ -173,3 +176,72 @@ def split_dev(sentences: Sequence[Sentence]) -> tuple[list[Sentence], list[Sente
     train = [sentence for number, sentence in enumerate(sentences, 1) if number % 10]
     dev = [sentence for number, sentence in enumerate(sentences, 1) if number % 10 == 0]
     return train, dev
+
+
+_TENSOR = "vectors"
+_DAY = 86_400  # seconds
+_VERSION = 1  # of what is computed: another version is another file
+
+
+def read_with_transformer(
+    data: ResolvedData, config: ModelConfig, directory: Path, progress: Progress = silent
+) -> ResolvedData:
+    """The data with the vectors of the frozen transformer of `config`, so that no epoch or run computes them again.
+
+    Args:
+        data: The data; they are returned as they are if they have the vectors, or there is no frozen transformer.
+        config: The transformer and its layers.
+        directory: The folder of the file, which is made unless it exists.
+        progress: Called with the sentences that the transformer has read.
+
+    Raises:
+        InputError: If the transformer cannot be read, or the file cannot be written.
+    """
+    if config.transformer is None or config.fine_tune or data.contextual is not None:
+        return data
+    sentences = [*data.train, *data.dev]
+    key = _key(sentences, config)
+    path = directory / f"contextual-{key[:12]}.safetensors"
+    try:
+        exists = path.is_file() and read_tensors(path)[1].get("key") == key
+    except InputError:  # damaged: it is made again
+        exists = False
+    if not exists:
+        feature = Transformer.from_pretrained(config, config.transformer)
+        subtokens = [feature.subtokenizer.encode(sentence.words) for sentence in sentences]
+        make_directory(directory)
+        remove_temp_files(directory, older_than=_DAY)  # other processes may write here
+        vectors = contextual_vectors(feature.encoder, subtokens, progress=progress)
+        write_tensors(path, {_TENSOR: vectors}, {"key": key})
+    return replace(data, contextual=path)
+
+
+def computed_features(data: ResolvedData, config: ModelConfig) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The vectors of the tokens of `train` and of `dev` (N, D), by the name of their feature, for `Model.encode`.
+
+    Both are empty where no transformer has read the data.
+
+    Raises:
+        InputError: If the file is missing, damaged, or was made of other data.
+    """
+    if data.contextual is None:
+        return {}, {}
+    tensors, metadata = read_tensors(data.contextual, "cache of contextual vectors")
+    if metadata.get("key") != _key([*data.train, *data.dev], config) or _TENSOR not in tensors:
+        raise InputError(
+            "expected the vectors that the transformer gives these sentences, found those of others",
+            path=data.contextual,
+        )
+    tokens = sum(len(sentence.tokens) for sentence in data.train)
+    return {Transformer.name: tensors[_TENSOR][:tokens]}, {Transformer.name: tensors[_TENSOR][tokens:]}
+
+
+def _key(sentences: Sequence[Sentence], config: ModelConfig) -> str:
+    """SHA-256 of the transformer's files, of what is taken from it, and of the tokens."""
+    folder = pretrained_folder(config.transformer or "")
+    digest = hashlib.sha256(
+        f"{_VERSION} {folder_digest(folder)} {config.transformer_layers} {config.transformer_mix}\0".encode()
+    )
+    for sentence in sentences:
+        digest.update(repr(sentence.words).encode())
+    return digest.hexdigest()

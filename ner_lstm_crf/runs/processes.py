@@ -26,12 +26,9 @@ import torch
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.runs.data import ResolvedData
+from ner_lstm_crf.runs.data import ResolvedData, read_with_transformer
 from ner_lstm_crf.runs.run import NetworkRun, Run, locked
-from ner_lstm_crf.runs.transformer_cache import read_with_transformer
 from ner_lstm_crf.training.trainer import EpochReport
-
-__all__ = ["PlannedRun", "plan_seeds", "train_runs"]
 
 
 @dataclass(frozen=True, slots=True)

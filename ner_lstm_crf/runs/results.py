@@ -18,18 +18,6 @@ from ner_lstm_crf.runs.run import Run
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.text.annotation import Sentence, Span
 
-__all__ = [
-    "HEADS",
-    "Comparison",
-    "HeadResult",
-    "RunResult",
-    "SentenceDifference",
-    "median_result",
-    "plan_comparison",
-    "plot_curves",
-    "results_to_json",
-]
-
 HEADS: tuple[HeadName, ...] = get_args(HeadName)
 
 

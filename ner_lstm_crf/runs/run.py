@@ -35,14 +35,11 @@ from ner_lstm_crf.files.atomic import append_line, make_directory, remove_temp_f
 from ner_lstm_crf.files.json import parse_json
 from ner_lstm_crf.files.text import read_text
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.runs.data import Data, ResolvedData, resolve_defaults
-from ner_lstm_crf.runs.transformer_cache import computed_features, read_with_transformer
+from ner_lstm_crf.runs.data import Data, ResolvedData, computed_features, read_with_transformer, resolve_defaults
 from ner_lstm_crf.saving.model import Model, is_model
 from ner_lstm_crf.saving.tensors import read_tensors, write_tensors
 from ner_lstm_crf.training.trainer import DevSet, EpochReport, Trainer, evaluate_encoded
 from ner_lstm_crf.training.warm_start import warm_start
-
-__all__ = ["CURVES", "SUMMARY", "NetworkRun", "Run", "locked", "prepare_trainer"]
 
 RUN, HISTORY, RESUME, SUMMARY, CURVES = "run.json", "history.jsonl", "resume.safetensors", "summary.json", "curve.png"
 _TRAINING, _LOCK = ".training", ".lock"

@@ -15,8 +15,6 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.token_feature import TokenFeature
 from ner_lstm_crf.files.atomic import seal
 
-__all__ = ["check_folder", "folder_digest", "remove_other_folders", "save_folder"]
-
 _NAME = re.compile(r"[a-z]+-[0-9a-f]{12}")
 _TEMPORARY = ".folder.new"
 

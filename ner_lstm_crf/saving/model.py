@@ -36,8 +36,7 @@ from ner_lstm_crf.files.json import json_text, parse_json
 from ner_lstm_crf.files.text import read_text
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.saving.feature_folders import check_folder, remove_other_folders, save_folder
-from ner_lstm_crf.saving.quantize import dequantized, quantized
-from ner_lstm_crf.saving.tensors import read_tensors, save_tensors
+from ner_lstm_crf.saving.tensors import dequantized, quantized, read_tensors, save_tensors
 from ner_lstm_crf.tags.scheme import get_scheme
 from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Sentence

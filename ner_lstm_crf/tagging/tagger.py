@@ -14,8 +14,6 @@ from ner_lstm_crf.text.annotation import Entity, Sentence, Span
 from ner_lstm_crf.text.sentences import Portion, portions, sentences
 from ner_lstm_crf.text.tokenizer import check_characters
 
-__all__ = ["Tagger"]
-
 # Characters of the longest text that is tagged on the calling thread: there is too little to share.
 SHORT_TEXT = 4000
 

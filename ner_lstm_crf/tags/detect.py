@@ -16,8 +16,6 @@ from typing import TypeAlias
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tags.scheme import BREAKS, CLOSES, OPENS, OUTSIDE, SCHEMES, Scheme, UnknownTagError
 
-__all__ = ["Detection", "NoSchemeError", "detect_scheme"]
-
 _Pair: TypeAlias = tuple[str, str]
 
 

@@ -11,8 +11,6 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tags.scheme import OUTSIDE
 from ner_lstm_crf.text.annotation import Span
 
-__all__ = ["LabelMap", "require_entities", "warn_of_unknown_labels"]
-
 _log = logging.getLogger(__name__)
 
 

@@ -38,25 +38,6 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.text.annotation import Span
 
-__all__ = [
-    "BREAKS",
-    "CLOSES",
-    "OPENS",
-    "OUTSIDE",
-    "POLICIES",
-    "PREFIXES",
-    "SCHEMES",
-    "DecodedTags",
-    "IllFormedError",
-    "Policy",
-    "Scheme",
-    "State",
-    "TagError",
-    "UnknownTagError",
-    "get_scheme",
-    "split_tag",
-]
-
 OUTSIDE = "O"
 """The tag of a token in no entity."""
 

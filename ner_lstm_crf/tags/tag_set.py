@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from ner_lstm_crf.tags.scheme import BREAKS, OUTSIDE, DecodedTags, Scheme
 from ner_lstm_crf.text.annotation import Span
 
-__all__ = ["AllowedTransitions", "TagSet"]
-
 TagIds: TypeAlias = NDArray[np.int64]
 
 # Longer runs of tags are rare and would fill the memory with runs that do not come again; so would very many runs.

@@ -13,23 +13,6 @@ from collections.abc import Iterable
 from itertools import chain, groupby
 from typing import Literal
 
-__all__ = [
-    "ALONE",
-    "CLOSERS",
-    "EMOJI",
-    "EMOJI_MODIFIERS",
-    "FLAG_LETTERS",
-    "HAN",
-    "KANA",
-    "LOWER",
-    "MARKS",
-    "OPENERS",
-    "UPPER",
-    "WIDE",
-    "has_han",
-    "script_language",
-]
-
 # Scripts written without spaces: an entity may begin at any character.
 HAN = (
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u303b\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"

@@ -35,8 +35,6 @@ from ner_lstm_crf.text.tokenizer import (
     word_portions,
 )
 
-__all__ = ["Portion", "portions", "sentences"]
-
 _PORTION = 32_768  # tokens
 _NARROWEST_WRAP, _WIDEST_WRAP = 50, 120  # characters in the longest line of wrapped text
 _SHORTEST_PLAIN_WORD = 5  # before a full stop and a lower-case word: 204 sentence ends, 16 abbreviations in the corpora

@@ -30,18 +30,6 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.text.annotation import Token
 from ner_lstm_crf.text.scripts import ALONE, EMOJI, EMOJI_MODIFIERS, FLAG_LETTERS, LOWER, MARKS, UPPER, WIDE
 
-__all__ = [
-    "ABBREVIATIONS",
-    "BEFORE_NAMES",
-    "BEFORE_NUMBERS",
-    "tokenize",
-    "characters",
-    "check_characters",
-    "word_portions",
-    "character_portions",
-    "detect_hyphens",
-]
-
 # 1. Abbreviations, in English and the other languages of the corpora, without their stop, each also with its first
 #    letter capitalised. Dotted ones (U.S., e.g., f.eks.) need no list: their form shows what they are. The sentence
 #    splitter uses the same lists.

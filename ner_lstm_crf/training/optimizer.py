@@ -15,8 +15,6 @@ from ner_lstm_crf.kernels import available_for
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.training.sparse_adamw import SparseAdamW
 
-__all__ = ["Optimizer", "clip_gradients", "learning_rate_factor", "peak_learning_rate"]
-
 _PEAK_TIMES_STEPS = 7.5
 
 

@@ -14,8 +14,6 @@ from ner_lstm_crf.features.embedding import EmbeddingTable
 from ner_lstm_crf.features.vocabulary import UNKNOWN
 from ner_lstm_crf.kernels import kernel
 
-__all__ = ["SparseAdamW"]
-
 _BETA1, _BETA2 = 0.9, 0.999  # the decay of Adam's two moments: those of torch.optim.AdamW, as in the kernel
 # The first moment over the root of the second, 0, 1, ... steps after a gradient, as a share of what it was.
 _FADING = (_BETA1 / _BETA2**0.5) ** np.arange(256)

@@ -16,16 +16,14 @@ from torch import Tensor
 from ner_lstm_crf.config import TrainingConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.evaluation.metrics import Evaluation, evaluate_spans
-from ner_lstm_crf.features.batch import RaggedSentences, shuffled_batches
+from ner_lstm_crf.features.batch import Batch, RaggedSentences, shuffled_batches
 from ner_lstm_crf.model.cpu import check_bfloat16
+from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.predictor import predict
 from ner_lstm_crf.text.annotation import Sentence
-from ner_lstm_crf.training.adversarial import adversarial_backward
 from ner_lstm_crf.training.optimizer import Optimizer
-
-__all__ = ["DevSet", "EpochReport", "Trainer", "evaluate_encoded"]
 
 # Most repetitions of the epochs that a small corpus is given to make up `min_steps`.
 _MAX_REPEATS = 10
@@ -228,3 +226,53 @@ class Trainer:
         self.optimizer.restore({name: tensor for name, tensor in tensors.items() if name != "progress"})
         epoch, best_epoch, self.best_f1 = progress.tolist()
         self.epoch, self.best_epoch = int(epoch), int(best_epoch)
+
+
+_MIN_NORM = 1e-12  # of a gradient; a smaller one has nothing to teach, and no direction to trust
+
+
+def adversarial_backward(network: Network, batch: Batch, epsilon: float, factor: float) -> Tensor:
+    """Add the gradients of a loss: half that of the batch, and half that of the batch with perturbed vectors.
+
+    Args:
+        network: Its weights have the gradients afterwards.
+        batch: Sentences with gold tags.
+        epsilon: Size of the perturbation, see `fgm_perturbation`.
+        factor: The loss, summed over the sentences, is multiplied by it.
+
+    Returns:
+        The loss of each sentence as it is (B,), without a graph.
+
+    Raises:
+        ValueError: If the batch has no gold tags.
+    """
+    # 1. The sentences as they are. The vectors are cut off from the embedding, which is passed through only once.
+    vectors = network.embedding(batch)  # (B, T, D)
+    leaf = vectors.detach().requires_grad_()
+    losses = network.loss_from_vectors(leaf, batch)  # (B,)
+    (losses.sum() * (factor / 2)).backward()  # type: ignore[no-untyped-call]
+    if leaf.grad is None:
+        raise ValueError("expected a loss that depends on the vectors")
+    # 2. The adversarial pass: the same vectors, perturbed along the gradient of the loss.
+    perturbed = leaf + fgm_perturbation(leaf.grad / (factor / 2), batch.lengths, epsilon)
+    harder = network.loss_from_vectors(perturbed, batch)
+    (harder.sum() * (factor / 2)).backward()  # type: ignore[no-untyped-call]
+    # 3. The gradients of both passes go on into the embedding.
+    vectors.backward(leaf.grad)
+    return losses.detach()
+
+
+def fgm_perturbation(gradient: Tensor, lengths: Tensor, epsilon: float) -> Tensor:
+    """The step that is added to the vectors of each sentence (B, T, D): along the gradient, of norm epsilon * sqrt(T).
+
+    So the root mean square over the tokens of a sentence is `epsilon`. A sentence without a gradient has none.
+
+    Args:
+        gradient: That of each sentence's loss (B, T, D), zero where it is padded.
+        lengths: Tokens of each sentence (B,).
+        epsilon: See above.
+    """
+    norms = gradient.flatten(1).norm(dim=1)  # (B,)
+    scale: Tensor = epsilon * lengths.to(gradient).sqrt() / norms.clamp(min=_MIN_NORM)
+    scale = scale.masked_fill(norms < _MIN_NORM, 0)
+    return gradient * scale.view(-1, 1, 1)

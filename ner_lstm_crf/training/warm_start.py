@@ -15,8 +15,6 @@ from ner_lstm_crf.saving.model import Model, new_network
 from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Sentence
 
-__all__ = ["check_start", "warm_start"]
-
 
 def warm_start(base: Model, sentences: Sequence[Sentence], *, freeze_vectors: bool = False, seed: int = 1) -> Model:
     """A model of the configuration of `base` for the words, characters and labels of other data.

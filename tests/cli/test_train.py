@@ -10,7 +10,7 @@ import pytest
 from ner_lstm_crf.config import preset
 from ner_lstm_crf.features.vectors.vectors import builtin_character_vectors
 from ner_lstm_crf.features.word import Words
-from ner_lstm_crf.runs import transformer_cache as contextual
+from ner_lstm_crf.runs import data as contextual
 from ner_lstm_crf.tagging.tagger import Tagger
 from tests.cli.conftest import TINY, ZH, Files, Result, Run, column_text, equal_weights
 from tests.encoders import write_encoder

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.compression import open_compressed
+from ner_lstm_crf.files.text import open_compressed
 
 CONTENT = bytes(range(256)) * 1000
 

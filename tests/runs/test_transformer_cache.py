@@ -19,11 +19,10 @@ from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.transformer.encoder import PretrainedEncoder
 from ner_lstm_crf.model import cpu
-from ner_lstm_crf.runs import transformer_cache as contextual
-from ner_lstm_crf.runs.data import Data, ResolvedData, resolve_defaults
+from ner_lstm_crf.runs import data as contextual
+from ner_lstm_crf.runs.data import Data, ResolvedData, computed_features, read_with_transformer, resolve_defaults
 from ner_lstm_crf.runs.processes import PlannedRun, plan_seeds, train_runs
 from ner_lstm_crf.runs.run import Run
-from ner_lstm_crf.runs.transformer_cache import computed_features, read_with_transformer
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text.annotation import Sentence

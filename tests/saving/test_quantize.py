@@ -16,7 +16,7 @@ from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors.vectors import Vectors
 from ner_lstm_crf.saving.model import Model
-from ner_lstm_crf.saving.quantize import dequantized, quantized
+from ner_lstm_crf.saving.tensors import dequantized, quantized
 from ner_lstm_crf.tagging.predictor import predict
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text.annotation import Sentence

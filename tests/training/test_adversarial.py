@@ -15,7 +15,7 @@ from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.runs.data import Data
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.text.annotation import Sentence
-from ner_lstm_crf.training.adversarial import adversarial_backward, fgm_perturbation
+from ner_lstm_crf.training.trainer import adversarial_backward, fgm_perturbation
 from tests.made import trainer_for
 
 Make = Callable[..., list[Sentence]]

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.compression import CompressedFile
+from ner_lstm_crf.files.text import CompressedFile
 from ner_lstm_crf.progress import Progress
 
 __all__ = ["RowLayout", "RowStore", "detect_layout", "read_binary_rows", "read_text_rows"]

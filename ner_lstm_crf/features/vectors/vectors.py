@@ -18,7 +18,7 @@ import numpy.typing as npt
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors.rows import RowStore, detect_layout, read_binary_rows, read_text_rows
 from ner_lstm_crf.features.vocabulary import spellings
-from ner_lstm_crf.files.compression import open_compressed
+from ner_lstm_crf.files.text import open_compressed
 from ner_lstm_crf.progress import Progress, silent
 
 __all__ = [
