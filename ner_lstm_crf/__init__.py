@@ -44,69 +44,39 @@ if TYPE_CHECKING:
     # isort: off  (one line a module; `as` tells type checkers that a name is public)
     from ner_lstm_crf.config import (
         PRESETS as PRESETS,
-    )
-    from ner_lstm_crf.config import (
         Config as Config,
-    )
-    from ner_lstm_crf.config import (
         ModelConfig as ModelConfig,
-    )
-    from ner_lstm_crf.config import (
         TrainingConfig as TrainingConfig,
-    )
-    from ner_lstm_crf.config import (
         preset as preset,
-    )
-    from ner_lstm_crf.config import (
         read_config as read_config,
     )
     from ner_lstm_crf.errors import InputError as InputError
     from ner_lstm_crf.evaluation.metrics import (
         Evaluation as Evaluation,
-    )
-    from ner_lstm_crf.evaluation.metrics import (
         Score as Score,
-    )
-    from ner_lstm_crf.evaluation.metrics import (
         evaluate_spans as evaluate_spans,
     )
-    from ner_lstm_crf.evaluation.significance import f1_difference as f1_difference
-    from ner_lstm_crf.evaluation.significance import f1_interval as f1_interval
-    from ner_lstm_crf.features.lexicon import builtin_words as builtin_words
-    from ner_lstm_crf.features.lexicon import read_lexicon as read_lexicon
+    from ner_lstm_crf.evaluation.significance import f1_difference as f1_difference, f1_interval as f1_interval
+    from ner_lstm_crf.features.lexicon import builtin_words as builtin_words, read_lexicon as read_lexicon
     from ner_lstm_crf.features.vectors.vectors import (
         Vectors as Vectors,
-    )
-    from ner_lstm_crf.features.vectors.vectors import (
         builtin_character_vectors as builtin_character_vectors,
-    )
-    from ner_lstm_crf.features.vectors.vectors import (
         read_vectors as read_vectors,
     )
     from ner_lstm_crf.formats.conll import read_conll as read_conll
     from ner_lstm_crf.formats.options import ReadOptions as ReadOptions
     from ner_lstm_crf.formats.registry import (
         convert as convert,
-    )
-    from ner_lstm_crf.formats.registry import (
         read_sentences as read_sentences,
-    )
-    from ner_lstm_crf.formats.registry import (
         write_sentences as write_sentences,
     )
     from ner_lstm_crf.progress import Progress as Progress
-    from ner_lstm_crf.runs.data import Data as Data
-    from ner_lstm_crf.runs.data import split_dev as split_dev
+    from ner_lstm_crf.runs.data import Data as Data, split_dev as split_dev
     from ner_lstm_crf.runs.run import Run as Run
     from ner_lstm_crf.tagging.tagger import Tagger as Tagger
     from ner_lstm_crf.tags.labels import LabelMap as LabelMap
-    from ner_lstm_crf.tags.scheme import SCHEMES as SCHEMES
-    from ner_lstm_crf.tags.scheme import Scheme as Scheme
-    from ner_lstm_crf.tags.scheme import get_scheme as get_scheme
-    from ner_lstm_crf.text.annotation import Entity as Entity
-    from ner_lstm_crf.text.annotation import Sentence as Sentence
-    from ner_lstm_crf.text.annotation import Span as Span
-    from ner_lstm_crf.text.annotation import Token as Token
+    from ner_lstm_crf.tags.scheme import SCHEMES as SCHEMES, Scheme as Scheme, get_scheme as get_scheme
+    from ner_lstm_crf.text.annotation import Entity as Entity, Sentence as Sentence, Span as Span, Token as Token
     from ner_lstm_crf.text.sentences import sentences as sentences
     from ner_lstm_crf.text.tokenizer import tokenize as tokenize
     from ner_lstm_crf.training.trainer import EpochReport as EpochReport

@@ -11,7 +11,7 @@ class InputError(ValueError):
     The command line prints the message as one line and exits with code 2; every other exception is a bug of ours.
 
     Args:
-        message: What was expected and what was found, in one line: `expected at least 2 columns, found 1: 'EU'`.
+        message: The expected value and the one found, in one line: `expected at least 2 columns, found 1: 'EU'`.
         path: The file it is about, if there is one.
         line: The 1-based line in that file.
 

@@ -151,6 +151,7 @@ class _ParallelDirections(torch.autograd.Function):
     def forward(
         ctx: Any, second_thread: ThreadPoolExecutor, values: Tensor, reverse: Tensor, *weights: Tensor
     ) -> tuple[Tensor, Tensor]:
+        """Outputs of both directions (B, T, H)."""
         # Each side has an autograd graph of its own, so that `backward` can give it to the same thread.
         half = len(weights) // 2
         inputs = (values, *weights[:half]), (reverse, *weights[half:])
@@ -164,6 +165,7 @@ class _ParallelDirections(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of the values, the reversed values and the weights."""
         forward_side, backward_side = zip(ctx.outputs, ctx.leaves, gradients, strict=True)
         running = ctx.second_thread.submit(torch.autograd.grad, *backward_side)
         forwards, backwards = torch.autograd.grad(*forward_side), running.result()
@@ -178,6 +180,7 @@ class _Permuted(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, order: Tensor) -> Tensor:
+        """The values in this order (B, T, D)."""
         batch, tokens, size = values.shape
         starts = torch.arange(0, batch * tokens, tokens, device=order.device).unsqueeze(1)
         ctx.rows = (order + starts).flatten()
@@ -186,6 +189,7 @@ class _Permuted(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """The gradient in the same order, which is its own inverse (B, T, D)."""
         return gradient.reshape(-1, gradient.shape[2]).index_select(0, ctx.rows).view_as(gradient), None
 
 

@@ -150,6 +150,7 @@ class _LogLikelihood(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, emissions: Tensor, tags: Tensor, lengths: Tensor, *tables: Tensor) -> Tensor:
+        """Log-likelihood of each sentence (B,); keeps its gradients."""
         sentences, _, count = emissions.shape
         likelihood = emissions.new_empty(sentences)
         grad_emissions = torch.empty(emissions.shape, dtype=emissions.dtype)  # of the likelihood of each sentence
@@ -164,6 +165,7 @@ class _LogLikelihood(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, weights: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of emissions and score tables, weighted by sentence."""
         inputs = ctx.saved_tensors
         sentences, tokens, count = inputs[0].shape
         emissions, start = torch.empty_like(inputs[0]), weights.new_empty(count)

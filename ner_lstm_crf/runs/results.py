@@ -33,7 +33,7 @@ class RunResult:
         seconds: Time spent training.
         dev: The dev scores of the model; None without a dev set.
         dev_f1: Its dev F1.
-        test: What the model found in the test set; None without one.
+        test: Scores and spans on the test set; None without one.
     """
 
     directory: Path
@@ -152,7 +152,7 @@ class HeadResult:
 
     Attributes:
         head: "crf" or "softmax".
-        tests: What was found in the test set, one per seed.
+        tests: Scores and spans on the test set, one per seed.
         training_seconds: Time spent training, one per seed.
     """
 

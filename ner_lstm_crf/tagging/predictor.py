@@ -48,7 +48,7 @@ class Chunk(Generic[Item]):
     """Sentences that are tagged together.
 
     Attributes:
-        items: What they were read from: sentences, or parts of texts.
+        items: The items that they were read from: sentences, or parts of texts.
         words: The tokens of all sentences, end to end.
         lengths: Tokens of each sentence, which may be 0.
     """

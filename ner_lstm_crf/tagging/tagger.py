@@ -121,6 +121,7 @@ class Tagger:
         """
 
         def with_words() -> Iterator[tuple[Sentence, list[str], tuple[int]]]:
+            """Sentences with their words and their length."""
             for sentence in items:
                 words = sentence.words
                 if self._units[0] == "character":

@@ -82,7 +82,7 @@ class SparseAdamW:
         """Bring rows up to date before they are read, and let the gradient of their tables be sparse until `step`.
 
         Args:
-            ids: What a batch reads, by the name of the table; None for all rows of all tables.
+            ids: The ids that a batch reads, by the name of the table; None for all rows of all tables.
         """
         for name, state in self._tables.items():
             if ids is None:

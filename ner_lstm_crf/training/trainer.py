@@ -268,7 +268,7 @@ def fgm_perturbation(gradient: Tensor, lengths: Tensor, epsilon: float) -> Tenso
     So the root mean square over the tokens of a sentence is `epsilon`. A sentence without a gradient has none.
 
     Args:
-        gradient: That of each sentence's loss (B, T, D), zero where it is padded.
+        gradient: The gradient of each sentence's loss (B, T, D), zero where it is padded.
         lengths: Tokens of each sentence (B,).
         epsilon: See above.
     """

@@ -5,8 +5,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ner_lstm_crf.corpora.inspect import Inspection, Lengths, describe, inspect_files
 from ner_lstm_crf.errors import InputError

@@ -6,8 +6,7 @@ import json
 import warnings
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from seqeval.metrics import classification_report
 from seqeval.scheme import IOB2
 

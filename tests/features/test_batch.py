@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.features.batch import RaggedSentences, batches_by_length, rounded_up, shuffled_batches

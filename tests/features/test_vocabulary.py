@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vocabulary import UNKNOWN, Vocabulary, by_frequency, spellings

@@ -11,8 +11,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.text import TextFile, quoted, stream_lines, writing

@@ -19,8 +19,7 @@ from ner_lstm_crf.features.registry import Features
 from ner_lstm_crf.features.vectors.vectors import Vectors
 from ner_lstm_crf.features.vocabulary import Vocabulary
 from ner_lstm_crf.features.word import Words
-from ner_lstm_crf.saving import model as module
-from ner_lstm_crf.saving import tensors as tensor_files
+from ner_lstm_crf.saving import model as module, tensors as tensor_files
 from ner_lstm_crf.saving.model import (
     SHIPPED,
     Model,

@@ -14,8 +14,7 @@ import benchmark
 from benchmarks.handrolled import HandRolled
 from benchmarks.text import SENTENCE, MadeText, read_corpus
 from ner_lstm_crf.features.batch import RaggedSentences
-from ner_lstm_crf.model import cpu
-from ner_lstm_crf.model import crf as our_crf
+from ner_lstm_crf.model import cpu, crf as our_crf
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text.annotation import Span

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tags.detect import detect_scheme

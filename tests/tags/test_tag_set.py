@@ -8,8 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ner_lstm_crf.tags import tag_set as module
 from ner_lstm_crf.tags.scheme import SCHEMES, DecodedTags, Scheme

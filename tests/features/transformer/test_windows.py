@@ -7,8 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from ner_lstm_crf.features.transformer.subtokens import Framing, SubTokens, collate_subtokens, cut_windows
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ner_lstm_crf.features.vectors.vectors import Coverage, coverage
 from ner_lstm_crf.features.vocabulary import spellings
