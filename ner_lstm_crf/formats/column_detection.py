@@ -35,7 +35,7 @@ from ner_lstm_crf.formats.columns import (
     split_at_spaces,
 )
 from ner_lstm_crf.formats.options import ReadOptions
-from ner_lstm_crf.tags.scheme import OUTSIDE, split_tag
+from ner_lstm_crf.tags.scheme import OUTSIDE, PREFIXES, split_tag
 from ner_lstm_crf.text.scripts import has_han
 
 SAMPLE_ROWS = 2000
@@ -54,7 +54,7 @@ _BARE_LABEL = re.compile(r"[^\W\d][\w.&/-]*")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:[-_][A-Za-z-]+)?:")
 _CHUNKS = frozenset(("NP", "VP", "PP", "ADVP", "ADJP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP", "NC", "VC", "PC"))
 _NUMBER = re.compile(r"\d+(?:[-.]\d+)?")  # a token's number; `1-2` and `1.1` are CoNLL-U's ranges and empty nodes
-_KEYED_TAG = re.compile(r"(?:^|\|)(NER|NE|ner|ne|name)=(?:O|[BIESLUMW]-)")
+_KEYED_TAG = re.compile(r"(?:^|\|)(NER|NE|ner|ne|name)=(?:O|[" + "".join(sorted(PREFIXES)) + "]-)")
 
 
 def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> ColumnLayout:

@@ -30,8 +30,8 @@ class Sample:
 class Format(ABC):
     """A file format of sentences with entities: how it is detected, read, written and rewritten.
 
-    To add a format, write a subclass in a file of its own and add it to `registry.FORMATS`. Formats of running text
-    extend `text_json.TextFormat`.
+    To add a format, write a subclass in a file of its own and add it to `registry.FORMATS`. JSON lines of running text
+    extend `text_json.TextFormat`; the model cuts their texts into tokens itself in `evaluate`.
 
     Attributes:
         name: Its name on the command line and in Python.

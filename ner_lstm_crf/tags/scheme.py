@@ -12,8 +12,8 @@
     BMEWO              W      B E    B M E
     BILOU (BILUO)      U      B L    B I L
 
-To add a scheme, add an entry to `SCHEMES`. Everything else (the automaton, detection, the tags of a model) follows from
-its prefixes.
+To add a scheme, add an entry to `SCHEMES`, its name to `SchemeName` in `config.py`, and a new letter, if it has one, to
+`PREFIXES`. Everything else (the automaton, detection, the tags of a model) follows from its prefixes.
 
 Tags that break their scheme (a softmax head writes them, and so do people) need a decision, which alone changes F1 on
 CoNLL-2003 by about half a point (Lignos and Kamyab 2020). It is made here, by name, as a `Policy`:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import assert_never
 
 import torch
 from torch import Tensor
@@ -43,7 +44,9 @@ def learning_rate_factor(step: int, steps: int, steps_per_epoch: int, config: Tr
         return (steps - step) / max(steps - warmup, 1)
     if config.schedule == "inverse":
         return 1 / (1 + config.lr_decay * (step // steps_per_epoch))
-    return 1.0
+    if config.schedule == "constant":
+        return 1.0
+    assert_never(config.schedule)
 
 
 def clip_gradients(gradients: list[Tensor], max_norm: float) -> None:

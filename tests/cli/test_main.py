@@ -77,7 +77,10 @@ def test_version(run: Run) -> None:
             ["train", "--train", "f", "--output", "d", "--char-widths", "3,x"],
             "--char-widths: expected whole numbers of",
         ),
-        (["train", "--train", "f", "--output", "d", "--schedule", "cosine"], "--schedule: invalid choice: 'cosine'"),
+        (
+            ["train", "--train", "f", "--output", "d", "--schedule", "quadratic"],
+            "--schedule: invalid choice: 'quadratic'",
+        ),
         (["train", "--train", "f", "--output", "d", "--workers", "two"], "got 'two'"),
         (["train", "--train", "f", "--output", "d", "--resume", "--overwrite"], "not allowed with"),
         (["train", "--train", "f", "--output", "d", "--preset", "slow"], "invalid choice: 'slow'"),

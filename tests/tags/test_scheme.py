@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from typing import get_args
 
 import pytest
 from hypothesis import given, strategies as st
 from seqeval import scheme as peer
 from seqeval.metrics.sequence_labeling import get_entities
 
+from ner_lstm_crf.config import SchemeName
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tags.scheme import SCHEMES, IllFormedError, UnknownTagError, get_scheme, split_tag
 from ner_lstm_crf.tags.tag_set import TagSet
@@ -297,3 +299,8 @@ def test_underscores_are_read_and_hyphens_written():
 )
 def test_split_tag(tag, parts):
     assert split_tag(tag) == parts
+
+
+def test_a_model_can_be_trained_in_every_scheme() -> None:
+    """The configuration lists the names itself, since it knows nothing of tags."""
+    assert get_args(SchemeName) == tuple(SCHEMES)
