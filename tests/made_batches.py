@@ -10,11 +10,10 @@ import torch
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.features.bigrams import BigramVectors
-from ner_lstm_crf.features.casing import CasingVectors
 from ner_lstm_crf.features.characters import CharCnn, Spellings
 from ner_lstm_crf.features.embedding import EmbeddingTable, TokenEmbedding
 from ner_lstm_crf.features.lexicon import LexiconVectors
-from ner_lstm_crf.features.token_feature import FeatureModule
+from ner_lstm_crf.features.token_feature import FeatureModule, IdVectors
 from ner_lstm_crf.features.word import WordVectors
 from ner_lstm_crf.model.network import Network
 
@@ -71,7 +70,7 @@ def made_network(**shape: object) -> Network:
     config = ModelConfig(**(sizes | shape))  # type: ignore[arg-type]
     modules: dict[str, FeatureModule] = {"word": WordVectors(drawn_table(10, 8, frozen=5), config.word_dropout)}
     if config.casing_size:
-        modules["casing"] = CasingVectors(config.casing_size)
+        modules["casing"] = IdVectors(13, config.casing_size)
     if config.char_filters:
         modules["characters"] = CharCnn(
             7, size=4, filters=config.char_filters, widths=config.char_widths, dropout=config.char_dropout

@@ -17,7 +17,7 @@ from torch import Tensor
 from ner_lstm_crf.features.token_feature import ContextFeature, Ids
 from ner_lstm_crf.features.word_types import WordTypes
 
-__all__ = ["Batch", "RaggedSentences", "batches_by_length", "rounded_up", "shuffled_batches"]
+__all__ = ["Batch", "RaggedSentences", "shuffled_batches"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,95 +72,58 @@ class RaggedSentences:
     def training_batch(self, numbers: Sequence[int]) -> Batch:
         """The sentences of these numbers (B,), each of a token or more, over their distinct words."""
         sentences = np.array(numbers, np.int64)
-        positions, real = self._positions(sentences, int(self.lengths[sentences].max()))
+        positions, real, inputs = self._select(sentences, int(self.lengths[sentences].max()))
         rows, which = np.unique(self.types[positions[real]], return_inverse=True)  # (W,)
         tokens, tags = np.zeros(real.shape, np.int64), None
         tokens[real] = which
         if self.tags is not None:
             tags = torch.from_numpy(np.where(real, self.tags[positions], 0))
-        inputs = self.word_types.inputs(rows) | self._context_inputs(sentences, positions, real)
-        return Batch(torch.from_numpy(tokens), torch.from_numpy(self.lengths[sentences]), inputs, tags)
+        lengths = torch.from_numpy(self.lengths[sentences])
+        return Batch(torch.from_numpy(tokens), lengths, self.word_types.inputs(rows) | inputs, tags)
 
-    def tagging_batches(self, *, sentences: int, tokens: int) -> list[Ids]:
-        """The numbers of the sentences that go together, longest first; those without tokens are in none.
+    def tagging_batches(self, *, sentences: int, tokens: int) -> list[tuple[Ids, int]]:
+        """Cut the sentences into batches of like length, longest first; those without tokens are in none.
 
         Args:
-            sentences: Most sentences in a batch; fewer make it a power of two, or half as many again.
+            sentences: Most sentences in a batch.
             tokens: Most tokens in a batch, padding included; a longer sentence is a batch of its own.
+
+        Returns:
+            Of each batch the numbers of its sentences (B,), and the tokens T that they are padded to.
         """
         order = np.argsort(-self.lengths, kind="stable")[: np.count_nonzero(self.lengths)]
-        batches, start = list[Ids](), 0
+        batches, start = list[tuple[Ids, int]](), 0
         while start < len(order):
-            most = tokens // rounded_up(int(self.lengths[order[start]]))
-            size = min(max(most, 1), sentences, len(order) - start)
+            # T has one of eight values between a power of two and the next: 16, 18, 20, ... 32, 36, 40, ...
+            longest = int(self.lengths[order[start]])
+            step = 1 << max((longest - 1).bit_length() - 4, 0)
+            longest = -(-longest // step) * step
+            # B is a power of two, or half as much again: 1, 2, 3, 4, 6, 8, 12, ...
+            size = min(max(tokens // longest, 1), sentences, len(order) - start)
             power = 1 << (size.bit_length() - 1)
             size = power + power // 2 if size >= power + power // 2 else power
-            batches.append(order[start : start + size])
+            batches.append((order[start : start + size], longest))
             start += size
         return batches
 
-    def tagging_batch(self, numbers: Ids) -> tuple[Batch, Ids, NDArray[np.bool_]]:
+    def tagging_batch(self, numbers: Ids, longest: int) -> tuple[Batch, Ids, NDArray[np.bool_]]:
         """The sentences of these numbers (B,), for networks that have the vectors of word types already.
 
         Returns:
-            The batch, its longest sentence `rounded_up`; the positions of its tokens among all (B, T); and which of
-            these hold a token of the sentence (B, T).
+            The batch, padded to T = `longest`; the positions of its tokens among all (B, T); and True for the positions
+            that hold a token of the sentence (B, T).
         """
-        positions, real = self._positions(numbers, rounded_up(int(self.lengths[numbers].max())))
+        positions, real, inputs = self._select(numbers, longest)
         tokens, lengths = torch.from_numpy(self.types[positions]), torch.from_numpy(self.lengths[numbers])
-        return Batch(tokens, lengths, self._context_inputs(numbers, positions, real)), positions, real
+        return Batch(tokens, lengths, inputs), positions, real
 
-    def _positions(self, sentences: Ids, longest: int) -> tuple[Ids, NDArray[np.bool_]]:
-        """The positions of the sentences' tokens in the flat arrays (B, T), and which of them are of the sentence."""
+    def _select(self, sentences: Ids, longest: int) -> tuple[Ids, NDArray[np.bool_], dict[str, Any]]:
+        """Positions of the sentences' tokens among all and True for real ones (B, T); inputs of context features."""
         steps = np.arange(longest)
         positions = np.minimum(self._starts[sentences, None] + steps, len(self.types) - 1)
-        return positions, steps < self.lengths[sentences, None]
-
-    def _context_inputs(self, sentences: Ids, positions: Ids, real: NDArray[np.bool_]) -> dict[str, Any]:
-        return {name: feature.batch(ids, sentences, positions, real) for name, (feature, ids) in self.context.items()}
-
-
-def rounded_up(tokens: int) -> int:
-    """The tokens of a batch for tagging: eight sizes between a power of two and the next.
-
-    Example:
-        >>> [rounded_up(tokens) for tokens in (5, 16, 17, 33, 1000)]
-        [5, 16, 18, 36, 1024]
-    """
-    step = 1 << max((tokens - 1).bit_length() - 4, 0)
-    return -(-tokens // step) * step
-
-
-def batches_by_length(
-    lengths: Sequence[int], *, sentences: int, tokens: int, order: Sequence[int] | None = None
-) -> list[list[int]]:
-    """Cut sentences into batches, longest first.
-
-    Args:
-        lengths: The length of each sentence, in tokens.
-        sentences: Most sentences in a batch.
-        tokens: Most tokens in a batch, padding included; a longer sentence is a batch of its own.
-        order: The sentences in the order of cutting; by falling length where it is not given.
-
-    Returns:
-        Batches of sentence numbers; each sentence is in one of them.
-
-    Example:
-        >>> batches_by_length([1, 5, 2, 4], sentences=2, tokens=8)
-        [[1], [3, 2], [0]]
-    """
-    if order is None:
-        order = np.argsort(-np.asarray(lengths, np.int64), kind="stable").tolist()
-    batches: list[list[int]] = []
-    longest = 0
-    for number in order:
-        longest = max(longest, lengths[number])
-        full = not batches or len(batches[-1]) == sentences or (len(batches[-1]) + 1) * longest > tokens
-        if full:
-            batches.append([])
-            longest = lengths[number]
-        batches[-1].append(number)
-    return batches
+        real = steps < self.lengths[sentences, None]
+        context = self.context.items()
+        return positions, real, {name: one.batch(ids, sentences, positions, real) for name, (one, ids) in context}
 
 
 def shuffled_batches(
@@ -169,9 +132,24 @@ def shuffled_batches(
     """Batches for one epoch of training: like lengths together, yet other neighbours in every epoch.
 
     The sentences are sorted by their length times a random factor within 20%, cut, and the batches shuffled.
+
+    Args:
+        lengths: Tokens of each sentence.
+        random: The source of the factors.
+        sentences: Most sentences in a batch.
+        tokens: Most tokens in a batch, padding included; a longer sentence is a batch of its own.
+
+    Returns:
+        Batches of sentence numbers; each sentence is in one of them.
     """
     noisy = np.asarray(lengths, np.float64) * random.uniform(0.8, 1.2, len(lengths))
-    order = np.lexsort((random.random(len(lengths)), noisy)).tolist()
-    batches = batches_by_length(lengths, sentences=sentences, tokens=tokens, order=order)
+    batches: list[list[int]] = []
+    longest = 0
+    for number in np.lexsort((random.random(len(lengths)), noisy)).tolist():
+        longest = max(longest, lengths[number])
+        if not batches or len(batches[-1]) == sentences or (len(batches[-1]) + 1) * longest > tokens:
+            batches.append([])
+            longest = lengths[number]
+        batches[-1].append(number)
     random.shuffle(batches)
     return batches

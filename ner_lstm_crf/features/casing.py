@@ -7,17 +7,16 @@ initial), punctuation, and the scripts that have no case, Han apart.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
+from unicodedata import category
 
 import numpy as np
-from torch import Tensor, nn
 
 from ner_lstm_crf.config import ModelConfig
-from ner_lstm_crf.features.token_feature import Ids, Resources, TypeFeature, TypeModule
+from ner_lstm_crf.features.token_feature import Ids, IdVectors, Resources, TypeFeature
 from ner_lstm_crf.text.scripts import has_han
 
-__all__ = ["CASINGS", "Casing", "CasingVectors", "casing"]
+__all__ = ["CASINGS", "Casing", "casing"]
 
 CASINGS: tuple[str, ...] = (
     "padding",  # 0, as everywhere: no word at all
@@ -52,26 +51,9 @@ class Casing(TypeFeature):
         """The class of each word (W,)."""
         return np.array([casing(word) for word in words], np.int64)
 
-    def module(self, config: ModelConfig) -> CasingVectors:
+    def module(self, config: ModelConfig) -> IdVectors:
         """See `TokenFeature.module`."""
-        return CasingVectors(config.casing_size)
-
-
-class CasingVectors(TypeModule):
-    """A vector for each casing class.
-
-    Args:
-        size: Size of a vector.
-    """
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.embedding, self.size = nn.Embedding(len(CASINGS), size), size
-
-    def forward(self, casings: Tensor) -> Tensor:
-        """The vectors of classes (W,): (W, D)."""
-        vectors: Tensor = self.embedding(casings)
-        return vectors
+        return IdVectors(len(CASINGS), config.casing_size)
 
 
 def casing(word: str) -> int:
@@ -81,31 +63,25 @@ def casing(word: str) -> int:
         >>> [CASINGS[casing(word)] for word in ("Bank", "J.", "1,000", "北京")]
         ['initial upper', 'capital', 'numeric', 'han']
     """
-    letters = len(word)
+    digits, letters, cased = 0, len(word), True
     if not (word.isascii() and word.isalpha()):  # as most words are, which need no look at each character
-        digits = sum(map(str.isdigit, word))
-        letters = sum(map(str.isalpha, word))
-        if digits or not (word.islower() or word.isupper() or word.lower() != word):
-            return _CLASS[_without_case(word, digits, letters)]
-    if word.islower():
-        return _CLASS["lower"]
-    if word.isupper():
-        return _CLASS["capital" if letters == 1 else "upper"]
+        digits, letters = sum(map(str.isdigit, word)), sum(map(str.isalpha, word))
+        cased = word.islower() or word.isupper() or word.lower() != word
     first = next((index for index, char in enumerate(word) if char.isalpha()), None)
-    if first is None:  # cased signs that are no letters, such as Roman numerals
-        return _CLASS["mixed"]
-    rest = word[first + 1 :]
-    return _CLASS["initial upper" if word[first].isupper() and rest == rest.lower() else "mixed"]
-
-
-def _without_case(word: str, digits: int, letters: int) -> str:
-    """The name of the class of a word with so many digits and letters, which has digits or no case."""
     if digits:
-        if all(char.isdigit() or char in _NUMERIC_SIGNS for char in word):
-            return "numeric"
-        return "mostly numeric" if 2 * digits > len(word) else "contains digit"
-    if letters:
-        return "han" if has_han(word) else "caseless"
-    if word and all(unicodedata.category(char).startswith("P") for char in word):
-        return "punctuation"
-    return "other"
+        signs = all(char.isdigit() or char in _NUMERIC_SIGNS for char in word)
+        name = "numeric" if signs else "mostly numeric" if 2 * digits > len(word) else "contains digit"
+    elif not cased and letters:
+        name = "han" if has_han(word) else "caseless"
+    elif not cased:
+        name = "punctuation" if word and all(category(char).startswith("P") for char in word) else "other"
+    elif word.islower():
+        name = "lower"
+    elif word.isupper():
+        name = "capital" if letters == 1 else "upper"
+    elif first is None:  # cased signs that are no letters, such as Roman numerals
+        name = "mixed"
+    else:
+        rest = word[first + 1 :]
+        name = "initial upper" if word[first].isupper() and rest == rest.lower() else "mixed"
+    return _CLASS[name]

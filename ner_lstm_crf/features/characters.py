@@ -103,26 +103,17 @@ class SpellingColumn(Column):
         self._values[first:last], self._ends[first:last] = lengths, ends
         self._flat = grown(self._flat, int(ends[-1]))
         self._flat[used : ends[-1]] = PADDING
-        self._flat[_ranges(ends - gap - lengths, lengths)] = ids
+        gaps = np.repeat(np.arange(len(words)) * gap, lengths)  # before each character, among the new words
+        self._flat[used + np.arange(len(ids)) + gaps] = ids
 
     def inputs(self, rows: Ids) -> Spellings:
         """The characters of these rows (W,)."""
-        lengths = self._values[rows]
-        gap = self._characters.gap
-        characters = self._flat[_ranges(self._ends[rows] - gap - lengths, lengths + gap)]
-        return Spellings(torch.from_numpy(characters), torch.from_numpy(lengths))
-
-
-def _ranges(starts: Ids, lengths: Ids) -> Ids:
-    """The numbers from each start on, so many of each, end to end.
-
-    Example:
-        >>> _ranges(np.array([5, 0]), np.array([2, 3])).tolist()
-        [5, 6, 0, 1, 2]
-    """
-    ends = lengths.cumsum()
-    numbers: Ids = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
-    return numbers
+        lengths, ends = self._values[rows], self._ends[rows]
+        widths = lengths + self._characters.gap
+        before = widths.cumsum()
+        moved = ends - before  # from a position in the result to that in the flat array, for each word
+        positions = np.arange(before[-1] if len(rows) else 0) + np.repeat(moved, widths)
+        return Spellings(torch.from_numpy(self._flat[positions]), torch.from_numpy(lengths))
 
 
 class CharCnn(TypeModule):
@@ -155,23 +146,21 @@ class CharCnn(TypeModule):
 
     def forward(self, words: Spellings) -> Tensor:
         """The vector of each word (W, filters * number of widths)."""
-        maxima = self._from_tables if available_for(self.embedding.weight) else self._from_convolutions
-        vectors: Tensor = self.dropout(maxima(*words))
-        return vectors
-
-    def _from_tables(self, characters: Tensor, lengths: Tensor) -> Tensor:
-        """In compiled kernels, with a table of the scores of each character at each offset of each filter."""
+        if not available_for(self.embedding.weight):
+            return self.dropout(self._portable(*words))  # type: ignore[no-any-return]
         maxima = []
         for convolution in self.convolutions:
+            # The score of each filter for each character at each of its offsets is looked up, not computed anew.
             weight, bias = convolution.get_parameter("weight"), convolution.get_parameter("bias")
             offsets = weight.permute(1, 2, 0)  # (D, width, F)
             table = self.embedding.weight @ offsets.flatten(1)  # (characters, width * F)
-            best = _Maxima.apply(table, characters, lengths, self.gap, weight.shape[2])  # type: ignore[no-untyped-call]
+            best = _Maxima.apply(table, *words, self.gap, weight.shape[2])  # type: ignore[no-untyped-call]
             maxima.append(best + bias)
-        return torch.cat(maxima, dim=1)
+        vectors: Tensor = self.dropout(torch.cat(maxima, dim=1))
+        return vectors
 
-    def _from_convolutions(self, characters: Tensor, lengths: Tensor) -> Tensor:
-        """The same in plain torch, on any device."""
+    def _portable(self, characters: Tensor, lengths: Tensor) -> Tensor:
+        """The same in plain torch, without dropout, on any device."""
         embedded = self.embedding(characters).T.unsqueeze(0)  # (1, D, N)
         # A filter of even width has one position more than there are characters.
         scores = torch.cat([conv(embedded)[0, :, : len(characters)] for conv in self.convolutions]).T  # (N, F)

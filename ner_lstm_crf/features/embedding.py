@@ -52,9 +52,10 @@ class EmbeddingTable(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """The vectors of these ids (W,): (W, D)."""
-        vectors = nn.functional.embedding(self.trainable_rows(ids), self.trainable, sparse=self.sparse_gradient)
         size = len(self.trainable)
         is_trainable = ids < size
+        rows = ids.where(is_trainable, UNKNOWN)
+        vectors = nn.functional.embedding(rows, self.trainable, sparse=self.sparse_gradient)
         if not len(self.frozen) or bool(is_trainable.all()):
             return vectors
         frozen = self.frozen[(ids - size).clamp(min=0)].to(vectors.dtype)
@@ -75,44 +76,36 @@ class TokenEmbedding(nn.ModuleDict):
         modules: The modules of the features by name, in the order in which their weights are trained and saved.
 
     Attributes:
+        types: The names and modules of type features.
+        context: The names and modules of context features.
         size: Size of a token's vector (D).
-        type_modules: The modules of type features.
-        type_size: Size of their vectors.
+        type_size: Size of the vectors of type features.
         looks_up: True if all context features only look up ids.
         tables: The tables of vectors by feature, of which a batch reads some rows.
     """
 
     def __init__(self, modules: Mapping[str, FeatureModule]) -> None:
         super().__init__(modules)
-        self.size = sum(module.size for module in modules.values())
-        self._types = [(name, module) for name, module in modules.items() if isinstance(module, TypeModule)]
-        self.type_modules = tuple(module for _, module in self._types)
-        self.type_size = sum(module.size for module in self.type_modules)
+        self.types = [(name, module) for name, module in modules.items() if isinstance(module, TypeModule)]
         context = [(name, module) for name, module in modules.items() if isinstance(module, ContextModule)]
-        self._context = sorted(context, key=lambda item: not item[1].looks_up)
+        self.context = sorted(context, key=lambda item: not item[1].looks_up)
         self.looks_up = all(module.looks_up for _, module in context)
+        self.type_size = sum(module.size for _, module in self.types)
+        self.size = self.type_size + sum(module.size for _, module in context)
         tables = {name: getattr(module, "table", None) for name, module in modules.items()}
         self.tables = {name: table for name, table in tables.items() if isinstance(table, EmbeddingTable)}
 
     def forward(self, batch: Batch) -> Tensor:
         """The vector of each token (B, T, D)."""
-        types = [module.at_tokens(batch.inputs[name], batch.tokens) for name, module in self._types]
-        return torch.cat([*types, *self.context_vectors(batch.inputs)], dim=-1)
-
-    def type_vectors(self, inputs: Mapping[str, Any]) -> Tensor:
-        """The vectors of word types in evaluation (W, D), without context features."""
-        return torch.cat([module(inputs[name]) for name, module in self._types], dim=1)
-
-    def context_vectors(self, inputs: Mapping[str, Any]) -> list[Tensor]:
-        """The vectors of each context feature (B, T, D)."""
-        return [module(inputs[name]) for name, module in self._context]
+        types = [module.at_tokens(batch.inputs[name], batch.tokens) for name, module in self.types]
+        context = [module(batch.inputs[name]) for name, module in self.context]
+        return torch.cat([*types, *context], dim=-1)
 
     def fine_tuned(self) -> Any:
         """The pretrained encoder that is trained with a learning rate of its own; None without one."""
-        parts = [module.fine_tuned() for _, module in (*self._types, *self._context)]
-        return next((part for part in parts if part is not None), None)
+        return next((module for module in self.modules() if getattr(module, "fine_tune", False)), None)
 
     def table_ids(self, batch: Batch) -> dict[str, Tensor]:
         """The ids that a batch reads from each of the `tables` (R,), with repetitions, beside the unknown one."""
-        modules = (*self._types, *self._context)
+        modules = (*self.types, *self.context)
         return {name: module.table_ids(batch.inputs[name]) for name, module in modules if name in self.tables}

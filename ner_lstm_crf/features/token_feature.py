@@ -2,8 +2,8 @@
 
 A feature is two classes in one file:
 
-    class Casing(TypeFeature)          strings -> ids     one object for a model; its networks share it
-    class CasingVectors(TypeModule)    ids -> vectors     one part of each network, made by `Casing.module`
+    class Words(TypeFeature)         strings -> ids     one object for a model; its networks share it
+    class WordVectors(TypeModule)    ids -> vectors     a part of each network, made by `Words.module`
 
 There are two kinds. A *type feature* depends on the word alone: its ids are computed once for each distinct word, and
 in tagging so are its vectors. A *context feature* depends on the sentence: it has ids for each token.
@@ -37,6 +37,7 @@ __all__ = [
     "ContextFeature",
     "ContextModule",
     "FeatureModule",
+    "IdVectors",
     "Ids",
     "Resources",
     "SavedFeature",
@@ -244,10 +245,6 @@ class FeatureModule(nn.Module):
 
     size: int
 
-    def fine_tuned(self) -> nn.Module | None:
-        """A large pretrained part that is trained with a learning rate of its own; None without one."""
-        return None
-
     def table_ids(self, ids: Any) -> Tensor:
         """The ids that are read from its `table` for the given input (R,), with repetitions."""
         flat: Tensor = ids.flatten()
@@ -266,6 +263,24 @@ class TypeModule(FeatureModule):
     def at_tokens(self, ids: Any, tokens: Tensor) -> Tensor:
         """The vectors of tokens (B, T, D), given the word type of each (B, T)."""
         return nn.functional.embedding(tokens, self(ids))
+
+
+class IdVectors(TypeModule):
+    """A vector for each of a few ids, for type features with no more than an id for each word.
+
+    Args:
+        ids: Number of ids.
+        size: Size of a vector.
+    """
+
+    def __init__(self, ids: int, size: int) -> None:
+        super().__init__()
+        self.embedding, self.size = nn.Embedding(ids, size), size
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """The vectors of ids (W,): (W, D)."""
+        vectors: Tensor = self.embedding(ids)
+        return vectors
 
 
 class ContextModule(FeatureModule):

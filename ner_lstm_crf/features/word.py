@@ -52,6 +52,9 @@ class Words(TypeFeature):
         pretrained: Ids of trainable words (P,) and their pretrained vectors (P, D); None if the first values of a
             network are not needed any more.
 
+    Attributes:
+        first_frozen: The id of the first frozen word: the number of trainable rows.
+
     Raises:
         ValueError: If there are more counts than words.
     """
@@ -68,6 +71,7 @@ class Words(TypeFeature):
         if len(counts) > len(vocabulary.symbols):
             raise ValueError(f"expected at most {len(vocabulary.symbols)} counts, got {len(counts)}")
         self.vocabulary, self.counts, self._pretrained = vocabulary, tuple(counts), pretrained
+        self.first_frozen = FIRST + len(counts)
         half = frozen.half()
         self.frozen: Tensor = half if bool(half.isfinite().all()) else frozen
 
@@ -113,11 +117,6 @@ class Words(TypeFeature):
     def to_json(self) -> Any:
         """The spellings, and the counts of the trainable words."""
         return {"symbols": list(self.vocabulary.symbols), "counts": list(self.counts)}
-
-    @property
-    def first_frozen(self) -> int:
-        """The id of the first frozen word: the number of trainable rows."""
-        return FIRST + len(self.counts)
 
     def type_ids(self, words: Sequence[str]) -> Ids:
         """The id of each word (W,), that of its first spelling which has one, else 1.

@@ -31,7 +31,7 @@ from ner_lstm_crf.model.cpu import check_bfloat16
 from ner_lstm_crf.model.heads import Head
 from ner_lstm_crf.model.network import Network
 
-__all__ = ["InferenceNetwork", "TypeVectorCache", "WeightsVersion", "mean_head"]
+__all__ = ["InferenceNetwork", "TypeVectorCache", "mean_head", "weights_version"]
 
 # Rows that a cache has at first. Address space, not memory: a page is taken when a vector is written to it.
 _FIRST_ROWS = 98_304
@@ -67,7 +67,7 @@ class InferenceNetwork:
         self._caches = [TypeVectorCache(network, word_types, self._dtype) for network in networks]
         self._encoders = [network.encoder for network in networks]
         self._head = networks[0].head
-        self._version = WeightsVersion()
+        self._version = weights_version()
 
     def type_vectors(self, rows: Ids) -> list[Tensor]:
         """For each network the vectors of word types (R, D), of which these rows are computed.
@@ -78,7 +78,7 @@ class InferenceNetwork:
         # 1. Bring up to date what is derived from other weights than those of type features.
         copied = self._dtype != torch.float32
         heads = [network.head for network in self.networks]
-        version = WeightsVersion(*heads, *([network.encoder for network in self.networks] if copied else []))
+        version = weights_version(*heads, *([network.encoder for network in self.networks] if copied else []))
         if version != self._version:
             self._head, self._version = mean_head(heads), version
             if copied:
@@ -105,7 +105,7 @@ class InferenceNetwork:
             if len(encoder.forwards) == 1 and network.embedding.looks_up:
                 each.append(self._one_layer(network, encoder, vectors, batch))
                 continue
-            context = network.embedding.context_vectors(batch.inputs)
+            context = [module(batch.inputs[name]) for name, module in network.embedding.context]
             parts = [nn.functional.embedding(batch.tokens, vectors), *(part.to(self._dtype) for part in context)]
             encoded = encoder(torch.cat(parts, dim=-1), batch.lengths)  # (B, T, 2 H)
             each.append(network.projection(encoded.float()))
@@ -126,7 +126,7 @@ class InferenceNetwork:
             if direction:
                 tokens = tokens.gather(1, order)
                 inputs = {name: ids.gather(1, order.unsqueeze(-1).expand_as(ids)) for name, ids in inputs.items()}
-            context = network.embedding.context_vectors({name: ids.transpose(0, 1) for name, ids in inputs.items()})
+            context = [module(inputs[name].transpose(0, 1)) for name, module in network.embedding.context]
             # 2. Their vectors, the output of the LSTM, and its share of the emissions (T, B, K).
             parts = [nn.functional.embedding(tokens.T, vectors), *(part.to(self._dtype) for part in context)]
             values = torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
@@ -152,14 +152,14 @@ class TypeVectorCache:
 
     def __init__(self, network: Network, word_types: WordTypes, dtype: torch.dtype = torch.float32) -> None:
         self._embedding, self._word_types, self._dtype = network.embedding, word_types, dtype
-        self._state: tuple[int, WeightsVersion] | None = None
+        self._state: tuple[int, dict[Tensor, tuple[int, int]]] | None = None
         self._vectors = torch.empty(0)
         self._is_known = np.zeros(0, np.bool_)
 
     def vectors(self, rows: Ids) -> Tensor:
         """Vectors (R, D) of which these rows are computed; see `InferenceNetwork.type_vectors`."""
         # 1. Drop vectors that are out of date. They are not overwritten: other threads may still read them.
-        state = self._word_types.generation, WeightsVersion(*self._embedding.type_modules)
+        state = self._word_types.generation, weights_version(*(module for _, module in self._embedding.types))
         if state != self._state:
             self._state = state
             self._vectors = torch.empty(0, self._embedding.type_size, dtype=self._dtype)
@@ -179,33 +179,21 @@ class TypeVectorCache:
         with torch.inference_mode():
             for start in range(0, len(new), _TYPES_AT_ONCE):
                 part = new[start : start + _TYPES_AT_ONCE]
-                computed = self._embedding.type_vectors(self._word_types.inputs(part))
+                inputs = self._word_types.inputs(part)
+                computed = torch.cat([module(inputs[name]) for name, module in self._embedding.types], dim=1)
                 self._vectors[torch.from_numpy(part)] = computed.to(self._dtype)
         self._is_known[new] = True
         return self._vectors
 
 
-class WeightsVersion:
+def weights_version(*modules: nn.Module) -> dict[Tensor, tuple[int, int]]:
     """Differs from an earlier one if a weight was replaced or changed in place, by `Trainer` or `load_state_dict`.
 
     Changes that escape autograd escape it too: those through `weight.data`, and those of torch's fused optimizers,
     unless they call `torch.autograd.graph.increment_version`.
-
-    Args:
-        modules: The modules with the weights.
     """
-
-    def __init__(self, *modules: nn.Module) -> None:
-        # Holding the tensors keeps their addresses from being given to others.
-        self._weights = [weight for module in modules for weight in chain(module.parameters(), module.buffers())]
-        self._numbers = [
-            (id(weight), weight.data_ptr(), 0 if weight.is_inference() else weight._version) for weight in self._weights
-        ]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, WeightsVersion) and self._numbers == other._numbers
-
-    __hash__ = None  # type: ignore[assignment]
+    weights = chain.from_iterable(chain(module.parameters(), module.buffers()) for module in modules)
+    return {weight: (weight.data_ptr(), 0 if weight.is_inference() else weight._version) for weight in weights}
 
 
 def mean_head(heads: Sequence[Head]) -> Head:

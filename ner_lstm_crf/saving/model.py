@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import chain
@@ -225,13 +226,19 @@ class Model:
         files: dict[str, Content] = {CONFIG: json_text(content, indent=2) + "\n", VOCABULARY: vocabulary}
         for number, tensors in enumerate(weights):
             files[NETWORK.format(number) if number else FROZEN] = partial(save_tensors, tensors=tensors, metadata={})
-        if _holds_text(located(directory, VOCABULARY), vocabulary):
-            del files[VOCABULARY]
-        if _holds_tensors(located(directory, FROZEN), weights[0]):
-            del files[FROZEN]
+        with suppress(InputError):
+            if read_text(located(directory, VOCABULARY)) == vocabulary:
+                del files[VOCABULARY]
+        with suppress(InputError):
+            old, _ = read_tensors(located(directory, FROZEN))
+            alike = old.keys() == weights[0].keys() and all(
+                one.dtype == weights[0][name].dtype for name, one in old.items()
+            )
+            if alike and all(torch.equal(one, weights[0][name]) for name, one in old.items()):
+                del files[FROZEN]
         write_together(directory, files)
         # 3. Remove files that only the old model had.
-        remove_together(directory, (path.name for path in _network_files(directory) if path.name not in files))
+        remove_together(directory, {path.name for path in directory.glob(NETWORK.format("[0-9]*"))} - files.keys())
         remove_other_folders(directory, folders.values(), FEATURES)
 
 
@@ -323,13 +330,9 @@ def is_model(directory: Path) -> bool:
 
 def remove_model(directory: Path) -> None:
     """Remove the files of the model in the directory, if there is one; what cannot be removed does no harm."""
-    networks = [path.name for path in _network_files(directory)]
-    remove_together(directory, (CONFIG, VOCABULARY, FROZEN, *networks))
+    networks = {path.name for path in directory.glob(NETWORK.format("[0-9]*"))}
+    remove_together(directory, {CONFIG, VOCABULARY, FROZEN} | networks)
     remove_other_folders(directory, (), FEATURES)
-
-
-def _network_files(directory: Path) -> list[Path]:
-    return list(directory.glob(NETWORK.format("[0-9]*")))
 
 
 def _digest(content: str, vocabulary: str, weights: Sequence[Mapping[str, Tensor]]) -> str:
@@ -341,21 +344,3 @@ def _digest(content: str, vocabulary: str, weights: Sequence[Mapping[str, Tensor
             digest.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)
         digest.update(b"\0\0")
     return digest.hexdigest()
-
-
-def _holds_text(path: Path, text: str) -> bool:
-    """True if the file has this text already."""
-    try:
-        return read_text(path) == text
-    except InputError:
-        return False
-
-
-def _holds_tensors(path: Path, tensors: Mapping[str, Tensor]) -> bool:
-    """True if the file has these tensors already."""
-    try:
-        old, _ = read_tensors(path)
-    except InputError:
-        return False
-    alike = old.keys() == tensors.keys() and all(old[name].dtype == one.dtype for name, one in tensors.items())
-    return alike and all(torch.equal(old[name], one) for name, one in tensors.items())

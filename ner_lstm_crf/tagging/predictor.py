@@ -139,7 +139,7 @@ class Predictor:
     def _decode_batch(self, sentences: RaggedSentences, vectors: list[Tensor], tags: Ids, numbers: Ids) -> None:
         """Write the tags of the sentences with these numbers (B,) into `tags` (N,), the array of all tokens."""
         with torch.inference_mode():
-            batch, positions, real = sentences.tagging_batch(numbers)
+            batch, positions, real = sentences.tagging_batch(*numbers)
             best = self._network.decode(vectors, batch).numpy()  # (B, T)
         tags[positions[real]] = best[real]
 

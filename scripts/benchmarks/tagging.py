@@ -28,7 +28,6 @@ from benchmarks.measure import Fresh, Result, Samples, WrongAnswerError, interle
 from benchmarks.text import Corpus
 from benchmarks.training import Prepared, named
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.batch import batches_by_length
 from ner_lstm_crf.tagging.tagger import Tagger
 
 __all__ = ["check", "run", "short_texts"]
@@ -63,8 +62,11 @@ def run(prepared: Prepared, model: Path, repeats: int, calls: int, threads: Sequ
     """
     corpus, config = prepared.corpus, prepared.config.model
     lengths = [len(sentence.tokens) for sentence in corpus.test]
-    batches = batches_by_length(lengths, sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS)
-    shapes = [(len(batch), max(lengths[number] for number in batch)) for batch in batches]
+    shapes, rest = list[tuple[int, int]](), sorted(lengths, reverse=True)
+    while rest:
+        size = min(BATCH_SENTENCES, max(BATCH_TOKENS // rest[0], 1), len(rest))
+        shapes.append((size, rest[0]))
+        rest = rest[size:]
     also = (token.text for sentence in corpus.test for token in sentence.tokens)
     baseline = HandRolled(corpus.train, config, prepared.vectors, also)
     shared = _Run(corpus, model, baseline, BareLstm(config, shapes), BareLstm(config, [(1, SHORT)]))

@@ -51,8 +51,8 @@ def test_looked_up_scores_are_those_of_convolutions(widths: tuple[int, ...], dty
     words = laid_out([(torch.randperm(39)[:length] + 1).tolist() for length in (1, 2, 3, 30, 1, 7)], cnn.gap)
     weights = torch.randn(6, 37 * len(widths), dtype=dtype)
     results = []
-    for maxima in (cnn._from_tables, cnn._from_convolutions):
-        vectors = maxima(*words)
+    for portable in (False, True):
+        vectors = cnn._portable(*words) if portable else cnn(words)
         results.append((vectors, *torch.autograd.grad((vectors * weights).sum(), list(cnn.parameters()))))
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ner_lstm_crf.features.batch import Batch
-from ner_lstm_crf.features.casing import CasingVectors
 from ner_lstm_crf.features.characters import CharCnn, Spellings
 from ner_lstm_crf.features.embedding import EmbeddingTable, TokenEmbedding
+from ner_lstm_crf.features.token_feature import IdVectors
 from ner_lstm_crf.features.word import WordVectors
 from tests.made_batches import drawn_table, made_network
 
@@ -50,7 +50,7 @@ def test_drawn_rows_are_uniform_and_padding_is_zero() -> None:
 
 def test_each_token_gets_the_parts_of_its_own_word(make_batch: MakeBatch) -> None:
     torch.manual_seed(0)
-    word, casing = WordVectors(drawn_table(6, 4, frozen=3), 0.0), CasingVectors(3)
+    word, casing = WordVectors(drawn_table(6, 4, frozen=3), 0.0), IdVectors(13, 3)
     characters = CharCnn(7, size=4, filters=5, widths=(3,), dropout=0.0)
     embedding = TokenEmbedding({"word": word, "casing": casing, "characters": characters})
     vectors = embedding(make_batch(SENTENCES))
@@ -67,7 +67,7 @@ def test_each_token_gets_the_parts_of_its_own_word(make_batch: MakeBatch) -> Non
 
 
 def test_word_dropout_leaves_casing_and_characters(make_batch: MakeBatch) -> None:
-    embedding = TokenEmbedding({"word": WordVectors(drawn_table(9, 4), 0.5), "casing": CasingVectors(3)})
+    embedding = TokenEmbedding({"word": WordVectors(drawn_table(9, 4), 0.5), "casing": IdVectors(13, 3)})
     batch = make_batch([[2, 7] * 50])
     assert torch.equal(embedding.train()(batch)[..., 4:], embedding.eval()(batch)[..., 4:])
 

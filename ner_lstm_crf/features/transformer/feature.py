@@ -141,10 +141,6 @@ class TransformerVectors(ContextModule):
         projected: Tensor = self.projection(vectors)
         return projected
 
-    def fine_tuned(self) -> PretrainedEncoder | None:
-        """See `FeatureModule.fine_tuned`."""
-        return self.encoder
-
 
 def _without_encoder(_module: nn.Module, state: dict[str, Any], prefix: str, _metadata: Any) -> None:
     """Leave the encoder's weights out of the weights of a network."""
