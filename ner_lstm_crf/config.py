@@ -49,7 +49,7 @@ class Setting:
         flag: Its flag on the command line, such as `--hidden-size`.
         common: True if `--help` shows the flag; `--help-all` shows all.
         group: The group of flags that it belongs to.
-        sentence: What it means, with unit and source: the help of its flag.
+        sentence: Its meaning, with unit and source: the help of its flag.
         kind: The type of its value, or of each value where it has several.
         choices: The only values of a field that names them.
         limits: The numbers it takes.
@@ -405,7 +405,7 @@ def preset(
 
     Args:
         name: One of `PRESETS`.
-        token_unit: What a token is; for a "character" `fast` and `best` have settings of their own.
+        token_unit: The unit of the tokens; for a "character" `fast` and `best` have settings of their own.
         transformer: Folder or hub name of a transformer; None for none. Beside a frozen one `fast` and `best` have
             settings of their own for words too.
         fine_tune: Train the transformer too; then one network is trained, not an ensemble.
@@ -483,7 +483,7 @@ def check_tables(tables: Mapping[str, Any], path: str | Path) -> Tables:
 def merge_config(base: Config, tables: Tables) -> Config:
     """`base` with the values of `{"model": {...}, "training": {...}}`.
 
-    Where `epochs` is set, that many are trained, however small the corpus: `min_steps` is 0 then, unless it is set too.
+    If `epochs` is set, that many are trained, however small the corpus: `min_steps` is 0 then, unless it is set too.
 
     Raises:
         InputError: If a field does not take its value, alone or beside the others.

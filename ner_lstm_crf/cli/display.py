@@ -63,6 +63,7 @@ def progress_bar(what: str, *, unit: str, scale: bool = False) -> Iterator[Progr
     with tqdm(desc=what, unit=unit, unit_scale=scale, delay=DELAY, leave=False, file=sys.stderr) as bar:
 
         def update(done: int, total: int | None) -> None:
+            """Move the bar."""
             bar.total = total
             bar.update(done - bar.n)
 

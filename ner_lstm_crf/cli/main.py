@@ -106,6 +106,7 @@ class _Warnings(logging.Handler):
         self._shown = set[str]()
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Show a warning that was not shown before."""
         message = record.getMessage()
         if message not in self._shown:
             self._shown.add(message)

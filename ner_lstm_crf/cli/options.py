@@ -35,7 +35,6 @@ SCHEME_NAMES = ", ".join(SCHEMES)
 VECTORS_LIMIT = 400_000
 """Vectors read unless `--vectors-limit` says otherwise: all of GloVe 6B; half a gigabyte of fastText's 300 values."""
 
-
 FORM: Mapping[str, Any] = {"allow_abbrev": False, "formatter_class": argparse.RawDescriptionHelpFormatter}
 """Arguments of every `Parser`: options are written in full, and help keeps the lines of its examples."""
 
@@ -62,6 +61,7 @@ def at_least(lowest: int) -> Callable[[str], int]:
     """The type of an option that takes whole numbers from `lowest` on."""
 
     def whole_number(text: str) -> int:
+        """The number written."""
         try:
             value = int(text)
         except ValueError:
@@ -123,8 +123,72 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "help": "what a token is; with character, each character of a token becomes a token (Chinese corpora whose "
         "tokens are words; default: as in the file)",
     },
+    # The options of train and compare.
+    "--train": {
+        "action": "append",
+        "required": True,
+        "metavar": "F",
+        "help": "training file; repeat the option for several",
+    },
+    "--dev": {
+        "metavar": "F",
+        "help": "file that chooses the best epoch; none: the last epoch is kept (default: a tenth of --train is set "
+        "aside; a file of such a name: ./none)",
+    },
+    "--test": {
+        "metavar": "F",
+        "help": "file that the trained model is evaluated on (texts in JSON lines are cut into words at the ends of "
+        "entities, which gives a little of them away: 'evaluate' does not)",
+    },
+    "--help-all": {"action": "help", "help": "show this help with the flags of all fields, and exit"},
+    "--preset": {
+        "choices": tuple(PRESETS),
+        "default": "fast",
+        "help": "fast: a good F1 within minutes; best: an ensemble of three networks of fast, in three times the time, "
+        "in tagging too (both train characters otherwise than words); small: for a few hundred sentences; paper: Ma "
+        "and Hovy 2016 (default: fast)",
+    },
+    "--config": {
+        "metavar": "F.toml",
+        "help": "TOML file with tables [model] and [training], whose keys are the fields of ModelConfig and "
+        "TrainingConfig, such as hidden_size for --hidden-size",
+    },
+    "--vectors": {
+        "metavar": "F",
+        "help": "pretrained word vectors: GloVe, word2vec or fastText, also compressed; or none; or builtin, those of "
+        "Chinese characters that come with the package (default for characters: builtin; a file of such a name: "
+        "./none). Their size is that of the word embeddings, whatever --word-size says",
+    },
+    "--vectors-limit": {
+        "type": _positive,
+        "metavar": "N",
+        "help": "keep the first N vectors, and those of the words in the training and dev files wherever they are "
+        f"(default: {VECTORS_LIMIT:,})",
+    },
+    "--lexicon": {
+        "metavar": "F",
+        "help": "words to find in text whose tokens are characters: UTF-8, one a line, a count and a category may "
+        "follow; or none; or builtin, the dictionary of jieba (default for characters: builtin)",
+    },
+    "--transformer-cache": {
+        "metavar": "DIR",
+        "help": "directory that keeps what a frozen transformer makes of the data, for later runs (default: not kept)",
+    },
+    "--seeds": {
+        "type": _positive,
+        "metavar": "N",
+        "help": "train N times, with seeds in a row (default: %(default)s)",
+    },
+    "--workers": {
+        "type": _positive,
+        "default": 1,
+        "metavar": "N",
+        "help": "train N networks at a time, one thread each (default: 1)",
+    },
+    "--resume": {"action": "store_true", "help": "continue an interrupted run, with the same options"},
+    "--overwrite": {"action": "store_true", "help": "replace the model in the output directory"},
 }
-"""The options that several commands have."""
+"""The arguments of all options that several commands have."""
 
 COLUMN_OPTIONS = ("--token-column", "--tag-column", "--separator", "--encoding")
 READ_OPTIONS = (*COLUMN_OPTIONS, "--scheme", "--ill-formed", "--labels", "--rename")
@@ -138,10 +202,10 @@ READING = (
 """Title and text of the group of `READ_OPTIONS`."""
 
 
-def add_options(group: argparse._ActionsContainer, *names: str) -> None:
-    """Add options that several commands have, of `OPTIONS`."""
+def add_options(group: argparse._ActionsContainer, *names: str, **more: Any) -> None:
+    """Add options of `OPTIONS`; `more` are arguments that differ from command to command."""
     for name in names:
-        group.add_argument(name, **OPTIONS[name])
+        group.add_argument(name, **OPTIONS[name], **more)
 
 
 def read_options(
@@ -151,7 +215,7 @@ def read_options(
 
     Args:
         args: The arguments parsed.
-        token_unit: What a token is; None for what `--token-unit` says, and without it for what the file says.
+        token_unit: The unit of the tokens; None for that of `--token-unit`, and without it for that of the file.
         hyphens: The rule for words with hyphens of the model that the files are for.
         read_tags: False if the tags do not matter.
 
@@ -174,9 +238,6 @@ def read_options(
     )
 
 
-# The options of train and compare
-
-
 def add_training_options(parser: Parser, *, seeds: int, test_required: bool = False, without: str = "") -> None:
     """Add the options of a command that trains.
 
@@ -187,87 +248,21 @@ def add_training_options(parser: Parser, *, seeds: int, test_required: bool = Fa
         without: A field of the configuration that gets no flag.
     """
     data = parser.add_argument_group("data")
-    data.add_argument(
-        "--train", action="append", required=True, metavar="F", help="training file; repeat the option for several"
-    )
-    data.add_argument(
-        "--dev",
-        metavar="F",
-        help="file that chooses the best epoch; none: the last epoch is kept (default: a tenth of --train is set "
-        "aside; a file of such a name: ./none)",
-    )
-    data.add_argument(
-        "--test",
-        required=test_required,
-        metavar="F",
-        help="file that the trained model is evaluated on (texts in JSON lines are cut into words at the ends of "
-        "entities, which gives a little of them away: 'evaluate' does not)",
-    )
+    add_options(data, "--train", "--dev")
+    add_options(data, "--test", required=test_required)
     config = parser.add_argument_group(
         "configuration",
         "A preset, changed by the file of --config, changed by the flags below. The defaults shown are those of the\n"
         "preset fast.",
     )
-    config.add_argument("--help-all", action="help", help="show this help with the flags of all fields, and exit")
-    config.add_argument(
-        "--preset",
-        choices=tuple(PRESETS),
-        default="fast",
-        help="fast: a good F1 within minutes; best: an ensemble of three networks of fast, in three times the time, in "
-        "tagging too (both train characters otherwise than words); small: for a few hundred sentences; paper: Ma and "
-        "Hovy 2016 (default: fast)",
-    )
-    config.add_argument(
-        "--config",
-        metavar="F.toml",
-        help="TOML file with tables [model] and [training], whose keys are the fields of ModelConfig and "
-        "TrainingConfig, such as hidden_size for --hidden-size",
-    )
+    add_options(config, "--help-all", "--preset", "--config")
     groups = add_settings(parser, without=without)
-    vectors, runs = groups["vectors and lexicon"], groups["runs"]
-    vectors.add_argument(
-        "--vectors",
-        metavar="F",
-        help="pretrained word vectors: GloVe, word2vec or fastText, also compressed; or none; or builtin, those of "
-        "Chinese characters that come with the package (default for characters: builtin; a file of such a name: "
-        "./none). Their size is that of the word embeddings, whatever --word-size says",
-    )
-    vectors.add_argument(
-        "--vectors-limit",
-        type=_positive,
-        metavar="N",
-        help="keep the first N vectors, and those of the words in the training and dev files wherever they are "
-        f"(default: {VECTORS_LIMIT:,})",
-    )
-    vectors.add_argument(
-        "--lexicon",
-        metavar="F",
-        help="words to find in text whose tokens are characters: UTF-8, one a line, a count and a category may follow; "
-        "or none; or builtin, the dictionary of jieba (default for characters: builtin)",
-    )
-    groups["transformer"].add_argument(
-        "--transformer-cache",
-        metavar="DIR",
-        help="directory that keeps what a frozen transformer makes of the data, for later runs (default: not kept)",
-    )
-    runs.add_argument(
-        "--seeds",
-        type=_positive,
-        default=seeds,
-        metavar="N",
-        help=f"train N times, with seeds in a row (default: {seeds})",
-    )
-    runs.add_argument(
-        "--workers",
-        type=_positive,
-        default=1,
-        metavar="N",
-        help="train N networks at a time, one thread each (default: 1)",
-    )
-    add_options(runs, "--threads", "--json")
-    again = runs.add_mutually_exclusive_group()
-    again.add_argument("--resume", action="store_true", help="continue an interrupted run, with the same options")
-    again.add_argument("--overwrite", action="store_true", help="replace the model in the output directory")
+    runs = groups["runs"]
+    add_options(groups["vectors and lexicon"], "--vectors", "--vectors-limit", "--lexicon")
+    add_options(groups["transformer"], "--transformer-cache")
+    add_options(runs, "--seeds", default=seeds)
+    add_options(runs, "--workers", "--threads", "--json")
+    add_options(runs.add_mutually_exclusive_group(), "--resume", "--overwrite")
     add_options(parser.add_argument_group(*READING), *READ_OPTIONS)
 
 
@@ -355,8 +350,8 @@ def config_from(args: argparse.Namespace, given: Tables, token_unit: TokenUnit =
 
     Args:
         args: The arguments parsed.
-        given: What `settings_from` returned.
-        token_unit: What the tokens of the data are, where `given` does not say it.
+        given: The values of `settings_from`.
+        token_unit: The unit of the tokens of the data, where `given` has none.
 
     Raises:
         InputError: If values do not fit together, or an option lacks the one it belongs to.

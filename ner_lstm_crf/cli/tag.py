@@ -9,14 +9,13 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice, tee
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
 from ner_lstm_crf.cli.display import progress_bar, say
 from ner_lstm_crf.cli.options import COLUMN_OPTIONS, SCHEME_NAMES, Parser, add_options, read_options
@@ -34,8 +33,6 @@ from ner_lstm_crf.text.annotation import Entity, Sentence
 
 if TYPE_CHECKING:
     from ner_lstm_crf.tagging.tagger import Tagger
-
-InputFormat: TypeAlias = Literal["text", "conll", "jsonl"]
 
 TextRecord: TypeAlias = dict[str, Any]
 """A JSON object with the key `text`."""
@@ -109,19 +106,12 @@ class TaggedTexts:
 
 @dataclass(slots=True)
 class TaggedTokens:
-    """A stream of sentences of tokens and what the tagger finds in them; it can be gone through once.
-
-    Attributes:
-        tagger: The tagger.
-        records: The sentences.
-        scheme: The scheme of tags that are written.
-        numbered: True if a line about an entity needs the number of its sentence.
-    """
+    """A stream of sentences of tokens and what the tagger finds in them; the attributes are those of `TaggedTexts`."""
 
     tagger: Tagger
     records: Iterator[TokenRecord]
     scheme: str
-    numbered: bool = True
+    numbered: ClassVar = True
     noun: ClassVar = "sentences"
 
     def entities(self) -> Iterator[list[Entity]]:
@@ -144,84 +134,61 @@ class TaggedTokens:
         return self.tagger.tag_sentences(record.sentence(unit) for record in self.records if record.tokens)
 
 
-class Output(ABC):
+Tagged: TypeAlias = TaggedTexts | TaggedTokens
+
+
+class Output(NamedTuple):
     """A format that `tag` writes.
 
     Attributes:
         name: Its name on the command line.
         suffixes: The suffixes of files that are written so unless `--output-format` names another.
+        write: Writes a stream into a file, or to standard output as `-`.
         has_tags: The streams of which it writes tags, in the scheme of `--scheme`.
     """
 
-    name: ClassVar[str]
-    suffixes: ClassVar[tuple[str, ...]]
-    has_tags: ClassVar[tuple[type[TaggedTexts | TaggedTokens], ...]] = ()
-
-    @abstractmethod
-    def write(self, tagged: TaggedTexts | TaggedTokens, path: str) -> None:
-        """Write what was found.
-
-        Args:
-            tagged: The stream.
-            path: The file, or `-` for standard output.
-
-        Raises:
-            InputError: If the file cannot be written.
-        """
+    name: str
+    suffixes: tuple[str, ...]
+    write: Callable[[Tagged, str], None]
+    has_tags: tuple[type[Tagged], ...] = ()
 
 
-class EntityLines(Output):
-    """One line per entity. White space within it becomes one space, since its offsets tell the original."""
+def _write_lines(tagged: Tagged, path: str) -> None:
+    """One line per entity: number (where there may be several texts), start, end, label and text.
 
-    name = "text"
-    suffixes = (".txt",)
-
-    def write(self, tagged: TaggedTexts | TaggedTokens, path: str) -> None:
-        """Write number (where there may be several texts), start, end, label and text of each entity."""
-        with writing(path) as out, _bar(path, tagged.noun) as count:
-            for number, entities in enumerate(tagged.entities(), 1):
-                count(number, None)
-                for entity in entities:
-                    first = f"{number}\t" if tagged.numbered else ""
-                    text = " ".join(entity.text.split())
-                    out.write(f"{first}{entity.start}\t{entity.end}\t{entity.label}\t{text}\n")
+    White space within an entity becomes one space, since its offsets tell the original.
+    """
+    with writing(path) as out, _bar(path, tagged.noun) as count:
+        for number, entities in enumerate(tagged.entities(), 1):
+            count(number, None)
+            for entity in entities:
+                first = f"{number}\t" if tagged.numbered else ""
+                text = " ".join(entity.text.split())
+                out.write(f"{first}{entity.start}\t{entity.end}\t{entity.label}\t{text}\n")
 
 
-class Columns(Output):
-    """Columns of a token and its tag."""
-
-    name = Conll.name
-    suffixes = Conll.suffixes
-    has_tags = (TaggedTexts, TaggedTokens)
-
-    def write(self, tagged: TaggedTexts | TaggedTokens, path: str) -> None:
-        """Write the tokens and tags of all sentences."""
-        Conll().write(path, tagged.sentences(), WriteOptions(tagged.scheme))
+def _write_columns(tagged: Tagged, path: str) -> None:
+    Conll().write(path, tagged.sentences(), WriteOptions(tagged.scheme))
 
 
-class JsonLines(Output):
-    """The objects of JSON lines, with their entities or tags."""
-
-    name = TextJson.name
-    suffixes = TextJson.suffixes
-    has_tags = (TaggedTokens,)
-
-    def write(self, tagged: TaggedTexts | TaggedTokens, path: str) -> None:
-        """Write each object on a line."""
-        with writing(path) as out, _bar(path, tagged.noun) as count:
-            for number, content in enumerate(tagged.objects(), 1):
-                count(number, None)
-                out.write(json_line(content))
+def _write_objects(tagged: Tagged, path: str) -> None:
+    with writing(path) as out, _bar(path, tagged.noun) as count:
+        for number, content in enumerate(tagged.objects(), 1):
+            count(number, None)
+            out.write(json_line(content))
 
 
-OUTPUTS: dict[str, Output] = {output.name: output for output in (EntityLines(), Columns(), JsonLines())}
+OUTPUTS = {
+    output.name: output
+    for output in (
+        Output("text", (".txt",), _write_lines),
+        Output(Conll.name, Conll.suffixes, _write_columns, has_tags=(TaggedTexts, TaggedTokens)),
+        Output(TextJson.name, TextJson.suffixes, _write_objects, has_tags=(TaggedTokens,)),
+    )
+}
 """The outputs by name."""
 
-INPUTS: dict[InputFormat, tuple[str, ...]] = {
-    "text": EntityLines.suffixes,
-    "conll": Columns.suffixes,
-    "jsonl": JsonLines.suffixes,
-}
+INPUTS = {name: output.suffixes for name, output in OUTPUTS.items()}
 """The inputs by name, with the suffixes of their files. By default the output of the same name is written."""
 
 
@@ -264,9 +231,7 @@ def run(args: argparse.Namespace) -> None:
         records = _read_records(args.input, args.encoding, input_format)
     first = list(islice(records, 1))
     records = chain(first, records)
-    stream: type[TaggedTexts | TaggedTokens] = TaggedTexts
-    if first and isinstance(first[0], TokenRecord):
-        stream = TaggedTokens
+    stream: type[Tagged] = TaggedTokens if first and isinstance(first[0], TokenRecord) else TaggedTexts
     if args.scheme is not None and stream not in output.has_tags:
         raise InputError(f"--scheme {args.scheme}: {stream.noun} written as {output.name} have no tags: leave it out")
     text = ""
@@ -274,13 +239,13 @@ def run(args: argparse.Namespace) -> None:
         text, records = _first_text(records)
     tagger = _tagger(args, [text] if first else [])
     if stream is TaggedTokens:
-        tagged: TaggedTexts | TaggedTokens = TaggedTokens(tagger, cast("Iterator[TokenRecord]", records), scheme)
+        tagged: Tagged = TaggedTokens(tagger, cast("Iterator[TokenRecord]", records), scheme)
     else:
         tagged = TaggedTexts(tagger, cast("Iterator[TextRecord]", records), scheme, numbered=len(args.texts) != 1)
     output.write(tagged, args.output)
 
 
-def _formats(args: argparse.Namespace) -> tuple[InputFormat, Output]:
+def _formats(args: argparse.Namespace) -> tuple[str, Output]:
     """The format of the input and the output.
 
     Raises:
@@ -291,13 +256,13 @@ def _formats(args: argparse.Namespace) -> tuple[InputFormat, Output]:
         raise InputError("expected either texts or --input FILE (- for standard input)")
     if args.texts and args.input_format is not None:
         raise InputError("--input-format is for --input FILE: expected --output-format for texts, or none")
-    input_format: InputFormat = "text"
+    input_format = "text"
     if args.input is not None:
         input_format = args.input_format or _input_format_of(args.input, args.encoding)
     suffix = suffix_of(args.output)
     named = next((output for output in OUTPUTS.values() if suffix in output.suffixes), OUTPUTS[input_format])
     output = OUTPUTS[args.output_format] if args.output_format else named
-    if input_format == "conll" and not isinstance(output, Columns):
+    if input_format == "conll" and output.name != "conll":
         why = "say --output-format conll, or choose another name for --output"
         if args.output_format:
             why = "leave out --output-format"
@@ -308,7 +273,7 @@ def _formats(args: argparse.Namespace) -> tuple[InputFormat, Output]:
     return input_format, output
 
 
-def _input_format_of(path: str, encoding: str) -> InputFormat:
+def _input_format_of(path: str, encoding: str) -> str:
     """The format of a file to be tagged, by its suffix or its content; a pipe is taken for text."""
     suffix = suffix_of(path)
     named = next((name for name, suffixes in INPUTS.items() if suffix in suffixes), None)
@@ -345,7 +310,7 @@ def _tagger(args: argparse.Namespace, first: Iterable[str]) -> Tagger:
 # Texts and sentences of tokens
 
 
-def _read_records(path: str, encoding: str, input_format: InputFormat) -> Iterator[TextRecord | TokenRecord]:
+def _read_records(path: str, encoding: str, input_format: str) -> Iterator[TextRecord | TokenRecord]:
     """The records of a file of texts or of JSON lines; `-` is standard input, read as it comes.
 
     Raises:

@@ -130,7 +130,7 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Resolved
 
     Args:
         args: The arguments parsed.
-        given: What `settings_from` returned.
+        given: The values of `settings_from`.
 
     Returns:
         The configuration for these data; training and dev data, vectors and lexicon; the test sentences.

@@ -7,12 +7,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from http.client import HTTPException
-from os import PathLike
 from pathlib import Path
 
 from ner_lstm_crf.corpora.catalogue import Corpus, CorpusFile
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.atomic import make_directory, remove_temp_files, replacing
+from ner_lstm_crf.files.text import FilePath
 from ner_lstm_crf.progress import Progress, silent
 
 _BLOCK = 1 << 16  # bytes between two reports of progress
@@ -22,11 +22,7 @@ _AGAIN = "run the command again, or give a local copy with --from"
 
 
 def fetch_corpus(
-    corpus: Corpus,
-    target: str | PathLike[str],
-    *,
-    source: str | PathLike[str] | None = None,
-    progress: Progress = silent,
+    corpus: Corpus, target: FilePath, *, source: FilePath | None = None, progress: Progress = silent
 ) -> tuple[Path, ...]:
     """Put the files of a corpus into the folder `target/NAME`. Files that are complete already are left alone.
 

@@ -7,13 +7,12 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice, zip_longest
-from os import PathLike
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from ner_lstm_crf.config import Precision
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.evaluation.metrics import Evaluation, evaluate_spans
-from ner_lstm_crf.files.text import quoted
+from ner_lstm_crf.files.text import FilePath, quoted
 from ner_lstm_crf.formats.text_json import AnnotatedText
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.model import Model
@@ -23,7 +22,6 @@ from ner_lstm_crf.text.annotation import Sentence, Span
 from ner_lstm_crf.text.sentences import sentences
 
 Item = TypeVar("Item", Sentence, AnnotatedText)
-FilePath: TypeAlias = str | PathLike[str]
 
 
 @dataclass(frozen=True, slots=True)

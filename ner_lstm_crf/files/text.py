@@ -27,6 +27,9 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.atomic import replacing
 from ner_lstm_crf.text.scripts import has_han
 
+FilePath: TypeAlias = str | PathLike[str]
+"""A file, as the caller names it."""
+
 _Opener: TypeAlias = Callable[..., Any]  # gzip.open and its like: (path or stream, mode) -> a stream of bytes
 
 COMPRESSORS: Mapping[str, _Opener] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
@@ -63,7 +66,7 @@ class CompressedFile:
 
 @contextmanager
 def open_compressed(
-    path: str | PathLike[str], content: bytes | None = None, *, zip_allowed: bool = False
+    path: FilePath, content: bytes | None = None, *, zip_allowed: bool = False
 ) -> Iterator[CompressedFile]:
     """Open a file for reading its bytes, decompressed if they are compressed, whatever its name.
 
@@ -98,7 +101,7 @@ def open_compressed(
         raise InputError(f"the compressed data are damaged or cut short ({error})", path=path) from error
 
 
-def _open_zip(path: str | PathLike[str], raw: IO[bytes], mode: str) -> IO[bytes]:
+def _open_zip(path: FilePath, raw: IO[bytes], mode: str) -> IO[bytes]:
     """The only file of a zip archive."""
     del mode  # of an opener
     archive = zipfile.ZipFile(raw)

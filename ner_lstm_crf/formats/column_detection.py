@@ -178,7 +178,7 @@ def _tag_columns(
     Args:
         rows: The cells of each row.
         width: The number of columns of most rows.
-        contents: What to look for, the best first.
+        contents: The contents to look for, the best first.
         numbered: True if the first column counts tokens.
         taken: The column of the tokens, if it is known.
         first: The first column behind the tokens, if document columns stand before these; else 0.

@@ -7,7 +7,6 @@ spaces, line ends, the byte order mark. A tag that already means what is to be w
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ from itertools import groupby
 from typing import Literal, NamedTuple
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.text import TextFile, quoted, writing
+from ner_lstm_crf.files.text import FilePath, TextFile, quoted, writing
 from ner_lstm_crf.formats.column_detection import find_layout
 from ner_lstm_crf.formats.columns import (
     ColumnLayout,
@@ -50,13 +49,13 @@ class Conll(Format):
     description = "columns"
     has_tags = True
 
-    def read(self, path: str | os.PathLike[str], options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
+    def read(self, path: FilePath, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
         """The sentences of a file. Chinese characters touch, as in running text, unless the unit is given."""
         pairs = ColumnFile(path, options).read(report)
         sentences = (sentence for _, sentence in pairs if sentence is not None)
         return sentences if options.token_unit else unspaced_chinese(sentences)
 
-    def write(self, path: str | os.PathLike[str], sentences: Iterable[Sentence], options: WriteOptions) -> None:
+    def write(self, path: FilePath, sentences: Iterable[Sentence], options: WriteOptions) -> None:
         """Write sentences as two columns, token and tag, with a `-DOCSTART-` line between documents."""
         writer = TagWriter(get_scheme(options.scheme or "IOB2"), path, "tab")
         document: int | None = None
@@ -78,12 +77,7 @@ class Conll(Format):
         writer.warn()
 
     def rewrite(
-        self,
-        source: str | os.PathLike[str],
-        target: str | os.PathLike[str],
-        options: ReadOptions,
-        output: WriteOptions,
-        report: ReadReport,
+        self, source: FilePath, target: FilePath, options: ReadOptions, output: WriteOptions, report: ReadReport
     ) -> None:
         """Write a file again with other tags. Without a scheme ill-formed tags become well formed.
 
@@ -99,7 +93,7 @@ class Conll(Format):
 
 
 def read_conll(
-    path: str | os.PathLike[str], options: ReadOptions | None = None, *, report: ReadReport | None = None
+    path: FilePath, options: ReadOptions | None = None, *, report: ReadReport | None = None
 ) -> Iterator[Sentence]:
     """Read the sentences of a column file, compressed or not.
 
@@ -107,7 +101,7 @@ def read_conll(
 
     Args:
         path: The file, or `-` for standard input.
-        options: How to read it.
+        options: The options of reading.
         report: Receives the findings, which are logged if there is none.
 
     Raises:
@@ -125,7 +119,7 @@ def read_conll(
         findings.warn(path, options)
 
 
-def holds_tags(path: str | os.PathLike[str], encoding: str = "utf-8") -> bool:
+def holds_tags(path: FilePath, encoding: str = "utf-8") -> bool:
     """True if the first lines of a file are rows with a column of tags, one of which is that of an entity.
 
     Of running text the second or third words may all be `O`, or labels.
@@ -165,7 +159,7 @@ class ColumnFile:
 
     Args:
         path: The file, or `-` for standard input.
-        options: How to read it.
+        options: The options of reading.
 
     Attributes:
         layout: Its columns.
@@ -174,7 +168,7 @@ class ColumnFile:
         InputError: If it cannot be read, or its columns cannot be found.
     """
 
-    def __init__(self, path: str | os.PathLike[str], options: ReadOptions) -> None:
+    def __init__(self, path: FilePath, options: ReadOptions) -> None:
         self.text = TextFile(path, options.encoding)
         self.path, self.options = self.text.path, options
         self.layout: ColumnLayout = find_layout(self.text.lines(), options, self.path)
@@ -259,7 +253,7 @@ class ColumnFile:
         tags = [] if layout.tag is None else [cells[layout.tag] for cells in table]
         return [cells[layout.token] for cells in table], tags
 
-    def writer(self, target: str | os.PathLike[str], scheme: str | None) -> TagWriter:
+    def writer(self, target: FilePath, scheme: str | None) -> TagWriter:
         """The writer of its tags into another file: in a scheme, or in its own (IOB2 if it has none)."""
         chosen = get_scheme(scheme) if scheme else self.tag_reader.scheme or get_scheme("IOB2")
         return TagWriter(
@@ -357,8 +351,8 @@ def _kind_of(line: str, layout: ColumnLayout) -> Literal["token", "comment", "do
 def _is_hashtag(line: str, layout: ColumnLayout) -> bool:
     """True if a line that begins with `#` is a token all the same: a hashtag with its tag.
 
-    Where spaces separate columns the words of a comment are cells too, and `# I went home` has an `I` in the second. So
-    after a `#` alone there have to be as many as in other rows, and a tag that can hardly be a word.
+    If spaces separate the columns, the words of a comment are cells too, and `# I went home` has an `I` in the second.
+    So after a `#` alone there have to be as many as in other rows, and a tag that can hardly be a word.
     """
     if layout.numbered or layout.has_document_columns or (layout.bracketed and _NEW_DOCUMENT.match(line)):
         return False
@@ -381,8 +375,8 @@ def _is_hashtag(line: str, layout: ColumnLayout) -> bool:
 
 
 def replace_tags(
-    source: str | os.PathLike[str],
-    target: str | os.PathLike[str],
+    source: FilePath,
+    target: FilePath,
     sentences: Iterable[Sentence],
     *,
     scheme: str = "IOB2",
@@ -394,8 +388,8 @@ def replace_tags(
         source: The file to read; it needs no tags, in which case a column is added for them.
         target: The file to write.
         sentences: Those that `read_conll` yields for the source with these options, with new spans.
-        scheme: How to write the spans.
-        options: How to read the source.
+        scheme: The tag scheme to write.
+        options: The options of reading the source.
 
     Raises:
         InputError: If the source cannot be read or the target not written.

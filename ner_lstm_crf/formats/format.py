@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ner_lstm_crf.files.text import FilePath
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.text.annotation import Sentence
 
@@ -50,12 +50,12 @@ class Format(ABC):
         return sample.suffix in self.suffixes
 
     @abstractmethod
-    def read(self, path: str | os.PathLike[str], options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
+    def read(self, path: FilePath, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
         """The sentences of a file, one at a time.
 
         Args:
             path: The file, or `-` for standard input.
-            options: How to read it.
+            options: The options of reading.
             report: Receives the findings.
 
         Raises:
@@ -63,7 +63,7 @@ class Format(ABC):
         """
 
     @abstractmethod
-    def write(self, path: str | os.PathLike[str], sentences: Iterable[Sentence], options: WriteOptions) -> None:
+    def write(self, path: FilePath, sentences: Iterable[Sentence], options: WriteOptions) -> None:
         """Write sentences as a new file.
 
         Args:
@@ -81,20 +81,15 @@ class Format(ABC):
 
     @abstractmethod
     def rewrite(
-        self,
-        source: str | os.PathLike[str],
-        target: str | os.PathLike[str],
-        options: ReadOptions,
-        output: WriteOptions,
-        report: ReadReport,
+        self, source: FilePath, target: FilePath, options: ReadOptions, output: WriteOptions, report: ReadReport
     ) -> None:
         """Write a file again with its entities in another scheme or under other labels, and everything else kept.
 
         Args:
             source: The file to read, of a format that `can_rewrite` accepts.
             target: The file to write.
-            options: How to read the source.
-            output: How to write the target; without a scheme that of the source is kept.
+            options: The options of reading the source.
+            output: The options of writing; without a scheme that of the source is kept.
             report: Receives the findings.
 
         Raises:

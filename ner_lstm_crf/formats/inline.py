@@ -13,7 +13,6 @@ document. A backslash takes the meaning from `[`, `]`, `\`, a white space (it th
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,7 @@ from itertools import islice
 
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.text import TextFile, writing
+from ner_lstm_crf.files.text import FilePath, TextFile, writing
 from ner_lstm_crf.formats.format import Format, Sample
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.text.annotation import Sentence, Span, Token
@@ -61,14 +60,14 @@ class Inline(Format):
         marked = sum(_MARKED.search(line) is not None for line in sample.lines)
         return marked > _SHARE_MARKED * len(sample.lines) and not any("\t" in line for line in sample.lines)
 
-    def read(self, path: str | os.PathLike[str], options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
+    def read(self, path: FilePath, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
         """The sentences of a file. Without a unit they are characters if the file looks so."""
         unit = options.token_unit or _unit_of(path, options.encoding)
         for _, sentence in _counted_lines(path, unit, options, report):
             if sentence is not None:
                 yield sentence.with_spans(options.labels(sentence.spans) if options.read_tags else ())
 
-    def write(self, path: str | os.PathLike[str], sentences: Iterable[Sentence], options: WriteOptions) -> None:
+    def write(self, path: FilePath, sentences: Iterable[Sentence], options: WriteOptions) -> None:
         """Write lines of words, or of characters if all tokens are such."""
         held = list(sentences)
         are_characters = all(len(word) == 1 for sentence in held for word in sentence.words)
@@ -86,12 +85,7 @@ class Inline(Format):
                     raise InputError(str(error), path=path) from None
 
     def rewrite(
-        self,
-        source: str | os.PathLike[str],
-        target: str | os.PathLike[str],
-        options: ReadOptions,
-        output: WriteOptions,
-        report: ReadReport,
+        self, source: FilePath, target: FilePath, options: ReadOptions, output: WriteOptions, report: ReadReport
     ) -> None:
         """Write a file again under other labels; comments, sections and lines that do not change stay as they are."""
         unit = options.token_unit or _unit_of(source, options.encoding)
@@ -107,9 +101,7 @@ class Inline(Format):
                 out.write(body + line[len(line.rstrip("\r\n")) :])
 
 
-def read_inline(
-    path: str | os.PathLike[str], *, token_unit: TokenUnit = "word", encoding: str = "utf-8"
-) -> Iterator[Sentence]:
+def read_inline(path: FilePath, *, token_unit: TokenUnit = "word", encoding: str = "utf-8") -> Iterator[Sentence]:
     """The sentences of a file, each with its line and its document (a comment `## name` begins the next one).
 
     Raises:
@@ -118,7 +110,7 @@ def read_inline(
     return (sentence for _, sentence in _lines(path, token_unit, encoding) if sentence is not None)
 
 
-def _lines(path: str | os.PathLike[str], token_unit: TokenUnit, encoding: str) -> Iterator[tuple[str, Sentence | None]]:
+def _lines(path: FilePath, token_unit: TokenUnit, encoding: str) -> Iterator[tuple[str, Sentence | None]]:
     """Every line of a file as it stands, with its sentence; None for comments and empty lines."""
     document, has_sentence = 0, False
     for number, line in enumerate(TextFile(path, encoding).lines(), 1):
@@ -137,7 +129,7 @@ def _lines(path: str | os.PathLike[str], token_unit: TokenUnit, encoding: str) -
 
 
 def _counted_lines(
-    path: str | os.PathLike[str], token_unit: TokenUnit, options: ReadOptions, report: ReadReport
+    path: FilePath, token_unit: TokenUnit, options: ReadOptions, report: ReadReport
 ) -> Iterator[tuple[str, Sentence | None]]:
     """The lines with their sentences, their labels as in the file; the report counts them."""
     for line, sentence in _lines(path, token_unit, options.encoding):
@@ -151,7 +143,7 @@ def _counted_lines(
         raise InputError("expected sentences, found none", path=path)
 
 
-def _unit_of(path: str | os.PathLike[str], encoding: str) -> TokenUnit:
+def _unit_of(path: FilePath, encoding: str) -> TokenUnit:
     """Characters, if entities touch the text around them, or if it is Chinese without white space; words else."""
     sample = islice(TextFile(path, encoding).lines(), _SAMPLE_LINES)
     lines = [line.rstrip("\r\n") for line in sample if not line.startswith("#")]

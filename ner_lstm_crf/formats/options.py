@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import get_args
 
 from ner_lstm_crf.config import Hyphens, TokenUnit
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.files.text import FilePath
 from ner_lstm_crf.formats.columns import ColumnLayout, Separator
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.tags.scheme import Policy
@@ -118,9 +118,7 @@ class ReadReport:
         self.tokens += len(sentence.tokens)
         self.documents = sentence.document + 1
 
-    def warn(
-        self, path: str | os.PathLike[str], options: ReadOptions, *, ill_formed: bool = True, rewritten: bool = False
-    ) -> None:
+    def warn(self, path: FilePath, options: ReadOptions, *, ill_formed: bool = True, rewritten: bool = False) -> None:
         """Log the findings that a user should know of, for a caller who does not show the report.
 
         Args:
@@ -153,7 +151,7 @@ class ReadReport:
                 _log.warning("%s: %s: lines %s", path, finding, some_lines(lines))
         self.warn_of_missing_labels(path, options.labels)
 
-    def warn_of_missing_labels(self, path: str | os.PathLike[str], labels: LabelMap) -> None:
+    def warn_of_missing_labels(self, path: FilePath, labels: LabelMap) -> None:
         """Log the labels to keep that no label of the file becomes: perhaps they are misspelt."""
         if labels.keep is None:
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
@@ -10,7 +9,7 @@ from types import MappingProxyType
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.json import parse_object
-from ner_lstm_crf.files.text import COMPRESSORS, TextFile
+from ner_lstm_crf.files.text import COMPRESSORS, FilePath, TextFile
 from ner_lstm_crf.formats.cluener import Cluener
 from ner_lstm_crf.formats.conll import Conll
 from ner_lstm_crf.formats.format import Format, Sample
@@ -39,7 +38,7 @@ _COLUMNS = FORMATS["conll"]  # the format of files that no format claims, and of
 _SAMPLE_LINES = 200
 
 
-def suffix_of(path: str | os.PathLike[str]) -> str:
+def suffix_of(path: FilePath) -> str:
     """The suffix of a file's name in lower case, without that of its compression.
 
     Example:
@@ -50,13 +49,13 @@ def suffix_of(path: str | os.PathLike[str]) -> str:
     return next((suffix for suffix in suffixes if suffix not in COMPRESSORS), "")
 
 
-def format_of_name(path: str | os.PathLike[str]) -> Format | None:
+def format_of_name(path: FilePath) -> Format | None:
     """The format of a file by its name, compressed or not; None if it could be any."""
     suffix = suffix_of(path)
     return next((known for known in FORMATS.values() if suffix in known.suffixes), None)
 
 
-def detect_format(path: str | os.PathLike[str], encoding: str = "utf-8") -> Format:
+def detect_format(path: FilePath, encoding: str = "utf-8") -> Format:
     """The format of a file, by its name and its first lines.
 
     A file that no format claims, and a pipe, which can be read only once, are taken to hold columns.
@@ -83,13 +82,13 @@ def detect_format(path: str | os.PathLike[str], encoding: str = "utf-8") -> Form
 
 
 def read_sentences(
-    path: str | os.PathLike[str], options: ReadOptions | None = None, *, report: ReadReport | None = None
+    path: FilePath, options: ReadOptions | None = None, *, report: ReadReport | None = None
 ) -> list[Sentence]:
     """All sentences of a file of any format: columns, JSON lines of texts or of tokens, CLUENER, or inline marks.
 
     Args:
         path: The file, compressed or not, or `-` for standard input.
-        options: How to read it; the rest is detected.
+        options: The options of reading; the rest is detected.
         report: Receives the findings, which are logged if there is none.
 
     Raises:
@@ -103,7 +102,7 @@ def read_sentences(
 
 
 def write_sentences(
-    path: str | os.PathLike[str],
+    path: FilePath,
     sentences: Iterable[Sentence],
     *,
     output_format: str | None = None,
@@ -127,8 +126,8 @@ def write_sentences(
 
 
 def convert(
-    source: str | os.PathLike[str],
-    target: str | os.PathLike[str],
+    source: FilePath,
+    target: FilePath,
     *,
     scheme: str | None = None,
     output_format: str | None = None,
@@ -148,7 +147,7 @@ def convert(
         output_format: The name of the format to write. None goes by the target's suffix: the source's format if it has
             that suffix, else the first that has it. If the suffix belongs to no format, the source's format is kept,
             unless it has no tags and a scheme is given: then columns are written.
-        options: How to read the source; labels may be renamed or dropped.
+        options: The options of reading the source; labels may be renamed or dropped.
         report: Receives the findings, which are logged if there is none.
 
     Raises:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.text import quoted
+from ner_lstm_crf.files.text import FilePath, quoted
 from ner_lstm_crf.formats.columns import Separator
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.tags.detect import NoSchemeError, detect_scheme
@@ -28,7 +27,7 @@ class TagReader:
 
     Attributes:
         path: The file.
-        options: How to read it.
+        options: The options of reading.
         tag_name: The name of a tag in messages: `column 4`, or `tag {}`, where its number in the sentence is put in.
         scheme: The tag scheme; None while it is not known, and for a file without tags.
         evidence: The reasons for the scheme, for people.
@@ -139,7 +138,7 @@ class TagWriter:
     """
 
     scheme: Scheme
-    target: str | os.PathLike[str]
+    target: FilePath
     separator: Separator | None = None
     prefixless: bool = False
     merged: int = 0

@@ -13,7 +13,6 @@ one file. The first is written here, the last by `cluener`.
 from __future__ import annotations
 
 import logging
-import os
 from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,7 +25,7 @@ from typing import Any, ClassVar, NamedTuple
 from ner_lstm_crf.config import Hyphens, TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.json import json_line, kind_of, parse_record
-from ner_lstm_crf.files.text import TextFile, quoted, writing
+from ner_lstm_crf.files.text import FilePath, TextFile, quoted, writing
 from ner_lstm_crf.formats.format import Format, Sample
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token
@@ -81,7 +80,7 @@ class TextFormat(Format):
     def content_of(self, text: AnnotatedText) -> dict[str, object]:
         """The JSON object that is written for a text."""
 
-    def read(self, path: str | os.PathLike[str], options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
+    def read(self, path: FilePath, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
         """The sentences of the texts; each line is a document. Token offsets count in the whole text.
 
         Of the options, `encoding`, `token_unit`, `hyphens`, `labels` and `read_tags` matter.
@@ -100,7 +99,7 @@ class TextFormat(Format):
         if not report.sentences:
             raise InputError("expected texts, found none", path=path)
 
-    def read_texts(self, path: str | os.PathLike[str], options: ReadOptions | None = None) -> list[AnnotatedText]:
+    def read_texts(self, path: FilePath, options: ReadOptions | None = None) -> list[AnnotatedText]:
         """The texts of a file in one piece, with their entities; the findings are logged.
 
         Of the options, `encoding` and `labels` matter.
@@ -113,7 +112,7 @@ class TextFormat(Format):
         report.warn(path, options)
         return texts
 
-    def texts(self, path: str | os.PathLike[str], options: ReadOptions, report: ReadReport) -> Iterator[AnnotatedText]:
+    def texts(self, path: FilePath, options: ReadOptions, report: ReadReport) -> Iterator[AnnotatedText]:
         """The texts of a file, their labels renamed and dropped; the report counts the labels of the file.
 
         Lines of nothing but whitespace are passed over.
@@ -138,13 +137,11 @@ class TextFormat(Format):
         if is_empty:
             raise InputError("expected texts, found none", path=path)
 
-    def write(self, path: str | os.PathLike[str], sentences: Iterable[Sentence], options: WriteOptions) -> None:
+    def write(self, path: FilePath, sentences: Iterable[Sentence], options: WriteOptions) -> None:
         """Write each sentence as a text of its own."""
         self.write_texts(path, map(text_of, sentences), options.encoding)
 
-    def write_texts(
-        self, path: str | os.PathLike[str], texts: Iterable[AnnotatedText], encoding: str = "utf-8"
-    ) -> None:
+    def write_texts(self, path: FilePath, texts: Iterable[AnnotatedText], encoding: str = "utf-8") -> None:
         """Write texts as JSON lines.
 
         Raises:
@@ -169,12 +166,7 @@ class TextFormat(Format):
         return isinstance(source, TextFormat)
 
     def rewrite(
-        self,
-        source: str | os.PathLike[str],
-        target: str | os.PathLike[str],
-        options: ReadOptions,
-        output: WriteOptions,
-        report: ReadReport,
+        self, source: FilePath, target: FilePath, options: ReadOptions, output: WriteOptions, report: ReadReport
     ) -> None:
         """Write the texts of a file again in this format, all other keys kept."""
         self.write_texts(target, self.texts(source, options, report), output.encoding)

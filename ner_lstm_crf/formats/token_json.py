@@ -8,7 +8,6 @@ that has a `text` is one of these only if it has `ner_tags` and no entities by t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, islice
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.json import json_line, kind_of, parse_object
-from ner_lstm_crf.files.text import TextFile, writing
+from ner_lstm_crf.files.text import FilePath, TextFile, writing
 from ner_lstm_crf.formats.column_detection import SAMPLE_ROWS, content_of
 from ner_lstm_crf.formats.columns import is_tag
 from ner_lstm_crf.formats.format import Format, Sample
@@ -43,13 +42,13 @@ class TokenJson(Format):
         """True if the first line is an object with tokens."""
         return sample.content is not None and has_tokens(sample.content)
 
-    def read(self, path: str | os.PathLike[str], options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
+    def read(self, path: FilePath, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
         """The sentences of a file; lines without tokens are passed over. Chinese characters touch, as in columns."""
         pairs = TokenFile(path, options).read(report)
         sentences = (sentence for _, sentence in pairs if sentence is not None)
         return sentences if options.token_unit else unspaced_chinese(sentences)
 
-    def write(self, path: str | os.PathLike[str], sentences: Iterable[Sentence], options: WriteOptions) -> None:
+    def write(self, path: FilePath, sentences: Iterable[Sentence], options: WriteOptions) -> None:
         """Write sentences as objects of `tokens` and `ner_tags`."""
         writer = TagWriter(get_scheme(options.scheme or "IOB2"), path)
         with writing(path, options.encoding) as out:
@@ -59,12 +58,7 @@ class TokenJson(Format):
         writer.warn()
 
     def rewrite(
-        self,
-        source: str | os.PathLike[str],
-        target: str | os.PathLike[str],
-        options: ReadOptions,
-        output: WriteOptions,
-        report: ReadReport,
+        self, source: FilePath, target: FilePath, options: ReadOptions, output: WriteOptions, report: ReadReport
     ) -> None:
         """Write a file again with other tags, and all other keys kept."""
         file = TokenFile(source, options)
@@ -187,13 +181,13 @@ class TokenFile:
 
     Args:
         path: The file, or `-` for standard input.
-        options: How to read it.
+        options: The options of reading.
 
     Raises:
         InputError: If it cannot be read.
     """
 
-    def __init__(self, path: str | os.PathLike[str], options: ReadOptions) -> None:
+    def __init__(self, path: FilePath, options: ReadOptions) -> None:
         self.text = TextFile(path, options.encoding)
         self.path, self.options = self.text.path, options
 

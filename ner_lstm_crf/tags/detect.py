@@ -42,7 +42,7 @@ class NoSchemeError(InputError):
     """No scheme has all the prefixes that occur.
 
     Args:
-        message: What was expected and what came.
+        message: The expected and the actual tag.
         tag: The most frequent of the tags that do not fit.
     """
 
@@ -107,8 +107,8 @@ class _Reading:
         scheme: The scheme.
         unknown: The tags that the scheme does not have, with their counts; if there are any, nothing else is counted.
         broken: The pairs of neighbours that break the scheme.
-        begin: How many entities begin with each prefix.
-        end: How many entities end with each prefix.
+        begin: The number of entities that begin with each prefix.
+        end: The number of entities that end with each prefix.
     """
 
     scheme: Scheme

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.files.text import FilePath
 from ner_lstm_crf.tags.scheme import OUTSIDE
 from ner_lstm_crf.text.annotation import Span
 
@@ -73,7 +73,7 @@ class LabelMap:
         return bool(self.renamed) or self.keep is not None
 
 
-def require_entities(annotated: Iterable[Sequence[Span]], path: str | os.PathLike[str], labels: LabelMap) -> None:
+def require_entities(annotated: Iterable[Sequence[Span]], path: FilePath, labels: LabelMap) -> None:
     """Refuse a file without a single entity: it can neither train nor test a model.
 
     Args:
@@ -89,9 +89,7 @@ def require_entities(annotated: Iterable[Sequence[Span]], path: str | os.PathLik
         raise InputError(f"expected entities, found none: {why}", path=path)
 
 
-def warn_of_unknown_labels(
-    path: str | os.PathLike[str], counts: Mapping[str, int], known: Container[object], whose: str
-) -> None:
+def warn_of_unknown_labels(path: FilePath, counts: Mapping[str, int], known: Container[object], whose: str) -> None:
     """Log the labels of a file that can never be found.
 
     Args:

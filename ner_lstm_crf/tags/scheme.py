@@ -62,7 +62,7 @@ class TagError(ValueError):
     """A tag sequence that cannot be read; readers of files add the path and the line.
 
     Args:
-        message: What was expected and what came.
+        message: The expected and the actual tag.
         tag: The tag it is about.
         position: The tag's position in its sequence, from 0.
     """

@@ -274,14 +274,10 @@ def test_a_file_of_unknown_format(name: str, model: Path, write, run: Run) -> No
 
 
 def test_another_output_is_one_object(model: Path, write, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Counts(tag.Output):
-        name = "counts"
-        suffixes = (".counts",)
+    def write_counts(tagged: tag.Tagged, path: str) -> None:
+        sys.stdout.write(" ".join(str(len(entities)) for entities in tagged.entities()) + "\n")
 
-        def write(self, tagged: tag.TaggedTexts | tag.TaggedTokens, path: str) -> None:
-            sys.stdout.write(" ".join(str(len(entities)) for entities in tagged.entities()) + "\n")
-
-    monkeypatch.setitem(tag.OUTPUTS, "counts", Counts())
+    monkeypatch.setitem(tag.OUTPUTS, "counts", tag.Output("counts", (".counts",), write_counts))
     assert run("tag", "--model", model, "--output-format", "counts", TEXT, "", TEXT).out == "4 0 4\n"
     path = write("x.jsonl", json.dumps({"tokens": ["Milo", "saw", "Oslo", "again", "."]}))
     assert run("tag", "--model", model, "--input", path, "--output", "x.counts").out == "2\n"

@@ -26,23 +26,37 @@ def inspection(tmp_path: Path) -> Inspection:
 
 
 def test_the_facts_of_a_file(inspection, tmp_path):
-    train, _ = inspection.files
-    assert train.path == str(tmp_path / "train.iob2")
-    assert (train.format, train.columns, train.token_column, train.tag_column, train.separator) == (
-        "conll",
-        3,
-        2,
-        3,
-        "tab",
-    )
-    assert (train.sentences, train.tokens, train.entities, train.documents, train.comments) == (3, 9, 3, 2, 2)
-    assert train.per_label == {"PER": 2, "LOC": 1}
-    assert (train.scheme, train.evidence) == ("IOB2", train.evidence)
-    assert train.evidence.startswith("IOB2: 2 of 3 entities begin with B-")
-    assert (train.ill_formed, train.ill_formed_lines) == (1, (12,))
-    assert (train.ragged, train.ragged_lines, train.column_counts) == (1, (9,), {3: 8, 4: 1})
-    assert train.duplicates == 1
-    assert train.lengths == Lengths(2, 2, 3.0, 5, 5, {2: 2, 5: 1})
+    evidence = inspection.files[0].evidence
+    assert evidence.startswith("IOB2: 2 of 3 entities begin with B-")
+    assert inspection.to_json()["files"][0] == {
+        "path": str(tmp_path / "train.iob2"),
+        "format": "conll",
+        "sentences": 3,
+        "tokens": 9,
+        "entities": 3,
+        "documents": 2,
+        "per_label": {"PER": 2, "LOC": 1},
+        "lengths": {"shortest": 2, "median": 2, "mean": 3.0, "most": 5, "longest": 5, "counts": {2: 2, 5: 1}},
+        "scheme": "IOB2",
+        "evidence": evidence,
+        "columns": 3,
+        "token_column": 2,
+        "tag_column": 3,
+        "other_tag_columns": [],
+        "separator": "tab",
+        "has_char_index": False,
+        "language": "",
+        "column_counts": {3: 8, 4: 1},
+        "ill_formed": 1,
+        "ill_formed_lines": [12],
+        "ragged": 1,
+        "ragged_lines": [9],
+        "duplicates": 1,
+        "comments": 2,
+        "cut": [],
+        "dropped": [],
+        "unannotated": [],
+    }
 
 
 def test_what_of_the_second_file_is_in_the_first(inspection):
@@ -97,21 +111,16 @@ def test_json_lines_have_no_columns(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_text('{"text": "Romebound", "entities": [[0, 4, "LOC"]]}\n{"text": "Ada"}\n')
     inspection = inspect_files([path])
-    (facts,) = inspection.files
-    assert (facts.format, facts.scheme, facts.tag_column, facts.cut, facts.unannotated) == (
-        "jsonl",
-        None,
-        None,
-        (1,),
-        (2,),
-    )
+    facts = inspection.files[0].to_json()
+    assert (facts["format"], facts["scheme"], facts["columns"], facts["tag_column"]) == ("jsonl", None, None, None)
+    assert (facts["cut"], facts["unannotated"]) == ([1], [2])
     assert "1 lines where an entity begins or ends within a word: lines 1" in describe(inspection)
 
 
 def test_a_file_without_entities_can_be_inspected(tmp_path):
     (tmp_path / "x").write_text("Ada O\n")
     inspection = inspect_files([tmp_path / "x", tmp_path / "x"])
-    assert inspection.files[0].entities == 0
+    assert not inspection.files[0].per_label
     assert "  entities    none" in describe(inspection)
 
 

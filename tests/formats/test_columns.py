@@ -230,5 +230,5 @@ def test_a_second_column_of_brackets_is_reported(tmp_path):
 
 def test_inspection_says_that_brackets_were_read(tmp_path):
     (facts,) = inspect_files([write(ONTONOTES, tmp_path)]).files
-    assert (facts.evidence, facts.token_column, facts.tag_column) == ("brackets, as in CoNLL-2012, read as IOB2", 4, 11)
-    assert (facts.documents, facts.ragged) == (2, 0)
+    assert facts.evidence == "brackets, as in CoNLL-2012, read as IOB2"
+    assert (facts.layout.token, facts.layout.tag, facts.documents, facts.ragged) == (3, 10, 2, [])
