@@ -18,7 +18,8 @@ from pathlib import Path
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.text import TextFile
-from ner_lstm_crf.formats.inline import read_inline
+from ner_lstm_crf.formats.inline import Inline
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.tags.scheme import get_scheme
 from ner_lstm_crf.text.annotation import Sentence
 
@@ -81,7 +82,8 @@ def built_files(folder: Path) -> Iterator[tuple[Path, str]]:
     """Every file that follows from the sources in `folder`, and what it should hold."""
     corpora: dict[str, Corpus] = {}
     for language, token_unit in UNITS.items():
-        corpora[language] = split(read_inline(folder / language / "source.txt", token_unit=token_unit))
+        options = ReadOptions(token_unit=token_unit)
+        corpora[language] = split(Inline().read(folder / language / "source.txt", options, ReadReport()))
         for name, sentences in corpora[language].items():
             yield folder / language / f"{name}.conll", column_file(sentences)
     readme = folder / "README.md"

@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from ner_lstm_crf.cli.display import progress_bar, say, show, show_json
 from ner_lstm_crf.cli.options import FORM, Parser, add_options
@@ -61,7 +60,9 @@ def run_list(args: argparse.Namespace) -> None:
     """Show the catalogue."""
     corpora = catalogue().values()
     if args.json:
-        show_json({"corpora": [_to_json(corpus) for corpus in corpora]})
+        show_json(
+            {"corpora": [asdict(corpus) | {"size": corpus.size, "restricted": corpus.restricted} for corpus in corpora]}
+        )
         return
     rows = [
         (
@@ -100,14 +101,8 @@ def _training_command(corpus: Corpus, paths: Sequence[Path]) -> str:
     words = ["ner-lstm-crf", "train"]
     for file, path in zip(corpus.files, paths, strict=True):
         words += ["--train" if file.split == "all" else f"--{file.split}", str(path)]
-    if corpus.token_column is not None:
-        words += ["--token-column", str(corpus.token_column)]
-    if corpus.tag_column is not None:
-        words += ["--tag-column", str(corpus.tag_column)]
+    for option, column in (("--token-column", corpus.token_column), ("--tag-column", corpus.tag_column)):
+        words += [] if column is None else [option, str(column)]
     if corpus.rename:
         words += ["--rename", ",".join(f"{old}={new}" for old, new in corpus.rename.items())]
     return shlex.join([*words, "--output", f"runs/{corpus.name}"])
-
-
-def _to_json(corpus: Corpus) -> dict[str, Any]:
-    return {**asdict(corpus), "size": corpus.size, "restricted": corpus.restricted}

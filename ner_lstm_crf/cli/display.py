@@ -6,8 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from types import TracebackType
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -70,10 +69,8 @@ def progress_bar(what: str, *, unit: str, scale: bool = False) -> Iterator[Progr
         yield update
 
 
-class TrainingDisplay(AbstractContextManager["TrainingDisplay"]):
+class TrainingDisplay:
     """The progress of training runs: a line for each epoch, and on a terminal a bar below it.
-
-    A context manager.
 
     Args:
         epochs: The epochs of each run, as far as is known before the first one ends.
@@ -98,9 +95,8 @@ class TrainingDisplay(AbstractContextManager["TrainingDisplay"]):
             disable=not sys.stderr.isatty(),
         )
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Remove the bar."""
         self._bar.close()
 
     def batches(self, done: int, total: int | None) -> None:

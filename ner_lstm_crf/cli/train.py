@@ -8,6 +8,7 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -161,14 +162,10 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Resolved
     # Vectors and lexicon: those of a file, none, or the builtin ones, which characters have by default.
     vectors = _read_vectors(args, config, parts)
     lexicon: Mapping[str, str] | Literal["builtin"] | None = "builtin"
-    if args.lexicon is not None:
-        lexicon = (
-            None
-            if args.lexicon == "none"
-            else builtin_words()
-            if args.lexicon == "builtin"
-            else read_lexicon(args.lexicon)
-        )
+    if args.lexicon == "none":
+        lexicon = None
+    elif args.lexicon is not None:
+        lexicon = builtin_words() if args.lexicon == "builtin" else read_lexicon(args.lexicon)
     start = None if args.init_from is None else model_directory(args.init_from)
     data = resolve_defaults(Data(train, dev, vectors, start, lexicon=lexicon), config.model)
     if data.vectors is not None:
@@ -333,7 +330,7 @@ def train_planned(data: ResolvedData, planned: Sequence[PlannedRun], args: argpa
     trained = [(plan, Run(plan.directory).trained_epochs(plan.config)) for plan in planned if plan.resume]
     finished = {names[plan.directory, number]: count for plan, epochs in trained for number, count in epochs.items()}
     try:
-        with TrainingDisplay(config.training.epochs, [*names.values()], finished) as display:
+        with closing(TrainingDisplay(config.training.epochs, [*names.values()], finished)) as display:
             for plan, report in train_runs(
                 data, planned, workers=min(args.workers, len(names)), progress=display.batches
             ):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from urllib.parse import urljoin
 
 from ner_lstm_crf.errors import InputError
@@ -131,12 +131,7 @@ def get_corpus(name: str) -> Corpus:
 
 
 def _corpus(entry: dict[str, Any]) -> Corpus:
+    """The corpus of an entry, in which the addresses of its files stand below that of its source."""
     source = entry.pop("source", "")
-    found = tuple(_file(file, source) for file in entry.pop("files", ()))
-    return Corpus(**{**entry, "labels": tuple(entry["labels"]), "files": found})
-
-
-def _file(entry: dict[str, Any], source: str) -> CorpusFile:
-    split = cast(Split, entry["split"])
-    url = urljoin(source, entry["path"])
-    return CorpusFile(name=entry["name"], split=split, url=url, size=entry["size"], sha256=entry["sha256"])
+    found = (CorpusFile(url=urljoin(source, file.pop("path")), **file) for file in entry.pop("files", ()))
+    return Corpus(**entry | {"labels": tuple(entry["labels"]), "files": tuple(found)})

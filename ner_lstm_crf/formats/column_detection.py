@@ -29,6 +29,7 @@ from ner_lstm_crf.files.text import quoted
 from ner_lstm_crf.formats.columns import (
     INDEXED_CHARACTER,
     ColumnLayout,
+    Separator,
     is_bracketed,
     is_tag,
     labels_of_brackets,
@@ -66,9 +67,8 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
     """
     # 1. Cut the first rows into cells.
     sample = _sample(lines, path)
-    separator = options.separator
-    if separator is None:
-        separator = "tab" if sum("\t" in body for _, body in sample) * 2 >= len(sample) else "space"
+    has_tabs = sum("\t" in body for _, body in sample) * 2 >= len(sample)
+    separator: Separator = options.separator or ("tab" if has_tabs else "space")
     rows = [body.split("\t") if separator == "tab" else split_at_spaces(body) for _, body in sample]
     width = Counter(map(len, rows)).most_common(1)[0][0]
     # 2. Columns that number tokens or name documents hold neither tokens nor tags.
@@ -97,11 +97,10 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
         token = next((column for column in range(first, width) if column != tag), 0)
     if token == tag:
         raise InputError(f"the token and the tag cannot both be column {token + 1} of {width}", path=path)
-    # 5. What the cells of these two columns look like.
+    # 5. The form of the cells of these two columns.
     tokens = [row[token] for row in rows if len(row) > token]
     tags = [] if tag is None else [row[tag] for row in rows if len(row) > tag]
     content = content_of(tags, any_brackets=options.tag_column is not None or set(tags) == {"*"})
-    language = _LANGUAGE.match(tokens[0]) if len(set(tokens)) > 1 else None
     layout = ColumnLayout(
         token,
         tag,
@@ -113,13 +112,10 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
         bracketed=content == "brackets",
         has_document_columns=has_document_columns,
         has_char_index=_have_char_index(tokens),
-        language=language[0] if language and all(cell.startswith(language[0]) for cell in tokens) else "",
+        language=_language_of(tokens),
         other_tag_columns=tuple(others) if content in ("entities", "brackets", "chunks") else (),
     )
-    if layout.bracketed:
-        sample_tags = {f"B-{label}" for label in labels_of_brackets(tags)}
-    else:
-        sample_tags = set(tags) if key is None else set(map(layout.tag_in, tags))
+    sample_tags = {f"B-{label}" for label in labels_of_brackets(tags)} if layout.bracketed else map(layout.tag_in, tags)
     return replace(layout, sample_tags=frozenset(sample_tags))
 
 
@@ -158,6 +154,12 @@ def _begin_with_documents(rows: Sequence[list[str]]) -> bool:
         return False
     stays = all(before[:2] == after[:2] or after[2] == "0" for before, after in pairwise(head))
     return stays and _counts_tokens([number for *_, number in head])
+
+
+def _language_of(cells: Sequence[str]) -> str:
+    """The language before all tokens, as `en:`; "" if there is none."""
+    language = _LANGUAGE.match(cells[0]) if len(set(cells)) > 1 else None
+    return language[0] if language and all(cell.startswith(language[0]) for cell in cells) else ""
 
 
 def _have_char_index(cells: Sequence[str]) -> bool:

@@ -63,7 +63,7 @@ class Inline(Format):
     def read(self, path: FilePath, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
         """The sentences of a file. Without a unit they are characters if the file looks so."""
         unit = options.token_unit or _unit_of(path, options.encoding)
-        for _, sentence in _counted_lines(path, unit, options, report):
+        for _, sentence in _lines(path, unit, options, report):
             if sentence is not None:
                 yield sentence.with_spans(options.labels(sentence.spans) if options.read_tags else ())
 
@@ -90,7 +90,7 @@ class Inline(Format):
         """Write a file again under other labels; comments, sections and lines that do not change stay as they are."""
         unit = options.token_unit or _unit_of(source, options.encoding)
         with writing(target, output.encoding) as out:
-            for line, sentence in _counted_lines(source, unit, options, report):
+            for line, sentence in _lines(source, unit, options, report):
                 if sentence is None or (renamed := options.labels(sentence.spans)) == sentence.spans:
                     out.write(line)
                     continue
@@ -101,43 +101,29 @@ class Inline(Format):
                 out.write(body + line[len(line.rstrip("\r\n")) :])
 
 
-def read_inline(path: FilePath, *, token_unit: TokenUnit = "word", encoding: str = "utf-8") -> Iterator[Sentence]:
-    """The sentences of a file, each with its line and its document (a comment `## name` begins the next one).
+def _lines(
+    path: FilePath, token_unit: TokenUnit, options: ReadOptions, report: ReadReport
+) -> Iterator[tuple[str, Sentence | None]]:
+    """Every line of a file as it stands, with its sentence under the file's labels; None for comments and empty lines.
 
-    Raises:
-        InputError: If the file cannot be read as text, or a line is malformed (the message names the line).
+    The report counts the sentences, their labels and the comments.
     """
-    return (sentence for _, sentence in _lines(path, token_unit, encoding) if sentence is not None)
-
-
-def _lines(path: FilePath, token_unit: TokenUnit, encoding: str) -> Iterator[tuple[str, Sentence | None]]:
-    """Every line of a file as it stands, with its sentence; None for comments and empty lines."""
     document, has_sentence = 0, False
-    for number, line in enumerate(TextFile(path, encoding).lines(), 1):
+    for number, line in enumerate(TextFile(path, options.encoding).lines(), 1):
         text = line.strip() if line.lstrip().startswith("#") else line.removesuffix("\n").removesuffix("\r")
         if not text or text.isspace() or text.startswith("#"):
             if text.startswith("## ") and has_sentence:
                 document, has_sentence = document + 1, False
+            report.comments += not line.isspace()
             yield line, None
             continue
         try:
-            sentence = parse_inline(text, token_unit)
+            sentence = replace(parse_inline(text, token_unit), document=document, line=number)
         except InputError as error:
             raise InputError(error.message, path=path, line=number) from None
         has_sentence = True
-        yield line, replace(sentence, document=document, line=number)
-
-
-def _counted_lines(
-    path: FilePath, token_unit: TokenUnit, options: ReadOptions, report: ReadReport
-) -> Iterator[tuple[str, Sentence | None]]:
-    """The lines with their sentences, their labels as in the file; the report counts them."""
-    for line, sentence in _lines(path, token_unit, options.encoding):
-        if sentence is not None:
-            report.labels.update(span.label for span in sentence.spans)
-            report.count(sentence)
-        elif not line.isspace():
-            report.comments += 1
+        report.labels.update(span.label for span in sentence.spans)
+        report.count(sentence)
         yield line, sentence
     if not report.sentences:
         raise InputError("expected sentences, found none", path=path)
@@ -195,6 +181,7 @@ class _Draft:
     is_closed: bool = False  # an entity has just ended: white space must come next
 
     def add(self, piece: re.Match[str]) -> None:
+        """Read the next piece of the line."""
         match piece.lastgroup:
             case "text":
                 self._write(piece["text"])
@@ -250,6 +237,7 @@ class _Draft:
         self.opened, self.is_closed = None, self.token_unit == "word"
 
     def finished(self) -> Sentence:
+        """The sentence, once the line has been read."""
         self._end_word()
         if self.opened is not None:
             raise InputError(r"expected ']' after '[', found the end of the line: write \[ for the character itself")

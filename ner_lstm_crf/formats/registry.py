@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
-from types import MappingProxyType
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.json import parse_object
@@ -19,18 +18,7 @@ from ner_lstm_crf.formats.text_json import TextJson
 from ner_lstm_crf.formats.token_json import TokenJson
 from ner_lstm_crf.text.annotation import Sentence
 
-FORMATS: Mapping[str, Format] = MappingProxyType(
-    {
-        known.name: known
-        for known in (
-            Conll(),
-            TextJson(),
-            Cluener(),
-            TokenJson(),
-            Inline(),
-        )
-    }
-)
+FORMATS: Mapping[str, Format] = {one.name: one for one in (Conll(), TextJson(), Cluener(), TokenJson(), Inline())}
 """Every format by its name, the general ones first: a suffix means the first format that has it, and detection asks the
 last format first."""
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ def report(epoch: int, **changes: Any) -> EpochReport:
 
 
 def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with TrainingDisplay(3, [""]) as display:
+    with closing(TrainingDisplay(3, [""])) as display:
         for epoch in (1, 2, 3):
             display.batches(1, 2)
             display.epoch("", report(epoch))
@@ -47,7 +48,7 @@ def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[st
 def test_a_bar_below_the_lines_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    with TrainingDisplay(3, [""]) as display:
+    with closing(TrainingDisplay(3, [""])) as display:
         display.epoch("", report(1))
         display._bar.mininterval = 0
         display.batches(1, 2)
@@ -59,7 +60,7 @@ def test_a_bar_below_the_lines_on_a_terminal(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_runs_have_names_and_share_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
-    with TrainingDisplay(9, ["crf/seed-1", "softmax/seed-1"]) as display:
+    with closing(TrainingDisplay(9, ["crf/seed-1", "softmax/seed-1"])) as display:
         display.epoch("softmax/seed-1", report(1, dev=None))
         display.epoch("crf/seed-1", report(2, last=True))  # stopped early
         assert display._done == {"crf/seed-1": 3, "softmax/seed-1": 1}
@@ -71,13 +72,13 @@ def test_runs_have_names_and_share_the_time_left(capsys: pytest.CaptureFixture[s
 def test_runs_that_had_finished_count_as_done(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    with TrainingDisplay(3, ["seed-1", "seed-2"], {"seed-1": 2}) as display:  # seed 1 stopped early
+    with closing(TrainingDisplay(3, ["seed-1", "seed-2"], {"seed-1": 2})) as display:  # seed 1 stopped early
         assert (display._bar.n, display._bar.total) == (3, 6)
         for epoch in (1, 2, 3):
             display.epoch("seed-2", report(epoch))
         assert display._bar.n == display._bar.total == 6
-    with TrainingDisplay(
-        3, ["seed-1", "seed-2"], {"seed-1": 9}
+    with closing(
+        TrainingDisplay(3, ["seed-1", "seed-2"], {"seed-1": 9})
     ) as display:  # of a small corpus, which takes more epochs
         assert (display._bar.n, display._bar.total) == (9, 18)
         display.epoch("seed-2", report(9, epochs=9, last=True))

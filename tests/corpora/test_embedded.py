@@ -11,7 +11,8 @@ import pytest
 
 import build_corpora
 from ner_lstm_crf.config import TokenUnit
-from ner_lstm_crf.formats.inline import format_inline, read_inline
+from ner_lstm_crf.formats.inline import Inline, format_inline
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.tags.scheme import get_scheme
 from ner_lstm_crf.text.annotation import Sentence
 from tests.conftest import ROOT
@@ -26,7 +27,8 @@ CLITIC = re.compile(r"\w(?:'s|n't|'re|'ve|'ll|'d|'m)$", re.IGNORECASE)
 
 
 def source(language: str) -> list[Sentence]:
-    return list(read_inline(CORPORA / language / "source.txt", token_unit=UNITS[language]))
+    options = ReadOptions(token_unit=UNITS[language])
+    return list(Inline().read(CORPORA / language / "source.txt", options, ReadReport()))
 
 
 def columns(path: Path) -> list[list[tuple[str, str]]]:

@@ -8,12 +8,15 @@ from hypothesis import given, strategies as st
 
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.formats.inline import format_inline, parse_inline, read_inline
+from ner_lstm_crf.formats.inline import Inline, format_inline, parse_inline
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.text.annotation import Sentence, Span, Token
 
 # Line breaks cannot stand within a line; everything else must survive, above all what the markup itself is made of.
 CHARACTERS = st.one_of(st.sampled_from("[]()\\# \t\u3000ab京"), st.characters(exclude_characters="\n\r", codec="utf-8"))
 LABELS = st.sampled_from(["PER", "creative-work", "PER.NOM", "组织"])
+
+WORDS = ReadOptions(token_unit="word")
 
 
 @st.composite
@@ -136,7 +139,9 @@ def test_a_file_has_comments_documents_and_line_numbers(tmp_path: Path) -> None:
     path.write_bytes(
         b"\xef\xbb\xbf# first line\r\n\r\n## news\r\n[Rome](LOC) .\r\n \t\nok\n## \n# x\n## sport\n\\#1 in [Oslo](LOC)"
     )
-    first, second, third = read_inline(path)
+    report = ReadReport()
+    first, second, third = Inline().read(path, WORDS, report)
+    assert (report.sentences, report.documents, report.comments) == (3, 2, 5)
     assert [s.words for s in (first, second, third)] == [["Rome", "."], ["ok"], ["#1", "in", "Oslo"]]
     assert [(s.document, s.line) for s in (first, second, third)] == [(0, 4), (0, 6), (1, 10)]
 
@@ -144,7 +149,7 @@ def test_a_file_has_comments_documents_and_line_numbers(tmp_path: Path) -> None:
 def test_an_error_in_a_file_names_its_place(tmp_path: Path) -> None:
     path = tmp_path / "source.txt"
     path.write_text("# comment\nfine\n\n[Rome .\n")
-    sentences = read_inline(path)
+    sentences = Inline().read(path, WORDS, ReadReport())
     assert next(sentences).words == ["fine"]
     with pytest.raises(InputError) as caught:
         next(sentences)
@@ -154,4 +159,4 @@ def test_an_error_in_a_file_names_its_place(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_the_users_mistake(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
-        next(read_inline(tmp_path / "absent.txt"))
+        next(Inline().read(tmp_path / "absent.txt", WORDS, ReadReport()))
