@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     )
     from ner_lstm_crf.evaluation.significance import f1_difference as f1_difference, f1_interval as f1_interval
     from ner_lstm_crf.features.lexicon import builtin_words as builtin_words, read_lexicon as read_lexicon
-    from ner_lstm_crf.features.vectors.vectors import (
+    from ner_lstm_crf.features.vectors import (
         Vectors as Vectors,
         builtin_character_vectors as builtin_character_vectors,
         read_vectors as read_vectors,
@@ -92,7 +92,7 @@ _HOMES = {
     "formats.options": ("ReadOptions",),
     "formats.conll": ("read_conll",),
     "formats.registry": ("read_sentences", "write_sentences", "convert"),
-    "features.vectors.vectors": ("Vectors", "read_vectors", "builtin_character_vectors"),
+    "features.vectors": ("Vectors", "read_vectors", "builtin_character_vectors"),
     "features.lexicon": ("builtin_words", "read_lexicon"),
     "config": ("Config", "ModelConfig", "TrainingConfig", "PRESETS", "preset", "read_config"),
     "progress": ("Progress",),

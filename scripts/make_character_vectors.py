@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from ner_lstm_crf.features.lexicon import SIMPLIFIED
-from ner_lstm_crf.features.vectors.vectors import CHARACTER_VECTORS
+from ner_lstm_crf.features.vectors import CHARACTER_VECTORS
 from shipping.dictionary import dictionary
 
 EXTRA = 50  # more of them are computed, for the last ones to be exact

@@ -25,7 +25,7 @@ from ner_lstm_crf.config import MIN_LR, Config, preset
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.evaluation.evaluate import evaluate_model
 from ner_lstm_crf.evaluation.metrics import Evaluation
-from ner_lstm_crf.features.vectors.vectors import Vectors, read_vectors
+from ner_lstm_crf.features.vectors import Vectors, read_vectors
 from ner_lstm_crf.runs.data import Data, resolve_defaults
 from ner_lstm_crf.runs.run import Run
 from ner_lstm_crf.saving.model import Model

@@ -30,7 +30,7 @@ from ner_lstm_crf.tags.labels import require_entities, warn_of_unknown_labels
 from ner_lstm_crf.text.annotation import CHARACTER_SHARE, Sentence, share_of_characters
 
 if TYPE_CHECKING:
-    from ner_lstm_crf.features.vectors.vectors import Vectors
+    from ner_lstm_crf.features.vectors import Vectors
     from ner_lstm_crf.runs.data import ResolvedData
     from ner_lstm_crf.runs.processes import PlannedRun
     from ner_lstm_crf.runs.results import RunResult
@@ -231,7 +231,7 @@ def _read_vectors(
     Raises:
         InputError: If their file cannot be read, or another option needs vectors and there are none.
     """
-    from ner_lstm_crf.features.vectors.vectors import read_vectors
+    from ner_lstm_crf.features.vectors import read_vectors
     from ner_lstm_crf.features.vocabulary import spellings
 
     words = config.model.token_unit == "word"
@@ -258,7 +258,7 @@ def _read_vectors(
 
 def _describe_vectors(vectors: Vectors, parts: Mapping[str, Sequence[Sentence]], args: argparse.Namespace) -> None:
     """Show how many vectors there are, and how many words of each part have one."""
-    from ner_lstm_crf.features.vectors.vectors import coverage
+    from ner_lstm_crf.features.vectors import coverage
 
     if vectors.rows <= (args.vectors_limit or VECTORS_LIMIT):
         size = f"{len(vectors):,} vectors of {vectors.size} values"

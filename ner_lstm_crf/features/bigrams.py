@@ -22,8 +22,6 @@ from ner_lstm_crf.features.embedding import EmbeddingTable
 from ner_lstm_crf.features.token_feature import ContextFeature, ContextModule, Ids, Resources, SavedFeature
 from ner_lstm_crf.features.vocabulary import FIRST, UNKNOWN, Vocabulary, by_frequency
 
-__all__ = ["EDGE", "BigramVectors", "Bigrams"]
-
 EDGE = "\0"
 """The character before the first token of a sentence and after the last; also that of an empty token."""
 

@@ -16,8 +16,6 @@ from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.features.token_feature import Ids, IdVectors, Resources, TypeFeature
 from ner_lstm_crf.text.scripts import has_han
 
-__all__ = ["CASINGS", "Casing", "casing"]
-
 CASINGS: tuple[str, ...] = (
     "padding",  # 0, as everywhere: no word at all
     "lower",  # bank, e-mail, don't

@@ -15,8 +15,6 @@ from ner_lstm_crf.features.token_feature import Column, Ids, Resources, SavedFea
 from ner_lstm_crf.features.vocabulary import PADDING, UNKNOWN, Vocabulary, by_frequency
 from ner_lstm_crf.kernels import available_for, kernel
 
-__all__ = ["CharCnn", "Characters", "Spellings"]
-
 
 class Spellings(NamedTuple):
     """The characters of words.

@@ -12,8 +12,6 @@ from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.features.token_feature import ContextModule, FeatureModule, TypeModule
 from ner_lstm_crf.features.vocabulary import PADDING, UNKNOWN
 
-__all__ = ["EmbeddingTable", "TokenEmbedding"]
-
 
 class EmbeddingTable(nn.Module):
     """Vectors in two blocks: trainable rows, and behind them frozen rows, which are pretrained.

@@ -32,17 +32,6 @@ from ner_lstm_crf.features.token_feature import ContextFeature, ContextModule, I
 from ner_lstm_crf.features.vocabulary import is_list_of
 from ner_lstm_crf.files.text import TextFile, quoted
 
-__all__ = [
-    "SIMPLIFIED",
-    "Lexicon",
-    "LexiconVectors",
-    "builtin_words",
-    "check_lexicon",
-    "dictionary_file",
-    "read_lexicon",
-    "simplified",
-]
-
 SIMPLIFIED = Path(__file__).parents[1] / "shipped" / "simplified.txt"
 """A pair a line, a traditional character and its simplified form, made by `scripts/make_character_vectors.py`."""
 

@@ -11,18 +11,15 @@ from torch import Tensor
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.batch import RaggedSentences
+from ner_lstm_crf.features.batch import RaggedSentences, WordTypes
 from ner_lstm_crf.features.bigrams import Bigrams
 from ner_lstm_crf.features.casing import Casing
 from ner_lstm_crf.features.characters import Characters
 from ner_lstm_crf.features.embedding import TokenEmbedding
 from ner_lstm_crf.features.lexicon import Lexicon
 from ner_lstm_crf.features.token_feature import ContextFeature, Resources, SavedFeature, TokenFeature
-from ner_lstm_crf.features.transformer.feature import Transformer
+from ner_lstm_crf.features.transformer.encoder import Transformer
 from ner_lstm_crf.features.word import Words
-from ner_lstm_crf.features.word_types import WordTypes
-
-__all__ = ["FEATURES", "Features"]
 
 FEATURES: Mapping[str, type[TokenFeature]] = {
     feature.name: feature

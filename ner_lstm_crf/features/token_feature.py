@@ -30,21 +30,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ner_lstm_crf.config import ModelConfig
-from ner_lstm_crf.features.vectors.vectors import Vectors
-
-__all__ = [
-    "Column",
-    "ContextFeature",
-    "ContextModule",
-    "FeatureModule",
-    "IdVectors",
-    "Ids",
-    "Resources",
-    "SavedFeature",
-    "TokenFeature",
-    "TypeFeature",
-    "TypeModule",
-]
+from ner_lstm_crf.features.vectors import Vectors
 
 Ids: TypeAlias = NDArray[np.int64]
 """Whole numbers: ids, rows, lengths."""

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from ner_lstm_crf.errors import InputError
 
-__all__ = ["FIRST", "PADDING", "UNKNOWN", "Vocabulary", "by_frequency", "is_list_of", "spellings"]
-
 PADDING = 0
 UNKNOWN = 1
 FIRST = 2  # of the ids that stand for a symbol

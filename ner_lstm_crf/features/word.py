@@ -29,10 +29,8 @@ from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.embedding import EmbeddingTable
 from ner_lstm_crf.features.token_feature import FeatureModule, Ids, Resources, SavedFeature, TypeFeature, TypeModule
-from ner_lstm_crf.features.vectors.vectors import Vectors, coverage
+from ner_lstm_crf.features.vectors import Vectors, coverage
 from ner_lstm_crf.features.vocabulary import FIRST, UNKNOWN, Vocabulary, by_frequency, is_list_of, spellings
-
-__all__ = ["WordVectors", "Words"]
 
 _log = logging.getLogger(__name__)
 

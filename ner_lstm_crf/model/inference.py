@@ -23,15 +23,12 @@ from torch import Tensor, nn
 
 from ner_lstm_crf.config import Precision
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.batch import Batch
+from ner_lstm_crf.features.batch import Batch, WordTypes
 from ner_lstm_crf.features.token_feature import Ids
-from ner_lstm_crf.features.word_types import WordTypes
 from ner_lstm_crf.model.bilstm import BiLstm, reversal, run_lstm
 from ner_lstm_crf.model.cpu import check_bfloat16
 from ner_lstm_crf.model.heads import Head
 from ner_lstm_crf.model.network import Network
-
-__all__ = ["InferenceNetwork", "TypeVectorCache", "mean_head", "weights_version"]
 
 # Rows that a cache has at first. Address space, not memory: a page is taken when a vector is written to it.
 _FIRST_ROWS = 98_304

@@ -17,14 +17,11 @@ from torch import Tensor
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.lexicon import builtin_words, check_lexicon
-from ner_lstm_crf.features.transformer.encoder import contextual_vectors
-from ner_lstm_crf.features.transformer.feature import Transformer
-from ner_lstm_crf.features.transformer.pretrained import pretrained_folder
-from ner_lstm_crf.features.vectors.vectors import Vectors, builtin_character_vectors
+from ner_lstm_crf.features.transformer.encoder import Transformer, contextual_vectors, pretrained_folder
+from ner_lstm_crf.features.vectors import Vectors, builtin_character_vectors
 from ner_lstm_crf.files.atomic import make_directory, remove_temp_files
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.saving.feature_folders import folder_digest
-from ner_lstm_crf.saving.model import ModelDescription, model_directory
+from ner_lstm_crf.saving.model import ModelDescription, folder_digest, model_directory
 from ner_lstm_crf.saving.tensors import read_tensors, write_tensors
 from ner_lstm_crf.text.annotation import CHARACTER_SHARE, Sentence, share_of_characters
 from ner_lstm_crf.text.scripts import script_language

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import re
+import shutil
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -30,20 +32,17 @@ from ner_lstm_crf.config import ModelConfig, check_tables
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.batch import RaggedSentences
 from ner_lstm_crf.features.registry import FEATURES, Features
-from ner_lstm_crf.features.token_feature import Resources
-from ner_lstm_crf.features.vectors.vectors import Vectors
-from ner_lstm_crf.files.atomic import Content, located, make_directory, remove_together, write_together
+from ner_lstm_crf.features.token_feature import Resources, TokenFeature
+from ner_lstm_crf.features.vectors import Vectors
+from ner_lstm_crf.files.atomic import Content, located, make_directory, remove_together, seal, write_together
 from ner_lstm_crf.files.json import json_text, parse_json
 from ner_lstm_crf.files.text import read_text
 from ner_lstm_crf.model.network import Network
-from ner_lstm_crf.saving.feature_folders import check_folder, remove_other_folders, save_folder
 from ner_lstm_crf.saving.tensors import dequantized, quantized, read_tensors, save_tensors
 from ner_lstm_crf.tags.scheme import get_scheme
 from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Sentence
 from ner_lstm_crf.text.tokenizer import detect_hyphens
-
-__all__ = ["SHIPPED", "Model", "ModelDescription", "is_model", "model_directory", "remove_model"]
 
 FORMAT, VERSION = "ner_lstm_crf", 1
 CONFIG, VOCABULARY, FROZEN = "config.json", "vocabulary.json", "frozen.safetensors"
@@ -344,3 +343,90 @@ def _digest(content: str, vocabulary: str, weights: Sequence[Mapping[str, Tensor
             digest.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)
         digest.update(b"\0\0")
     return digest.hexdigest()
+
+
+_NAME = re.compile(r"[a-z]+-[0-9a-f]{12}")
+_TEMPORARY = ".folder.new"
+
+
+def save_folder(feature: TokenFeature, directory: Path) -> str:
+    """Write the files of a feature into the directory of a model, unless they are there.
+
+    Returns:
+        The name of their folder.
+
+    Raises:
+        InputError: If they cannot be written.
+    """
+    name = feature.saved_as
+    if name is not None and _is_whole(directory / name):
+        return name
+    temporary = directory / _TEMPORARY
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir()
+        feature.write_files(temporary)
+        seal(*_files(temporary))
+        name = f"{feature.name}-{folder_digest(temporary)}"
+        if not _is_whole(directory / name):
+            shutil.rmtree(directory / name, ignore_errors=True)
+            temporary.rename(directory / name)
+    except Exception as error:  # on a full disk transformers, tokenizers and safetensors each raise their own
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        message = f"the files of the {feature.name} could not be written, the old model is unharmed: {reason}"
+        raise InputError(message, path=directory) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    if not feature.files_change:
+        feature.saved_as = name
+    return name
+
+
+def check_folder(directory: Path, name: object) -> Path:
+    """The folder of that name in the directory of a model.
+
+    Raises:
+        InputError: If it is missing, or its files are not those that were written.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InputError(f"the model is damaged: expected the name of a folder, found {name!r}", path=directory)
+    folder = directory / name
+    if not folder.is_dir():
+        raise InputError("expected the files of a model, but this folder is missing", path=folder)
+    if not _is_whole(folder):
+        raise InputError("the model is damaged: files in this folder have changed", path=folder)
+    return folder
+
+
+def remove_other_folders(directory: Path, names: Container[str], features: Container[str]) -> None:
+    """Remove the folders of such features that the model in the directory does not have any more: all but `names`."""
+    for folder in directory.iterdir():
+        if _NAME.fullmatch(folder.name) and folder.name not in names and folder.name.split("-")[0] in features:
+            shutil.rmtree(folder, ignore_errors=True)  # what cannot be removed does no harm
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 of the names and contents of the files in a folder, cut to 12 digits; hidden files do not count.
+
+    Raises:
+        OSError: If one cannot be read.
+    """
+    digest = hashlib.sha256()
+    for path in _files(folder):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def _is_whole(folder: Path) -> bool:
+    """True if the folder exists with the files that its name stands for."""
+    try:
+        return folder.is_dir() and folder.name.endswith(f"-{folder_digest(folder)}")
+    except OSError:
+        return False
+
+
+def _files(folder: Path) -> list[Path]:
+    """All files but hidden ones, which file managers leave behind."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))

@@ -23,15 +23,12 @@ import torch
 from torch import Tensor
 
 from ner_lstm_crf.config import Precision
-from ner_lstm_crf.features.batch import RaggedSentences
+from ner_lstm_crf.features.batch import RaggedSentences, WordTypes
 from ner_lstm_crf.features.token_feature import Ids
-from ner_lstm_crf.features.word_types import WordTypes
 from ner_lstm_crf.model.cpu import Map, one_thread, worker_map
 from ner_lstm_crf.model.inference import InferenceNetwork
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tags.scheme import DecodedTags
-
-__all__ = ["Chunk", "Predictor", "chunks", "predict"]
 
 Item = TypeVar("Item")
 

@@ -23,7 +23,7 @@ from benchmarks.measure import Result, WrongAnswerError, interleave, say
 from benchmarks.text import Corpus
 from ner_lstm_crf.config import Config, TrainingConfig
 from ner_lstm_crf.features.batch import shuffled_batches
-from ner_lstm_crf.features.vectors.vectors import Vectors, read_vectors
+from ner_lstm_crf.features.vectors import Vectors, read_vectors
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.text.annotation import Sentence
 from ner_lstm_crf.training.trainer import Trainer

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ner_lstm_crf.config import preset
-from ner_lstm_crf.features.vectors.vectors import builtin_character_vectors
+from ner_lstm_crf.features.vectors import builtin_character_vectors
 from ner_lstm_crf.features.word import Words
 from ner_lstm_crf.runs import data as contextual
 from ner_lstm_crf.tagging.tagger import Tagger

@@ -8,11 +8,10 @@ import torch
 from hypothesis import given, strategies as st
 
 from ner_lstm_crf.config import ModelConfig
-from ner_lstm_crf.features.batch import RaggedSentences, shuffled_batches
+from ner_lstm_crf.features.batch import RaggedSentences, WordTypes, shuffled_batches
 from ner_lstm_crf.features.casing import casing
 from ner_lstm_crf.features.registry import Features
 from ner_lstm_crf.features.token_feature import Resources
-from ner_lstm_crf.features.word_types import WordTypes
 
 TRAIN = [["Rome", "in", "1998", ""], ["Ünïcode", "in", "Rome", "in"]]
 Lengths = st.lists(st.integers(0, 40), max_size=60)

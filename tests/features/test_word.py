@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 from ner_lstm_crf.config import ModelConfig, TrainingConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.token_feature import Resources, SavedFeature
-from ner_lstm_crf.features.vectors.vectors import Vectors
+from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.features.vocabulary import UNKNOWN, Vocabulary, spellings
 from ner_lstm_crf.features.word import Words, WordVectors
 from ner_lstm_crf.saving.model import Model

@@ -6,9 +6,9 @@ import pytest
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.features import casing
+from ner_lstm_crf.features.batch import WordTypes
 from ner_lstm_crf.features.registry import Features
 from ner_lstm_crf.features.token_feature import Resources
-from ner_lstm_crf.features.word_types import WordTypes
 
 
 @pytest.fixture

@@ -15,10 +15,9 @@ from torch import Tensor
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.batch import Batch
+from ner_lstm_crf.features.batch import Batch, WordTypes
 from ner_lstm_crf.features.characters import Spellings
-from ner_lstm_crf.features.vectors.vectors import Vectors
-from ner_lstm_crf.features.word_types import WordTypes
+from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.model import cpu, inference
 from ner_lstm_crf.model.heads import FORBIDDEN, CrfHead
 from ner_lstm_crf.model.inference import InferenceNetwork, TypeVectorCache, mean_head

@@ -11,7 +11,7 @@ import torch
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.vectors.vectors import Vectors, builtin_character_vectors
+from ner_lstm_crf.features.vectors import Vectors, builtin_character_vectors
 from ner_lstm_crf.runs.data import Data, resolve_defaults
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text.annotation import Sentence, Span

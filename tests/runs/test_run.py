@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save
 
 from ner_lstm_crf.config import Config, HeadName
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.vectors.vectors import Vectors
+from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.runs.data import Data, resolve_defaults
 from ner_lstm_crf.runs.processes import PlannedRun, plan_seeds, train_runs
 from ner_lstm_crf.runs.results import RunResult

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.registry import Features
-from ner_lstm_crf.features.vectors.vectors import Vectors
+from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.features.vocabulary import Vocabulary
 from ner_lstm_crf.features.word import Words
 from ner_lstm_crf.saving import model as module, tensors as tensor_files

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.vectors.vectors import Vectors
+from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.saving.tensors import dequantized, quantized
 from ner_lstm_crf.tagging.predictor import predict

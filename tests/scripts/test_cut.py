@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ner_lstm_crf.config import Config, ModelConfig, TrainingConfig
-from ner_lstm_crf.features.vectors.vectors import Vectors
+from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.tagging.predictor import predict
 from ner_lstm_crf.text.annotation import Sentence
 from shipping.cut import with_words, words_of

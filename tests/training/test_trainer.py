@@ -13,7 +13,7 @@ import torch
 
 from ner_lstm_crf.config import MAX_LR, MIN_LR, Config
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.vectors.vectors import Vectors
+from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.model import bilstm
 from ner_lstm_crf.runs.data import Data
 from ner_lstm_crf.runs.run import Run

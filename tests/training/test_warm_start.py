@@ -11,7 +11,7 @@ import torch
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.vectors.vectors import Vectors
+from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.runs.data import Data, resolve_defaults
 from ner_lstm_crf.runs.run import Run, prepare_trainer
 from ner_lstm_crf.saving import model as saving

@@ -6,20 +6,106 @@ Letters: B sentences, T tokens, W windows, S sub-tokens, P pooled sub-tokens, D 
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.transformer.pretrained import pretrained_folder, quiet_transformers, unreadable
-from ner_lstm_crf.features.transformer.subtokens import SubTokenBatch, SubTokens, collate_subtokens
+from ner_lstm_crf.features.token_feature import ContextFeature, ContextModule, Ids, Resources, SavedFeature
+from ner_lstm_crf.features.transformer.subtokens import SubTokenBatch, SubTokenizer, SubTokens, collate_subtokens
 from ner_lstm_crf.progress import Progress, silent
 
-__all__ = ["PretrainedEncoder", "contextual_vectors"]
+logger = logging.getLogger("ner_lstm_crf")
+
+# What an encoder needs of a repository on the hub; the weights as safetensors, or, where there are none, as PyTorch's.
+_SMALL_FILES = ["*.json", "*.txt", "*.model"]
+_WEIGHTS = (["model*.safetensors"], ["pytorch_model*.bin"])
+
+
+def pretrained_folder(name: str | os.PathLike[str]) -> Path:
+    """The folder that holds the encoder called `name`: weights, configuration and tokenizer.
+
+    A folder of that name is taken as it is and the network left alone. Otherwise `name` is looked up on the Hugging
+    Face hub, which downloads it once; without a network its cached copy serves.
+
+    Args:
+        name: A folder, or a name on the hub such as `bert-base-cased` or `FacebookAI/xlm-roberta-base`.
+
+    Raises:
+        InputError: If `transformers` is not installed, if there is no such folder and no such name on the hub or in
+            its cache, or if what was found has no configuration or no weights.
+    """
+    if find_spec("transformers") is None:
+        raise InputError("transformer embeddings need another package: pip install 'ner-lstm-crf[transformers]'")
+    folder = Path(name)
+    if not folder.is_dir():
+        folder = _from_hub(os.fspath(name))
+    for what, patterns in (("configuration", ["config.json"]), ("weights", [*_WEIGHTS[0], *_WEIGHTS[1]])):
+        if not any(any(folder.glob(pattern)) for pattern in patterns):
+            raise InputError(f"expected an encoder's {what} ({' or '.join(patterns)}) in this folder", path=folder)
+    return folder
+
+
+def _from_hub(name: str) -> Path:
+    is_path = name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name or Path(name).exists()
+    if is_path:
+        raise InputError(f"expected the folder of a transformers encoder, found no folder '{name}'")
+    from huggingface_hub import snapshot_download  # optional
+
+    for weights in _WEIGHTS:
+        try:
+            with quiet_transformers():
+                wanted = [*_SMALL_FILES, *weights]
+                folder = Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=["*/*"]))
+        except Exception as error:  # the classes of the hub's client differ from version to version
+            raise InputError(
+                f"'{name}' is no folder, and the Hugging Face hub did not give an encoder of that name: {_brief(error)}"
+            ) from error
+        if any(any(folder.glob(pattern)) for pattern in weights):
+            logger.info("transformer %s: %s", name, folder)
+            return folder
+    return folder
+
+
+def unreadable(error: Exception, folder: Path, what: str) -> NoReturn:
+    """Raise the InputError that says `folder` has no readable `what` (such as "weights"), for the reason `error`."""
+    raise InputError(f"expected an encoder's {what}, could not read them: {_brief(error)}", path=folder) from error
+
+
+def _brief(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep `transformers` and the hub's client from drawing bars and logging reports within the `with` block.
+
+    What those reports would say is checked by the callers, who raise InputError.
+    """
+    from transformers.utils import logging as library  # optional, slow
+
+    verbosity, bars = library.get_verbosity(), library.is_progress_bar_enabled()
+    library.set_verbosity_error()
+    library.disable_progress_bar()  # the hub's as well
+    try:
+        yield
+    finally:
+        library.set_verbosity(verbosity)
+        if bars:
+            library.enable_progress_bar()
+
 
 # Sub-tokens, padding included, that go through the encoder at once: on two cores the quickest of 512 to 8192, and a
 # bound on memory however long a text is.
@@ -199,3 +285,130 @@ def _portions(lengths: Sequence[int]) -> Iterator[tuple[slice, int]]:
         stop = start + max(_AT_ONCE // lengths[start], 1)
         yield slice(start, stop), lengths[start]
         start = stop
+
+
+class Transformer(ContextFeature):
+    """The sub-tokens of each sentence, or the vectors of a frozen encoder.
+
+    Args:
+        encoder: The pretrained encoder.
+        subtokenizer: Its tokenizer.
+    """
+
+    name = "transformer"
+    writes_files = True
+
+    def __init__(self, encoder: PretrainedEncoder, subtokenizer: SubTokenizer) -> None:
+        self.encoder, self.subtokenizer = encoder, subtokenizer
+        self.files_change = encoder.fine_tune
+
+    @classmethod
+    def build(cls, resources: Resources) -> Transformer | None:
+        """See `TokenFeature.build`; the encoder is a folder or a name on the Hugging Face hub."""
+        config = resources.config
+        return None if config.transformer is None else cls.from_pretrained(config, config.transformer)
+
+    @classmethod
+    def load(cls, saved: SavedFeature) -> Transformer:
+        """See `TokenFeature.load`."""
+        if saved.folder is None:
+            raise InputError("expected the folder of a model's transformer")
+        feature = cls.from_pretrained(saved.config, saved.folder)
+        feature.saved_as = None if feature.files_change else saved.folder.name
+        return feature
+
+    @classmethod
+    def from_pretrained(cls, config: ModelConfig, name: str | Path) -> Transformer:
+        """The feature of the encoder `name`, see `pretrained_folder`, with the settings of `config`.
+
+        Raises:
+            InputError: If there is no such encoder, or it is damaged or does not suit the configuration.
+        """
+        subtokenizer = SubTokenizer.from_pretrained(name)
+        encoder = PretrainedEncoder.from_pretrained(
+            name, layers=config.transformer_layers, mix=config.transformer_mix, fine_tune=config.fine_tune
+        )
+        return cls(encoder, subtokenizer)
+
+    def write_files(self, folder: Path) -> None:
+        """Write the files of the encoder and of its tokenizer."""
+        self.encoder.save(folder)
+        self.subtokenizer.save(folder)
+
+    def encode(self, words: Sequence[str], _: Ids, lengths: Ids) -> list[SubTokens]:
+        """The sub-tokens of each sentence."""
+        edges = pairwise(accumulate(lengths.tolist(), initial=0))
+        return [self.subtokenizer.encode(words[start:end]) for start, end in edges]
+
+    def batch(
+        self, ids: Sequence[SubTokens] | Tensor, sentences: Ids, positions: Ids, real: NDArray[np.bool_]
+    ) -> Tensor | SubTokenBatch:
+        """What the module reads of one batch: vectors of a frozen encoder (B, T, D), or sub-tokens.
+
+        Args:
+            ids: The sub-tokens of each sentence, or vectors of all tokens (N, D), computed before.
+            sentences: The numbers of the batch's sentences (B,).
+            positions: The positions of their tokens among all (B, T).
+            real: True where there is a token (B, T).
+        """
+        if isinstance(ids, Tensor):
+            vectors = ids.new_zeros(*real.shape, ids.shape[1])
+            vectors[torch.from_numpy(real)] = ids[torch.from_numpy(positions[real])]
+            return vectors
+        subtokens = collate_subtokens([ids[number] for number in sentences.tolist()], real.shape[1])
+        return subtokens if self.encoder.fine_tune else self.encoder(subtokens)
+
+    def module(self, config: ModelConfig) -> TransformerVectors:
+        """See `TokenFeature.module`."""
+        return TransformerVectors(self.encoder, config.transformer_size)
+
+
+class TransformerVectors(ContextModule):
+    """The vectors of an encoder, projected to a size that does not drown the others.
+
+    If the encoder keeps its layers apart, they are mixed as a weighted sum whose weights are learnt (Peters et al.
+    2018, eq. 1).
+
+    Args:
+        encoder: The encoder. It becomes a part of the network if it is fine-tuned; the files of the feature hold its
+            weights, so those of the network do not.
+        size: The size after projection; 0 for no projection.
+    """
+
+    looks_up = False
+
+    def __init__(self, encoder: PretrainedEncoder, size: int) -> None:
+        super().__init__()
+        layers = encoder.layers if encoder.mix else 1
+        mixed = encoder.size // layers
+        self.weights = nn.Parameter(torch.zeros(layers)) if encoder.mix else None  # equal at first
+        self.scale = nn.Parameter(torch.ones(())) if encoder.mix else None
+        self.projection = nn.Linear(mixed, size) if size else nn.Identity()
+        self.size = size or mixed
+        self.encoder = encoder if encoder.fine_tune else None
+        self.register_state_dict_post_hook(_without_encoder)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_misses_no_encoder)  # type: ignore[no-untyped-call]
+
+    def forward(self, ids: Any) -> Tensor:
+        """One vector per token (B, T, D), of the encoder's vectors (B, T, D) or of the sub-tokens that it reads."""
+        if isinstance(ids, SubTokenBatch):
+            if self.encoder is None:
+                raise ValueError("expected the vectors of a frozen encoder, got sub-tokens")
+            ids = self.encoder(ids)
+        vectors = ids.float()
+        if self.weights is not None and self.scale is not None:
+            layers = vectors.view(*vectors.shape[:2], len(self.weights), -1)  # (B, T, L, D)
+            vectors = torch.einsum("btld,l->btd", layers, self.scale * self.weights.softmax(0))
+        projected: Tensor = self.projection(vectors)
+        return projected
+
+
+def _without_encoder(_module: nn.Module, state: dict[str, Any], prefix: str, _metadata: Any) -> None:
+    """Leave the encoder's weights out of the weights of a network."""
+    for name in [name for name in state if name.startswith(f"{prefix}encoder.")]:
+        del state[name]
+
+
+def _misses_no_encoder(_module: nn.Module, keys: Any) -> None:
+    """Do not miss the encoder's weights where those of a network are loaded."""
+    keys.missing_keys[:] = [name for name in keys.missing_keys if f"{Transformer.name}.encoder." not in name]

@@ -28,9 +28,7 @@ import torch
 from torch import Tensor
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.transformer.pretrained import pretrained_folder, quiet_transformers, unreadable
-
-__all__ = ["Framing", "SubTokenBatch", "SubTokenizer", "SubTokens", "collate_subtokens", "cut_windows"]
+from ner_lstm_crf.features.transformer.encoder import pretrained_folder, quiet_transformers, unreadable
 
 Ints = npt.NDArray[np.int32]
 Positions = npt.NDArray[np.int64]

@@ -13,8 +13,7 @@ from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.registry import Features
 from ner_lstm_crf.features.token_feature import Resources, SavedFeature
-from ner_lstm_crf.features.transformer.encoder import contextual_vectors
-from ner_lstm_crf.features.transformer.feature import Transformer, TransformerVectors
+from ner_lstm_crf.features.transformer.encoder import Transformer, TransformerVectors, contextual_vectors
 from ner_lstm_crf.features.transformer.subtokens import SubTokenBatch
 from tests.encoders import write_encoder
 

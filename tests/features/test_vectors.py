@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.vectors.vectors import Vectors, read_vectors
+from ner_lstm_crf.features.vectors import Vectors, read_vectors
 
 WORDS = ("the", "Rome", ". . .", "北京", "1998", "\x85")
 MATRIX = np.array([[0.5, -1.25, 3e-5], [1, 2, 3], [-0.0, 7, 8], [9, 1e10, 2], [0.1, 0.2, 0.3], [4, 5, 6]], np.float32)

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from ner_lstm_crf.features.vectors.vectors import Vectors, builtin_character_vectors
+from ner_lstm_crf.features.vectors import Vectors, builtin_character_vectors
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, strategies as st
 
-from ner_lstm_crf.features.vectors.vectors import Coverage, coverage
+from ner_lstm_crf.features.vectors import Coverage, coverage
 from ner_lstm_crf.features.vocabulary import spellings
 
 
