@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from ner_lstm_crf.features.transformer.encoder import quiet_transformers
+from ner_lstm_crf.features.transformer.subtokens import quiet_transformers
 
 __all__ = ["write_encoder"]
 

@@ -17,7 +17,8 @@ from torch import Tensor
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.lexicon import builtin_words, check_lexicon
-from ner_lstm_crf.features.transformer.encoder import Transformer, contextual_vectors, pretrained_folder
+from ner_lstm_crf.features.transformer.encoder import Transformer, contextual_vectors
+from ner_lstm_crf.features.transformer.subtokens import pretrained_folder
 from ner_lstm_crf.features.vectors import Vectors, builtin_character_vectors
 from ner_lstm_crf.files.atomic import make_directory, remove_temp_files
 from ner_lstm_crf.progress import Progress, silent

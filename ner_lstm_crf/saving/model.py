@@ -4,7 +4,7 @@
     vocabulary.json              what each token feature knows: words, characters, the words of a lexicon
     frozen.safetensors           the frozen vectors of features, which all networks read
     network-1.safetensors        the weights of the first network; the others are network-2, network-3, ...
-    transformer-0123456789ab/    the files of a transformer, if there is one (see `feature_folders`)
+    transformer-0123456789ab/    the files of a transformer, if there is one (see `save_folder`)
 
 A new model takes the place of the old one by a single rename (see `write_together`), so that a full disk or a kill
 leaves one of the two, whole.

@@ -1,8 +1,8 @@
 """Vectors of a pretrained `transformers` encoder as a token feature, frozen or fine-tuned.
 
-    encoder      `Transformer`, the feature, and its part of a network: start reading there; before them the folder of
-                 a pretrained encoder, or its name on the Hugging Face hub, and sub-tokens -> vectors of tokens
-    subtokens    words -> sub-tokens in windows that fit the encoder, each aligned to its token
+    encoder      `Transformer`, the feature, and its part of a network: start reading there; sub-tokens -> vectors
+    subtokens    the folder of a pretrained encoder, or its name on the Hugging Face hub; words -> sub-tokens in windows
+                 that fit the encoder, each aligned to its token
 
 `transformers` is an optional part of the installation and slow to import: nothing here imports it before it is used.
 """

@@ -16,8 +16,14 @@ from torch import Tensor, nn
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.transformer import encoder as transformer
-from ner_lstm_crf.features.transformer.encoder import PretrainedEncoder, contextual_vectors, quiet_transformers
-from ner_lstm_crf.features.transformer.subtokens import Framing, SubTokens, collate_subtokens, cut_windows
+from ner_lstm_crf.features.transformer.encoder import PretrainedEncoder, contextual_vectors
+from ner_lstm_crf.features.transformer.subtokens import (
+    Framing,
+    SubTokens,
+    collate_subtokens,
+    cut_windows,
+    quiet_transformers,
+)
 from ner_lstm_crf.model.cpu import quickest_dtype
 
 transformers = pytest.importorskip("transformers")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.transformer import encoder as pretrained
-from ner_lstm_crf.features.transformer.encoder import pretrained_folder, quiet_transformers
+from ner_lstm_crf.features.transformer import subtokens as pretrained
+from ner_lstm_crf.features.transformer.subtokens import pretrained_folder, quiet_transformers
 
 
 def encoder_files(folder: Path, *names: str) -> Path:
