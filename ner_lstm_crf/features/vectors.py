@@ -295,7 +295,7 @@ def _add_binary(rows: list[bytes], numbers: list[int], store: RowStore, path: st
 _log = logging.getLogger(__name__)
 _HEAD = 1 << 20  # bytes that decide the layout: enough for a hundred lines of any size in use
 
-CHARACTER_VECTORS = Path(__file__).parents[2] / "shipped" / "characters.100d.txt.xz"
+CHARACTER_VECTORS = Path(__file__).parents[1] / "shipped" / "characters.100d.txt.xz"
 """The file of `builtin_character_vectors`, as GloVe's text, made by `scripts/make_character_vectors.py`."""
 
 MATCHES = ("surface", "lower", "digits", "missing")
