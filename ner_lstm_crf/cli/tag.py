@@ -10,7 +10,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice, tee
 from pathlib import Path
@@ -188,8 +188,52 @@ OUTPUTS = {
 }
 """The outputs by name."""
 
-INPUTS = {name: output.suffixes for name, output in OUTPUTS.items()}
-"""The inputs by name, with the suffixes of their files. By default the output of the same name is written."""
+
+def _text_records(lines: Iterable[str], path: str) -> Iterator[TextRecord]:
+    """The lines of a file of texts as objects."""
+    del path  # any line is a text
+    for line in lines:
+        yield {"text": line.removesuffix("\n").removesuffix("\r")}
+
+
+def _json_records(lines: Iterable[str], path: str) -> Iterator[TextRecord | TokenRecord]:
+    """The objects of JSON lines.
+
+    Raises:
+        InputError: If a line is no object with a text (with tokens, if the first one has such).
+    """
+    are_tokens: bool | None = None
+    for number, line in enumerate(lines, 1):
+        if line.isspace():
+            continue
+        try:
+            if are_tokens is None:
+                are_tokens = has_tokens(parse_object(line))
+            record = parse_tokens(parse_object(line), read_tags=False) if are_tokens else parse_record(line)
+        except InputError as error:
+            raise InputError(error.message, path=_shown(path), line=number) from None
+        yield record
+
+
+class Input(NamedTuple):
+    """A format that `tag` reads; by default the output of the same name is written.
+
+    Attributes:
+        name: Its name on the command line.
+        suffixes: The suffixes of its files.
+        records: The objects of its lines, read as they come; None for columns, which are written again as a whole.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    records: Callable[[Iterable[str], str], Iterator[TextRecord | TokenRecord]] | None
+
+
+TEXT = Input("text", (".txt",), _text_records)
+COLUMNS = Input(Conll.name, Conll.suffixes, None)
+JSON_LINES = Input(TextJson.name, TextJson.suffixes, _json_records)
+INPUTS = {each.name: each for each in (TEXT, COLUMNS, JSON_LINES)}
+"""The inputs by name."""
 
 
 def add_command(parser: Parser) -> None:
@@ -215,20 +259,20 @@ def add_command(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Tag what was given."""
     # 1. Check everything before a model is loaded.
-    input_format, output = _formats(args)
+    source, output = _formats(args)
     scheme = get_scheme(args.scheme or "IOB2").name
     try:
         "".join(args.texts).encode()
     except UnicodeEncodeError:
         raise InputError("expected a text in UTF-8 on the command line, found other bytes") from None
     # 2. Column files are written again with the predicted tags.
-    if input_format == "conll":
+    if source.records is None:
         _tag_columns(args, scheme)
         return
     # 3. All else is a stream of texts, or of sentences of tokens if the first one is such.
     records: Iterator[TextRecord | TokenRecord] = ({"text": text} for text in args.texts)
     if not args.texts:
-        records = _read_records(args.input, args.encoding, input_format)
+        records = source.records(stream_lines(args.input, args.encoding), args.input)
     first = list(islice(records, 1))
     records = chain(first, records)
     stream: type[Tagged] = TaggedTokens if first and isinstance(first[0], TokenRecord) else TaggedTexts
@@ -245,7 +289,7 @@ def run(args: argparse.Namespace) -> None:
     output.write(tagged, args.output)
 
 
-def _formats(args: argparse.Namespace) -> tuple[str, Output]:
+def _formats(args: argparse.Namespace) -> tuple[Input, Output]:
     """The format of the input and the output.
 
     Raises:
@@ -256,35 +300,35 @@ def _formats(args: argparse.Namespace) -> tuple[str, Output]:
         raise InputError("expected either texts or --input FILE (- for standard input)")
     if args.texts and args.input_format is not None:
         raise InputError("--input-format is for --input FILE: expected --output-format for texts, or none")
-    input_format = "text"
+    source = TEXT
     if args.input is not None:
-        input_format = args.input_format or _input_format_of(args.input, args.encoding)
+        source = INPUTS[args.input_format] if args.input_format else _input_of(args.input, args.encoding)
     suffix = suffix_of(args.output)
-    named = next((output for output in OUTPUTS.values() if suffix in output.suffixes), OUTPUTS[input_format])
+    named = next((output for output in OUTPUTS.values() if suffix in output.suffixes), OUTPUTS[source.name])
     output = OUTPUTS[args.output_format] if args.output_format else named
-    if input_format == "conll" and output.name != "conll":
+    if source is COLUMNS and output.name != source.name:
         why = "say --output-format conll, or choose another name for --output"
         if args.output_format:
             why = "leave out --output-format"
         raise InputError(f"a column file is written as columns, not as {output.name}: {why}, or see 'convert --help'")
     given = (option for option in ("token_column", "tag_column", "separator") if getattr(args, option) is not None)
-    if input_format != "conll" and (option := next(given, None)):
-        raise InputError(f"--{option.replace('_', '-')}: only column files have columns, the input is {input_format}")
-    return input_format, output
+    if source is not COLUMNS and (option := next(given, None)):
+        raise InputError(f"--{option.replace('_', '-')}: only column files have columns, the input is {source.name}")
+    return source, output
 
 
-def _input_format_of(path: str, encoding: str) -> str:
+def _input_of(path: str, encoding: str) -> Input:
     """The format of a file to be tagged, by its suffix or its content; a pipe is taken for text."""
     suffix = suffix_of(path)
-    named = next((name for name, suffixes in INPUTS.items() if suffix in suffixes), None)
+    named = next((each for each in INPUTS.values() if suffix in each.suffixes), None)
     is_file = path != STANDARD_STREAM and not path.startswith("/dev/") and Path(path).is_file()
-    detected = detect_format(path, encoding) if is_file and named != "jsonl" else None
+    detected = detect_format(path, encoding) if is_file and named is not JSON_LINES else None
     if isinstance(detected, TextFormat | TokenJson):
         say(f"{path}: taken for JSON lines, as its first line is (--input-format says otherwise)")
-        return "jsonl"
-    if is_file and named in (None, "text") and holds_tags(path, encoding):
+        return JSON_LINES
+    if is_file and named in (None, TEXT) and holds_tags(path, encoding):
         say(f"{path}: taken for columns, since it has one of tags (--input-format text if it is running text)")
-        return "conll"
+        return COLUMNS
     if named is None and format_of_name(path) is not None:
         raise InputError(
             "this text is marked already: make columns or JSON lines of it (see 'convert --help')", path=path
@@ -292,7 +336,7 @@ def _input_format_of(path: str, encoding: str) -> str:
     if named is None and is_file:
         choices = ", ".join(INPUTS)
         raise InputError(f"expected a suffix or tags that tell the format: say --input-format ({choices})", path=path)
-    return named or "text"
+    return named or TEXT
 
 
 def _tagger(args: argparse.Namespace, first: Iterable[str]) -> Tagger:
@@ -308,30 +352,6 @@ def _tagger(args: argparse.Namespace, first: Iterable[str]) -> Tagger:
 
 
 # Texts and sentences of tokens
-
-
-def _read_records(path: str, encoding: str, input_format: str) -> Iterator[TextRecord | TokenRecord]:
-    """The records of a file of texts or of JSON lines; `-` is standard input, read as it comes.
-
-    Raises:
-        InputError: If it cannot be read, or a line is no object with a text (with tokens, if the first one has such).
-    """
-    with closing(stream_lines(path, encoding)) as lines:
-        if input_format == "text":
-            for line in lines:
-                yield {"text": line.removesuffix("\n").removesuffix("\r")}
-            return
-        are_tokens: bool | None = None
-        for number, line in enumerate(lines, 1):
-            if line.isspace():
-                continue
-            try:
-                if are_tokens is None:
-                    are_tokens = has_tokens(parse_object(line))
-                record = parse_tokens(parse_object(line), read_tags=False) if are_tokens else parse_record(line)
-            except InputError as error:
-                raise InputError(error.message, path=_shown(path), line=number) from None
-            yield record
 
 
 def _first_text(records: Iterator[TextRecord | TokenRecord]) -> tuple[str, Iterator[TextRecord | TokenRecord]]:
