@@ -346,12 +346,9 @@ def settings_from(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 
 def config_from(args: argparse.Namespace, given: Tables, token_unit: TokenUnit = "word") -> Config:
-    """The configuration: the preset, changed by `settings_from`.
+    """The configuration: the preset, changed by the values of `settings_from`.
 
-    Args:
-        args: The arguments parsed.
-        given: The values of `settings_from`.
-        token_unit: The unit of the tokens of the data, where `given` has none.
+    `token_unit` is that of the data; it counts where no value is given.
 
     Raises:
         InputError: If values do not fit together, or an option lacks the one it belongs to.

@@ -103,10 +103,7 @@ def run(args: argparse.Namespace) -> None:
 def check_output(directory: Path, run_directories: Sequence[Path], args: argparse.Namespace) -> None:
     """Refuse, before anything is read, what must not be replaced or cannot be resumed.
 
-    Args:
-        directory: The output directory.
-        run_directories: Those of its runs; the same where there is one run.
-        args: The arguments parsed.
+    The directory of a single run is the output directory itself.
 
     Raises:
         InputError: If there is a model and neither `--overwrite` nor `--resume` is given; if it is the one to start
@@ -128,10 +125,6 @@ def check_output(directory: Path, run_directories: Sequence[Path], args: argpars
 
 def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, ResolvedData, Sequence[Sentence]]:
     """Read what `--train`, `--dev`, `--test`, `--vectors` and `--lexicon` name, and show what it is.
-
-    Args:
-        args: The arguments parsed.
-        given: The values of `settings_from`.
 
     Returns:
         The configuration for these data; training and dev data, vectors and lexicon; the test sentences.

@@ -15,8 +15,6 @@ from typing import Any, Literal
 from urllib.parse import urljoin
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.formats.options import ReadOptions
-from ner_lstm_crf.tags.labels import LabelMap
 
 Split = Literal["train", "dev", "test", "all"]
 
@@ -91,21 +89,6 @@ class Corpus:
     def size(self) -> int:
         """All its files together, in bytes."""
         return sum(file.size for file in self.files)
-
-    def options(self) -> ReadOptions:
-        """The options that read its column files without detection, and with the labels of `rename`.
-
-        Example:
-            >>> get_corpus("uner-en_ewt").options().tag_column
-            3
-        """
-        return ReadOptions(
-            token_column=self.token_column,
-            tag_column=self.tag_column,
-            separator=self.separator,
-            scheme=self.scheme,
-            labels=LabelMap(self.rename),
-        )
 
 
 @cache

@@ -219,22 +219,6 @@ class Summary:
         return asdict(self)
 
 
-def median_run(scores: Sequence[float]) -> int:
-    """Index of the run with the median score; the lower of the middle two if their number is even.
-
-    Raises:
-        ValueError: If there are none.
-
-    Example:
-        >>> median_run([0.75, 0.77, 0.76])
-        2
-    """
-    if not scores:
-        raise ValueError("expected at least one run, got none")
-    order = sorted(range(len(scores)), key=lambda number: scores[number])
-    return order[(len(order) - 1) // 2]
-
-
 def text_table(rows: Sequence[Sequence[str]], align: str) -> str:
     """Lines of text with columns as wide as their longest cell, two spaces apart.
 

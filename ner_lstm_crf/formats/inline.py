@@ -218,10 +218,9 @@ class _Draft:
         if self.opened is not None:
             raise InputError(r"expected no entity within an entity, found '[': write \[ for the character itself")
         if self.word or self.is_closed:
-            reason = (
+            raise InputError(
                 rf"expected a space before an entity, found none: write \[ for the character itself; {_OF_CHARACTERS}"
             )
-            raise InputError(reason)
         self.opened = len(self.tokens)
 
     def _close(self, label: str | None) -> None:

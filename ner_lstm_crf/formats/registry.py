@@ -161,11 +161,7 @@ def convert(
 
 
 def _format_named(name: str | None) -> Format | None:
-    """The format of that name; None without a name.
-
-    Raises:
-        InputError: If there is no such format.
-    """
+    """The format of that name; None without a name."""
     if name is not None and name not in FORMATS:
         raise InputError(f"expected a format ({', '.join(FORMATS)}), found {name!r}")
     return None if name is None else FORMATS[name]

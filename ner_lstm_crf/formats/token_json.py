@@ -162,11 +162,7 @@ def parse_tokens(content: Mapping[str, Any], line: int = 0, *, read_tags: bool =
 
 
 def _strings(value: object, key: str, name: str) -> list[str]:
-    """A value, if it is a list of strings.
-
-    Raises:
-        InputError: If it is something else.
-    """
+    """A value, refused unless it is a list of strings."""
     if not isinstance(value, list):
         raise InputError(f"expected a list of {name}s under {key!r}, found {kind_of(value)}")
     for number, item in enumerate(value, 1):

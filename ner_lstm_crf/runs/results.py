@@ -11,7 +11,7 @@ from typing import Any, get_args
 from ner_lstm_crf.config import Config, HeadName
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.evaluation.evaluate import TestResult, evaluate_model
-from ner_lstm_crf.evaluation.metrics import Evaluation, Summary, median_run, text_table
+from ner_lstm_crf.evaluation.metrics import Evaluation, Summary, text_table
 from ner_lstm_crf.evaluation.significance import Difference, f1_difference
 from ner_lstm_crf.runs.processes import PlannedRun, plan_seeds
 from ner_lstm_crf.runs.run import Run
@@ -85,8 +85,11 @@ class RunResult:
 
 
 def median_result(results: Sequence[RunResult]) -> RunResult:
-    """The run with the median dev F1: what to expect of one run, without choosing by the test set."""
-    return results[median_run([result.dev_f1 or 0.0 for result in results])]
+    """The run with the median dev F1: what to expect of one run, without choosing by the test set.
+
+    Of an even number of runs it is the lower of the middle two.
+    """
+    return sorted(results, key=lambda result: result.dev_f1 or 0.0)[(len(results) - 1) // 2]
 
 
 def results_to_json(results: Sequence[RunResult]) -> dict[str, Any]:

@@ -32,7 +32,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from ner_lstm_crf.errors import InputError
@@ -290,23 +289,21 @@ class Scheme:
         return self._states.setdefault(tag, State(self, prefix, label))
 
 
-SCHEMES: Mapping[str, Scheme] = MappingProxyType(
-    {
-        scheme.name: scheme
-        for scheme in (
-            Scheme("IOB2", single="B", first="B", inside="I", last="I", spellings=("BIO", "BIO2")),
-            Scheme("IOB1", single="I", first="I", inside="I", last="I", after_same="B", spellings=("IOB", "BIO1")),
-            Scheme("BIOES", single="S", first="B", inside="I", last="E"),
-            Scheme("BIEO", single="B", first="B", inside="I", last="E"),
-            Scheme("IOE2", single="E", first="I", inside="I", last="E"),
-            Scheme("IOE1", single="I", first="I", inside="I", last="I", before_same="E"),
-            Scheme("BILOU", single="U", first="B", inside="I", last="L"),
-            Scheme("BMES", single="S", first="B", inside="M", last="E"),
-            Scheme("BMEWO", single="W", first="B", inside="M", last="E"),
-            Scheme("IO", single="I", first="I", inside="I", last="I", bare_labels=True),
-        )
-    }
-)
+SCHEMES: Mapping[str, Scheme] = {
+    scheme.name: scheme
+    for scheme in (
+        Scheme("IOB2", single="B", first="B", inside="I", last="I", spellings=("BIO", "BIO2")),
+        Scheme("IOB1", single="I", first="I", inside="I", last="I", after_same="B", spellings=("IOB", "BIO1")),
+        Scheme("BIOES", single="S", first="B", inside="I", last="E"),
+        Scheme("BIEO", single="B", first="B", inside="I", last="E"),
+        Scheme("IOE2", single="E", first="I", inside="I", last="E"),
+        Scheme("IOE1", single="I", first="I", inside="I", last="I", before_same="E"),
+        Scheme("BILOU", single="U", first="B", inside="I", last="L"),
+        Scheme("BMES", single="S", first="B", inside="M", last="E"),
+        Scheme("BMEWO", single="W", first="B", inside="M", last="E"),
+        Scheme("IO", single="I", first="I", inside="I", last="I", bare_labels=True),
+    )
+}
 """Every scheme by its canonical name, the most usual first: where several fit a file, detection takes the first."""
 
 _BY_SPELLING = {spelling: scheme for scheme in SCHEMES.values() for spelling in (scheme.name, *scheme.spellings)}

@@ -12,6 +12,8 @@ import pytest
 from ner_lstm_crf.corpora.catalogue import Corpus, CorpusFile, catalogue, get_corpus
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.formats.conll import read_conll
+from ner_lstm_crf.formats.options import ReadOptions
+from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.tags.scheme import get_scheme
 from tests.real_corpora import FACTS
 
@@ -91,7 +93,14 @@ def test_of_each_file_it_is_known_what_it_holds() -> None:
 def test_the_smallest_file_reads_as_described(corpus: Corpus, corpus_file: Callable[[str], Path]) -> None:
     """Under the named columns and scheme there are entities, and only of the named labels, after they were renamed."""
     smallest = min(corpus.files, key=lambda file: file.size)
-    sentences = read_conll(corpus_file(f"{corpus.name}/{smallest.name}"), corpus.options())
+    options = ReadOptions(
+        token_column=corpus.token_column,
+        tag_column=corpus.tag_column,
+        separator=corpus.separator,
+        scheme=corpus.scheme,
+        labels=LabelMap(corpus.rename),
+    )
+    sentences = read_conll(corpus_file(f"{corpus.name}/{smallest.name}"), options)
     found = {span.label for sentence in sentences for span in sentence.spans}
     assert found
     assert found <= {corpus.rename.get(label, label) for label in corpus.labels} - {"O"}

@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from seqeval.metrics import classification_report
 from seqeval.scheme import IOB2
 
-from ner_lstm_crf.evaluation.metrics import Evaluation, Score, Summary, evaluate_spans, median_run, text_table
+from ner_lstm_crf.evaluation.metrics import Evaluation, Score, Summary, evaluate_spans, text_table
 from ner_lstm_crf.tags.scheme import SCHEMES
 from ner_lstm_crf.text.annotation import Span
 
@@ -152,16 +152,9 @@ def test_summary_is_mean_and_sample_deviation() -> None:
     assert Summary.of([0.5]).deviation == 0
 
 
-def test_the_median_run() -> None:
-    assert median_run([0.9, 0.1, 0.5]) == 2
-    assert median_run([0.4, 0.1, 0.5, 0.9]) == 0
-
-
-def test_nothing_has_neither_mean_nor_median() -> None:
+def test_nothing_has_no_mean() -> None:
     with pytest.raises(ValueError, match="at least one value"):
         Summary.of([])
-    with pytest.raises(ValueError, match="at least one run"):
-        median_run([])
 
 
 def test_columns_are_as_wide_as_their_cells():

@@ -64,6 +64,13 @@ def test_several_results_have_a_mean_and_a_median(planned: list[PlannedRun]) -> 
     assert median_result(results).dev_f1 == min(result.dev_f1 or 0 for result in results)
 
 
+@pytest.mark.parametrize(("scores", "chosen"), [([0.9, 0.1, 0.5], 2), ([0.4, 0.1, 0.5, 0.9], 0)])
+def test_the_run_of_the_median(scores: list[float], chosen: int, planned: list[PlannedRun]) -> None:
+    result = RunResult.of(planned[0], [])
+    results = [replace(result, dev_f1=score) for score in scores]
+    assert median_result(results) is results[chosen]
+
+
 def test_each_network_has_a_curve(planned: list[PlannedRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figure = pytest.importorskip("matplotlib.figure")
     drawn: list[Any] = []
