@@ -18,14 +18,17 @@ from ner_lstm_crf.features.token_feature import Column, ContextFeature, Ids, Tok
 
 
 class WordTypes:
-    """Distinct words in the order they were first seen, each a row, and what each feature knows of them.
+    """Distinct words in the order they were first seen, each a row, with a number for each feature.
+
+    A corpus of 200,000 tokens has some 20,000 distinct words, a batch of 500 tokens some 250. What depends on the word
+    alone is computed once for each of them, not for each token.
 
     Args:
         features: The features by name.
 
     Attributes:
         columns: For each feature the numbers of all words.
-        generation: How often `clear` was called: rows mean the same words as long as it is the same.
+        generation: Number of calls of `clear`: rows mean the same words as long as it is the same.
     """
 
     def __init__(self, features: Mapping[str, TokenFeature]) -> None:
@@ -57,7 +60,7 @@ class WordTypes:
             return np.fromiter(map(row_of, words), np.int64, len(words))
 
     def inputs(self, rows: Ids) -> dict[str, Any]:
-        """What the modules of the type features read of these rows (W,), by name."""
+        """The inputs of the modules of type features for these rows (W,), by name."""
         columns = self.columns.items()
         return {name: column.inputs(rows) for name, column in columns if isinstance(self._features[name], TypeFeature)}
 
@@ -70,8 +73,8 @@ class Batch:
         tokens: The word type of each token (B, T): in training its number among the distinct words of the batch, 0
             beyond the lengths; in tagging its row in `WordTypes`, any row beyond the lengths.
         lengths: Tokens of each sentence (B,), at least 1.
-        inputs: What the module of each feature reads, by name: in training of the distinct words (W,) and of the tokens
-            in context (B, T), in tagging of the latter alone, since the vectors of word types are cached.
+        inputs: The input of each feature's module, by name: in training for the distinct words (W,) and for the tokens
+            in context (B, T), in tagging for the latter alone, since the vectors of word types are cached.
         tags: Gold tag ids (B, T), 0 beyond the lengths; None without gold tags.
     """
 
@@ -92,7 +95,7 @@ class RaggedSentences:
         word_types: The word types that `types` refers to.
         types: The row of each token's word (N,).
         lengths: Tokens of each sentence (S,).
-        context: Each context feature, and what its `encode` made of the sentences, by name.
+        context: Each context feature and the result of its `encode` for these sentences, by name.
         tags: The gold tag id of each token (N,); None without gold tags.
     """
 

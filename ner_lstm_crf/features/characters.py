@@ -108,9 +108,9 @@ class SpellingColumn(Column):
         """The characters of these rows (W,)."""
         lengths, ends = self._values[rows], self._ends[rows]
         widths = lengths + self._characters.gap
-        before = widths.cumsum()
-        moved = ends - before  # from a position in the result to that in the flat array, for each word
-        positions = np.arange(before[-1] if len(rows) else 0) + np.repeat(moved, widths)
+        ends_here = widths.cumsum()
+        shifts = ends - ends_here  # of each word, from its positions in the result to those in the flat array
+        positions = np.arange(ends_here[-1] if len(rows) else 0) + np.repeat(shifts, widths)
         return Spellings(torch.from_numpy(self._flat[positions]), torch.from_numpy(lengths))
 
 

@@ -50,7 +50,7 @@ class Lexicon(ContextFeature):
     Args:
         words: The distinct words, of two characters or more. Of words that are the same in simplified characters the
             first counts.
-        trainable: How many of them have a row of their own, the first ones.
+        trainable: Number of words with a row of their own, the first ones.
         categories: The distinct categories of words.
         category_ids: The category of each word, as its position among them.
 
@@ -231,7 +231,7 @@ class _Trie:
         """For each length of words from 1: the length, the positions where words of it start, rising, and the words.
 
         Args:
-            codes: What `Lexicon.type_ids` gave each token, sentences end to end (N,).
+            codes: The result of `Lexicon.type_ids` for each token, sentences end to end (N,).
             lengths: Tokens of each sentence (S,).
         """
         ends = np.repeat(lengths.cumsum(), lengths)
@@ -364,7 +364,7 @@ def dictionary_file() -> Path:
 
 
 def _count_and_category(cell: str) -> list[str]:
-    """What stands after a tab: a category, a count, or both."""
+    """The fields after a tab: a category, a count, or both."""
     count, _, category = cell.partition(" ")
     return [count, category.strip()] if category and _is_number(count) else [cell]
 

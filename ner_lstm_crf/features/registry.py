@@ -1,4 +1,4 @@
-"""The token features that there are, one line each, and those of a model together."""
+"""All token features, one line each, and the token features of a model together."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Features(dict[str, TokenFeature]):
 
         Args:
             config: The configuration of the model.
-            values: What `to_json` returned.
+            values: The result of `to_json`.
             frozen: The frozen vectors of features that have them, by name.
             folders: The folders of features that write files, by name.
 
@@ -102,7 +102,7 @@ class Features(dict[str, TokenFeature]):
             words: The tokens, sentences end to end (N,).
             lengths: Tokens of each sentence (S,).
             word_types: The word types to add the words to; new ones if not given.
-            computed: What `ContextFeature.encode` would return, by name, for features where it is known.
+            computed: Results of `ContextFeature.encode` that are known already, by name.
         """
         word_types = WordTypes(self) if word_types is None else word_types
         types, counts, computed = word_types.rows(words), np.array(lengths, np.int64), computed or {}

@@ -1,4 +1,4 @@
-"""What every token feature does: strings become ids, ids become vectors.
+"""The base classes of token features: strings become ids, ids become vectors.
 
 A feature is two classes in one file:
 
@@ -38,7 +38,7 @@ Ids: TypeAlias = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Resources:
-    """What features are built from.
+    """The material that features are built from.
 
     Attributes:
         config: The configuration of the model.
@@ -62,11 +62,11 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class SavedFeature:
-    """What the directory of a model holds of one feature.
+    """One feature as the directory of a model holds it.
 
     Attributes:
         config: The configuration of the model.
-        value: What `TokenFeature.to_json` returned.
+        value: The result of `TokenFeature.to_json`.
         frozen: `TokenFeature.frozen`; None if the feature has none.
         folder: The folder that `TokenFeature.write_files` wrote; None if the feature writes none.
     """
@@ -176,10 +176,10 @@ class ContextFeature(TokenFeature):
         """
 
     def batch(self, ids: Any, _sentences: Ids, positions: Ids, real: NDArray[np.bool_]) -> Any:
-        """What the module reads of one batch: ids (B, T, k), zero where a sentence is padded.
+        """The input of the module for one batch: ids (B, T, k), zero where a sentence is padded.
 
         Args:
-            ids: What `encode` returned.
+            ids: The result of `encode`.
             _sentences: The numbers of the batch's sentences (B,).
             positions: The positions of their tokens among all (B, T).
             real: True where there is a token (B, T).
@@ -209,7 +209,7 @@ class Column:
         return ids
 
     def inputs(self, rows: Ids) -> Any:
-        """What a `TypeModule` reads of these rows (W,)."""
+        """The input of a `TypeModule` for these rows (W,)."""
         return torch.from_numpy(self._values[rows])
 
 
@@ -244,7 +244,7 @@ class FeatureModule(nn.Module):
 
 
 class TypeModule(FeatureModule):
-    """Vectors of word types: `forward` makes (W, D) of what `Column.inputs` returned."""
+    """Vectors of word types: `forward` makes (W, D) of the result of `Column.inputs`."""
 
     def at_tokens(self, ids: Any, tokens: Tensor) -> Tensor:
         """The vectors of tokens (B, T, D), given the word type of each (B, T)."""
@@ -270,7 +270,7 @@ class IdVectors(TypeModule):
 
 
 class ContextModule(FeatureModule):
-    """Vectors of tokens in their sentence: `forward` makes (B, T, D) of what `ContextFeature.batch` returned.
+    """Vectors of tokens in their sentence: `forward` makes (B, T, D) of the result of `ContextFeature.batch`.
 
     Attributes:
         looks_up: True if ids (B, T, k) are all it reads, so that tokens may be read in any order.

@@ -1,7 +1,7 @@
 """A model: configuration, token features, tags and networks, and its directory on disk. Nothing is ever pickled.
 
     config.json                  the configuration, the labels, and a digest of the contents of all files
-    vocabulary.json              what each token feature knows: words, characters, the words of a lexicon
+    vocabulary.json              the vocabulary of each token feature: words, characters, the words of a lexicon
     frozen.safetensors           the frozen vectors of features, which all networks read
     network-1.safetensors        the weights of the first network; the others are network-2, network-3, ...
     transformer-0123456789ab/    the files of a transformer, if there is one (see `save_folder`)
@@ -52,11 +52,13 @@ SHIPPED = ("en", "zh")
 """The names of the taggers that come with the package: English and Chinese. `scripts/train_shipped.py` makes them."""
 
 _SHIPPED_FOLDER = Path(__file__).parents[1] / "shipped"
+_NAME = re.compile(r"[a-z]+-[0-9a-f]{12}")  # of the folder of a feature
+_TEMPORARY = ".folder.new"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """What a tagger is made of.
+    """The parts of a tagger: configuration, token features, tags and networks.
 
     Several networks that were trained apart on the same data tag together; one network is an ensemble of one.
 
@@ -163,7 +165,7 @@ class Model:
         Raises:
             InputError: If there is none, or it is damaged, or was written by another version.
         """
-        # 1. All files, and proof that they belong together.
+        # 1. Read all files, and check that they belong together.
         directory = model_directory(source)
         description = ModelDescription.read(directory)
         vocabulary = read_text(located(directory, VOCABULARY))
@@ -171,13 +173,13 @@ class Model:
         frozen, *weights = ({**read_tensors(located(directory, name))[0]} for name in names)
         if description.digest != _digest(description.content, vocabulary, [frozen, *weights]):
             raise InputError("the model is damaged: its files do not belong together or have changed", path=directory)
-        # 2. What the networks share.
+        # 2. Make what the networks share.
         config = description.config
         folders = {name: check_folder(directory, folder) for name, folder in description.folders.items()}
         vectors = {name.removesuffix(".frozen"): tensor for name, tensor in dequantized(frozen).items()}
         features = Features.load(config, json.loads(vocabulary), vectors, folders)
         tags = TagSet(get_scheme(config.scheme), description.labels)
-        # 3. The networks.
+        # 3. Make the networks.
         networks = []
         for name, tensors in zip(names[1:], weights, strict=True):
             network = new_network(config, features, tags, None)
@@ -201,7 +203,7 @@ class Model:
         Raises:
             InputError: If it cannot be written, or a weight is too large to be rounded; the old model is unharmed.
         """
-        # 1. Everything as tensors and text.
+        # 1. Turn everything into tensors and text.
         frozen = {f"{name}.frozen": one.frozen for name, one in self.features.items() if one.frozen is not None}
         weights = [frozen]
         for network in self.networks:
@@ -218,10 +220,10 @@ class Model:
             "labels": list(self.tags.labels),
             "networks": len(self.networks),
             "folders": folders,
-            "model": asdict(self.config),
+            "model": {name: value for name, value in asdict(self.config).items() if value is not None},
         }
         content["digest"] = _digest(json_text(content), vocabulary, weights)
-        # 2. The files, but for what does not change from epoch to epoch: the vectors of 400,000 words.
+        # 2. Write the files, except those that do not change from epoch to epoch: the vectors of 400,000 words.
         files: dict[str, Content] = {CONFIG: json_text(content, indent=2) + "\n", VOCABULARY: vocabulary}
         for number, tensors in enumerate(weights):
             files[NETWORK.format(number) if number else FROZEN] = partial(save_tensors, tensors=tensors, metadata={})
@@ -343,10 +345,6 @@ def _digest(content: str, vocabulary: str, weights: Sequence[Mapping[str, Tensor
             digest.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)
         digest.update(b"\0\0")
     return digest.hexdigest()
-
-
-_NAME = re.compile(r"[a-z]+-[0-9a-f]{12}")
-_TEMPORARY = ".folder.new"
 
 
 def save_folder(feature: TokenFeature, directory: Path) -> str:

@@ -267,7 +267,7 @@ class Transformer(ContextFeature):
     def batch(
         self, ids: Sequence[SubTokens] | Tensor, sentences: Ids, positions: Ids, real: NDArray[np.bool_]
     ) -> Tensor | SubTokenBatch:
-        """What the module reads of one batch: vectors of a frozen encoder (B, T, D), or sub-tokens.
+        """The input of the module for one batch: vectors of a frozen encoder (B, T, D), or sub-tokens.
 
         Args:
             ids: The sub-tokens of each sentence, or vectors of all tokens (N, D), computed before.

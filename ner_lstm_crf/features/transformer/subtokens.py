@@ -278,7 +278,7 @@ class Framing:
 
     @property
     def capacity(self) -> int:
-        """How many sub-tokens of the text fit in a window."""
+        """Number of sub-tokens of the text that fit in a window."""
         return self.window - len(self.prefix) - len(self.suffix)
 
 
