@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import torch
 
+from ner_lstm_crf.config import Config
 from ner_lstm_crf.features.transformer.subtokens import quiet_transformers
-
-__all__ = ["write_encoder"]
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -27,3 +27,14 @@ def write_encoder(folder: Path, seed: int) -> Path:
         transformers.BertModel(config).save_pretrained(folder)
         transformers.BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
     return folder
+
+
+def configured(tiny: Config, encoder: Path, *, fine_tune: bool = False, epochs: int = 3) -> Config:
+    """The configuration of a small network beside the encoder."""
+    model = dataclasses.replace(
+        tiny.model, transformer=str(encoder), transformer_layers=1, transformer_size=6, fine_tune=fine_tune
+    )
+    training = dataclasses.replace(
+        tiny.training, epochs=epochs, batch_size=2, learning_rate=0.02, transformer_learning_rate=1e-3
+    )
+    return Config(model=model, training=training)

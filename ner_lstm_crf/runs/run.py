@@ -241,19 +241,20 @@ class Run:
                 return
             models = [Model.load(network.directory) for network in networks]
             try:
-                ensembles = [Model.ensemble(models[:number]) for number in range(1, len(models) + 1)]
+                whole = Model.ensemble(models)
             except ValueError as error:
                 raise InputError(f"the run is damaged: {error}", path=self.directory) from error
             # 1. The dev scores of the first network, of the first two together, and so on.
             histories = [_read_history(network.directory) for network in networks]
             scores = [next(report["dev"] for report in reversed(histories[0]) if report["best"])]
-            for ensemble in ensembles[1:]:
+            for number in range(2, len(networks) + 1):
+                ensemble = replace(whole, networks=whole.networks[:number])
                 dev = ensemble.encode(data.dev, computed=computed_features(data, config.model)[1])
                 scores.append(evaluate_encoded(ensemble, DevSet(data.dev, dev)).to_json() if data.dev else None)
             for history, score in zip(histories, scores, strict=True):
                 history[-1]["ensemble_dev"] = score
             # 2. The model, the history, and the note that both are complete.
-            ensembles[-1].save(self.directory)
+            whole.save(self.directory)
             lines = [json.dumps(report) for history in histories for report in history]
             write_text(self.directory / HISTORY, "".join(f"{line}\n" for line in lines))
             write_text(self.directory / RUN, json.dumps(self._read() | {"finished": True}, indent=2) + "\n")

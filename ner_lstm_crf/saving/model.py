@@ -119,9 +119,10 @@ class Model:
         if not models:
             raise ValueError("expected at least one model, got none")
         first, *others = models
+        vocabularies = first.features.to_json()
         for other in others:
             alike = (first.config, first.tags.labels) == (other.config, other.tags.labels)
-            if not alike or first.features.to_json() != other.features.to_json():
+            if not alike or vocabularies != other.features.to_json():
                 raise ValueError("expected networks for the same words and tags, got others")
             for name, feature in other.features.items():
                 if feature.files_change:
@@ -327,13 +328,6 @@ def model_directory(source: str | Path) -> Path:
 def is_model(directory: Path) -> bool:
     """True if the directory holds a model."""
     return any(located(directory, name).exists() for name in (CONFIG, NETWORK.format(1)))
-
-
-def remove_model(directory: Path) -> None:
-    """Remove the files of the model in the directory, if there is one; what cannot be removed does no harm."""
-    networks = {path.name for path in directory.glob(NETWORK.format("[0-9]*"))}
-    remove_together(directory, {CONFIG, VOCABULARY, FROZEN} | networks)
-    remove_other_folders(directory, (), FEATURES)
 
 
 def _digest(content: str, vocabulary: str, weights: Sequence[Mapping[str, Tensor]]) -> str:

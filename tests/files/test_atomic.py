@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,6 +22,7 @@ from ner_lstm_crf.files.atomic import (
     write_text,
     write_together,
 )
+from tests.killing import Killed, kill_at
 
 
 def full(path: Path) -> None:
@@ -73,6 +72,7 @@ UMASK = """
 import os, sys
 from pathlib import Path
 from ner_lstm_crf.files.atomic import replacing, seal, write_text, write_together
+from tests.killing import Killed, kill_at
 os.umask(0o027)
 folder = Path(sys.argv[1])
 def secret(path):
@@ -112,31 +112,6 @@ def test_what_is_sealed_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 # Several files together
-
-
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
-def kill_at(patch: pytest.MonkeyPatch, step: int) -> None:
-    """End the process before change number `step` of the file system."""
-    left = step
-
-    def counted(change: Callable[..., object]) -> Callable[..., object]:
-        def run(*args: object, **options: object) -> object:
-            nonlocal left
-            left -= 1
-            if left < 0:  # and so for every further one: the dead do not clean up
-                raise Killed
-            return change(*args, **options)
-
-        return run
-
-    for owner, name in [
-        *((Path, name) for name in ("mkdir", "rename", "replace", "rmdir", "touch", "unlink", "write_text")),
-        (shutil, "rmtree"),
-    ]:
-        patch.setattr(owner, name, counted(getattr(owner, name)))
 
 
 def test_a_kill_at_any_time_leaves_all_the_old_or_all_the_new_files(tmp_path: Path) -> None:

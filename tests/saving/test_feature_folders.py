@@ -20,7 +20,7 @@ from ner_lstm_crf.runs.data import Data
 from ner_lstm_crf.runs.run import Run
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.text.annotation import Sentence
-from tests.encoders import write_encoder
+from tests.encoders import configured, write_encoder
 
 pytest.importorskip("transformers")
 
@@ -35,16 +35,6 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def data(make_sentences: Make) -> Data:
     return Data(make_sentences(40), make_sentences(8, seed=1))
-
-
-def configured(tiny: Config, encoder: Path, *, fine_tune: bool = False, epochs: int = 3) -> Config:
-    model = dataclasses.replace(
-        tiny.model, transformer=str(encoder), transformer_layers=1, transformer_size=6, fine_tune=fine_tune
-    )
-    training = dataclasses.replace(
-        tiny.training, epochs=epochs, batch_size=2, learning_rate=0.02, transformer_learning_rate=1e-3
-    )
-    return Config(model=model, training=training)
 
 
 @pytest.fixture(scope="module")

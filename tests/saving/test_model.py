@@ -24,13 +24,12 @@ from ner_lstm_crf.saving.model import (
     SHIPPED,
     Model,
     ModelDescription,
-    is_model,
     model_directory,
-    remove_model,
 )
 from ner_lstm_crf.tagging.predictor import predict
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text.annotation import Sentence, Span
+from tests.killing import Killed, kill_at
 from tests.plain_path import batch_of, decode_one_by_one, mean_emissions, words_of
 from tests.trained import trained_model
 
@@ -145,14 +144,6 @@ def test_fewer_networks_take_the_place_of_more(three: Model, tmp_path: Path) -> 
     replace(three, networks=three.networks[:1]).save(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == set(FILES)
     assert len(Model.load(tmp_path).networks) == 1
-
-
-def test_a_removed_model_leaves_nothing(three: Model, tmp_path: Path) -> None:
-    three.save(tmp_path)
-    assert is_model(tmp_path)
-    remove_model(tmp_path)
-    assert not is_model(tmp_path)
-    assert list(tmp_path.iterdir()) == []
 
 
 # What is damaged is refused
@@ -270,32 +261,6 @@ def test_the_old_model_survives_a_write_that_fails(copy: Path, monkeypatch: pyte
     Model.load(copy)
 
 
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
-def kill_at(patch: pytest.MonkeyPatch, step: int) -> None:
-    """End the process before change number `step` of the file system."""
-    left = step
-
-    def counted(change: Callable[..., object]) -> Callable[..., object]:
-        def run(*args: object, **options: object) -> object:
-            nonlocal left
-            left -= 1
-            if left < 0:  # and so for every further one: the dead do not clean up
-                raise Killed
-            return change(*args, **options)
-
-        return run
-
-    for owner, name in [
-        *((Path, name) for name in ("mkdir", "rename", "replace", "rmdir", "touch", "unlink", "write_text")),
-        (tensor_files, "save_file"),
-        (shutil, "rmtree"),
-    ]:
-        patch.setattr(owner, name, counted(getattr(owner, name)))
-
-
 def test_a_kill_at_any_time_leaves_the_old_or_the_new_model_whole(
     saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,7 +274,7 @@ def test_a_kill_at_any_time_leaves_the_old_or_the_new_model_whole(
     while not ended:
         directory = Path(shutil.copytree(saved, tmp_path / str(len(found))))
         with monkeypatch.context() as patch:
-            kill_at(patch, len(found))
+            kill_at(patch, len(found), (tensor_files, "save_file"))
             try:
                 new.save(directory)
                 ended = True
