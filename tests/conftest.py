@@ -18,6 +18,17 @@ pytest_plugins = ["tests.made", "tests.made_batches"]
 settings.register_profile("suite", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("suite")
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`pytest tests/fuzz --inputs 100000` is the long run; the suite has a short one."""
+    parser.addoption("--inputs", type=int, default=100, help="number of inputs that each test in tests/fuzz tries")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the profile of tests/fuzz: `@settings.get_profile("fuzz")` above a test."""
+    settings.register_profile("fuzz", settings.get_profile("suite"), max_examples=config.getoption("inputs"))
+
+
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
