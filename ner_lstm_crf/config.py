@@ -288,7 +288,11 @@ class TrainingConfig(_Checked):
         Share, "optimization", "decay per step of the averaged weights that are evaluated and saved; 0 for no average"
     ] = 0.995
     patience: Annotated[
-        Size, "schedule", "epochs without a better dev F1 after which training stops; 0 never stops early", COMMON
+        Size,
+        "schedule",
+        "epochs without a better dev F1 after which training stops, counted from the first that finds an entity; 0 "
+        "never stops early",
+        COMMON,
     ] = 0
     pretrained_lr_scale: Annotated[
         float,

@@ -63,7 +63,7 @@ def _make(args: argparse.Namespace) -> None:
     language, trial = LANGUAGES[args.language], "" if args.trial is None else "-trial"
     run = Run(args.runs / f"{args.language}-seed-{args.seed}{trial}")
     config, data = _config(args, language), _data(language, args.data)
-    for report in run.train(data, config, resume=run.exists):
+    for report in run.epochs(data, config, resume=run.exists):
         f1 = report.dev.micro.f1 if report.dev else 0.0
         print(f"epoch {report.epoch}/{report.epochs}: dev F1 {f1:.4f}, {report.seconds:.0f} s", flush=True)
     package = ROOT / "ner_lstm_crf" / "shipped" / args.language

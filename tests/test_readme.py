@@ -73,7 +73,7 @@ def test_programs_are_found() -> None:
 def test_every_program_runs(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On files of the names that the pages use; a training takes one epoch, whatever its configuration says."""
 
-    train = Run.train
+    train = Run.epochs
 
     def briefly(run: Run, data: Data, config: Config) -> Iterator[EpochReport]:
         return train(run, data, replace(config, training=replace(config.training, epochs=1, min_steps=0)))
@@ -83,7 +83,7 @@ def test_every_program_runs(program: str, tmp_path: Path, monkeypatch: pytest.Mo
     with gzip.open(tmp_path / "glove.6B.100d.txt.gz", "wt", encoding="utf-8") as vectors:
         vectors.writelines(f"{word} {'0.5 ' * 100}\n" for word in ("ada", "met", "milo"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Run, "train", briefly)
+    monkeypatch.setattr(Run, "epochs", briefly)
     exec(program, {})
     if "Run(" in program:
         assert (tmp_path / "my-model" / "network-1.safetensors").is_file()

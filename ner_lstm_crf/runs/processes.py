@@ -27,7 +27,8 @@ from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.runs.data import ResolvedData, read_with_transformer
-from ner_lstm_crf.runs.run import NetworkRun, Run, locked
+from ner_lstm_crf.runs.lock import locked
+from ner_lstm_crf.runs.run import NetworkRun, Run
 from ner_lstm_crf.training.trainer import EpochReport
 
 
@@ -76,7 +77,7 @@ def train_runs(
         progress: Called with the batches of the current epoch that are done; with one worker only.
 
     Raises:
-        InputError: If a run cannot be created or resumed (see `Run.train`), or the system ends its process.
+        InputError: If a run cannot be created or resumed (see `Run.epochs`), or the system ends its process.
         ValueError: If there are no workers.
     """
     if workers < 1:
@@ -86,8 +87,7 @@ def train_runs(
     for run, plan in runs:
         run.check(data, plan.config, resume=plan.resume, overwrite=plan.overwrite)
     with ExitStack() as locks:
-        for run, _ in runs:
-            locks.enter_context(locked(run.directory))
+        checks = [locks.enter_context(locked(run.directory)) for run, _ in runs]
         # 2. Let a frozen transformer read the data, once for all runs, and create those that are new.
         if not all(plan.resume and run.finished for run, plan in runs):
             data = read_with_transformer(data, planned[0].config.model, runs[0][0].transformer_cache, progress)
@@ -110,6 +110,8 @@ def train_runs(
             run, plan, _ = waiting[index]
             yield plan, report
             if report.last:
+                for check in checks:
+                    check()
                 run.finish(data, plan.config)
         # 4. Finish those that were trained already, and clean up.
         for run, plan in runs:

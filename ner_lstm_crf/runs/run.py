@@ -22,12 +22,9 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from ner_lstm_crf.config import MIN_LR, Config
 from ner_lstm_crf.errors import InputError
@@ -36,13 +33,14 @@ from ner_lstm_crf.files.json import parse_json
 from ner_lstm_crf.files.text import read_text
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.runs.data import Data, ResolvedData, computed_features, read_with_transformer, resolve_defaults
+from ner_lstm_crf.runs.lock import locked
 from ner_lstm_crf.saving.model import Model, is_model
 from ner_lstm_crf.saving.tensors import read_tensors, write_tensors
 from ner_lstm_crf.training.trainer import DevSet, EpochReport, Trainer, evaluate_encoded
 from ner_lstm_crf.training.warm_start import warm_start
 
 RUN, HISTORY, RESUME, SUMMARY, CURVES = "run.json", "history.jsonl", "resume.safetensors", "summary.json", "curve.png"
-_TRAINING, _LOCK = ".training", ".lock"
+_TRAINING = ".training"
 _SEEDS = 2**63
 
 
@@ -60,7 +58,7 @@ class Run:
         self.directory = Path(directory)
         self.transformer_cache = self.directory / ".transformer"
 
-    def train(
+    def epochs(
         self,
         data: Data,
         config: Config,
@@ -71,7 +69,9 @@ class Run:
     ) -> Iterator[EpochReport]:
         """Train a model, one report per epoch; it is in the directory when the iterator has come to its end.
 
-        The networks of an ensemble are trained one after another.
+        Each step of the iterator trains one epoch, and nothing happens without one: `ner_lstm_crf.train` trains in one
+        call. The networks of an ensemble are trained one after another. An iterator may be left at any time; a run of
+        the same process with `resume` goes on after its last epoch.
 
         Args:
             data: Training and dev sentences, vectors, lexicon.
@@ -88,7 +88,7 @@ class Run:
         resolved = resolve_defaults(data, config.model)
         # 1. Refuse what cannot be done before anything is written.
         self.check(resolved, config, resume=resume, overwrite=overwrite)
-        with locked(self.directory):
+        with locked(self.directory) as check:
             if not (resume and self.finished):
                 # 2. Let a frozen transformer read the data, once for all epochs and networks.
                 resolved = read_with_transformer(resolved, config.model, self.transformer_cache, progress)
@@ -100,6 +100,7 @@ class Run:
                     if not network.finished:
                         yield from network.train(resolved, progress)
             # 5. Make one model of them, and clean up.
+            check()
             self.finish(resolved, config)
             shutil.rmtree(self.transformer_cache, ignore_errors=True)
 
@@ -166,7 +167,7 @@ class Run:
         """Refuse, before anything is written, to create a run or to resume it.
 
         Raises:
-            InputError: As `train` does.
+            InputError: As `epochs` does.
         """
         if not resume:
             self.check_free(overwrite=overwrite, init_from=data.init_from)
@@ -290,11 +291,11 @@ class NetworkRun:
         """Train the network from its first epoch on, or go on after the last whole one.
 
         Raises:
-            InputError: If the state to go on from is damaged; if another process trains the network; if nothing can
-                be written.
+            InputError: If the state to go on from is damaged; if another process trains the network, or another run of
+                this process has taken its place; if nothing can be written.
         """
         trainer = prepare_trainer(data, self.config)
-        with locked(self.directory):
+        with locked(self.directory) as check:
             remove_temp_files(self.directory)
             # 1. Go on after the last whole epoch; later reports are of epochs that are trained again.
             resume = self.directory / RESUME
@@ -308,6 +309,7 @@ class NetworkRun:
             write_text(self.directory / HISTORY, "".join(f"{json.dumps(report)}\n" for report in history))
             for epoch in trainer.epochs(progress):
                 report = replace(epoch, network=self.number)
+                check()
                 # 2. Keep the model if it is the best so far, then the report, then what the next epoch goes on from.
                 if report.best:
                     with trainer.optimizer.averaged_weights():
@@ -331,29 +333,6 @@ def prepare_trainer(data: ResolvedData, config: Config) -> Trainer:
     of_train, of_dev = computed_features(data, config.model)
     train, dev = model.encode(data.train, gold=True, computed=of_train), model.encode(data.dev, computed=of_dev)
     return Trainer(model, train, DevSet(data.dev, dev) if data.dev else None, training)
-
-
-@contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Keep other runs out of a directory within this context; the directory is made.
-
-    Raises:
-        InputError: If another run is writing in it.
-    """
-    make_directory(directory)
-    lock = FileLock(directory / _LOCK, thread_local=False)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise InputError("another run is writing here: wait for it, or end it", path=directory) from None
-    except OSError:  # some network file systems have no locks
-        pass
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # the file of a lock that is held may be removed, except on Windows
-            (directory / _LOCK).unlink()
-        lock.release()
 
 
 def _read_history(directory: Path, epochs: int | None = None) -> list[dict[str, Any]]:

@@ -159,9 +159,9 @@ class Trainer:
                 dev = evaluate_encoded(self.model, self.dev) if self.dev else None
             # Without a dev set, or entities in it, nothing tells epochs apart and the last is the best.
             f1 = dev.micro.f1 if dev and dev.micro.gold else float(self.epoch)
-            higher = f1 > self.best_f1
-            best = higher or f1 == 0 == self.best_f1  # of epochs that find nothing the last has learnt most
-            if higher:
+            # Of epochs that find nothing the last has learnt most: the patience begins with the first that finds some.
+            best = f1 > self.best_f1 or f1 == 0 == self.best_f1
+            if best:
                 self.best_f1, self.best_epoch = f1, self.epoch
             yield EpochReport(
                 epoch=self.epoch,

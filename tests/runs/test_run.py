@@ -40,7 +40,7 @@ def several(config: Config, networks: int, **settings: object) -> Config:
 
 def broken_after(run: Run, data: Data, config: Config, epochs: int) -> None:
     """Train a new run for so many epochs and leave it."""
-    reports = cast("Reports", run.train(data, config))
+    reports = cast("Reports", run.epochs(data, config))
     for _ in range(epochs):
         next(reports)
     reports.close()
@@ -58,7 +58,7 @@ def data(make_sentences: Make) -> Data:
 def trio(data: Data, tiny: Config, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run of three networks; not to be written to."""
     run = Run(tmp_path_factory.mktemp("run") / "trio")
-    list(run.train(data, several(tiny, 3)))
+    list(run.epochs(data, several(tiny, 3)))
     return run
 
 
@@ -67,7 +67,7 @@ def alone(data: Data, tiny: Config, trio: Run, tmp_path_factory: pytest.TempPath
     """The same three networks, each trained by itself."""
     folder = tmp_path_factory.mktemp("alone")
     for network in trio.networks(several(tiny, 3)):
-        list(Run(folder / str(network.number)).train(data, network.config))
+        list(Run(folder / str(network.number)).epochs(data, network.config))
     return [Model.load(folder / str(number)) for number in (1, 2, 3)]
 
 
@@ -82,9 +82,9 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
     data = Data(make_sentences(60), make_sentences(10, seed=1))
     config = changed(tiny, epochs=5, optimizer=optimizer, momentum=0.9)
     whole, broken = Run(tmp_path / "whole"), Run(tmp_path / "broken")
-    unbroken = list(whole.train(data, config))
+    unbroken = list(whole.epochs(data, config))
     broken_after(broken, data, config, epochs)
-    resumed = list(broken.train(data, config, resume=True))
+    resumed = list(broken.epochs(data, config, resume=True))
     assert [report.epoch for report in resumed] == list(range(epochs + 1, 6))
     assert same_networks(whole.directory, broken.directory)
     losses = [[report["loss"] for report in run.history()] for run in (whole, broken)]
@@ -95,40 +95,39 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
 def test_a_resumed_ensemble_is_an_unbroken_one(data: Data, tiny: Config, tmp_path: Path, epochs: int) -> None:
     """Broken in the first network, between the two, in the second, and before the model of both is made."""
     config, whole, broken = several(tiny, 2), Run(tmp_path / "whole"), Run(tmp_path / "broken")
-    list(whole.train(data, config))
+    list(whole.epochs(data, config))
     broken_after(broken, data, config, epochs)
     with pytest.raises(InputError, match=r"broken/\.training/network-1: this directory holds a model"):
-        next(broken.train(data, config))
+        next(broken.epochs(data, config))
     with pytest.raises(InputError, match="the run to resume had ensemble_size = 2, this one has 3"):
-        next(broken.train(data, several(tiny, 3), resume=True))
-    rest = list(broken.train(data, config, resume=True))
+        next(broken.epochs(data, several(tiny, 3), resume=True))
+    rest = list(broken.epochs(data, config, resume=True))
     assert [(report.network, report.epoch) for report in rest] == list(product((1, 2), (1, 2)))[epochs:]
     assert same_networks(whole.directory, broken.directory)
-    assert list(broken.train(data, config, resume=True)) == []
+    assert list(broken.epochs(data, config, resume=True)) == []
 
 
 def test_the_patience_of_a_resumed_run_is_that_of_an_unbroken_one(
     make_sentences: Make, tiny: Config, tmp_path: Path
 ) -> None:
-    data, config = Data(make_sentences(30), make_sentences(10, seed=1)), changed(tiny, epochs=9, patience=3)
-    config = changed(config, learning_rate=0.0)  # the first epoch is the best
-    whole = [report.epoch for report in Run(tmp_path / "whole").train(data, config)]
-    broken_after(Run(tmp_path / "broken"), data, config, 2)
-    rest = [report.epoch for report in Run(tmp_path / "broken").train(data, config, resume=True)]
-    assert [1, 2, *rest] == whole
-    assert len(whole) < 9
+    data, config = Data(make_sentences(60), make_sentences(10, seed=1)), changed(tiny, epochs=60, patience=3)
+    whole = [report.epoch for report in Run(tmp_path / "whole").epochs(data, config)]
+    broken_after(Run(tmp_path / "broken"), data, config, len(whole) - 2)
+    rest = [report.epoch for report in Run(tmp_path / "broken").epochs(data, config, resume=True)]
+    assert rest == whole[-2:]
+    assert len(whole) < 60
 
 
 def test_resuming_a_finished_run_trains_nothing_and_removes_what_a_kill_left(
     make_sentences: Make, tiny: Config, tmp_path: Path
 ) -> None:
     data, config = Data(make_sentences(20)), changed(tiny, epochs=1)
-    list(Run(tmp_path).train(data, config))
+    list(Run(tmp_path).epochs(data, config))
     left = (tmp_path / ".training" / "network-1" / "resume.safetensors", tmp_path / ".run.json.123-0.new")
     for path in left:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"left")
-    assert list(Run(tmp_path).train(data, config, resume=True)) == []
+    assert list(Run(tmp_path).epochs(data, config, resume=True)) == []
     assert not list(tmp_path.glob(".*"))
 
 
@@ -137,7 +136,7 @@ def test_a_run_killed_before_it_was_marked_finished_is_finished_again(
 ) -> None:
     config, run = several(tiny, 2), Run(tmp_path / "run")
     monkeypatch.setattr("ner_lstm_crf.runs.run.shutil.rmtree", lambda *_, **__: None)
-    list(run.train(data, config))
+    list(run.epochs(data, config))
     monkeypatch.undo()
     expected = run.history()
     (run.directory / "run.json").write_text(
@@ -145,7 +144,7 @@ def test_a_run_killed_before_it_was_marked_finished_is_finished_again(
     )
     (run.directory / "history.jsonl").unlink()
     (run.directory / "network-2.safetensors").write_bytes(b"cut")
-    assert list(run.train(data, config, resume=True)) == []
+    assert list(run.epochs(data, config, resume=True)) == []
     assert run.finished
     assert run.history() == expected
     assert len(Model.load(run.directory).networks) == 2
@@ -155,23 +154,23 @@ def test_a_run_killed_before_it_was_marked_finished_is_finished_again(
 def test_a_run_killed_as_it_was_created_goes_on(data: Data, tiny: Config, tmp_path: Path) -> None:
     config, run = several(tiny, 2), Run(tmp_path)
     run.create(resolve_defaults(data, config.model), config)
-    assert len(list(run.train(data, config, resume=True))) == 4
+    assert len(list(run.epochs(data, config, resume=True))) == 4
     assert len(Model.load(tmp_path).networks) == 2
 
 
 def test_only_the_same_run_can_be_resumed(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
     data, config, run = Data(make_sentences(20)), changed(tiny, epochs=1), Run(tmp_path / "run")
     with pytest.raises(InputError, match="expected a run to resume, found none"):
-        next(run.train(data, config, resume=True))
+        next(run.epochs(data, config, resume=True))
     assert not run.directory.exists()
-    list(run.train(data, config))
+    list(run.epochs(data, config))
     with pytest.raises(InputError, match=r"the run to resume had hidden_size = 12, this one has 13"):
-        next(run.train(data, changed(config, hidden_size=13), resume=True))
+        next(run.epochs(data, changed(config, hidden_size=13), resume=True))
     with pytest.raises(InputError, match=r"had other training data$"):
-        next(run.train(Data(make_sentences(21)), config, resume=True))
+        next(run.epochs(Data(make_sentences(21)), config, resume=True))
     other = Data(data.train, make_sentences(3), Vectors(("a",), np.zeros((1, 3), np.float32)))
     with pytest.raises(InputError, match=r"had other dev data and other vectors$"):
-        next(run.train(other, config, resume=True))
+        next(run.epochs(other, config, resume=True))
 
 
 # Damaged
@@ -182,7 +181,7 @@ def broken(make_sentences: Make, tiny: Config, tmp_path: Path) -> Callable[[], l
     """Resumes a run of three epochs that broke after the second; its directory is `tmp_path`."""
     data, config = Data(make_sentences(20)), changed(tiny, epochs=3)
     broken_after(Run(tmp_path), data, config, 2)
-    return lambda: list(Run(tmp_path).train(data, config, resume=True))
+    return lambda: list(Run(tmp_path).epochs(data, config, resume=True))
 
 
 HISTORY, RESUME = ".training/network-1/history.jsonl", ".training/network-1/resume.safetensors"
@@ -265,14 +264,14 @@ def test_a_network_without_its_history_is_damaged(data: Data, tiny: Config, tmp_
     broken_after(Run(tmp_path), data, several(tiny, 2), 4)
     (tmp_path / HISTORY).write_text("")
     with pytest.raises(InputError, match=r"network-1/history\.jsonl: the run is damaged: expected the reports"):
-        list(Run(tmp_path).train(data, several(tiny, 2), resume=True))
+        list(Run(tmp_path).epochs(data, several(tiny, 2), resume=True))
 
 
 def test_networks_of_other_words_make_no_model(data: Data, tiny: Config, tmp_path: Path) -> None:
     broken_after(Run(tmp_path), data, several(tiny, 2), 4)
     Model.build(data.train[:5], tiny.model).save(tmp_path / ".training" / "network-2")
     with pytest.raises(InputError, match="the run is damaged: expected networks for the same words"):
-        list(Run(tmp_path).train(data, several(tiny, 2), resume=True))
+        list(Run(tmp_path).epochs(data, several(tiny, 2), resume=True))
 
 
 # Replaced
@@ -280,12 +279,12 @@ def test_networks_of_other_words_make_no_model(data: Data, tiny: Config, tmp_pat
 
 def test_a_model_is_not_overwritten_unless_asked(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
     data, config, run = Data(make_sentences(20)), changed(tiny, epochs=1), Run(tmp_path / "run")
-    list(run.train(data, config))
+    list(run.epochs(data, config))
     shutil.copytree(run.directory, tmp_path / "before")
     with pytest.raises(InputError, match="holds a model"):
-        next(run.train(data, changed(config, seed=2)))
+        next(run.epochs(data, changed(config, seed=2)))
     assert same_networks(tmp_path / "before", run.directory)
-    list(run.train(data, changed(config, seed=2), overwrite=True))
+    list(run.epochs(data, changed(config, seed=2), overwrite=True))
     assert not same_networks(tmp_path / "before", run.directory)
 
 
@@ -293,8 +292,8 @@ def test_the_old_model_stays_until_the_new_one_is_finished(data: Data, tiny: Con
     shutil.copytree(trio.directory, tmp_path / "run")
     run, config = Run(tmp_path / "run"), several(tiny, 2)
     with pytest.raises(InputError, match="this directory holds a model"):
-        next(run.train(data, config))
-    reports = cast("Reports", run.train(data, config, overwrite=True))
+        next(run.epochs(data, config))
+    reports = cast("Reports", run.epochs(data, config, overwrite=True))
     assert [next(reports).epoch for _ in range(4)] == [1, 2, 1, 2]
     assert same_networks(run.directory, trio.directory)
     assert list(reports) == []
@@ -309,7 +308,7 @@ def test_a_run_in_place_of_another_leaves_nothing_of_it(
     broken_after(run, data, several(tiny, 3), 5)
     for name in (SUMMARY, CURVES):
         (tmp_path / name).write_text("old")
-    list(run.train(data, several(tiny, networks), overwrite=True))
+    list(run.epochs(data, several(tiny, networks), overwrite=True))
     assert [report["network"] for report in run.history()] == [one for one in range(1, networks + 1) for _ in range(2)]
     files = {"config.json", "vocabulary.json", "frozen.safetensors", "history.jsonl", "run.json"}
     assert {path.name for path in tmp_path.iterdir()} == files | {
@@ -321,7 +320,7 @@ def test_a_run_that_is_half_removed_is_not_a_finished_one(
     data: Data, tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Run(tmp_path)
-    list(run.train(data, several(tiny, 2)))
+    list(run.epochs(data, several(tiny, 2)))
     (tmp_path / ".training").mkdir()
     with monkeypatch.context() as patch:
         patch.setattr("ner_lstm_crf.runs.run.shutil.rmtree", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -343,24 +342,27 @@ def test_nothing_is_lost_to_a_run_that_cannot_be_created(
     before = {path: path.read_bytes() for path in run.directory.rglob("*") if path.is_file()}
     nowhere = several(replace(tiny, model=replace(tiny.model, transformer=str(tmp_path / "nowhere"))), 2)
     with pytest.raises(InputError, match="nowhere"):
-        list(run.train(data, nowhere, overwrite=True))
+        list(run.epochs(data, nowhere, overwrite=True))
     for networks in (1, 2):
         again = Data(data.train, data.dev, vectors=None, init_from=run.directory / ".training" / "network-1")
         config = replace(several(tiny, networks), model=alone[0].config)
         with pytest.raises(InputError, match="expected another directory than that of the model to start from"):
-            list(run.train(again, config, overwrite=True))
+            list(run.epochs(again, config, overwrite=True))
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
-def test_two_runs_do_not_share_a_directory(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
+def test_a_run_that_was_left_goes_on_in_the_same_process(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
     data, config = Data(make_sentences(20)), changed(tiny, epochs=3)
-    first = Run(tmp_path).train(data, config)
-    next(first)
-    for overwrite, resume in ((True, False), (False, True)):
-        with pytest.raises(InputError, match="another run is writing here: wait for it, or end it"):
-            next(Run(tmp_path).train(data, config, overwrite=overwrite, resume=resume))
-    assert [report.epoch for report in first] == [2, 3]
-    assert [report.epoch for report in Run(tmp_path).train(data, config, overwrite=True)] == [1, 2, 3]
+    left = Run(tmp_path / "left").epochs(data, config)
+    for _ in left:
+        break
+    assert [report.epoch for report in Run(tmp_path / "left").epochs(data, config, resume=True)] == [2, 3]
+    list(Run(tmp_path / "whole").epochs(data, config))
+    before = {path: path.read_bytes() for path in (tmp_path / "left").iterdir()}
+    with pytest.raises(InputError, match="another run has begun here and taken the place of this one"):
+        next(left)
+    assert {path: path.read_bytes() for path in (tmp_path / "left").iterdir()} == before
+    assert same_networks(tmp_path / "left", tmp_path / "whole")
 
 
 # Of several networks
@@ -428,7 +430,7 @@ def test_characters_with_a_lexicon_and_no_dev_set(tiny: Config, tmp_path: Path, 
     ]
     shape = replace(tiny.model, token_unit="character", head=head, bigram_size=4, lexicon_size=5)
     data = Data(gold, lexicon={"王明": "nr", "巴黎": "ns", "上海": "ns"}, vectors=None)
-    list(Run(tmp_path).train(data, several(replace(tiny, model=shape), 2)))
+    list(Run(tmp_path).epochs(data, several(replace(tiny, model=shape), 2)))
     assert [report["dev"] for report in Run(tmp_path).history()] == [None] * 4
     model = Model.load(tmp_path)
     one, other = (network.embedding.tables["lexicon"].trainable for network in model.networks)

@@ -59,12 +59,12 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
     data: Data, tiny: Config, encoder: Path, tmp_path: Path, make_sentences: Make, fine_tune: bool
 ) -> None:
     config = configured(tiny, encoder, fine_tune=fine_tune)
-    losses = [report.loss for report in Run(tmp_path / "unbroken").train(data, config)]
+    losses = [report.loss for report in Run(tmp_path / "unbroken").epochs(data, config)]
     assert losses[-1] < losses[0]
-    reports = Run(tmp_path / "broken").train(data, config)
+    reports = Run(tmp_path / "broken").epochs(data, config)
     first = next(reports)
     reports.close()
-    resumed = list(Run(tmp_path / "broken").train(data, config, resume=True))
+    resumed = list(Run(tmp_path / "broken").epochs(data, config, resume=True))
     assert [first.loss, *(report.loss for report in resumed)] == losses
 
     whole, broken = (load_file(tmp_path / name / "network-1.safetensors") for name in ("unbroken", "broken"))
@@ -88,7 +88,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
 
 def test_tags_are_those_of_the_dev_scores(data: Data, tiny: Config, encoder: Path, tmp_path: Path) -> None:
     """What training computed once in half precision, tagging computes anew."""
-    reports = list(Run(tmp_path).train(data, configured(tiny, encoder, epochs=6)))
+    reports = list(Run(tmp_path).epochs(data, configured(tiny, encoder, epochs=6)))
     best = next(report for report in reversed(reports) if report.best)
     found = Tagger.load(tmp_path).tag_sentences(data.dev)
     right = sum(len({*a.spans} & {*b.spans}) for a, b in zip(found, data.dev, strict=True))
@@ -118,7 +118,7 @@ def test_a_frozen_transformer_reads_the_data_once_for_all_runs(
     assert read_with_transformer(resolved, fine_tuned, cache) is resolved
 
     sent: ResolvedData = pickle.loads(bytes(ForkingPickler.dumps(read)))  # as a worker gets it
-    list(Run(tmp_path / "alone").train(data, config))
+    list(Run(tmp_path / "alone").epochs(data, config))
     assert not list((tmp_path / "alone").rglob("contextual-*"))  # removed when the run is finished
     assert (abandoned.exists(), growing.exists()) == (False, True)  # another run may be writing the second
     assert list(cache.glob("contextual-*"))  # kept: it was asked for
@@ -177,7 +177,7 @@ def test_the_networks_of_an_ensemble_share_a_frozen_transformer(
     monkeypatch.setattr(
         contextual, "contextual_vectors", lambda *given, **named: calls.append(1) or whole(*given, **named)
     )
-    list(Run(tmp_path).train(data, config))
+    list(Run(tmp_path).epochs(data, config))
     assert calls == [1]  # for all networks, and to measure them, once
     assert not list(tmp_path.rglob("contextual-*"))
     assert len(list(tmp_path.rglob("transformer-*"))) == 1
@@ -197,7 +197,7 @@ def test_a_mix_of_layers_is_learnt_and_saved(data: Data, tiny: Config, encoder: 
     config = dataclasses.replace(
         config, model=dataclasses.replace(config.model, transformer_mix=True, transformer_layers=3)
     )
-    reports = list(Run(tmp_path).train(data, config))
+    reports = list(Run(tmp_path).epochs(data, config))
     weights = load_file(tmp_path / "network-1.safetensors")["embedding.transformer.weights"]
     assert weights.shape == (3,)
     assert weights[0] != weights[1]
@@ -215,10 +215,10 @@ def test_a_transformer_is_trained_in_bfloat16_where_the_processor_has_it(
     quick = dataclasses.replace(exact, training=dataclasses.replace(exact.training, transformer_precision="bfloat16"))
     monkeypatch.setattr(cpu, "quickest_dtype", lambda: torch.float32)
     with pytest.raises(InputError, match="transformer_precision: expected a processor that multiplies bfloat16"):
-        list(Run(tmp_path / "refused").train(data, quick))
+        list(Run(tmp_path / "refused").epochs(data, quick))
     monkeypatch.setattr(cpu, "quickest_dtype", lambda: torch.bfloat16)
-    losses = [[report.loss for report in Run(tmp_path / "exact").train(data, exact)]]
-    losses += [[report.loss for report in Run(tmp_path / "quick").train(data, quick)]]
+    losses = [[report.loss for report in Run(tmp_path / "exact").epochs(data, exact)]]
+    losses += [[report.loss for report in Run(tmp_path / "quick").epochs(data, quick)]]
     assert losses[0] != losses[1]
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
     (folder,) = folders(tmp_path / "quick")
@@ -230,10 +230,10 @@ def test_a_run_does_not_go_on_with_another_transformer(data: Data, tiny: Config,
     encoder = tmp_path / "encoder"
     write_encoder(encoder, 2)
     config = configured(tiny, encoder, epochs=2)
-    reports = Run(tmp_path / "run").train(data, config)
+    reports = Run(tmp_path / "run").epochs(data, config)
     next(reports)
     reports.close()
     shutil.rmtree(encoder)
     write_encoder(encoder, 3)
     with pytest.raises(InputError, match="the run to resume had other transformer"):
-        next(Run(tmp_path / "run").train(data, config, resume=True))
+        next(Run(tmp_path / "run").epochs(data, config, resume=True))

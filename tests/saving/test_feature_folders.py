@@ -41,7 +41,7 @@ def data(make_sentences: Make) -> Data:
 def trained(data: Data, tiny: Config, encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a model with a frozen transformer."""
     directory = tmp_path_factory.mktemp("trained") / "model"
-    list(Run(directory).train(data, configured(tiny, encoder, epochs=1)))
+    list(Run(directory).epochs(data, configured(tiny, encoder, epochs=1)))
     return directory
 
 
@@ -69,12 +69,12 @@ def test_another_transformer_takes_the_place_of_the_old_one(
     write_encoder(encoder, 2)
     before = folders(copy)
     config = configured(tiny, encoder, epochs=1)
-    list(Run(copy).train(data, config, overwrite=True))
+    list(Run(copy).epochs(data, config, overwrite=True))
     (second,) = folders(copy)
     assert [second] != before
     shutil.rmtree(encoder)
     write_encoder(encoder, 3)
-    list(Run(copy).train(data, config, overwrite=True))
+    list(Run(copy).epochs(data, config, overwrite=True))
     (third,) = folders(copy)
     assert third != second
     expected = PretrainedEncoder.from_pretrained(encoder, layers=1).state_dict()
@@ -118,7 +118,7 @@ def test_a_newer_or_damaged_model_can_be_overwritten(
     (copy / "config.json").write_text(content, encoding="utf-8")
     config = configured(tiny, encoder, epochs=1)
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, transformer_size=7))
-    list(Run(copy).train(data, config, overwrite=True))
+    list(Run(copy).epochs(data, config, overwrite=True))
     assert Model.load(copy).config.transformer_size == 7
 
 

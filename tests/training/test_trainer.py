@@ -20,6 +20,7 @@ from ner_lstm_crf.runs.run import Run
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.predictor import predict
 from ner_lstm_crf.text.annotation import Sentence, Span
+from ner_lstm_crf.training.trainer import DevSet, Trainer
 from tests.made import changed, same_networks, trainer_for
 
 Make = Callable[..., list[Sentence]]
@@ -41,7 +42,7 @@ def test_every_kind_of_network_learns(
     make_sentences: Make, tiny: Config, tmp_path: Path, settings: dict[str, object]
 ) -> None:
     data = Data(make_sentences(200), make_sentences(40, seed=1))
-    reports = list(Run(tmp_path).train(data, changed(tiny, **settings)))
+    reports = list(Run(tmp_path).epochs(data, changed(tiny, **settings)))
     assert reports[-1].loss < reports[0].loss
     assert reports[-1].last
     assert max(report.dev.micro.f1 for report in reports if report.dev) > 0.9
@@ -53,7 +54,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
 ) -> None:
     data = Data(make_sentences(60), make_sentences(10, seed=1))
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        list(Run(tmp_path / name).train(data, changed(tiny, seed=seed, epochs=2)))
+        list(Run(tmp_path / name).epochs(data, changed(tiny, seed=seed, epochs=2)))
     assert same_networks(tmp_path / "a", tmp_path / "b")
     assert not same_networks(tmp_path / "a", tmp_path / "c")
 
@@ -85,7 +86,7 @@ def test_training_that_diverges_ends_with_an_error(make_sentences: Make, tiny: C
     with pytest.raises(
         InputError, match=r"epoch \d: expected a finite loss, got nan: is learning_rate 1e\+30 too high"
     ):
-        reports += Run(tmp_path / "run").train(data, changed(tiny, epochs=5, learning_rate=1e30, weight_decay=0.0))
+        reports += Run(tmp_path / "run").epochs(data, changed(tiny, epochs=5, learning_rate=1e30, weight_decay=0.0))
     assert len(reports) < 5
 
 
@@ -124,20 +125,31 @@ def test_a_prediction_that_fails_leaves_the_network_training(
 
 
 def test_training_stops_when_dev_f1_no_longer_rises(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
-    config = changed(tiny, epochs=30, patience=2, learning_rate=0.0)
-    reports = list(Run(tmp_path).train(Data(make_sentences(20), make_sentences(5, seed=1)), config))
-    assert len(reports) == 3
+    config = changed(tiny, epochs=60, patience=2)
+    reports = list(Run(tmp_path).epochs(Data(make_sentences(60), make_sentences(5, seed=1)), config))
+    best = max(report.epoch for report in reports if report.best)
+    assert len(reports) == best + 2 < 60
     assert reports[-1].last
 
 
 def test_of_epochs_that_find_nothing_the_last_is_kept(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
     unknown = [sentence.with_spans([Span(0, 1, "UNKNOWN")]) for sentence in make_sentences(5, seed=1)]
-    reports = list(Run(tmp_path / "m").train(Data(make_sentences(20), unknown), changed(tiny, epochs=3)))
+    reports = list(Run(tmp_path / "m").epochs(Data(make_sentences(20), unknown), changed(tiny, epochs=3)))
     assert [report.best for report in reports] == [True, True, True]
-    list(Run(tmp_path / "last").train(Data(make_sentences(20)), changed(tiny, epochs=3)))
+    list(Run(tmp_path / "last").epochs(Data(make_sentences(20)), changed(tiny, epochs=3)))
     assert same_networks(tmp_path / "m", tmp_path / "last")
-    patient = changed(tiny, epochs=30, patience=2, learning_rate=0.0)
-    assert len(list(Run(tmp_path / "p").train(Data(make_sentences(20), unknown), patient))) == 3
+
+
+def test_the_patience_begins_with_the_first_epoch_that_finds_an_entity(make_sentences: Make, tiny: Config) -> None:
+    dev = make_sentences(10, seed=1)
+    unknown = [sentence.with_spans([Span(0, 1, "UNKNOWN")]) for sentence in dev]
+    config = changed(tiny, epochs=9, patience=2, learning_rate=0.0)
+    for of_dev, epochs in ((dev, 3), (unknown, 9)):  # with a learning rate of 0 the first epoch is as good as the last
+        trained = trainer_for(Data(make_sentences(40), dev), changed(tiny, epochs=6))
+        list(trained.epochs())
+        gold = DevSet(of_dev, trained.model.encode(of_dev))
+        trainer = Trainer(trained.model, trained.sentences, gold, config.training)
+        assert len(list(trainer.epochs())) == epochs
 
 
 def test_the_loss_of_an_epoch_does_not_depend_on_how_it_is_divided_for_the_step(
@@ -207,7 +219,7 @@ def test_the_learning_rate_is_that_of_the_length_of_the_run(make_sentences: Make
     assert {report.learning_rate for report in trainer_for(data, config).epochs()} == {MAX_LR}
     long = changed(config, epochs=5000, min_steps=0)
     assert next(trainer_for(data, long).epochs()).learning_rate == MIN_LR
-    list(Run(tmp_path).train(data, changed(config, epochs=1)))
+    list(Run(tmp_path).epochs(data, changed(config, epochs=1)))
     onward = dataclasses.replace(data, init_from=tmp_path)  # what it knows is not to be lost in a few long steps
     begun = dataclasses.replace(config, model=Model.load(tmp_path).config)
     assert next(trainer_for(onward, begun).epochs()).learning_rate == MIN_LR

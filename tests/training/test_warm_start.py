@@ -75,15 +75,15 @@ def test_a_run_starts_from_the_model_and_can_be_resumed(base: Model, make_senten
     sentences = make_sentences(40, seed=7)
     data = Data(sentences, sentences, init_from=tmp_path / "base")
     config = Config(model=base.config, training=replace(Config().training, epochs=2, min_steps=0, learning_rate=1e-4))
-    whole = list(Run(tmp_path / "whole").train(data, config))
+    whole = list(Run(tmp_path / "whole").epochs(data, config))
     assert whole[0].dev is not None
     assert whole[0].dev.micro.f1 > 0.9  # what the base has learnt is there after a small step
-    next(iter(Run(tmp_path / "cut").train(data, config)))
-    rest = list(Run(tmp_path / "cut").train(data, config, resume=True))
+    next(iter(Run(tmp_path / "cut").epochs(data, config)))
+    rest = list(Run(tmp_path / "cut").epochs(data, config, resume=True))
     assert rest[-1].loss == whole[-1].loss
     warm_start(base, sentences).save(tmp_path / "base")
     with pytest.raises(InputError, match="had another model to start from, or none"):
-        list(Run(tmp_path / "whole").train(data, config, resume=True))
+        list(Run(tmp_path / "whole").epochs(data, config, resume=True))
 
 
 def test_words_of_which_the_model_knows_few_are_told(
@@ -126,14 +126,14 @@ def test_an_unbroken_run_and_one_taken_up_again_end_with_the_same_weights(
     base.save(tmp_path / "base", quantize=True)
     data = Data(make_sentences(30, seed=7), make_sentences(9, seed=8), init_from=tmp_path / "base")
     config = Config(model=base.config, training=replace(Config().training, epochs=2, min_steps=0))
-    list(Run(tmp_path / "whole").train(data, config))
-    next(iter(Run(tmp_path / "cut").train(data, config)))
-    list(Run(tmp_path / "cut").train(data, config, resume=True))
+    list(Run(tmp_path / "whole").epochs(data, config))
+    next(iter(Run(tmp_path / "cut").epochs(data, config)))
+    list(Run(tmp_path / "cut").epochs(data, config, resume=True))
     files = [(tmp_path / name / "network-1.safetensors").read_bytes() for name in ("whole", "cut")]
     assert files[0] == files[1]
     other = Data(make_sentences(30, seed=7), make_sentences(9, seed=8))
     with pytest.raises(InputError, match="had another model to start from, or none"):
-        list(Run(tmp_path / "cut").train(other, config, resume=True))
+        list(Run(tmp_path / "cut").epochs(other, config, resume=True))
 
 
 def test_a_shipped_tagger_is_named(
@@ -164,16 +164,16 @@ def test_a_model_does_not_start_from_the_directory_it_goes_to(
     base.save(tmp_path)
     data = Data(make_sentences(9), init_from=tmp_path)
     with pytest.raises(InputError, match="another directory than that of the model to start from"):
-        list(Run(tmp_path).train(data, Config(model=base.config), overwrite=True))
+        list(Run(tmp_path).epochs(data, Config(model=base.config), overwrite=True))
 
 
 def test_what_is_refused_leaves_the_old_run_as_it_was(base: Model, make_sentences: Make, tmp_path: Path) -> None:
     base.save(tmp_path / "base")
     small = replace(Config().training, epochs=1, min_steps=0)
     data = Data(make_sentences(9), init_from=tmp_path / "base")
-    list(Run(tmp_path / "run").train(data, Config(model=base.config, training=small)))
+    list(Run(tmp_path / "run").epochs(data, Config(model=base.config, training=small)))
     before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
     other = Config(model=replace(base.config, hidden_size=13), training=small)
     with pytest.raises(InputError, match="configuration of the model to start from"):
-        list(Run(tmp_path / "run").train(data, other, overwrite=True))
+        list(Run(tmp_path / "run").epochs(data, other, overwrite=True))
     assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
