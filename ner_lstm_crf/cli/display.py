@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import io
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TextIO
 
 from tqdm import tqdm
 
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.files.json import json_text
+from ner_lstm_crf.files.text import printable
 from ner_lstm_crf.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -20,14 +24,45 @@ if TYPE_CHECKING:
 DELAY = 0.5  # seconds that work may take before it gets a bar
 
 
-def show(text: str) -> None:
-    """Print a result; halves of surrogate pairs, which JSON may hold, as escapes."""
-    print(text.encode("utf-8", "backslashreplace").decode())
+def open_closed_streams() -> None:
+    """Put something in the place of standard streams that are closed, so that no file gets their numbers.
+
+    Input and output are opened the wrong way round: a command that needs one fails, and no other.
+    """
+    streams = (("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY))
+    for name, mode, flags in streams:
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, flags)
+            os.set_inheritable(number, True)
+            setattr(sys, name, open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False))
+
+
+def show(text: str, end: str = "\n") -> None:
+    """Print a result.
+
+    Raises:
+        InputError: If it cannot be printed; what is left of it is thrown away.
+    """
+    try:
+        print(printable(text), end=end, flush=True)
+    except OSError as error:
+        _discard(sys.stdout)
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise InputError(f"cannot be written: {error.strerror}", path="standard output") from error
 
 
 def show_json(value: Any) -> None:
     """Print a result as one JSON object."""
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    show(json_text(value, indent=2))
+
+
+def _discard(stream: TextIO) -> None:
+    """Throw away what a stream holds and what will be written to it: else it fails once more when Python ends."""
+    with suppress(io.UnsupportedOperation):  # a stream of a test may have no number
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
 
 
 def show_evaluation(evaluation: Evaluation, *, as_json: bool, **more: object) -> None:
@@ -43,8 +78,15 @@ def show_evaluation(evaluation: Evaluation, *, as_json: bool, **more: object) ->
 
 
 def say(message: str) -> None:
-    """Print a line that is no result, on standard error, above the bar if one is drawn."""
-    tqdm.write(message, file=sys.stderr)
+    """Print a line that is no result, on standard error, above the bar if one is drawn.
+
+    One that cannot be written is lost: it ends no work.
+    """
+    try:
+        tqdm.write(printable(message), file=sys.stderr)
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)
 
 
 @contextmanager

@@ -1,25 +1,30 @@
 """`ner-lstm-crf`: the commands, and how their errors end.
 
-Exit codes: 0 done, 2 an error of the user's (one line on standard error), 130 interrupted. A command's module is
-imported when the command is called, and imports what it needs when it runs: `--help` does not wait for torch.
+Exit codes: 0 done, 2 an error of the user's (one line on standard error), 128 and the number of the signal that ended
+it: 130 interrupted, 143 terminated. A command's module is imported when the command is called, and imports what it needs when it runs: `--help` does not wait for torch.
 """
 
 from __future__ import annotations
 
 import io
 import logging
-import os
+import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 
 from ner_lstm_crf import __version__
-from ner_lstm_crf.cli.display import say
+from ner_lstm_crf.cli.display import open_closed_streams, say, show
 from ner_lstm_crf.cli.options import FORM, Parser
 from ner_lstm_crf.errors import InputError
 
-DONE, MISTAKE, INTERRUPTED = 0, 2, 130
+DONE, MISTAKE = 0, 2
+
+_ENDING = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+if hasattr(signal, "SIGHUP"):
+    _ENDING[signal.SIGHUP] = "the terminal is gone"
 
 COMMANDS = {
     "train": "train a tagger on annotated files",
@@ -52,32 +57,69 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):  # results are UTF-8, whatever the terminal or the locale
         sys.stdout.reconfigure(encoding="utf-8")
-    logger, warnings = logging.getLogger("ner_lstm_crf"), _Warnings(logging.WARNING)
-    logger.addHandler(warnings)
+    with _warnings_said(), _signals_as_interrupts() as signals:
+        try:
+            _run(arguments)
+            show("", end="")  # writes what argparse has printed
+        except BrokenPipeError:  # whoever read the output has had enough (`... | head`): no mistake
+            return DONE
+        except (InputError, OSError) as error:  # an OSError: a full disk, a lost drive
+            say(f"error: {' '.join(str(error).split())}")
+            return MISTAKE
+        except MemoryError:
+            say("error: not enough memory for this")
+            return MISTAKE
+        except KeyboardInterrupt as interrupt:
+            number = signals[0] if signals else signal.SIGINT
+            say(f"{_ENDING[number]}{': ' if str(interrupt) else ''}{interrupt}")
+            return 128 + number
+        finally:
+            with suppress(OSError, InputError):
+                show("", end="")
+    return DONE
+
+
+def _run(arguments: Sequence[str]) -> None:
+    """Parse a command line and run its command."""
     try:
         args = parser_for(arguments).parse_args(arguments)
-        if getattr(args, "threads", None) is not None:
-            import torch
+    except SystemExit:  # how argparse ends after --help and --version
+        return
+    if getattr(args, "threads", None) is not None:
+        import torch
 
-            torch.set_num_threads(args.threads)
-        args.command(args)
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output has had enough (`... | head`): no error, now or at exit
-        with suppress(io.UnsupportedOperation):  # standard output may be no real stream
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (InputError, OSError) as error:  # an OSError: a full disk, a lost drive
-        say(f"error: {' '.join(str(error).split())}")
-        return MISTAKE
-    except KeyboardInterrupt as interrupt:
-        say(f"interrupted{': ' if str(interrupt) else ''}{interrupt}")
-        return INTERRUPTED
-    except SystemExit as end:  # how argparse ends after --help and --version
-        return end.code if isinstance(end.code, int) else DONE
+        torch.set_num_threads(args.threads)
+    args.command(args)
+
+
+@contextmanager
+def _signals_as_interrupts() -> Iterator[list[int]]:
+    """Let the signals that ask for an end raise KeyboardInterrupt, as Ctrl-C does, so that all is cleaned up.
+
+    A second one ends the process at once. Yields the list of those received.
+    """
+    received = list[int]()
+
+    def end(number: int, _: object) -> None:
+        """Raise an interrupt, once."""
+        received.append(number)
+        signal.signal(number, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():  # no other thread may
+        usual = (signal.SIG_DFL, signal.default_int_handler)
+        before = {number: handler for number in _ENDING if (handler := signal.getsignal(number)) in usual}
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield received
     finally:
-        logger.removeHandler(warnings)
-    return DONE
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def parser_for(arguments: Sequence[str]) -> Parser:
@@ -96,6 +138,16 @@ def parser_for(arguments: Sequence[str]) -> Parser:
             command.help_all = "--help-all" in arguments
             import_module(f"ner_lstm_crf.cli.{name}").add_command(command)
     return parser
+
+
+@contextmanager
+def _warnings_said() -> Iterator[None]:
+    logger, warnings = logging.getLogger("ner_lstm_crf"), _Warnings(logging.WARNING)
+    logger.addHandler(warnings)
+    try:
+        yield
+    finally:
+        logger.removeHandler(warnings)
 
 
 class _Warnings(logging.Handler):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +20,7 @@ from ner_lstm_crf.cli.display import progress_bar, say
 from ner_lstm_crf.cli.options import COLUMN_OPTIONS, SCHEME_NAMES, Parser, add_options, read_options
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.json import json_line, parse_object, parse_record
-from ner_lstm_crf.files.text import STANDARD_STREAM, stream_lines, writing
+from ner_lstm_crf.files.text import STANDARD_STREAM, standard_input, stream_lines, writing
 from ner_lstm_crf.formats.conll import Conll, holds_tags, read_conll, replace_tags
 from ner_lstm_crf.formats.options import ReadReport, WriteOptions
 from ner_lstm_crf.formats.registry import detect_format, format_of_name, suffix_of
@@ -407,7 +406,7 @@ def _as_file(path: str) -> Iterator[str]:
         return
     with TemporaryDirectory(prefix="ner-lstm-crf-") as folder:
         copy = Path(folder) / "input"
-        with nullcontext(sys.stdin.buffer) if is_standard else Path(path).open("rb") as pipe, copy.open("wb") as file:
+        with standard_input() if is_standard else Path(path).open("rb") as pipe, copy.open("wb") as file:
             shutil.copyfileobj(pipe, file)
         try:
             yield str(copy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -106,12 +107,14 @@ def check_output(directory: Path, run_directories: Sequence[Path], args: argpars
     The directory of a single run is the output directory itself.
 
     Raises:
-        InputError: If there is a model and neither `--overwrite` nor `--resume` is given; if it is the one to start
+        InputError: If the output is no directory; if there is a model and neither `--overwrite` nor `--resume` is given; if it is the one to start
             from; if there is nothing to resume, or a run of one seed where runs of several are to be.
     """
     from ner_lstm_crf.runs.run import Run
     from ner_lstm_crf.saving.model import model_directory
 
+    if os.path.lexists(directory) and not directory.is_dir():
+        raise InputError("expected a directory, found something else under this name", path=directory)
     init_from = None if args.init_from is None else model_directory(args.init_from)
     for one in (directory, *run_directories):
         Run(one).check_free(overwrite=args.overwrite or args.resume, init_from=init_from)

@@ -6,6 +6,7 @@ together are written into a folder, and one rename of that folder decides for al
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
@@ -47,6 +48,8 @@ def replacing(path: Path) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{next(_NUMBERS)}.new")
     try:
+        if target.is_symlink():  # what a chain of links ends in is no link
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         yield temporary
         seal(temporary)
         if target.exists():
@@ -160,7 +163,7 @@ def make_directory(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"expected a directory that can be written: {error}", path=path) from error
+        raise InputError(f"expected a directory that can be written: {error.strerror}", path=path) from error
 
 
 def remove_temp_files(directory: Path, *, older_than: float = 0) -> None:

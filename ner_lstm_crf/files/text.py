@@ -12,10 +12,11 @@ import gzip
 import io
 import lzma
 import os
+import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -147,7 +148,8 @@ class TextFile:
         # 1. A stream can be read only once.
         self._content: bytes | None = None
         if self.path == STANDARD_STREAM:
-            self._content = _content(sys.stdin.buffer)
+            with standard_input() as stream:
+                self._content = _content(stream)
         elif Path(path).is_fifo():
             self._content = Path(path).read_bytes()
         # 2. The first bytes show what is not text.
@@ -254,7 +256,7 @@ def stream_lines(path: str | os.PathLike[str], encoding: str = "utf-8") -> Gener
     if path != STANDARD_STREAM and not Path(path).is_fifo():
         yield from TextFile(path, encoding).lines()
         return
-    with nullcontext(sys.stdin.buffer) if path == STANDARD_STREAM else Path(path).open("rb") as raw:
+    with standard_input() if path == STANDARD_STREAM else Path(path).open("rb") as raw:
         text = io.TextIOWrapper(raw, _WITHOUT_MARK.get(encoding, encoding), newline="\n")
         try:
             for line in text:  # noqa: UP028 `yield from` would close it, and standard input, with this generator
@@ -265,6 +267,19 @@ def stream_lines(path: str | os.PathLike[str], encoding: str = "utf-8") -> Gener
             raise InputError(message, path=where) from None
         finally:
             text.detach()  # else it would close standard input
+
+
+@contextmanager
+def standard_input() -> Iterator[BinaryIO]:
+    """The bytes of standard input.
+
+    Raises:
+        InputError: If they cannot be read.
+    """
+    try:
+        yield sys.stdin.buffer
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", path="standard input") from error
 
 
 @contextmanager
@@ -281,18 +296,16 @@ def writing(path: str | os.PathLike[str], encoding: str = "utf-8") -> Iterator[T
     try:
         if path == STANDARD_STREAM:
             sys.stdout.flush()
-            stream = io.TextIOWrapper(sys.stdout.buffer, encoding=encoding, newline="")
-            try:
-                yield stream
-            finally:
-                stream.detach()  # flushes, and leaves standard output open
+            out = codecs.getwriter(encoding)(sys.stdout.buffer)
+            yield cast(TextIO, _Terminal(out) if sys.stdout.isatty() else out)
+            sys.stdout.buffer.flush()
         elif Path(path).is_dir():
             raise InputError("expected a file to write, found a directory", path=path)
         elif Path(path).exists() and not Path(path).is_file():  # a device or a pipe has no content to replace
             with Path(path).open("w", encoding=encoding, newline="") as stream:
                 yield stream
         else:
-            opener = COMPRESSORS.get(Path(path).resolve().suffix.lower())
+            opener = COMPRESSORS.get(Path(os.path.realpath(path)).suffix.lower())
             with replacing(Path(path)) as new:
                 raw = cast(IO[bytes], opener(new, "wb")) if opener else new.open("wb")
                 with io.TextIOWrapper(raw, encoding=encoding, newline="") as stream:
@@ -303,11 +316,40 @@ def writing(path: str | os.PathLike[str], encoding: str = "utf-8") -> Iterator[T
             message = f"{character!r} is half of a surrogate pair and cannot be written: only JSON lines can hold it"
         else:
             message = f"{character!r} cannot be written in {encoding}: use --encoding utf-8"
-        raise InputError(message, path=path) from None
+        raise InputError(message, path=shown) from None
     except BrokenPipeError:  # the reader of a pipe has had enough: no mistake of anyone's
         raise
     except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror or error}", path=path) from error
+        raise InputError(f"cannot be written: {error.strerror or error}", path=shown) from error
+
+
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]|\r(?!\n)")
+
+
+def printable(text: str) -> str:
+    r"""A text for a terminal or a log: what would control the terminal, or is no character, is written as an escape.
+
+    Example:
+        >>> print(printable("\x1b[2J\udcff"))
+        \x1b[2J\udcff
+    """
+    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+class _Terminal:
+    """Writes texts as `printable` makes them."""
+
+    def __init__(self, stream: codecs.StreamWriter) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Write a text."""
+        self._stream.write(printable(text))
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write texts one after another."""
+        for line in lines:
+            self.write(line)
 
 
 def quoted(text: str, most: int = 80) -> str:

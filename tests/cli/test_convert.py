@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import Files, Run
 
 SOURCE = "# note\nAda\tx\tI-PER\nBrandt\tx\tI-PER\nmet\ty\tO\nOslo\tx\tI-LOC\n\n"
 
@@ -76,3 +76,15 @@ def test_mistakes(
     monkeypatch.chdir(tmp_path)
     assert said in run("convert", *arguments).complaint
     assert [path.name for path in tmp_path.iterdir()] == ["in.conll"]
+
+
+@pytest.mark.parametrize("command", ["convert", "tag", "train"])
+def test_an_output_that_is_a_loop_of_links(command: str, model: Path, files: Files, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "a")
+    options = {
+        "convert": ["convert", files.test, tmp_path / "a"],
+        "tag": ["tag", "--model", model, "Milo", "--output", tmp_path / "a"],
+        "train": ["train", "--train", files.train, "--output", tmp_path / "a"],
+    }
+    assert run(*options[command]).complaint.startswith(f"error: {tmp_path / 'a'}: ")
+    assert (tmp_path / "a").is_symlink()

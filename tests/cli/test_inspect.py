@@ -63,3 +63,24 @@ def test_columns_are_options(write, run: Run) -> None:
     facts = json.loads(run("inspect", path, "--token-column", "-1", "--tag-column", "1", "--json").out)["files"][0]
     assert (facts["token_column"], facts["tag_column"]) == (3, 1)
     assert "--tag-column 4" in run("inspect", path, "--tag-column", "4").complaint
+
+
+def test_names_and_labels_that_are_no_text_are_escaped(write, tmp_path: Path, run: Run) -> None:
+    records = [{"text": "Ada met Milo", "entities": [{"start": 0, "end": 3, "label": "P\udce9\x1b[2J"}]}]
+    path = write("caf\udce9.jsonl", "".join(json.dumps(record) + "\n" for record in records))
+    assert json.loads(run("inspect", path, "--json").out)["files"][0]["per_label"] == {"P\udce9\x1b[2J": 1}
+    shown = run("inspect", path).out
+    assert f"{tmp_path}/caf\\udce9.jsonl" in shown
+    assert "P\\udce9\\x1b[2J" in shown
+    assert "caf\\udce9.none: no such file" in run("inspect", tmp_path / "caf\udce9.none").complaint
+
+
+def test_a_label_that_is_no_text_loses_no_trained_model(write, files: Files, tmp_path: Path, run: Run) -> None:
+    path = write("train.jsonl", files.train.read_text())
+    run("convert", files.train, path)
+    path.write_text(path.read_text().replace('"PER"', '"\\udce9\\u001b"'))
+    options = ["--train", path, "--config", files.config, "--epochs", "1", "--output", tmp_path / "model"]
+    trained = run("train", *options, "--test", path, "--json")
+    assert trained.code == 0
+    assert "\\udce9\\u001b" in json.dumps(json.loads(trained.out))
+    assert "\\udce9\\x1b" in run("train", *options, "--test", path, "--overwrite").out

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
 
@@ -122,13 +123,32 @@ def test_a_full_disk_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
     assert "No space left on device: 'out.conll'" in run("convert", "a", "b").complaint
 
 
-def test_an_interruption_ends_with_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(corpora, "catalogue", interrupt)
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "terminated"),
+        (signal.SIGHUP, 129, "the terminal is gone"),
+    ],
+)
+def test_a_signal_that_ends_is_one_line(
+    number: signal.Signals, code: int, said: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.getsignal(number)
+    monkeypatch.setattr(corpora, "catalogue", lambda: signal.raise_signal(number))
     result = run("corpora", "list")
-    assert (result.code, result.out, result.err) == (130, "", "interrupted\n")
+    assert (result.code, result.out, result.err) == (code, "", f"{said}\n")
+    assert signal.getsignal(number) == before
+
+
+def test_a_signal_that_was_ignored_stays_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `nohup` and a shell's `&` want it."""
+    monkeypatch.setattr(convert, "convert", lambda *_, **__: signal.raise_signal(signal.SIGHUP))
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert run("convert", "a", "b").code == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_defect_of_ours_is_not_hidden(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -202,3 +202,12 @@ def test_writers_in_threads_do_not_meet(tmp_path: Path) -> None:
         thread.join()
     assert (tmp_path / "x").read_text() in {str(number) * 9 for number in range(8)}
     assert names(tmp_path) == ["x"]
+
+
+def test_a_loop_of_links_is_an_error_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(InputError, match="a: cannot be written: Too many levels of symbolic links"):
+        write_text(tmp_path / "a", "text")
+    assert (tmp_path / "a").is_symlink()
+    assert names(tmp_path) == ["a", "b"]

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.text import TextFile, quoted, stream_lines, writing
+from ner_lstm_crf.files.text import TextFile, printable, quoted, stream_lines, writing
 
 COMPRESSORS = {"plain": bytes, "gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress}
 
@@ -290,3 +290,28 @@ def test_utf_16_that_does_not_say_which(tmp_path):
     (tmp_path / "x.conll").write_bytes("Rome\tB-LOC\n".encode("utf-16-le"))
     with pytest.raises(InputError, match=r"x.conll: .*: say --encoding utf-16-le or utf-16-be"):
         list(TextFile(tmp_path / "x.conll", "utf-16").lines())
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Zoë 北京 😀\tnext\nline\r\n", "Zoë 北京 😀\tnext\nline\r\n"),
+        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+        ("\x9b31m", "\\x9b31m"),
+        ("over\rwritten\x7f", "over\\rwritten\\x7f"),
+        ("caf\udce9", "caf\\udce9"),
+    ],
+)
+def test_what_would_control_a_terminal_is_shown_as_an_escape(text, shown):
+    assert printable(text) == shown
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_only_a_terminal_is_spared_control_characters(is_terminal, monkeypatch):
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    monkeypatch.setattr(out, "isatty", lambda: is_terminal)
+    monkeypatch.setattr("sys.stdout", out)
+    with writing("-") as stream:
+        stream.write("\x1b[2J\n")
+        stream.writelines(["\x1b", "\n"])
+    assert out.buffer.getvalue() == (rb"\x1b[2J" b"\n" rb"\x1b" b"\n" if is_terminal else b"\x1b[2J\n\x1b\n")
