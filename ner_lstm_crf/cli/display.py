@@ -34,7 +34,7 @@ def open_closed_streams() -> None:
         if getattr(sys, name) is None:
             number = os.open(os.devnull, flags)
             os.set_inheritable(number, True)
-            setattr(sys, name, open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False))
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
 
 
 def show(text: str, end: str = "\n") -> None:

@@ -1,7 +1,8 @@
 """`ner-lstm-crf`: the commands, and how their errors end.
 
 Exit codes: 0 done, 2 an error of the user's (one line on standard error), 128 and the number of the signal that ended
-it: 130 interrupted, 143 terminated. A command's module is imported when the command is called, and imports what it needs when it runs: `--help` does not wait for torch.
+it: 130 interrupted, 143 terminated. A command's module is imported when the command is called, and imports what it
+needs when it runs: `--help` does not wait for torch.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ner_lstm_crf.errors import InputError
 
 DONE, MISTAKE = 0, 2
 
-_ENDING = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+_ENDING: dict[int, str] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 if hasattr(signal, "SIGHUP"):
     _ENDING[signal.SIGHUP] = "the terminal is gone"
 

@@ -107,8 +107,9 @@ def check_output(directory: Path, run_directories: Sequence[Path], args: argpars
     The directory of a single run is the output directory itself.
 
     Raises:
-        InputError: If the output is no directory; if there is a model and neither `--overwrite` nor `--resume` is given; if it is the one to start
-            from; if there is nothing to resume, or a run of one seed where runs of several are to be.
+        InputError: If the output is no directory; if there is a model and neither `--overwrite` nor `--resume` is
+            given; if it is the one to start from; if there is nothing to resume, or a run of one seed where runs of
+            several are to be.
     """
     from ner_lstm_crf.runs.run import Run
     from ner_lstm_crf.saving.model import model_directory

@@ -17,7 +17,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from os import PathLike
@@ -293,6 +293,7 @@ def writing(path: str | os.PathLike[str], encoding: str = "utf-8") -> Iterator[T
         InputError: If the file cannot be written, or a character does not fit the encoding.
     """
     path, encoding = os.fspath(path), _known_encoding(encoding)
+    shown = "standard output" if path == STANDARD_STREAM else path
     try:
         if path == STANDARD_STREAM:
             sys.stdout.flush()

@@ -18,7 +18,7 @@ from tests.cli.conftest import Files
 SERVER = """
 import json, os, sys
 import torch
-import ner_lstm_crf.evaluation.evaluate, ner_lstm_crf.runs.processes, ner_lstm_crf.runs.results, ner_lstm_crf.tagging.tagger
+import ner_lstm_crf.evaluation.evaluate, ner_lstm_crf.runs.processes, ner_lstm_crf.tagging.tagger
 from ner_lstm_crf.cli.main import main
 for line in os.fdopen(os.dup(0), encoding="utf-8"):
     arguments, streams = json.loads(line)
