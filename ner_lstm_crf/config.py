@@ -234,16 +234,18 @@ class TrainingConfig(_Checked):
     """The training of the network: batches, optimizer, learning rates, and how long it takes."""
 
     epochs: Annotated[
-        Count,
+        int | None,
+        Range(1),
         "optimization",
-        "passes over the training data; unless they are set, a small corpus takes more (see min_steps)",
+        "passes over the training data; unless it is set, min_epochs, and more where these make fewer than min_steps",
         COMMON,
-    ] = 12
+    ] = None
+    min_epochs: Annotated[Count, "optimization", "passes over the training data at least, where epochs is not set"] = 12
     min_steps: Annotated[
         Size,
         "optimization",
-        "optimizer steps that training takes at least: a small corpus is passed over more often, up to ten times as "
-        "often as epochs says; 0 where epochs alone is set",
+        "optimizer steps at least, where epochs is not set: a small corpus is passed over more often, up to ten times "
+        "as often as min_epochs says",
     ] = 1500
     batch_size: Annotated[Count, "optimization", "most sentences in a batch", COMMON] = 32
     max_batch_tokens: Annotated[
@@ -359,7 +361,7 @@ PRESETS: Mapping[str, Config] = {
     # A few hundred sentences: small batches, so that they make many steps, each of them plain.
     "small": Config(
         training=TrainingConfig(
-            epochs=25, min_steps=0, batch_size=8, learning_rate=1e-3, pretrained_lr_scale=1.0, adversarial_epsilon=0.0
+            min_epochs=25, min_steps=0, batch_size=8, learning_rate=1e-3, pretrained_lr_scale=1.0, adversarial_epsilon=0.0
         )
     ),
     # Ma and Hovy 2016, table 1 and section 3: 30 filters of width 3, 100 units per direction, SGD at 0.015 decayed by
@@ -380,7 +382,7 @@ PRESETS: Mapping[str, Config] = {
             output_dropout=0.5,
         ),
         training=TrainingConfig(
-            epochs=50,
+            min_epochs=50,
             min_steps=0,
             batch_size=10,
             max_batch_tokens=100_000,
@@ -426,7 +428,7 @@ def preset(
         # Characters, of which there are fewer than words, each seen more often, are overfitted sooner: so more of the
         # BiLSTM's input is dropped, the learning rate is low, and the adversarial perturbation is larger.
         model = replace(model, input_dropout=0.5)
-        training = replace(training, epochs=15, min_steps=3000, learning_rate=MIN_LR, adversarial_epsilon=0.2)
+        training = replace(training, min_epochs=15, min_steps=3000, learning_rate=MIN_LR, adversarial_epsilon=0.2)
     elif name in ("fast", "best") and transformer is not None and not fine_tune:
         # The vectors of a frozen transformer carry so much that words are overfitted sooner too: more is dropped, and
         # the learning rate is that of a run of 3,000 steps, however many there are.
@@ -487,12 +489,11 @@ def check_tables(tables: Mapping[str, Any], path: str | Path) -> Tables:
 def merge_config(base: Config, tables: Tables) -> Config:
     """`base` with the values of `{"model": {...}, "training": {...}}`.
 
-    If `epochs` is set, that many are trained, however small the corpus: `min_steps` is 0 then, unless it is set too.
-
     Raises:
         InputError: If a field does not take its value, alone or beside the others.
     """
-    training = dict(tables.get("training", {}))
-    if "epochs" in training:
-        training.setdefault("min_steps", 0)
+    training = tables.get("training", {})
+    for name in ("min_epochs", "min_steps"):
+        if training.get("epochs") is not None and training.get(name):
+            raise InputError(f"{name}: expected none beside epochs, which says how many there are, got {training[name]}")
     return Config(model=replace(base.model, **tables.get("model", {})), training=replace(base.training, **training))

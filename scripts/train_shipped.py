@@ -40,7 +40,7 @@ from shipping.cut import with_words, words_of
 SETTINGS: Mapping[str, Config] = {
     "en": Config(
         model=replace(preset("fast").model, lexicon_size=25, char_widths=(2, 3, 4), input_dropout=0.5),
-        training=replace(preset("fast").training, batch_size=16, epochs=15, min_steps=4500, learning_rate=MIN_LR),
+        training=replace(preset("fast").training, batch_size=16, min_epochs=15, min_steps=4500, learning_rate=MIN_LR),
     ),
     "zh": preset("fast", token_unit="character"),
 }
@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _config(args: argparse.Namespace, language: Language) -> Config:
     base = SETTINGS[args.language]
-    shorter = {} if args.trial is None else {"epochs": args.trial, "min_steps": 0}
+    shorter = {} if args.trial is None else {"epochs": args.trial}
     return Config(
         model=replace(base.model, token_unit=language.token_unit, hyphens="split"),
         training=replace(base.training, seed=args.seed, **shorter),

@@ -191,7 +191,7 @@ def test_for_characters_fast_and_best_drop_more_and_move_further(name: str) -> N
     assert characters.model == replace(words.model, token_unit="character", input_dropout=dropped)
     assert own == replace(
         words.training,
-        epochs=own.epochs,
+        min_epochs=own.min_epochs,
         min_steps=own.min_steps,
         learning_rate=MIN_LR,
         adversarial_epsilon=own.adversarial_epsilon,
@@ -255,8 +255,10 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
 
 def test_epochs_that_are_asked_for_are_all_there_are() -> None:
     assert Config().training.min_steps > 0
-    assert merge_config(Config(), {"training": {"epochs": 3}}).training.min_steps == 0
-    assert merge_config(Config(), {"training": {"epochs": 3, "min_steps": 70}}).training.min_steps == 70
+    assert merge_config(Config(), {"training": {"epochs": 3, "min_steps": 0}}).training.epochs == 3
+    for name in ("min_steps", "min_epochs"):
+        with pytest.raises(InputError, match=f"{name}: expected none beside epochs, which says .*, got 70"):
+            merge_config(Config(), {"training": {"epochs": 3, name: 70}})
     assert merge_config(Config(), {"training": {"patience": 3}}).training == TrainingConfig(patience=3)
 
 

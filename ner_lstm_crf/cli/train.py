@@ -327,7 +327,7 @@ def train_planned(data: ResolvedData, planned: Sequence[PlannedRun], args: argpa
     trained = [(plan, Run(plan.directory).trained_epochs(plan.config)) for plan in planned if plan.resume]
     finished = {names[plan.directory, number]: count for plan, epochs in trained for number, count in epochs.items()}
     try:
-        with closing(TrainingDisplay(config.training.epochs, [*names.values()], finished)) as display:
+        with closing(TrainingDisplay(config.training.epochs or config.training.min_epochs, [*names.values()], finished)) as display:
             for plan, report in train_runs(
                 data, planned, workers=min(args.workers, len(names)), progress=display.batches
             ):

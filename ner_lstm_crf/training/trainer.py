@@ -125,7 +125,7 @@ class Trainer:
         # Batches differ in each epoch, so their number may vary by a few; the schedule needs one number.
         steps_per_epoch = len(self._batches(0))
         needed = ceil(config.min_steps / steps_per_epoch)
-        self.max_epochs = max(config.epochs, min(needed, _MAX_REPEATS * config.epochs))
+        self.max_epochs = config.epochs or max(config.min_epochs, min(needed, _MAX_REPEATS * config.min_epochs))
         self.optimizer = Optimizer(self.network, config, self.max_epochs, steps_per_epoch)
         self.epoch, self.best_epoch, self.best_f1 = 0, 0, -1.0
 

@@ -26,7 +26,7 @@ def configured(*arguments: str) -> Config:
 
 def test_a_flag_beats_the_file_and_the_file_beats_the_preset(files: Files) -> None:
     paper = configured("--preset", "paper")
-    assert (paper.training.optimizer, paper.training.epochs, paper.model.hidden_size) == ("sgd", 50, 100)
+    assert (paper.training.optimizer, paper.training.min_epochs, paper.model.hidden_size) == ("sgd", 50, 100)
     mixed = configured("--preset", "paper", "--config", str(files.config))
     assert (mixed.training.optimizer, mixed.training.epochs, mixed.model.hidden_size) == ("sgd", 12, 16)
     flags = (
@@ -42,7 +42,7 @@ def test_a_flag_beats_the_file_and_the_file_beats_the_preset(files: Files) -> No
         "labelwise",
     )
     config = configured("--preset", "paper", "--config", str(files.config), *flags)
-    assert (config.training.epochs, config.training.min_steps, config.training.seed) == (3, 0, 7)
+    assert (config.training.epochs, config.training.seed) == (3, 7)
     assert (config.model.head, config.model.token_unit, config.model.crf_loss) == ("softmax", "character", "labelwise")
     assert config.training.learning_rate == 0.02
 
@@ -134,10 +134,11 @@ def test_characters_have_a_preset_of_their_own(write) -> None:
     assert configured("--preset", "best", "--config", str(named)) == replace(characters, training=training)
 
 
-def test_steps_that_a_file_names_stay_beside_epochs(write) -> None:
+def test_epochs_are_not_named_twice(write) -> None:
     steps = write("steps.toml", "[training]\nmin_steps = 70\n")
-    assert configured("--epochs", "3").training.min_steps == 0
-    assert configured("--epochs", "3", "--config", str(steps)).training.min_steps == 70
+    assert configured("--epochs", "3").training.epochs == 3
+    with pytest.raises(InputError, match="min_steps: expected none beside epochs"):
+        configured("--epochs", "3", "--config", str(steps))
 
 
 def test_as_many_networks_as_the_flag_the_file_or_the_preset_says(write) -> None:

@@ -117,7 +117,7 @@ def test_a_preset_suits_the_tokens_of_the_data(write, tmp_path: Path, run: Run) 
 
 
 def test_what_the_tokens_are_taken_for_is_said(files: Files, write, tmp_path: Path, run: Run) -> None:
-    small = write("small.toml", "[model]\nhidden_size = 4\n[training]\nmin_steps = 1\nepochs = 1\n")
+    small = write("small.toml", "[model]\nhidden_size = 4\n[training]\nepochs = 1\n")
     options = ["--config", small, "--vectors", "none", "--lexicon", "none", "--output"]
     unlike = write("unlike.conll", ZH.replace("PER", "X").replace("LOC", "X"))
     result = run("train", "--train", write("zh.conll", ZH), "--dev", unlike, *options, tmp_path / "u")

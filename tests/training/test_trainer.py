@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from ner_lstm_crf.config import MAX_LR, MIN_LR, Config
+from ner_lstm_crf.config import MAX_LR, MIN_LR, PRESETS, Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.model import bilstm
@@ -251,3 +251,14 @@ def test_pretrained_vectors_are_moved_by_their_share_of_the_learning_rate(
     torch.testing.assert_close(moved[0.25][known], 0.25 * moved[1.0][known], rtol=1e-3, atol=1e-6)
     for rate in (0.0, 0.25):
         torch.testing.assert_close(moved[rate][~known], moved[1.0][~known], rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_epochs_that_are_set_are_trained_whatever_the_preset_and_however_small_the_corpus(
+    make_sentences: Make, tiny: Config, name: str
+) -> None:
+    data, training = Data(make_sentences(20)), PRESETS[name].training
+    least = trainer_for(data, Config(model=tiny.model, training=dataclasses.replace(training, ensemble_size=1)))
+    assert least.max_epochs == (10 * training.min_epochs if training.min_steps else training.min_epochs)
+    two = dataclasses.replace(training, epochs=2, ensemble_size=1)
+    assert trainer_for(data, Config(model=tiny.model, training=two)).max_epochs == 2
