@@ -361,7 +361,12 @@ PRESETS: Mapping[str, Config] = {
     # A few hundred sentences: small batches, so that they make many steps, each of them plain.
     "small": Config(
         training=TrainingConfig(
-            min_epochs=25, min_steps=0, batch_size=8, learning_rate=1e-3, pretrained_lr_scale=1.0, adversarial_epsilon=0.0
+            min_epochs=25,
+            min_steps=0,
+            batch_size=8,
+            learning_rate=1e-3,
+            pretrained_lr_scale=1.0,
+            adversarial_epsilon=0.0,
         )
     ),
     # Ma and Hovy 2016, table 1 and section 3: 30 filters of width 3, 100 units per direction, SGD at 0.015 decayed by
@@ -495,5 +500,7 @@ def merge_config(base: Config, tables: Tables) -> Config:
     training = tables.get("training", {})
     for name in ("min_epochs", "min_steps"):
         if training.get("epochs") is not None and training.get(name):
-            raise InputError(f"{name}: expected none beside epochs, which says how many there are, got {training[name]}")
+            raise InputError(
+                f"{name}: expected none beside epochs, which says how many there are, got {training[name]}"
+            )
     return Config(model=replace(base.model, **tables.get("model", {})), training=replace(base.training, **training))

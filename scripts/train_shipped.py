@@ -19,7 +19,6 @@ from pathlib import Path
 import torch
 
 from locations import ROOT, SHARED
-from ner_lstm_crf.cli.display import progress_bar
 from ner_lstm_crf.cli.options import at_least
 from ner_lstm_crf.config import MIN_LR, Config, preset
 from ner_lstm_crf.errors import InputError
@@ -27,6 +26,7 @@ from ner_lstm_crf.evaluation.evaluate import evaluate_model
 from ner_lstm_crf.evaluation.metrics import Evaluation
 from ner_lstm_crf.features.vectors import Vectors, read_vectors
 from ner_lstm_crf.runs.data import Data, resolve_defaults
+from ner_lstm_crf.runs.display import progress_bar
 from ner_lstm_crf.runs.run import Run
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.text.annotation import Sentence

@@ -10,10 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ner_lstm_crf.cli.display import say, show, show_json
+from ner_lstm_crf.cli.display import show, show_json
 from ner_lstm_crf.cli.options import Parser, add_training_options, at_least, config_from, settings_from
 from ner_lstm_crf.cli.train import check_output, read_data, train_planned
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.runs.display import say
 
 if TYPE_CHECKING:
     from ner_lstm_crf.runs.results import Comparison, SentenceDifference

@@ -1,27 +1,18 @@
-"""Output for the person at the terminal: results on standard output, all else on standard error."""
+"""Results for the person at the terminal, on standard output; all else goes through `runs.display`."""
 
 from __future__ import annotations
 
-import io
 import os
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TextIO
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.json import json_text
 from ner_lstm_crf.files.text import printable
-from ner_lstm_crf.progress import Progress, silent
+from ner_lstm_crf.runs.display import discard
 
 if TYPE_CHECKING:
     from ner_lstm_crf.evaluation.metrics import Evaluation
-    from ner_lstm_crf.training.trainer import EpochReport
-
-DELAY = 0.5  # seconds that work may take before it gets a bar
 
 
 def open_closed_streams() -> None:
@@ -46,7 +37,7 @@ def show(text: str, end: str = "\n") -> None:
     try:
         print(printable(text), end=end, flush=True)
     except OSError as error:
-        _discard(sys.stdout)
+        discard(sys.stdout)
         if isinstance(error, BrokenPipeError):
             raise
         raise InputError(f"cannot be written: {error.strerror}", path="standard output") from error
@@ -55,14 +46,6 @@ def show(text: str, end: str = "\n") -> None:
 def show_json(value: Any) -> None:
     """Print a result as one JSON object."""
     show(json_text(value, indent=2))
-
-
-def _discard(stream: TextIO) -> None:
-    """Throw away what a stream holds and what will be written to it: else it fails once more when Python ends."""
-    with suppress(io.UnsupportedOperation):  # a stream of a test may have no number
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stream.fileno())
-        os.close(null)
 
 
 def show_evaluation(evaluation: Evaluation, *, as_json: bool, **more: object) -> None:
@@ -75,100 +58,3 @@ def show_evaluation(evaluation: Evaluation, *, as_json: bool, **more: object) ->
         return
     show(evaluation.table())
     show(f"F1 {interval} (95%, bootstrap over sentences)")
-
-
-def say(message: str) -> None:
-    """Print a line that is no result, on standard error, above the bar if one is drawn.
-
-    One that cannot be written is lost: it ends no work.
-    """
-    try:
-        tqdm.write(printable(message), file=sys.stderr)
-        sys.stderr.flush()
-    except OSError:
-        _discard(sys.stderr)
-
-
-@contextmanager
-def progress_bar(what: str, *, unit: str, scale: bool = False) -> Iterator[Progress]:
-    """A bar on standard error while work is done; nothing where that is no terminal.
-
-    Args:
-        what: The work, such as "reading".
-        unit: The unit counted.
-        scale: True to write large counts as 1.2M.
-    """
-    if not sys.stderr.isatty():
-        yield silent
-        return
-    with tqdm(desc=what, unit=unit, unit_scale=scale, delay=DELAY, leave=False, file=sys.stderr) as bar:
-
-        def update(done: int, total: int | None) -> None:
-            """Move the bar."""
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield update
-
-
-class TrainingDisplay:
-    """The progress of training runs: a line for each epoch, and on a terminal a bar below it.
-
-    Args:
-        epochs: The epochs of each run, as far as is known before the first one ends.
-        names: The names of the runs; a single one needs none, "".
-        finished: The epochs of each run that was finished before.
-    """
-
-    def __init__(self, epochs: int, names: Sequence[str], finished: Mapping[str, int] | None = None) -> None:
-        self._finished = frozenset(finished or ())
-        self._epochs, self._names = max(epochs, *(finished or {}).values(), 0), names
-        self._done = {name: self._epochs if name in self._finished else 0 for name in names}
-        self._trained = 0  # epochs trained since the display began: a resumed run has others before
-        self._began = time.perf_counter()
-        layout = "{desc}{percentage:3.0f}%|{bar}|{postfix} [{elapsed}<{remaining}]"
-        self._bar = tqdm(
-            total=self._epochs * len(names),
-            initial=sum(self._done.values()),
-            bar_format=layout,
-            miniters=0,  # drawn by the clock: epochs are few, and a resumed run leaps over some
-            leave=False,
-            file=sys.stderr,
-            disable=not sys.stderr.isatty(),
-        )
-
-    def close(self) -> None:
-        """Remove the bar."""
-        self._bar.close()
-
-    def batches(self, done: int, total: int | None) -> None:
-        """Move the bar within the current epoch (a `Progress`)."""
-        epoch = next((epochs for epochs in self._done.values() if epochs < self._epochs), 0) + 1
-        self._bar.set_description_str(f"epoch {epoch}/{self._epochs} ", refresh=False)
-        self._bar.update(sum(self._done.values()) + done / (total or done or 1) - self._bar.n)
-
-    def epoch(self, run: str, report: EpochReport) -> None:
-        """Write the line of an epoch that has ended."""
-        self._trained += 1
-        self._epochs = report.epochs
-        self._done[run] = report.epochs if report.last else report.epoch
-        for other in self._finished:
-            self._done[other] = report.epochs  # a small corpus takes more epochs than were expected at first
-        self._bar.total = report.epochs * len(self._names)
-        figures = f"loss {report.loss:.4f}  {report.tokens_per_second:,.0f} tokens/s"
-        if report.dev is not None:
-            dev = report.dev.micro
-            figures += f"  dev P {dev.precision:.4f} R {dev.recall:.4f} F1 {dev.f1:.4f}"
-        name = f"{run:<{max(map(len, self._names))}}  " if len(self._names) > 1 else ""
-        number = f"{report.epoch:>{len(str(self._epochs))}}/{self._epochs}"
-        best = " *" if report.best and report.dev is not None else "  "
-        # The epochs to come take as long as those since the display began.
-        left = (self._bar.total - sum(self._done.values())) * (time.perf_counter() - self._began) / self._trained
-        say(f"{name}epoch {number}  {figures}{best}  {report.seconds:.1f} s, {tqdm.format_interval(left)} left")
-        self._bar.set_postfix_str(f" {figures}", refresh=False)
-        self._bar.update(sum(self._done.values()) - self._bar.n)
-
-    @property
-    def ended(self) -> bool:
-        """True if no epoch is left in any run."""
-        return sum(self._done.values()) >= self._epochs * len(self._names)

@@ -9,8 +9,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ner_lstm_crf.cli.display import progress_bar, say, show_evaluation
+from ner_lstm_crf.cli.display import show_evaluation
 from ner_lstm_crf.cli.options import READ_OPTIONS, READING, Parser, add_options, read_options
+from ner_lstm_crf.runs.display import progress_bar, say
 
 if TYPE_CHECKING:
     from ner_lstm_crf.evaluation.evaluate import TestResult

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from ner_lstm_crf.cli.display import progress_bar, show, show_json
+from ner_lstm_crf.cli.display import show, show_json
 from ner_lstm_crf.cli.options import READ_OPTIONS, READING, Parser, add_options, read_options
+from ner_lstm_crf.runs.display import progress_bar
 
 EPILOG = """\
 examples:

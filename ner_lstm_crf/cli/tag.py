@@ -16,7 +16,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
-from ner_lstm_crf.cli.display import progress_bar, say
 from ner_lstm_crf.cli.options import COLUMN_OPTIONS, SCHEME_NAMES, Parser, add_options, read_options
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.json import json_line, parse_object, parse_record
@@ -27,6 +26,7 @@ from ner_lstm_crf.formats.registry import detect_format, format_of_name, suffix_
 from ner_lstm_crf.formats.text_json import TextFormat, TextJson, text_of
 from ner_lstm_crf.formats.token_json import TokenJson, TokenRecord, has_tokens, parse_tokens
 from ner_lstm_crf.progress import Progress, silent
+from ner_lstm_crf.runs.display import progress_bar, say
 from ner_lstm_crf.tags.scheme import get_scheme
 from ner_lstm_crf.text.annotation import Entity, Sentence
 

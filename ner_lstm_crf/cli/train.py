@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ner_lstm_crf.cli.display import TrainingDisplay, progress_bar, say, show, show_json
+from ner_lstm_crf.cli.display import show, show_json
 from ner_lstm_crf.cli.options import (
     VECTORS_LIMIT,
     Parser,
@@ -27,6 +27,7 @@ from ner_lstm_crf.config import Config, Tables, TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.formats.registry import read_sentences
+from ner_lstm_crf.runs.display import TrainingDisplay, progress_bar, say
 from ner_lstm_crf.tags.labels import require_entities, warn_of_unknown_labels
 from ner_lstm_crf.text.annotation import CHARACTER_SHARE, Sentence, share_of_characters
 
@@ -327,7 +328,8 @@ def train_planned(data: ResolvedData, planned: Sequence[PlannedRun], args: argpa
     trained = [(plan, Run(plan.directory).trained_epochs(plan.config)) for plan in planned if plan.resume]
     finished = {names[plan.directory, number]: count for plan, epochs in trained for number, count in epochs.items()}
     try:
-        with closing(TrainingDisplay(config.training.epochs or config.training.min_epochs, [*names.values()], finished)) as display:
+        epochs = config.training.epochs or config.training.min_epochs
+        with closing(TrainingDisplay(epochs, [*names.values()], finished)) as display:
             for plan, report in train_runs(
                 data, planned, workers=min(args.workers, len(names)), progress=display.batches
             ):

@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter
-from collections.abc import Container, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +22,12 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vocabulary import spellings
 from ner_lstm_crf.files.text import CompressedFile, open_compressed
 from ner_lstm_crf.progress import Progress, silent
+from ner_lstm_crf.text.annotation import check_words
 
 _BLOCK = 1 << 21  # bytes read at once, unpacked: large enough for the parser, small enough for memory
 _BOM = b"\xef\xbb\xbf"
+_DIGITS = 15  # of a number in a header
+_LARGEST = 1 << 16  # values per vector: no published file has as many, and memory is taken before the first is read
 _CONTROL = frozenset(range(32)) - frozenset(b"\t\n\r\x0b\x0c")
 
 
@@ -138,9 +142,11 @@ def detect_layout(head: bytes, path: str) -> RowLayout:
 
 
 def _header(line: bytes) -> tuple[int, int] | None:
+    """The numbers of vectors and of values that a line announces; None if it is no header."""
     fields = line.split()
-    if len(fields) == 2 and all(field.isdigit() for field in fields) and int(fields[1]) > 0:
-        return int(fields[0]), int(fields[1])
+    if len(fields) == 2 and all(field.isdigit() and len(field) <= _DIGITS for field in fields):
+        count, size = map(int, fields)
+        return (count, size) if 0 < size <= _LARGEST else None
     return None
 
 
@@ -293,6 +299,7 @@ def _add_binary(rows: list[bytes], numbers: list[int], store: RowStore, path: st
 
 
 _log = logging.getLogger(__name__)
+_CHECKED = 1 << 16  # rows
 _HEAD = 1 << 20  # bytes that decide the layout: enough for a hundred lines of any size in use
 
 CHARACTER_VECTORS = Path(__file__).parents[1] / "shipped" / "characters.100d.txt.xz"
@@ -302,24 +309,74 @@ MATCHES = ("surface", "lower", "digits", "missing")
 """The spelling under which a word has a vector: its own, in lower case, with digits as 0 (in either case), or none."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Vectors:
     """Words and their pretrained vectors.
 
     Attributes:
-        words: The distinct words, in the order of the file (most frequent first, in published files).
-        matrix: Their vectors, (N, D) float32.
+        words: The distinct words, in the order of the file (most frequent first, in published files); any sequence of
+            them, kept as a tuple.
+        matrix: Their vectors, (N, D) float32; numbers of another type are converted.
         rows: The number of rows of the file that were read, kept or not; 0 if the vectors come from no file.
         beyond: The number of words beyond the limit, which were kept because they are needed.
+
+    Raises:
+        TypeError: If a word is no string, or the vectors are no numbers.
+        InputError: If there is not one row for each word, a word occurs twice, or a number is not finite in float32;
+            with the word.
     """
 
-    words: tuple[str, ...] = field(repr=False)
-    matrix: npt.NDArray[np.float32] = field(repr=False)
+    words: Sequence[str]
+    matrix: npt.NDArray[np.floating[Any]]
     rows: int = 0
     beyond: int = 0
 
+    def __post_init__(self) -> None:
+        if isinstance(self.words, str) or not isinstance(self.words, Iterable):
+            raise TypeError(f"vectors: expected a sequence of words, got {self.words!r:.40}")
+        words = tuple(self.words)
+        check_words(words)
+        try:
+            with np.errstate(over="ignore"):
+                matrix = np.ascontiguousarray(self.matrix, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"vectors: expected numbers (N, D), got {type(self.matrix).__name__}: {error}") from None
+        if matrix.ndim != 2 or not matrix.shape[1]:
+            raise InputError(f"vectors: expected a matrix (N, D), got one of shape {matrix.shape}")
+        if len(matrix) != len(words):
+            named = f": '{words[len(matrix)]}' has none" if len(matrix) < len(words) else ""
+            raise InputError(f"vectors: expected a row for each of {len(words)} words, got {len(matrix)} rows{named}")
+        if len({*words}) < len(words):
+            twice = Counter(words).most_common(1)[0][0]
+            raise InputError(f"vectors: expected each word once, got '{twice}' several times")
+        for start in range(0, len(matrix), _CHECKED):  # a part at a time: the matrix may be half of the memory
+            broken = ~np.isfinite(matrix[start : start + _CHECKED]).all(axis=1)
+            if broken.any():
+                row = start + int(broken.argmax())
+                value = matrix[row][~np.isfinite(matrix[row])][0]
+                raise InputError(f"vectors: expected finite float32 numbers, got {value} for the word '{words[row]}'")
+        object.__setattr__(self, "words", words)
+        object.__setattr__(self, "matrix", matrix)
+
+    @classmethod
+    def from_dict(cls, vectors: Mapping[str, npt.ArrayLike]) -> Vectors:
+        """The vectors of a mapping from words to their values (D,).
+
+        Raises:
+            TypeError: As the class.
+            InputError: As the class, or if a word has another number of values than the first.
+        """
+        rows = {word: np.asarray(values) for word, values in vectors.items()}
+        shape = next((row.shape for row in rows.values()), (0,))
+        if other := next((word for word, row in rows.items() if row.shape != shape), None):
+            raise InputError(f"vectors: expected {shape} values for each word, got {rows[other].shape} for '{other}'")
+        return cls(tuple(rows), np.array([*rows.values()]))
+
     def __len__(self) -> int:
         return len(self.words)
+
+    def __repr__(self) -> str:
+        return f"<Vectors: {len(self):,} words, {self.size} values each>"
 
     @property
     def size(self) -> int:

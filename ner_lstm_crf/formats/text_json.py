@@ -28,7 +28,7 @@ from ner_lstm_crf.files.json import json_line, kind_of, parse_record
 from ner_lstm_crf.files.text import FilePath, TextFile, quoted, writing
 from ner_lstm_crf.formats.format import Format, Sample
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
-from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token
+from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token, cut_tokens
 from ner_lstm_crf.text.scripts import has_han
 from ner_lstm_crf.text.sentences import sentences
 
@@ -307,28 +307,11 @@ def annotate(
     cut = []
     for tokens in parts:
         first, last = bisect_left(edges, tokens[0].start), bisect_left(edges, tokens[-1].end)
-        cut.append(_cut(tokens, edges[first:last]))
+        cut.append(cut_tokens(tokens, edges[first:last]))
     if report is not None and line is not None and sum(map(len, cut)) > sum(map(len, parts)):
         report.cut.append(line)
     # 2. Join the sentences that an entity crosses, and count its tokens.
     return [_with_spans(tokens, entities) for tokens in _joined(cut, entities)]
-
-
-def _cut(tokens: Iterable[Token], edges: Iterable[int]) -> list[Token]:
-    """The tokens, cut in two wherever one of the edges (sorted) lies within."""
-    pieces: list[Token] = []
-    remaining = iter(edges)
-    edge = next(remaining, None)
-    for whole in tokens:
-        token = whole
-        while edge is not None and edge < token.end:
-            if edge > token.start:
-                at = edge - token.start
-                pieces.append(Token(token.text[:at], token.start, edge))
-                token = Token(token.text[at:], edge, token.end)
-            edge = next(remaining, None)
-        pieces.append(token)
-    return pieces
 
 
 def _joined(parts: Iterable[list[Token]], entities: Iterable[Entity]) -> Iterator[list[Token]]:

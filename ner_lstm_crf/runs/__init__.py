@@ -6,4 +6,5 @@ data                 what a run learns from: `Data` as given, `ResolvedData` wit
 lock                 one run writes in a directory at a time
 processes            several runs (seeds, heads) and the networks of an ensemble, in turn or in worker processes
 results              figures and learning curves of finished runs; the CRF and the softmax beside each other
+display              what a terminal shows of long work
 """

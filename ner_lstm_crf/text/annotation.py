@@ -13,10 +13,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import accumulate, chain, islice
+from itertools import accumulate, chain, islice, pairwise
 from operator import add
 from typing import Any, NamedTuple, cast
 
+from ner_lstm_crf.config import Hyphens, TokenUnit
 from ner_lstm_crf.text.scripts import has_han
 
 
@@ -54,9 +55,14 @@ class Entity:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+_SHOWN = 20  # tokens in the representation of a sentence
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Sentence:
     """The tokens of a sentence and the entities in it.
+
+    `from_words`, `from_tags` and `from_text` make one of words, of words and tags, and of a text.
 
     Attributes:
         tokens: The tokens in order. Those of a column file, which holds no running text, have the offsets of words
@@ -66,6 +72,7 @@ class Sentence:
         line: The 1-based line of the first token in its file; None for text that came from no file.
 
     Raises:
+        TypeError: If a token is no `Token`, a span no `Span`, or a label no string.
         ValueError: If a span is empty, out of range, out of order or overlaps the one before it.
     """
 
@@ -75,37 +82,230 @@ class Sentence:
     line: int | None = None
 
     def __post_init__(self) -> None:
+        for what, given, kind in (("tokens", self.tokens, Token), ("spans", self.spans, Span)):
+            if not isinstance(given, tuple) or not {*map(type, given)} <= {kind}:
+                found = given if not isinstance(given, tuple) else next(one for one in given if type(one) is not kind)
+                raise TypeError(
+                    f"expected a tuple of {kind.__name__} as {what}, found {found!r:.80}: "
+                    "Sentence.from_words takes words"
+                )
         end = 0
-        for span in self.spans:
+        for number, span in enumerate(self.spans):
+            if not isinstance(span.label, str):
+                raise TypeError(f"expected a string as the label of a span, got {span}")
             if not end <= span.start < span.end <= len(self.tokens):
+                after = f" after {self.spans[number - 1]}" if span.start < end else ""
                 raise ValueError(
-                    f"expected sorted spans without overlap within {len(self.tokens)} tokens, got {self.spans}"
+                    f"expected sorted spans without overlap within {len(self.tokens)} tokens, got {span}{after}"
                 )
             end = span.end
 
     @classmethod
-    def from_words(cls, words: Iterable[str], spans: Iterable[Span] = (), *, joiner: str = " ") -> Sentence:
-        """A sentence of words without running text: their offsets are those in the words joined by `joiner`."""
-        return cls(tokens_from_words(list(words), joiner), tuple(spans))
+    def from_words(
+        cls, words: Iterable[str], spans: Iterable[Span | tuple[int, int, str]] = (), *, joiner: str = " "
+    ) -> Sentence:
+        """A sentence of words without running text: their offsets are those in the words joined by `joiner`.
+
+        Raises:
+            TypeError: If `words` is a string, or one of them is none.
+            ValueError: If the spans do not fit, as in the class.
+
+        Example:
+            >>> Sentence.from_words(["In", "New", "York"], [(1, 3, "LOC")])
+            <Sentence of 3 tokens: In [New York](LOC)>
+        """
+        if isinstance(words, str) and joiner:
+            raise TypeError("expected words, got a string: Sentence.from_text(text) cuts it into tokens")
+        words = list(words)
+        check_words(words)
+        return cls(tokens_from_words(words, joiner), tuple(Span(*span) for span in spans))
+
+    @classmethod
+    def from_tags(cls, words: Iterable[str], tags: Iterable[str], *, scheme: str = "IOB2") -> Sentence:
+        """A sentence of words and their tags, one for each.
+
+        Args:
+            words: The words.
+            tags: The tags; `O` is that of a word in no entity.
+            scheme: Their tag scheme, in any usual spelling: BIO (IOB2), IOB1, BIOES, BILOU, ...
+
+        Raises:
+            InputError: If there is no such scheme.
+            TypeError: If `words` or `tags` is a string, or one of them is none.
+            ValueError: If there is not one tag for each word, or a tag that the scheme does not allow there.
+
+        Example:
+            >>> Sentence.from_tags(["Ada", "Green", "met", "Milo"], ["B-PER", "I-PER", "O", "B-PER"])
+            <Sentence of 4 tokens: [Ada Green](PER) met [Milo](PER)>
+        """
+        from ner_lstm_crf.tags.scheme import get_scheme  # the scheme is its argument; see pyproject.toml
+
+        if isinstance(words, str) or isinstance(tags, str):
+            raise TypeError("expected a list of words and one of tags, got a string")
+        words, tags = list(words), list(tags)
+        check_words(words)
+        check_words(tags, "tag")
+        if len(words) != len(tags):
+            raise ValueError(f"expected one tag for each of {len(words)} words, got {len(tags)} tags")
+        return cls.from_words(words, get_scheme(scheme).decode(tags, "error").spans)
+
+    @classmethod
+    def from_text(
+        cls,
+        text: str,
+        entities: Iterable[Entity | tuple[int, int, str]] = (),
+        *,
+        token_unit: TokenUnit = "word",
+        hyphens: Hyphens = "split",
+        cut: bool = False,
+    ) -> Sentence:
+        """A text as one sentence, with entities given by their offsets; `ner_lstm_crf.sentences` finds sentences.
+
+        Args:
+            text: The text.
+            entities: Entities as `Entity` or as (start, end, label), counted in characters, with an exclusive end; in
+                any order.
+            token_unit: What a token is: a word, or a character (Chinese).
+            hyphens: As in `tokenize`.
+            cut: True to cut a token in which an entity begins or ends; else it is refused.
+
+        Raises:
+            TypeError: If `text` is no string, or an entity is none.
+            ValueError: If an entity lies outside the text, overlaps another, has another text, or begins or ends within
+                a token.
+
+        Example:
+            >>> Sentence.from_text("Ada met Dr. Milo.", [(0, 3, "PER"), (12, 16, "PER")])
+            <Sentence of 5 tokens: [Ada](PER) met Dr. [Milo](PER).>
+        """
+        from ner_lstm_crf.text.tokenizer import characters, tokenize  # which makes tokens, and needs those from here
+
+        if not isinstance(text, str):
+            raise TypeError(f"expected a text, got {type(text).__name__}")
+        tokens = characters(text) if token_unit == "character" else tokenize(text, hyphens=hyphens)
+        # 1. The entities in order, and the tokens cut at their ends.
+        found = sorted(_entity_of(text, entity) for entity in entities)
+        if cut:
+            tokens = cut_tokens(tokens, sorted({edge for start, end, _ in found for edge in (start, end)}))
+        # 2. The tokens that each begins and ends with.
+        first, last = ({token[edge]: number for number, token in enumerate(tokens)} for edge in (1, 2))
+        for start, end, label in found:
+            if start not in first or end not in last:
+                token = next(one.text for one in tokens if one.start < (end if start in first else start) < one.end)
+                raise ValueError(
+                    f"the entity {text[start:end]!r} ({label} at {start}-{end}) begins or ends within the token "
+                    f"{token!r}: cut=True cuts such tokens"
+                )
+        return cls(tuple(tokens), tuple(Span(first[start], last[end] + 1, label) for start, end, label in found))
+
+    def __len__(self) -> int:
+        """The number of tokens."""
+        return len(self.tokens)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        shown, spans = self.tokens[:_SHOWN], [span for span in self.spans if span.end <= _SHOWN]
+        pieces = [token.text for token in shown]
+        for start, end, label in spans:
+            pieces[start] = f"[{pieces[start]}"
+            pieces[end - 1] += f"]({label})"
+        gaps = ["", *(" " * (after.start > before.end) for before, after in pairwise(shown))]
+        text = "".join(map(add, gaps, pieces)) + " …" * (len(self.tokens) > _SHOWN)
+        return f"<Sentence of {len(self.tokens)} token{'s' * (len(self.tokens) != 1)}: {text}>"
 
     @property
     def words(self) -> list[str]:
         """The text of each token."""
         return [token.text for token in self.tokens]
 
+    def tags(self, scheme: str = "IOB2") -> list[str]:
+        """The tags of the spans, one for each token.
+
+        Raises:
+            InputError: If there is no such scheme.
+
+        Example:
+            >>> Sentence.from_words(["In", "New", "York"], [(1, 3, "LOC")]).tags("BIOES")
+            ['O', 'B-LOC', 'E-LOC']
+        """
+        from ner_lstm_crf.tags.scheme import get_scheme  # as in `from_tags`
+
+        return get_scheme(scheme).encode(self.spans, len(self.tokens))
+
     def with_spans(self, spans: Iterable[Span]) -> Sentence:
         """The same sentence with other spans."""
         return replace(self, spans=tuple(spans))
 
-    def entities(self, source: str) -> list[Entity]:
+    def entities(self, source: str | None = None) -> list[Entity]:
         """The spans as entities of `source`, the text that the tokens are of.
+
+        Args:
+            source: The text; None if it is not at hand: white space between tokens is then written as spaces.
 
         Example:
             >>> Sentence((Token("Rome", 3, 7),), (Span(0, 1, "LOC"),)).entities("In Rome")
             [Entity(start=3, end=7, label='LOC', text='Rome')]
         """
-        bounds = ((self.tokens[start].start, self.tokens[end - 1].end, label) for start, end, label in self.spans)
-        return [Entity(start, end, label, source[start:end]) for start, end, label in bounds]
+        entities = []
+        for begin, stop, label in self.spans:
+            start, end = self.tokens[begin].start, self.tokens[stop - 1].end
+            text = "" if source is None else source[start:end]
+            if source is None:
+                for token in self.tokens[begin:stop]:
+                    text += " " * (token.start - start - len(text)) + token.text
+            entities.append(Entity(start, end, label, text))
+        return entities
+
+
+def _entity_of(text: str, given: Entity | tuple[int, int, str]) -> tuple[int, int, str]:
+    """Start, end and label of an entity of a text, checked, without the white space at its ends.
+
+    Raises:
+        TypeError: If it is none.
+        ValueError: If it lies outside the text, covers none, or has another.
+    """
+    values = (given.start, given.end, given.label) if isinstance(given, Entity) else given
+    match values:
+        case (int(start), int(end), str(label)):
+            found = text[start:end]
+            if not 0 <= start < end <= len(text) or not found.strip():
+                raise ValueError(f"expected an entity within the {len(text)} characters of its text, got {given!r}")
+            if isinstance(given, Entity) and given.text != found:
+                raise ValueError(f"expected an entity with the text at its offsets, {found!r}, got {given!r}")
+            return start + len(found) - len(found.lstrip()), end - len(found) + len(found.rstrip()), label
+        case _:
+            raise TypeError(f"expected an entity as (start, end, label), got {given!r:.80}")
+
+
+def check_words(words: Sequence[str], what: str = "word") -> None:
+    """Refuse what is no string among words.
+
+    Raises:
+        TypeError: If there is such, with its number.
+    """
+    if not {*map(type, words)} <= {str}:  # in most cases the whole check
+        for number, word in enumerate(words, 1):
+            if not isinstance(word, str):
+                raise TypeError(f"expected a string as {what} {number}, got {word!r:.40} ({type(word).__name__})")
+
+
+def cut_tokens(tokens: Iterable[Token], edges: Iterable[int]) -> list[Token]:
+    """The tokens, cut in two wherever one of the edges (sorted) lies within."""
+    pieces: list[Token] = []
+    remaining = iter(edges)
+    edge = next(remaining, None)
+    for whole in tokens:
+        token = whole
+        while edge is not None and edge < token.end:
+            if edge > token.start:
+                at = edge - token.start
+                pieces.append(Token(token.text[:at], token.start, edge))
+                token = Token(token.text[at:], edge, token.end)
+            edge = next(remaining, None)
+        pieces.append(token)
+    return pieces
 
 
 def tokens_from_words(words: Sequence[str], joiner: str = " ") -> tuple[Token, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ner_lstm_crf.cli import display
+from ner_lstm_crf.runs import display
 from tests.cli.conftest import TINY, Files, Run, equal_weights, same_history
 
 # What is there already
@@ -239,7 +239,7 @@ def test_an_interruption_of_workers_that_are_about_to_start_is_one_line(files: F
 STALLING = """
 import sys
 import time
-from ner_lstm_crf.cli import display
+from ner_lstm_crf.runs import display
 from ner_lstm_crf.cli.main import main
 
 show = display.TrainingDisplay.epoch

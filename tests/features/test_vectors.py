@@ -10,6 +10,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -328,3 +329,49 @@ def test_glove(glove: Path) -> None:
     assert vectors.size == 100
     assert np.array_equal(vectors.matrix[0], np.array(first[1:], dtype=np.float32))
     assert calls[-1] == glove.stat().st_size
+
+
+# In memory
+
+
+@pytest.mark.parametrize("number", [np.float64, np.float16, np.int32])
+def test_vectors_of_other_numbers_are_converted(number: type) -> None:
+    vectors = Vectors(["a", "b"], np.array([[1, 2], [3, 4]], number).T)  # of another layout too
+    assert vectors.words == ("a", "b")
+    assert vectors.matrix.dtype == np.float32
+    assert vectors.matrix.flags.c_contiguous
+    assert vectors.matrix.tolist() == [[1, 3], [2, 4]]
+    assert Vectors.from_dict({"a": [1, 3], "b": np.array([2.0, 4.0])}).matrix.tolist() == [[1, 3], [2, 4]]
+    assert repr(vectors) == "<Vectors: 2 words, 2 values each>"
+
+
+@pytest.mark.parametrize(
+    ("words", "matrix", "said"),
+    [
+        (["a", "b"], [[1.0, 2.0], [3.0, np.nan]], "expected finite float32 numbers, got nan for the word 'b'"),
+        (["a", "b"], [[np.inf, 2.0], [3.0, 4.0]], "expected finite float32 numbers, got inf for the word 'a'"),
+        (["a"], [[1e39]], "expected finite float32 numbers, got inf for the word 'a'"),
+        (["a", "b"], [[1.0, 2.0]], "expected a row for each of 2 words, got 1 rows: 'b' has none"),
+        (["a"], [[1.0], [2.0]], "expected a row for each of 1 words, got 2 rows"),
+        (["a", "b", "a"], [[1.0], [2.0], [3.0]], "expected each word once, got 'a' several times"),
+        (["a"], [1.0], r"expected a matrix \(N, D\), got one of shape \(1,\)"),
+        ([], [], r"expected a matrix \(N, D\), got one of shape \(0,\)"),
+        ("ab", [[1.0], [2.0]], "expected a sequence of words, got 'ab'"),
+        (None, None, "expected a sequence of words, got None"),
+        (["a", 7], [[1.0], [2.0]], r"expected a string as word 2, got 7 \(int\)"),
+        (["a", "b"], [[1.0], [2.0, 3.0]], r"expected numbers \(N, D\), got list"),
+        (["a"], "glove.txt", r"expected numbers \(N, D\), got str"),
+    ],
+)
+def test_vectors_that_do_not_fit_are_refused_with_the_word(words: Any, matrix: Any, said: str) -> None:
+    with pytest.raises((TypeError, InputError), match=said):
+        Vectors(words, matrix)
+    with pytest.raises(InputError, match=r"expected \(2,\) values for each word, got \(1,\) for 'b'"):
+        Vectors.from_dict({"a": [1, 2], "b": [1]})
+
+
+@pytest.mark.parametrize("text", [f"{'9' * 5000} 3\na 1 2 3\n", "1 99999999999\na 1 2 3\n", f"a 1\nb {'9' * 5000}\n"])
+def test_numbers_of_any_length_are_one_clear_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "vectors.txt").write_text(text)
+    with pytest.raises(InputError, match=r"vectors\.txt:2: expected "):
+        read_vectors(tmp_path / "vectors.txt")

@@ -351,7 +351,7 @@ def test_words_in_the_style_of_cluener_stay_words(tmp_path):
 
 @pytest.mark.parametrize("name", ["conll", "tokens"])
 def test_chinese_characters_touch_wherever_they_are_read_from(name, tmp_path):
-    sentences = [Sentence.from_words("王明在巴黎", [Span(0, 2, "PER")])]
+    sentences = [Sentence.from_words(list("王明在巴黎"), [Span(0, 2, "PER")])]
     write_sentences(tmp_path / "x", sentences, output_format=name)
     for target in ("jsonl", "cluener", "inline"):
         write_sentences(tmp_path / "y", read_sentences(tmp_path / "x"), output_format=target)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ner_lstm_crf.cli.display import TrainingDisplay, progress_bar, say
 from ner_lstm_crf.evaluation.metrics import evaluate_spans
+from ner_lstm_crf.runs.display import TrainingDisplay, progress_bar, say
 from ner_lstm_crf.text.annotation import Span
 from ner_lstm_crf.training.trainer import EpochReport
 
@@ -92,7 +92,7 @@ def test_progress_is_drawn_on_a_terminal_alone(
     with progress_bar("reading", unit="B") as progress:
         progress(1, 2)
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr("ner_lstm_crf.cli.display.DELAY", 0)
+    monkeypatch.setattr("ner_lstm_crf.runs.display.DELAY", 0)
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
     with progress_bar("reading", unit="B") as progress:
