@@ -24,3 +24,8 @@ class InputError(ValueError):
         self.message, self.path, self.line = message, path, line
         where = "" if path is None else f"{path}: " if line is None else f"{path}:{line}: "
         super().__init__(f"{where}{message}")
+
+    def at(self, path: str | PathLike[str] | None = None, line: int | None = None) -> InputError:
+        """The same error with a path and a line, where it has none."""
+        line = line if self.line is None else self.line
+        return InputError(self.message, path=path if self.path is None else self.path, line=line)

@@ -2,8 +2,9 @@
 
     text.py         text files of any encoding, compressed (gzip, xz, bzip2, zip) or not: `TextFile` reads one,
                     `writing` writes one; standard input and output are the path `-`
+    encodings.py    the encodings that are known, and the one that some bytes are likely to be in
     atomic.py       files that are written whole or not at all, one (`replacing`) or several (`write_together`)
-    json.py         JSON values as text, a whole file of them or one a line
+    json.py         JSON values as text: one, one a line, or the items of an array
 
 Start with `text.TextFile`. Errors are `InputError`s that name the file and, where there is one, the line.
 """

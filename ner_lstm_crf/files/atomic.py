@@ -21,18 +21,22 @@ from ner_lstm_crf.errors import InputError
 Content: TypeAlias = str | Callable[[Path], object]
 """The text of a file, or a function that writes the file at a path."""
 
+_ESCAPED = "backslashreplace"  # of a character that UTF-8 lacks, half of a surrogate pair, as in the name of some files
+
 _TEMPORARY, _READY = ".files.new", ".files.ready"  # folders of `write_together`: being written, and complete
 _NUMBERS = count()  # with the number of the process they make the names of temporary files unique
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file in place of the old one, or leave the old one whole.
+    r"""Write a UTF-8 text file in place of the old one, or leave the old one whole.
+
+    A character that UTF-8 lacks, half of a surrogate pair, is written as an escape (`\udcff`), here and below.
 
     Raises:
         InputError: If it cannot be written.
     """
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors=_ESCAPED)
 
 
 @contextmanager
@@ -101,7 +105,7 @@ def write_together(directory: Path, files: Mapping[str, Content]) -> None:
         for name, content in files.items():
             path, new = directory / name, temporary / name
             if isinstance(content, str):
-                new.write_text(content, encoding="utf-8")
+                new.write_text(content, encoding="utf-8", errors=_ESCAPED)
             else:
                 content(new)
             seal(new)
@@ -148,7 +152,7 @@ def append_line(path: Path, line: str) -> None:
         InputError: If it cannot be written.
     """
     try:
-        with path.open("a", encoding="utf-8") as file:
+        with path.open("a", encoding="utf-8", errors=_ESCAPED) as file:
             file.write(line + "\n")
     except OSError as error:
         raise InputError(f"cannot be written: {error.strerror or error}", path=path) from error

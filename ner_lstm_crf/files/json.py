@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain, islice
+from json import JSONDecodeError
+from math import isinf
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ner_lstm_crf.errors import InputError
+
+LONGEST_VALUE = 2**24
+"""The most characters that one value of a file of many may have. All of a value is in memory at once."""
+
+_SPACE = re.compile(r"\s*")
+_PIECE = 2**16  # characters that are read at once
+_LONGEST_SIGN = len("-Infinity")
+_MOST_KEYS = 12  # of an object, in a message
+_MARK = "\ufeff"  # between two files that were joined
+_EXPECTED = "expected one JSON object per line"
 
 
 def json_text(value: object, encoding: str = "utf-8", *, indent: int | None = None, compact: bool = False) -> str:
@@ -49,12 +66,14 @@ def parse_json(text: str, path: Path, what: str = "model", *, line: int | None =
     """The value of a JSON text that was read from a file (or from one of its lines) that is part of `what`.
 
     Raises:
-        InputError: If the text is not JSON.
+        InputError: If the text is not JSON, or holds a number that is infinite or none.
     """
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
+        return _decode(_STRICT, text)[0]
+    except JSONDecodeError as error:
         raise InputError(f"the {what} is damaged: {error}", path=path, line=line) from error
+    except InputError as error:
+        raise InputError(f"the {what} is damaged: {error.message}", path=path, line=line) from error
 
 
 def parse_object(line: str) -> dict[str, Any]:
@@ -63,19 +82,18 @@ def parse_object(line: str) -> dict[str, Any]:
     Raises:
         InputError: If the line holds anything else; without path and line, which the reader adds.
     """
-    try:
-        content = json.loads(line)
-    except json.JSONDecodeError as error:
-        hint = ", an array: write one object a line" if line.lstrip().startswith("[") else ""
-        message = f"expected one JSON object per line, found no valid JSON: {error.msg} (column {error.colno}){hint}"
-        raise InputError(message) from None
-    except RecursionError:
-        raise InputError("expected one JSON object per line, found values nested too deeply") from None
-    except ValueError:  # Python's limit for the digits of whole numbers
-        raise InputError("expected one JSON object per line, found a number with too many digits") from None
-    if not isinstance(content, dict):
-        raise InputError(f"expected one JSON object per line, found {kind_of(content)}")
-    return content
+    return as_object(_parse_line(line))
+
+
+def as_object(value: object) -> dict[str, Any]:
+    """A JSON value, refused unless it is an object.
+
+    Raises:
+        InputError: If it is none; without path and line, which the reader adds.
+    """
+    if not isinstance(value, dict):
+        raise InputError(f"expected one JSON object per line, found {kind_of(value)}")
+    return value
 
 
 def parse_record(line: str) -> dict[str, Any]:
@@ -84,15 +102,231 @@ def parse_record(line: str) -> dict[str, Any]:
     Raises:
         InputError: If the line holds anything else; without path and line, which the reader adds.
     """
-    content = parse_object(line)
+    return as_record(parse_object(line))
+
+
+def as_record(content: dict[str, Any]) -> dict[str, Any]:
+    """A JSON object, refused unless it has a string under the key `text`.
+
+    Raises:
+        InputError: If it has none; without path and line, which the reader adds.
+    """
     if not isinstance(content.get("text"), str):
         if "text" in content:
             raise InputError(f"expected a string under the key 'text', found {kind_of(content['text'])}")
-        raise InputError(f"expected a string under the key 'text' (keys found: {', '.join(content) or 'none'})")
+        raise InputError(f"expected a string under the key 'text' ({keys_of(content)})")
     return content
+
+
+def json_values(pieces: Iterable[str]) -> Iterator[tuple[int, Any]]:
+    r"""The values of a file of JSON lines; or the items of a file that is one array; or objects over several lines.
+
+    Args:
+        pieces: The lines of the file, with their ends; long ones may be cut into several.
+
+    Yields:
+        The line in which a value begins, from 1, and the value.
+
+    Raises:
+        InputError: If the file is none of these, or a value has more than `LONGEST_VALUE` characters; with the line,
+            and without path, which the reader adds.
+
+    Example:
+        >>> list(json_values(['{"a": 1}\n', "\n", '{"a": 2}\n'])), list(json_values(["[1,\n", "2]"]))
+        ([(1, {'a': 1}), (3, {'a': 2})], [(1, 1), (2, 2)])
+    """
+    remaining, number = iter(pieces), 1
+    # 1. The first value shows which of them the file is.
+    first = next(remaining, "")
+    while first.isspace():
+        first, number = next(remaining, ""), number + first.count("\n")
+    if not first:
+        return
+    if first.removeprefix(_MARK).lstrip()[:1] == "[" or _goes_on(first):
+        yield from _Stream(chain([first.removeprefix(_MARK)], remaining), number).values()
+        return
+    # 2. JSON lines.
+    for line_number, line in enumerate(_whole_lines(chain([first], remaining)), number):
+        if line.isspace():
+            continue
+        try:
+            yield line_number, _parse_line(line.removeprefix(_MARK))
+        except InputError as error:
+            raise error.at(line=line_number) from None
+
+
+def keys_of(content: Mapping[str, Any]) -> str:
+    """The keys of an object, as an error message shows them."""
+    keys = ", ".join(islice(content, _MOST_KEYS)) or "none"
+    return f"keys found: {keys}{', ...' if len(content) > _MOST_KEYS else ''}"
 
 
 def kind_of(value: object) -> str:
     """The kind of a JSON value in words: `a list`."""
     names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
     return names.get(type(value), "a number")
+
+
+# Parsing: Python's parser, its errors in one line, and nothing read that another program would read otherwise.
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, whose keys must be different: of two values under one key another program may read the other."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for number, key in enumerate(keys) if key in keys[:number])
+        raise InputError(f"the key {twice[:80]!r} stands twice in one object")
+    return content
+
+
+def _no_number(name: str) -> NoReturn:
+    raise InputError(f"{name} is no number of JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return _no_number(f"{digits[:20]}, which is beyond all numbers that a computer holds,") if isinf(number) else number
+
+
+# NaN, which Python's programs write into their data, is read where it does no harm, and written again.
+_PARSER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_finite)
+_STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_float=_finite, parse_constant=_no_number)
+
+
+def _decode(parser: json.JSONDecoder, text: str, start: int | None = None) -> tuple[Any, int]:
+    """The value of a text, or the one that begins at `start`; and where it ends.
+
+    Raises:
+        JSONDecodeError: If there is none.
+        InputError: If Python cannot hold it, or an object has a key twice.
+    """
+    try:
+        return (parser.decode(text), len(text)) if start is None else parser.raw_decode(text, start)
+    except (JSONDecodeError, InputError):
+        raise
+    except RecursionError:
+        raise InputError("values nested too deeply") from None
+    except ValueError:  # Python's limit for the digits of whole numbers
+        raise InputError("a number with too many digits") from None
+
+
+def _parse_line(line: str) -> Any:
+    """The value of a line."""
+    try:
+        return _decode(_PARSER, line)[0]
+    except JSONDecodeError as error:
+        hint = ", an array: write one object a line" if line.lstrip().startswith("[") else ""
+        raise InputError(f"{_EXPECTED}, found no valid JSON: {error.msg} (column {error.colno}){hint}") from None
+    except InputError as error:
+        raise InputError(f"{_EXPECTED}, found {error.message}") from None
+
+
+def _whole_lines(pieces: Iterable[str]) -> Iterator[str]:
+    """The lines of which these are the pieces."""
+    parts, length = list[str](), 0
+    for piece in pieces:
+        parts.append(piece)
+        length += len(piece)
+        if length > LONGEST_VALUE:
+            raise InputError(f"expected at most {LONGEST_VALUE:,} characters in one line: cut its text into several")
+        if piece.endswith("\n"):
+            yield "".join(parts)
+            parts, length = [], 0
+    if parts:
+        yield "".join(parts)
+
+
+def _goes_on(line: str) -> bool:
+    """True if a line is the beginning of an object that is written over several."""
+    if line.startswith("{") and line.endswith("\n"):
+        with suppress(InputError):
+            try:
+                _decode(_PARSER, line)
+            except JSONDecodeError as error:
+                return error.pos >= len(line.rstrip())
+    return False
+
+
+@dataclass(slots=True)
+class _Stream:
+    """Values that are read while their text comes in pieces; only one of them is in memory.
+
+    Attributes:
+        pieces: The text that has not been read.
+        line: The line at which reading is.
+        held: The text that has been read and holds the next value.
+        at: The place in it at which reading is.
+    """
+
+    pieces: Iterator[str]
+    line: int
+    held: str = ""
+    at: int = 0
+
+    def values(self) -> Iterator[tuple[int, Any]]:
+        """The items of an array, or values one after another, each with its line."""
+        is_array = self._sign() == "["
+        self.at += is_array
+        while (sign := self._sign()) not in ("", "]"):
+            value, end = self._value()
+            yield self.line, value
+            self._pass_to(end)
+            if is_array and (sign := self._sign()) == ",":
+                self.at += 1
+            elif is_array and sign not in ("", "]"):
+                raise self._error(f"expected a comma between the items of an array, found {sign!r}")
+        if not is_array and not sign:
+            return
+        if not sign:
+            raise self._error("expected ']' at the end of the array, found the end of the file")
+        self.at += 1
+        if not is_array or self._sign():
+            raise self._error("expected nothing behind the end of the JSON array, found more")
+
+    def _value(self) -> tuple[Any, int]:
+        """The next value and its end in `held`, for which more is read as long as it goes on."""
+        while True:
+            try:
+                value, end = _decode(_PARSER, self.held, self.at)
+                if end < len(self.held) or not self._read():
+                    return value, end
+            except JSONDecodeError as error:
+                is_cut = error.msg.startswith("Unterminated") or error.pos + _LONGEST_SIGN >= len(self.held)
+                if is_cut and self._read():
+                    continue
+                self._pass_to(error.pos)
+                raise self._error(f"found no valid JSON: {error.msg}") from None
+            except InputError as error:
+                raise self._error(f"found {error.message}") from None
+
+    def _sign(self) -> str:
+        """The next character that is no white space, at which reading then is; "" at the end."""
+        while True:
+            self._pass_to(_SPACE.match(self.held, self.at).end())  # type: ignore[union-attr]  # it matches anything
+            if self.at < len(self.held):
+                return self.held[self.at]
+            if not self._read():
+                return ""
+
+    def _pass_to(self, place: int) -> None:
+        self.line += self.held.count("\n", self.at, place)
+        self.at = place
+
+    def _read(self) -> bool:
+        """Read on, at least as much as is held: so a long value is not parsed too often. False at the end."""
+        rest = self.held[self.at :]
+        if len(rest) > LONGEST_VALUE:
+            raise self._error(f"expected at most {LONGEST_VALUE:,} characters in one item of the array")
+        new, length = list[str](), 0
+        for piece in self.pieces:
+            new.append(piece)
+            length += len(piece)
+            if length >= max(len(rest), _PIECE):
+                break
+        if new:
+            self.held, self.at = "".join([rest, *new]), 0
+        return bool(new)
+
+    def _error(self, message: str) -> InputError:
+        return InputError(message, line=self.line)

@@ -17,7 +17,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from os import PathLike
@@ -26,7 +26,7 @@ from typing import IO, Any, BinaryIO, TextIO, TypeAlias, cast
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.atomic import replacing
-from ner_lstm_crf.text.scripts import has_han
+from ner_lstm_crf.files.encodings import MARKS, WIDE, known_encoding, likely_encoding
 
 FilePath: TypeAlias = str | PathLike[str]
 """A file, as the caller names it."""
@@ -41,6 +41,12 @@ ZIP = b"PK\x03\x04"
 
 _OPENERS: Mapping[bytes, _Opener] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
 _DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)  # gzip and bzip2 raise OSError
+
+LONGEST_LINE = 2**24
+"""The most characters of a line of an annotated file."""
+
+_MOST_EXPANSION = 200  # of a compressed file of text; column files that repeat themselves reach some 50
+_SMALL_EXPANDED = 2**25  # bytes that a compressed file may become in any case
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,8 @@ def open_compressed(
         raise InputError("expected a file, found a directory", path=path) from None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", path=path) from None
+    except ValueError:  # a NUL in the name
+        raise InputError("no such file", path=path) from None
     try:
         with raw:
             first_bytes = raw.peek(max(map(len, _OPENERS)))
@@ -119,9 +127,38 @@ def _open_zip(path: FilePath, raw: IO[bytes], mode: str) -> IO[bytes]:
 STANDARD_STREAM = "-"  # as a path: standard input or output
 
 _WITHOUT_MARK = {"utf-8": "utf-8-sig"}  # the codec that leaves out a byte order mark; that of UTF-16 does so itself
-_WIDE = ("utf-16", "utf-32")  # encodings whose characters all have several bytes
-_ARCHIVES = {ZIP: "zip", b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"\x28\xb5\x2f\xfd": "zstd"}
 _SAMPLE_BYTES = 65536
+
+# Files that are no text, by their first bytes, and what to do with them.
+_NO_TEXT: Mapping[bytes, str] = {
+    ZIP: "a zip archive: unpack it first (or save it as plain text, if it is a document of an office program)",
+    b"7z\xbc\xaf": "a 7z archive: unpack it first",
+    b"Rar!": "a rar archive: unpack it first",
+    b"\x28\xb5\x2f\xfd": "a zstd archive: unpack it first",
+    b"%PDF-": "a PDF document: save its text as UTF-8",
+    b"\xd0\xcf\x11\xe0": "a document of an office program: save it as plain text, or a table as tab-separated text",
+    b"PAR1": "a Parquet file: write its rows as JSON lines, "
+    "pandas.read_parquet(FILE).to_json(NEW, orient='records', lines=True, force_ascii=False)",
+    b"ARROW1": "an Arrow file: write its rows as JSON lines, datasets.Dataset.from_file(FILE).to_json(NEW)",
+    b"\xff\xff\xff\xff": "an Arrow file: write its rows as JSON lines, datasets.Dataset.from_file(FILE).to_json(NEW)",
+    b"\x80\x04": "a Python pickle: write its content as JSON lines",
+    b"\x80\x05": "a Python pickle: write its content as JSON lines",
+    b"SQLite format 3": "an SQLite database: write its rows as JSON lines",
+    b"\x93NUMPY": "a NumPy array: write its content as JSON lines",
+    b"{\\rtf": "a document in Rich Text Format: save it as plain text",
+}
+_DOCBIN = (
+    "spaCy's binary DocBin: write a JSON line for each document, "
+    '{"text": doc.text, "entities": [[e.start_char, e.end_char, e.label_] for e in doc.ents]}'
+)
+
+
+def is_pipe(path: FilePath) -> bool:
+    """True for a pipe with a name, which can be read only once."""
+    try:
+        return Path(path).is_fifo()
+    except (OSError, ValueError):  # what cannot be looked at is refused when it is opened
+        return False
 
 
 class TextFile:
@@ -144,92 +181,132 @@ class TextFile:
 
     def __init__(self, path: str | os.PathLike[str], encoding: str = "utf-8") -> None:
         self.path = os.fspath(path)
-        self.encoding = _known_encoding(encoding)
+        self.encoding = known_encoding(encoding)
         # 1. A stream can be read only once.
         self._content: bytes | None = None
         if self.path == STANDARD_STREAM:
             with standard_input() as stream:
                 self._content = _content(stream)
-        elif Path(path).is_fifo():
+        elif is_pipe(path):
             self._content = Path(path).read_bytes()
         # 2. The first bytes show what is not text.
         with open_compressed(self.path, self._content) as file:
             sample = file.stream.read(_SAMPLE_BYTES)
-        archive = next((kind for first, kind in _ARCHIVES.items() if sample.startswith(first)), None)
-        is_wide = self.encoding.startswith(_WIDE)
-        if not sample:
-            problem = "the file is empty"
-        elif archive:
-            problem = f"expected text, found a {archive} archive: unpack it first"
-        elif not is_wide and sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            problem = f"expected {self.encoding} text, found UTF-16: read it with --encoding utf-16"
-        elif not is_wide and b"\0" in sample:
-            problem = f"expected text, found binary data (a NUL byte at offset {sample.find(0)})"
-        elif not is_wide and b"\n" not in sample and b"\r" in sample.rstrip(b"\r"):
-            problem = "lines end in CR alone: convert them to LF or CRLF first"
-        else:
-            problem = None
+        problem = self._problem(sample)
         if problem:
             raise InputError(problem, path=self.path)
         self.byte_order_mark = self.encoding == "utf-8" and sample.startswith(codecs.BOM_UTF8)
+
+    def _problem(self, sample: bytes) -> str | None:
+        """The reason why a file that begins with these bytes cannot be read; None if there is none."""
+        is_wide, problem = self.encoding.startswith(WIDE), None
+        kind = next((kind for first, kind in _NO_TEXT.items() if sample.startswith(first)), None)
+        marked = next((encoding for mark, encoding in MARKS.items() if sample.startswith(mark)), "")
+        if not sample:
+            problem = "the file is empty"
+        elif marked.startswith(WIDE) and not is_wide:
+            problem = f"expected {self.encoding} text, found {marked.upper()}: read it with --encoding {marked}"
+        elif kind:
+            problem = f"expected text, found {kind}"
+        elif Path(self.path).suffix.lower() == ".spacy":
+            problem = f"expected text, found {_DOCBIN}"
+        elif is_wide and not marked.startswith(WIDE) and b"\0" not in sample and (likely := likely_encoding(sample)):
+            problem = f"expected {self.encoding} text, found none of its zero bytes: say --encoding {likely}"
+        elif not is_wide and b"\0" in sample:
+            likely = likely_encoding(sample)
+            problem = f"expected text, found binary data (a NUL byte at offset {sample.find(0)})"
+            if likely:
+                problem = f"expected {self.encoding} text, found {likely.upper()}: read it with --encoding {likely}"
+        elif not is_wide and b"\n" not in sample and b"\r" in sample.rstrip(b"\r"):
+            problem = "lines end in CR alone: convert them to LF or CRLF first"
+        return problem
 
     def lines(self) -> Iterator[str]:
         """Every line with its own end, without the byte order mark.
 
         Raises:
-            InputError: If bytes do not fit the encoding or the compressed data are damaged.
+            InputError: If bytes do not fit the encoding, the compressed data are damaged or become too many, or a line
+                has more than `LONGEST_LINE` characters.
+        """
+        for number, line in enumerate(self.pieces(LONGEST_LINE + 1), 1):
+            if len(line) > LONGEST_LINE and line[-1] != "\n":
+                message = f"expected lines of at most {LONGEST_LINE:,} characters, found a longer one"
+                raise InputError(message, path=self.path, line=number)
+            yield line
+
+    def pieces(self, longest: int = 2**16) -> Iterator[str]:
+        """Every line as `lines` gives it, those of more than `longest` characters in several pieces.
+
+        Raises:
+            InputError: If bytes do not fit the encoding, or the compressed data are damaged or become too many.
         """
         encoding = _WITHOUT_MARK.get(self.encoding, self.encoding)
         try:
-            with (
-                open_compressed(self.path, self._content) as file,
-                io.TextIOWrapper(file.stream, encoding, newline="\n") as text,  # lines end at a line feed alone
-            ):
-                yield from text
+            with open_compressed(self.path, self._content) as file:
+                stream = file.stream if file.stream is file.raw else _Expanded(file)
+                with io.TextIOWrapper(cast(IO[bytes], stream), encoding, newline="\n") as text:  # only LF ends a line
+                    yield from iter(partial(text.readline, longest), "")
         except UnicodeDecodeError as error:
             raise self._wrong_encoding(error) from None
-        except UnicodeError as error:  # UTF-16 without a byte order mark
-            raise InputError(f"{error}: say --encoding utf-16-le or utf-16-be", path=self.path) from None
+        except UnicodeError as error:  # UTF-16 or UTF-32 without a byte order mark
+            raise self._without_mark(error) from None
+
+    def _without_mark(self, error: UnicodeError) -> InputError:
+        """The error of a file that does not say in which order its bytes are."""
+        with open_compressed(self.path, self._content) as file:
+            likely = likely_encoding(file.stream.read(_SAMPLE_BYTES))
+        choice = likely or f"{self.encoding}-le or {self.encoding}-be"
+        return InputError(f"{error}: say --encoding {choice}", path=self.path)
 
     def _wrong_encoding(self, error: UnicodeDecodeError) -> InputError:
-        """The first byte that does not fit, found again line by line: the decoder only knows its own buffer."""
-        if self.encoding.startswith(_WIDE):
-            return self._wrong_wide_encoding(error)
-        offset = 0
+        """The first byte that does not fit, found again piece by piece: the decoder only knows its own buffer."""
+        decoder = codecs.getincrementaldecoder(self.encoding)()
+        before, line, offset, content = b"", 1, 0, b""
         with open_compressed(self.path, self._content) as file:
-            for number, line in enumerate(file.stream, 1):
+            while True:
+                content = file.stream.read(_SAMPLE_BYTES)
+                pending = decoder.getstate()[0]
                 try:
-                    line.decode(self.encoding)
+                    line += decoder.decode(content, not content).count("\n")
                 except UnicodeDecodeError as precise:
-                    byte = line[precise.start]
-                    message = f"byte 0x{byte:02x} at offset {offset + precise.start} is not valid {self.encoding}"
-                    if self.encoding == "utf-8":
-                        message += f": read the file in its own encoding, for instance --encoding {_likely(line)}"
-                    return InputError(message, path=self.path, line=number)
-                offset += len(line)
-        return InputError(f"the text is not valid {self.encoding}: {error.reason}", path=self.path)
-
-    def _wrong_wide_encoding(self, error: UnicodeDecodeError) -> InputError:
-        """The same where a line feed has several bytes, so that lines are known only once decoded."""
-        with open_compressed(self.path, self._content) as file:
-            content = file.stream.read()
-        try:
-            content.decode(self.encoding)
-        except UnicodeDecodeError as precise:
-            error = precise
-        line = content[: error.start].decode(self.encoding, "replace").count("\n") + 1
-        message = f"the bytes at offset {error.start} are not valid {self.encoding}: {error.reason}"
+                    error = precise
+                    offset -= len(pending)
+                    break
+                if not content:
+                    break
+                before, offset = before or content, offset + len(content)
+        seen = error.object[: error.start]
+        line += seen.decode(self.encoding, "ignore").count("\n")
+        name = f"byte 0x{error.object[error.start]:02x}" if error.start < len(error.object) else "the byte"
+        message = f"{name} at offset {offset + error.start} is not valid {self.encoding}"
+        likely = likely_encoding(before + error.object)
+        if likely == self.encoding == "utf-8":
+            message += ", which the rest is: this byte is damaged, or this part is in another encoding"
+        elif likely and likely != self.encoding:
+            message += f": read the file in its own encoding, for instance --encoding {likely}"
+        else:
+            message += ": read the file in its own encoding, with --encoding"
         return InputError(message, path=self.path, line=line)
 
 
-def _likely(line: bytes) -> str:
-    """An encoding that a line may well be in: one for Chinese, if that makes mostly Han of what is not ASCII."""
-    for encoding in ("gb18030", "big5"):
-        with suppress(UnicodeDecodeError):
-            beyond = [character for character in line.decode(encoding) if not character.isascii()]
-            if sum(map(has_han, beyond)) > len(beyond) / 2:
-                return encoding
-    return "latin-1"
+class _Expanded(io.BufferedIOBase):
+    """The decompressed bytes of a file, refused if they become too many: some kilobytes can become any number."""
+
+    def __init__(self, file: CompressedFile) -> None:
+        self._file, self._length = file, 0
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def read1(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        content = cast(io.BufferedIOBase, self._file.stream).read1(size)
+        self._length += len(content)
+        if self._length > max(_SMALL_EXPANDED, _MOST_EXPANSION * self._file.total):
+            message = f"the file has become more than {_MOST_EXPANSION} times as large: decompress it first"
+            raise InputError(message, path=self._file.path)
+        return content
 
 
 def read_text(path: Path, what: str = "model") -> str:
@@ -252,8 +329,8 @@ def stream_lines(path: str | os.PathLike[str], encoding: str = "utf-8") -> Gener
     Raises:
         InputError: As `TextFile` does; a pipe's first bytes are not looked at, so it must be plain text.
     """
-    path, encoding = os.fspath(path), _known_encoding(encoding)
-    if path != STANDARD_STREAM and not Path(path).is_fifo():
+    path, encoding = os.fspath(path), known_encoding(encoding)
+    if path != STANDARD_STREAM and not is_pipe(path):
         yield from TextFile(path, encoding).lines()
         return
     with standard_input() if path == STANDARD_STREAM else Path(path).open("rb") as raw:
@@ -261,9 +338,11 @@ def stream_lines(path: str | os.PathLike[str], encoding: str = "utf-8") -> Gener
         try:
             for line in text:  # noqa: UP028 `yield from` would close it, and standard input, with this generator
                 yield line
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             where = "standard input" if path == STANDARD_STREAM else path
-            message = f"byte 0x{error.object[error.start]:02x} is not valid {encoding}: say --encoding"
+            message = f"{error}: say --encoding {encoding}-le or {encoding}-be"  # without a byte order mark
+            if isinstance(error, UnicodeDecodeError):
+                message = f"byte 0x{error.object[error.start]:02x} is not valid {encoding}: say --encoding"
             raise InputError(message, path=where) from None
         finally:
             text.detach()  # else it would close standard input
@@ -292,7 +371,7 @@ def writing(path: str | os.PathLike[str], encoding: str = "utf-8") -> Iterator[T
     Raises:
         InputError: If the file cannot be written, or a character does not fit the encoding.
     """
-    path, encoding = os.fspath(path), _known_encoding(encoding)
+    path, encoding = os.fspath(path), known_encoding(encoding)
     shown = "standard output" if path == STANDARD_STREAM else path
     try:
         if path == STANDARD_STREAM:
@@ -362,11 +441,3 @@ def quoted(text: str, most: int = 80) -> str:
 def _content(stream: BinaryIO) -> bytes:
     """The content of standard input, kept for the second time its lines are read."""
     return stream.read()
-
-
-def _known_encoding(encoding: str) -> str:
-    try:
-        "".encode(encoding)  # refuses what `lookup` finds but is no encoding of text, such as base64
-        return codecs.lookup(encoding).name
-    except (LookupError, ValueError):
-        raise InputError(f"unknown encoding {encoding!r}: expected utf-8, latin-1, gb18030 or the like") from None

@@ -211,3 +211,12 @@ def test_a_loop_of_links_is_an_error_and_stays(tmp_path: Path) -> None:
         write_text(tmp_path / "a", "text")
     assert (tmp_path / "a").is_symlink()
     assert names(tmp_path) == ["a", "b"]
+
+
+def test_a_text_with_half_of_a_surrogate_pair_is_written_with_an_escape(tmp_path: Path) -> None:
+    """As in the name of a file that is no UTF-8."""
+    write_text(tmp_path / "one", "a\udcff\n")
+    append_line(tmp_path / "one", "b\udcff")
+    write_together(tmp_path, {"two": "c\udcff"})
+    assert (tmp_path / "one").read_bytes() == b"a\\udcff\nb\\udcff\n"
+    assert (tmp_path / "two").read_bytes() == b"c\\udcff"

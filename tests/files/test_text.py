@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.text import TextFile, printable, quoted, stream_lines, writing
+from ner_lstm_crf.files.text import LONGEST_LINE, TextFile, printable, quoted, stream_lines, writing
 
 COMPRESSORS = {"plain": bytes, "gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress}
 
@@ -82,7 +82,8 @@ def test_a_wrong_encoding_is_reported_with_its_place(before, tmp_path):
     line = before.count("\n") + 2
     offset = len(before.encode()) + 3
     assert str(caught.value).startswith(f"{path}:{line}: byte 0xeb at offset {offset} is not valid utf-8")
-    assert "--encoding latin-1" in str(caught.value)
+    hint = "which the rest is" if "é" in before else "--encoding latin-1"
+    assert hint in str(caught.value)
 
 
 def refused(content: bytes, tmp_path: Path) -> str:
@@ -258,7 +259,10 @@ def test_lines_of_a_live_pipe_come_before_it_ends(tmp_path):
     writer.join()
 
 
-@pytest.mark.parametrize("encoding", ["latin-99", "base64", "rot13"])
+@pytest.mark.parametrize(
+    "encoding",
+    ["latin-99", "base64", "rot13", "zlib", "punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined"],
+)
 def test_what_is_no_encoding_is_refused_for_streams_as_for_files(encoding, tmp_path):
     for read in (lambda: list(stream_lines("-", encoding)), lambda: TextFile(tmp_path / "x", encoding)):
         with pytest.raises(InputError, match=f"unknown encoding '{encoding}'"):
@@ -286,10 +290,78 @@ def test_damaged_bzip2_is_named_with_its_path(tmp_path):
         list(TextFile(path).lines())
 
 
-def test_utf_16_that_does_not_say_which(tmp_path):
-    (tmp_path / "x.conll").write_bytes("Rome\tB-LOC\n".encode("utf-16-le"))
-    with pytest.raises(InputError, match=r"x.conll: .*: say --encoding utf-16-le or utf-16-be"):
-        list(TextFile(tmp_path / "x.conll", "utf-16").lines())
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_wide_characters_without_a_mark_are_recognised_and_the_hint_reads_them(encoding, tmp_path):
+    path = tmp_path / "x.conll"
+    path.write_bytes("Rome\tB-LOC\n罗马\tB-LOC\n".encode(encoding))
+    for named in ("utf-8", "latin-1", encoding[:6]):
+        with pytest.raises(InputError, match=rf"x\.conll:.* --encoding {encoding}$"):
+            list(TextFile(path, named).lines())
+    assert list(TextFile(path, encoding).lines()) == ["Rome\tB-LOC\n", "罗马\tB-LOC\n"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_mark_of_wide_characters_names_its_encoding_and_the_hint_reads_them(encoding, tmp_path):
+    path = tmp_path / "x.conll"
+    path.write_bytes("Rome\tB-LOC\n".encode(encoding))
+    with pytest.raises(InputError, match=f"found {encoding.upper()}: read it with --encoding {encoding}$"):
+        TextFile(path)
+    assert list(TextFile(path, encoding).lines()) == ["Rome\tB-LOC\n"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_plain_text_is_not_read_as_wide_characters(encoding, tmp_path):
+    """Two letters would become one Chinese character."""
+    path = tmp_path / "x.conll"
+    path.write_bytes("Zürich\tB-LOC\nOslo\tB-LOC\n".encode())
+    with pytest.raises(InputError, match=r"say --encoding utf-8$"):
+        TextFile(path, encoding)
+
+
+def test_a_stream_of_wide_characters_without_a_mark_is_one_clear_line(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("Rome\n".encode("utf-16-le"))))
+    with pytest.raises(InputError, match=r"^standard input: .*: say --encoding utf-16-le or utf-16-be$"):
+        list(stream_lines("-", "utf-16"))
+
+
+FOREIGN = {
+    "a zip archive": b"PK\x03\x04 word/document.xml",
+    "a PDF document": b"%PDF-1.7\n",
+    "a Parquet file": b"PAR1\x15\x04",
+    "a document in Rich Text Format": b"{\\rtf1 Ada}",
+    "a Python pickle": b"\x80\x04\x95",
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_files_that_are_no_text_are_named(name, tmp_path):
+    assert f"expected text, found {name}: " in refused(FOREIGN[name] + bytes(range(40)), tmp_path)
+
+
+def test_a_long_line_is_refused_before_it_is_in_memory(tmp_path):
+    path = tmp_path / "x.gz"
+    path.write_bytes(gzip.compress(b"Rome\n" + b"a" * (LONGEST_LINE + 1)))
+    with pytest.raises(InputError, match=r"x\.gz:2: expected lines of at most 16,777,216 characters"):
+        list(TextFile(path).lines())
+    assert sum(map(len, TextFile(path).pieces(1000))) == 5 + LONGEST_LINE + 1
+
+
+def test_a_compressed_file_does_not_become_any_number_of_bytes(tmp_path, monkeypatch):
+    path = tmp_path / "x.xz"
+    path.write_bytes(lzma.compress(b"Rome O\n" * 500_000))
+    assert sum(1 for _ in TextFile(path).lines()) == 500_000
+    monkeypatch.setattr("ner_lstm_crf.files.text._SMALL_EXPANDED", 1_000_000)
+    with pytest.raises(
+        InputError, match=r"x\.xz: the file has become more than 200 times as large: decompress it first"
+    ):
+        list(TextFile(path).lines())
+
+
+@pytest.mark.parametrize("name", ["loop", "a\0b", "x" * 300, "none/x"])
+def test_paths_that_lead_to_no_file_are_one_clear_line(name, tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(InputError, match=r"no such file|cannot be read: "):
+        TextFile(tmp_path / name)
 
 
 @pytest.mark.parametrize(
