@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args, get_origin, get_type_hints
 
-from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.errors import InputError, did_you_mean, missing
 
 MIN_LR, MAX_LR = 1.5e-3, 5e-3
 """The learning rate lies between these where the configuration names none."""
@@ -425,7 +425,7 @@ def preset(
         InputError: If there is no such preset or token unit.
     """
     if name not in PRESETS:
-        raise InputError(f"expected a preset, one of {', '.join(PRESETS)}, got '{name}'")
+        raise InputError(f"expected a preset, one of {', '.join(PRESETS)}, got '{name}'{did_you_mean(name, PRESETS)}")
     model, training = PRESETS[name].model, PRESETS[name].training
     if fine_tune:
         training = replace(training, ensemble_size=1)
@@ -464,6 +464,8 @@ def read_tables(path: str | Path) -> Tables:
     """
     try:
         tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise missing(path) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"expected a readable TOML file: {error}", path=path) from error
     return check_tables(tables, path)
@@ -484,7 +486,8 @@ def check_tables(tables: Mapping[str, Any], path: str | Path) -> Tables:
         known = settings(table)
         for key, value in values.items():
             if key not in known:
-                raise InputError(f"[{table}]: unknown key '{key}', expected one of {', '.join(known)}", path=path)
+                near = did_you_mean(key, known) or f", expected one of {', '.join(known)}"
+                raise InputError(f"[{table}]: unknown key '{key}'{near}", path=path)
             checked[table][key] = tuple(value) if isinstance(value, list) else value
             if not known[key].accepts(checked[table][key]):
                 raise InputError(f"[{table}] {key}: expected {known[key].expected}, got {value!r}", path=path)

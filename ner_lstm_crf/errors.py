@@ -1,8 +1,15 @@
-"""The error that a user can fix: what was expected, what was found, in which file and line."""
+"""The error that a user can fix: what was expected, what was found, in which file and line, and what is near to it."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from difflib import get_close_matches
+from itertools import islice
 from os import PathLike
+
+_MOST_NAMES = 2000  # of a folder, that are compared with the one given
 
 
 class InputError(ValueError):
@@ -29,3 +36,30 @@ class InputError(ValueError):
         """The same error with a path and a line, where it has none."""
         line = line if self.line is None else self.line
         return InputError(self.message, path=path if self.path is None else self.path, line=line)
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """The end of a message about a name that is unknown: the known ones that are near to it, or nothing.
+
+    Near is a name of much the same letters, in any case, or one whose words begin with the letters given.
+
+    Example:
+        >>> did_you_mean("PRE", ["PER", "LOC"]), did_you_mean("--lr", ["--learning-rate", "--epochs"])
+        (', did you mean PER?', ', did you mean --learning-rate?')
+        >>> did_you_mean("GPE", ["MISC", "ORG"])
+        ''
+    """
+    word = given.lower().lstrip("-")
+    names = {name.lower().lstrip("-"): name for name in known if name != given}
+    near = get_close_matches(word, names, n=3)
+    near = near or [name for name in names if word == "".join(part[:1] for part in name.split("-"))]
+    return f", did you mean {' or '.join(names[name] for name in near)}?" if near else ""
+
+
+def missing(path: str | PathLike[str], message: str = "no such file") -> InputError:
+    """The error that there is no such file or directory, with the names near to it in its folder."""
+    folder, name = os.path.split(os.fspath(path))
+    near = ""
+    with suppress(OSError, ValueError), os.scandir(folder or os.curdir) as entries:
+        near = did_you_mean(name, [entry.name for entry in islice(entries, _MOST_NAMES)])
+    return InputError(f"{message}{near}", path=path)

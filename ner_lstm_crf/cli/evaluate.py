@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ner_lstm_crf.cli.display import show_evaluation
 from ner_lstm_crf.cli.options import READ_OPTIONS, READING, Parser, add_options, read_options
+from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.runs.display import progress_bar, say
 
 if TYPE_CHECKING:
@@ -44,9 +47,12 @@ def run(args: argparse.Namespace) -> None:
     from ner_lstm_crf.evaluation.metrics import evaluate_spans
     from ner_lstm_crf.formats.registry import detect_format, read_sentences
     from ner_lstm_crf.formats.text_json import TextFormat
-    from ner_lstm_crf.saving.model import Model
+    from ner_lstm_crf.saving.model import SHIPPED, Model
     from ner_lstm_crf.tags.labels import require_entities, warn_of_unknown_labels
 
+    if Path(args.model).is_file() and (args.file in SHIPPED or Path(args.file).is_dir()):
+        command = shlex.join(["ner-lstm-crf", "evaluate", args.file, args.model])
+        raise InputError(f"expected the model first, then the file: {command}")
     model = Model.load(args.model)
     options = read_options(args, token_unit=model.config.token_unit, hyphens=model.config.hyphens)
 

@@ -64,8 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(encoding="utf-8")
     with _warnings_said(), _signals_as_interrupts() as signals:
         try:
-            _run(arguments)
+            code = _run(arguments)
             show("", end="")  # writes what argparse has printed
+            return code
         except BrokenPipeError:  # whoever read the output has had enough (`... | head`): no mistake
             return DONE
         except (InputError, OSError) as error:  # an OSError: a full disk, a lost drive
@@ -81,20 +82,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             with suppress(OSError, InputError):
                 show("", end="")
-    return DONE
 
 
-def _run(arguments: Sequence[str]) -> None:
-    """Parse a command line and run its command."""
+def _run(arguments: Sequence[str]) -> int:
+    """Parse a command line and run its command; returns the exit code."""
     try:
         args = parser_for(arguments).parse_args(arguments)
-    except SystemExit:  # how argparse ends after --help and --version
-        return
+    except SystemExit as end:  # how argparse ends after help and --version
+        return end.code if isinstance(end.code, int) else DONE
     if getattr(args, "threads", None) is not None:
         import torch
 
         torch.set_num_threads(args.threads)
     args.command(args)
+    return DONE
 
 
 @contextmanager
@@ -134,6 +135,9 @@ def parser_for(arguments: Sequence[str]) -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"ner-lstm-crf {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    later = next((argument for argument in arguments[1:] if argument in COMMANDS), None)
+    if later and arguments[0].startswith("-") and arguments[0] not in parser.options:
+        parser.error(f"expected the command before its options: ner-lstm-crf {later} {arguments[0]} ...")
     for name, summary in COMMANDS.items():
         command: Parser = subparsers.add_parser(name, help=summary, **FORM)
         if [name] == list(arguments[:1]):

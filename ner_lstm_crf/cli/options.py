@@ -6,7 +6,8 @@ The flags of a configuration's fields are made from `config.settings`: a new fie
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from functools import partial
 from typing import Any, NoReturn, cast, get_args
@@ -24,7 +25,7 @@ from ner_lstm_crf.config import (
     read_tables,
     settings,
 )
-from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.errors import InputError, did_you_mean
 from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.tags.scheme import SCHEMES, Policy, get_scheme
@@ -55,6 +56,35 @@ class Parser(argparse.ArgumentParser):
             InputError: Always.
         """
         raise InputError(f"{message} (see '{self.prog} --help')")
+
+    @property
+    def options(self) -> Collection[str]:
+        """All options."""
+        return self._option_string_actions
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse the arguments of this command; what it does not know is refused here, where its options are known.
+
+        Raises:
+            InputError: If there is such.
+        """
+        if not args and self._subparsers is not None:  # a command without one of its actions: what there is
+            self.print_help(sys.stderr)
+            raise SystemExit(2)
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            given = unknown[0].partition("=")[0]
+            if not given.startswith("-"):
+                self.error(f"unexpected '{unknown[0]}'")
+            self.error(f"unknown option {given}{did_you_mean(given, self.options)}")
+        return parsed, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuse a value that is none of an option's choices, and name those near to it."""
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            message = f"expected one of {', '.join(known)}, got '{value}'{did_you_mean(str(value), known)}"
+            raise argparse.ArgumentError(action, message)
 
 
 def at_least(lowest: int) -> Callable[[str], int]:

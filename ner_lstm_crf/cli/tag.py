@@ -7,9 +7,10 @@ Streams are read as they come, so memory stays flat however long they are. To wr
 from __future__ import annotations
 
 import argparse
+import shlex
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice, tee
 from pathlib import Path
@@ -264,6 +265,8 @@ def run(args: argparse.Namespace) -> None:
         "".join(args.texts).encode()
     except UnicodeEncodeError:
         raise InputError("expected a text in UTF-8 on the command line, found other bytes") from None
+    for text in args.texts:
+        _check_text(text)
     # 2. Column files are written again with the predicted tags.
     if source.records is None:
         _tag_columns(args, scheme)
@@ -288,6 +291,21 @@ def run(args: argparse.Namespace) -> None:
     output.write(tagged, args.output)
 
 
+def _check_text(text: str) -> None:
+    """Refuse the name of a file in the place of a text, and say of what looks like one that there is none.
+
+    Raises:
+        InputError: If there is a file of that name.
+    """
+    with suppress(OSError):  # a text may be too long for a name
+        if Path(text).is_file():
+            command = shlex.join(["--input", text])
+            raise InputError(f"a file of this name exists: say {command} (or pipe the text itself to --input -)")
+    suffixes = [suffix for each in INPUTS.values() for suffix in each.suffixes]
+    if not any(map(str.isspace, text)) and suffix_of(text) in suffixes:
+        say(f"warning: {text} is tagged as a text: there is no such file (and --input reads files)")
+
+
 def _formats(args: argparse.Namespace) -> tuple[Input, Output]:
     """The format of the input and the output.
 
@@ -303,8 +321,12 @@ def _formats(args: argparse.Namespace) -> tuple[Input, Output]:
     if args.input is not None:
         source = INPUTS[args.input_format] if args.input_format else _input_of(args.input, args.encoding)
     suffix = suffix_of(args.output)
-    named = next((output for output in OUTPUTS.values() if suffix in output.suffixes), OUTPUTS[source.name])
-    output = OUTPUTS[args.output_format] if args.output_format else named
+    named = next((output for output in OUTPUTS.values() if suffix in output.suffixes), None)
+    if named is None and not args.output_format and suffix not in ("", suffix_of(args.input or "")):
+        suffixes = ", ".join(suffix for output in OUTPUTS.values() for suffix in output.suffixes)
+        why = f"say --output-format ({', '.join(OUTPUTS)}), or choose one of {suffixes}"
+        raise InputError(f"the suffix {suffix} tells no format: {why}", path=args.output)
+    output = OUTPUTS[args.output_format] if args.output_format else named or OUTPUTS[source.name]
     if source is COLUMNS and output.name != source.name:
         why = "say --output-format conll, or choose another name for --output"
         if args.output_format:

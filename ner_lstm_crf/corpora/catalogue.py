@@ -8,13 +8,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 from urllib.parse import urljoin
 
-from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.errors import InputError, did_you_mean
 
 Split = Literal["train", "dev", "test", "all"]
 
@@ -108,8 +107,7 @@ def get_corpus(name: str) -> Corpus:
     known = catalogue()
     if name in known:
         return known[name]
-    near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
-    hint = f"; near to it: {', '.join(near)}" if near else f", one of {', '.join(known)}"
+    hint = did_you_mean(name, known) or f", one of {', '.join(known)}"
     raise InputError(f"expected the name of a corpus in the catalogue, got '{name}'{hint}")
 
 

@@ -24,7 +24,7 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Any, BinaryIO, TextIO, TypeAlias, cast
 
-from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.errors import InputError, missing
 from ner_lstm_crf.files.atomic import replacing
 from ner_lstm_crf.files.encodings import MARKS, WIDE, known_encoding, likely_encoding
 
@@ -90,7 +90,7 @@ def open_compressed(
         raw = io.BufferedReader(io.FileIO(path) if content is None else io.BytesIO(content))
         total = Path(path).stat().st_size if content is None else len(content)
     except FileNotFoundError:
-        raise InputError("no such file", path=path) from None
+        raise missing(path) from None
     except IsADirectoryError:
         raise InputError("expected a file, found a directory", path=path) from None
     except OSError as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from ner_lstm_crf.config import Hyphens, TokenUnit
-from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.errors import InputError, did_you_mean
 from ner_lstm_crf.files.text import FilePath
 from ner_lstm_crf.formats.columns import ColumnLayout, Separator
 from ner_lstm_crf.tags.labels import LabelMap
@@ -157,7 +157,8 @@ class ReadReport:
             return
         if missing := sorted(labels.keep - {labels.renaming(label) for label in self.labels}):
             found = ", ".join(sorted(self.labels)) or "none"
-            _log.warning("%s: no entity is labelled %s (labels found: %s)", path, " or ".join(missing), found)
+            near = "".join(did_you_mean(label, self.labels) for label in missing)
+            _log.warning("%s: no entity is labelled %s (labels found: %s)%s", path, " or ".join(missing), found, near)
 
 
 def counted(count: int, noun: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 
-from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.errors import InputError, did_you_mean
 from ner_lstm_crf.files.json import parse_object
 from ner_lstm_crf.files.text import COMPRESSORS, FilePath, TextFile
 from ner_lstm_crf.formats.cluener import Cluener
@@ -163,5 +163,5 @@ def convert(
 def _format_named(name: str | None) -> Format | None:
     """The format of that name; None without a name."""
     if name is not None and name not in FORMATS:
-        raise InputError(f"expected a format ({', '.join(FORMATS)}), found {name!r}")
+        raise InputError(f"expected a format ({', '.join(FORMATS)}), found {name!r}{did_you_mean(name, FORMATS)}")
     return None if name is None else FORMATS[name]

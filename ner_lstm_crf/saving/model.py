@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from ner_lstm_crf.config import ModelConfig, check_tables
-from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.errors import InputError, missing
 from ner_lstm_crf.features.batch import RaggedSentences
 from ner_lstm_crf.features.registry import FEATURES, Features
 from ner_lstm_crf.features.token_feature import Resources, TokenFeature
@@ -321,7 +321,8 @@ def model_directory(source: str | Path) -> Path:
     directory = Path(source)
     if not directory.is_dir():
         taggers = " or ".join(f"'{shipped}'" for shipped in SHIPPED)
-        raise InputError(f"expected the directory of a model, or {taggers}: found no such directory", path=directory)
+        found = "found a file" if directory.exists() else "found no such directory"
+        raise missing(source, f"expected the directory of a model, or {taggers}: {found}")
     return directory
 
 

@@ -34,7 +34,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
-from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.errors import InputError, did_you_mean
 from ner_lstm_crf.text.annotation import Span
 
 OUTSIDE = "O"
@@ -322,5 +322,5 @@ def get_scheme(name: str) -> Scheme:
     key = name.strip().upper().replace("-", "")
     scheme = _BY_SPELLING.get(key) or _BY_LETTERS.get("".join(sorted({*key, OUTSIDE})))
     if scheme is None:
-        raise InputError(f"expected a tag scheme ({', '.join(SCHEMES)}), found {name!r}")
+        raise InputError(f"expected a tag scheme ({', '.join(SCHEMES)}), found {name!r}{did_you_mean(name, SCHEMES)}")
     return scheme

@@ -36,7 +36,7 @@ def test_fetching_from_a_local_copy_says_how_to_train(
 
 
 def test_mistakes(tmp_path: Path, run: Run) -> None:
-    assert "near to it: wnut17" in run("corpora", "fetch", "wnut", "--output", tmp_path).complaint
+    assert "did you mean wnut17?" in run("corpora", "fetch", "wnut", "--output", tmp_path).complaint
     assert "obtain it from" in run("corpora", "fetch", "conll2003", "--output", tmp_path).complaint
     nowhere = run("corpora", "fetch", "wnut17", "--output", tmp_path, "--from", tmp_path / "nowhere").complaint
     assert "nowhere: expected" in nowhere

@@ -5,13 +5,14 @@ import shlex
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from ner_lstm_crf import __version__
 from ner_lstm_crf.cli import convert, corpora, main
 from ner_lstm_crf.cli.main import COMMANDS, parser_for
-from tests.cli.conftest import Run
+from tests.cli.conftest import Files, Run
 
 NAMES = [*COMMANDS]
 
@@ -65,8 +66,17 @@ def test_version(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "COMMAND"),
-        (["learn"], "invalid choice: 'learn'"),
+        (["learn"], "expected one of train, evaluate"),
+        (["trian"], "got 'trian', did you mean train?"),
+        (["--threads", "2", "tag", "x"], "expected the command before its options: ner-lstm-crf tag --threads"),
+        (["evaluate", "a", "b", "c"], "unexpected 'c' (see 'ner-lstm-crf evaluate --help')"),
+        (["corpora", "lst"], "got 'lst', did you mean list? (see 'ner-lstm-crf corpora --help')"),
+        (["corpora", "list", "--jsn"], "--jsn, did you mean --json? (see 'ner-lstm-crf corpora list --help')"),
+        (
+            ["train", "--train", "f", "--output", "d", "--lr=0.01"],
+            "unknown option --lr, did you mean --learning-rate? (see 'ner-lstm-crf train --help')",
+        ),
+        (["convert", "a", "b", "--output-format", "conl"], "got 'conl', did you mean conll"),
         (["train"], "--output, --train"),
         (["tag", "--modell", "x", "text"], "--modell"),
         (
@@ -80,17 +90,62 @@ def test_version(run: Run) -> None:
         ),
         (
             ["train", "--train", "f", "--output", "d", "--schedule", "quadratic"],
-            "--schedule: invalid choice: 'quadratic'",
+            "got 'quadratic'",
         ),
         (["train", "--train", "f", "--output", "d", "--workers", "two"], "got 'two'"),
         (["train", "--train", "f", "--output", "d", "--resume", "--overwrite"], "not allowed with"),
-        (["train", "--train", "f", "--output", "d", "--preset", "slow"], "invalid choice: 'slow'"),
+        (["train", "--train", "f", "--output", "d", "--preset", "slow"], "got 'slow' (see"),
+        (["train", "--train", "f", "--output", "d", "--preset", "fats"], "got 'fats', did you mean fast?"),
     ],
 )
 def test_a_wrong_command_line_is_one_line(arguments: list[str], said: str, run: Run) -> None:
     complaint = run(*arguments).complaint
     assert said in complaint
     assert "--help" in complaint
+
+
+@pytest.mark.parametrize("arguments", [[], ["corpora"]])
+def test_a_command_without_its_action_says_what_there_is(arguments: list[str], run: Run) -> None:
+    result = run(*arguments)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(" ".join(["usage: ner-lstm-crf", *arguments]))
+    assert ("list" if arguments else "corpora") in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["corpora", "fetch", "wnut-17"], "'wnut-17', did you mean wnut17"),
+        (["convert", "in.conll", "out.conll", "--scheme", "BIOXX"], "'BIOXX', did you mean BIEO"),
+        (["inspect", "inn.conll"], "inn.conll: no such file, did you mean in.conll?"),
+        (["evaluate", "modell", "in.conll"], "found no such directory, did you mean model"),
+        (
+            ["evaluate", "in.conll", "model"],
+            "the model first, then the file: ner-lstm-crf evaluate model in.conll",
+        ),
+        (["evaluate", "in.conll", "en"], "expected the model first, then the file: ner-lstm-crf evaluate en in.conll"),
+        (["evaluate", "in.conll", "in.conll"], "expected the directory of a model, or 'en' or 'zh': found a file"),
+        (["train", "--train", "x", "--output", "y", "--config", "tinny.toml"], "did you mean tiny.toml?"),
+        (["train", "--train", "x", "--output", "y", "--config", "tiny.toml"], "'hiden_size', did you mean hidden_size"),
+        (["tag", "in.conll"], "a file of this name exists: say --input in.conll"),
+        (["tag", "A text.", "my file"], "a file of this name exists: say --input 'my file'"),
+        (["tag", "--input", "in.conll", "--output", "out.spacy"], "out.spacy: the suffix .spacy tells no format"),
+    ],
+)
+def test_what_was_meant_is_said(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.conll").write_text("Ada\tB-PER\n\n")
+    Path("my file").write_text("Ada met Milo.\n")
+    Path("tiny.toml").write_text("[model]\nhiden_size = 5\n")
+    Path("model").mkdir()
+    assert said in run(*arguments).complaint
+
+
+def test_labels_that_are_near_are_named(files: Files, run: Run) -> None:
+    said = run("inspect", files.test, "--labels", "PRE").err
+    assert "no entity is labelled PRE (labels found: LOC, PER), did you mean PER?" in said
 
 
 def test_python_dash_m_is_the_same_command() -> None:

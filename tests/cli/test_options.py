@@ -111,7 +111,7 @@ def test_a_frozen_transformer_changes_the_preset_and_the_file_changes_both(tmp_p
             "--vectors-limit: expected the file",
         ),
         (["--vectors-limit", "10", "--vectors", "none"], "--vectors-limit: expected the file"),
-        (["--config", "missing.toml"], "missing.toml: expected a readable TOML file"),
+        (["--config", "missing.toml"], "missing.toml: no such file"),
         (["--config", "odd.toml"], r"odd.toml: \[model\] scheme: expected one of IO, .*, got 'BIX'"),
     ],
 )

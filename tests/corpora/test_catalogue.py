@@ -68,7 +68,7 @@ def test_what_is_restricted_says_where_to_get_it(corpus: Corpus) -> None:
 
 
 def test_an_unknown_name_is_refused_with_those_near_to_it() -> None:
-    with pytest.raises(InputError, match=r"got 'WNUT-17'; near to it: wnut17"):
+    with pytest.raises(InputError, match=r"got 'WNUT-17', did you mean wnut17"):
         get_corpus("WNUT-17")
     with pytest.raises(InputError, match=r"one of anem, bc5cdr, .*weibo"):
         get_corpus("???")

@@ -57,4 +57,4 @@ def test_labels_to_keep_that_never_come_are_named(caplog: pytest.LogCaptureFixtu
     report.warn("x", ReadOptions(labels=LabelMap.parse("PER,LOC", ["person=PER"])))
     assert caplog.messages == []
     report.warn("x", ReadOptions(labels=LabelMap.parse("PER,LOC")))
-    assert caplog.messages == ["x: no entity is labelled PER (labels found: LOC, person)"]
+    assert caplog.messages == ["x: no entity is labelled PER (labels found: LOC, person), did you mean person?"]
