@@ -25,6 +25,7 @@ Each room imports only from those below it:
     text/        text becomes tokens and sentences
     config.py    every setting and the presets
     kernels/     loops in C
+    isolation.py what a program around the library does with torch and with processes
 
 Example:
     >>> from ner_lstm_crf import Tagger

@@ -13,13 +13,12 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.embedding import EmbeddingTable
-from ner_lstm_crf.features.token_feature import ContextFeature, ContextModule, Ids, Resources, SavedFeature
+from ner_lstm_crf.features.token_feature import ContextFeature, ContextModule, Ids, Resources, SavedFeature, drawn
 from ner_lstm_crf.features.vocabulary import FIRST, UNKNOWN, Vocabulary, by_frequency
 
 EDGE = "\0"
@@ -120,7 +119,7 @@ class BigramVectors(ContextModule):
     def forward(self, bigrams: Tensor) -> Tensor:
         """The vectors of pairs (B, T, 2): (B, T, D)."""
         if self.training and self.dropout:
-            dropped = torch.rand(bigrams.shape, device=bigrams.device) < self.dropout
+            dropped = drawn(bigrams, self.dropout, self.generator)
             bigrams = bigrams.masked_fill(dropped, UNKNOWN)
         vectors: Tensor = self.table(bigrams.flatten())
         return vectors.view(*bigrams.shape[:2], self.size)

@@ -13,6 +13,7 @@ from torch.autograd.function import once_differentiable
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.features.token_feature import Column, Ids, Resources, SavedFeature, TypeFeature, TypeModule, grown
 from ner_lstm_crf.features.vocabulary import PADDING, UNKNOWN, Vocabulary, by_frequency
+from ner_lstm_crf.isolation import dropout
 from ner_lstm_crf.kernels import available_for, kernel
 
 
@@ -138,14 +139,14 @@ class CharCnn(TypeModule):
         with torch.no_grad():
             self.embedding.weight[PADDING] = 0
         self.convolutions = nn.ModuleList(nn.Conv1d(size, filters, width, padding=width // 2) for width in widths)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
         self.gap = max(widths) // 2
         self.size = filters * len(widths)
 
     def forward(self, words: Spellings) -> Tensor:
         """The vector of each word (W, filters * number of widths)."""
         if not available_for(self.embedding.weight):
-            return self.dropout(self._portable(*words))  # type: ignore[no-any-return]
+            return self._dropped(self._portable(*words))
         maxima = []
         for convolution in self.convolutions:
             # The score of each filter for each character at each of its offsets is looked up, not computed anew.
@@ -154,8 +155,10 @@ class CharCnn(TypeModule):
             table = self.embedding.weight @ offsets.flatten(1)  # (characters, width * F)
             best = _Maxima.apply(table, *words, self.gap, weight.shape[2])  # type: ignore[no-untyped-call]
             maxima.append(best + bias)
-        vectors: Tensor = self.dropout(torch.cat(maxima, dim=1))
-        return vectors
+        return self._dropped(torch.cat(maxima, dim=1))
+
+    def _dropped(self, vectors: Tensor) -> Tensor:
+        return dropout(vectors, self.dropout, self.generator) if self.training else vectors
 
     def _portable(self, characters: Tensor, lengths: Tensor) -> Tensor:
         """The same in plain torch, without dropout, on any device."""

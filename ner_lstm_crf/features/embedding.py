@@ -35,8 +35,9 @@ class EmbeddingTable(nn.Module):
 
     def __init__(self, rows: int, size: int, frozen: Tensor | None = None) -> None:
         super().__init__()
-        self.trainable = nn.Parameter(torch.empty(rows, size))
-        self.register_buffer("frozen", torch.empty(0, size) if frozen is None else frozen, persistent=False)
+        self.trainable = nn.Parameter(torch.empty(rows, size, dtype=torch.float32))
+        frozen = torch.empty(0, size, dtype=torch.float32) if frozen is None else frozen
+        self.register_buffer("frozen", frozen, persistent=False)
         self.pretrained = torch.zeros(rows, dtype=torch.bool)
         self.sparse_gradient = False
         self.size = size

@@ -28,7 +28,7 @@ from torch import Tensor
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.embedding import EmbeddingTable
-from ner_lstm_crf.features.token_feature import ContextFeature, ContextModule, Ids, Resources, SavedFeature
+from ner_lstm_crf.features.token_feature import ContextFeature, ContextModule, Ids, Resources, SavedFeature, drawn
 from ner_lstm_crf.features.vocabulary import is_list_of
 from ner_lstm_crf.files.text import TextFile, quoted
 
@@ -192,7 +192,7 @@ class LexiconVectors(ContextModule):
         shared = self.shared[words]
         own = words != shared
         if self.training and self.dropout:
-            own &= torch.rand(words.shape, device=words.device) >= self.dropout
+            own &= ~drawn(words, self.dropout, self.generator)
         vectors: Tensor = self.table(shared.flatten()) + self.table(words.flatten()) * own.reshape(-1, 1)
         return vectors.view(*words.shape[:2], self.size)
 

@@ -222,14 +222,21 @@ def grown(array: Ids, size: int) -> Ids:
     return larger
 
 
+def drawn(ids: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
+    """True for a share of `rate` of these ids, in their shape."""
+    return torch.rand(ids.shape, generator=generator, dtype=torch.float32, device=ids.device) < rate
+
+
 class FeatureModule(nn.Module):
     """The vectors of one feature, in one network.
 
     Attributes:
         size: Size of a vector, D.
+        generator: The source of dropout; None for torch's own.
     """
 
     size: int
+    generator: torch.Generator | None = None
 
     def table_ids(self, ids: Any) -> Tensor:
         """The ids that are read from its `table` for the given input (R,), with repetitions."""

@@ -28,7 +28,15 @@ from torch import Tensor, nn
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.embedding import EmbeddingTable
-from ner_lstm_crf.features.token_feature import FeatureModule, Ids, Resources, SavedFeature, TypeFeature, TypeModule
+from ner_lstm_crf.features.token_feature import (
+    FeatureModule,
+    Ids,
+    Resources,
+    SavedFeature,
+    TypeFeature,
+    TypeModule,
+    drawn,
+)
 from ner_lstm_crf.features.vectors import Vectors, coverage
 from ner_lstm_crf.features.vocabulary import FIRST, UNKNOWN, Vocabulary, by_frequency, is_list_of, spellings
 
@@ -88,7 +96,7 @@ class Words(TypeFeature):
         trainable = by_frequency({word: count for word, count in counts.items() if word not in frozen})
         vocabulary = Vocabulary(trainable).extended(vectors.words if vectors else ())
         first_frozen = FIRST + len(trainable)
-        rows = torch.zeros(len(vocabulary) - first_frozen, size)
+        rows = torch.zeros(len(vocabulary) - first_frozen, size, dtype=torch.float32)
         pretrained = None
         # 3. The vectors of both.
         if vectors is not None:
@@ -177,7 +185,7 @@ class WordVectors(TypeModule):
     def at_tokens(self, words: Tensor, tokens: Tensor) -> Tensor:
         """The vectors of tokens (B, T, D), given the ids of words (W,) and the word of each token (B, T)."""
         if self.training and self.dropout:  # the unknown word is one more word of the batch
-            dropped = torch.rand(tokens.shape, device=tokens.device) < self.dropout
+            dropped = drawn(tokens, self.dropout, self.generator)
             tokens = tokens.masked_fill(dropped, len(words))
             words = torch.cat([words, words.new_tensor([UNKNOWN])])
         return nn.functional.embedding(tokens, self.table(words))

@@ -36,7 +36,10 @@ class BiLstm(nn.Module):
 
     Attributes:
         size: Size of a token's vector in context, 2 H.
+        generator: The source of dropout; None for torch's own.
     """
+
+    generator: torch.Generator | None = None
 
     def __init__(
         self,
@@ -69,7 +72,7 @@ class BiLstm(nn.Module):
         """
         order = reversal(lengths, values.shape[1])  # (B, T)
         if self.training:
-            values = variational_dropout(values, self.input_rate)
+            values = variational_dropout(values, self.input_rate, self.generator)
         for depth, (forward_lstm, backward_lstm) in enumerate(zip(self.forwards, self.backwards, strict=True)):
             # 1. Each direction reads the tokens from its side. Dropped weights are drawn forward first.
             reverse = _Permuted.apply(values, order)  # type: ignore[no-untyped-call]
@@ -84,7 +87,7 @@ class BiLstm(nn.Module):
             # 3. The residual connection, and dropout for the layer above.
             values = output + values if self.residual and depth else output
             if self.training:
-                values = variational_dropout(values, self.output_rate)
+                values = variational_dropout(values, self.output_rate, self.generator)
         return values
 
     @contextmanager
@@ -107,7 +110,13 @@ class BiLstm(nn.Module):
 
 
 class LstmDirection(nn.Module):
-    """One direction of one layer, with dropped hidden-to-hidden weights in training."""
+    """One direction of one layer, with dropped hidden-to-hidden weights in training.
+
+    Attributes:
+        generator: The source of dropout; None for torch's own.
+    """
+
+    generator: torch.Generator | None = None
 
     def __init__(self, input_size: int, hidden_size: int, recurrent_rate: float, *, initialise: bool) -> None:
         super().__init__()
@@ -129,7 +138,7 @@ class LstmDirection(nn.Module):
         """Weights from the input (4 H, D) and from the hidden state (4 H, H), some dropped in training, and biases."""
         weights: list[Tensor] = list(self.lstm.parameters())
         if self.training and self.recurrent_rate:
-            weights[1] = drop_weights(weights[1], self.recurrent_rate)
+            weights[1] = drop_weights(weights[1], self.recurrent_rate, self.generator)
         return weights
 
 
@@ -205,7 +214,7 @@ def reversal(lengths: Tensor, longest: int) -> Tensor:
     return torch.where(mirrored >= 0, mirrored, positions)
 
 
-def variational_dropout(values: Tensor, rate: float) -> Tensor:
+def variational_dropout(values: Tensor, rate: float, generator: torch.Generator | None = None) -> Tensor:
     """Values (B, T, D) with whole features set to zero: one mask per sentence, the same at each token.
 
     The features are drawn as in `drop_weights` (Gal and Ghahramani 2016, A theoretically grounded application of
@@ -213,16 +222,17 @@ def variational_dropout(values: Tensor, rate: float) -> Tensor:
     """
     if rate == 0:
         return values
-    return values * drop_weights(values.new_ones(values.shape[0], 1, values.shape[2]), rate)
+    return values * drop_weights(values.new_ones(values.shape[0], 1, values.shape[2]), rate, generator)
 
 
-def drop_weights(weights: Tensor, rate: float) -> Tensor:
+def drop_weights(weights: Tensor, rate: float, generator: torch.Generator | None = None) -> Tensor:
     """Weights with a share of `rate` (rounded to 1/256) set to zero and the others scaled to the same mean.
 
     As `nn.functional.dropout`, in a fifth of its time: eight draws are cut from each 64-bit random number.
     """
     limit = min(round(256 * rate), 255)
     count = weights.numel()
-    numbers = torch.empty((count + 7) // 8, dtype=torch.int64, device=weights.device).random_(-(2**63), None)
+    numbers = torch.empty((count + 7) // 8, dtype=torch.int64, device=weights.device)
+    numbers.random_(-(2**63), None, generator=generator)
     kept = numbers.view(torch.uint8)[:count].view(weights.shape) >= limit
     return weights * kept * (256 / (256 - limit))

@@ -6,15 +6,17 @@ never wait for one another, and the Python code of one runs while the network co
 
 from __future__ import annotations
 
-import ctypes
+import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 import torch
 
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.isolation import torch_library
 
 Value = TypeVar("Value")
 Result = TypeVar("Result")
@@ -22,15 +24,9 @@ Result = TypeVar("Result")
 # With more threads the Python code counts, of which one thread at a time can run any.
 MAX_THREADS = 8
 
-# The functions that set the calling thread's number of OpenMP and MKL threads, in the libraries that torch uses.
-_set_openmp_threads: Callable[[int], int] = int
-_set_mkl_threads: Callable[[int], int] = int
-try:
-    _libraries = ctypes.CDLL(torch._C.__file__)
-    _set_openmp_threads = getattr(_libraries, "omp_set_num_threads", int)
-    _set_mkl_threads = getattr(_libraries, "MKL_Set_Num_Threads_Local", int)
-except OSError:  # a torch that is linked in another way keeps its threads
-    pass
+# They set the calling thread's number of OpenMP and MKL threads.
+_set_openmp_threads = torch_library("omp_set_num_threads")
+_set_mkl_threads = torch_library("MKL_Set_Num_Threads_Local")
 
 
 class Map(Protocol):
@@ -53,8 +49,19 @@ def worker_map() -> Iterator[Map]:
         yield map
         return
     pool = ThreadPoolExecutor(threads, thread_name_prefix="ner-lstm-crf", initializer=use_one_thread)
+    process = os.getpid()
+
+    def run(function: Callable[[Value], Result], values: Iterable[Value], /) -> Iterator[Result]:
+        return results(deque(pool.submit(function, value) for value in values))
+
+    def results(futures: deque[Future[Result]]) -> Iterator[Result]:
+        while futures:
+            if os.getpid() != process:  # of a fork: the threads are not here, so the results would never come
+                raise RuntimeError("expected results to be read by the process that began to compute them")
+            yield futures.popleft().result()
+
     try:
-        yield pool.map
+        yield run
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -150,7 +150,7 @@ class TypeVectorCache:
     def __init__(self, network: Network, word_types: WordTypes, dtype: torch.dtype = torch.float32) -> None:
         self._embedding, self._word_types, self._dtype = network.embedding, word_types, dtype
         self._state: tuple[int, dict[Tensor, tuple[int, int]]] | None = None
-        self._vectors = torch.empty(0)
+        self._vectors = torch.empty(0, dtype=dtype)
         self._is_known = np.zeros(0, np.bool_)
 
     def vectors(self, rows: Ids) -> Tensor:

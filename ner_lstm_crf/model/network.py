@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from ner_lstm_crf.config import ModelConfig
@@ -37,7 +38,7 @@ class Network(nn.Module):
         *,
         initialise: bool = True,
     ) -> Network:
-        """The network of a configuration, its first weights drawn from torch's random numbers.
+        """The network of a configuration, its first weights drawn from torch's random numbers (see `explicit`).
 
         Args:
             config: The configuration.
@@ -59,6 +60,12 @@ class Network(nn.Module):
             SoftmaxHead() if config.head == "softmax" else CrfHead(*allowed, labelwise=config.crf_loss == "labelwise")
         )
         return cls(embedding, encoder, projection, head)
+
+    def draw_from(self, generator: torch.Generator) -> None:
+        """Draw the random numbers of dropout from this generator from now on."""
+        for module in self.modules():
+            if hasattr(module, "generator"):
+                module.generator = generator  # type: ignore[assignment]
 
     def emissions(self, vectors: Tensor, lengths: Tensor) -> Tensor:
         """Emission scores of each token (B, T, K), given the tokens' vectors (B, T, D) and the lengths (B,)."""

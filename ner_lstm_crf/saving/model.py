@@ -37,6 +37,7 @@ from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.files.atomic import Content, located, make_directory, remove_together, seal, write_together
 from ner_lstm_crf.files.json import json_text, parse_json
 from ner_lstm_crf.files.text import read_text
+from ner_lstm_crf.isolation import computing, explicit
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.saving.tensors import dequantized, quantized, read_tensors, save_tensors
 from ner_lstm_crf.tags.scheme import get_scheme
@@ -75,6 +76,7 @@ class Model:
     networks: tuple[Network, ...]
 
     @classmethod
+    @computing()
     def build(
         cls,
         sentences: Sequence[Sentence],
@@ -109,6 +111,7 @@ class Model:
         return cls(config, features, tags, (new_network(config, features, tags, seed),))
 
     @classmethod
+    @computing()
     def ensemble(cls, models: Sequence[Model]) -> Model:
         """The networks of several models as one model.
 
@@ -136,6 +139,7 @@ class Model:
                     network.embedding.tables[name].frozen = shared
         return replace(first, networks=tuple(chain.from_iterable(model.networks for model in models)))
 
+    @computing()
     def encode(
         self, sentences: Sequence[Sentence], *, gold: bool = False, computed: Mapping[str, Any] | None = None
     ) -> RaggedSentences:
@@ -157,6 +161,7 @@ class Model:
         return encoded
 
     @classmethod
+    @computing()
     def load(cls, source: str | Path) -> Model:
         """The model in a directory.
 
@@ -193,6 +198,7 @@ class Model:
             networks.append(network.eval())
         return cls(config, features, tags, tuple(networks))
 
+    @computing()
     def save(self, directory: str | Path, *, quantize: bool = False) -> None:
         """Write the model into a directory, in place of the one that may be there.
 
@@ -255,9 +261,8 @@ def new_network(config: ModelConfig, features: Features, tags: TagSet, seed: int
     """
     initialise = seed is not None
     start, transitions, end = map(torch.from_numpy, tags.allowed_transitions())
-    with torch.random.fork_rng(devices=[]):
-        if seed is not None:
-            torch.manual_seed(seed)
+    generator = None if seed is None else torch.Generator().manual_seed(seed)
+    with explicit(generator):
         embedding = features.embedding(config, initialise=initialise)
         return Network.build(config, embedding, (start, transitions, end), initialise=initialise)
 

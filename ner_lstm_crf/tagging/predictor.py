@@ -25,6 +25,7 @@ from torch import Tensor
 from ner_lstm_crf.config import Precision
 from ner_lstm_crf.features.batch import RaggedSentences, WordTypes
 from ner_lstm_crf.features.token_feature import Ids
+from ner_lstm_crf.isolation import computing
 from ner_lstm_crf.model.cpu import Map, one_thread, worker_map
 from ner_lstm_crf.model.inference import InferenceNetwork
 from ner_lstm_crf.saving.model import Model
@@ -108,7 +109,7 @@ class Predictor:
 
     def _encode(self, chunk: Chunk[Any]) -> tuple[RaggedSentences, list[Tensor]]:
         """Sentences as numbers, and vectors of their word types, which stay valid if these are cleared later."""
-        with self._lock:  # several threads of the caller may tag with one predictor
+        with computing(), one_thread(), self._lock:  # several threads of the caller may tag with one predictor
             if self._is_own and len(self._word_types) > CACHED_TYPES:
                 self._word_types.clear()
             sentences = self.model.features.encode(chunk.words, chunk.lengths, self._word_types)
@@ -135,7 +136,7 @@ class Predictor:
 
     def _decode_batch(self, sentences: RaggedSentences, vectors: list[Tensor], tags: Ids, numbers: Ids) -> None:
         """Write the tags of the sentences with these numbers (B,) into `tags` (N,), the array of all tokens."""
-        with torch.inference_mode():
+        with computing(), torch.inference_mode():
             batch, positions, real = sentences.tagging_batch(*numbers)
             best = self._network.decode(vectors, batch).numpy()  # (B, T)
         tags[positions[real]] = best[real]
@@ -149,7 +150,8 @@ def predict(model: Model, sentences: RaggedSentences) -> list[DecodedTags]:
     were_training = [network.training for network in model.networks]
     predictor = Predictor(model, word_types=sentences.word_types)
     try:
-        vectors = predictor._network.type_vectors(sentences.types)
+        with computing():
+            vectors = predictor._network.type_vectors(sentences.types)
         with worker_map() as run:
             return next(predictor._decode([(None, sentences, vectors)], run))[1]
     finally:

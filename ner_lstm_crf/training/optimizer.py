@@ -12,6 +12,7 @@ from torch.optim import SGD, AdamW
 
 from ner_lstm_crf.config import MAX_LR, MIN_LR, TrainingConfig
 from ner_lstm_crf.features.batch import Batch
+from ner_lstm_crf.isolation import computing
 from ner_lstm_crf.kernels import available_for
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.training.sparse_adamw import SparseAdamW
@@ -72,7 +73,7 @@ def _dense_optimizer(config: TrainingConfig, fast: list[Tensor], slow: list[Tens
     for weight in (*fast, *slow):
         optimizer.state[weight] = {name: torch.zeros_like(weight) for name in moments}
         if config.optimizer == "adamw":
-            optimizer.state[weight]["step"] = torch.zeros(())
+            optimizer.state[weight]["step"] = torch.zeros((), dtype=torch.float32)
     return optimizer
 
 
@@ -169,19 +170,19 @@ class Optimizer:
     @contextmanager
     def averaged_weights(self) -> Iterator[None]:
         """Within this context the network has the averaged weights; after it, its own again."""
-        self._sparse.catch_up()
-        if not self.config.ema_decay:
-            yield
-            return
-        weights = [*self._weights.values(), *self._sparse.weights]
-        own = [weight.detach().clone() for weight in weights]
-        with torch.no_grad():
-            torch._foreach_copy_(weights, [*self._averages, *self._sparse.averages])
+        weights = [*self._weights.values(), *self._sparse.weights] if self.config.ema_decay else []
+        averages = [*self._averages, *self._sparse.averages] if self.config.ema_decay else []
+        with computing(), torch.no_grad():
+            self._sparse.catch_up()
+            own = [weight.clone() for weight in weights]
+            for weight, average in zip(weights, averages, strict=True):
+                weight.copy_(average)
         try:
             yield
         finally:
-            with torch.no_grad():
-                torch._foreach_copy_(weights, own)
+            with computing(), torch.no_grad():
+                for weight, value in zip(weights, own, strict=True):
+                    weight.copy_(value)
 
     def state(self) -> dict[str, Tensor]:
         """All that is needed to go on, the weights included: the tensors themselves, by name."""

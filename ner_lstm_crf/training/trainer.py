@@ -17,6 +17,7 @@ from ner_lstm_crf.config import TrainingConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.evaluation.metrics import Evaluation, evaluate_spans
 from ner_lstm_crf.features.batch import Batch, RaggedSentences, shuffled_batches
+from ner_lstm_crf.isolation import computing
 from ner_lstm_crf.model.cpu import check_bfloat16
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.progress import Progress, silent
@@ -104,6 +105,7 @@ class Trainer:
             that a transformer is to be trained in.
     """
 
+    @computing()
     def __init__(self, model: Model, sentences: RaggedSentences, dev: DevSet | None, config: TrainingConfig) -> None:
         if not len(sentences):
             raise ValueError("expected at least one training sentence, got none")
@@ -178,30 +180,31 @@ class Trainer:
     def _train_epoch(self, progress: Progress) -> tuple[float, int]:
         """One pass over the data; returns the mean loss per token, and the number of tokens."""
         network, config = self.network, self.config
-        total, tokens = torch.zeros((), dtype=torch.float64), 0
+        total, tokens = 0.0, 0
         batches = self._batches(self.epoch)
         seed = np.random.SeedSequence([config.seed, self.epoch]).generate_state(1, np.uint64)[0] >> 1
         self.optimizer.start_epoch(self.epoch)
         network.train()
         # A transformer that is trained keeps all the threads of torch.
         threads = nullcontext() if self._fine_tune else network.encoder.parallel_directions()
-        with torch.random.fork_rng(devices=[]), threads:
-            torch.manual_seed(int(seed))  # of dropout
+        network.draw_from(torch.Generator().manual_seed(int(seed)))  # dropout
+        with threads:
             for number, indices in enumerate(batches, 1):
-                batch = self.sentences.training_batch(indices)  # (B, T)
-                self.optimizer.prepare(batch)  # bring the embedding rows of this batch up to date
-                batch_tokens = int(batch.lengths.sum())
-                divisor = {"token": batch_tokens, "sentence": len(indices), "sum": 1}[config.reduction]
-                if config.adversarial_epsilon:
-                    losses = adversarial_backward(network, batch, config.adversarial_epsilon, 1 / divisor)  # (B,)
-                else:
-                    losses = network.loss(batch)  # (B,)
-                    (losses.sum() / divisor).backward()  # type: ignore[no-untyped-call]
-                self.optimizer.step()  # schedule, clipping, dense and sparse update, moving average
-                total += losses.detach().sum()
-                tokens += batch_tokens
+                with computing():
+                    batch = self.sentences.training_batch(indices)  # (B, T)
+                    self.optimizer.prepare(batch)  # bring the embedding rows of this batch up to date
+                    batch_tokens = int(batch.lengths.sum())
+                    divisor = {"token": batch_tokens, "sentence": len(indices), "sum": 1}[config.reduction]
+                    if config.adversarial_epsilon:
+                        losses = adversarial_backward(network, batch, config.adversarial_epsilon, 1 / divisor)  # (B,)
+                    else:
+                        losses = network.loss(batch)  # (B,)
+                        (losses.sum() / divisor).backward()  # type: ignore[no-untyped-call]
+                    self.optimizer.step()  # schedule, clipping, dense and sparse update, moving average
+                    total += losses.detach().sum().item()
+                    tokens += batch_tokens
                 progress(number, len(batches))
-        return total.item() / tokens, tokens
+        return total / tokens, tokens
 
     def _batches(self, epoch: int) -> list[list[int]]:
         """The sentences of each batch of an epoch: of like length, shuffled."""
@@ -209,11 +212,13 @@ class Trainer:
         lengths = self.sentences.lengths.tolist()
         return shuffled_batches(lengths, random, sentences=self.config.batch_size, tokens=self.config.max_batch_tokens)
 
+    @computing()
     def state(self) -> dict[str, Tensor]:
         """All that `restore` needs to go on after the last epoch, by name."""
         progress = torch.tensor([self.epoch, self.best_epoch, self.best_f1], dtype=torch.float64)
         return {"progress": progress} | self.optimizer.state()
 
+    @computing()
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Go on from what `state` returned.
 

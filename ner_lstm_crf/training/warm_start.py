@@ -11,11 +11,13 @@ from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.registry import Features
 from ner_lstm_crf.features.token_feature import FeatureModule, Resources
+from ner_lstm_crf.isolation import computing
 from ner_lstm_crf.saving.model import Model, new_network
 from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Sentence
 
 
+@computing()
 def warm_start(base: Model, sentences: Sequence[Sentence], *, freeze_vectors: bool = False, seed: int = 1) -> Model:
     """A model of the configuration of `base` for the words, characters and labels of other data.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, Self
@@ -29,6 +30,7 @@ from ner_lstm_crf.features.transformer.subtokens import (
     quiet_transformers,
     unreadable,
 )
+from ner_lstm_crf.isolation import computing, explicit
 from ner_lstm_crf.progress import Progress, silent
 
 # Sub-tokens, padding included, that go through the encoder at once: on two cores the quickest of 512 to 8192, and a
@@ -52,10 +54,13 @@ class PretrainedEncoder(nn.Module):
     Attributes:
         in_bfloat16: True if it multiplies in bfloat16 in training. Its weights, their gradients and its output stay
             float32: a step of the optimizer is too small for the 8 bits of bfloat16.
+        generator: The source of dropout; None for torch's own.
 
     Raises:
         InputError: If the encoder has fewer layers, or is to be fine-tuned in less than float32.
     """
+
+    generator: torch.Generator | None = None
 
     def __init__(self, encoder: nn.Module, *, layers: int = 4, mix: bool = False, fine_tune: bool = False) -> None:
         super().__init__()
@@ -118,8 +123,14 @@ class PretrainedEncoder(nn.Module):
 
     def _hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
         """The mean over the last layers, or these side by side (W, S, D), float32."""
-        quick = self.in_bfloat16 and self.training and self.fine_tune
-        with torch.autocast(ids.device.type, torch.bfloat16, enabled=quick):
+        is_trained = self.training and self.fine_tune
+        quick = self.in_bfloat16 and is_trained
+        # What it draws and makes would come from torch's global settings.
+        is_global = is_trained or torch.get_default_dtype() != torch.float32
+        with (
+            explicit(self.generator) if is_global else nullcontext(),
+            torch.autocast(ids.device.type, torch.bfloat16, enabled=quick),
+        ):
             states = self.encoder(input_ids=ids, attention_mask=mask.long(), output_hidden_states=True).hidden_states
         last = [state.float() for state in states[-self.layers :]]
         return torch.cat(last, dim=-1) if self.mix else torch.stack(last).mean(0)
@@ -161,9 +172,10 @@ def contextual_vectors(
     while done < len(sentences):
         most = batch_subtokens // max(sentences[longest_first[done]].ids.size, 1)
         batch = longest_first[done : done + max(most, 1)]
-        computed = encoder(collate_subtokens([sentences[number] for number in batch]).to(device))
-        for number, rows in zip(batch, computed, strict=True):
-            views[number].copy_(rows[: lengths[number]])
+        with computing():
+            computed = encoder(collate_subtokens([sentences[number] for number in batch]).to(device))
+            for number, rows in zip(batch, computed, strict=True):
+                views[number].copy_(rows[: lengths[number]])
         done += len(batch)
         progress(done, len(sentences))
     if not vectors.isfinite().all():
@@ -180,7 +192,7 @@ def _read_encoder(folder: Path) -> nn.Module:
     from transformers import AutoModel  # optional, slow
 
     try:
-        with quiet_transformers(), torch.random.fork_rng(devices=[]):  # it draws weights that the file then replaces
+        with quiet_transformers(), explicit(torch.Generator()):  # it draws weights that the file then replaces
             encoder, report = AutoModel.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
             )
@@ -305,8 +317,8 @@ class TransformerVectors(ContextModule):
         super().__init__()
         layers = encoder.layers if encoder.mix else 1
         mixed = encoder.size // layers
-        self.weights = nn.Parameter(torch.zeros(layers)) if encoder.mix else None  # equal at first
-        self.scale = nn.Parameter(torch.ones(())) if encoder.mix else None
+        self.weights = nn.Parameter(torch.zeros(layers, dtype=torch.float32)) if encoder.mix else None  # equal at first
+        self.scale = nn.Parameter(torch.ones((), dtype=torch.float32)) if encoder.mix else None
         self.projection = nn.Linear(mixed, size) if size else nn.Identity()
         self.size = size or mixed
         self.encoder = encoder if encoder.fine_tune else None
