@@ -150,7 +150,7 @@ class explicit(TorchFunctionMode):  # noqa: N801 (a context, read as a word)
             return self._attention(*args, **kwargs)
         return function(*args, **kwargs)
 
-    def _dropout(self, values: Tensor, p: float = 0.5, training: bool = True, _inplace: bool = False) -> Tensor:
+    def _dropout(self, values: Tensor, p: float = 0.5, training: bool = True, **_: bool) -> Tensor:
         return dropout(values, p, self.generator) if training else values
 
     def _attention(

@@ -164,8 +164,9 @@ def contextual_vectors(
     if encoder.fine_tune:
         raise ValueError("expected a frozen transformer: the vectors of one that is trained change at every step")
     lengths = [sentence.tokens for sentence in sentences]
-    vectors = torch.empty((sum(lengths), encoder.size), dtype=torch.float16)
-    views, done = list(torch.split(vectors, lengths)), 0
+    with computing():
+        vectors = torch.empty((sum(lengths), encoder.size), dtype=torch.float16)
+        views, done = list(torch.split(vectors, lengths)), 0
     progress(0, len(sentences))
     device = next(encoder.parameters()).device
     longest_first = sorted(range(len(sentences)), key=lambda number: -sentences[number].ids.size)
@@ -188,6 +189,7 @@ def _config(encoder: nn.Module) -> Any:
     return encoder.config
 
 
+@computing()
 def _read_encoder(folder: Path) -> nn.Module:
     from transformers import AutoModel  # optional, slow
 
