@@ -39,6 +39,7 @@ NO_WORD = 0
 LENGTHS = 4  # words of 2, 3, 4, and of 5 characters or more
 MOST_CATEGORIES = 1000  # more are no categories
 _LEAST = 2  # a word that occurs once teaches the network nothing but that sentence
+_LONGEST = 10_000  # characters of a word in a model; each takes a step when it is loaded
 _CODES = 0x110000  # the number of code points of Unicode
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _FIELDS = re.compile(r"[^,;]+[,;] ?[0-9]")  # a word and its count, separated by what is in no word
@@ -122,8 +123,12 @@ class Lexicon(ContextFeature):
             raise InputError("expected words, categories and the numbers of categories in a lexicon")
         if type(trainable) is not int or not 0 <= trainable <= len(words):
             raise InputError(f"expected at most {len(words)} trainable words in a lexicon, got {trainable!r}")
+        if max(map(len, words), default=0) > _LONGEST:
+            raise InputError(f"expected words of up to {_LONGEST:,} characters in a lexicon, found a longer one")
         try:
             return cls(words, trainable, categories, ids)
+        except OverflowError:
+            raise InputError("a lexicon: expected a category of each word") from None
         except ValueError as error:
             raise InputError(f"a lexicon: {error}") from error
 

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.files.parts import open_part
 
 Content: TypeAlias = str | Callable[[Path], object]
 """The text of a file, or a function that writes the file at a path."""
@@ -135,6 +136,31 @@ def located(directory: Path, name: str) -> Path:
     """The present path of a file of `write_together`: its own, unless a kill came before it was moved to it."""
     ready = directory / _READY / name
     return ready if ready.exists() else directory / name
+
+
+def open_together(directory: Path, name: str) -> BinaryIO:
+    """Open the present file of `write_together`, for reading its bytes.
+
+    Another process may write at the same time. Whoever reads several files opens them all, and then asks `is_present`
+    of one that every write replaces: if it is, they belong together.
+
+    Raises:
+        InputError: If the file is missing, may not be read, or is no plain file.
+    """
+    ready = directory / _READY / name
+    if ready.exists():
+        with suppress(InputError):  # it has just been moved to its own path
+            return open_part(ready)
+    return open_part(directory / name)
+
+
+def is_present(file: BinaryIO, directory: Path, name: str) -> bool:
+    """True if no other file has taken the place of one that `open_together` opened."""
+    try:
+        with open_together(directory, name) as now:
+            return os.path.sameopenfile(file.fileno(), now.fileno())
+    except InputError:
+        return False
 
 
 def remove_together(directory: Path, names: Iterable[str]) -> None:

@@ -309,20 +309,6 @@ class _Expanded(io.BufferedIOBase):
         return content
 
 
-def read_text(path: Path, what: str = "model") -> str:
-    """A UTF-8 text file that is part of `what`.
-
-    Raises:
-        InputError: If the file is missing or unreadable.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"expected a {what}, but this file is missing", path=path) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the {what} is damaged: {error}", path=path) from error
-
-
 def stream_lines(path: str | os.PathLike[str], encoding: str = "utf-8") -> Generator[str, None, None]:
     """The lines of a file, read once and as they come: standard input (`-`) and pipes are never held in memory.
 

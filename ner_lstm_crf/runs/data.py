@@ -22,7 +22,8 @@ from ner_lstm_crf.features.transformer.subtokens import pretrained_folder
 from ner_lstm_crf.features.vectors import Vectors, builtin_character_vectors
 from ner_lstm_crf.files.atomic import make_directory, remove_temp_files
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.saving.model import ModelDescription, folder_digest, model_directory
+from ner_lstm_crf.saving.folders import folder_digest
+from ner_lstm_crf.saving.model import ModelDescription, model_directory
 from ner_lstm_crf.saving.tensors import read_tensors, write_tensors
 from ner_lstm_crf.text.annotation import CHARACTER_SHARE, Sentence, share_of_characters
 from ner_lstm_crf.text.scripts import script_language
@@ -201,7 +202,7 @@ def read_with_transformer(
     key = _key(sentences, config)
     path = directory / f"contextual-{key[:12]}.safetensors"
     try:
-        exists = path.is_file() and read_tensors(path)[1].get("key") == key
+        exists = path.is_file() and read_tensors(path, "cache of contextual vectors")[1].get("key") == key
     except InputError:  # damaged: it is made again
         exists = False
     if not exists:

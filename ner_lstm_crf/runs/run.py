@@ -30,7 +30,7 @@ from ner_lstm_crf.config import MIN_LR, Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.atomic import append_line, make_directory, remove_temp_files, write_text
 from ner_lstm_crf.files.json import parse_json
-from ner_lstm_crf.files.text import read_text
+from ner_lstm_crf.files.parts import read_text
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.runs.data import Data, ResolvedData, computed_features, read_with_transformer, resolve_defaults
 from ner_lstm_crf.runs.lock import locked

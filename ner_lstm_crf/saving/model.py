@@ -13,16 +13,13 @@ leaves one of the two, whole.
 from __future__ import annotations
 
 import hashlib
-import json
-import re
-import shutil
-from collections.abc import Container, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -32,14 +29,24 @@ from ner_lstm_crf.config import ModelConfig, check_tables
 from ner_lstm_crf.errors import InputError, missing
 from ner_lstm_crf.features.batch import RaggedSentences
 from ner_lstm_crf.features.registry import FEATURES, Features
-from ner_lstm_crf.features.token_feature import Resources, TokenFeature
+from ner_lstm_crf.features.token_feature import Resources
 from ner_lstm_crf.features.vectors import Vectors
-from ner_lstm_crf.files.atomic import Content, located, make_directory, remove_together, seal, write_together
+from ner_lstm_crf.features.vocabulary import is_list_of
+from ner_lstm_crf.files.atomic import (
+    Content,
+    is_present,
+    located,
+    make_directory,
+    open_together,
+    remove_together,
+    write_together,
+)
 from ner_lstm_crf.files.json import json_text, parse_json
-from ner_lstm_crf.files.text import read_text
+from ner_lstm_crf.files.parts import text_of
 from ner_lstm_crf.isolation import computing, explicit
 from ner_lstm_crf.model.network import Network
-from ner_lstm_crf.saving.tensors import dequantized, quantized, read_tensors, save_tensors
+from ner_lstm_crf.saving.folders import check_folder, remove_other_folders, save_folder
+from ner_lstm_crf.saving.tensors import TensorFile, dequantized, digest_parts, quantized, save_tensors
 from ner_lstm_crf.tags.scheme import get_scheme
 from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Sentence
@@ -53,8 +60,7 @@ SHIPPED = ("en", "zh")
 """The names of the taggers that come with the package: English and Chinese. `scripts/train_shipped.py` makes them."""
 
 _SHIPPED_FOLDER = Path(__file__).parents[1] / "shipped"
-_NAME = re.compile(r"[a-z]+-[0-9a-f]{12}")  # of the folder of a feature
-_TEMPORARY = ".folder.new"
+_MOST_CONFIG = 1 << 26  # bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,30 +177,45 @@ class Model:
         Raises:
             InputError: If there is none, or it is damaged, or was written by another version.
         """
-        # 1. Read all files, and check that they belong together.
         directory = model_directory(source)
-        description = ModelDescription.read(directory)
-        vocabulary = read_text(located(directory, VOCABULARY))
-        names = [FROZEN, *(NETWORK.format(number) for number in range(1, description.networks + 1))]
-        frozen, *weights = ({**read_tensors(located(directory, name))[0]} for name in names)
+        while True:
+            with ExitStack() as files:
+                config = files.enter_context(open_together(directory, CONFIG))
+                try:
+                    return cls._read(directory, config, files)
+                except InputError:
+                    if is_present(config, directory, CONFIG):
+                        raise
+                # Another process has written a model meanwhile: read that.
+
+    @classmethod
+    def _read(cls, directory: Path, config_file: BinaryIO, files: ExitStack) -> Model:
+        """The model that an open config.json describes; all `files` are open before the first is read."""
+        # 1. Read all files, and check that they belong together.
+        description = ModelDescription.parse(text_of(config_file, directory / CONFIG, most=_MOST_CONFIG), directory)
+        names = chain([FROZEN], map(NETWORK.format, range(1, description.networks + 1)))  # of any number: one may lack
+        vocabulary_file = files.enter_context(open_together(directory, VOCABULARY))
+        opened = [(name, files.enter_context(open_together(directory, name))) for name in names]
+        vocabulary = text_of(vocabulary_file, directory / VOCABULARY)
+        frozen, *weights = [TensorFile.open(file, directory / name).read() for name, file in opened]
         if description.digest != _digest(description.content, vocabulary, [frozen, *weights]):
             raise InputError("the model is damaged: its files do not belong together or have changed", path=directory)
         # 2. Make what the networks share.
         config = description.config
-        folders = {name: check_folder(directory, folder) for name, folder in description.folders.items()}
-        vectors = {name.removesuffix(".frozen"): tensor for name, tensor in dequantized(frozen).items()}
-        features = Features.load(config, json.loads(vocabulary), vectors, folders)
         tags = TagSet(get_scheme(config.scheme), description.labels)
+        folders = {name: check_folder(directory, folder) for name, folder in description.folders.items()}
+        features = _read_features(config, parse_json(vocabulary, directory / VOCABULARY), frozen, folders, directory)
         # 3. Make the networks.
         networks = []
-        for name, tensors in zip(names[1:], weights, strict=True):
-            network = new_network(config, features, tags, None)
+        for (name, _), tensors in zip(opened[1:], weights, strict=True):
             try:
-                network.load_state_dict(dequantized(tensors))
-            except RuntimeError as error:  # a name or a shape differs
-                reason = str(error).splitlines()[-1].strip()
-                message = f"the weights do not fit the configuration: {reason}"
+                usable = dequantized(tensors)
+                check_weights(usable, config, features, tags)
+            except ValueError as error:
+                message = f"the weights do not fit the configuration: {error}"
                 raise InputError(message, path=directory / name) from error
+            network = new_network(config, features, tags, None)
+            network.load_state_dict(usable)
             networks.append(network.eval())
         return cls(config, features, tags, tuple(networks))
 
@@ -234,15 +255,11 @@ class Model:
         files: dict[str, Content] = {CONFIG: json_text(content, indent=2) + "\n", VOCABULARY: vocabulary}
         for number, tensors in enumerate(weights):
             files[NETWORK.format(number) if number else FROZEN] = partial(save_tensors, tensors=tensors, metadata={})
-        with suppress(InputError):
-            if read_text(located(directory, VOCABULARY)) == vocabulary:
+        with suppress(InputError), open_together(directory, VOCABULARY) as old:
+            if text_of(old, directory / VOCABULARY) == vocabulary:
                 del files[VOCABULARY]
-        with suppress(InputError):
-            old, _ = read_tensors(located(directory, FROZEN))
-            alike = old.keys() == weights[0].keys() and all(
-                one.dtype == weights[0][name].dtype for name, one in old.items()
-            )
-            if alike and all(torch.equal(one, weights[0][name]) for name, one in old.items()):
+        with suppress(InputError), open_together(directory, FROZEN) as old:
+            if TensorFile.open(old, directory / FROZEN).holds(weights[0]):
                 del files[FROZEN]
         write_together(directory, files)
         # 3. Remove files that only the old model had.
@@ -294,25 +311,90 @@ class ModelDescription:
         Raises:
             InputError: If there is none, or it is damaged, or was written by another version.
         """
+        with open_together(directory, CONFIG) as file:
+            return cls.parse(text_of(file, directory / CONFIG, most=_MOST_CONFIG), directory)
+
+    @classmethod
+    def parse(cls, text: str, directory: Path) -> ModelDescription:
+        """The description that the text of config.json gives.
+
+        Raises:
+            InputError: If it is damaged, or was written by another version.
+        """
         path = directory / CONFIG
-        content = parse_json(read_text(located(directory, CONFIG)), path)
+        content = parse_json(text, path)
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise InputError(f"expected the configuration of a model with format '{FORMAT}'", path=path)
         if content.get("version") != VERSION:
-            found = f"the model has format version {content.get('version')}, this release reads version {VERSION}"
+            found = f"the model has format version {content.get('version')!r:.20}, this release reads version {VERSION}"
             raise InputError(f"{found}: install the release that wrote it", path=path)
         digest = content.pop("digest", None)
         types = {"labels": list, "networks": int, "folders": dict, "model": dict}
-        if not all(isinstance(content.get(name), kind) for name, kind in types.items()) or content["networks"] < 1:
+        if not all(type(content.get(name)) is kind for name, kind in types.items()) or content["networks"] < 1:
             raise InputError(f"the model is damaged: expected {', '.join(types)}", path=path)
+        labels = content["labels"]
+        if not is_list_of(str, labels) or len(set(labels)) != len(labels):
+            raise InputError("the model is damaged: expected distinct labels", path=path)
         return cls(
             config=ModelConfig(**check_tables({"model": content["model"]}, path)["model"]),
-            labels=tuple(content["labels"]),
+            labels=tuple(labels),
             networks=content["networks"],
             folders=content["folders"],
             digest=str(digest),
             content=json_text(content),
         )
+
+
+def _read_features(
+    config: ModelConfig, vocabulary: Any, frozen: Mapping[str, Tensor], folders: Mapping[str, Path], directory: Path
+) -> Features:
+    """The token features of a model.
+
+    Raises:
+        InputError: If their vocabulary is none, or there are other frozen vectors or folders than theirs.
+    """
+    try:
+        vectors = {name.removesuffix(".frozen"): tensor for name, tensor in dequantized(frozen).items()}
+    except ValueError as error:
+        raise InputError(f"the model is damaged: {error}", path=directory / FROZEN) from error
+    try:
+        features = Features.load(config, vocabulary, vectors, folders)
+    except InputError as error:
+        raise InputError(f"the model is damaged: {error.message}", path=error.path or directory / VOCABULARY) from error
+    for path, found, expected in (
+        (FROZEN, vectors.keys(), {name for name, one in features.items() if one.frozen is not None}),
+        (CONFIG, folders.keys(), {name for name, one in features.items() if one.writes_files}),
+    ):
+        if found != expected:
+            names = ", ".join(sorted(found ^ expected))
+            raise InputError(f"the model is damaged: it lacks what these features need: {names}", path=directory / path)
+    return features
+
+
+def check_weights(weights: Mapping[str, Tensor], config: ModelConfig, features: Features, tags: TagSet) -> None:
+    """Refuse weights of another network than the one of this configuration, before that one takes any memory.
+
+    Raises:
+        ValueError: If their names or shapes are others.
+    """
+    # 1. What grows with the number of parts, or with the square of the number of tags, must not even be listed.
+    parts, bias = config.layers + len(config.char_widths), weights.get("projection.bias")
+    if parts > len(weights):
+        raise ValueError(f"expected at least {parts:,} tensors, found {len(weights):,}")
+    if bias is None or bias.shape != (len(tags),):
+        raise ValueError(f"expected the weights of {len(tags):,} tags")
+    # 2. A network without values has the names and shapes of one with values.
+    try:
+        with torch.device("meta"):
+            expected = new_network(config, features, tags, None).state_dict()
+    except (RuntimeError, OverflowError, TypeError) as error:  # sizes beyond what a tensor can have
+        raise ValueError("expected smaller sizes") from error
+    for name in sorted(expected.keys() | weights.keys()):
+        if name not in expected or name not in weights:
+            raise ValueError(f"expected {'no' if name in weights else 'the'} tensor '{name}'")
+        if expected[name].shape != weights[name].shape:
+            found, wanted = tuple(weights[name].shape), tuple(expected[name].shape)
+            raise ValueError(f"expected '{name}' in the shape {wanted}, found {found}")
 
 
 def model_directory(source: str | Path) -> Path:
@@ -340,91 +422,7 @@ def _digest(content: str, vocabulary: str, weights: Sequence[Mapping[str, Tensor
     """SHA-256 of config.json without the digest, of vocabulary.json, and of the tensors of each file."""
     digest = hashlib.sha256(content.encode() + b"\0" + vocabulary.encode())
     for tensors in weights:
-        for name in sorted(tensors):
-            digest.update(f"\0{name}\0{tensors[name].dtype}\0{tuple(tensors[name].shape)}\0".encode())
-            digest.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)
+        for part in digest_parts(tensors):
+            digest.update(part)
         digest.update(b"\0\0")
     return digest.hexdigest()
-
-
-def save_folder(feature: TokenFeature, directory: Path) -> str:
-    """Write the files of a feature into the directory of a model, unless they are there.
-
-    Returns:
-        The name of their folder.
-
-    Raises:
-        InputError: If they cannot be written.
-    """
-    name = feature.saved_as
-    if name is not None and _is_whole(directory / name):
-        return name
-    temporary = directory / _TEMPORARY
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir()
-        feature.write_files(temporary)
-        seal(*_files(temporary))
-        name = f"{feature.name}-{folder_digest(temporary)}"
-        if not _is_whole(directory / name):
-            shutil.rmtree(directory / name, ignore_errors=True)
-            temporary.rename(directory / name)
-    except Exception as error:  # on a full disk transformers, tokenizers and safetensors each raise their own
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        message = f"the files of the {feature.name} could not be written, the old model is unharmed: {reason}"
-        raise InputError(message, path=directory) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    if not feature.files_change:
-        feature.saved_as = name
-    return name
-
-
-def check_folder(directory: Path, name: object) -> Path:
-    """The folder of that name in the directory of a model.
-
-    Raises:
-        InputError: If it is missing, or its files are not those that were written.
-    """
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InputError(f"the model is damaged: expected the name of a folder, found {name!r}", path=directory)
-    folder = directory / name
-    if not folder.is_dir():
-        raise InputError("expected the files of a model, but this folder is missing", path=folder)
-    if not _is_whole(folder):
-        raise InputError("the model is damaged: files in this folder have changed", path=folder)
-    return folder
-
-
-def remove_other_folders(directory: Path, names: Container[str], features: Container[str]) -> None:
-    """Remove the folders of such features that the model in the directory does not have any more: all but `names`."""
-    for folder in directory.iterdir():
-        if _NAME.fullmatch(folder.name) and folder.name not in names and folder.name.split("-")[0] in features:
-            shutil.rmtree(folder, ignore_errors=True)  # what cannot be removed does no harm
-
-
-def folder_digest(folder: Path) -> str:
-    """SHA-256 of the names and contents of the files in a folder, cut to 12 digits; hidden files do not count.
-
-    Raises:
-        OSError: If one cannot be read.
-    """
-    digest = hashlib.sha256()
-    for path in _files(folder):
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
-    return digest.hexdigest()[:12]
-
-
-def _is_whole(folder: Path) -> bool:
-    """True if the folder exists with the files that its name stands for."""
-    try:
-        return folder.is_dir() and folder.name.endswith(f"-{folder_digest(folder)}")
-    except OSError:
-        return False
-
-
-def _files(folder: Path) -> list[Path]:
-    """All files but hidden ones, which file managers leave behind."""
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))

@@ -23,6 +23,7 @@ from ner_lstm_crf.runs.processes import PlannedRun, plan_seeds, train_runs
 from ner_lstm_crf.runs.results import RunResult
 from ner_lstm_crf.runs.run import CURVES, SUMMARY, Run
 from ner_lstm_crf.saving.model import Model
+from ner_lstm_crf.saving.tensors import write_tensors
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text.annotation import Sentence, Span, Token
 from ner_lstm_crf.training.trainer import EpochReport, Trainer
@@ -233,7 +234,7 @@ def test_another_networks_state_is_refused(
     path = tmp_path / RESUME
     tensors = load_file(path)
     change(tensors)
-    path.write_bytes(save(tensors))
+    write_tensors(path, tensors, {})
     with pytest.raises(InputError, match="is damaged: expected the state of the same network"):
         broken()
 
@@ -242,7 +243,7 @@ def test_a_state_without_kernels_is_told_from_that_of_another_network(
     tmp_path: Path, broken: Callable[[], list[EpochReport]]
 ) -> None:
     path = tmp_path / RESUME
-    path.write_bytes(save({name: tensor for name, tensor in load_file(path).items() if "sparse" not in name}))
+    write_tensors(path, {name: tensor for name, tensor in load_file(path).items() if "sparse" not in name}, {})
     with pytest.raises(InputError, match="both times with the compiled kernels, or both times without"):
         broken()
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from itertools import accumulate, pairwise
+from math import prod
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,12 +31,15 @@ from ner_lstm_crf.features.transformer.subtokens import (
     quiet_transformers,
     unreadable,
 )
+from ner_lstm_crf.files.parts import read_text
 from ner_lstm_crf.isolation import computing, explicit
 from ner_lstm_crf.progress import Progress, silent
 
 # Sub-tokens, padding included, that go through the encoder at once: on two cores the quickest of 512 to 8192, and a
 # bound on memory however long a text is.
 _AT_ONCE = 2048
+
+_HARMLESS = 50_000_000  # weights that a file lacks; another architecture is told by the names of its tensors
 
 
 class PretrainedEncoder(nn.Module):
@@ -195,9 +199,19 @@ def _read_encoder(folder: Path) -> nn.Module:
 
     try:
         with quiet_transformers(), explicit(torch.Generator()):  # it draws weights that the file then replaces
+            _check_sizes(folder)
             encoder, report = AutoModel.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
+                folder,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,  # never what is pickled
+                dtype=torch.float32,
+                output_loading_info=True,
             )
+            for name, weight in encoder.named_parameters():
+                weight.data = weight.data.clone()  # not the mapped memory of a file that others may change
+                if not all(bool(end.isfinite()) for end in weight.aminmax()):
+                    raise ValueError(f"expected finite numbers, found others in '{name}'")
     except Exception as error:  # whatever a damaged file makes it raise
         unreadable(error, folder, "weights")
     if encoder.config.is_encoder_decoder:
@@ -211,9 +225,36 @@ def _read_encoder(folder: Path) -> nn.Module:
         raise InputError(
             f"expected the weights of a '{kind}' encoder, {len(missing)} are missing: {missing[0]}", path=folder
         )
+    vars(encoder.config).pop("auto_map", None)  # names code of its own, which is never run
     if "add_pooling_layer" in inspect.signature(type(encoder).__init__).parameters:
         encoder.pooler = None
     return encoder  # type: ignore[no-any-return]
+
+
+def _check_sizes(folder: Path) -> None:
+    """Refuse a configuration that asks for an encoder far larger than its file of weights, before it is built.
+
+    Raises:
+        ValueError: If it has more layers than the file has tensors, or far more weights.
+    """
+    from safetensors import safe_open  # as slow as what needs it
+    from transformers import AutoConfig, AutoModel
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    sizes = []
+    for path in folder.glob("model*.safetensors"):
+        with safe_open(path, framework="pt") as file:
+            sizes += [prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118
+    layers = max(
+        (value for name, value in config.to_dict().items() if "layer" in name and type(value) is int), default=0
+    )
+    if layers > len(sizes):
+        raise ValueError(f"expected at most {len(sizes):,} layers, as many as there are tensors, found {layers:,}")
+    with torch.device("meta"):  # which takes no memory
+        model = AutoModel.from_config(config, trust_remote_code=False)
+    weights = sum(weight.numel() for weight in model.parameters())
+    if weights > 2 * sum(sizes) + _HARMLESS:
+        raise ValueError(f"expected the {weights:,} weights of the configuration, found {sum(sizes):,}")
 
 
 def _portions(lengths: Sequence[int]) -> Iterator[tuple[slice, int]]:
@@ -251,6 +292,8 @@ class Transformer(ContextFeature):
         """See `TokenFeature.load`."""
         if saved.folder is None:
             raise InputError("expected the folder of a model's transformer")
+        if '"auto_map"' in read_text(saved.folder / "config.json"):
+            raise InputError("expected a transformer of this library's, found one that brings code", path=saved.folder)
         feature = cls.from_pretrained(saved.config, saved.folder)
         feature.saved_as = None if feature.files_change else saved.folder.name
         return feature

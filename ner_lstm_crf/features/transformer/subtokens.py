@@ -34,9 +34,9 @@ from ner_lstm_crf.errors import InputError
 
 logger = logging.getLogger("ner_lstm_crf")
 
-# What an encoder needs of a repository on the hub; the weights as safetensors, or, where there are none, as PyTorch's.
+# What an encoder needs of a repository on the hub. Weights that are pickled could run code where they are read.
 _SMALL_FILES = ["*.json", "*.txt", "*.model"]
-_WEIGHTS = (["model*.safetensors"], ["pytorch_model*.bin"])
+_WEIGHTS = "model*.safetensors"
 
 
 def pretrained_folder(name: str | os.PathLike[str]) -> Path:
@@ -57,9 +57,12 @@ def pretrained_folder(name: str | os.PathLike[str]) -> Path:
     folder = Path(name)
     if not folder.is_dir():
         folder = _from_hub(os.fspath(name))
-    for what, patterns in (("configuration", ["config.json"]), ("weights", [*_WEIGHTS[0], *_WEIGHTS[1]])):
-        if not any(any(folder.glob(pattern)) for pattern in patterns):
-            raise InputError(f"expected an encoder's {what} ({' or '.join(patterns)}) in this folder", path=folder)
+    for what, pattern, more in (
+        ("configuration", "config.json", ""),
+        ("weights", _WEIGHTS, "; pickled ones, which may hold code, are not read"),
+    ):
+        if not any(folder.glob(pattern)):
+            raise InputError(f"expected an encoder's {what} ({pattern}) in this folder{more}", path=folder)
     return folder
 
 
@@ -69,18 +72,14 @@ def _from_hub(name: str) -> Path:
         raise InputError(f"expected the folder of a transformers encoder, found no folder '{name}'")
     from huggingface_hub import snapshot_download  # optional
 
-    for weights in _WEIGHTS:
-        try:
-            with quiet_transformers():
-                wanted = [*_SMALL_FILES, *weights]
-                folder = Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=["*/*"]))
-        except Exception as error:  # the classes of the hub's client differ from version to version
-            raise InputError(
-                f"'{name}' is no folder, and the Hugging Face hub did not give an encoder of that name: {_brief(error)}"
-            ) from error
-        if any(any(folder.glob(pattern)) for pattern in weights):
-            logger.info("transformer %s: %s", name, folder)
-            return folder
+    try:
+        with quiet_transformers():
+            folder = Path(snapshot_download(name, allow_patterns=[*_SMALL_FILES, _WEIGHTS], ignore_patterns=["*/*"]))
+    except Exception as error:  # the classes of the hub's client differ from version to version
+        raise InputError(
+            f"'{name}' is no folder, and the Hugging Face hub did not give an encoder of that name: {_brief(error)}"
+        ) from error
+    logger.info("transformer %s: %s", name, folder)
     return folder
 
 

@@ -31,7 +31,7 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "hub"
 
 
-@pytest.mark.parametrize("weights", ["model.safetensors", "model-00001-of-00002.safetensors", "pytorch_model.bin"])
+@pytest.mark.parametrize("weights", ["model.safetensors", "model-00001-of-00002.safetensors"])
 def test_a_folder_is_taken_as_it_is(tmp_path: Path, weights: str) -> None:
     folder = encoder_files(tmp_path / "encoder", "config.json", weights)
     assert pretrained_folder(folder) == pretrained_folder(str(folder)) == folder
@@ -39,7 +39,12 @@ def test_a_folder_is_taken_as_it_is(tmp_path: Path, weights: str) -> None:
 
 @pytest.mark.parametrize(
     ("files", "missing"),
-    [(["config.json"], "weights"), (["model.safetensors"], "configuration"), ([], "configuration")],
+    [
+        (["config.json"], "weights"),
+        (["config.json", "pytorch_model.bin"], "weights"),  # pickled
+        (["model.safetensors"], "configuration"),
+        ([], "configuration"),
+    ],
 )
 def test_a_folder_that_lacks_something(tmp_path: Path, files: list[str], missing: str) -> None:
     folder = encoder_files(tmp_path / "encoder", *files)
@@ -60,11 +65,10 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
         pretrained_folder(tmp_path / "encoder")
 
 
-@pytest.mark.parametrize("weights", ["model.safetensors", "pytorch_model.bin"])
-def test_a_hub_name_comes_from_the_cache_without_a_network(hub_cache: Path, weights: str) -> None:
+def test_a_hub_name_comes_from_the_cache_without_a_network(hub_cache: Path) -> None:
     commit = "0123456789abcdef0123456789abcdef01234567"
     folder = hub_cache / "models--someone--encoder" / "snapshots" / commit
-    encoder_files(folder, "config.json", weights)
+    encoder_files(folder, "config.json", "model.safetensors")
     refs = hub_cache / "models--someone--encoder" / "refs"
     refs.mkdir()
     (refs / "main").write_text(commit, encoding="utf-8")
