@@ -35,7 +35,16 @@ def add_command(parser: Parser) -> None:
     parser.add_argument("target", metavar="OUT", help="file to write, - for standard output")
     parser.add_argument("--scheme", metavar="S", help=f"tag scheme to write: {SCHEME_NAMES} (default: as in IN)")
     parser.add_argument("--output-format", choices=FORMATS, help="format of OUT")
-    names = (*COLUMN_OPTIONS, "--input-scheme", "--ill-formed", "--labels", "--rename", "--token-unit")
+    names = (
+        *COLUMN_OPTIONS,
+        "--input-scheme",
+        "--ill-formed",
+        "--labels",
+        "--rename",
+        "--overlaps",
+        "--label-names",
+        "--token-unit",
+    )
     add_options(parser.add_argument_group(*READING), *names)
     parser.set_defaults(command=run)
 

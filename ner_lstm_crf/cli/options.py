@@ -26,7 +26,8 @@ from ner_lstm_crf.config import (
     settings,
 )
 from ner_lstm_crf.errors import InputError, did_you_mean
-from ner_lstm_crf.formats.options import ReadOptions
+from ner_lstm_crf.formats.options import Overlaps, ReadOptions
+from ner_lstm_crf.formats.token_json import label_names
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.tags.scheme import SCHEMES, Policy, get_scheme
 
@@ -148,6 +149,16 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "help": "rename a label, person=PER, drop one, OTH=O, or name that of tags that are a prefix alone, =GENE; "
         "several with commas, or repeat the option",
     },
+    "--overlaps": {
+        "choices": get_args(Overlaps),
+        "default": "longest",
+        "help": "which of overlapping entities of running text to keep, once labels are chosen, or an error "
+        "(default: longest)",
+    },
+    "--label-names": {
+        "metavar": "O,B-PER,...",
+        "help": "names of tags that are numbers, from 0, with commas, or a file with one a line (JSON lines of tokens)",
+    },
     "--token-unit": {
         "choices": get_args(TokenUnit),
         "help": "what a token is; with character, each character of a token becomes a token (Chinese corpora whose "
@@ -221,7 +232,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
 """The arguments of all options that several commands have."""
 
 COLUMN_OPTIONS = ("--token-column", "--tag-column", "--separator", "--encoding")
-READ_OPTIONS = (*COLUMN_OPTIONS, "--scheme", "--ill-formed", "--labels", "--rename")
+READ_OPTIONS = (*COLUMN_OPTIONS, "--scheme", "--ill-formed", "--labels", "--rename", "--overlaps", "--label-names")
 """Options for reading annotated files, see `read_options`; the first ones are for any column file."""
 
 READING = (
@@ -264,6 +275,8 @@ def read_options(
         token_unit=token_unit or given.get("token_unit"),
         hyphens=hyphens,
         labels=LabelMap.parse(given.get("labels"), given.get("rename", ())),
+        overlaps=cast(Overlaps, given.get("overlaps", "longest")),
+        label_names=label_names(given.get("label_names")),
         read_tags=read_tags,
     )
 

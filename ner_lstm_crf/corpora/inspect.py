@@ -103,6 +103,7 @@ class FileFacts(ReadReport):
             "comments": self.comments,
             "cut": self.cut,
             "dropped": self.dropped,
+            "rejected": self.rejected,
             "unannotated": self.unannotated,
         }
 
@@ -206,8 +207,9 @@ def _file(facts: FileFacts) -> Iterator[str]:
     verb = "sentence occurs" if facts.duplicates == 1 else "sentences occur"
     yield _row("duplicates", f"{facts.duplicates:,} {verb} earlier in the file" if facts.duplicates else "none")
     for name, lines, meaning in (
-        ("cut words", facts.cut, "lines where an entity begins or ends within a word"),
+        ("cut words", facts.cut, "entities that begin or end within a word"),
         ("dropped", facts.dropped, "entities that longer ones overlap"),
+        ("rejected", facts.rejected, "records or entities that an annotator rejected"),
         ("unannotated", facts.unannotated, "objects without a key for entities"),
     ):
         if lines:

@@ -167,6 +167,12 @@ def kind_of(value: object) -> str:
     return names.get(type(value), "a number")
 
 
+def quoted_json(value: object, most: int = 80) -> str:
+    """A value of a file as an error message shows it: as it stands there, on one line, cut if it is long."""
+    text = json_text(value)
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 # Parsing: Python's parser, its errors in one line, and nothing read that another program would read otherwise.
 
 

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Literal, TypeAlias, get_args
 
 from ner_lstm_crf.config import Hyphens, TokenUnit
 from ner_lstm_crf.errors import InputError, did_you_mean
@@ -17,6 +17,9 @@ from ner_lstm_crf.tags.scheme import Policy
 from ner_lstm_crf.text.annotation import Sentence
 
 _log = logging.getLogger(__name__)
+
+Overlaps: TypeAlias = Literal["longest", "error"]
+"""The rules for entities of running text that overlap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,14 @@ class ReadOptions:
             `character` for files whose entities are marked that way (Chinese in the format of CLUENER, or with inline
             marks).
         hyphens: The rule for hyphens within words of running text (JSON lines), as in `tokenize`.
-        labels: The labels to keep, and their new names.
+        labels: The labels to keep, and their new names. Entities of running text with other labels are not checked.
+        overlaps: The rule for entities of running text that overlap, after labels are chosen: `longest` keeps the
+            longest (of equally long ones the first), `error` refuses the file.
+        label_names: The names of tags that are numbers, from 0, in JSON lines of tokens.
         read_tags: False if the tags do not matter: then a file may lack them, and its sentences have no spans.
 
     Raises:
-        InputError: If there is no such unit or separator.
+        InputError: If there is no such unit, separator or rule.
     """
 
     token_column: int | None = None
@@ -50,14 +56,19 @@ class ReadOptions:
     token_unit: TokenUnit | None = None
     hyphens: Hyphens = "split"
     labels: LabelMap = field(default_factory=LabelMap)
+    overlaps: Overlaps = "longest"
+    label_names: Sequence[str] | None = None
     read_tags: bool = True
 
     def __post_init__(self) -> None:
-        for name, known in (("token_unit", get_args(TokenUnit)), ("separator", get_args(Separator))):
+        for name, kind in (("token_unit", TokenUnit), ("separator", Separator), ("overlaps", Overlaps)):
+            known = get_args(kind)
             if getattr(self, name) not in (None, *known):
                 raise InputError(f"expected as {name} one of {', '.join(known)}, found {getattr(self, name)!r}")
         if not isinstance(self.labels, LabelMap):
             raise TypeError(f"expected a LabelMap as labels, got {type(self.labels).__name__}: see LabelMap.parse")
+        if isinstance(self.label_names, str):
+            raise TypeError("expected a list of names of tags as label_names, got a string")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +100,10 @@ class ReadReport:
         ragged: The lines of rows with fewer or more columns than most.
         widths: The number of rows by their number of columns.
         labels: The number of entities of each label, by its name in the file.
-        cut: The lines of entities of running text that begin or end within a word: the word became two tokens.
-        dropped: The lines of entities left out because a longer one overlaps them (in CLUENER's style alone; elsewhere
-            that is an error).
+        cut: The lines of entities of running text that begin or end within a word, one for each: the word became two
+            tokens.
+        dropped: The lines of entities left out because a longer one overlaps them, one for each.
+        rejected: The lines of records and entities left out because an annotator rejected them, one for each.
         unannotated: The lines of objects without a key for entities.
         reduced: The lines of objects whose entities hold more than start, end, label and text.
     """
@@ -109,6 +121,7 @@ class ReadReport:
     labels: Counter[str] = field(default_factory=Counter)
     cut: list[int] = field(default_factory=list)
     dropped: list[int] = field(default_factory=list)
+    rejected: list[int] = field(default_factory=list)
     unannotated: list[int] = field(default_factory=list)
     reduced: list[int] = field(default_factory=list)
 
@@ -140,6 +153,7 @@ class ReadReport:
             ),
             (self.cut, f"{len(self.cut)} entities begin or end within a word, which was cut there"),
             (self.dropped, f"{len(self.dropped)} entities are left out, since longer ones overlap them"),
+            (self.rejected, f"{len(self.rejected)} records or entities that an annotator rejected are left out"),
             (unannotated, f"{len(unannotated)} objects have no entities ({keys})"),
             (ragged, f"rows with fewer or more columns than most, which have {width}"),
             (

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from ner_lstm_crf.errors import InputError, did_you_mean
-from ner_lstm_crf.files.json import parse_object
-from ner_lstm_crf.files.text import COMPRESSORS, FilePath, TextFile
+from ner_lstm_crf.files.json import json_values
+from ner_lstm_crf.files.text import COMPRESSORS, FilePath, TextFile, is_pipe
 from ner_lstm_crf.formats.cluener import Cluener
 from ner_lstm_crf.formats.conll import Conll
 from ner_lstm_crf.formats.format import Format, Sample
 from ner_lstm_crf.formats.inline import Inline
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
-from ner_lstm_crf.formats.text_json import TextJson
+from ner_lstm_crf.formats.text_json import TextJson, as_text
 from ner_lstm_crf.formats.token_json import TokenJson
 from ner_lstm_crf.text.annotation import Sentence
 
@@ -23,7 +25,7 @@ FORMATS: Mapping[str, Format] = {one.name: one for one in (Conll(), TextJson(), 
 last format first."""
 
 _COLUMNS = FORMATS["conll"]  # the format of files that no format claims, and of files to write that none is named for
-_SAMPLE_LINES = 200
+_SAMPLE_LINES, _SAMPLE_CHARACTERS = 200, 2**20
 
 
 def suffix_of(path: FilePath) -> str:
@@ -52,21 +54,94 @@ def detect_format(path: FilePath, encoding: str = "utf-8") -> Format:
         InputError: If it cannot be read.
     """
     named = format_of_name(path)
-    if Path(path).is_fifo():
+    if is_pipe(path):
         return _COLUMNS
-    stripped = (line.strip() for line in islice(TextFile(path, encoding).lines(), _SAMPLE_LINES))
+    # 1. The first lines, and the first JSON value if the file begins with one.
+    file = TextFile(path, encoding)
+    stripped = (line.strip() for line in _first_lines(file))
     lines = [line for line in stripped if line and not line.startswith("#")]
-    content = None
-    if lines and lines[0].startswith("{"):
-        try:
-            content = parse_object(lines[0])
-        except InputError:
-            content = None
-    # The suffix decides, unless the file begins with a JSON object: then it may hold columns under no name.
+    content = _first_object(file) if lines and lines[0].startswith(("{", "[")) else None
+    # 2. The suffix decides, unless there is a JSON object: then the file may hold columns under no name.
     if named is not None and content is None:
         return named
+    # 3. Else the format that claims the file, or the reason why none can.
     sample = Sample(suffix_of(path) if named else "", lines, content)
-    return next((known for known in reversed(tuple(FORMATS.values())) if known.detect(sample)), _COLUMNS)
+    found = next((known for known in reversed(tuple(FORMATS.values())) if known.detect(sample)), None)
+    return found or _foreign(path, lines) or _COLUMNS
+
+
+def _first_lines(file: TextFile) -> Iterator[str]:
+    """The first lines of a file; of long ones the beginning."""
+    length = 0
+    for piece in islice(file.pieces(_SAMPLE_CHARACTERS), _SAMPLE_LINES):
+        length += len(piece)
+        yield piece
+        if length > _SAMPLE_CHARACTERS:
+            return
+
+
+def _first_object(file: TextFile) -> dict[str, Any] | None:
+    """The JSON object with which a file begins, or an array of such; None if it begins otherwise."""
+    try:
+        value = next((value for _, value in json_values(file.pieces())), None)
+    except InputError:
+        return None
+    try:
+        return as_text(value)
+    except InputError:
+        return value if isinstance(value, dict) else None
+
+
+class _Foreign(Format):
+    """Files that are known and not read: the error says what they are and how they become one of ours."""
+
+    name = "foreign"
+    description = "a form that is not read"
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+    def read(self, path: FilePath, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
+        """See `Format.read`; always an error."""
+        del options, report
+        raise InputError(self.message, path=path)
+
+    def write(self, path: FilePath, sentences: Iterable[Sentence], options: WriteOptions) -> None:
+        """See `Format.write`; always an error."""
+        del sentences, options
+        raise InputError(self.message, path=path)
+
+    def rewrite(
+        self, source: FilePath, target: FilePath, options: ReadOptions, output: WriteOptions, report: ReadReport
+    ) -> None:
+        """See `Format.rewrite`; always an error."""
+        del target, output
+        self.read(source, options, report)
+
+
+_FOREIGN: Sequence[tuple[str, str, str]] = (
+    (
+        ".ann",
+        r"[TREAMN*#]\d*\t.*",
+        "expected sentences, found brat's annotations, which stand apart from their text: "
+        "make columns of both with brat's tools/anntoconll.py",
+    ),
+    (
+        ".xml",
+        r"<(\?xml|!DOCTYPE|html)\b.*",
+        "expected sentences, found XML or HTML: "
+        'write its texts and entities as JSON lines, {"text": ..., "entities": [[start, end, label]]}',
+    ),
+)
+"""Known forms that are not read: suffix, pattern of the first line, and what to say."""
+
+
+def _foreign(path: FilePath, lines: Sequence[str]) -> _Foreign | None:
+    """The format of a file that is known and not read; None for all others."""
+    for suffix, pattern, message in _FOREIGN:
+        if lines and (suffix_of(path) == suffix or re.fullmatch(pattern, lines[0], re.IGNORECASE | re.DOTALL)):
+            return _Foreign(message)
+    return None
 
 
 def read_sentences(

@@ -1,13 +1,18 @@
-"""JSON lines of running text, one text a line, with its entities by character offsets.
+"""JSON of running text: an object for each text, with its entities by character offsets.
 
     {"text": "Rome is old", "entities": [{"start": 0, "end": 4, "label": "LOC"}]}      as written by this package
     {"text": "Rome is old", "label": [[0, 4, "LOC"]]}                                  doccano
     {"text": "Rome is old", "spans": [{"start": 0, "end": 4, "label": "LOC"}]}         Prodigy
     {"text": "Rome is old", "ents": [{"start": 0, "end": 4, "label": "LOC"}]}          spaCy
+    {"text": "Rome is old", "label": [{"start": 0, "end": 4, "labels": ["LOC"]}]}      Label Studio, JSON_MIN
+    {"data": {"text": "Rome is old"}, "annotations": [{"result": [{"value": ...}]}]}   Label Studio, JSON
+    ["Rome is old", {"entities": [[0, 4, "LOC"]]}]                                     spaCy 2
     {"text": "罗马很老", "label": {"address": {"罗马": [[0, 1]]}}}                       CLUENER; ends are inclusive
 
-Offsets count Unicode code points, and ends are exclusive, except for CLUENER. All styles are read alike, even within
-one file. The first is written here, the last by `cluener`.
+The objects stand one a line, or in one array. Offsets count Unicode code points, and ends are exclusive, except for
+CLUENER. All styles are read alike, even within one file. The first is written here, the last by `cluener`.
+
+Labels are chosen first: entities of others are not checked. What an annotator rejected is left out and counted.
 """
 
 from __future__ import annotations
@@ -24,20 +29,29 @@ from typing import Any, ClassVar, NamedTuple
 
 from ner_lstm_crf.config import Hyphens, TokenUnit
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.json import json_line, kind_of, parse_record
+from ner_lstm_crf.files.json import as_object, as_record, json_line, json_values, kind_of, quoted_json
 from ner_lstm_crf.files.text import FilePath, TextFile, quoted, writing
 from ner_lstm_crf.formats.format import Format, Sample
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
-from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token, cut_tokens
+from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token, characters_of, cut_tokens
 from ner_lstm_crf.text.scripts import has_han
-from ner_lstm_crf.text.sentences import sentences
+from ner_lstm_crf.text.sentences import portions
 
 _log = logging.getLogger(__name__)
 
 ENTITY_KEYS = ("entities", "spans", "ents", "label", "labels")
-"""The keys that entities may stand under; the first that has a value counts."""
+"""The keys that entities may stand under; the first that has some counts, else the first that has a value."""
 
-_KEYS_OF_ENTITIES = {"start", "end", "start_offset", "end_offset", "label", "text"}
+_KEYS_OF_ENTITIES = {"start", "end", "start_offset", "end_offset", "label", "labels", "text"}
+
+# Values, in small letters, by which an annotator says that a record or an entity is not as it stands there.
+_REJECTIONS: Mapping[str, Sequence[str | bool]] = {
+    "answer": ("reject", "ignore"),  # Prodigy
+    "was_cancelled": (True,),  # Label Studio
+    "status": ("rejected", "discarded", "ignored", "skipped"),
+    **dict.fromkeys(("rejected", "discarded", "ignored", "skipped", "cancelled"), (True,)),
+    **dict.fromkeys(("accept", "accepted"), (False,)),
+}
 _start = attrgetter("start")
 _boundaries = attrgetter("start", "end", "label")
 
@@ -83,7 +97,7 @@ class TextFormat(Format):
     def read(self, path: FilePath, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
         """The sentences of the texts; each line is a document. Token offsets count in the whole text.
 
-        Of the options, `encoding`, `token_unit`, `hyphens`, `labels` and `read_tags` matter.
+        Of the options, `encoding`, `token_unit`, `hyphens`, `labels`, `overlaps` and `read_tags` matter.
         """
         texts = self.texts(path, options, report)
         first = list(islice(texts, 1))
@@ -91,8 +105,7 @@ class TextFormat(Format):
         if options.token_unit is None and self.prefers_characters:
             unit = "character" if has_han(first[0].text) or " " not in first[0].text else "word"
         for document, text in enumerate(chain(first, texts)):
-            annotated = text if options.read_tags else text._replace(entities=())
-            for sentence in annotate(annotated, unit, hyphens=options.hyphens, report=report):
+            for sentence in annotate(text, unit, hyphens=options.hyphens, report=report):
                 numbered = replace(sentence, document=document, line=text.line)
                 report.count(numbered)
                 yield numbered
@@ -102,7 +115,7 @@ class TextFormat(Format):
     def read_texts(self, path: FilePath, options: ReadOptions | None = None) -> list[AnnotatedText]:
         """The texts of a file in one piece, with their entities; the findings are logged.
 
-        Of the options, `encoding` and `labels` matter.
+        Of the options, `encoding`, `labels`, `overlaps` and `read_tags` matter.
 
         Raises:
             InputError: If the file cannot be read, a line is no text, or there are none.
@@ -115,27 +128,27 @@ class TextFormat(Format):
     def texts(self, path: FilePath, options: ReadOptions, report: ReadReport) -> Iterator[AnnotatedText]:
         """The texts of a file, their labels renamed and dropped; the report counts the labels of the file.
 
-        Lines of nothing but whitespace are passed over.
+        Lines of nothing but whitespace are passed over. Without `read_tags` no entity is looked at.
 
         Raises:
             InputError: If the file cannot be read or holds no texts, or a line is none: no JSON object, no text, an
-                entity out of range, empty, overlapping another, or not the text that its object claims.
+                entity with a chosen label out of range, empty, or not the text that its object claims; one that
+                overlaps another, if that is an error.
         """
-        file, is_empty = TextFile(path, options.encoding), True
-        for number, line in enumerate(file.lines(), 1):
-            if line.isspace():
-                continue
-            try:
-                text = _parse(line, number, report)
-            except InputError as error:
-                raise InputError(error.message, path=file.path, line=number) from None
-            is_empty = False
-            report.labels.update(entity.label for entity in text.entities)
-            renamed = ((entity, options.labels.renaming(entity.label)) for entity in text.entities)
-            kept = tuple(replace(entity, label=new) for entity, new in renamed if new is not None)
-            yield text._replace(entities=kept)
+        file, is_empty, number = TextFile(path, options.encoding), True, None
+        try:
+            for number, value in json_values(file.pieces()):
+                content = as_text(value)
+                if options.read_tags and is_rejected(content):
+                    report.rejected.append(number)
+                    continue
+                is_empty = False
+                yield _annotated(content, number, options, report)
+        except InputError as error:
+            raise error.at(file.path, number) from None
         if is_empty:
-            raise InputError("expected texts, found none", path=path)
+            why = ": an annotator rejected all of them" if report.rejected else ""
+            raise InputError(f"expected texts, found none{why}", path=path)
 
     def write(self, path: FilePath, sentences: Iterable[Sentence], options: WriteOptions) -> None:
         """Write each sentence as a text of its own."""
@@ -189,94 +202,236 @@ class TextJson(TextFormat):
         return {**text.rest, "text": text.text, "entities": entities}
 
 
-# One line becomes a text with its entities.
+# One value becomes a text with its entities.
 
 
-def _parse(line: str, number: int, report: ReadReport) -> AnnotatedText:
-    content = parse_record(line)
-    text = content["text"]
-    key = next((key for key in ENTITY_KEYS if content.get(key) is not None), None)
+def as_text(value: object) -> dict[str, Any]:
+    """A JSON value as an object with a string under `text`; what another tool writes otherwise is put into this form.
+
+    Raises:
+        InputError: If there is no text; without path and line, which the reader adds.
+    """
+    match value:
+        case [str(text), dict(entities)]:
+            return {"text": text, **entities}
+        case {"data": dict(data), "annotations": list(given)} | {"data": dict(data), "completions": list(given)}:
+            return _of_label_studio(data, given, as_object(value))
+        case _:
+            return as_record(as_object(value))
+
+
+def is_rejected(content: Mapping[str, Any]) -> bool:
+    """True if a key of a record or an entity says that an annotator has not accepted it.
+
+    Example:
+        >>> is_rejected({"text": "Maple trees", "spans": [[0, 5, "ORG"]], "answer": "reject"})
+        True
+    """
+    return any(
+        (value.lower() if isinstance(value, str) else value) in _REJECTIONS[key]
+        for key, value in content.items()
+        if key in _REJECTIONS and isinstance(value, str | bool)
+    )
+
+
+def _of_label_studio(data: Mapping[str, Any], annotations: Sequence[Any], task: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of a task of Label Studio, with the entities of its annotation."""
+    # 1. The text: the only string of the data, unless one has this name.
+    strings = [key for key, value in data.items() if isinstance(value, str)]
+    text_key = strings[0] if len(strings) == 1 else "text"
+    # 2. The annotation: the one that counts as the truth, else the only one that was not cancelled.
+    given = [one for one in annotations if isinstance(one, dict)]
+    kept = [one for one in given if not is_rejected(one)]
+    results = [one.get("result") or [] for one in [one for one in kept if one.get("ground_truth")] or kept]
+    entities = [list(_values_of_regions(result)) for result in results]
+    if any(other != entities[0] for other in entities):
+        hint = "mark one as ground truth, or export as JSON_MIN, which has a record for each"
+        raise InputError(f"{len(results)} annotations of one text differ: {hint}")
+    # 3. The record, under our keys.
+    record = {key: value for key, value in task.items() if key not in ("data", "annotations", "completions")}
+    record |= {key: value for key, value in data.items() if key != text_key} | {"text": data.get(text_key)}
+    if entities:
+        record["entities"] = entities[0]
+    elif given:
+        record["was_cancelled"] = True
+    return as_record(record)
+
+
+def _values_of_regions(result: object) -> Iterator[dict[str, Any]]:
+    """The regions of an annotation that have labels: classes and relations have none."""
+    for item in result if isinstance(result, list) else []:
+        value = item.get("value") if isinstance(item, dict) else None
+        if isinstance(value, dict) and "labels" in value:
+            yield value
+
+
+class _Found(NamedTuple):
+    """An entity as it stands in a file, unchecked."""
+
+    start: object
+    end: object
+    label: object
+    text: object = None
+    ends: str = "exclusive"
+
+    @property
+    def place(self) -> str:
+        """Its start and end, for messages."""
+        return f"{quoted_json(self.start)}-{quoted_json(self.end)}"
+
+
+def _annotated(content: Mapping[str, Any], number: int, options: ReadOptions, report: ReadReport) -> AnnotatedText:
+    """The text of a record with its entities that are chosen."""
+    text, key = content["text"], _entity_key(content)
     rest = {name: value for name, value in content.items() if name not in ("text", key)}
+    if not options.read_tags:
+        return AnnotatedText(text, (), number, rest)
     if key is None:
         report.unannotated.append(number)
         return AnnotatedText(text, (), number, rest)
+    # 1. Labels are chosen, then entities checked.
+    labels: dict[Entity, str] = {}  # those of the file
+    for found in _found_in(content, key, number, report):
+        label = found.label.strip() if isinstance(found.label, str) else ""
+        new = options.labels.renaming(label) if label else None
+        if new is not None:
+            labels.setdefault(_entity(found, new, text), label)
+        elif label:
+            report.labels[label] += 1
+        elif options.labels.keep is None:
+            raise InputError(f"expected a label for the entity at {found.place}, found {quoted_json(found.label)}")
+    # 2. Of those that overlap the longest are kept.
+    entities = _without_overlap(labels, number, options, report)
+    report.labels.update(labels[entity] for entity in entities)
+    if any(isinstance(item, dict) and not item.keys() <= _KEYS_OF_ENTITIES for item in content[key]):
+        report.reduced.append(number)
+    return AnnotatedText(text, entities, number, rest)
+
+
+def _entity_key(content: Mapping[str, Any]) -> str | None:
+    """The key under which the entities of a record stand; None if there is none.
+
+    Raises:
+        InputError: If entities stand under two keys, and differ.
+    """
+    filled = [key for key in ENTITY_KEYS if _are_entities(content.get(key))]
+    for one, other in pairwise(filled):
+        if content[one] != content[other]:
+            raise InputError(f"entities stand under {one!r} and under {other!r}, and differ: take one of them out")
+    # Label Studio's stand under the name of their kind of annotation, which is any.
+    named = (key for key, value in content.items() if isinstance(value, list) and _are_regions(value))
+    return next(chain(filled, named, (key for key in ENTITY_KEYS if content.get(key) is not None)), None)
+
+
+def _are_entities(value: object) -> bool:
+    """True if a value has the form of entities, and is not empty."""
+    match value:
+        case {}:
+            return bool(value) and all(isinstance(names, dict) for names in value.values())
+        case [{"start": _, "end": _}, *_] | [{"start_offset": _}, *_] | [{"token_start": _}, *_] | [[_, _, _], *_]:
+            return True
+        case _:
+            return False
+
+
+def _are_regions(items: Sequence[Any]) -> bool:
+    """True if items are regions of Label Studio, which have several labels."""
+    return _are_entities(items) and isinstance(items[0], dict) and isinstance(items[0].get("labels"), list)
+
+
+def _found_in(content: Mapping[str, Any], key: str, number: int, report: ReadReport) -> Iterator[_Found]:
+    """The entities of a record, without those that an annotator rejected."""
     items = content[key]
     if isinstance(items, dict):
-        return AnnotatedText(text, _longest(_from_names(items, text), number, report), number, rest)
-    entities = sorted(set(_from_list(items, key, text)))
-    for before, after in pairwise(entities):
-        if after.start < before.end:
-            first, second = (f"{entity.label} at {entity.start}-{entity.end}" for entity in (before, after))
-            raise InputError(f"the entities {first} and {second} overlap")
-    if any(isinstance(item, dict) and not item.keys() <= _KEYS_OF_ENTITIES for item in items):
-        report.reduced.append(number)
-    return AnnotatedText(text, tuple(entities), number, rest)
-
-
-def _from_list(items: object, key: str, text: str) -> Iterator[Entity]:
-    """The entities of a list of objects or triples."""
+        yield from _from_names(items)
+        return
     if not isinstance(items, list):
         raise InputError(f"expected a list of entities under {key!r}, found {kind_of(items)}")
     for item in items:
+        if isinstance(item, dict) and is_rejected(item):
+            report.rejected.append(number)
+            continue
         match item:
-            case {"start": start, "end": end, "label": label} | {
-                "start_offset": start,
-                "end_offset": end,
-                "label": label,
-            }:
-                yield _entity(start, end, label, text, item.get("text"))
+            case {"start": start, "end": end, "label": label}:
+                yield _Found(start, end, label, item.get("text"))
+            case {"start_offset": start, "end_offset": end, "label": label}:
+                yield _Found(start, end, label, item.get("text"))
+            case {"start": start, "end": end, "labels": [_, *_] as labels}:
+                yield from (_Found(start, end, label, item.get("text")) for label in labels)
+            case {"token_start": int(first), "token_end": int(last), "label": label}:
+                yield _Found(*_of_tokens(content.get("tokens"), first, last), label, item.get("text"))
             case [start, end, label]:
-                yield _entity(start, end, label, text)
+                yield _Found(start, end, label)
             case _:
-                found = quoted(json_line(item).rstrip("\n"))
-                raise InputError(f"expected an entity with start, end and label, found {found}")
+                raise InputError(f"expected an entity with start, end and label, found {quoted_json(item)}")
 
 
-def _from_names(labels: Mapping[str, Any], text: str) -> Iterator[Entity]:
+def _of_tokens(tokens: object, first: int, last: int) -> tuple[object, object]:
+    """The start of the first and the end of the last of some tokens, as Prodigy counts them."""
+    match tokens[first : last + 1] if isinstance(tokens, list) and 0 <= first <= last < len(tokens) else None:
+        case [{"start": start}, *_, {"end": end}] | [{"start": start, "end": end}]:
+            return start, end
+        case _:
+            raise InputError(f"expected tokens {first} to {last} with start and end under 'tokens', found none")
+
+
+def _from_names(labels: Mapping[str, Any]) -> Iterator[_Found]:
     """The entities of an object of labels, names and offsets, as in CLUENER."""
     for label, names in labels.items():
         if not isinstance(names, dict):
-            raise InputError(f"expected the names of the label {label!r} with their offsets, found {kind_of(names)}")
+            message = f"expected the names of the label {quoted(label)} with their offsets, found {kind_of(names)}"
+            raise InputError(message)
         for name, offsets in names.items():
             for pair in offsets if isinstance(offsets, list) else [offsets]:
                 match pair:
                     case [int(start), int(last)]:
-                        yield _entity(start, last + 1, label, text, name, ends="inclusive")
+                        yield _Found(start, last + 1, label, name, ends="inclusive")
                     case _:
-                        raise InputError(f"expected offsets such as [[0, 3]] for {name!r}, found {pair!r}")
+                        found = quoted_json(pair)
+                        raise InputError(f"expected offsets such as [[0, 3]] for {quoted(name)}, found {found}")
 
 
-def _entity(
-    start: object, end: object, label: object, text: str, expected: object = None, *, ends: str = "exclusive"
-) -> Entity:
-    """A checked entity, without the white space at its ends."""
+def _entity(found: _Found, label: str, text: str) -> Entity:
+    """A checked entity under its new label, without the white space at its ends."""
+    start, end, expected = found.start, found.end, found.text
     if type(start) is not int or type(end) is not int:
-        raise InputError(f"expected whole numbers as start and end of an entity, found {start!r} and {end!r}")
-    if not isinstance(label, str) or not label.strip():
-        raise InputError(f"expected a label for the entity at {start}-{end}, found {label!r}")
-    name = f"the entity {label} at {start}-{end}"
+        numbers = f"{quoted_json(start)} and {quoted_json(end)}"
+        raise InputError(f"expected whole numbers as start and end of an entity, found {numbers}")
+    name = f"the entity {label[:80]} at {found.place}"
     if not 0 <= start <= end <= len(text):
         raise InputError(f"{name} lies outside its text of {len(text)} characters")
-    found = text[start:end]
-    if isinstance(expected, str) and found != expected:
-        hint = f"ends are {ends}, and offsets count characters"
-        raise InputError(f"{name} covers {quoted(found)}, but its text is {quoted(expected)} ({hint})")
-    inner = found.strip()
+    covered = text[start:end]
+    # Tools show and store white space otherwise than it stands in the text.
+    if isinstance(expected, str) and covered != expected and characters_of(covered) != characters_of(expected):
+        hint = f"ends are {found.ends}, and offsets count characters"
+        raise InputError(f"{name} covers {quoted(covered)}, but its text is {quoted(expected)} ({hint})")
+    inner = covered.strip()
     if not inner:
-        raise InputError(f"{name} covers no text: {quoted(found)}")
-    start += len(found) - len(found.lstrip())
+        raise InputError(f"{name} covers no text: {quoted(covered)}")
+    start += len(covered) - len(covered.lstrip())
     return Entity(start, start + len(inner), label, inner)
 
 
-def _longest(entities: Iterable[Entity], number: int, report: ReadReport) -> tuple[Entity, ...]:
-    """Of entities that overlap, the longest (of equally long ones the first)."""
-    kept: list[Entity] = []
-    for entity in sorted(set(entities), key=lambda entity: (entity.start - entity.end, entity)):
-        if any(entity.start < other.end and other.start < entity.end for other in kept):
+def _without_overlap(
+    entities: Iterable[Entity], number: int, options: ReadOptions, report: ReadReport
+) -> tuple[Entity, ...]:
+    """Of entities that overlap, the longest (of equally long ones the first); sorted."""
+    ordered = sorted(entities)
+    overlapping = next(((one, two) for one, two in pairwise(ordered) if two.start < one.end), None)
+    if overlapping is None:
+        return tuple(ordered)
+    if options.overlaps == "error":
+        names = " and ".join(f"{entity.label[:80]} at {entity.start}-{entity.end}" for entity in overlapping)
+        raise InputError(f"the entities {names} overlap: --overlaps longest keeps the longer one")
+    kept: list[Entity] = []  # sorted
+    for entity in sorted(ordered, key=lambda entity: (entity.start - entity.end, entity)):
+        place = bisect_left(kept, entity)
+        neighbours = kept[max(place - 1, 0) : place + 1]
+        if any(entity.start < other.end and other.start < entity.end for other in neighbours):
             report.dropped.append(number)
         else:
-            kept.append(entity)
-    return tuple(sorted(kept))
+            kept.insert(place, entity)
+    return tuple(kept)
 
 
 # Texts become sentences, and sentences texts.
@@ -288,30 +443,45 @@ def annotate(
     *,
     hyphens: Hyphens = "split",
     report: ReadReport | None = None,
-) -> list[Sentence]:
+) -> Iterator[Sentence]:
     """The sentences of a text, cut as `sentences` cuts it, with its entities as spans.
 
     No entity is lost: where one begins or ends within a token, the token becomes two, and where one crosses the end of
     a sentence, the sentences become one.
 
     Example:
-        >>> annotate(AnnotatedText("Romebound", (Entity(0, 4, "LOC", "Rome"),)))[0].words
+        >>> next(annotate(AnnotatedText("Romebound", (Entity(0, 4, "LOC", "Rome"),)))).words
         ['Rome', 'bound']
     """
     text, entities, line, _ = annotated
-    parts = [list(sentence.tokens) for sentence in sentences(text, token_unit=token_unit, hyphens=hyphens)]
+    parts = _tokens_of_sentences(text, token_unit, hyphens)
     if not entities:
-        return [Sentence(tuple(tokens)) for tokens in parts]
+        yield from (Sentence(tuple(tokens)) for tokens in parts)
+        return
     # 1. Cut the tokens at the edges of the entities.
+    inside = set[int]()  # the edges within tokens
     edges = sorted({edge for entity in entities for edge in (entity.start, entity.end)})
-    cut = []
-    for tokens in parts:
-        first, last = bisect_left(edges, tokens[0].start), bisect_left(edges, tokens[-1].end)
-        cut.append(cut_tokens(tokens, edges[first:last]))
-    if report is not None and line is not None and sum(map(len, cut)) > sum(map(len, parts)):
-        report.cut.append(line)
+    cut = (_cut(tokens, edges, inside) for tokens in parts)
     # 2. Join the sentences that an entity crosses, and count its tokens.
-    return [_with_spans(tokens, entities) for tokens in _joined(cut, entities)]
+    yield from (_with_spans(tokens, entities) for tokens in _joined(cut, entities))
+    if report is not None and line is not None:
+        report.cut += [line for entity in entities if not inside.isdisjoint((entity.start, entity.end))]
+
+
+def _tokens_of_sentences(text: str, token_unit: TokenUnit, hyphens: Hyphens) -> Iterator[list[Token]]:
+    """The tokens of each sentence; those of a long text are never in memory together."""
+    for words, starts, sentence_edges, _ in portions(text, token_unit=token_unit, hyphens=hyphens):
+        tokens = [Token(word, start, start + len(word)) for word, start in zip(words, starts, strict=True)]
+        yield from (tokens[start:end] for start, end in pairwise(sentence_edges))
+
+
+def _cut(tokens: Sequence[Token], edges: Sequence[int], inside: set[int]) -> list[Token]:
+    """The tokens of a sentence, cut in two at each of the edges (sorted) that lies within; `inside` receives these."""
+    first, last = bisect_left(edges, tokens[0].start), bisect_left(edges, tokens[-1].end)
+    pieces = cut_tokens(tokens, edges[first:last])
+    if len(pieces) > len(tokens):
+        inside |= {piece.start for piece in pieces} - {token.start for token in tokens}
+    return pieces
 
 
 def _joined(parts: Iterable[list[Token]], entities: Iterable[Entity]) -> Iterator[list[Token]]:

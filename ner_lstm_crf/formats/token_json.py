@@ -2,8 +2,9 @@
 
     {"id": "0", "tokens": ["Ada", "sings"], "ner_tags": ["B-PER", "O"]}
 
-The tokens may stand under `words`, the tags under `tags`, `labels` or `ner`, by their names, in any scheme. An object
-that has a `text` is one of these only if it has `ner_tags` and no entities by their offsets.
+The objects may also stand in one array, the tokens under `words`, the tags under `tags`, `labels` or `ner`, in any
+scheme. Tags that are numbers need the names that these stand for. An object that has a `text` is one of these only if
+it has `ner_tags` and no entities by their offsets.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from typing import Any, NamedTuple
 
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.json import json_line, kind_of, parse_object
-from ner_lstm_crf.files.text import FilePath, TextFile, writing
+from ner_lstm_crf.files.json import as_object, json_line, json_values, keys_of, kind_of
+from ner_lstm_crf.files.text import FilePath, TextFile, quoted, writing
 from ner_lstm_crf.formats.column_detection import SAMPLE_ROWS, content_of
 from ner_lstm_crf.formats.columns import is_tag
 from ner_lstm_crf.formats.format import Format, Sample
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions, counted
 from ner_lstm_crf.formats.tagged_file import TagReader, TagWriter
+from ner_lstm_crf.formats.text_json import is_rejected
 from ner_lstm_crf.tags.scheme import get_scheme
 from ner_lstm_crf.text.annotation import Sentence, characters_of, unspaced_chinese
 
@@ -127,23 +129,48 @@ def has_tokens(content: Mapping[str, Any]) -> bool:
     return "text" not in content or (_TAG_KEYS[0] in content and not has_offsets)
 
 
-def parse_tokens(content: Mapping[str, Any], line: int = 0, *, read_tags: bool = True) -> TokenRecord:
+def label_names(text: str | None) -> tuple[str, ...] | None:
+    """The names of tags that are numbers, as the command line gives them; None for none.
+
+    Args:
+        text: The names with commas between them, or a file with one a line.
+
+    Raises:
+        InputError: If the file cannot be read, or a name is empty.
+
+    Example:
+        >>> label_names("O,B-PER,I-PER")
+        ('O', 'B-PER', 'I-PER')
+    """
+    if text is None:
+        return None
+    names = text.split(",") if "," in text else [line.rstrip("\r\n") for line in TextFile(text).lines()]
+    names = [name.strip() for name in names]
+    if not all(names):
+        raise InputError(f"expected the names of tags such as O,B-PER,I-PER, or a file of them, found {quoted(text)}")
+    return tuple(names)
+
+
+def parse_tokens(
+    content: Mapping[str, Any], line: int = 0, *, read_tags: bool = True, names: Sequence[str] | None = None
+) -> TokenRecord:
     """The sentence of a JSON object.
 
     Args:
         content: The object.
         line: Its line.
         read_tags: False if tags do not matter: then they may be missing or wrong, and are passed over.
+        names: The names of tags that are numbers.
 
     Raises:
         InputError: If it has no list of tokens, or none of as many tags; without file and line, which the reader adds.
     """
     token_key = next((key for key in _TOKEN_KEYS if isinstance(content.get(key), list)), None)
     if token_key is None:
-        raise InputError(f"expected a list of tokens under the key 'tokens' (keys found: {', '.join(content)})")
+        raise InputError(f"expected a list of tokens under the key 'tokens' ({keys_of(content)})")
     tokens = _strings(content[token_key], token_key, "token")
     # The tags stand under the first key whose value can only be the tags of entities of these tokens.
-    lists = {key: value for key in _TAG_KEYS if isinstance(value := content.get(key), list)}
+    lists = {key: _named(value, names) for key in _TAG_KEYS if isinstance(value := content.get(key), list)}
     fitting = (
         key
         for key, value in lists.items()
@@ -154,21 +181,31 @@ def parse_tokens(content: Mapping[str, Any], line: int = 0, *, read_tags: bool =
         return TokenRecord(tokens, [], content, token_key, tag_key or _TAG_KEYS[0], line)
     tag_key = tag_key or next((key for key in _TAG_KEYS if key in content), None)
     if tag_key is None:
-        raise InputError(f"expected tags under the key 'ner_tags' (keys found: {', '.join(content)})")
-    tags = _strings(content[tag_key], tag_key, "tag")
+        raise InputError(f"expected tags under the key 'ner_tags' ({keys_of(content)})")
+    tags = _strings(lists.get(tag_key, content[tag_key]), tag_key, "tag", names)
     if len(tags) != len(tokens):
         raise InputError(f"expected as many tags as tokens, found {counted(len(tags), 'tag')} for {len(tokens):,}")
     return TokenRecord(tokens, tags, content, token_key, tag_key, line)
 
 
-def _strings(value: object, key: str, name: str) -> list[str]:
+def _named(tags: list[Any], names: Sequence[str] | None) -> list[Any]:
+    """Tags, those that are numbers by their names."""
+    if not names:
+        return tags
+    return [names[tag] if type(tag) is int and 0 <= tag < len(names) else tag for tag in tags]
+
+
+def _strings(value: object, key: str, name: str, names: Sequence[str] | None = None) -> list[str]:
     """A value, refused unless it is a list of strings."""
     if not isinstance(value, list):
         raise InputError(f"expected a list of {name}s under {key!r}, found {kind_of(value)}")
     for number, item in enumerate(value, 1):
         if not isinstance(item, str):
-            hint = ": write the names of the tags in their place" if name == "tag" and isinstance(item, int) else ""
-            raise InputError(f"expected {name}s as strings under {key!r}, found {kind_of(item)} as {number}{hint}")
+            found = f"found {kind_of(item)} as {number}"
+            if name == "tag" and type(item) is int:
+                hint = "say --label-names with the names in their order (O,B-PER,I-PER), or a file with one a line"
+                found += f", {item}, which is not one of the {len(names)} names" if names else f": {hint}"
+            raise InputError(f"expected {name}s as strings under {key!r}, {found}")
     return value
 
 
@@ -187,18 +224,22 @@ class TokenFile:
         self.text = TextFile(path, options.encoding)
         self.path, self.options = self.text.path, options
 
-    def records(self) -> Iterator[TokenRecord]:
-        """The records.
+    def records(self, report: ReadReport | None = None) -> Iterator[TokenRecord]:
+        """The records, without those that an annotator rejected, which the report counts.
 
         Raises:
             InputError: If a line is none.
         """
-        for number, line in enumerate(self.text.lines(), 1):
-            if not line.isspace():
-                try:
-                    yield parse_tokens(parse_object(line), number, read_tags=self.options.read_tags)
-                except InputError as error:
-                    raise InputError(error.message, path=self.path, line=number) from None
+        number, options = None, self.options
+        try:
+            for number, value in json_values(self.text.pieces()):
+                content = as_object(value)
+                if not (options.read_tags and is_rejected(content)):
+                    yield parse_tokens(content, number, read_tags=options.read_tags, names=options.label_names)
+                elif report is not None:
+                    report.rejected.append(number)
+        except InputError as error:
+            raise error.at(self.path, number) from None
 
     @cached_property
     def prefixless(self) -> bool:
@@ -225,8 +266,9 @@ class TokenFile:
         """
         reader = self.tag_reader
         report.scheme, report.evidence = reader.scheme.name if reader.scheme else None, reader.evidence
-        for record in self.records():
+        for record in self.records(report):
             tokens, lines = record.tokens, [record.line] * len(record.tokens)
             yield record, reader.sentence(tokens, record.tags, lines, report) if tokens else None
         if not report.sentences:
-            raise InputError("expected sentences of tokens, found none", path=self.path)
+            why = ": an annotator rejected all of them" if report.rejected else ""
+            raise InputError(f"expected sentences of tokens, found none{why}", path=self.path)

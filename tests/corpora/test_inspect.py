@@ -55,6 +55,7 @@ def test_the_facts_of_a_file(inspection, tmp_path):
         "comments": 2,
         "cut": [],
         "dropped": [],
+        "rejected": [],
         "unannotated": [],
     }
 
@@ -114,7 +115,7 @@ def test_json_lines_have_no_columns(tmp_path):
     facts = inspection.files[0].to_json()
     assert (facts["format"], facts["scheme"], facts["columns"], facts["tag_column"]) == ("jsonl", None, None, None)
     assert (facts["cut"], facts["unannotated"]) == ([1], [2])
-    assert "1 lines where an entity begins or ends within a word: lines 1" in describe(inspection)
+    assert "1 entities that begin or end within a word: lines 1" in describe(inspection)
 
 
 def test_a_file_without_entities_can_be_inspected(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ner_lstm_crf.corpora import inspect
+from ner_lstm_crf.corpora.inspect import inspect_files
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.formats import registry
 from ner_lstm_crf.formats.format import Format
@@ -407,7 +408,30 @@ def test_a_new_format_is_one_object_in_the_registry(tmp_path, monkeypatch):
     assert "columns     none: shouted entities" in inspect.describe(inspect.inspect_files([source]))
 
 
-def test_an_array_is_named(tmp_path):
-    (tmp_path / "x.json").write_text('[\n{"text": "Ada", "entities": []}\n]\n')
-    with pytest.raises(InputError, match=r"x\.json:1: .*, an array: write one object a line"):
-        read_sentences(tmp_path / "x.json")
+def test_an_array_is_read_as_lines_are(tmp_path):
+    for name in ("tokens", "jsonl", "cluener"):
+        (tmp_path / "x.json").write_text("[" + ",".join(CONTENTS[name].splitlines()) + "]")
+        (tmp_path / "x.jsonl").write_text(CONTENTS[name])
+        assert detect_format(tmp_path / "x.json").name == name
+        array, lines = (read_sentences(tmp_path / file) for file in ("x.json", "x.jsonl"))
+        assert [(one.words, one.spans) for one in array] == [(one.words, one.spans) for one in lines]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("x.ann", "T1\tPerson 0 3\tAda\n", r"brat's annotations.*anntoconll\.py"),
+        ("x", "T1\tPerson 0 3\tAda\nR1\tIn Arg1:T1 Arg2:T2\n", r"brat's annotations.*anntoconll\.py"),
+        ("x.xml", "<doc><PER>Ada</PER></doc>\n", r"XML or HTML.*JSON lines"),
+        ("x", '<?xml version="1.0"?><doc/>\n', r"XML or HTML.*JSON lines"),
+        ("x.spacy", "abc", r"spaCy's binary DocBin: .*JSON line"),
+    ],
+)
+def test_forms_that_are_not_read_are_named(name, content, said, tmp_path):
+    path = tmp_path / name
+    path.write_text(content)
+    for use in (read_sentences, lambda path: convert(path, tmp_path / "new.conll"), lambda path: inspect_files([path])):
+        with pytest.raises(InputError, match=rf"{name}: .*{said}") as caught:
+            use(path)
+        assert "\n" not in str(caught.value)
+    assert not (tmp_path / "new.conll").exists()

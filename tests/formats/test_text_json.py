@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.formats import text_json
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.formats.registry import FORMATS, detect_format, read_sentences
 from ner_lstm_crf.formats.text_json import AnnotatedText, TextFormat, TextJson, annotate, text_of
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token
+from ner_lstm_crf.text.sentences import portions
 
 TEXT = "Ada met King Lu in Rome."
 ENTITIES = (Entity(0, 3, "PER", "Ada"), Entity(8, 15, "PER", "King Lu"), Entity(19, 23, "LOC", "Rome"))
@@ -99,8 +101,8 @@ BROKEN = {
         {"text": "Ada", "entities": [[False, True, "PER"]]},
         "expected whole numbers as start and end",
     ),
-    "no label": ({"text": "Ada", "entities": [[0, 3, None]]}, "expected a label for the entity at 0-3, found None"),
-    "an empty label": ({"text": "Ada", "entities": [[0, 3, " "]]}, "expected a label for the entity at 0-3, found ' '"),
+    "no label": ({"text": "Ada", "entities": [[0, 3, None]]}, "expected a label for the entity at 0-3, found null"),
+    "an empty label": ({"text": "Ada", "entities": [[0, 3, " "]]}, 'expected a label for the entity at 0-3, found " "'),
     "too far": (
         {"text": "Ada", "entities": [[0, 4, "PER"]]},
         "the entity PER at 0-4 lies outside its text of 3 characters",
@@ -109,14 +111,6 @@ BROKEN = {
     "backwards": ({"text": "Ada", "entities": [[2, 1, "PER"]]}, "the entity PER at 2-1 lies outside"),
     "empty": ({"text": "Ada", "entities": [[1, 1, "PER"]]}, "the entity PER at 1-1 covers no text: ''"),
     "blank": ({"text": "A  a", "entities": [[1, 3, "PER"]]}, "the entity PER at 1-3 covers no text: '  '"),
-    "overlap": (
-        {"text": "Ada K", "entities": [[0, 3, "A"], [2, 5, "B"]]},
-        "the entities A at 0-3 and B at 2-5 overlap",
-    ),
-    "two labels": (
-        {"text": "Ada", "entities": [[0, 3, "A"], [0, 3, "B"]]},
-        "the entities A at 0-3 and B at 0-3 overlap",
-    ),
     "another text": (
         {"text": "😀 Ada", "entities": [{"start": 3, "end": 6, "label": "PER", "text": "Ada"}]},
         "the entity PER at 3-6 lies outside its text of 5 characters",
@@ -233,7 +227,7 @@ def records(draw: st.DrawFn) -> AnnotatedText:
 
 @given(record=records(), token_unit=st.sampled_from(["word", "character"]))
 def test_no_entity_and_no_character_is_lost(record, token_unit):
-    sentences = annotate(record, token_unit)
+    sentences = list(annotate(record, token_unit))
     assert [entity for sentence in sentences for entity in sentence.entities(record.text)] == list(record.entities)
     tokens = [token for sentence in sentences for token in sentence.tokens]
     assert tokens == sorted(tokens, key=lambda token: token.start)
@@ -301,7 +295,7 @@ def test_entities_as_spacy_writes_them(tmp_path):
 
 
 def test_the_hint_for_cluener_is_that_of_its_own_ends(tmp_path):
-    (tmp_path / "x.jsonl").write_text('{"text": "Ada sings", "label": {"name": {"Ada": [[0, 3]]}}}\n')
+    (tmp_path / "x.jsonl").write_text('{"text": "Ada, sing", "label": {"name": {"Ada": [[0, 3]]}}}\n')
     with pytest.raises(InputError, match="ends are inclusive"):
         TextJson().read_texts(tmp_path / "x.jsonl")
 
@@ -322,6 +316,255 @@ def test_each_sentence_is_cut_at_its_own_entities():
             (place + text.index(name), name, label) for name, label in labels for place in range(0, len(text), 29)
         )
     )
-    cut = annotate(AnnotatedText(text, entities))
+    cut = list(annotate(AnnotatedText(text, entities)))
     assert [entity for sentence in cut for entity in sentence.entities(text)] == list(entities)
     assert {word for sentence in cut for word in sentence.words} == {"Rome", "bound", "Ada", ".", "Oslo", "Lu"}
+
+
+# Labels are chosen before entities are checked; overlaps; what an annotator rejected
+
+
+OVERLAPPING = {"text": "Sales in the Harbour of Oslo.", "label": [[13, 28, "PLACE"], [24, 28, "CITY"], [0, 5, "ITEM"]]}
+AS_CLUENER = {
+    "text": OVERLAPPING["text"],
+    "label": {"PLACE": {"Harbour of Oslo": [[13, 27]]}, "CITY": {"Oslo": [[24, 27]]}, "ITEM": {"Sales": [[0, 4]]}},
+}
+
+
+@pytest.mark.parametrize("record", [OVERLAPPING, AS_CLUENER])
+@pytest.mark.parametrize("overlaps", ["longest", "error"])
+def test_labels_are_chosen_before_overlaps_are_looked_at(record, overlaps, tmp_path):
+    path, report = file_of(tmp_path, record), ReadReport()
+    options = ReadOptions(labels=LabelMap.parse("CITY,ITEM"), overlaps=overlaps, token_unit="word")
+    (sentence,) = read_sentences(path, options, report=report)
+    assert [(e.text, e.label) for e in sentence.entities(record["text"])] == [("Sales", "ITEM"), ("Oslo", "CITY")]
+    assert (report.dropped, report.labels) == ([], {"PLACE": 1, "CITY": 1, "ITEM": 1})
+
+
+@pytest.mark.parametrize("record", [OVERLAPPING, AS_CLUENER])
+def test_of_entities_that_overlap_the_longest_is_kept_and_the_others_are_counted(record, tmp_path):
+    path, report = file_of(tmp_path, record), ReadReport()
+    (sentence,) = read_sentences(path, ReadOptions(token_unit="word"), report=report)
+    assert [entity.label for entity in sentence.entities(record["text"])] == ["ITEM", "PLACE"]
+    assert (report.dropped, report.labels) == ([1], {"PLACE": 1, "ITEM": 1})
+    with pytest.raises(
+        InputError, match=r"x\.jsonl:1: the entities PLACE at 13-28 and CITY at 24-28 overlap"
+    ) as caught:
+        read_sentences(path, ReadOptions(overlaps="error", token_unit="word"))
+    assert "--overlaps longest" in str(caught.value)
+    with pytest.raises(InputError, match="expected as overlaps one of longest, error, found 'first'"):
+        ReadOptions(overlaps="first")  # type: ignore[arg-type]
+
+
+def test_of_equally_long_entities_the_first_is_kept_and_renaming_makes_equal_ones_one(tmp_path):
+    path = file_of(tmp_path, {"text": "Ada King", "entities": [[0, 3, "B"], [0, 3, "A"], [4, 8, "C"], [4, 8, "D"]]})
+    (record,) = TextJson().read_texts(path, ReadOptions(labels=LabelMap.parse(None, ["D=C"])))
+    assert record.spans == (Span(0, 3, "A"), Span(4, 8, "C"))
+
+
+@given(drawn=st.lists(st.tuples(st.integers(0, 20), st.integers(1, 8), st.sampled_from("AB")), max_size=12))
+def test_the_longest_entities_are_those_that_the_obvious_way_keeps(drawn, tmp_path_factory):
+    text = "abcdefghijklmnopqrstuvwxyz1234"
+    entities = {Entity(start, start + length, label, text[start : start + length]) for start, length, label in drawn}
+    kept: list[Entity] = []
+    for entity in sorted(entities, key=lambda entity: (entity.start - entity.end, entity)):
+        if all(entity.end <= other.start or other.end <= entity.start for other in kept):
+            kept.append(entity)
+    path, report = tmp_path_factory.mktemp("o") / "x.jsonl", ReadReport()
+    path.write_text(json.dumps({"text": text, "entities": [[e.start, e.end, e.label] for e in entities]}) + "\n")
+    (record,) = TextJson().texts(path, ReadOptions(), report)
+    assert record.entities == tuple(sorted(kept))
+    assert len(report.dropped) == len(entities) - len(kept)
+    assert report.labels.total() == len(kept)
+
+
+@pytest.mark.parametrize("wrong", [[0, 99, "X"], [0, 0, "X"], ["0", 1, "X"], [0, 3, None], [0, 3, 7], [5, 2, "X"]])
+def test_entities_of_labels_that_are_not_chosen_are_not_checked(wrong, tmp_path):
+    path = file_of(tmp_path, {"text": "Ada King", "entities": [wrong, [0, 3, "PER"]]})
+    (record,) = TextJson().read_texts(path, ReadOptions(labels=LabelMap.parse("PER")))
+    assert record.spans == (Span(0, 3, "PER"),)
+    (plain,) = TextJson().read_texts(path, ReadOptions(read_tags=False))
+    assert plain.spans == ()
+    with pytest.raises(InputError, match=r"x\.jsonl:1: "):
+        TextJson().read_texts(path)
+
+
+def test_white_space_in_the_text_of_an_entity_does_not_matter(tmp_path):
+    entity = {"start": 4, "end": 18, "label": "LOC", "text": "Oslo, Norway"}
+    (record,) = TextJson().read_texts(
+        file_of(tmp_path, {"text": "At: Oslo,  Norway.", "entities": [entity | {"end": 17}]})
+    )
+    assert record.entities == (Entity(4, 17, "LOC", "Oslo,  Norway"),)
+    (record,) = TextJson().read_texts(
+        file_of(tmp_path, {"text": "At: Oslo,\n\nNorway.", "entities": [entity | {"end": 17}]})
+    )
+    assert record.entities[0].text == "Oslo,\n\nNorway"
+    with pytest.raises(InputError, match=r"covers 'Oslo,  Norway\.', but its text is 'Oslo, Norway'"):
+        TextJson().read_texts(file_of(tmp_path, {"text": "At: Oslo,  Norway.", "entities": [entity]}))
+
+
+def test_white_space_around_a_label_makes_no_other_label(tmp_path):
+    path = file_of(tmp_path, {"text": "Ada Lu", "entities": [[0, 3, "PER "], [4, 6, "PER"]]})
+    assert [span.label for span in TextJson().read_texts(path)[0].spans] == ["PER", "PER"]
+
+
+REJECTED = (
+    {"answer": "reject"},
+    {"answer": "ignore"},
+    {"answer": "Reject"},
+    {"was_cancelled": True},
+    {"accept": False},
+    {"accepted": False},
+    {"rejected": True},
+    {"status": "Discarded"},
+    {"skipped": True},
+)
+ACCEPTED = ({"answer": "accept"}, {"answer": "Oslo"}, {"was_cancelled": False}, {"accept": True}, {"status": "done"})
+
+
+@pytest.mark.parametrize("key", REJECTED)
+def test_what_an_annotator_rejected_is_left_out_and_counted(key, tmp_path, caplog):
+    good, bad = {"text": "Ada", "spans": [[0, 3, "PER"]]}, {"text": "The maple", "spans": [[4, 9, "ORG"]]}
+    path, report = file_of(tmp_path, good, bad | key), ReadReport()
+    (sentence,) = read_sentences(path, report=report)
+    assert (sentence.words, report.rejected, report.labels) == (["Ada"], [2], {"PER": 1})
+    with caplog.at_level(logging.WARNING):
+        read_sentences(path)
+    assert "1 records or entities that an annotator rejected are left out: lines 2" in caplog.text
+    assert len(read_sentences(path, ReadOptions(read_tags=False))) == 2  # the text is one all the same
+    with pytest.raises(InputError, match="expected texts, found none: an annotator rejected all of them"):
+        read_sentences(file_of(tmp_path, bad | key))
+    tokens = {"tokens": ["Ada"], "ner_tags": ["B-PER"]}
+    path, report = file_of(tmp_path, tokens, tokens | key), ReadReport()
+    assert len(read_sentences(path, report=report)) == 1
+    assert report.rejected == [2]
+    entity = {"start": 0, "end": 3, "label": "PER"}
+    path, report = (
+        file_of(tmp_path, {"text": "Ada Lu", "spans": [entity | key, entity | {"start": 4, "end": 6}]}),
+        ReadReport(),
+    )
+    assert [one.spans for one in read_sentences(path, report=report)] == [(Span(1, 2, "PER"),)]
+    assert report.rejected == [1]
+
+
+@pytest.mark.parametrize("key", ACCEPTED)
+def test_what_an_annotator_accepted_is_read(key, tmp_path):
+    path, report = file_of(tmp_path, {"text": "Ada", "spans": [[0, 3, "PER"]]} | key), ReadReport()
+    assert (len(read_sentences(path, report=report)), report.rejected) == (1, [])
+
+
+def test_each_entity_that_cuts_a_word_is_counted(tmp_path):
+    record = {
+        "text": "Mrs Whitehill works at Redco and Blueco.",
+        "entities": [[4, 9, "A"], [23, 26, "B"], [33, 39, "C"]],
+    }
+    report = ReadReport()
+    read_sentences(file_of(tmp_path, record), report=report)
+    assert report.cut == [1, 1]
+
+
+# Forms of other tools
+
+REGION = {"start": 0, "end": 3, "text": "Ada", "labels": ["PER"]}
+CHOICE = {"value": {"choices": ["good"]}, "type": "choices"}
+FORMS = {
+    "an array": [{"text": "Ada sings", "entities": [[0, 3, "PER"]]}, {"text": "Lu", "entities": []}],
+    "Label Studio, JSON_MIN": [
+        {"id": 1, "text": "Ada sings", "label": [REGION], "annotator": 1},
+        {"id": 2, "text": "Lu", "annotator": 1, "label": []},
+    ],
+    "Label Studio, JSON_MIN, another name": [{"text": "Ada sings", "ner": [REGION]}, {"text": "Lu"}],
+    "Label Studio, JSON": [
+        {
+            "id": 1,
+            "annotations": [{"result": [{"value": REGION, "type": "labels"}, CHOICE]}],
+            "data": {"text": "Ada sings"},
+        },
+        {"id": 2, "annotations": [{"result": []}], "data": {"content": "Lu"}, "predictions": [{"result": [3]}]},
+    ],
+    "Label Studio, old": [
+        {"completions": [{"was_cancelled": True}, {"result": [{"value": REGION}]}], "data": {"text": "Ada sings"}},
+        {"completions": [], "data": {"text": "Lu"}},
+    ],
+    "Label Studio, truth": [
+        {
+            "annotations": [{"result": []}, {"result": [{"value": REGION}], "ground_truth": True}],
+            "data": {"text": "Ada sings", "meta": "x"},
+        },
+        {"annotations": [{"result": []}, {"result": []}], "data": {"text": "Lu"}},
+    ],
+    "spaCy 2": [["Ada sings", {"entities": [[0, 3, "PER"]]}], ["Lu", {"entities": []}]],
+    "Prodigy, tokens": [
+        {
+            "text": "Ada sings",
+            "tokens": [
+                {"text": "Ada", "start": 0, "end": 3, "id": 0},
+                {"text": "sings", "start": 4, "end": 9, "id": 1},
+            ],
+            "spans": [{"token_start": 0, "token_end": 0, "label": "PER"}],
+        },
+        {"text": "Lu", "spans": []},
+    ],
+}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("suffix", ["json", "txt"])
+@pytest.mark.parametrize("name", FORMS)
+def test_forms_of_other_tools_are_read(name, suffix, indent, tmp_path):
+    path = tmp_path / f"x.{suffix}"
+    path.write_text(json.dumps(FORMS[name], indent=indent))
+    assert detect_format(path).name == "jsonl"
+    sentences = read_sentences(path, report=ReadReport())
+    assert [(one.words, one.spans) for one in sentences] == [(["Ada", "sings"], (Span(0, 1, "PER"),)), (["Lu"], ())]
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text("".join(json.dumps(item) + "\n" for item in FORMS[name]))
+    if name != "spaCy 2":
+        assert [one.words for one in read_sentences(lines, report=ReadReport())] == [["Ada", "sings"], ["Lu"]]
+
+
+def test_several_labels_of_a_region_are_entities_that_overlap(tmp_path):
+    path = file_of(tmp_path, {"text": "Ada sings", "label": [REGION | {"labels": ["PER", "ARTIST"]}]})
+    report = ReadReport()
+    assert [one.spans for one in read_sentences(path, report=report)] == [(Span(0, 1, "ARTIST"),)]
+    assert report.dropped == [1]
+    assert [one.spans for one in read_sentences(path, ReadOptions(labels=LabelMap.parse("PER")))] == [
+        (Span(0, 1, "PER"),)
+    ]
+
+
+def test_annotations_that_differ_are_refused(tmp_path):
+    task = {"data": {"text": "Ada"}, "annotations": [{"result": [{"value": REGION}]}, {"result": []}]}
+    with pytest.raises(InputError, match=r"x\.jsonl:1: 2 annotations of one text differ: .*JSON_MIN"):
+        read_sentences(file_of(tmp_path, task))
+
+
+def test_a_task_whose_annotations_were_all_cancelled_is_left_out(tmp_path):
+    task = {"data": {"text": "Ada"}, "annotations": [{"result": [{"value": REGION}], "was_cancelled": True}]}
+    report = ReadReport()
+    assert len(read_sentences(file_of(tmp_path, task, {"text": "Lu", "label": []}), report=report)) == 1
+    assert report.rejected == [1]
+
+
+def test_entities_under_two_keys_that_differ_are_refused(tmp_path):
+    both = {"text": "Ada Lu", "entities": [[0, 3, "PER"]], "spans": [[4, 6, "PER"]]}
+    with pytest.raises(InputError, match="stand under 'entities' and under 'spans', and differ: take one of them out"):
+        read_sentences(file_of(tmp_path, both))
+    one = {"text": "Ada Lu", "entities": [], "spans": [[4, 6, "PER"]], "labels": ["smalltalk"]}
+    assert read_sentences(file_of(tmp_path, one))[0].spans == (Span(1, 2, "PER"),)
+
+
+def test_a_long_text_is_cut_without_all_its_tokens_in_memory(monkeypatch):
+    text, made = "Ada met Lu in Oslo. " * 20_000, []
+
+    def counted(*args, **options):
+        for portion in portions(*args, **options):
+            made.append(portion)
+            yield portion
+
+    monkeypatch.setattr(text_json, "portions", counted)
+    cut = annotate(AnnotatedText(text, (Entity(0, 3, "PER", "Ada"),)))
+    assert next(cut).words == ["Ada", "met", "Lu", "in", "Oslo", "."]
+    assert len(made) == 1
+    assert sum(1 for _ in cut) == 19_999
+    assert len(made) > 1

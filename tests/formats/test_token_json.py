@@ -10,7 +10,7 @@ from ner_lstm_crf.corpora.inspect import inspect_files
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.formats.registry import convert, detect_format, read_sentences, write_sentences
-from ner_lstm_crf.formats.token_json import has_tokens
+from ner_lstm_crf.formats.token_json import has_tokens, label_names
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.tags.scheme import SCHEMES
 from ner_lstm_crf.text.annotation import Sentence, Span
@@ -142,7 +142,7 @@ def test_what_was_met_is_reported_with_its_lines(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("record", "said"),
     [
-        ({**ADA, "ner_tags": [1, 2, 0, 1]}, "found a number as 1: write the names of the tags in their place"),
+        ({**ADA, "ner_tags": [1, 2, 0, 1]}, "found a number as 1: say --label-names with the names in their order"),
         ({**ADA, "ner_tags": ["O", None, "O", "O"]}, "expected tags as strings under 'ner_tags', found null as 2"),
         ({**ADA, "ner_tags": "O O O O"}, "expected a list of tags under 'ner_tags', found a string"),
         ({**ADA, "ner_tags": ["O", "O", "O", ""]}, "tag 4: expected a tag such as O or B-PER, found ''"),
@@ -213,3 +213,37 @@ def test_where_tags_do_not_matter_they_may_be_missing(tmp_path):
     path = write(tmp_path, {"tokens": ["Ada"]}, {"tokens": ["met"], "ner_tags": [3]})
     sentences = read_sentences(path, ReadOptions(read_tags=False))
     assert [(sentence.words, sentence.spans) for sentence in sentences] == [(["Ada"], ()), (["met"], ())]
+
+
+# Tags that are numbers
+
+
+NAMES = ("O", "B-PER", "I-PER", "B-LOC")
+NUMBERED = {"tokens": ["Ada", "King", "in", "Rome"], "pos_tags": [1, 1, 2, 1], "ner_tags": [1, 2, 0, 3]}
+
+
+def test_tags_that_are_numbers_are_read_by_their_names(tmp_path):
+    path = write(tmp_path, NUMBERED)
+    (sentence,) = read_sentences(path, ReadOptions(label_names=NAMES))
+    assert sentence.spans == (Span(0, 2, "PER"), Span(3, 4, "LOC"))
+    convert(path, tmp_path / "y.jsonl", options=ReadOptions(label_names=NAMES))
+    assert lines_of(tmp_path / "y.jsonl") == [{**NUMBERED, "ner_tags": ["B-PER", "I-PER", "O", "B-LOC"]}]
+    with pytest.raises(InputError, match=r"x\.jsonl:1: .*: say --label-names with the names in their order"):
+        read_sentences(path)
+    with pytest.raises(InputError, match="found a number as 4, 3, which is not one of the 3 names"):
+        read_sentences(path, ReadOptions(label_names=NAMES[:3]))
+    for wrong in (True, -1, -100):
+        with pytest.raises(InputError, match="expected tags as strings"):
+            read_sentences(write(tmp_path, {**NUMBERED, "ner_tags": [wrong, 0, 0, 0]}), ReadOptions(label_names=NAMES))
+    with pytest.raises(TypeError, match="expected a list of names"):
+        ReadOptions(label_names="O,B-PER")
+
+
+def test_the_names_of_tags_are_given_with_commas_or_in_a_file(tmp_path):
+    (tmp_path / "names.txt").write_text("O\nB-PER\r\n I-PER\nB-LOC\n")
+    assert label_names("O, B-PER,I-PER,B-LOC") == label_names(str(tmp_path / "names.txt")) == NAMES
+    assert label_names(None) is None
+    with pytest.raises(InputError, match="expected the names of tags such as O,B-PER,I-PER"):
+        label_names("O,,B-PER")
+    with pytest.raises(InputError, match="no such file"):
+        label_names("O B-PER")
