@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from ner_lstm_crf.cli.display import show, show_json
+from ner_lstm_crf.cli.display import say_next, show, show_json
 from ner_lstm_crf.cli.options import FORM, Parser, add_options
 from ner_lstm_crf.corpora.catalogue import Corpus, catalogue, get_corpus
 from ner_lstm_crf.evaluation.metrics import text_table
@@ -76,6 +75,7 @@ def run_list(args: argparse.Namespace) -> None:
         for corpus in corpora
     ]
     show(text_table([("name", "language", "size", "labels", "licence"), *rows], "<<<<<"))
+    say_next("corpora", "fetch", next(corpus.name for corpus in corpora if not corpus.restricted))
 
 
 def run_fetch(args: argparse.Namespace) -> None:
@@ -94,16 +94,16 @@ def run_fetch(args: argparse.Namespace) -> None:
     if corpus.note:
         say(f"note: {corpus.note}")
     if any(file.split in ("train", "all") for file in corpus.files):
-        say(f"to train on it: {_training_command(corpus, paths)}")
+        say_next(*_training_command(corpus, paths))
 
 
-def _training_command(corpus: Corpus, paths: Sequence[Path]) -> str:
-    """The command line that trains on the files of a corpus."""
-    words = ["ner-lstm-crf", "train"]
+def _training_command(corpus: Corpus, paths: Sequence[Path]) -> list[str]:
+    """The words of the command line that trains on the files of a corpus."""
+    words = ["train"]
     for file, path in zip(corpus.files, paths, strict=True):
         words += ["--train" if file.split == "all" else f"--{file.split}", str(path)]
     for option, column in (("--token-column", corpus.token_column), ("--tag-column", corpus.tag_column)):
         words += [] if column is None else [option, str(column)]
     if corpus.rename:
         words += ["--rename", ",".join(f"{old}={new}" for old, new in corpus.rename.items())]
-    return shlex.join([*words, "--output", f"runs/{corpus.name}"])
+    return [*words, "--output", f"runs/{corpus.name}"]

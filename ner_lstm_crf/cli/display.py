@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.json import json_text
 from ner_lstm_crf.files.text import printable
-from ner_lstm_crf.runs.display import discard
-
-if TYPE_CHECKING:
-    from ner_lstm_crf.evaluation.metrics import Evaluation
+from ner_lstm_crf.runs.display import discard, say
 
 
 def open_closed_streams() -> None:
@@ -48,13 +46,7 @@ def show_json(value: Any) -> None:
     show(json_text(value, indent=2))
 
 
-def show_evaluation(evaluation: Evaluation, *, as_json: bool, **more: object) -> None:
-    """Print scores and the interval of their F1: as text, or as one JSON object together with `more`."""
-    from ner_lstm_crf.evaluation.significance import f1_interval
-
-    interval = f1_interval([evaluation])
-    if as_json:
-        show_json({**evaluation.to_json(), "interval": interval.to_json(), **more})
-        return
-    show(evaluation.table())
-    show(f"F1 {interval} (95%, bootstrap over sentences)")
+def say_next(*words: str) -> None:
+    """Say which command line comes next, unless it would read standard input or write to standard output."""
+    if "-" not in words:
+        say(f"next: {shlex.join(['ner-lstm-crf', *words])}")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
-from ner_lstm_crf.cli.display import show, show_json
-from ner_lstm_crf.cli.options import READ_OPTIONS, READING, Parser, add_options, read_options
+from ner_lstm_crf.cli.display import say_next, show, show_json
+from ner_lstm_crf.cli.options import READ_OPTIONS, READING, Parser, add_options, read_options, reading_words
 from ner_lstm_crf.runs.display import progress_bar
 
 EPILOG = """\
@@ -37,3 +39,18 @@ def run(args: argparse.Namespace) -> None:
         show_json(inspection.to_json())
     else:
         show(describe(inspection))
+        say_next("train", *_parts(args.files), *reading_words(args), "--output", "my-model")
+
+
+def _parts(files: Sequence[str]) -> list[str]:
+    """Files as the options of a training: each is what its name says, else the first one is to train, the last to test.
+
+    Example:
+        >>> _parts(["a-test.conll", "a-train.conll"]), _parts(["one.conll", "two.conll"])
+        (['--test', 'a-test.conll', '--train', 'a-train.conll'], ['--train', 'one.conll', '--test', 'two.conll'])
+    """
+    kinds = {"train": "--train", "dev": "--dev", "valid": "--dev", "test": "--test"}
+    named = [next((kinds[kind] for kind in kinds if kind in Path(file).name.lower()), "") for file in files]
+    if "" in named or "--train" not in named or named.count("--dev") > 1 or named.count("--test") > 1:
+        named = ["--train"] * max(len(files) - 2, 1) + (["--dev"] if len(files) > 2 else []) + ["--test"]
+    return [word for option, file in zip(named, files, strict=False) for word in (option, file)]

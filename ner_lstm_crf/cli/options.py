@@ -108,6 +108,11 @@ _positive = at_least(1)
 
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "--json": {"action": "store_true", "help": "print one JSON object instead of text, and nothing else"},
+    "--errors": {
+        "action": "store_true",
+        "help": "show each error in its context, and which labels are taken for which",
+    },
+    "--show": {"type": at_least(0), "metavar": "N", "help": "errors of each kind that --errors shows (default: 10)"},
     "--threads": {"type": _positive, "metavar": "N", "help": "processor threads (default: all cores)"},
     "--precision": {
         "choices": get_args(Precision),
@@ -279,6 +284,16 @@ def read_options(
         label_names=label_names(given.get("label_names")),
         read_tags=read_tags,
     )
+
+
+def reading_words(args: argparse.Namespace) -> list[str]:
+    """The options of `READ_OPTIONS` that were given, as they are written on a command line."""
+    words = list[str]()
+    for name in READ_OPTIONS:
+        value = vars(args).get(name.removeprefix("--").replace("-", "_"))
+        if value != OPTIONS[name].get("default"):
+            words += [word for one in (value if isinstance(value, list) else [value]) for word in (name, str(one))]
+    return words
 
 
 def add_training_options(parser: Parser, *, seeds: int, test_required: bool = False, without: str = "") -> None:

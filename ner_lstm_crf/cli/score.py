@@ -6,17 +6,19 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from ner_lstm_crf.cli.display import show_evaluation
-from ner_lstm_crf.cli.options import READ_OPTIONS, READING, Parser, add_options, read_options
+from ner_lstm_crf.cli.display import say_next
+from ner_lstm_crf.cli.evaluate import show_evaluation
+from ner_lstm_crf.cli.options import READ_OPTIONS, READING, Parser, add_options, read_options, reading_words
 from ner_lstm_crf.errors import InputError
 
 if TYPE_CHECKING:
     from ner_lstm_crf.evaluation.metrics import Evaluation
     from ner_lstm_crf.formats.options import ReadOptions
+    from ner_lstm_crf.text.annotation import Sentence
 
 EPILOG = """\
 examples:
-  ner-lstm-crf score gold.conll predicted.conll
+  ner-lstm-crf score gold.conll predicted.conll --errors
   ner-lstm-crf score gold.conll predicted.conll --ill-formed strict --json
 
 The two files hold the same tokens, or are JSON lines with the same texts; their schemes and columns may differ where
@@ -34,7 +36,7 @@ def add_command(parser: Parser) -> None:
         "--predicted-column", type=int, metavar="N", help="the tag's column in PRED, from 1, or -1 for the last"
     )
     add_options(parser.add_argument_group(*READING), *READ_OPTIONS, "--token-unit")
-    add_options(parser, "--json")
+    add_options(parser, "--errors", "--show", "--json")
     parser.set_defaults(command=run)
 
 
@@ -56,13 +58,18 @@ def run(args: argparse.Namespace) -> None:
         )
         require_entities((one.spans for one in gold), args.gold, options.labels)
         evaluation = score_texts(gold, predicted, gold_path=args.gold, predicted_path=args.predicted)
+        show_evaluation(evaluation, gold, predicted, args)
     else:
-        evaluation = _score_tokens(args.gold, args.predicted, options, args.predicted_column)
-    show_evaluation(evaluation, as_json=args.json)
+        show_evaluation(*_score_tokens(args.gold, args.predicted, options, args.predicted_column), args)
+    if not args.json and not args.errors:
+        column = () if args.predicted_column is None else ("--predicted-column", str(args.predicted_column))
+        say_next("score", args.gold, args.predicted, *column, *reading_words(args), "--errors")
 
 
-def _score_tokens(gold_path: str, predicted_path: str, options: ReadOptions, column: int | None) -> Evaluation:
-    """The scores of two files with the same tokens; `column` is that of the predicted tags, if it was given.
+def _score_tokens(
+    gold_path: str, predicted_path: str, options: ReadOptions, column: int | None
+) -> tuple[Evaluation, list[Sentence], list[Sentence]]:
+    """The scores of two files with the same tokens, and both; `column` is that of the predicted tags, if it was given.
 
     Raises:
         InputError: If it was not, and the file has tags in several columns, others than the gold file: some may be
@@ -91,10 +98,11 @@ def _score_tokens(gold_path: str, predicted_path: str, options: ReadOptions, col
         )
     report.warn(predicted_path, predicted_options, ill_formed=False)  # ill-formed tags are counted in the scores
     # 3. The scores.
-    return score_sentences(
+    evaluation = score_sentences(
         gold,
         predicted,
         gold_path=gold_path,
         predicted_path=predicted_path,
         ill_formed_lines=report.ill_formed,
     )
+    return evaluation, gold, predicted

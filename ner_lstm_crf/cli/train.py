@@ -14,13 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ner_lstm_crf.cli.display import show, show_json
+from ner_lstm_crf.cli.display import say_next, show, show_json
 from ner_lstm_crf.cli.options import (
     VECTORS_LIMIT,
     Parser,
     add_training_options,
     config_from,
     read_options,
+    reading_words,
     settings_from,
 )
 from ner_lstm_crf.config import Config, Tables, TokenUnit
@@ -100,6 +101,12 @@ def run(args: argparse.Namespace) -> None:
     if chosen.directory != directory:
         Model.load(chosen.directory).save(directory)
     _show_results(directory, chosen, results, args)
+    if not args.json:
+        tested = args.test or (None if args.dev == "none" else args.dev)
+        if tested is not None:
+            say_next("evaluate", args.output, tested, *reading_words(args), "--errors")
+        chinese = config.model.token_unit == "character"
+        say_next("tag", "--model", args.output, "王小明从北京飞往巴黎。" if chinese else "Angela Merkel visited Rome.")
 
 
 def check_output(directory: Path, run_directories: Sequence[Path], args: argparse.Namespace) -> None:
@@ -201,7 +208,11 @@ def _read_train(args: argparse.Namespace, given: Tables) -> tuple[TokenUnit, lis
 
 def _read(paths: Sequence[str], options: ReadOptions) -> list[Sentence]:
     """The sentences of all files, without those that have no token."""
-    return [sentence for path in paths for sentence in read_sentences(path, options) if sentence.tokens]
+    sentences = list[Sentence]()
+    for path in paths:
+        with progress_bar(f"reading {path}", unit=" sentences") as progress:
+            sentences += (one for one in read_sentences(path, options, progress=progress) if one.tokens)
+    return sentences
 
 
 def _describe(parts: Mapping[str, Sequence[Sentence]], files: Mapping[str, str]) -> None:

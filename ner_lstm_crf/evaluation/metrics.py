@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
+from unicodedata import east_asian_width
 
 from ner_lstm_crf.text.annotation import Span
 
@@ -220,7 +221,7 @@ class Summary:
 
 
 def text_table(rows: Sequence[Sequence[str]], align: str) -> str:
-    """Lines of text with columns as wide as their longest cell, two spaces apart.
+    """Lines of text with columns as wide as their widest cell, two spaces apart; a Han character is two wide.
 
     Args:
         rows: The cells of each line, the heading's first.
@@ -231,8 +232,15 @@ def text_table(rows: Sequence[Sequence[str]], align: str) -> str:
         label  entities
         PER          12
     """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, align, widths, strict=True)) for row in rows
-    )
+
+    def width(cell: str) -> int:
+        """The columns of a terminal that a cell takes."""
+        return len(cell) + sum(east_asian_width(character) in "WF" for character in cell)
+
+    lines = [""] * len(rows)
+    for side, column in zip(align, zip(*rows, strict=True), strict=True):
+        widest = max(map(width, column))
+        for number, cell in enumerate(column):
+            padding = " " * (widest - width(cell))
+            lines[number] += f"{cell}{padding}  " if side == "<" else f"{padding}{cell}  "
     return "\n".join(line.rstrip() for line in lines)

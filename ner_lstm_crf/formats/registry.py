@@ -18,6 +18,7 @@ from ner_lstm_crf.formats.inline import Inline
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.formats.text_json import TextJson, as_text
 from ner_lstm_crf.formats.token_json import TokenJson
+from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.text.annotation import Sentence
 
 FORMATS: Mapping[str, Format] = {one.name: one for one in (Conll(), TextJson(), Cluener(), TokenJson(), Inline())}
@@ -145,7 +146,11 @@ def _foreign(path: FilePath, lines: Sequence[str]) -> _Foreign | None:
 
 
 def read_sentences(
-    path: FilePath, options: ReadOptions | None = None, *, report: ReadReport | None = None
+    path: FilePath,
+    options: ReadOptions | None = None,
+    *,
+    report: ReadReport | None = None,
+    progress: Progress = silent,
 ) -> list[Sentence]:
     """All sentences of a file of any format: columns, JSON lines of texts or of tokens, CLUENER, or inline marks.
 
@@ -153,12 +158,16 @@ def read_sentences(
         path: The file, compressed or not, or `-` for standard input.
         options: The options of reading; the rest is detected.
         report: Receives the findings, which are logged if there is none.
+        progress: Called with the number of sentences read.
 
     Raises:
         InputError: If the file cannot be read or is malformed; the message names the line.
     """
     options, findings = options or ReadOptions(), report if report is not None else ReadReport()
-    sentences = list(detect_format(path, options.encoding).read(path, options, findings))
+    sentences = list[Sentence]()
+    for sentence in detect_format(path, options.encoding).read(path, options, findings):
+        sentences.append(sentence)
+        progress(len(sentences), None)
     if report is None:
         findings.warn(path, options)
     return sentences

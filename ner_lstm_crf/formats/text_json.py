@@ -76,6 +76,10 @@ class AnnotatedText(NamedTuple):
         """The entities as spans over the characters of the text."""
         return tuple(Span(entity.start, entity.end, entity.label) for entity in self.entities)
 
+    def with_spans(self, spans: Iterable[Span]) -> AnnotatedText:
+        """The same text with other entities, as spans over its characters."""
+        return self._replace(entities=tuple(Entity(*span, self.text[span.start : span.end]) for span in spans))
+
 
 class TextFormat(Format):
     """JSON lines of running text; subclasses define how entities are written.

@@ -16,12 +16,18 @@ from typing import TYPE_CHECKING, TextIO
 from tqdm import tqdm
 
 from ner_lstm_crf.files.text import printable
-from ner_lstm_crf.progress import Progress, silent
+from ner_lstm_crf.progress import Progress
 
 if TYPE_CHECKING:
     from ner_lstm_crf.training.trainer import EpochReport
 
 DELAY = 0.5  # seconds that work may take before it gets a bar
+PAUSES = (10, 60)  # seconds before the first line about work in a log; then twice as many each time, up to so many
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """True if a stream is a terminal that can do more than write lines."""
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def say(message: str) -> None:
@@ -46,15 +52,15 @@ def discard(stream: TextIO) -> None:
 
 @contextmanager
 def progress_bar(what: str, *, unit: str, scale: bool = False) -> Iterator[Progress]:
-    """A bar on standard error while work is done; nothing where that is no terminal.
+    """A bar on standard error while work is done; a line now and then where that is no terminal.
 
     Args:
         what: The work, such as "reading".
         unit: The unit counted.
         scale: True to write large counts as 1.2M.
     """
-    if not sys.stderr.isatty():
-        yield silent
+    if not is_terminal(sys.stderr):
+        yield _LogLines(what, unit)
         return
     with tqdm(desc=what, unit=unit, unit_scale=scale, delay=DELAY, leave=False, file=sys.stderr) as bar:
 
@@ -64,6 +70,28 @@ def progress_bar(what: str, *, unit: str, scale: bool = False) -> Iterator[Progr
             bar.update(done - bar.n)
 
         yield update
+
+
+class _LogLines:
+    """Work in a log: a line when it has taken a while, and then ever more seldom (a `Progress`)."""
+
+    def __init__(self, what: str, unit: str) -> None:
+        self._what, self._unit = what, unit
+        self._began = self._last = time.perf_counter()
+        self._pause = PAUSES[0]
+
+    def __call__(self, done: float, total: float | None) -> None:
+        """Write a line if it is time."""
+        now = time.perf_counter()
+        if now - self._last < self._pause:
+            return
+        self._last, self._pause = now, min(2 * self._pause, PAUSES[1])
+        passed = now - self._began
+        if total and done:
+            left = tqdm.format_interval(passed * (total - done) / done)
+            say(f"{self._what}: {done / total:.0%}, {tqdm.format_interval(passed)} passed, {left} left")
+        else:
+            say(f"{self._what}: {done:,}{self._unit}, {tqdm.format_interval(passed)} passed")
 
 
 class TrainingDisplay:
@@ -89,8 +117,10 @@ class TrainingDisplay:
             miniters=0,  # drawn by the clock: epochs are few, and a resumed run leaps over some
             leave=False,
             file=sys.stderr,
-            disable=not sys.stderr.isatty(),
+            disable=not is_terminal(sys.stderr),
         )
+        self._bar.set_description_str("building the vocabulary, encoding the sentences ")
+        self._lines = _LogLines("training", " epochs")
 
     def close(self) -> None:
         """Remove the bar."""
@@ -98,9 +128,16 @@ class TrainingDisplay:
 
     def batches(self, done: int, total: int | None) -> None:
         """Move the bar within the current epoch (a `Progress`)."""
-        epoch = next((epochs for epochs in self._done.values() if epochs < self._epochs), 0) + 1
+        so_far = sum(self._done.values()) + done / (total or done or 1)
+        if self._bar.disable:
+            self._lines(so_far, self._bar.total)
+        self._move(so_far)
+
+    def _move(self, so_far: float) -> None:
+        """Move the bar to so many epochs of all runs."""
+        epoch = next((epochs for epochs in self._done.values() if epochs < self._epochs), self._epochs - 1) + 1
         self._bar.set_description_str(f"epoch {epoch}/{self._epochs} ", refresh=False)
-        self._bar.update(sum(self._done.values()) + done / (total or done or 1) - self._bar.n)
+        self._bar.update(so_far - self._bar.n)
 
     def epoch(self, run: str, report: EpochReport) -> None:
         """Write the line of an epoch that has ended."""
@@ -121,7 +158,7 @@ class TrainingDisplay:
         left = (self._bar.total - sum(self._done.values())) * (time.perf_counter() - self._began) / self._trained
         say(f"{name}epoch {number}  {figures}{best}  {report.seconds:.1f} s, {tqdm.format_interval(left)} left")
         self._bar.set_postfix_str(f" {figures}", refresh=False)
-        self._bar.update(sum(self._done.values()) - self._bar.n)
+        self._move(sum(self._done.values()))
 
     @property
     def ended(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -60,6 +61,18 @@ class Result:
         assert line == self.err.splitlines()[-1]
         assert "Traceback" not in self.err
         return line
+
+    @property
+    def next(self) -> list[list[str]]:
+        """The arguments of the command lines that it says come next."""
+        lines = [line for line in self.err.splitlines() if line.startswith("next: ner-lstm-crf ")]
+        assert self.err.splitlines()[len(self.err.splitlines()) - len(lines) :] == lines  # they are the last ones
+        return [shlex.split(line)[2:] for line in lines]
+
+    @property
+    def said(self) -> str:
+        """What stands on standard error but for these."""
+        return "".join(line for line in self.err.splitlines(keepends=True) if not line.startswith("next: "))
 
 
 Run = Callable[..., Result]

@@ -13,7 +13,7 @@ SOURCE = "# note\nAda\tx\tI-PER\nBrandt\tx\tI-PER\nmet\ty\tO\nOslo\tx\tI-LOC\n\n
 def test_columns_keep_all_but_the_tags(write, tmp_path: Path, run: Run) -> None:
     source, target = write("in.conll", SOURCE), tmp_path / "out.conll"
     result = run("convert", source, target, "--scheme", "iobes")
-    assert (result.code, result.out, result.err) == (0, "", "")
+    assert (result.code, result.out, result.said) == (0, "", "")
     expected = SOURCE.replace("I-PER", "B-PER", 1).replace("Brandt\tx\tI", "Brandt\tx\tE").replace("I-LOC", "S-LOC")
     assert target.read_text() == expected
     assert run("convert", source, "-", "--scheme", "BIOES").out == expected
@@ -49,7 +49,7 @@ def test_json_lines_keep_their_other_keys_and_inline_marks_their_comments(write,
     }
     marked = write("in.inline", "# by hand\n## news\n[Oslo](city) fell\n".encode("utf-16"))
     renamed = run("convert", marked, marked, "--encoding", "utf-16", "--rename", "city=LOC")
-    assert (renamed.code, renamed.err) == (0, "")
+    assert (renamed.code, renamed.said) == (0, "")
     assert marked.read_text(encoding="utf-16") == "# by hand\n## news\n[Oslo](LOC) fell\n"
 
 

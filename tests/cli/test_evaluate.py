@@ -142,3 +142,102 @@ def test_nothing_to_find_is_nothing_to_measure(model: Path, write, run: Run) -> 
     for path in (write("x.conll", "Ada\tO\n"), write("x.jsonl", '{"text": "Ada"}\n')):
         complaint = run("evaluate", model, path).complaint
         assert f"{path}: expected entities, found none: nothing in it is annotated" in complaint
+
+
+# The errors
+
+GOLD = """Ada\tB-PER
+Green\tI-PER
+met\tO
+Milo\tB-PER
+in\tO
+New\tB-LOC
+York\tI-LOC
+
+The\tO
+Red\tB-ORG
+Lantern\tI-ORG
+opened\tO
+in\tO
+Oslo\tB-LOC
+
+"""
+PREDICTED = GOLD.replace("Milo\tB-PER", "Milo\tB-ORG").replace("Red\tB-ORG\nLantern\tI-ORG", "Red\tO\nLantern\tB-ORG")
+PREDICTED = PREDICTED.replace("Oslo\tB-LOC", "Oslo\tO").replace("met\tO", "met\tB-LOC")
+
+
+@pytest.fixture
+def both(write) -> tuple[Path, Path]:
+    return write("gold.conll", GOLD), write("predicted.conll", PREDICTED)
+
+
+def test_errors_are_shown_in_context_with_their_line(both: tuple[Path, Path], run: Run) -> None:
+    shown = run("score", *both, "--errors").out.partition("\n\n")[2]
+    assert (
+        shown
+        == """\
+gold \\ predicted  LOC  ORG  PER  (none)
+LOC                 1    .    .       1
+ORG                 .    1    .       .
+PER                 .    1    1       .
+(none)              1    .    .       .
+
+missed: 1
+  line  gold      predicted  in
+     9  LOC Oslo  -          The Red Lantern opened in [Oslo]
+
+spurious: 1
+  line  gold  predicted  in
+     1  -     LOC met    Ada Green [met] Milo in New York
+
+wrong label: 1
+  line  gold      predicted  in
+     1  PER Milo  ORG Milo   Ada Green met [Milo] in New York
+
+wrong boundary: 1
+  line  gold             predicted    in
+     9  ORG Red Lantern  ORG Lantern  The [Red Lantern] opened in Oslo
+"""
+    )
+
+
+def test_errors_of_texts_count_characters(both: tuple[Path, Path], tmp_path: Path, run: Run) -> None:
+    texts = [tmp_path / "gold.jsonl", tmp_path / "predicted.jsonl"]
+    for columns, text in zip(both, texts, strict=True):
+        run("convert", columns, text)
+    found = json.loads(run("score", *texts, "--errors", "--json").out)
+    of_columns = json.loads(run("score", *both, "--errors", "--json").out)
+    assert [error | {"line": 0} for error in found["errors"]] == [error | {"line": 0} for error in of_columns["errors"]]
+    assert found["confusion"] == of_columns["confusion"]
+    assert {"gold": "PER", "predicted": "ORG", "count": 1} in found["confusion"]
+    assert sorted(error["kind"] for error in found["errors"]) == [
+        "missed",
+        "spurious",
+        "wrong boundary",
+        "wrong label",
+    ]
+    for error in found["errors"]:
+        for entity in filter(None, (error["gold"], error["predicted"])):
+            assert error["text"][entity["start"] : entity["end"]] == entity["text"]
+
+
+def test_a_few_errors_of_each_kind_are_shown(model: Path, files: Files, write, run: Run) -> None:
+    other = write("other.conll", files.test.read_text().replace("B-LOC", "B-PER").replace("I-LOC", "I-PER"))
+    shown = run("evaluate", model, other, "--errors").out
+    assert "wrong label: 20, the first 10\n" in shown
+    assert shown.count("PER Oslo") < run("evaluate", model, other, "--show", "99").out.count("PER Oslo")
+    assert "\n\n" not in run("evaluate", model, other).out
+    everything = json.loads(run("evaluate", model, other, "--errors", "--json").out)
+    assert len(everything["errors"]) >= 20
+
+
+def test_of_many_labels_the_pairs_are_listed(write, run: Run) -> None:
+    rows = [f"w{number}\tB-{'ABCDEFGHIJKL'[number]}\n\n" for number in range(12)]
+    gold = write("gold.conll", "".join(rows))
+    predicted = write("predicted.conll", "".join(rows).replace("B-L", "B-A"))
+    shown = run("score", gold, predicted, "--errors").out
+    assert "gold  predicted  times\nL     A              1\n" in shown
+
+
+def test_no_errors_are_said_to_be_none(both: tuple[Path, Path], run: Run) -> None:
+    assert run("score", both[0], both[0], "--errors").out.endswith("\n\nno errors\n")

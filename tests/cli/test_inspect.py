@@ -21,7 +21,7 @@ def test_json_has_the_agreed_keys(files: Files, run: Run) -> None:
 
 def test_text_names_scheme_sizes_and_overlap(files: Files, run: Run) -> None:
     result = run("inspect", files.train, files.test)
-    assert (result.code, result.err) == (0, "")
+    assert (result.code, result.said) == (0, "")
     for part in (str(files.train), "IOB2", "20 sentences", "LOC", "overlap"):
         assert part in result.out
 

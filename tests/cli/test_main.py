@@ -148,6 +148,46 @@ def test_labels_that_are_near_are_named(files: Files, run: Run) -> None:
     assert "no entity is labelled PRE (labels found: LOC, PER), did you mean PER?" in said
 
 
+def test_what_comes_next_is_said_last_and_works(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    """From an annotated file to entities, each step as the one before says."""
+    monkeypatch.chdir(tmp_path)
+    Path("my files").mkdir()
+    for name in ("train", "dev", "test"):
+        rows = getattr(files, name).read_text().replace("\t", " x ")
+        Path(f"my files/{name}.conll").write_text(rows)
+    options = ["--tag-column", "-1", "--rename", "PER=person"]
+    inspected = run("inspect", *(f"my files/{name}.conll" for name in ("train", "dev", "test")), *options)
+    (train,) = inspected.next
+    assert train[-2:] == ["--output", "my-model"]
+    evaluate, tag = run(*train, "--config", files.config, "--epochs", "1").next
+    assert {*options} <= {*evaluate}
+    assert run(*tag).code == 0
+    shown = run(*evaluate)
+    assert shown.code == 0
+    assert "person" in shown.out
+    (again,) = run(*evaluate[:-1]).next
+    assert again == evaluate
+
+
+def test_what_comes_next_after_the_other_commands(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (inspect,) = run("convert", files.test, "my test.jsonl").next
+    assert run(*inspect).code == 0
+    assert run("convert", files.test, "-").next == []
+    (score,) = run("score", files.test, files.test, "--ill-formed", "strict").next
+    assert run(*score).code == 0
+    (fetch,) = run("corpora", "list").next
+    assert callable(parser_for(fetch).parse_args(fetch).command)
+    options = ["--train", files.train, "--test", files.test, "--config", files.config, "--epochs", "1", "--seeds", "1"]
+    (train,) = run("compare", *options).next
+    assert run(*train, "--epochs", "1").code == 0
+    assert run("score", files.test, files.test, "--json").err == ""
+
+
 def test_python_dash_m_is_the_same_command() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "ner_lstm_crf", "nothing"], capture_output=True, text=True, check=False

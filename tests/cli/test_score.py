@@ -16,7 +16,7 @@ def test_files_of_any_scheme_and_columns(write, run: Run) -> None:
     assert scores["per_label"]["LOC"]["predicted"] == 2
     text = run("score", gold, found)
     assert text.out.splitlines()[3].split()[:2] == ["micro", "0.6667"]
-    assert text.err == ""
+    assert text.said == ""
 
 
 def test_ill_formed_predictions_are_counted_and_read_by_the_policy(write, run: Run) -> None:

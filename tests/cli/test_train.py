@@ -29,7 +29,7 @@ def test_the_run_tells_what_it_does(trained: tuple[Path, Result]) -> None:
     assert len(epochs) == 12
     for part in ("epoch 12/12", "loss ", "tokens/s", "dev P ", " R ", " F1 ", "00:00 left"):
         assert part in epochs[-1]
-    assert "the model of epoch" in lines[-1]
+    assert "the model of epoch" in result.said.splitlines()[-1]
 
 
 def test_the_test_scores_are_the_result(trained: tuple[Path, Result]) -> None:
@@ -121,7 +121,7 @@ def test_what_the_tokens_are_taken_for_is_said(files: Files, write, tmp_path: Pa
     options = ["--config", small, "--vectors", "none", "--lexicon", "none", "--output"]
     unlike = write("unlike.conll", ZH.replace("PER", "X").replace("LOC", "X"))
     result = run("train", "--train", write("zh.conll", ZH), "--dev", unlike, *options, tmp_path / "u")
-    assert result.err.endswith("it finds no entity of dev: train longer, with more --epochs\n")
+    assert result.said.endswith("it finds no entity of dev: train longer, with more --epochs\n")
     words = write("words.conll", "王明\tB-PER\n在\tO\n巴黎\tB-LOC\n。\tO\n\n" * 20)
     said = "33.3% of the Chinese tokens are one character: they are taken for words, or say --token-unit character\n"
     assert said in run("train", "--train", words, *options, tmp_path / "w").err

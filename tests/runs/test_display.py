@@ -101,3 +101,48 @@ def test_progress_is_drawn_on_a_terminal_alone(
         progress(4, 4)
     assert "reading" in terminal.getvalue()
     assert "meanwhile\n" in terminal.getvalue()
+
+
+def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    now = iter(range(0, 10_000, 5))
+    monkeypatch.setattr("time.perf_counter", lambda: next(now))
+    with progress_bar("reading", unit=" sentences") as progress:
+        for done in range(1, 101):
+            progress(done, None)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:3] == [
+        "reading: 2 sentences, 00:10 passed",
+        "reading: 6 sentences, 00:30 passed",
+        "reading: 14 sentences, 01:10 passed",
+    ]
+    assert len(lines) == 10  # then one a minute
+    assert "\x1b" not in "".join(lines)
+    with progress_bar("reading", unit=" files") as progress:
+        for done in range(1, 4):
+            progress(done, 4)
+    assert capsys.readouterr().err == "reading: 50%, 00:10 passed, 00:10 left\n"
+
+
+def test_a_terminal_that_can_only_write_lines_gets_no_bar(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setattr("ner_lstm_crf.runs.display.DELAY", 0)
+    monkeypatch.setenv("TERM", "dumb")
+    with progress_bar("reading", unit="B") as progress, closing(TrainingDisplay(3, [""])) as display:
+        progress(1, 4)
+        display.batches(1, 2)
+        display.epoch("", report(1))
+    assert "\r" not in terminal.getvalue()
+    assert len(terminal.getvalue().splitlines()) == 1
+
+
+def test_before_the_first_batch_the_bar_says_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with closing(TrainingDisplay(3, [""])) as display:
+        assert "building the vocabulary, encoding the sentences   0%|" in terminal.getvalue()
+        display._bar.mininterval = 0
+        display.batches(1, 2)
+        assert terminal.getvalue().rpartition("\r")[2].startswith("epoch 1/3  17%|")
