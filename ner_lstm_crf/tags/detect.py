@@ -2,19 +2,31 @@
 
 One pass counts the pairs of neighbouring tags, which is all that tells schemes apart. Of the schemes that have every
 prefix in the file, the one wins whose rules the fewest pairs break, so a few slips of the annotators do not matter.
-Where several fit equally well they give the same spans, and the most usual one wins.
+Where several fit equally well they give the same spans, and the most usual one wins. Tags that are not written in the
+standard way (`PER-B`, `-` for O; see `spelling`) are read as if they were, if no other reading is as likely.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TypeAlias
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.tags.scheme import BREAKS, CLOSES, OPENS, OUTSIDE, SCHEMES, Scheme, UnknownTagError
+from ner_lstm_crf.tags.scheme import (
+    BREAKS,
+    CLOSES,
+    OPENS,
+    OUTSIDE,
+    PREFIXES,
+    SCHEMES,
+    Scheme,
+    UnknownTagError,
+    split_tag,
+)
+from ner_lstm_crf.tags.spelling import PERHAPS_A_LABEL, STANDARD, Spelling, has_family, is_outside, spellings_of
 
 _Pair: TypeAlias = tuple[str, str]
 
@@ -30,12 +42,14 @@ class Detection:
         candidates: Every scheme that fits equally well, the chosen one first. All give the same spans, except
             perhaps for ill-formed tags.
         ill_formed: The number of pairs of neighbouring tags that break the scheme.
+        spelling: The way in which the tags are written.
     """
 
     scheme: str
     evidence: str
     candidates: tuple[str, ...]
     ill_formed: int = 0
+    spelling: Spelling = STANDARD
 
 
 class NoSchemeError(InputError):
@@ -54,42 +68,74 @@ class NoSchemeError(InputError):
         return NoSchemeError, (self.message, self.tag)
 
 
-def detect_scheme(tag_sequences: Iterable[Sequence[str]]) -> Detection:
+def detect_scheme(
+    tag_sequences: Iterable[Sequence[str]], scheme: Scheme | None = None, labels: Container[str] = ()
+) -> Detection:
     """The tag scheme of a file, given the tags of its sentences.
 
+    Args:
+        tag_sequences: The tags of each sentence.
+        scheme: The scheme, if it is known; then only the way in which its tags are written is detected.
+        labels: Tags that are known to be labels without a prefix.
+
     Raises:
-        NoSchemeError: If no scheme has all the prefixes that occur; the message names the tag that fits none.
+        NoSchemeError: If no scheme has all the prefixes that occur, or the tags can be read in two ways; the message
+            names a tag.
 
     Example:
         >>> detect_scheme([["I-PER", "I-PER", "B-PER", "O", "I-LOC"]]).evidence
         'IOB1: 2 entities begin with I-, 1 B- only after a span of the same label'
+        >>> detect_scheme([["PER-B", "PER-I", "-", "LOC-B"]]).evidence
+        'IOB2: all 2 entities begin with B-; tags are written PER-B: read as B-PER; - is read as O'
     """
-    # 1. Count the pairs of neighbouring tags; an O stands before the first and after the last tag of a sentence.
-    pairs: Counter[_Pair] = Counter()
+    # 1. Count the pairs of neighbouring tags; None stands before the first and after the last tag of a sentence.
+    raw: Counter[tuple[str | None, str | None]] = Counter()
     for tags in tag_sequences:
-        pairs.update(zip(chain((OUTSIDE,), tags), chain(tags, (OUTSIDE,)), strict=True))
+        raw.update(zip(chain((None,), tags), chain(tags, (None,)), strict=True))
+    written: Counter[str] = Counter()
+    for (_, tag), count in raw.items():
+        if tag is not None:
+            written[tag] += count
+    # 2. Write them in the standard way, with an O before and after each sentence.
+    spelling = _spelling(written, scheme, labels)
+    standard = {None: OUTSIDE, **{tag: spelling.read(tag) or tag for tag in written}}
+    way = spelling.describe(next((tag for tag in written if split_tag(standard[tag])[1]), ""))
+    if scheme is not None:
+        evidence = f"{scheme.name}: as given{way and '; '}{way}"
+        return Detection(scheme.name, evidence, (scheme.name,), spelling=spelling)
+    # 3. Read the pairs with every scheme.
+    pairs: Counter[_Pair] = Counter()
+    for (before, after), count in raw.items():
+        pairs[standard[before], standard[after]] += count
+    try:
+        detection = _best_scheme(pairs)
+    except NoSchemeError as error:
+        raise NoSchemeError(error.message, next(tag for tag in written if standard[tag] == error.tag)) from None
+    return replace(detection, evidence=f"{detection.evidence}{way and '; '}{way}", spelling=spelling)
+
+
+def _best_scheme(pairs: Counter[_Pair]) -> Detection:
+    """The scheme whose rules pairs of neighbouring tags break least.
+
+    Raises:
+        NoSchemeError: If none has all their prefixes.
+    """
     counts: Counter[str] = Counter()
     for (_, tag), count in pairs.items():
         if tag != OUTSIDE:
             counts[tag] += count
     if not counts:
         return Detection("IOB2", "IOB2: assumed, there is no entity that could tell", tuple(SCHEMES))
-    # 2. Read the pairs with every scheme, the most usual first.
+    # 1. Read the pairs with every scheme, the most usual first.
     readings = [_read(scheme, pairs, counts) for scheme in SCHEMES.values()]
     fitting = [reading for reading in readings if not reading.unknown]
     if not fitting:
-        nearest = min(readings, key=lambda reading: reading.unknown.total())
-        tag, count = nearest.unknown.most_common(1)[0]
-        message = (
-            f"expected the tags of one scheme ({', '.join(SCHEMES)}), found {tag!r} "
-            f"({_counted(count, 'time', 'times')}), which does not fit {nearest.scheme.name}, the nearest"
-        )
-        raise NoSchemeError(message, tag)
-    # 3. Of the schemes that have all prefixes, the fewest broken rules decide.
+        raise _no_scheme(readings)
+    # 2. Of the schemes that have all prefixes, the fewest broken rules decide.
     fewest = min(reading.broken.total() for reading in fitting)
     best = [reading for reading in fitting if reading.broken.total() == fewest]
     names = tuple(reading.scheme.name for reading in best)
-    # 4. Say why.
+    # 3. Say why.
     reasons = [_boundaries(best[0], counts)]
     if len(names) > 1:
         reasons.append(f"{', '.join(names[1:])} would fit as well{'' if fewest else ', with the same spans'}")
@@ -97,6 +143,71 @@ def detect_scheme(tag_sequences: Iterable[Sequence[str]]) -> Detection:
         shown = ", ".join(f"{before} {after} ({count:,})" for (before, after), count in broken.most_common(3))
         reasons.append(f"{fewest:,} ill-formed: {shown}{', ...' if len(broken) > 3 else ''}")
     return Detection(names[0], f"{names[0]}: {'; '.join(reasons)}", names, fewest)
+
+
+def _no_scheme(readings: Sequence[_Reading]) -> NoSchemeError:
+    """The error that no scheme fits, about the most frequent tag that does not fit the nearest."""
+    nearest = min(readings, key=lambda reading: reading.unknown.total())
+    tag, count = nearest.unknown.most_common(1)[0]
+    hint = "" if _has_prefix(tag) else f" (--rename {tag}=O reads it as O)"
+    message = (
+        f"expected the tags of one scheme ({', '.join(SCHEMES)}), found {tag!r} "
+        f"({_counted(count, 'time', 'times')}), which does not fit {nearest.scheme.name}, the nearest{hint}"
+    )
+    return NoSchemeError(message, tag)
+
+
+def _spelling(counts: Counter[str], scheme: Scheme | None, labels: Container[str]) -> Spelling:
+    """The way in which the tags of a file are written: the only one, or the one that its scheme or its labels show.
+
+    Raises:
+        NoSchemeError: If they can be read in two ways.
+    """
+    ways = spellings_of(counts)
+    signs = [tag for tag in counts if is_outside(tag)]
+    without_prefix = replace(STANDARD, outside=signs[0]) if len(signs) == 1 else STANDARD
+    if scheme is not None:
+        # 1. A scheme that is given: the standard way, if all tags are then its own, else the first of the others.
+        fitting = (way for way in (without_prefix, *ways) if _fits(way, counts, scheme))
+        return next(fitting, STANDARD)
+    # 2. The standard way, and one in which a label has several prefixes.
+    likely = [way for way in ways if replace(way, outside=OUTSIDE) == STANDARD or has_family(way, counts)]
+    if len(likely) == 1:
+        return likely[0]
+    # 3. Else the tags may be labels. Refuse what may be something else, unless a tag is known to be a label.
+    if not any(tag in labels for tag in counts):
+        for way in ways:
+            tags = [tag for tag in counts if tag != way.outside]
+            prefixes = {split_tag(way.read(tag) or tag)[0] for tag in tags}
+            name = next((one.name for one in SCHEMES.values() if prefixes <= {*one.prefixes, OUTSIDE}), None)
+            if way.separators and name:
+                raise NoSchemeError(
+                    f"found {tags[0]!r}, which may be a label (--scheme IO) or {way.read(tags[0])} (--scheme {name}; "
+                    "in convert --input-scheme)",
+                    tags[0],
+                )
+        other = next((tag for tag in counts if tag.upper() == PERHAPS_A_LABEL), None)
+        if other and not signs and not any(map(_has_prefix, counts)):
+            raise NoSchemeError(
+                f"found labels without a prefix and no O: {other!r} may stand for O (--rename {other}=O) or be a label "
+                "(--scheme IO; in convert --input-scheme)",
+                other,
+            )
+    return without_prefix if not any(map(_has_prefix, counts)) else STANDARD
+
+
+def _fits(spelling: Spelling, counts: Counter[str], scheme: Scheme) -> bool:
+    """True if all tags, written so, are those of a scheme."""
+    for tag in counts:
+        try:
+            scheme.state(spelling.read(tag) or tag)
+        except UnknownTagError:
+            return False
+    return True
+
+
+def _has_prefix(tag: str) -> bool:
+    return tag != OUTSIDE and split_tag(tag)[0] in PREFIXES
 
 
 @dataclass(frozen=True, slots=True)
