@@ -40,6 +40,7 @@ def add_command(parser: Parser) -> None:
         *COLUMN_OPTIONS,
         "--input-scheme",
         "--ill-formed",
+        "--several-tags",
         "--labels",
         "--rename",
         "--overlaps",

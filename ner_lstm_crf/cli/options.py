@@ -26,7 +26,7 @@ from ner_lstm_crf.config import (
     settings,
 )
 from ner_lstm_crf.errors import InputError, did_you_mean
-from ner_lstm_crf.formats.options import Overlaps, ReadOptions
+from ner_lstm_crf.formats.options import Overlaps, ReadOptions, SeveralTags
 from ner_lstm_crf.formats.token_json import label_names
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.tags.scheme import SCHEMES, Policy, get_scheme
@@ -146,6 +146,10 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "help": "how to read tags that break the scheme: as conlleval does, as no entity (strict), or as an error "
         "(default: conlleval)",
     },
+    "--several-tags": {
+        "choices": get_args(SeveralTags),
+        "help": "of several tags in one cell, B-PER|B-LOC, read the first or the last (default: refused)",
+    },
     "--labels": {"metavar": "PER,LOC", "help": "keep these labels, after --rename; the others become O"},
     "--rename": {
         "action": "append",
@@ -237,7 +241,16 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
 """The arguments of all options that several commands have."""
 
 COLUMN_OPTIONS = ("--token-column", "--tag-column", "--separator", "--encoding")
-READ_OPTIONS = (*COLUMN_OPTIONS, "--scheme", "--ill-formed", "--labels", "--rename", "--overlaps", "--label-names")
+READ_OPTIONS = (
+    *COLUMN_OPTIONS,
+    "--scheme",
+    "--ill-formed",
+    "--several-tags",
+    "--labels",
+    "--rename",
+    "--overlaps",
+    "--label-names",
+)
 """Options for reading annotated files, see `read_options`; the first ones are for any column file."""
 
 READING = (
@@ -277,6 +290,7 @@ def read_options(
         encoding=args.encoding,
         scheme=None if scheme is None else get_scheme(scheme).name,
         ill_formed=cast(Policy, given.get("ill_formed", "conlleval")),
+        several_tags=given.get("several_tags"),
         token_unit=token_unit or given.get("token_unit"),
         hyphens=hyphens,
         labels=LabelMap.parse(given.get("labels"), given.get("rename", ())),

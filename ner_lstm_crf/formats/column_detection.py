@@ -37,6 +37,7 @@ from ner_lstm_crf.formats.columns import (
 )
 from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.tags.scheme import OUTSIDE, PREFIXES, split_tag
+from ner_lstm_crf.tags.spelling import STANDARD, has_prefix, is_label, is_outside, sample_spelling, tags_within
 from ner_lstm_crf.text.scripts import has_han
 
 SAMPLE_ROWS = 2000
@@ -51,7 +52,6 @@ _SHARE_OF_TAGS = 0.8  # a few broken rows must not hide the tag column: reading 
 _CONTENTS = ("entities", "brackets", "no labels", "outside", "chunks", "prefixless")
 _CONTENTS_TO_REPLACE = tuple(content for content in _CONTENTS if content != "chunks")
 
-_BARE_LABEL = re.compile(r"[^\W\d][\w.&/-]*")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:[-_][A-Za-z-]+)?:")
 _CHUNKS = frozenset(("NP", "VP", "PP", "ADVP", "ADJP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP", "NC", "VC", "PC"))
 _NUMBER = re.compile(r"\d+(?:[-.]\d+)?")  # a token's number; `1-2` and `1.1` are CoNLL-U's ranges and empty nodes
@@ -108,7 +108,8 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
         separator,
         numbered=numbered,
         key=key,
-        prefixless=content == "prefixless",
+        prefixless=content == "prefixless" or (options.tag_column is not None and _may_be_labels(tags)),
+        spelling=sample_spelling(Counter(tags)),
         bracketed=content == "brackets",
         has_document_columns=has_document_columns,
         has_char_index=_have_char_index(tokens),
@@ -207,7 +208,9 @@ def content_of(cells: Sequence[str], *, any_brackets: bool = False) -> str:
         cells: The column.
         any_brackets: True to take all brackets for entities, else not those of chunks, clauses, or verbs and arguments.
     """
-    counts = Counter(cells)
+    counts = Counter(tags_within(cell)[0] for cell in cells)
+    if (spelling := sample_spelling(counts)) != STANDARD:
+        counts = Counter(spelling.read(cell) or cell for cell in counts.elements())
     # 1. Tags, of entities or of chunks, with or without labels.
     tags = Counter({cell: count for cell, count in counts.items() if is_tag(cell)})
     if tags.total() >= _SHARE_OF_TAGS * len(cells):
@@ -235,7 +238,13 @@ def content_of(cells: Sequence[str], *, any_brackets: bool = False) -> str:
 
 def _are_labels(counts: Counter[str]) -> bool:
     """True if these cells can be labels without prefixes: few, and all of them names."""
-    return 0 < len(counts) <= 100 and all(map(_BARE_LABEL.fullmatch, counts))
+    return 0 < len(counts) <= 100 and all(map(is_label, counts))
+
+
+def _may_be_labels(cells: Sequence[str]) -> bool:
+    """True if the cells of a column that is said to hold tags are labels without prefixes, with or without an O."""
+    labels = {cell for cell in cells if not is_outside(cell)}
+    return bool(labels) and all(map(is_label, labels)) and not any(map(has_prefix, labels))
 
 
 def _no_tags(sample: Sequence[tuple[int, str]], rows: Sequence[list[str]], width: int, path: str) -> InputError:

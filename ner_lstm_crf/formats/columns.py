@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from ner_lstm_crf.tags.scheme import OUTSIDE, PREFIXES, TagError, split_tag
+from ner_lstm_crf.tags.spelling import STANDARD, Spelling
 from ner_lstm_crf.text.annotation import Span
 from ner_lstm_crf.text.scripts import EMOJI_MODIFIERS, MARKS
 
@@ -19,7 +20,6 @@ Separator: TypeAlias = Literal["tab", "space"]
 INDEXED_CHARACTER = re.compile(rf"(.[{MARKS}{EMOJI_MODIFIERS}]*)([0-9]{{1,2}})", re.DOTALL)
 """A character, with the marks that join it, and its index in its word, from 0."""
 
-_TAG = re.compile(rf"O|[{''.join(sorted(PREFIXES))}](?:[-_].+)?", re.DOTALL)
 _SPACES = re.compile(r"[ \t]+")
 _BRACKETED = re.compile(r"(?:\((?P<label>[^\s()*|]+))?(?:\*\)?|(?<=[^(*])\))")
 
@@ -36,6 +36,7 @@ class ColumnLayout:
         numbered: True if the first column counts the tokens of a sentence.
         key: The name before `=` if the tag is one of several features in its column, else None.
         prefixless: True if the tags are labels without prefixes (`PER`).
+        spelling: The way in which the first tags are written.
         bracketed: True if entities stand in brackets over their tokens (`(ORG*`, `*)`), as in CoNLL-2012.
         has_document_columns: True if document, part and number stand before each token, as in CoNLL-2012, and behind
             the tag as many columns as the sentence has predicates.
@@ -53,6 +54,7 @@ class ColumnLayout:
     numbered: bool = False
     key: str | None = None
     prefixless: bool = False
+    spelling: Spelling = STANDARD
     bracketed: bool = False
     has_document_columns: bool = False
     has_char_index: bool = False
@@ -105,12 +107,12 @@ class ColumnLayout:
 
     def is_tag(self, text: str) -> bool:
         """True if a text can be a tag of this file."""
-        return bool(text) if self.prefixless else is_tag(text)
+        return bool(text) if self.prefixless else self.spelling.read(text) is not None
 
     def is_known(self, text: str) -> bool:
         """True if a text is the tag of one of the first rows, or can hardly be anything but a tag of this file."""
         return (
-            text == OUTSIDE
+            self.is_outside(text)
             or text in self.sample_tags
             or self.has_label(text)
             or (text in PREFIXES and not PREFIXES.isdisjoint(self.sample_tags))
@@ -118,7 +120,11 @@ class ColumnLayout:
 
     def has_label(self, text: str) -> bool:
         """True if a text is a prefix with a label."""
-        return not self.prefixless and is_tag(text) and split_tag(text)[1] != ""
+        return not self.prefixless and split_tag(self.spelling.read(text) or OUTSIDE)[1] != ""
+
+    def is_outside(self, text: str) -> bool:
+        """True if a text stands for O."""
+        return text in (OUTSIDE, self.spelling.outside)
 
     # Rows are written again.
 
@@ -158,7 +164,7 @@ def is_tag(text: str) -> bool:
         >>> [is_tag(text) for text in ("O", "B", "B-creative-work", "M_PER", "NNP", "I-")]
         [True, True, True, True, False, False]
     """
-    return _TAG.fullmatch(text) is not None
+    return STANDARD.read(text) is not None
 
 
 def split_at_spaces(body: str) -> list[str]:

@@ -28,7 +28,7 @@ from ner_lstm_crf.formats.columns import (
 from ner_lstm_crf.formats.format import Format
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions, counted
 from ner_lstm_crf.formats.tagged_file import TagReader, TagWriter
-from ner_lstm_crf.tags.scheme import OUTSIDE, TagError, get_scheme, split_tag
+from ner_lstm_crf.tags.scheme import TagError, get_scheme, split_tag
 from ner_lstm_crf.text.annotation import Sentence, characters_of, unspaced_chinese
 
 DOCUMENT_START = re.compile(r"[-<]+DOCSTART", re.IGNORECASE)
@@ -182,9 +182,14 @@ class ColumnFile:
             reader.scheme = get_scheme("IOB2") if self.options.read_tags else None
             reader.evidence = "brackets, as in CoNLL-2012, read as IOB2"
         elif layout.tag is not None:
-            sentences = read_raw_sentences(self.text.lines(), layout)
-            reader.find_scheme(((self.columns(raw)[1], raw.line_numbers) for raw in sentences), layout.is_tag)
+            reader.find_scheme(self._tags, layout.sample_tags, expects_labels=layout.prefixless)
+            self.layout = replace(layout, prefixless=reader.prefixless, spelling=reader.spelling)
         return reader
+
+    def _tags(self) -> Iterator[tuple[Sequence[str], Sequence[int]]]:
+        """The tags of each sentence, and their lines."""
+        for raw in read_raw_sentences(self.text.lines(), self.layout):
+            yield self.columns(raw)[1], raw.line_numbers
 
     def read(self, report: ReadReport) -> Iterator[tuple[RawSentence, Sentence | None]]:
         """Each raw sentence with its sentence; None for a last one without tokens.
@@ -367,7 +372,11 @@ def _is_hashtag(line: str, layout: ColumnLayout) -> bool:
     if layout.separator == "tab":
         return layout.is_tag(tag) if is_joined or not layout.prefixless else layout.is_known(tag)
     if is_joined:
-        return tag == OUTSIDE or layout.has_label(tag) or (is_whole and (layout.prefixless or layout.is_known(tag)))
+        return (
+            layout.is_outside(tag)
+            or layout.has_label(tag)
+            or (is_whole and (layout.prefixless or layout.is_known(tag)))
+        )
     return is_whole and layout.is_known(tag)
 
 

@@ -16,6 +16,9 @@ from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.tags.scheme import Policy
 from ner_lstm_crf.text.annotation import Sentence
 
+SeveralTags: TypeAlias = Literal["first", "last"]
+"""The tag to read of several in one cell."""
+
 _log = logging.getLogger(__name__)
 
 Overlaps: TypeAlias = Literal["longest", "error"]
@@ -33,6 +36,7 @@ class ReadOptions:
         encoding: Any encoding Python knows.
         scheme: The tag scheme, in any spelling `get_scheme` knows.
         ill_formed: The policy for tags that break the scheme.
+        several_tags: The tag to read of several in one cell (`B-PER|B-LOC`): `first` or `last`. None refuses them.
         token_unit: With `character` every character of a token becomes a token of its own. None is `word`, but
             `character` for files whose entities are marked that way (Chinese in the format of CLUENER, or with inline
             marks).
@@ -53,6 +57,7 @@ class ReadOptions:
     encoding: str = "utf-8"
     scheme: str | None = None
     ill_formed: Policy = "conlleval"
+    several_tags: SeveralTags | None = None
     token_unit: TokenUnit | None = None
     hyphens: Hyphens = "split"
     labels: LabelMap = field(default_factory=LabelMap)
@@ -61,7 +66,8 @@ class ReadOptions:
     read_tags: bool = True
 
     def __post_init__(self) -> None:
-        for name, kind in (("token_unit", TokenUnit), ("separator", Separator), ("overlaps", Overlaps)):
+        kinds = {"token_unit": TokenUnit, "separator": Separator, "overlaps": Overlaps, "several_tags": SeveralTags}
+        for name, kind in kinds.items():
             known = get_args(kind)
             if getattr(self, name) not in (None, *known):
                 raise InputError(f"expected as {name} one of {', '.join(known)}, found {getattr(self, name)!r}")

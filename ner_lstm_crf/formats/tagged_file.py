@@ -5,18 +5,21 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.text import FilePath, quoted
 from ner_lstm_crf.formats.columns import Separator
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport
-from ner_lstm_crf.tags.detect import NoSchemeError, detect_scheme
+from ner_lstm_crf.tags.detect import Detection, NoSchemeError, detect_scheme
 from ner_lstm_crf.tags.scheme import OUTSIDE, Scheme, TagError, get_scheme, split_tag
+from ner_lstm_crf.tags.spelling import STANDARD, Spelling, has_prefix, is_label, tags_within
 from ner_lstm_crf.text.annotation import Sentence, Span, by_character, tokens_from_words
 
 _log = logging.getLogger(__name__)
+
+_MOST_TAGS = 20_000  # different ones: a column of so many texts is none of tags
 
 _NOT_IN_A_LABEL = re.compile(r"[\t\n\r\0]")
 
@@ -31,6 +34,8 @@ class TagReader:
         tag_name: The name of a tag in messages: `column 4`, or `tag {}`, where its number in the sentence is put in.
         scheme: The tag scheme; None while it is not known, and for a file without tags.
         evidence: The reasons for the scheme, for people.
+        spelling: The way in which the tags are written.
+        prefixless: True if the tags are labels without prefixes.
     """
 
     path: str
@@ -38,47 +43,132 @@ class TagReader:
     tag_name: str
     scheme: Scheme | None = None
     evidence: str | None = None
+    spelling: Spelling = STANDARD
+    prefixless: bool = False
+    _places: dict[str, tuple[int, int]] = field(default_factory=dict)  # where a tag first occurs: position and line
+    _replaced: dict[str, str] = field(default_factory=dict)  # what the options read in place of a tag
+    _standard: dict[str, str] = field(default_factory=dict)  # the tags read so far, each in the standard way
+    _differs: bool = False  # one of them is not written so
 
     def find_scheme(
-        self, sentences: Iterable[tuple[Sequence[str], Sequence[int]]], is_tag: Callable[[str], bool]
+        self,
+        sentences: Callable[[], Iterable[tuple[Sequence[str], Sequence[int]]]],
+        sample: Iterable[str],
+        *,
+        expects_labels: bool,
     ) -> None:
-        """Take the scheme of the options, else detect it.
+        """Find the scheme, unless the options name it, and the way in which the tags are written.
 
         Args:
-            sentences: The tags of each sentence of the whole file, and their lines; read only if they are needed.
-            is_tag: Returns True if a text can be a tag of this file.
+            sentences: Returns the tags of each sentence of the whole file, and their lines; called if they are needed.
+            sample: The first tags.
+            expects_labels: True if these are labels without prefixes.
 
         Raises:
-            InputError: If the tags are those of no scheme, or a text is no tag at all; the message names its line.
+            InputError: If the tags are those of no scheme, can be read in two ways, or a text is no tag at all; the
+                message names its line.
         """
         if not self.options.read_tags:
             return
+        renamed = self.options.labels.renamed
         if self.options.scheme is not None:
-            self.scheme = get_scheme(self.options.scheme)
-            self.evidence = f"{self.scheme.name}: as given"
-            return
-        first_lines: dict[str, int] = {}
-        try:
-            detection = detect_scheme(self._checked(sentences, is_tag, first_lines))
-        except NoSchemeError as error:
-            raise InputError(error.message, path=self.path, line=first_lines[error.tag]) from None
-        self.scheme, self.evidence = get_scheme(detection.scheme), detection.evidence
+            first = sorted(tags_within(tag)[0] for tag in sample)
+            detection = detect_scheme([first], get_scheme(self.options.scheme), renamed)
+        else:
+            try:
+                detection = detect_scheme(self._noted(sentences()), labels=renamed)
+                self._check_labels(detection, expects_labels)
+            except NoSchemeError as error:
+                # Beside tags with prefixes, those that are renamed to O stand for it.
+                outside = {tag for tag in self._places if self._stands_for_outside(tag)}
+                if not outside:
+                    raise self._no_scheme(error) from None
+                self._replaced.update(dict.fromkeys(outside, OUTSIDE))
+                try:
+                    detection = detect_scheme(self._noted(sentences()), labels=renamed)
+                except NoSchemeError as error:
+                    raise self._no_scheme(error) from None
+        self.scheme, self.spelling = get_scheme(detection.scheme), detection.spelling
+        self.evidence = detection.evidence
+        self.prefixless = any(map(self._is_label, detection.tags))
 
-    def _checked(
-        self,
-        sentences: Iterable[tuple[Sequence[str], Sequence[int]]],
-        is_tag: Callable[[str], bool],
-        first_lines: dict[str, int],
-    ) -> Iterator[Sequence[str]]:
-        """The tags of the sentences with entities, each tag checked and its line noted when it first occurs."""
+    def _noted(self, sentences: Iterable[tuple[Sequence[str], Sequence[int]]]) -> Iterator[Sequence[str]]:
+        """The tags of the sentences with entities; where each tag first occurs is noted."""
         for tags, lines in sentences:
-            for tag in sorted(set(tags) - first_lines.keys(), key=tags.index):
-                position = tags.index(tag)
-                first_lines[tag] = lines[position]
-                if not is_tag(tag):
-                    raise self.error(f"expected a tag such as O or B-PER, found {quoted(tag)}", position, lines)
             if tags.count(OUTSIDE) != len(tags):
-                yield tags
+                for tag in sorted(set(tags) - self._places.keys(), key=tags.index):
+                    position = tags.index(tag)
+                    self._places[tag] = position, lines[position]
+                    if len(self._places) > _MOST_TAGS:
+                        raise self._not_a_tag(tag)
+                    if (single := self._single(tag, position, lines)) != tag:
+                        self._replaced[tag] = single
+                yield [self._replaced.get(tag, tag) for tag in tags] if self._replaced else tags
+
+    def _single(self, tag: str, position: int, lines: Sequence[int]) -> str:
+        """The tag that the options read of several in one cell."""
+        several = tags_within(tag)
+        if len(several) > 1 and self.options.several_tags is None:
+            hint = "--several-tags first or --several-tags last reads one of them"
+            raise self.error(f"expected one tag, found {len(several)} in {quoted(tag)}: {hint}", position, lines)
+        return several[-1 if self.options.several_tags == "last" else 0]
+
+    def _stands_for_outside(self, tag: str) -> bool:
+        return not has_prefix(tag) and self.options.labels.renamed.get(tag) == OUTSIDE
+
+    def _is_label(self, tag: str) -> bool:
+        standard = self.spelling.read(tag) or tag
+        return standard != OUTSIDE and not has_prefix(standard)
+
+    def _check_labels(self, detection: Detection, expects_labels: bool) -> None:
+        """Refuse labels without prefixes that may be something else: labels are names, and most occur again."""
+        self.spelling = detection.spelling
+        labels = {tag: count for tag, count in detection.tags.items() if self._is_label(tag)}
+        if expects_labels or not labels:
+            return
+        odd = [tag for tag in labels if not is_label(tag)]
+        if odd or sum(labels.values()) < 2 * len(labels):
+            hint = "--scheme IO reads it as a label (in convert --input-scheme IO)"
+            raise self._not_a_tag([*odd, *labels][0], hint)
+
+    def _no_scheme(self, error: NoSchemeError) -> InputError:
+        """The error of a file whose tags are those of no scheme: about the first text that is none, if there is one."""
+        has_prefixes = any(map(has_prefix, self._places))
+        for tag in self._places:
+            if (
+                tag != OUTSIDE
+                and not has_prefix(tag)
+                and (has_prefixes or not is_label(tag))
+                and not error.is_ambiguous
+            ):
+                return self._not_a_tag(tag, f"--rename {tag}=O reads it as O" if has_prefixes and tag else "")
+        return InputError(error.message, path=self.path, line=self._places[error.tag][1])
+
+    def _not_a_tag(self, tag: str, hint: str = "") -> InputError:
+        position, line = self._places[tag]
+        message = f"expected a tag such as O or B-PER, found {quoted(tag)}{hint and ': '}{hint}"
+        return InputError(f"{self.tag_name.format(position + 1)}: {message}", path=self.path, line=line)
+
+    def _read(self, tag: str, position: int, lines: Sequence[int]) -> str:
+        """A tag in the standard way, checked when it first occurs.
+
+        Raises:
+            InputError: If it is several tags, has the label O, or lacks the label behind its separator, and the options
+                do not say how to read it.
+        """
+        single = self._replaced.get(tag) or self._single(tag, position, lines)
+        standard = self.spelling.read(single) or single
+        if self.scheme and not self.scheme.bare_labels and self._stands_for_outside(standard):
+            return OUTSIDE
+        _, label = split_tag(standard)
+        if has_prefix(standard) and label not in self.options.labels.renamed:
+            if label == OUTSIDE:
+                hint = "--rename O=O reads it as O, --rename O=NAME as the label NAME"
+                raise self.error(f"expected a label, found O in {quoted(tag)}: {hint}", position, lines)
+            if not label and len(standard) > 1:
+                hint = "--rename =NAME reads it as the label NAME"
+                raise self.error(f"expected a label behind {quoted(tag)}: {hint}", position, lines)
+        return standard
 
     def sentence(
         self, words: Sequence[str], tags: Sequence[str], lines: Sequence[int], report: ReadReport, document: int = 0
@@ -98,6 +188,11 @@ class TagReader:
         spans: Sequence[Span] = ()
         # 1. Tags become spans.
         if self.scheme is not None:
+            for tag in sorted(set(tags) - self._standard.keys(), key=tags.index):
+                self._standard[tag] = self._read(tag, tags.index(tag), lines)
+                self._differs = self._differs or self._standard[tag] != tag
+            if self._differs:
+                tags = [self._standard[tag] for tag in tags]
             try:
                 spans, ill_formed = self.scheme.decode(tags, self.options.ill_formed)
             except TagError as error:
@@ -147,13 +242,16 @@ class TagWriter:
         """The tags of a sentence.
 
         Raises:
-            InputError: If a label cannot stand in a column.
+            InputError: If a label cannot stand in a column, or could not be read back.
         """
         if not self.scheme.separates_neighbours:
             self.merged += sum(one.end == two.start and one.label == two.label for one, two in pairwise(spans))
         for _, _, label in spans:
             if self.separator and (_NOT_IN_A_LABEL.search(label) or (self.separator == "space" and " " in label)):
                 raise InputError(f"the label {label!r} cannot stand in a column", path=self.target)
+            if label == OUTSIDE or len(tags_within(f"B-{label}")) > 1:
+                hint = f"--rename {label}=NAME gives it another"
+                raise InputError(f"the label {label!r} could not be read back from a tag: {hint}", path=self.target)
         tags = self.scheme.encode(spans, length)
         return [split_tag(tag)[1] or tag for tag in tags] if self.prefixless else tags
 

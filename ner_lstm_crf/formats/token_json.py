@@ -64,8 +64,9 @@ class TokenJson(Format):
     ) -> None:
         """Write a file again with other tags, and all other keys kept."""
         file = TokenFile(source, options)
-        chosen = get_scheme(output.scheme) if output.scheme else file.tag_reader.scheme or get_scheme("IOB2")
-        writer = TagWriter(chosen, target, prefixless=chosen.bare_labels and file.prefixless)
+        reader = file.tag_reader
+        chosen = get_scheme(output.scheme) if output.scheme else reader.scheme or get_scheme("IOB2")
+        writer = TagWriter(chosen, target, prefixless=chosen.bare_labels and reader.prefixless)
         with writing(target, output.encoding) as out:
             for record, sentence in file.read(report):
                 content = record.content
@@ -242,18 +243,17 @@ class TokenFile:
             raise error.at(self.path, number) from None
 
     @cached_property
-    def prefixless(self) -> bool:
-        """True if the tags are labels without prefixes (`PER`), by the first of them."""
-        first = list(islice(chain.from_iterable(record.tags for record in self.records()), SAMPLE_ROWS))
-        return bool(first) and content_of(first) == "prefixless"
-
-    @cached_property
     def tag_reader(self) -> TagReader:
         """The reader of its tags, which knows the scheme."""
         reader = TagReader(self.path, self.options, "tag {}")
-        sentences = ((record.tags, [record.line] * len(record.tags)) for record in self.records())
-        reader.find_scheme(sentences, lambda tag: is_tag(tag) or (self.prefixless and tag != ""))
+        first = list(islice(chain.from_iterable(record.tags for record in self.records()), SAMPLE_ROWS))
+        reader.find_scheme(self._tags, first, expects_labels=bool(first) and content_of(first) == "prefixless")
         return reader
+
+    def _tags(self) -> Iterator[tuple[Sequence[str], Sequence[int]]]:
+        """The tags of each sentence, and their lines."""
+        for record in self.records():
+            yield record.tags, [record.line] * len(record.tags)
 
     def read(self, report: ReadReport) -> Iterator[tuple[TokenRecord, Sentence | None]]:
         """Each record with its sentence; None for one without tokens.

@@ -9,8 +9,9 @@ standard way (`PER-B`, `-` for O; see `spelling`) are read as if they were, if n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from typing import TypeAlias
 
@@ -20,13 +21,20 @@ from ner_lstm_crf.tags.scheme import (
     CLOSES,
     OPENS,
     OUTSIDE,
-    PREFIXES,
     SCHEMES,
     Scheme,
     UnknownTagError,
     split_tag,
 )
-from ner_lstm_crf.tags.spelling import PERHAPS_A_LABEL, STANDARD, Spelling, has_family, is_outside, spellings_of
+from ner_lstm_crf.tags.spelling import (
+    PERHAPS_A_LABEL,
+    STANDARD,
+    Spelling,
+    has_family,
+    has_prefix,
+    is_outside,
+    spellings_of,
+)
 
 _Pair: TypeAlias = tuple[str, str]
 
@@ -43,6 +51,7 @@ class Detection:
             perhaps for ill-formed tags.
         ill_formed: The number of pairs of neighbouring tags that break the scheme.
         spelling: The way in which the tags are written.
+        tags: The tags as they are written, with their numbers.
     """
 
     scheme: str
@@ -50,22 +59,24 @@ class Detection:
     candidates: tuple[str, ...]
     ill_formed: int = 0
     spelling: Spelling = STANDARD
+    tags: Mapping[str, int] = field(default_factory=dict)
 
 
 class NoSchemeError(InputError):
-    """No scheme has all the prefixes that occur.
+    """No scheme has all the prefixes that occur, or the tags can be read in two ways.
 
     Args:
         message: The expected and the actual tag.
-        tag: The most frequent of the tags that do not fit.
+        tag: The most frequent of the tags that do not fit, or one that can be read in two ways.
+        is_ambiguous: True if the tags can be read in two ways.
     """
 
-    def __init__(self, message: str, tag: str) -> None:
+    def __init__(self, message: str, tag: str, *, is_ambiguous: bool = False) -> None:
         super().__init__(message)
-        self.tag = tag
+        self.tag, self.is_ambiguous = tag, is_ambiguous
 
     def __reduce__(self) -> tuple[object, ...]:
-        return NoSchemeError, (self.message, self.tag)
+        return partial(NoSchemeError, is_ambiguous=self.is_ambiguous), (self.message, self.tag)
 
 
 def detect_scheme(
@@ -98,11 +109,12 @@ def detect_scheme(
             written[tag] += count
     # 2. Write them in the standard way, with an O before and after each sentence.
     spelling = _spelling(written, scheme, labels)
-    standard = {None: OUTSIDE, **{tag: spelling.read(tag) or tag for tag in written}}
+    standard: dict[str | None, str] = {tag: spelling.read(tag) or tag for tag in written}
+    standard[None] = OUTSIDE
     way = spelling.describe(next((tag for tag in written if split_tag(standard[tag])[1]), ""))
     if scheme is not None:
         evidence = f"{scheme.name}: as given{way and '; '}{way}"
-        return Detection(scheme.name, evidence, (scheme.name,), spelling=spelling)
+        return Detection(scheme.name, evidence, (scheme.name,), spelling=spelling, tags=written)
     # 3. Read the pairs with every scheme.
     pairs: Counter[_Pair] = Counter()
     for (before, after), count in raw.items():
@@ -111,7 +123,7 @@ def detect_scheme(
         detection = _best_scheme(pairs)
     except NoSchemeError as error:
         raise NoSchemeError(error.message, next(tag for tag in written if standard[tag] == error.tag)) from None
-    return replace(detection, evidence=f"{detection.evidence}{way and '; '}{way}", spelling=spelling)
+    return replace(detection, evidence=f"{detection.evidence}{way and '; '}{way}", spelling=spelling, tags=written)
 
 
 def _best_scheme(pairs: Counter[_Pair]) -> Detection:
@@ -149,7 +161,7 @@ def _no_scheme(readings: Sequence[_Reading]) -> NoSchemeError:
     """The error that no scheme fits, about the most frequent tag that does not fit the nearest."""
     nearest = min(readings, key=lambda reading: reading.unknown.total())
     tag, count = nearest.unknown.most_common(1)[0]
-    hint = "" if _has_prefix(tag) else f" (--rename {tag}=O reads it as O)"
+    hint = "" if has_prefix(tag) else f" (--rename {tag}=O reads it as O)"
     message = (
         f"expected the tags of one scheme ({', '.join(SCHEMES)}), found {tag!r} "
         f"({_counted(count, 'time', 'times')}), which does not fit {nearest.scheme.name}, the nearest{hint}"
@@ -185,15 +197,17 @@ def _spelling(counts: Counter[str], scheme: Scheme | None, labels: Container[str
                     f"found {tags[0]!r}, which may be a label (--scheme IO) or {way.read(tags[0])} (--scheme {name}; "
                     "in convert --input-scheme)",
                     tags[0],
+                    is_ambiguous=True,
                 )
         other = next((tag for tag in counts if tag.upper() == PERHAPS_A_LABEL), None)
-        if other and not signs and not any(map(_has_prefix, counts)):
+        if other and not signs and not any(map(has_prefix, counts)):
             raise NoSchemeError(
                 f"found labels without a prefix and no O: {other!r} may stand for O (--rename {other}=O) or be a label "
                 "(--scheme IO; in convert --input-scheme)",
                 other,
+                is_ambiguous=True,
             )
-    return without_prefix if not any(map(_has_prefix, counts)) else STANDARD
+    return without_prefix if not any(map(has_prefix, counts)) else STANDARD
 
 
 def _fits(spelling: Spelling, counts: Counter[str], scheme: Scheme) -> bool:
@@ -204,10 +218,6 @@ def _fits(spelling: Spelling, counts: Counter[str], scheme: Scheme) -> bool:
         except UnknownTagError:
             return False
     return True
-
-
-def _has_prefix(tag: str) -> bool:
-    return tag != OUTSIDE and split_tag(tag)[0] in PREFIXES
 
 
 @dataclass(frozen=True, slots=True)

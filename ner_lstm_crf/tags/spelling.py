@@ -12,7 +12,7 @@ A file is written in one of the other ways only if all its tags fit it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -25,6 +25,7 @@ PERHAPS_A_LABEL = "OTHER"
 """A sign for O, in capital letters, that may also be the label of an entity."""
 
 _SEPARATORS = "-_.:/|"
+_LABEL = re.compile(r"[^\W\d][\w.&/-]*")
 _BETWEEN_TAGS = re.compile(r"\s*[#|,;+&/]\s*|\s+")
 
 
@@ -89,7 +90,7 @@ def _pattern(separators: str, prefix_last: bool, small: bool) -> re.Pattern[str]
     letters = "".join(sorted(PREFIXES))
     prefix = f"(?P<prefix>[{letters.lower() if small else letters}])"
     if not separators:  # `BPER`: a label begins with a letter
-        return re.compile(rf"{prefix}(?P<label>[^\W\d].+)", re.DOTALL)
+        return re.compile(rf"{prefix}(?P<label>[^\W\d_].+)", re.DOTALL)
     separator, label = f"[{re.escape(separators)}]", r"(?P<label>.+)"
     if prefix_last:
         return re.compile(f"{label}{separator}{prefix}", re.DOTALL)
@@ -105,37 +106,35 @@ _OTHERS = (
 )
 
 
-def spellings_of(counts: Mapping[str, int]) -> list[Spelling]:
+def spellings_of(tags: Collection[str]) -> list[Spelling]:
     """The ways in which all tags of a file may be written; the standard way alone, if it is one of them.
 
     Args:
-        counts: The tags with their numbers. One may stand for O: `O`, if it occurs, else a known sign, or any single
-            character that is the most frequent tag.
+        tags: The different tags. One may stand for O: `O`, if it occurs, else a known sign.
 
     Example:
-        >>> spellings_of({"PER-B": 2, "PER-I": 1, "-": 7})
+        >>> spellings_of(["PER-B", "PER-I", "-"])
         [Spelling(separators='-', prefix_last=True, small=False, outside='-')]
     """
-    return list(_fitting(STANDARD, counts)) or [way for other in _OTHERS for way in _fitting(other, counts)]
+    return list(_fitting(STANDARD, tags)) or [way for other in _OTHERS for way in _fitting(other, tags)]
 
 
-def _fitting(spelling: Spelling, counts: Mapping[str, int]) -> Iterator[Spelling]:
+def _fitting(spelling: Spelling, tags: Collection[str]) -> Iterator[Spelling]:
     """The way with the file's sign for O, if all tags fit it and at least one has a prefix."""
     rest = list[str]()
-    for tag in counts:
+    for tag in tags:
         if tag != OUTSIDE and spelling.read(tag) is None:
             rest.append(tag)
-            if len(rest) > 1 or OUTSIDE in counts:
+            if len(rest) > 1 or OUTSIDE in tags:
                 return
-    if len(rest) == len(counts) - (OUTSIDE in counts):
+    found = {spelling.read(tag) for tag in tags} - {None, OUTSIDE}
+    # Small letters alone are tags only beside a sign that is like them: a column of `m` and `-` may be anything.
+    if not found or (not spelling.is_standard and found <= PREFIXES and not {*rest} <= {"o", "0"}):
         return
     if not rest:
         yield spelling
-        return
-    sign = rest[0]
-    is_frequent = len(sign) == 1 and 2 * counts[sign] >= sum(counts.values())
-    if is_outside(sign) or sign.upper() == PERHAPS_A_LABEL or is_frequent:
-        yield replace(spelling, outside=sign)
+    elif is_outside(rest[0]) or rest[0].upper() == PERHAPS_A_LABEL:
+        yield replace(spelling, outside=rest[0])
 
 
 def is_outside(tag: str) -> bool:
@@ -143,14 +142,38 @@ def is_outside(tag: str) -> bool:
     return tag.upper() in NO_LABELS
 
 
-def has_family(spelling: Spelling, counts: Mapping[str, int]) -> bool:
+def is_label(text: str) -> bool:
+    """True if a text can be a label without a prefix: it is a name."""
+    return _LABEL.fullmatch(text) is not None
+
+
+def has_prefix(tag: str) -> bool:
+    """True if a tag begins with a prefix, in the standard way, and is not O.
+
+    Example:
+        >>> has_prefix("B-PER"), has_prefix("B"), has_prefix("O"), has_prefix("PER")
+        (True, True, False, False)
+    """
+    return tag != OUTSIDE and split_tag(tag)[0] in PREFIXES
+
+
+def has_family(spelling: Spelling, tags: Collection[str]) -> bool:
     """True if a label occurs with several prefixes, which shows that these are prefixes."""
     labels: dict[str, str] = {}
-    for tag in counts:
+    for tag in tags:
         prefix, label = split_tag(spelling.read(tag) or OUTSIDE)
         if prefix != OUTSIDE and labels.setdefault(label, prefix) != prefix:
             return True
     return False
+
+
+def sample_spelling(tags: Collection[str]) -> Spelling:
+    """The way in which the first tags of a file may be written: the standard way unless only another fits all of them.
+
+    Nothing is sure of a sample: `detect_scheme` decides by all tags of the file.
+    """
+    ways = [way for way in spellings_of(tags) if way.separators or has_family(way, tags)]
+    return next((way for way in ways if has_family(way, tags)), next(iter(ways), STANDARD))
 
 
 def tags_within(cell: str) -> list[str]:

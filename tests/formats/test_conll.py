@@ -27,7 +27,7 @@ from ner_lstm_crf.formats.conll import (
 )
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.tags.labels import LabelMap
-from ner_lstm_crf.tags.scheme import SCHEMES
+from ner_lstm_crf.tags.scheme import SCHEMES, split_tag
 from ner_lstm_crf.text.annotation import Sentence, Span
 
 PLAIN = ColumnLayout(0, 1, 2, "tab")
@@ -375,10 +375,159 @@ def test_labels_are_mapped_and_those_that_never_come_are_named(tmp_path, caplog)
     assert caplog.messages[0].endswith("no entity is labelled ORG (labels found: LOC, OTH, person)")
 
 
-def test_a_label_called_o_is_an_entity_that_can_be_dropped(tmp_path):
-    text = "a\tB-PER\nb\tB-O\n"
-    assert read(tmp_path, text)[0].spans == (Span(0, 1, "PER"), Span(1, 2, "O"))
-    assert read(tmp_path, text, labels=LabelMap.parse(None, ["O=O"]))[0].spans == (Span(0, 1, "PER"),)
+@pytest.mark.parametrize(
+    ("tag", "rename", "spans"),
+    [
+        ("I-O", "O=O", (Span(0, 1, "PER"),)),
+        ("B-O", "O=THING", (Span(0, 1, "PER"), Span(1, 2, "THING"))),
+        ("S_O", "O=THING", (Span(0, 1, "PER"), Span(1, 2, "THING"))),
+        ("B-", "=GENE", (Span(0, 1, "PER"), Span(1, 2, "GENE"))),
+    ],
+)
+@pytest.mark.parametrize("scheme", [None, "given"])
+def test_a_tag_that_contradicts_itself_is_refused_and_the_hint_reads_it(tag, rename, spans, scheme, tmp_path):
+    text = f"a\t{tag[0]}-PER\nb\t{tag}\nc\tO\n"
+    scheme = {"I": "IOB1", "B": "IOB2", "S": "BIOES"}[tag[0]] if scheme else None
+    with pytest.raises(
+        InputError, match=rf"train\.conll:2: column 2: expected .* '{tag}': .*--rename {rename.partition('=')[0]}="
+    ):
+        read(tmp_path, text, scheme=scheme)
+    assert read(tmp_path, text, scheme=scheme, labels=LabelMap.parse(None, [rename]))[0].spans == spans
+
+
+@pytest.mark.parametrize("mark", ["|", "#", ",", ", ", " + ", "/", ";", "&"])
+def test_a_cell_of_several_tags_is_refused_and_the_hint_reads_one(mark, tmp_path):
+    text = f"a\tB-PER{mark}B-ROLE\nb\tI-PER{mark}B-NAME\nc\tO{mark}O\nd\tO{mark}B-LOC\ne\tO\n"
+    with pytest.raises(InputError, match=r"train\.conll:1: column 2: .*--several-tags first or --several-tags last"):
+        read(tmp_path, text)
+    assert read(tmp_path, text, several_tags="first")[0].spans == (Span(0, 2, "PER"),)
+    last = (Span(0, 1, "ROLE"), Span(1, 2, "NAME"), Span(3, 4, "LOC"))
+    for scheme in (None, "IOB2"):
+        assert read(tmp_path, text, several_tags="last", scheme=scheme)[0].spans == last
+
+
+@pytest.mark.parametrize("label", ["R&B", "B-R&D", "creative/work", "PER.NOM", "and,or", "a#b"])
+def test_labels_with_signs_are_no_several_tags(label, tmp_path):
+    assert read(tmp_path, f"a\tB-{label}\nb\tI-{label}\nc\tO\n")[0].spans == (Span(0, 2, label),)
+
+
+@pytest.mark.parametrize("label", ["O", "PER|B-LOC"])
+def test_a_label_that_could_not_be_read_back_is_not_written(label, tmp_path):
+    with pytest.raises(InputError, match=r"x\.conll: the label .* could not be read back from a tag: --rename"):
+        Conll().write(tmp_path / "x.conll", [Sentence.from_words(["a"], [Span(0, 1, label)])], WriteOptions())
+
+
+SUFFIXED = "Ada\tPER-B\nGreen\tPER-I\nin\tO\nOslo\tLOC-B\n"
+
+
+@pytest.mark.parametrize(
+    ("form", "outside"),
+    [
+        ("{label}-{prefix}", "O"),
+        ("{label}_{prefix}", "-"),
+        ("{label}.{prefix}", "0"),
+        ("{prefix}.{label}", "O"),
+        ("{prefix}:{label}", "_"),
+        ("{prefix}/{label}", "OTHER"),
+        ("{prefix}|{label}", "OUT"),
+        ("{prefix}{label}", "O"),
+        ("{prefix}-{label}", "-"),
+        ("{prefix}_{label}", "other"),
+    ],
+)
+@pytest.mark.parametrize("small", [False, True])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_prefixes_are_found_wherever_they_stand(form, outside, small, scheme, tmp_path):
+    spans = (Span(0, 2, "PER"), Span(3, 4, "LOC"), Span(5, 8, "PER"), Span(10, 11, "PER"), Span(11, 12, "PER"))
+    if scheme in ("IO", "IOB1", "IOE1") and not SCHEMES[scheme].separates_neighbours:
+        return  # no label has two prefixes
+    cells = []
+    for tag in SCHEMES[scheme].encode(spans, 20):
+        prefix, label = split_tag(tag)
+        prefix = prefix.lower() if small else prefix
+        cells.append(form.format(prefix=prefix, label=label) if label else outside)
+    text = "".join(f"w{number}\t{cell}\n" for number, cell in enumerate(cells))
+    report = ReadReport()
+    assert read(tmp_path, text, report)[0].spans == spans
+    assert report.scheme == scheme
+    standard = form in ("{prefix}-{label}", "{prefix}_{label}") and not small
+    assert (f"{cells[0]}: read as" in report.evidence) == (not standard)
+    assert (f"{outside} is read as O" in report.evidence) == (outside != "O")
+    assert read(tmp_path, text, scheme=scheme)[0].spans == spans
+
+
+def test_a_label_that_may_be_a_prefix_behind_a_label_is_refused_and_either_hint_reads_it(tmp_path):
+    text = "a\tHEP-B\nb\tO\nc\tO\nd\tHEP-B\n"
+    with pytest.raises(InputError, match=r"conll:1: found 'HEP-B', .* label \(--scheme IO\) or B-HEP \(--scheme IOB2;"):
+        read(tmp_path, text)
+    assert read(tmp_path, text, scheme="IO")[0].spans == (Span(0, 1, "HEP-B"), Span(3, 4, "HEP-B"))
+    assert read(tmp_path, text, scheme="IOB2")[0].spans == (Span(0, 1, "HEP"), Span(3, 4, "HEP"))
+    plain = "a\tVITAMIN-B\nb\tO\nc\tZINC\nd\tZINC\ne\tVITAMIN-B\nf\tO\n"
+    assert read(tmp_path, plain)[0].spans[0] == Span(0, 1, "VITAMIN-B")
+
+
+def test_labels_that_begin_with_the_letters_of_prefixes_stay_labels(tmp_path):
+    labels = ["LOC", "LOC", "MISC", "MISC", "EVENT", "EVENT", "BUILDING", "WORK", "O", "O", "O"]
+    text = "".join(f"w\t{label}\n" for label in labels)
+    assert [span.label for span in read(tmp_path, text)[0].spans] == ["LOC", "MISC", "EVENT", "BUILDING", "WORK"]
+
+
+def test_other_may_be_a_label_or_stand_for_o(tmp_path):
+    text = "a\tPER\nb\tOTHER\nc\tOTHER\nd\tPER\n"
+    with pytest.raises(InputError, match=r"'OTHER' may stand for O \(--rename OTHER=O\) or be a label \(--scheme IO;"):
+        read(tmp_path, text, tag_column=2)
+    assert [span.label for span in read(tmp_path, text, tag_column=2, scheme="IO")[0].spans] == ["PER", "OTHER", "PER"]
+    renamed = LabelMap.parse(None, ["OTHER=O"])
+    assert [span.label for span in read(tmp_path, text, tag_column=2, labels=renamed)[0].spans] == ["PER", "PER"]
+
+
+@pytest.mark.parametrize("sign", ["-", "0", "_", "o", "NONE"])
+def test_labels_without_prefixes_may_have_another_sign_for_o(sign, tmp_path):
+    text = f"a\tPER\nb\t{sign}\nc\t{sign}\nd\tPER\n"
+    report = ReadReport()
+    assert read(tmp_path, text, report, tag_column=2)[0].spans == (Span(0, 1, "PER"), Span(3, 4, "PER"))
+    assert f"{sign} is read as O" in report.evidence
+
+
+def test_labels_on_every_token_are_read_from_the_column_that_the_message_asks_for(tmp_path):
+    text = "12\tnumber\nHill\troad\nOslo\tcity\n\n7\tnumber\nLake\troad\nRoad\troad\nYork\tcity\n"
+    with pytest.raises(InputError, match="name it with --tag-column"):
+        read(tmp_path, text)
+    assert read(tmp_path, text, tag_column=2)[1].spans == (Span(0, 1, "number"), Span(1, 3, "road"), Span(3, 4, "city"))
+
+
+def test_a_label_that_comes_once_is_refused_and_the_hint_reads_it(tmp_path):
+    text = "a\tO\nb\tO\n\nc\tO\nd\tO\ne\tO\nBo\tNAME\n"
+    with pytest.raises(InputError, match=r"conll:7: column 2: .* found 'NAME': --scheme IO reads it as a label"):
+        read(tmp_path, text)
+    assert read(tmp_path, text, scheme="IO")[1].spans == (Span(3, 4, "NAME"),)
+
+
+def test_labels_that_come_late_are_read(tmp_path):
+    text = "a\tO\n" * 2500 + "\nBo\tNAME\n#Eras\tNAME\nc\tO\nBo\tNAME\n"
+    assert read(tmp_path, text)[1].spans == (Span(0, 2, "NAME"), Span(3, 4, "NAME"))
+
+
+def test_a_tag_among_others_is_no_tag_unless_it_is_renamed_to_o(tmp_path):
+    text = "a\tB-PER\nb\tI-PER\nc\tO\nd\tskip\n"
+    with pytest.raises(InputError, match=r"conll:4: column 2: .* found 'skip': --rename skip=O reads it as O"):
+        read(tmp_path, text)
+    for scheme in (None, "IOB2"):
+        assert read(tmp_path, text, scheme=scheme, labels=LabelMap.parse(None, ["skip=O"]))[0].spans == (
+            Span(0, 2, "PER"),
+        )
+
+
+def test_tags_of_another_way_are_written_in_the_standard_way(tmp_path):
+    assert convert(SUFFIXED, None, tmp_path) == "Ada\tB-PER\nGreen\tI-PER\nin\tO\nOslo\tB-LOC\n"
+    marked = SUFFIXED.replace("\tO\n", "\t-\n")
+    assert convert(marked, "BIOES", tmp_path) == "Ada\tB-PER\nGreen\tE-PER\nin\tO\nOslo\tS-LOC\n"
+
+
+def test_a_hashtag_is_a_token_in_whatever_way_tags_are_written(tmp_path):
+    text = "#Ada\tPER_B\nKing\tPER_I\n#now\t-\nin\t-\n"
+    (sentence,) = read(tmp_path, text)
+    assert (sentence.words, sentence.spans) == (["#Ada", "King", "#now", "in"], (Span(0, 2, "PER"),))
 
 
 def test_characters_as_tokens(tmp_path):
@@ -607,7 +756,7 @@ def test_sentences_that_are_not_those_of_the_file_are_refused(tmp_path):
 
 
 WORDS = st.text(st.characters(exclude_characters="\t\n\0", codec="utf-8"), max_size=6)
-LABELS = st.sampled_from(["PER", "creative-work", "PER.NOM", "组织", "two words", "O", "B"])
+LABELS = st.sampled_from(["PER", "creative-work", "PER.NOM", "组织", "two words", "OO", "B"])
 
 
 @st.composite

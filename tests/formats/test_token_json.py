@@ -169,10 +169,25 @@ def test_a_file_without_tokens_is_refused(tmp_path):
         read_sentences(write(tmp_path, {"tokens": [], "ner_tags": []}))
 
 
-@pytest.mark.parametrize("tags", [["NNP", "VBZ"], ["b-per", "o"], ["0", "1"], ["-", "PER"]])
-def test_tags_of_something_else_are_not_taken_for_labels(tags, tmp_path):
-    with pytest.raises(InputError, match=rf"x\.jsonl:1: tag 1: expected a tag .* found '{tags[0]}'"):
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        (["NNP", "VBZ"], "tag 1: expected a tag .* found 'NNP'"),
+        (["b-per", "o"], "found 'b-per', which may be a label"),
+        (["0", "1"], "tag 2: expected a tag .* found '1'"),
+        (["-", "PER"], "tag 2: expected a tag .* found 'PER'"),
+    ],
+)
+def test_tags_of_something_else_are_not_taken_for_labels(tags, message, tmp_path):
+    with pytest.raises(InputError, match=rf"x\.jsonl:1: {message}"):
         read_sentences(write(tmp_path, {"tokens": ["Ada", "sings"], "tags": tags}))
+
+
+def test_tags_are_read_and_written_in_whatever_way_they_are_written(tmp_path):
+    path = write(tmp_path, {"tokens": ["Ada", "King", "in", "Oslo"], "ner_tags": ["PER_B", "PER_I", "-", "LOC_B"]})
+    assert read_sentences(path)[0].spans == (Span(0, 2, "PER"), Span(3, 4, "LOC"))
+    convert(path, tmp_path / "new.jsonl")
+    assert json.loads((tmp_path / "new.jsonl").read_text())["ner_tags"] == ["B-PER", "I-PER", "O", "B-LOC"]
 
 
 def test_labels_without_prefixes_stay_such(tmp_path):
