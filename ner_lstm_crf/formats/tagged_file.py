@@ -13,7 +13,7 @@ from ner_lstm_crf.files.text import FilePath, quoted
 from ner_lstm_crf.formats.columns import Separator
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.tags.detect import Detection, NoSchemeError, detect_scheme
-from ner_lstm_crf.tags.scheme import OUTSIDE, Scheme, TagError, get_scheme, split_tag
+from ner_lstm_crf.tags.scheme import OUTSIDE, Scheme, TagError, UnknownTagError, get_scheme, split_tag
 from ner_lstm_crf.tags.spelling import STANDARD, Spelling, has_prefix, is_label, tags_within
 from ner_lstm_crf.text.annotation import Sentence, Span, by_character, tokens_from_words
 
@@ -195,6 +195,9 @@ class TagReader:
                 tags = [self._standard[tag] for tag in tags]
             try:
                 spans, ill_formed = self.scheme.decode(tags, self.options.ill_formed)
+            except UnknownTagError as error:
+                at = self.error(error.message, error.position, lines)
+                raise NoSchemeError(at.message, error.tag, path=at.path, line=at.line) from None
             except TagError as error:
                 raise self.error(error.message, error.position, lines) from None
             report.ill_formed += [lines[position] for position in ill_formed]

@@ -13,7 +13,8 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
-from typing import TypeAlias
+from os import PathLike
+from typing import Any, TypeAlias
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tags.scheme import (
@@ -63,20 +64,31 @@ class Detection:
 
 
 class NoSchemeError(InputError):
-    """No scheme has all the prefixes that occur, or the tags can be read in two ways.
+    """No scheme has all the prefixes that occur, the one that is given lacks one, or tags can be read in two ways.
 
     Args:
         message: The expected and the actual tag.
         tag: The most frequent of the tags that do not fit, or one that can be read in two ways.
         is_ambiguous: True if the tags can be read in two ways.
+        path: The file.
+        line: The line of the tag.
     """
 
-    def __init__(self, message: str, tag: str, *, is_ambiguous: bool = False) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str,
+        tag: str,
+        *,
+        is_ambiguous: bool = False,
+        path: str | PathLike[str] | None = None,
+        line: int | None = None,
+    ) -> None:
+        super().__init__(message, path=path, line=line)
         self.tag, self.is_ambiguous = tag, is_ambiguous
 
     def __reduce__(self) -> tuple[object, ...]:
-        return partial(NoSchemeError, is_ambiguous=self.is_ambiguous), (self.message, self.tag)
+        more: dict[str, Any] = {"is_ambiguous": self.is_ambiguous, "path": self.path, "line": self.line}
+        return partial(NoSchemeError, **more), (self.message, self.tag)
 
 
 def detect_scheme(

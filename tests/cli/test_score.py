@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.cli.conftest import Run
 
 GOLD = "Ada\tI-PER\nmet\tO\nMilo\tI-PER\nin\tO\nPort\tI-LOC\nAlba\tI-LOC\n\nNo\tO\n"  # IOB1 for all that can be seen
@@ -30,6 +32,48 @@ def test_ill_formed_predictions_are_counted_and_read_by_the_policy(write, run: R
     assert (strict["recall"], strict["ill_formed"]) == (2 / 3, 1)
     complaint = run("score", gold, found, "--scheme", "IOB2", "--ill-formed", "error").complaint
     assert complaint.startswith(f"error: {found}:4: ")
+
+
+PHONE = "dial\tO\nroom\tO\n12\tB-Phone\n34\tI-Phone\n\nthen\tO\n56\tB-Phone\n78\tI-Phone\n"
+
+
+def test_predictions_are_judged_by_the_scheme_of_the_gold_tags(write, run: Run) -> None:
+    gold, found = write("gold.conll", PHONE), write("found.conll", PHONE.replace("B-", "I-"))
+    strict = ("--ill-formed", "strict")
+    scores = json.loads(run("score", gold, found, *strict, "--json").out)
+    assert (scores["f1"], scores["ill_formed_tags"], scores["predicted"]) == (0.0, 2, 0)
+    assert (scores["gold_scheme"], scores["predicted_scheme"]) == ("IOB2", "IOB2")
+    assert "tag schemes: gold IOB2, predicted IOB2" in run("score", gold, found, *strict).out
+    assert f"{found}:3: " in run("score", gold, found, "--ill-formed", "error").complaint
+    # The lenient reading takes them for entities, and so does a scheme that is asked for.
+    assert json.loads(run("score", gold, found, "--json").out)["f1"] == 1.0
+    asked = run("score", gold, found, *strict, "--predicted-scheme", "iob1")
+    assert asked.out.splitlines()[3].split()[:4] == ["macro", "1.0000", "1.0000", "1.0000"]
+    assert "tag schemes: gold IOB2, predicted IOB1" in asked.out
+
+
+@pytest.mark.parametrize("form", ["tokens", "columns"])
+def test_gold_and_predicted_tags_of_one_scheme_in_any_format(form, write, run: Run) -> None:
+    rows = [[line.split("\t") for line in part.splitlines()] for part in PHONE.split("\n\n")]
+    lines = [json.dumps({"tokens": [w for w, _ in part], "ner_tags": [t for _, t in part]}) for part in rows]
+    gold = write("gold.jsonl", "\n".join(lines)) if form == "tokens" else write("gold.conll", PHONE)
+    found = write("found.jsonl", "\n".join(lines).replace("B-", "I-"))
+    scores = json.loads(run("score", gold, found, "--ill-formed", "strict", "--json").out)
+    assert (scores["f1"], scores["predicted_scheme"]) == (0.0, "IOB2")
+
+
+def test_gold_and_predicted_tags_of_one_scheme_in_one_file(write, run: Run) -> None:
+    both = write("both.conll", "a\tB-X\tI-X\nb\tI-X\tI-X\nc\tO\tO\n")
+    columns = ("--tag-column", "2", "--predicted-column", "3")
+    scores = json.loads(run("score", both, both, *columns, "--ill-formed", "strict", "--json").out)
+    assert (scores["f1"], scores["gold_scheme"], scores["predicted_scheme"]) == (0.0, "IOB2", "IOB2")
+
+
+def test_a_scheme_of_predictions_belongs_to_tags(write, run: Run) -> None:
+    gold, found = write("gold.conll", "Ada\tB-PER\n"), write("found.inline", "[Ada](PER)\n")
+    assert "only files of tags" in run("score", gold, found, "--predicted-scheme", "IOB2").complaint
+    scores = json.loads(run("score", gold, found, "--json").out)
+    assert (scores["f1"], scores["gold_scheme"], scores["predicted_scheme"]) == (1.0, "IOB2", None)
 
 
 def test_other_tokens_are_refused_with_both_places(write, run: Run) -> None:
