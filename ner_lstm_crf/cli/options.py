@@ -26,6 +26,7 @@ from ner_lstm_crf.config import (
     settings,
 )
 from ner_lstm_crf.errors import InputError, did_you_mean
+from ner_lstm_crf.formats.columns import Separator
 from ner_lstm_crf.formats.options import Overlaps, ReadOptions, SeveralTags
 from ner_lstm_crf.formats.token_json import label_names
 from ner_lstm_crf.tags.labels import LabelMap
@@ -129,9 +130,14 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "metavar": "N",
         "help": "the tag's column, from 1, or -1 for the last (default: detected)",
     },
+    "--tag-key": {
+        "metavar": "NAME",
+        "help": "the tag's name among the features of a column: name in SpaceAfter=No|name=B-PER (default: detected)",
+    },
     "--separator": {
-        "choices": ("tab", "space"),
-        "help": "what separates columns; with tab, cells may hold spaces or nothing (default: detected)",
+        "choices": get_args(Separator),
+        "help": "what separates columns; with tab, cells may hold spaces or nothing; with comma or semicolon, they may "
+        "be in double quotes (default: detected)",
     },
     "--encoding": {
         "default": "utf-8",
@@ -240,7 +246,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 """The arguments of all options that several commands have."""
 
-COLUMN_OPTIONS = ("--token-column", "--tag-column", "--separator", "--encoding")
+COLUMN_OPTIONS = ("--token-column", "--tag-column", "--tag-key", "--separator", "--encoding")
 READ_OPTIONS = (
     *COLUMN_OPTIONS,
     "--scheme",
@@ -286,6 +292,7 @@ def read_options(
     return ReadOptions(
         token_column=given.get("token_column"),
         tag_column=given.get("tag_column"),
+        tag_key=given.get("tag_key"),
         separator=given.get("separator"),
         encoding=args.encoding,
         scheme=None if scheme is None else get_scheme(scheme).name,

@@ -332,7 +332,9 @@ def _formats(args: argparse.Namespace) -> tuple[Input, Output]:
         if args.output_format:
             why = "leave out --output-format"
         raise InputError(f"a column file is written as columns, not as {output.name}: {why}, or see 'convert --help'")
-    given = (option for option in ("token_column", "tag_column", "separator") if getattr(args, option) is not None)
+    given = (
+        option for option in ("token_column", "tag_column", "tag_key", "separator") if getattr(args, option) is not None
+    )
     if source is not COLUMNS and (option := next(given, None)):
         raise InputError(f"--{option.replace('_', '-')}: only column files have columns, the input is {source.name}")
     return source, output

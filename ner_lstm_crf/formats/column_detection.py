@@ -11,9 +11,11 @@ Column files agree on nothing but one token per line. Layouts of published corpo
     document part number token ...   CoNLL-2012 (OntoNotes): entities in brackets, `(ORG*` and `*)`, in column 11 or so
     token tag                        Weibo NER: a token is a character and its index in its word, `科0 技1`
     token tag                        WikiANN: a token stands behind its language, `en:Rome`
-    CoNLL-U (10 columns)             NorNE and others: `name=B-PER` or `NER=B-PER` inside the last column
+    CoNLL-U (10 columns)             NorNE and others: `name=B-PER` or `Tag=B-PER` among the features of a column
+    sentence,token,pos,tag           GMB of Kaggle: CSV with a header; the first column says where sentences begin
 
-Columns are found in the first 2,000 rows and may always be named instead.
+Columns are found in the first 2,000 rows and may always be named instead. A guess is checked against what it predicts:
+tokens are not numbers, not one value in row after row, and as long as offsets beside them say.
 """
 
 from __future__ import annotations
@@ -21,31 +23,46 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from itertools import islice, pairwise
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import NamedTuple
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.text import quoted
 from ner_lstm_crf.formats.columns import (
+    BYTE_ORDER_MARK,
+    DOCUMENT_START,
     INDEXED_CHARACTER,
+    LONGEST_ROW,
+    NUMBER,
+    SENTENCE_END,
     ColumnLayout,
+    SentenceColumn,
     Separator,
+    features_of,
     is_bracketed,
     is_tag,
     labels_of_brackets,
     split_at_spaces,
+    stripped,
+    without_mark,
 )
 from ner_lstm_crf.formats.options import ReadOptions
-from ner_lstm_crf.tags.scheme import OUTSIDE, PREFIXES, split_tag
+from ner_lstm_crf.tags.scheme import OUTSIDE, get_scheme, split_tag
 from ner_lstm_crf.tags.spelling import STANDARD, has_prefix, is_label, is_outside, sample_spelling, tags_within
 from ner_lstm_crf.text.scripts import has_han
 
 SAMPLE_ROWS = 2000
 """The number of rows that are looked at."""
 
+_SAMPLE_SIZE = 10_000_000  # characters of these
+
 _DOCUMENT_COLUMNS = 3  # document, part and number, before CoNLL-2012's tokens
 _SHARE_OF_NUMBERS = 0.99  # of rows with document columns, and of characters with an index
 _SHARE_OF_BRACKETS = 0.9  # constituents and clauses, which lie within each other, close several at once more often
+_SHARE_OF_SHAPES = 0.95  # of cells that differ in their numbers alone
+_SHARE_OF_CSV = 0.9  # of rows with the same number of commas or semicolons
+_ROWS_OF_EVIDENCE = 50  # of fewer, the number of different cells says little
 _SHARE_OF_TAGS = 0.8  # a few broken rows must not hide the tag column: reading names their lines
 
 # The contents of columns that tags are read from, the best first; predicted tags are not written over chunks.
@@ -54,8 +71,27 @@ _CONTENTS_TO_REPLACE = tuple(content for content in _CONTENTS if content != "chu
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:[-_][A-Za-z-]+)?:")
 _CHUNKS = frozenset(("NP", "VP", "PP", "ADVP", "ADJP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP", "NC", "VC", "PC"))
-_NUMBER = re.compile(r"\d+(?:[-.]\d+)?")  # a token's number; `1-2` and `1.1` are CoNLL-U's ranges and empty nodes
-_KEYED_TAG = re.compile(r"(?:^|\|)(NER|NE|ner|ne|name)=(?:O|[" + "".join(sorted(PREFIXES)) + "]-)")
+_UNIVERSAL = "ADJ ADP ADV AUX CCONJ CONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X"
+_PENN = """CC CD DT EX FW IN JJ JJR JJS LS MD NN NNS NNP NNPS PDT POS PRP PRP$ RB RBR RBS RP TO UH VB VBD VBG VBN VBP
+    VBZ WDT WP WP$ WRB HYPH NFP ADD AFX"""
+_PARTS_OF_SPEECH = frozenset((*_UNIVERSAL.split(), *_PENN.split()))
+_DIGITS = re.compile(r"[-+]?[0-9]+(?:[.,][0-9]+)*(?:[eE][-+]?[0-9]+)?")
+_RANGE = re.compile(r"[\[(]?([0-9]{1,9})[-:,][ ]?([0-9]{1,9})[\])]?")
+_SPACES_SAID = re.compile(r"\bSpaces?After=|\bNoSpaceAfter\b")
+_WHOLE_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_MARK = re.compile(r"[A-Z][A-Z_]+ ?[:=]|</?[A-Za-z]\w*(?=[\s/>])")  # of a line that is no row: `IMGID:1`, `<s>`
+_WEBANNO = re.compile(r"#\s*FORMAT=(WebAnno TSV[^\r\n]*)")
+
+# The names that people give to columns, in lower case and without all but letters and digits.
+_TOKEN_NAMES = ("token", "tokens", "word", "words", "form", "wordform", "char", "character", "term", "wort", "mot")
+_NAMES_OF_TAGS = "ner nertag nertags ne netag tag tags label labels entity entities iob iobtag bio biotag iob2 nerlabel"
+_OTHER_NAMES = """id idx index number pos postag upos upostag xpos xpostag lemma lemmas chunk feats head deprel deps
+    misc start end begin offset offsets doc docid document confidence score"""
+_TAG_NAMES = frozenset(_NAMES_OF_TAGS.split())
+_NAMES = _TAG_NAMES | {*_TOKEN_NAMES, *_OTHER_NAMES.split()}
+_SENTENCE_NAME = "sent"
+_GLOBAL_COLUMNS = "# global.columns ="  # CoNLL-U Plus
+_KNOWN_KEYS = ("name", "NER", "ner", "NE", "ne", "Entity", "entity", "Tag", "tag")
 
 
 def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> ColumnLayout:
@@ -63,14 +99,11 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
 
     Raises:
         InputError: If there are no rows, no tag column (where one is needed), one column only, or the options name a
-            column that the file does not have.
+            column that the file does not have; if several columns or features could be meant.
     """
     # 1. Cut the first rows into cells.
-    sample = _sample(lines, path)
-    has_tabs = sum("\t" in body for _, body in sample) * 2 >= len(sample)
-    separator: Separator = options.separator or ("tab" if has_tabs else "space")
-    rows = [body.split("\t") if separator == "tab" else split_at_spaces(body) for _, body in sample]
-    width = Counter(map(len, rows)).most_common(1)[0][0]
+    sample = _sample(lines, options, path)
+    rows, width = sample.rows, sample.width
     # 2. Columns that number tokens or name documents hold neither tokens nor tags.
     numbered = width > 1 and _counts_tokens([row[0] for row in rows])
     has_document_columns = _begin_with_documents(rows)
@@ -78,56 +111,218 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
     token = _column(options.token_column, width, "--token-column", path)
     tag = _column(options.tag_column, width, "--tag-column", path)
     others: list[int] = []
-    if tag is None:
+    if tag is None and options.tag_key is None:
         contents = _CONTENTS if options.read_tags else _CONTENTS_TO_REPLACE
         first = _DOCUMENT_COLUMNS + 1 if has_document_columns else 0
-        found = _tag_columns(rows, width, contents, numbered=numbered, taken=token, first=first)
+        found = _tag_columns(sample, contents, numbered=numbered, taken=token, first=first)
         tag, others = next(iter(found), None), found[1:]
-    key = None
-    if tag in (None, width - 1):
-        keys = (_KEYED_TAG.search(row[-1]) for row in rows if len(row) == width)
-        key = next((match[1] for match in keys if match), None)
-        tag = width - 1 if key else tag
+    tag, key = _tag_key(sample, tag, options, path)
     if tag is None and options.read_tags:
-        raise _no_tags(sample, rows, width, path)
-    # 4. The column of tokens: the one named, else the first that is free.
+        raise _no_tags(sample, path)
+    # 4. The column of tokens: the one named, else the first that is free and holds words.
     numbered = numbered and tag != 0 and not (width == 2 and tag == 1)
     if token is None:
         first = _DOCUMENT_COLUMNS if has_document_columns else int(numbered)
-        token = next((column for column in range(first, width) if column != tag), 0)
+        token = _token_column(sample, [column for column in range(first, width) if column != tag], path)
     if token == tag:
         raise InputError(f"the token and the tag cannot both be column {token + 1} of {width}", path=path)
     # 5. The form of the cells of these two columns.
-    tokens = [row[token] for row in rows if len(row) > token]
-    tags = [] if tag is None else [row[tag] for row in rows if len(row) > tag]
-    content = content_of(tags, any_brackets=options.tag_column is not None or set(tags) == {"*"})
+    tokens, cells = sample.column(token), [] if tag is None else sample.column(tag)
+    tags = cells if key is None else [features_of(cell).get(key, OUTSIDE) for cell in cells]
+    is_io = options.scheme is not None and get_scheme(options.scheme).bare_labels
+    is_named = options.tag_column is not None or options.tag_key is not None or is_io or tag in sample.named_tags
+    content = content_of(tags, is_named=is_named or set(tags) == {"*"})
     layout = ColumnLayout(
         token,
         tag,
         width,
-        separator,
+        sample.separator,
         numbered=numbered,
         key=key,
-        prefixless=content == "prefixless" or (options.tag_column is not None and _may_be_labels(tags)),
+        prefixless=content == "prefixless" or (is_named and _may_be_labels(tags)) or (is_io and content == "outside"),
         spelling=sample_spelling(Counter(tags)),
         bracketed=content == "brackets",
         has_document_columns=has_document_columns,
         has_char_index=_have_char_index(tokens),
         language=_language_of(tokens),
+        quoted=sample.quoted,
+        token_from_end=options.token_column is not None and options.token_column < 0,
+        tag_from_end=options.tag_column is not None and options.tag_column < 0,
+        tag_is_rest=options.tag_column is None and key is None and _holds_spaced_labels(sample, tag),
+        sentence=_sentence_column(sample, token, tag, numbered=numbered),
+        header=sample.header,
+        marks=sample.marks,
+        names_outside=any(features_of(cell).get(key) == OUTSIDE for cell in cells) if key else False,
+        spaces=next((at for at in range(width) if any(map(_SPACES_SAID.search, sample.column(at)))), None),
         other_tag_columns=tuple(others) if content in ("entities", "brackets", "chunks") else (),
     )
-    sample_tags = {f"B-{label}" for label in labels_of_brackets(tags)} if layout.bracketed else map(layout.tag_in, tags)
-    return replace(layout, sample_tags=frozenset(sample_tags))
+    if layout.bracketed:
+        return replace(layout, sample_tags=frozenset(f"B-{label}" for label in labels_of_brackets(tags)))
+    if layout.separator == "space" and tag is not None:  # in a longer row another word may stand in its place
+        cells = [row[tag] for row in rows if len(row) == width]
+    return replace(layout, sample_tags=frozenset(map(layout.tag_in, cells)))
 
 
-def _sample(lines: Iterable[str], path: str) -> list[tuple[int, str]]:
-    """The first rows with their line numbers, without lines that may be comments unless there is nothing else."""
-    numbered = ((number, line.rstrip("\r\n")) for number, line in enumerate(lines, 1) if not line.isspace())
-    head = list(islice(((number, body) for number, body in numbered if "-DOCSTART-" not in body), 2 * SAMPLE_ROWS))
-    rows = [(number, body) for number, body in head if not body.startswith("#")]
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """The first rows of a file.
+
+    Attributes:
+        lines: The line of each row.
+        rows: The cells of each row.
+        width: The number of columns of most rows.
+        separator: What stands between them.
+        quoted: True if cells may be in double quotes.
+        header: The line that names the columns; "" if there is none.
+        names: The names of the columns, in lower case and without all but letters and digits.
+        marks: The beginnings of lines that are no rows.
+    """
+
+    lines: Sequence[_Line]
+    rows: Sequence[list[str]]
+    width: int
+    separator: Separator
+    quoted: bool
+    header: str = ""
+    names: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
+
+    def column(self, column: int) -> list[str]:
+        """The cells of a column, of the rows that have it."""
+        return [row[column] for row in self.rows if len(row) > column]
+
+    @property
+    def has_blank_lines(self) -> bool:
+        """True if blank lines stand between some rows."""
+        return any(line.begins for line in self.lines[1:])
+
+    @property
+    def named_tags(self) -> list[int]:
+        """The columns whose name is one of tags."""
+        return [column for column, name in enumerate(self.names) if name in _TAG_NAMES]
+
+
+class _Line(NamedTuple):
+    """A line that is neither blank nor the start of a document; `begins` if it stands behind such a one."""
+
+    number: int
+    body: str
+    begins: bool
+
+
+def _sample(lines: Iterable[str], options: ReadOptions, path: str) -> _Sample:
+    """The first rows, without comments and other lines that are no rows.
+
+    Raises:
+        InputError: If there are no rows, or the file says that it has another format.
+    """
+    # 1. Without comments, unless there is nothing else.
+    head = _head(lines, path)
+    found = [line for line in head if not line.body.startswith("#")]
+    is_headed = bool(found)
+    found = (found or head)[:SAMPLE_ROWS]
+    # 2. Their cells.
+    bodies = [line.body for line in found]
+    separator = options.separator or _separator(bodies)
+    layout = ColumnLayout(0, None, 0, separator, quoted=separator in ("comma", "semicolon"))
+    rows = list(map(layout.cells, bodies))
+    if options.separator is None and separator == "tab" and _are_quoted(rows):
+        layout = replace(layout, quoted=True)
+        rows = list(map(layout.cells, bodies))
+    # 3. The first line may name the columns, or a comment does in CoNLL-U Plus. Others may be marks.
+    header = bodies[0] if is_headed and _names_columns(rows) else ""
+    names = rows[0] if header else []
+    for line in head:
+        if line.body.startswith(_GLOBAL_COLUMNS):
+            names = line.body.removeprefix(_GLOBAL_COLUMNS).split()
+    alone = [body for body, cells in zip(bodies, rows, strict=True) if len(cells) == 1 < max(map(len, rows))]
+    marks = tuple(sorted({mark[0] for body in alone if (mark := _MARK.match(body))}))
+    kept = [
+        (line, cells)
+        for line, cells in zip(found, rows, strict=True)
+        if line.body != header and not (marks and len(cells) == 1 and line.body.startswith(marks))
+    ]
+    if not kept:
+        raise InputError("expected rows of a token and a tag, found names of columns or marks alone", path=path)
+    widths = Counter(len(cells) for _, cells in kept)
+    return _Sample(
+        [line for line, _ in kept],
+        [cells for _, cells in kept],
+        max(widths, key=lambda width: (widths[width], width > 1, -width)),  # of several the least, but one
+        separator,
+        layout.quoted,
+        header,
+        tuple(map(_plain, names)),
+        marks,
+    )
+
+
+def _head(lines: Iterable[str], path: str) -> list[_Line]:
+    """The first lines that are neither blank nor the start of a document."""
+    head, begins, size = list[_Line](), True, 0
+    for number, line in enumerate(lines, 1):
+        if number == 1 and (webanno := _WEBANNO.match(line)):
+            message = f"expected columns with a tag for each token, found {webanno[1].strip()}"
+            raise InputError(f"{message}: export the annotation as CoNLL 2003", path=path, line=1)
+        body = line.rstrip("\r\n")
+        if len(body) > LONGEST_ROW and not body.startswith("#"):
+            message = f"expected a row of at most {LONGEST_ROW:,} characters, found one of {len(body):,}"
+            raise InputError(message, path=path, line=number)
+        body = without_mark(body, "\t")
+        is_blank = not body.strip().strip(BYTE_ORDER_MARK).strip()
+        if is_blank or DOCUMENT_START.match(body) or "-DOCSTART-" in body:
+            begins = True
+        else:
+            head.append(_Line(number, body[:LONGEST_ROW], begins))
+            begins, size = False, size + len(body)
+        if len(head) == 2 * SAMPLE_ROWS or size > _SAMPLE_SIZE:
+            break
     if not head:
         raise InputError("expected rows of a token and a tag, found no rows", path=path)
-    return (rows or head)[:SAMPLE_ROWS]
+    return head
+
+
+def _separator(bodies: Sequence[str]) -> Separator:
+    """What stands between columns: tabs if half of the rows have some, else spaces, or what CSV has.
+
+    Rows of CSV have as many commas or semicolons each, and cut at spaces they have no column of tags.
+    """
+    if sum("\t" in body for body in bodies) * 2 >= len(bodies):
+        return "tab"
+    for separator in ("comma", "semicolon"):
+        cells = ColumnLayout(0, None, 0, separator, quoted=True).cells
+        width, count = Counter(len(cells(body)) for body in bodies).most_common(1)[0]
+        if width > 1 and count >= _SHARE_OF_CSV * len(bodies):
+            columns = zip(*map(split_at_spaces, bodies), strict=False)
+            return "space" if any(map(_holds_tags, columns)) else separator
+    return "space"
+
+
+def _are_quoted(rows: Sequence[Sequence[str]]) -> bool:
+    """True if the cells between tabs are quoted as in CSV: a quotation mark is four of them, never one."""
+    marked = [cell for row in rows for cell in row if cell.startswith('"')]
+    return '""""' in marked and all(map(_WHOLE_QUOTED.fullmatch, marked))
+
+
+def _names_columns(rows: Sequence[list[str]]) -> bool:
+    """True if the first row names the columns: one is of tokens, and the others are known names or occur just here."""
+    first, others = rows[0], [row for row in rows[1:] if row != rows[0]]
+    if len(first) < 2 or not others or any(map(is_tag, first)):
+        return False
+    names = [_plain(cell) for cell in first]
+    if not set(names) & set(_TOKEN_NAMES):
+        return False
+    return all(
+        name in _NAMES
+        or name.startswith(_SENTENCE_NAME)
+        or not any(len(row) > column and row[column] == cell for row in others)
+        for column, (name, cell) in enumerate(zip(names, first, strict=True))
+    )
+
+
+def _plain(name: str) -> str:
+    """The name of a column in lower case, without all but letters and digits."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _column(number: int | None, width: int, option: str, path: str) -> int | None:
@@ -141,11 +336,13 @@ def _column(number: int | None, width: int, option: str, path: str) -> int | Non
 
 def _counts_tokens(cells: Sequence[str]) -> bool:
     """True if a column counts 1, 2, 3 and starts anew in each sentence."""
-    numbers = [re.split("[-.]", cell)[0] for cell in cells if _NUMBER.fullmatch(cell)]
-    if len(numbers) < 0.9 * len(cells) or numbers[0] not in ("0", "1"):
+    found = [number for cell in cells if (number := NUMBER.fullmatch(cell))]
+    numbers = [int(number[1]) for number in found]
+    if len(numbers) < 0.9 * len(cells) or numbers[0] not in (0, 1):
         return False
-    steps = sum(int(b) - int(a) in (0, 1) or b in ("0", "1") for a, b in pairwise(numbers))
-    return steps >= 0.9 * (len(numbers) - 1)
+    steps = [after - before == 1 or after in (0, 1) for before, after in pairwise(numbers)]
+    parts = [bool(one[1] == other[1] and one[0] != other[0]) for one, other in pairwise(found)]  # of CoNLL-U's `1-2`
+    return sum(map(max, zip(steps, parts, strict=True))) >= 0.9 * len(steps)
 
 
 def _begin_with_documents(rows: Sequence[list[str]]) -> bool:
@@ -173,41 +370,263 @@ def _have_char_index(cells: Sequence[str]) -> bool:
     return max(indices) > 0 and steps >= _SHARE_OF_NUMBERS * (len(indices) - 1)
 
 
+# Tags
+
+
 def _tag_columns(
-    rows: Sequence[list[str]], width: int, contents: Sequence[str], *, numbered: bool, taken: int | None, first: int
+    sample: _Sample, contents: Sequence[str], *, numbered: bool, taken: int | None, first: int
 ) -> list[int]:
     """The columns with the first of these contents that some column has, the likeliest tag column first.
 
     Args:
-        rows: The cells of each row.
-        width: The number of columns of most rows.
+        sample: The first rows.
         contents: The contents to look for, the best first.
         numbered: True if the first column counts tokens.
         taken: The column of the tokens, if it is known.
         first: The first column behind the tokens, if document columns stand before these; else 0.
     """
+    rows, width = sample.rows, sample.width
     by_content: dict[str, list[int]] = {content: [] for content in _CONTENTS}
     for column in sorted(set(range(width)) - {taken}):
-        cells = [row[column] for row in rows if len(row) > column]
+        cells = sample.column(column)
         if 2 * len(cells) >= len(rows):
-            by_content.setdefault(content_of(cells), []).append(column)
+            content = content_of(cells, is_named=column in sample.named_tags)
+            by_content.setdefault(content, []).append(column)
     by_content["chunks"].reverse()  # predicted ones stand behind
     if not numbered:  # as in CoNLL-2003, where entities come last
         by_content["outside"].reverse()
     found = next((columns for content in contents if (columns := by_content[content])), [])
     if not found and first:  # CoNLL-2012 without any entities: the first column of nothing but `*` is theirs
-        stars = (at for at in range(first, width) if {row[at] for row in rows if len(row) > at} == {"*"})
-        found = list(islice(stars, 1))
-    return found
+        found = [at for at in range(first, width) if set(sample.column(at)) == {"*"}][:1]
+    return sorted(found, key=lambda column: column not in sample.named_tags)
 
 
-def content_of(cells: Sequence[str], *, any_brackets: bool = False) -> str:
+def _tag_key(sample: _Sample, tag: int | None, options: ReadOptions, path: str) -> tuple[int | None, str | None]:
+    """The column of the tags, and the name of the feature if they are one of several in their cells.
+
+    Raises:
+        InputError: If the options name a feature that no cell has, or two features hold different tags.
+    """
+    # 1. A column of tags alone is better than any feature.
+    if options.tag_key is None and tag is not None:
+        content = content_of(sample.column(tag), is_named=options.tag_column is not None)
+        if content in ("entities", "brackets", "no labels", "prefixless"):
+            return tag, None
+    # 2. The values of each feature, by its column and name.
+    features = _features(sample, range(sample.width) if options.tag_column is None or tag is None else [tag])
+    # 3. The feature named; in a file without tags it may come first with those to be written.
+    if options.tag_key is not None:
+        named = [column for column, name in features if name == options.tag_key]
+        if not named and options.read_tags:
+            known = ", ".join(sorted({name for _, name in features})) or "none"
+            message = f"--tag-key {options.tag_key}: no cell of the first rows has such a feature (found: {known})"
+            raise InputError(message, path=path)
+        return next(iter(named), sample.width - 1 if tag is None else tag), options.tag_key
+    # 4. Those that hold tags: at least one of an entity, or nothing but `O` under a usual name.
+    found = [
+        (column, name)
+        for (column, name), values in features.items()
+        if (content := content_of(values.values())) == "entities" or (content == "outside" and name in _KNOWN_KEYS)
+    ]
+    entities = [place for place in found if content_of(features[place].values()) == "entities"]
+    found = entities or found
+    if not found:
+        return tag, None
+    outside = {value: {at: tag for at, tag in features[value].items() if tag != OUTSIDE} for value in found}
+    if any(outside[place] != outside[found[0]] for place in found[1:]):
+        names = " and ".join(dict.fromkeys(name for _, name in found))
+        raise InputError(f"the features {names} hold different tags: choose one with --tag-key", path=path)
+    return found[0]
+
+
+def _features(sample: _Sample, columns: Iterable[int]) -> dict[tuple[int, str], dict[int, str]]:
+    """The values of features by the numbers of their rows, for each column and name."""
+    features: dict[tuple[int, str], dict[int, str]] = {}
+    for column in columns:
+        for number, row in enumerate(sample.rows):
+            if len(row) > column and "=" in row[column]:
+                for name, value in features_of(row[column]).items():
+                    features.setdefault((column, name), {})[number] = value
+    return features
+
+
+def _holds_spaced_labels(sample: _Sample, tag: int | None) -> bool:
+    """True if labels hold spaces, and these separate columns: the rest of every longer row belongs to its tag.
+
+    Some label has to come twice, and none may come without the rest, too.
+    """
+    if sample.separator != "space" or tag != sample.width - 1:
+        return False
+    labels, rests = set[str](), Counter[str]()
+    for row in sample.rows:
+        if len(row) >= sample.width:
+            label = split_tag(row[tag])[1] if is_tag(row[tag]) else ""
+            if len(row) > sample.width:
+                rests[" ".join([label, *row[tag + 1 :]])] += 1
+                if not label:
+                    return False
+            else:
+                labels.add(label)
+    return max(rests.values(), default=0) > 1 and labels.isdisjoint(rest.split(" ")[0] for rest in rests)
+
+
+# Tokens
+
+
+def _token_column(sample: _Sample, free: Sequence[int], path: str) -> int:
+    """The column of the tokens among those that are free.
+
+    Raises:
+        InputError: If no column holds words, or two columns may.
+    """
+    # 1. The column whose name says so.
+    for name in _TOKEN_NAMES:
+        if name in sample.names and (column := sample.names.index(name)) in free:
+            return column
+    # 2. Those that hold words: not numbers, nothing, or one value in row after row; no tags either.
+    words = [column for column in free if not _is_no_word_column(sample, column)]
+    words = [column for column in words if not _holds_tags(sample.column(column))] or words
+    if not words:
+        column = next(iter(free), 0)
+        cells = sample.column(column)
+        if not any(map(str.strip, cells)) or set(cells) == {"_"} or (_repeats(sample, column) and _is_numeric(cells)):
+            message = f"no column of tokens: column {column + 1} holds {quoted(cells[-1])} in row after row"
+            raise InputError(f"{message}; if it is that of the tokens, say --token-column {column + 1}", path=path)
+        return column
+    # 3. Words are as long as the offsets beside them say.
+    if len(words) > 1 and (confirmed := [column for column in words if _fits_offsets(sample, column)]):
+        words = confirmed
+    # 4. Usually the first: but parts of speech and lemmas may stand before the tokens.
+    first = words[0]
+    for column in words[1:]:
+        if _is_class_of(sample, first, column, path) or _is_lemma_of(sample, first, column):
+            first = column
+    return first
+
+
+def _is_class_of(sample: _Sample, column: int, words: int, path: str) -> bool:
+    """True if a column holds the parts of speech of the words of another: a few kinds of cells beside many.
+
+    Raises:
+        InputError: If it may be, or may hold words itself.
+    """
+    kinds, types = (len(set(filter(_has_no_digit, sample.column(one)))) for one in (column, words))
+    if types <= kinds:
+        return False
+    letters = [cell for cell in sample.column(column) if cell[:1].isalpha()]
+    if letters and _PARTS_OF_SPEECH.issuperset(letters):
+        return True
+    if len(sample.rows) < _ROWS_OF_EVIDENCE or types < 1.5 * kinds:
+        return False
+    if types < 3 * kinds:
+        which = f"name one with --token-column ({column + 1} or {words + 1})"
+        raise InputError(f"columns {column + 1} and {words + 1} may both hold the tokens: {which}", path=path)
+    return True
+
+
+def _is_lemma_of(sample: _Sample, column: int, words: int) -> bool:
+    """True if a column has small letters where the words of another begin with capital letters."""
+    pairs = [(row[column], row[words]) for row in sample.rows if len(row) > max(column, words)]
+    same = [(one, other) for one, other in pairs if one.lower() == other.lower()]
+    capitals = [one[:1].isupper() - other[:1].isupper() for one, other in same]
+    return len(same) >= 0.3 * len(pairs) and sum(capitals) < 0
+
+
+def _is_no_word_column(sample: _Sample, column: int) -> bool:
+    """True if a column holds mostly nothing, numbers (or one text with numbers in it), or one value again and again."""
+    cells = sample.column(column)
+    return (
+        2 * sum(cell in ("", "_") for cell in cells) > len(cells)
+        or (len(cells) > 1 and _is_numeric(cells))
+        or _repeats(sample, column)
+    )
+
+
+def _is_numeric(cells: Sequence[str]) -> bool:
+    """True if cells differ in their numbers alone: `0`, `0-3`, `Sentence: 1`, `a.txt-5`."""
+    filled = [cell for cell in cells if cell] or [""]
+    shape, count = Counter(_DIGITS.sub("0", cell) for cell in filled).most_common(1)[0]
+    return "0" in shape and count >= _SHARE_OF_SHAPES * len(filled)
+
+
+def _repeats(sample: _Sample, column: int) -> bool:
+    """True if a cell is mostly the same as the one before it in its sentence."""
+    neighbours = zip(sample.rows, sample.rows[1:], sample.lines[1:], strict=False)
+    same = [
+        one[column] == other[column]
+        for one, other, line in neighbours
+        if not line.begins and column < min(len(one), len(other))
+    ]
+    return len(same) > 1 and 2 * sum(same) > len(same)
+
+
+def _holds_tags(cells: Sequence[str]) -> bool:
+    return content_of(cells) in ("entities", "brackets", "chunks", "no labels", "outside")
+
+
+def _has_no_digit(cell: str) -> bool:
+    return not any(map(str.isdigit, cell))
+
+
+def _fits_offsets(sample: _Sample, column: int) -> bool:
+    """True if the cells of a column are as long as the offsets of two columns, or of one (`0-3`), say."""
+
+    def lengths(start: int, end: int) -> list[bool]:
+        fits = list[bool]()
+        for row in sample.rows:
+            if len(row) > max(column, start, end):
+                found = _RANGE.fullmatch(f"{row[start]}-{row[end]}" if start != end else row[start])
+                fits.append(found is not None and int(found[2]) - int(found[1]) == len(row[column]))
+        return fits
+
+    pairs = [(at, at + 1) for at in range(sample.width - 1)] + [(at, at) for at in range(sample.width)]
+    return any(len(fits) > 1 and sum(fits) >= 0.9 * len(fits) for fits in (lengths(*pair) for pair in pairs))
+
+
+# Sentences
+
+
+def _sentence_column(sample: _Sample, token: int, tag: int | None, *, numbered: bool) -> SentenceColumn | None:
+    """The column that tells where sentences begin; None if blank lines do."""
+    free = [column for column in range(sample.width) if column not in (token, tag)]
+    # 1. The one whose name says so, if its values stay.
+    for column in free:
+        name = sample.names[column] if column < len(sample.names) else ""
+        values = _values(sample.column(column))
+        if name.startswith(_SENTENCE_NAME) and 2 * len(values) <= len(sample.rows) + 1:
+            return SentenceColumn(column, "value")
+    if sample.has_blank_lines:
+        return None
+    # 2. Numbers of tokens that begin anew.
+    counter, cells = SentenceColumn(0, "count"), sample.column(0)
+    if numbered and len(set(cells)) > 1 and any(counter.begins(*pair) for pair in pairwise(cells)):
+        return counter
+    # 3. Numbers of sentences: each stands in rows that follow each other; of several columns that with the most.
+    runs = {column: _values(sample.column(column)) for column in free if _is_numeric(sample.column(column))}
+    most = (len(sample.rows) + 1) // 2
+    stays = [column for column, found in runs.items() if 1 < len(found) == len(set(found)) <= most]
+    if stays:
+        return SentenceColumn(max(stays, key=lambda column: len(runs[column])), "value")
+    # 4. The last token of each sentence is marked.
+    marked = (column for column in free if any(map(SENTENCE_END.search, sample.column(column))))
+    return next((SentenceColumn(column, "end") for column in marked), None)
+
+
+def _values(cells: Sequence[str]) -> list[str]:
+    """The values of a column, each once where it stands in rows that follow each other; empty cells repeat it."""
+    filled = [cell for cell in cells if cell]
+    return [after for before, after in pairwise(["", *filled]) if before != after]
+
+
+def content_of(cells: Iterable[str], *, is_named: bool = False) -> str:
     """The content of a column: one that tags are read from, or `something else`.
 
     Args:
         cells: The column.
-        any_brackets: True to take all brackets for entities, else not those of chunks, clauses, or verbs and arguments.
+        is_named: True if it is known to hold tags. Then all brackets are of entities, else not those of chunks,
+            clauses, or verbs and arguments; and labels without prefixes are read though there is no `O` among them.
     """
+    cells = list(map(stripped, cells))
     counts = Counter(tags_within(cell)[0] for cell in cells)
     if (spelling := sample_spelling(counts)) != STANDARD:
         counts = Counter(spelling.read(cell) or cell for cell in counts.elements())
@@ -230,10 +649,11 @@ def content_of(cells: Sequence[str], *, any_brackets: bool = False) -> str:
     # 2. Brackets.
     if sum(map(is_bracketed, cells)) >= _SHARE_OF_BRACKETS * len(cells):
         names = labels_of_brackets(cells)
-        if any_brackets or (not names <= _CHUNKS | {"S"} and "V" not in names):
+        if is_named or (not names <= _CHUNKS | {"S"} and "V" not in names):
             return "brackets"
     # 3. Labels without prefixes.
-    return "prefixless" if counts[OUTSIDE] >= 0.2 * len(cells) and _are_labels(counts) else "something else"
+    has_outside = is_named or counts[OUTSIDE] >= 0.2 * len(cells)
+    return "prefixless" if has_outside and _are_labels(counts) else "something else"
 
 
 def _are_labels(counts: Counter[str]) -> bool:
@@ -247,9 +667,11 @@ def _may_be_labels(cells: Sequence[str]) -> bool:
     return bool(labels) and all(map(is_label, labels)) and not any(map(has_prefix, labels))
 
 
-def _no_tags(sample: Sequence[tuple[int, str]], rows: Sequence[list[str]], width: int, path: str) -> InputError:
+def _no_tags(sample: _Sample, path: str) -> InputError:
     """The error of a file without a column of tags."""
-    line, body = next(numbered for numbered, row in zip(sample, rows, strict=True) if len(row) == width)
+    width = sample.width
+    lines = zip(sample.lines, sample.rows, strict=True)
+    line, body = next((line.number, line.body) for line, row in lines if len(row) == width)
     if width == 1:
         message = f"expected at least 2 columns (a token and its tag), found 1: {quoted(body)}"
     elif body.startswith("{"):
@@ -259,4 +681,10 @@ def _no_tags(sample: Sequence[tuple[int, str]], rows: Sequence[list[str]], width
             f"no tag column: none of the {width} columns holds tags such as O and B-PER, the first row is "
             f"{quoted(body)}; if there is one, name it with --tag-column"
         )
+        labels = [at + 1 for at in range(width) if content_of(sample.column(at), is_named=True) == "prefixless"]
+        if labels:
+            message += f" ({' or '.join(map(str, labels))} could hold labels without prefixes)"
+        features = sorted({name for row in sample.rows for cell in row if "=" in cell for name in features_of(cell)})
+        if features:
+            message += f", or the feature with --tag-key ({', '.join(features[:8])})"
     return InputError(message, path=path, line=line)

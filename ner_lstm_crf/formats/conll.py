@@ -18,12 +18,18 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.text import FilePath, TextFile, quoted, writing
 from ner_lstm_crf.formats.column_detection import find_layout
 from ner_lstm_crf.formats.columns import (
+    BYTE_ORDER_MARK,
+    DOCUMENT_START,
+    LONGEST_ROW,
+    SEPARATORS,
     ColumnLayout,
     brackets_of,
+    features_of,
     is_bracketed,
     labels_of_brackets,
     same_brackets,
     tags_of_brackets,
+    without_mark,
 )
 from ner_lstm_crf.formats.format import Format
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions, counted
@@ -31,11 +37,10 @@ from ner_lstm_crf.formats.tagged_file import TagReader, TagWriter
 from ner_lstm_crf.tags.scheme import TagError, get_scheme, split_tag
 from ner_lstm_crf.text.annotation import Sentence, characters_of, unspaced_chinese
 
-DOCUMENT_START = re.compile(r"[-<]+DOCSTART", re.IGNORECASE)
-"""The beginning of a token that is no token but the start of a document."""
-
 _NEW_DOCUMENT = re.compile(r"#\s*(?:newdoc|begin document)\b")
 # CoNLL-U: `1-2` spans the words of one printed form, `1.1` is not printed.
+_TEXT = re.compile(r"#\s*text\s*=\s*(.*)")
+_NO_SPACE = re.compile(r"\bSpaceAfter=No\b|\bNoSpaceAfter\b|\bSpacesAfter=(?:\||$)")
 _NOT_A_TOKEN = re.compile(r"\d+[-.]\d+[ \t]")
 _NOT_A_TOKEN_LATER = re.compile(r"\n\d+[-.]\d+[ \t]")
 _NOT_IN_A_TOKEN = re.compile(r"[\t\n\0]")  # NUL marks binary data
@@ -143,6 +148,8 @@ class RawSentence:
         token_lines: The indices of the rows in `lines`.
         line_numbers: The numbers of the rows in the file.
         comments: The lines that are neither tokens nor blank nor a `-DOCSTART-`.
+        skipped: The numbers of the lines that are no rows: the names of the columns, and marks such as `IMGID:1`.
+        marked: The numbers of the lines that begin with a byte order mark.
     """
 
     line: int
@@ -152,6 +159,8 @@ class RawSentence:
     token_lines: Sequence[int] = ()
     line_numbers: Sequence[int] = ()
     comments: list[str] = field(default_factory=list)
+    skipped: list[int] = field(default_factory=list)
+    marked: list[int] = field(default_factory=list)
 
 
 class ColumnFile:
@@ -204,9 +213,12 @@ class ColumnFile:
         report.evidence, report.layout = self.tag_reader.evidence, self.layout
         for raw in read_raw_sentences(self.text.lines(), self.layout):
             report.comments += len(raw.comments)
+            report.skipped += raw.skipped
+            report.marked += raw.marked
             if raw.rows:
                 words, tags = self.columns(raw, report)
-                yield raw, self.tag_reader.sentence(words, tags, raw.line_numbers, report, raw.document)
+                text = self._text(raw, words)
+                yield raw, self.tag_reader.sentence(words, tags, raw.line_numbers, report, raw.document, text)
             else:
                 yield raw, None
         if not report.sentences:
@@ -233,62 +245,126 @@ class ColumnFile:
                 return words, tags_of_brackets(tags) if self.options.read_tags else []
             except TagError as error:
                 raise self.tag_reader.error(error.message, error.position, raw.line_numbers) from None
-        return words, tags if layout.key is None else list(map(layout.tag_in, tags))
+        return words, self._tags_in(tags, raw, report)
+
+    def _tags_in(self, cells: list[str], raw: RawSentence, report: ReadReport | None) -> list[str]:
+        """The tags in cells of the tag column; the report counts those that are not all of their cell."""
+        layout = self.layout
+        if layout.key is None:
+            joined = "".join(cells)
+            if joined.isascii() and not any(map(joined.__contains__, " \t\v\f\r")):  # as almost always
+                return cells
+        tags = list(map(layout.tag_in, cells))
+        if report is not None:
+            found = zip(raw.line_numbers, cells, tags, strict=True)
+            if layout.key is None:
+                report.padded += [line for line, cell, tag in found if cell != tag]
+            elif layout.names_outside:
+                report.untagged += [line for line, cell, _ in found if layout.key not in features_of(cell)]
+        return tags
+
+    def _text(self, raw: RawSentence, words: Sequence[str]) -> str | None:
+        """The running text of a sentence, as far as the file tells it: in a comment, or in features of the tokens."""
+        letters = "".join("".join(words).split())
+        for comment in raw.comments:
+            if (said := _TEXT.match(comment)) and "".join(said[1].split()) == letters:
+                return said[1]
+        if self.layout.spaces is None:
+            return None
+        text, column = "", self.layout.spaces
+        for word, row in zip(words, raw.rows, strict=True):
+            cells = self.layout.cells(row)
+            text += word + ("" if len(cells) > column and _NO_SPACE.search(cells[column]) else " ")
+        return text
 
     def _columns_by_row(
         self, raw: RawSentence, rows: Sequence[str], report: ReadReport | None
     ) -> tuple[list[str], list[str]]:
         """The token and the tag column of rows that are not all alike."""
         layout, lines = self.layout, raw.line_numbers
+        for row, line in zip(rows, lines, strict=True):
+            if len(row) > LONGEST_ROW:
+                message = f"expected a row of at most {LONGEST_ROW:,} characters, found one of {len(row):,}"
+                raise InputError(message, path=self.path, line=line)
         table = list(map(layout.cells, rows))
         widths = list(map(len, table))
-        needed = 1 + max(layout.token, -1 if layout.tag is None else layout.tag)
-        # Where labels without prefixes stand behind spaces, any word of a longer row could be its tag.
-        most = layout.width if layout.prefixless and layout.separator == "space" else max(widths)
-        for row, width, line in zip(rows, widths, lines, strict=True):
-            if not needed <= width <= most:
-                expected, body = f"{layout.width} columns", row.rstrip("\r\n")
-                if width < needed:
-                    expected = f"at least {counted(needed, 'column')}"
-                raise InputError(f"expected {expected}, found {width}: {quoted(body)}", path=self.path, line=line)
+        # A longer row is a riddle where spaces or commas separate columns: one may belong to a token or to a tag.
+        # Behind tabs it is not: some corpora have further columns behind the tag where there is an entity.
+        is_clear = layout.separator == "tab" or layout.bracketed or layout.has_document_columns
+        is_clear = is_clear or self.options.tag_column is not None or layout.tag is None
+        for row, cells, line in zip(rows, table, lines, strict=True):
+            body, width = row.rstrip("\r\n"), len(cells)
+            if "\0" in body:
+                raise InputError("expected text, found a NUL character", path=self.path, line=line)
+            if not layout.fits(width):
+                needed = 1 + max(layout.token, layout.tag or 0)
+                message = f"expected at least {counted(needed, 'column')}, found {width}: {quoted(body)}"
+                raise InputError(message, path=self.path, line=line)
+            if width > layout.width and not is_clear:
+                raise self._longer_row(body, cells, line)
         if report is not None:
             report.widths.update(widths)
             if not (layout.bracketed or layout.has_document_columns):  # a column for each predicate of the sentence
                 report.ragged += [line for line, width in zip(lines, widths, strict=True) if width != layout.width]
-        tags = [] if layout.tag is None else [cells[layout.tag] for cells in table]
-        return [cells[layout.token] for cells in table], tags
+        tags = [] if layout.tag is None else [cells[layout.tag_at(len(cells))] for cells in table]
+        return [cells[layout.token_at(len(cells))] for cells in table], tags
+
+    def _longer_row(self, body: str, cells: Sequence[str], line: int) -> InputError:
+        """The error of a row with more cells than most; it names the option that reads it, if there is one."""
+        layout, tag = self.layout, self.layout.tag or 0
+        options = [
+            f"--tag-column {option}"
+            for option, cell in ((tag + 1, cells[tag]), (-1, cells[-1]))
+            if layout.is_known(layout.tag_in(cell))
+        ]
+        hint = "labels or tokens with spaces need tabs between columns"
+        if options:
+            hint = f"to take the tag from it all the same, say {' or '.join(options)}"
+        usual = counted(layout.width, "column")
+        message = f"expected {usual}, as most rows have, found {len(cells)}: {quoted(body)}; {hint}"
+        return InputError(message, path=self.path, line=line)
 
     def writer(self, target: FilePath, scheme: str | None) -> TagWriter:
         """The writer of its tags into another file: in a scheme, or in its own (IOB2 if it has none)."""
         chosen = get_scheme(scheme) if scheme else self.tag_reader.scheme or get_scheme("IOB2")
         return TagWriter(
-            chosen, target, self.layout.separator, prefixless=chosen.bare_labels and self.layout.prefixless
+            chosen,
+            target,
+            None if self.layout.tag_is_rest or self.layout.quoted else self.layout.separator,
+            prefixless=chosen.bare_labels and self.layout.prefixless,
         )
 
 
 class _Piece(NamedTuple):
-    """Lines without a blank one between them, their tokens and comments, and True if a document begins with them."""
+    """Lines without a blank one between them, see `RawSentence`; indices are those in `lines`.
+
+    Attributes:
+        opens_document: True if a document begins with them.
+    """
 
     lines: list[str]
     rows: list[str]
     token_lines: Sequence[int]
     comments: list[str]
+    skipped: list[int]
+    marked: list[int]
     opens_document: bool = False
 
 
 def read_raw_sentences(lines: Iterable[str], layout: ColumnLayout) -> Iterator[RawSentence]:
     """Cut a file into the raw lines of its sentences. No line is lost: joined, they are the file.
 
-    A sentence ends at a line of nothing but whitespace, and before a document mark: a `-DOCSTART-` line in any of its
-    spellings, or a comment that begins with `# newdoc` or `#begin document`. A mark that follows no sentence opens no
+    A sentence ends at a line of nothing but whitespace or a mark that is no row, where a column says so, and before a
+    document mark: a `-DOCSTART-` line in any of its spellings, or a comment that begins with `# newdoc` or
+    `#begin document`. A mark that follows no sentence opens no
     further document, so files that begin with one, end with one, or do both, count alike.
     """
     raw, has_sentence = RawSentence(1, 0), False
-    for is_blank, group in groupby(lines, str.isspace):
+    for is_blank, block in _blocks(lines, layout):
         if is_blank:
-            raw.lines.extend(group)
+            raw.lines.extend(block)
             continue
-        for piece in _pieces(list(group), layout):
+        for piece in _pieces(list(block), layout):
             if raw.rows:
                 yield raw
                 raw, has_sentence = RawSentence(raw.line + len(raw.lines), raw.document), True
@@ -304,9 +380,33 @@ def read_raw_sentences(lines: Iterable[str], layout: ColumnLayout) -> Iterator[R
                 raw.line_numbers = [raw.line + index for index in raw.token_lines]
             raw.rows = piece.rows
             raw.comments += piece.comments
+            raw.skipped += [raw.line + before + index for index in piece.skipped]
+            raw.marked += [raw.line + before + index for index in piece.marked]
             raw.lines += piece.lines
     if raw.lines:
         yield raw
+
+
+def _blocks(lines: Iterable[str], layout: ColumnLayout) -> Iterator[tuple[bool, Iterable[str]]]:
+    """The lines between blank lines, cut where a column tells that a sentence begins; and the blank lines."""
+    for is_blank, group in groupby(lines, str.isspace):
+        if is_blank or layout.sentence is None:
+            yield is_blank, group
+            continue
+        block, comments, before = list[str](), list[str](), ""
+        for line in group:
+            cells = layout.cells(line)
+            is_comment = line[0] == "#" and not _is_hashtag(line, layout)
+            if is_comment or len(cells) <= layout.sentence.column:
+                comments.append(line)  # it belongs to the row behind it
+                continue
+            cell = cells[layout.sentence.column]
+            if before and layout.sentence.begins(before, cell):
+                yield False, block
+                block = []
+            block += [*comments, line]
+            comments, before = [], cell or ("" if layout.sentence.rule == "end" else before)
+        yield False, block + comments
 
 
 def _pieces(lines: list[str], layout: ColumnLayout) -> list[_Piece]:
@@ -318,37 +418,47 @@ def _pieces(lines: list[str], layout: ColumnLayout) -> list[_Piece]:
         head += 1
     comments, rows = lines[:head], lines[head:]
     body = "".join(rows)
-    is_mixed = body[:1] == "#" or "\n#" in body or "docstart" in body.lower()
+    is_mixed = body[:1] == "#" or "\n#" in body or "docstart" in body.lower() or BYTE_ORDER_MARK in body
+    is_mixed = is_mixed or any(map(body.__contains__, layout.no_rows))
     if layout.numbered and not is_mixed:
         is_mixed = bool(_NOT_A_TOKEN.match(body) or _NOT_A_TOKEN_LATER.search(body))
     if not is_mixed:
         opens_document = any(map(_NEW_DOCUMENT.match, comments))
-        return [_Piece(lines, rows, range(head, len(lines)), comments, opens_document)]
+        return [_Piece(lines, rows, range(head, len(lines)), comments, [], [], opens_document=opens_document)]
     # 2. Else line by line.
     indices: list[int] = []
-    pieces = [_Piece([], [], indices, [])]
+    pieces = [_Piece([], [], indices, [], [], [])]
     for line in lines:
-        kind = _kind_of(line, layout)
-        if kind == "document":
+        kind = _kind_of(without_mark(line, SEPARATORS[layout.separator]), layout)
+        if kind in ("document", "blank", "skipped"):
             indices = []
-            pieces.append(_Piece([], [], indices, [], opens_document=True))
+            pieces.append(_Piece([], [], indices, [], [], [], opens_document=kind == "document"))
+        piece, index = pieces[-1], len(pieces[-1].lines)
         if kind == "token":
-            indices.append(len(pieces[-1].lines))
-            pieces[-1].rows.append(line)
-        elif line[0] == "#" or kind == "comment":
-            pieces[-1].comments.append(line)
-        pieces[-1].lines.append(line)
+            indices.append(index)
+            piece.rows.append(line)
+        elif kind == "skipped":
+            piece.skipped.append(index)
+        elif kind == "comment" or line[0] == "#":
+            piece.comments.append(line)
+        if line[0] == BYTE_ORDER_MARK and layout.cells(line)[0] != BYTE_ORDER_MARK:
+            piece.marked.append(index)
+        piece.lines.append(line)
     return [piece for piece in pieces if piece.lines]
 
 
-def _kind_of(line: str, layout: ColumnLayout) -> Literal["token", "comment", "document"]:
-    if line[0] == "#":
-        if _is_hashtag(line, layout):
-            return "token"
+def _kind_of(line: str, layout: ColumnLayout) -> Literal["token", "comment", "document", "skipped", "blank"]:
+    if line[0] == "#" and not _is_hashtag(line, layout):
         return "document" if _NEW_DOCUMENT.match(line) else "comment"
+    if line[0] == "#" or len(line) > LONGEST_ROW:  # which is refused
+        return "token"
     if layout.numbered and _NOT_A_TOKEN.match(line):
         return "comment"
     cells = layout.cells(line)
+    if line.strip(BYTE_ORDER_MARK).isspace() or (layout.quoted and not any(cells)):
+        return "blank"
+    if line.rstrip("\r\n") == layout.header or (len(cells) == 1 < layout.width and line.startswith(layout.marks)):
+        return "skipped"
     token = cells[min(layout.token, len(cells) - 1)]
     return "document" if DOCUMENT_START.match(token) or DOCUMENT_START.match(cells[0]) else "token"
 
@@ -359,13 +469,14 @@ def _is_hashtag(line: str, layout: ColumnLayout) -> bool:
     If spaces separate the columns, the words of a comment are cells too, and `# I went home` has an `I` in the second.
     So after a `#` alone there have to be as many as in other rows, and a tag that can hardly be a word.
     """
-    if layout.numbered or layout.has_document_columns or (layout.bracketed and _NEW_DOCUMENT.match(line)):
+    is_never = layout.numbered or layout.has_document_columns or len(line) > LONGEST_ROW
+    if is_never or (layout.bracketed and _NEW_DOCUMENT.match(line)):
         return False
     cells = layout.cells(line)
     is_whole, is_joined = len(cells) == layout.width, not line.startswith("# ")
     if layout.tag is None:
         return is_whole and (is_joined or layout.width < 3 or any(map(layout.has_label, cells)))
-    tag = layout.tag_in(cells[layout.tag]) if layout.tag < len(cells) else ""
+    tag = layout.tag_in(cells[layout.tag_at(len(cells))]) if layout.fits(len(cells)) else ""
     if layout.bracketed:  # rows have as many columns as the sentence has predicates
         is_known = {f"B-{label}" for label in labels_of_brackets([tag])} <= layout.sample_tags
         return is_bracketed(tag) and (is_joined or is_known)
@@ -498,11 +609,13 @@ class _Rewriter:
         if old == tag:
             return row
         # A tag that means the same keeps its spelling: `B_PER` for `B-PER`, and `(GPE*)` for `(GPE)`.
-        cell = layout.cells(row)[layout.tag]
+        cells = layout.cells(row)
+        column = layout.tag_at(len(cells))
+        cell = cells[column]
         old = layout.tag_in(cell)
         is_same = old == tag
         if self.keeps_brackets:
             is_same = same_brackets(old, tag)
         elif not layout.prefixless:
             is_same = is_same or split_tag(old) == split_tag(tag)
-        return row if is_same else layout.rewritten(row, {layout.tag: layout.with_tag(cell, tag)})
+        return row if is_same else layout.rewritten(row, {column: layout.with_tag(cell, tag)})

@@ -32,7 +32,9 @@ class ReadOptions:
     Attributes:
         token_column: The column of the tokens, from 1, or from the end as -1.
         tag_column: The column of the tags, from 1, or from the end as -1.
-        separator: `tab` (cells may hold spaces or nothing) or `space` (runs of spaces and tabs).
+        tag_key: The name of the tag among the features of a column, as `name` in `SpaceAfter=No|name=B-PER`.
+        separator: `tab` (cells may hold spaces or nothing), `space` (runs of spaces and tabs), `comma` or `semicolon`
+            (CSV: cells may be in double quotes).
         encoding: Any encoding Python knows.
         scheme: The tag scheme, in any spelling `get_scheme` knows.
         ill_formed: The policy for tags that break the scheme.
@@ -53,6 +55,7 @@ class ReadOptions:
 
     token_column: int | None = None
     tag_column: int | None = None
+    tag_key: str | None = None
     separator: Separator | None = None
     encoding: str = "utf-8"
     scheme: str | None = None
@@ -103,6 +106,10 @@ class ReadReport:
         documents: The number of documents so far.
         comments: The number of comment lines, with CoNLL-U's multiword ranges and empty nodes.
         ill_formed: The lines of tags that break the scheme.
+        skipped: The lines that are no rows: the names of the columns, and marks such as `IMGID:1`.
+        marked: The lines that begin with a byte order mark, which is left out.
+        padded: The lines of tags with white space around them, which is left out.
+        untagged: The lines of tokens without the feature that holds the tags, where those in no entity have it, too.
         ragged: The lines of rows with fewer or more columns than most.
         widths: The number of rows by their number of columns.
         labels: The number of entities of each label, by its name in the file.
@@ -122,6 +129,10 @@ class ReadReport:
     documents: int = 0
     comments: int = 0
     ill_formed: list[int] = field(default_factory=list)
+    skipped: list[int] = field(default_factory=list)
+    marked: list[int] = field(default_factory=list)
+    padded: list[int] = field(default_factory=list)
+    untagged: list[int] = field(default_factory=list)
     ragged: list[int] = field(default_factory=list)
     widths: Counter[int] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
@@ -148,11 +159,16 @@ class ReadReport:
         """
         # Ragged rows matter where spaces separate columns, since one of them may belong to a token. Behind tabs they do
         # not: some corpora have further columns behind the tag where there is an entity.
-        ragged = self.ragged if self.layout and self.layout.separator == "space" else []
+        ragged = self.ragged if self.layout and self.layout.separator != "tab" else []
         width = self.layout.width if self.layout else 0
         unannotated = self.unannotated if options.read_tags else []
         keys = "expected the key entities, spans, ents, label or labels"
+        key = self.layout.key if self.layout else None
         for lines, finding in (
+            (self.skipped, f"{counted(len(self.skipped), 'line')} left out that are no rows (names of columns, marks)"),
+            (self.marked, "byte order marks within the file are left out"),
+            (self.padded, "white space around tags is left out"),
+            (self.untagged, f"{counted(len(self.untagged), 'token')} without the feature {key} are read as O"),
             (
                 self.ill_formed if ill_formed else [],
                 f"{len(self.ill_formed)} tags break {self.scheme} and are read by the policy {options.ill_formed}",

@@ -15,7 +15,7 @@ from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.tags.detect import Detection, NoSchemeError, detect_scheme
 from ner_lstm_crf.tags.scheme import OUTSIDE, Scheme, TagError, UnknownTagError, get_scheme, split_tag
 from ner_lstm_crf.tags.spelling import STANDARD, Spelling, has_prefix, is_label, tags_within
-from ner_lstm_crf.text.annotation import Sentence, Span, by_character, tokens_from_words
+from ner_lstm_crf.text.annotation import Sentence, Span, align, by_character, tokens_from_words
 
 _log = logging.getLogger(__name__)
 
@@ -171,7 +171,13 @@ class TagReader:
         return standard
 
     def sentence(
-        self, words: Sequence[str], tags: Sequence[str], lines: Sequence[int], report: ReadReport, document: int = 0
+        self,
+        words: Sequence[str],
+        tags: Sequence[str],
+        lines: Sequence[int],
+        report: ReadReport,
+        document: int = 0,
+        text: str | None = None,
     ) -> Sentence:
         """A sentence with the spans of its tags.
 
@@ -181,6 +187,7 @@ class TagReader:
             lines: Their lines in the file, from 1.
             report: Counts the sentence, and receives the findings.
             document: The number of its document.
+            text: The words as running text, if it is known; else they stand as if joined by one space.
 
         Raises:
             InputError: If a tag is unknown to the scheme, or ill-formed where that is an error.
@@ -212,8 +219,9 @@ class TagReader:
                 if not "".join(words[start:end]).strip():
                     _log.warning("%s:%d: an entity without characters is left out", self.path, lines[start])
             words, spans = by_character(words, spans)
-            joiner = ""
-        sentence = Sentence(tokens_from_words(words, joiner), tuple(spans), document, lines[0])
+            joiner, text = "", None
+        tokens = None if text is None else align(words, text)
+        sentence = Sentence(tokens or tokens_from_words(words, joiner), tuple(spans), document, lines[0])
         report.count(sentence)
         return sentence
 

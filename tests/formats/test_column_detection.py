@@ -8,7 +8,8 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.formats.column_detection import find_layout
 from ner_lstm_crf.formats.columns import ColumnLayout
 from ner_lstm_crf.formats.conll import read_conll
-from ner_lstm_crf.formats.options import ReadOptions
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport
+from ner_lstm_crf.formats.registry import convert
 from ner_lstm_crf.text.annotation import Span
 
 
@@ -224,4 +225,246 @@ def test_a_token_without_the_language_of_the_others_is_refused(tmp_path):
     path = tmp_path / "x.conll"
     path.write_text("en:a\tB-X\nen:b\tO\n\n" * 1001 + "de:a\tB-X\n")
     with pytest.raises(InputError, match=r"x.conll:3004: expected a token behind 'en:', .*, found 'de:a'"):
+        list(read_conll(path))
+
+
+# Columns that are no words stand beside the tokens; each sentence is ours.
+TOKENS = {
+    "tag and offsets before the token": "B-Place\t0\t4\tOslo\nO\t5\t9\tgrew\n\nO\t10\t13\tfar\nB-Place\t14\t18\tBonn\n",
+    "one offset": "B-Place\t0-4\tOslo\nO\t5-9\tgrew\n\nO\t10-13\tfar\nB-Place\t14-18\tBonn\n",
+    "an offset with a colon": "0:4\tOslo\tB-Place\n5:9\tgrew\tO\n\n10:13\tfar\tO\n14:18\tBonn\tB-Place\n",
+    "the number of the sentence": "41 Oslo B-Place\n41 grew O\n41 a O\n\n42 far O\n42 Bonn B-Place\n",
+    "the name of the document": "news/a Oslo B-Place\nnews/a grew O\nnews/a a O\n\nnews/b far O\nnews/b Bonn B-Place\n",
+    "numbers with a name": "s1.t1 Oslo B-Place\ns1.t2 grew O\n\ns2.t1 far O\ns2.t2 Bonn B-Place\n",
+    "numbers that never start anew": "17 Oslo B-Place\n18 grew O\n\n19 far O\n20 Bonn B-Place\n",
+    "probabilities": "0.98 Oslo B-Place\n1e-05 grew O\n\n0.5 far O\n1.0 Bonn B-Place\n",
+    "nothing": "_ Oslo B-Place\n_ grew O\n\n_ far O\n_ Bonn B-Place\n",
+    "empty cells": "\tOslo\tB-Place\n\tgrew\tO\n\n\tfar\tO\n\tBonn\tB-Place\n",
+    "parts of speech": "NNP Oslo B-Place\nVBD grew O\n\nRB far O\nNNP Bonn B-Place\n",
+    "tag, part of speech": "B-Place NNP Oslo\nO VBD grew\n\nO RB far\nB-Place NNP Bonn\n",
+    "lemmas, in small letters": "oslo Oslo B-Place\ngrow grew O\n\nfar far O\nbonn Bonn B-Place\n",
+    "lemmas, longer than offsets say": "Oslo 0 4 Oslo B-Place\ngrow 5 9 grew O\n\n"
+    "away 10 13 far O\nBonn 14 18 Bonn B-Place\n",
+    "behind the tag": "Oslo B-Place 0.9 12\ngrew O 0.5 3\n\nfar O 1.0 4\nBonn B-Place 0.7 9\n",
+    "named": "lemma word tag\nOslo Oslo B-Place\ngrow grew O\n\nfar far O\nBonn Bonn B-Place\n",
+    "named, with an index": "\tner\tForm\n0\tB-Place\tOslo\n1\tO\tgrew\n\n2\tO\tfar\n3\tB-Place\tBonn\n",
+    "named in CoNLL-U Plus": "# global.columns = LEMMA FORM NER\nOslo\tOslo\tB-Place\ngrow\tgrew\tO\n\n"
+    "away\tfar\tO\nBonn\tBonn\tB-Place\n",
+}
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_tokens_are_words_and_no_numbers_names_of_documents_or_parts_of_speech(name, tmp_path):
+    path = tmp_path / "x.conll"
+    path.write_text(TOKENS[name])
+    read = [(sentence.words[-2:], sentence.spans) for sentence in read_conll(path)]
+    assert [words for words, _ in read] in ([["Oslo", "grew"], ["far", "Bonn"]], [["grew", "a"], ["far", "Bonn"]])
+    assert [spans for _, spans in read] == [(Span(0, 1, "Place"),), (Span(1, 2, "Place"),)]
+
+
+def test_a_column_of_few_kinds_is_no_token_and_one_that_may_be_is_refused(tmp_path):
+    rows = [
+        f"k{'abcdefghijklmnopqrst'[number % 7]} {'abcdefghij'[number % 10]}{'klmnopqrst'[number // 10]} O"
+        for number in range(90)
+    ]
+    assert layout_of("\n".join([*rows, "x Oslo B-LOC"])).token == 1
+    rows = [
+        f"k{'abcdefghijklmnopqrst'[number % 17]} {'abcdefghij'[number % 10]}{'klm'[number // 30]} O"
+        for number in range(90)
+    ]
+    text = "\n".join([*rows, "x Oslo B-LOC"])
+    with pytest.raises(
+        InputError, match=r"columns 1 and 2 may both hold the tokens: name one with --token-column \(1 or 2\)"
+    ):
+        layout_of(text)
+    assert [layout_of(text, token_column=column).token for column in (1, 2)] == [0, 1]
+
+
+@pytest.mark.parametrize("cell", ["_", "", "978"])
+def test_a_file_without_tokens_is_refused_unless_their_column_is_named(cell):
+    text = f"{cell}\tB-LOC\n" * 3
+    with pytest.raises(
+        InputError, match=f"no column of tokens: column 1 holds '{cell}' in row after row; .* --token-column 1"
+    ):
+        layout_of(text)
+    assert layout_of(text, token_column=1).token == 0
+
+
+FEATURES = "{}\t{}\t_\tX\t_\t{}\t0\troot\t_\t{}\n"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [("_", "Tag=B-PER"), ("_", "Tag=I-PER"), ("_", "Tag=O")],
+        [("_", "SpaceAfter=No entity=B-PER"), ("_", "entity=I-PER"), ("_", "entity=O")],
+        [("_", "Gloss=a;b;ent=B-PER"), ("_", "ent=I-PER;"), ("_", "ent=O")],
+        [("Case=Nom|iob=B-PER", "_"), ("iob=I-PER", "SpaceAfter=No"), ("iob=O", "_")],
+        [("Case=Nom iob=B-PER", "_"), ("iob=I-PER", "SpaceAfter=No"), ("_", "_")],
+    ],
+)
+def test_tags_in_features_are_found_under_any_name_and_however_they_are_separated(cells, tmp_path):
+    path = tmp_path / "x.conllu"
+    rows = (
+        FEATURES.format(number, word, *pair)
+        for number, (word, pair) in enumerate(zip(["Ada", "King", "sings"], cells, strict=True), 1)
+    )
+    path.write_text("".join(rows))
+    (sentence,) = read_conll(path)
+    assert (sentence.words, sentence.spans) == (["Ada", "King", "sings"], (Span(0, 2, "PER"),))
+    convert(path, tmp_path / "y.conllu", scheme="BIEO")
+    assert (tmp_path / "y.conllu").read_text() == path.read_text().replace("I-PER", "E-PER")
+
+
+def test_of_two_features_with_different_tags_one_has_to_be_named(tmp_path):
+    path = tmp_path / "x.conllu"
+    path.write_text(FEATURES.format(1, "Ada", "_", "a=B-PER|b=B-LOC") + FEATURES.format(2, "sings", "_", "a=O|b=O"))
+    with pytest.raises(InputError, match="the features a and b hold different tags: choose one with --tag-key"):
+        list(read_conll(path))
+    for key, label in (("a", "PER"), ("b", "LOC")):
+        (sentence,) = read_conll(path, ReadOptions(tag_key=key))
+        assert sentence.spans == (Span(0, 1, label),)
+    with pytest.raises(InputError, match=r"--tag-key c: no cell of the first rows has such a feature \(found: a, b\)"):
+        list(read_conll(path, ReadOptions(tag_key="c")))
+
+
+def test_a_feature_with_labels_without_prefixes_is_read_when_it_is_named(tmp_path):
+    path = tmp_path / "x.conllu"
+    path.write_text(FEATURES.format(1, "Ada", "_", "SpaceAfter=No|Kind=PER") + FEATURES.format(2, "sings", "_", "_"))
+    with pytest.raises(InputError, match=r"--tag-column .*, or the feature with --tag-key \(Kind, SpaceAfter\)"):
+        list(read_conll(path))
+    (sentence,) = read_conll(path, ReadOptions(tag_key="Kind"))
+    assert sentence.spans == (Span(0, 1, "PER"),)
+
+
+def test_tokens_without_the_feature_that_all_others_have_are_reported(tmp_path):
+    path, report = tmp_path / "x.conllu", ReadReport()
+    rows = [("Ada", "name=B-PER"), ("King", "nameI-PER"), ("sings", "name=O")]
+    path.write_text("".join(FEATURES.format(number, word, "_", cell) for number, (word, cell) in enumerate(rows, 1)))
+    list(read_conll(path, report=report))
+    assert report.untagged == [2]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint", "options", "span"),
+    [
+        ("One\tO\n" * 7 + "Bo\tNAME\n", "--scheme IO reads it", {"scheme": "IO"}, Span(7, 8, "NAME")),
+        ("One\tO\n" * 3000 + "Bo\tNAME\n", "--scheme IO reads it", {"scheme": "IO"}, Span(3000, 3001, "NAME")),
+        (
+            "1\thouse\nHill\troad\nOslo\tcity\n",
+            r"--tag-column \(2 could hold labels",
+            {"tag_column": 2},
+            Span(0, 1, "house"),
+        ),
+        (
+            "Bo NAME\nin O\nSan Remo TOWN\nor O\n" + "a TOWN\nb O\n" * 4,
+            "say --tag-column -1",
+            {"tag_column": -1},
+            Span(0, 1, "NAME"),
+        ),
+        ("Bo B-NAME\nin O\nOslo B-TOWN north\n", "say --tag-column 2", {"tag_column": 2}, Span(0, 1, "NAME")),
+    ],
+)
+def test_a_hint_that_is_followed_reads_the_file(text, hint, options, span, tmp_path):
+    path = tmp_path / "x.conll"
+    path.write_text(text)
+    with pytest.raises(InputError, match=hint):
+        list(read_conll(path))
+    (sentence,) = read_conll(path, ReadOptions(**options), report=ReadReport())
+    assert sentence.spans[0] == span
+
+
+def test_labels_with_spaces_are_read_where_every_longer_row_has_one(tmp_path):
+    path = tmp_path / "x.conll"
+    text = "Ada -X- _ B-Lead Singer\nKing -X- _ I-Lead Singer\nin -X- _ O\nOslo -X- _ B-Town\n"
+    path.write_text(text)
+    (sentence,) = read_conll(path)
+    assert sentence.spans == (Span(0, 2, "Lead Singer"), Span(3, 4, "Town"))
+    convert(path, tmp_path / "y.conll", scheme="BIEO")
+    assert (tmp_path / "y.conll").read_text() == text.replace("I-Lead", "E-Lead")
+    path.write_text(text + "Bo -X- _ B-Lead\n")
+    with pytest.raises(
+        InputError, match=r"x\.conll:1: expected 4 columns, as most rows have, found 5: .* say --tag-column 4"
+    ):
+        list(read_conll(path))
+
+
+def test_the_last_column_is_that_of_each_row(tmp_path):
+    path, report = tmp_path / "x.conll", ReadReport()
+    path.write_text("Ada NNP B-PER\nsings VBZ loudly O\nOslo NNP B-LOC\n")
+    (sentence,) = read_conll(path, ReadOptions(tag_column=-1), report=report)
+    assert (sentence.words, sentence.spans) == (["Ada", "sings", "Oslo"], (Span(0, 1, "PER"), Span(2, 3, "LOC")))
+    assert report.ragged == [2]
+    convert(path, tmp_path / "y.conll", scheme="BIOES", options=ReadOptions(tag_column=-1))
+    assert (tmp_path / "y.conll").read_text() == path.read_text().replace("B-", "S-")
+
+
+@pytest.mark.parametrize(
+    ("text", "skipped"),
+    [
+        ("TOKEN\tNE-COARSE\tNE-FINE\nAda\tB-pers\tb-pers.ind\nsings\tO\tO\n", [1]),
+        ("ID:1\nAda\tB-pers\nsings\tO\n\nID:2\nOslo\tB-pers\n", [1, 5]),
+        ("<s>\nAda B-pers\nsings O\n</s>\n<s>\nOslo B-pers\n</s>\n", [1, 4, 5, 7]),
+        ("word;tag\nAda;B-pers\nsings;O\n\nword;tag\nOslo;B-pers\n", [1, 5]),
+    ],
+)
+def test_lines_that_are_no_rows_are_left_out_and_reported(text, skipped, tmp_path):
+    path, report = tmp_path / "x.conll", ReadReport()
+    path.write_text(text)
+    sentences = list(read_conll(path, report=report))
+    assert [sentence.words for sentence in sentences] == [["Ada", "sings"], ["Oslo"]][: len(skipped)]
+    assert report.skipped == skipped
+    convert(path, tmp_path / "y.conll", scheme="BIOES")
+    assert (tmp_path / "y.conll").read_text() == text.replace("B-", "S-")
+
+
+@pytest.mark.parametrize(
+    "text", ["word\tB-X\nAda\tO\n", "Word\tPER\nAda\tPER\nsings\tO\n", "Term O\nword O\nAda B-X\n"]
+)
+def test_a_first_row_with_a_tag_is_no_line_of_names(text, tmp_path):
+    path, report = tmp_path / "x.conll", ReadReport()
+    path.write_text(text)
+    list(read_conll(path, report=report))
+    assert (report.skipped, report.tokens) == ([], len(text.splitlines()))
+
+
+SENTENCES = {
+    "numbers of sentences": "1\tAda\tB-PER\n1\tsings\tO\n2\tOslo\tB-LOC\n2\tgrew\tO\n",
+    "named, the rest empty": "Sentence #,Word,Tag\nSentence: 1,Ada,B-PER\n,sings,O\nSentence: 2,Oslo,B-LOC\n,grew,O\n",
+    "named, anew in documents": "doc,sent_id,word,ner\na,1,Ada,B-PER\na,1,sings,O\na,2,Oslo,B-LOC\na,2,grew,O\n"
+    "b,1,far,O\nb,1,off,O\n",
+    "numbers of tokens": "1\tAda\tB-PER\n2\tsings\tO\n1\tOslo\tB-LOC\n2\tgrew\tO\n",
+    "ends that are marked": "Ada\tB-PER\t_\nsings\tO\tEndOfSentence\nOslo\tB-LOC\t_\ngrew\tO\t_\n",
+}
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_a_column_says_where_sentences_begin_in_a_file_without_blank_lines(name, tmp_path):
+    path = tmp_path / "x.conll"
+    path.write_text(SENTENCES[name])
+    assert [sentence.words for sentence in read_conll(path)][:2] == [["Ada", "sings"], ["Oslo", "grew"]]
+    convert(path, tmp_path / "y.conll", scheme="BIOES")
+    assert (tmp_path / "y.conll").read_text() == SENTENCES[name].replace("B-", "S-")
+
+
+def test_webanno_is_named_for_what_it_is():
+    with pytest.raises(InputError, match=r"found WebAnno TSV 3\.3: export the annotation as CoNLL 2003"):
+        layout_of("#FORMAT=WebAnno TSV 3.3\n\n#Text=Ada\n1-1\t0-3\tAda\tPER[1]\t\n")
+
+
+def test_numbers_of_thousands_of_digits_are_cells_like_any_other(tmp_path):
+    number = "1" * 5000
+    assert layout_of(f"{number}\tAda\tB-PER\n{number}\tsings\tO\n\n{number}\tOslo\tO\n").token == 1
+    assert layout_of(f"1\tAda\tB-PER\n{number}\tsings\tO\n").token == 1
+    assert layout_of(f"{number}-{number}\tAda\tB-PER\n0-3\tsings\tO\n").token == 1
+
+
+def test_a_row_of_millions_of_characters_is_refused(tmp_path):
+    with pytest.raises(
+        InputError, match=r"x\.conll:2: expected a row of at most 1,000,000 characters, found one of 3,000,002"
+    ):
+        layout_of("Ada O\n" + "a b" * 1_000_000 + " O\n\n")
+    path = tmp_path / "x.conll"
+    path.write_text("Ada O\n" * 5000 + "a b" * 1_000_000 + " O\n")
+    with pytest.raises(InputError, match=r"x\.conll:5001: expected a row of at most 1,000,000 characters"):
         list(read_conll(path))

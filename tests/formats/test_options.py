@@ -13,7 +13,7 @@ from ner_lstm_crf.tags.labels import LabelMap
 def test_unknown_units_and_separators_are_refused() -> None:
     with pytest.raises(InputError, match="expected as token_unit one of word, character, found 'char'"):
         ReadOptions(token_unit="char")
-    with pytest.raises(InputError, match="expected as separator one of tab, space, found ','"):
+    with pytest.raises(InputError, match="expected as separator one of tab, space, comma, semicolon, found ','"):
         ReadOptions(separator=",")
     with pytest.raises(TypeError, match=r"see LabelMap\.parse"):
         ReadOptions(labels=["PER"])
