@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from ner_lstm_crf.progress import Progress as Progress
     from ner_lstm_crf.runs.data import Data as Data, split_dev as split_dev
     from ner_lstm_crf.runs.run import Run as Run
+    from ner_lstm_crf.runs.train import train as train
     from ner_lstm_crf.tagging.tagger import Tagger as Tagger
     from ner_lstm_crf.tags.labels import LabelMap as LabelMap
     from ner_lstm_crf.tags.scheme import SCHEMES as SCHEMES, Scheme as Scheme, get_scheme as get_scheme
@@ -100,6 +101,7 @@ _HOMES = {
     "errors": ("InputError",),
     "runs.data": ("Data", "split_dev"),
     "runs.run": ("Run",),
+    "runs.train": ("train",),
     "training.trainer": ("EpochReport",),
     "evaluation.metrics": ("Evaluation", "Score", "evaluate_spans"),
     "evaluation.significance": ("f1_interval", "f1_difference"),

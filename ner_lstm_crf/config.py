@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args, get_origin, get_type_hints
@@ -17,6 +17,10 @@ from ner_lstm_crf.errors import InputError, did_you_mean, missing
 
 MIN_LR, MAX_LR = 1.5e-3, 5e-3
 """The learning rate lies between these where the configuration names none."""
+
+VECTORS_LIMIT = 400_000
+"""Rows of a file of vectors that are read, beside those of the words in the data: all of GloVe 6B; half a gigabyte of
+fastText's 300 values."""
 
 HUGE = 1e300
 """Every number is below: a larger one is a slip, and products of such overflow."""
@@ -137,7 +141,18 @@ Number: TypeAlias = Annotated[float, Range(0)]
 COMMON = Flag()
 
 
-class _Checked:
+class _Table:
+    """A part of the configuration, which shows the values that are not the defaults."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        defaults, names = type(self)(), [one.name for one in fields(self)]  # type: ignore[arg-type]
+        changed = [name for name in names if getattr(self, name) != getattr(defaults, name)]
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in changed)})"
+
+
+class _Checked(_Table):
     """A table of the configuration, whose values are those that its fields take."""
 
     __slots__ = ()
@@ -150,7 +165,7 @@ class _Checked:
                 raise InputError(f"{name}: expected {setting.expected}, got {shown!r}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ModelConfig(_Checked):
     """The features and the layers of the network. Sizes count values per token, dropouts are probabilities."""
 
@@ -229,7 +244,7 @@ class ModelConfig(_Checked):
     fine_tune: Annotated[bool, "transformer", "train the transformer too", COMMON] = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class TrainingConfig(_Checked):
     """The training of the network: batches, optimizer, learning rates, and how long it takes."""
 
@@ -332,20 +347,41 @@ class TrainingConfig(_Checked):
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """A model and how it is trained."""
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Config(_Table):
+    """A model and how it is trained.
+
+    Attributes:
+        model: The features and the layers of the network.
+        training: Its training.
+    """
 
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
+        for name, kind in (("model", ModelConfig), ("training", TrainingConfig)):
+            if not isinstance(getattr(self, name), kind):
+                raise TypeError(f"expected a {kind.__name__} as {name}, got {type(getattr(self, name)).__name__}")
         if self.model.fine_tune and self.model.transformer is None:
             raise InputError("fine_tune: expected a transformer to train, got none")
         if self.model.fine_tune and self.training.ensemble_size > 1:
             raise InputError(
                 f"ensemble_size: expected 1 where a transformer is fine-tuned, got {self.training.ensemble_size}"
             )
+
+    def replace(self, **settings: Any) -> Config:
+        """The same configuration with other values of some fields, whichever table they are in.
+
+        Raises:
+            TypeError: If there is no such field.
+            InputError: If a field does not take its value, alone or beside the others.
+
+        Example:
+            >>> preset("fast").replace(hidden_size=100, seed=2)
+            Config(model=ModelConfig(hidden_size=100), training=TrainingConfig(seed=2))
+        """
+        return merge_config(self, tables_of(settings))
 
 
 for _name, _class in (("model", ModelConfig), ("training", TrainingConfig)):
@@ -494,6 +530,43 @@ def check_tables(tables: Mapping[str, Any], path: str | Path) -> Tables:
     return checked
 
 
+def tables_of(settings_given: Mapping[str, Any]) -> Tables:
+    """Values of fields, by the names of the fields alone, as `{"model": {...}, "training": {...}}`; lists as tuples.
+
+    Raises:
+        TypeError: If there is no such field.
+    """
+    tables: dict[str, dict[str, Any]] = {"model": {}, "training": {}}
+    for name, value in settings_given.items():
+        table = next((table for table in tables if name in settings(table)), None)
+        if table is None:
+            near = did_you_mean(name, [known for one in tables for known in settings(one)])
+            raise TypeError(f"there is no setting {name!r}{near or ': see help(ModelConfig) and help(TrainingConfig)'}")
+        tables[table][name] = tuple(value) if isinstance(value, list) else value
+    return tables
+
+
+def configured(name: str, tables: Tables, token_unit: TokenUnit = "word") -> Config:
+    """The preset of that name in the variant for these values, changed by them.
+
+    Args:
+        name: The preset.
+        tables: Values of fields, as for `merge_config`.
+        token_unit: The unit of the tokens, where the values do not name one.
+
+    Raises:
+        InputError: If there is no such preset, or a field does not take its value, alone or beside the others.
+    """
+    model = tables["model"]
+    variant = preset(
+        name,
+        token_unit=model.get("token_unit", token_unit),
+        transformer=model.get("transformer"),
+        fine_tune=model.get("fine_tune", False),
+    )
+    return merge_config(variant, tables)
+
+
 def merge_config(base: Config, tables: Tables) -> Config:
     """`base` with the values of `{"model": {...}, "training": {...}}`.
 
@@ -502,7 +575,7 @@ def merge_config(base: Config, tables: Tables) -> Config:
     """
     training = tables.get("training", {})
     for name in ("min_epochs", "min_steps"):
-        if training.get("epochs") is not None and training.get(name):
+        if training.get("epochs", base.training.epochs) is not None and training.get(name):
             raise InputError(
                 f"{name}: expected none beside epochs, which says how many there are, got {training[name]}"
             )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ner_lstm_crf.cli.display import say_next, show, show_json
 from ner_lstm_crf.cli.options import Parser, add_training_options, at_least, config_from, reading_words, settings_from
-from ner_lstm_crf.cli.train import check_output, read_data, train_planned
+from ner_lstm_crf.cli.train import read_data, saying_how_to_go_on
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.runs.display import say
 
@@ -46,7 +46,9 @@ def add_command(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train both heads with each seed, evaluate all models, and show the heads side by side."""
+    from ner_lstm_crf.runs.processes import PlannedRun
     from ner_lstm_crf.runs.results import Comparison, HeadResult, RunResult, plan_comparison
+    from ner_lstm_crf.runs.train import check_output, train_planned
 
     # 1. The configuration. What is wrong in it or in the output directory is refused before any file is read.
     given = settings_from(args)
@@ -55,15 +57,25 @@ def run(args: argparse.Namespace) -> None:
         raise InputError("--resume: expected the --output directory of the comparison to go on with")
     with nullcontext(args.output) if args.output else TemporaryDirectory(prefix="ner-lstm-crf-") as folder:
         directory = Path(folder)
-        planned = plan_comparison(config, directory, seeds=args.seeds, overwrite=args.overwrite)
-        check_output(directory, [plan.directory for plans in planned.values() for plan in plans], args)
+        options = {"seeds": args.seeds, "resume": args.resume, "overwrite": args.overwrite}
+        planned = plan_comparison(config, directory, **options)
+        whole = PlannedRun(config, directory, args.resume, args.overwrite)
+        check_output(whole, [plan for plans in planned.values() for plan in plans], None)
 
         # 2. The files, and what the configuration leaves to them.
         config, data, test = read_data(args, given)
 
         # 3. The runs: each head with each seed.
-        planned = plan_comparison(config, directory, seeds=args.seeds, overwrite=args.overwrite)
-        train_planned(data, [plan for plans in planned.values() for plan in plans], args, directory)
+        planned = plan_comparison(config, directory, **options)
+        cache = None if args.transformer_cache is None else Path(args.transformer_cache)
+        with saying_how_to_go_on(args):
+            train_planned(
+                data,
+                [plan for plans in planned.values() for plan in plans],
+                directory,
+                workers=args.workers,
+                transformer_cache=cache,
+            )
 
         # 4. The results.
         heads = {}

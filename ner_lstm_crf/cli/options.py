@@ -14,14 +14,14 @@ from typing import Any, NoReturn, cast, get_args
 
 from ner_lstm_crf.config import (
     PRESETS,
+    VECTORS_LIMIT,
     Config,
     Hyphens,
     Precision,
     Setting,
     Tables,
     TokenUnit,
-    merge_config,
-    preset,
+    configured,
     read_tables,
     settings,
 )
@@ -34,9 +34,6 @@ from ner_lstm_crf.tags.scheme import SCHEMES, Policy, get_scheme
 
 SCHEME_NAMES = ", ".join(SCHEMES)
 """The tag schemes, for help texts."""
-
-VECTORS_LIMIT = 400_000
-"""Vectors read unless `--vectors-limit` says otherwise: all of GloVe 6B; half a gigabyte of fastText's 300 values."""
 
 FORM: Mapping[str, Any] = {"allow_abbrev": False, "formatter_class": argparse.RawDescriptionHelpFormatter}
 """Arguments of every `Parser`: options are written in full, and help keeps the lines of its examples."""
@@ -432,15 +429,8 @@ def config_from(args: argparse.Namespace, given: Tables, token_unit: TokenUnit =
     Raises:
         InputError: If values do not fit together, or an option lacks the one it belongs to.
     """
-    model = given["model"]
     try:
-        base = preset(
-            args.preset,
-            token_unit=model.get("token_unit", token_unit),
-            transformer=model.get("transformer"),
-            fine_tune=model.get("fine_tune", False),
-        )
-        config = merge_config(base, given)
+        config = configured(args.preset, given, token_unit)
     except InputError as error:  # which begins with the name of a field
         name, _, why = error.message.partition(": ")
         for table in given:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
-import os
-import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ner_lstm_crf.cli.display import say_next, show, show_json
 from ner_lstm_crf.cli.options import (
-    VECTORS_LIMIT,
     Parser,
     add_training_options,
     config_from,
@@ -24,18 +20,17 @@ from ner_lstm_crf.cli.options import (
     reading_words,
     settings_from,
 )
-from ner_lstm_crf.config import Config, Tables, TokenUnit
+from ner_lstm_crf.config import VECTORS_LIMIT, Config, Tables, TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.formats.registry import read_sentences
-from ner_lstm_crf.runs.display import TrainingDisplay, progress_bar, say
+from ner_lstm_crf.runs.display import progress_bar, say
 from ner_lstm_crf.tags.labels import require_entities, warn_of_unknown_labels
 from ner_lstm_crf.text.annotation import CHARACTER_SHARE, Sentence, share_of_characters
 
 if TYPE_CHECKING:
     from ner_lstm_crf.features.vectors import Vectors
     from ner_lstm_crf.runs.data import ResolvedData
-    from ner_lstm_crf.runs.processes import PlannedRun
     from ner_lstm_crf.runs.results import RunResult
 
 _log = logging.getLogger(__name__)
@@ -49,7 +44,8 @@ examples:
   ner-lstm-crf train --train few.conll --output my-model --init-from en --epochs 5 --batch-size 8
 
 The output directory then holds the model (of the best epoch on dev, or of the median of several seeds), the history of
-its epochs (history.jsonl), the figures (summary.json) and the learning curves (curve.png, if matplotlib is installed).
+its epochs (history.jsonl), the figures (summary.json), the learning curves (curve.png, if matplotlib is installed) and
+a card to complete (README.md).
 An interrupted run goes on with the same command and --resume.
 
 A file for --config:
@@ -78,28 +74,26 @@ def add_command(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Train a model and write down how good it is."""
     from ner_lstm_crf.runs.processes import PlannedRun, plan_seeds
-    from ner_lstm_crf.runs.results import RunResult, median_result
-    from ner_lstm_crf.saving.model import Model
+    from ner_lstm_crf.runs.train import check_output, train_planned, write_results
 
     # 1. The configuration. What is wrong in it or in the output directory is refused before any file is read.
     given = settings_from(args)
     config, directory = config_from(args, given), Path(args.output)
-    seeds = [config.training.seed + number for number in range(args.seeds)]
-    check_output(directory, [directory / f"seed-{seed}" for seed in seeds] if args.seeds > 1 else [directory], args)
+    whole = PlannedRun(config, directory, args.resume, args.overwrite)
+    check_output(whole, plan_seeds(whole, args.seeds) if args.seeds > 1 else [whole], args.init_from)
 
     # 2. The files, and what the configuration leaves to them.
     config, data, test = read_data(args, given)
 
     # 3. The runs, one for each seed.
-    single = PlannedRun(config, directory, overwrite=args.overwrite)
-    planned = plan_seeds(single, args.seeds) if args.seeds > 1 else [single]
-    train_planned(data, planned, args, directory)
+    whole = replace(whole, config=config)
+    planned = plan_seeds(whole, args.seeds) if args.seeds > 1 else [whole]
+    cache = None if args.transformer_cache is None else Path(args.transformer_cache)
+    with saying_how_to_go_on(args):
+        train_planned(data, planned, directory, workers=args.workers, transformer_cache=cache)
 
     # 4. The results: of several seeds the model of the median is kept.
-    results = [RunResult.of(plan, test) for plan in planned]
-    chosen = median_result(results)
-    if chosen.directory != directory:
-        Model.load(chosen.directory).save(directory)
+    chosen, results = write_results(data, planned, directory, test)
     _show_results(directory, chosen, results, args)
     if not args.json:
         tested = args.test or (None if args.dev == "none" else args.dev)
@@ -109,30 +103,16 @@ def run(args: argparse.Namespace) -> None:
         say_next("tag", "--model", args.output, "王小明从北京飞往巴黎。" if chinese else "Angela Merkel visited Rome.")
 
 
-def check_output(directory: Path, run_directories: Sequence[Path], args: argparse.Namespace) -> None:
-    """Refuse, before anything is read, what must not be replaced or cannot be resumed.
-
-    The directory of a single run is the output directory itself.
-
-    Raises:
-        InputError: If the output is no directory; if there is a model and neither `--overwrite` nor `--resume` is
-            given; if it is the one to start from; if there is nothing to resume, or a run of one seed where runs of
-            several are to be.
-    """
-    from ner_lstm_crf.runs.run import Run
-    from ner_lstm_crf.saving.model import model_directory
-
-    if os.path.lexists(directory) and not directory.is_dir():
-        raise InputError("expected a directory, found something else under this name", path=directory)
-    init_from = None if args.init_from is None else model_directory(args.init_from)
-    for one in (directory, *run_directories):
-        Run(one).check_free(overwrite=args.overwrite or args.resume, init_from=init_from)
-    if args.resume and directory not in run_directories and Run(directory).exists:
-        raise InputError(
-            "this directory holds a run of one seed: resume it with 'train', without --seeds", path=directory
-        )
-    if args.resume and not any(Run(one).exists for one in run_directories):
-        raise InputError("expected a run to resume, found none", path=directory)
+@contextmanager
+def saying_how_to_go_on(args: argparse.Namespace) -> Iterator[None]:
+    """Tell a user who interrupts the training within this context how to go on, unless the runs are thrown away."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if args.output is None:
+            raise
+        option = "--resume in place of --overwrite" if args.overwrite else "--resume"
+        raise KeyboardInterrupt(f"the same command with {option} goes on after the last whole epoch") from None
 
 
 def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, ResolvedData, Sequence[Sentence]]:
@@ -146,7 +126,7 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Resolved
     """
     from ner_lstm_crf.features.lexicon import builtin_words, read_lexicon
     from ner_lstm_crf.runs.data import Data, resolve_defaults, split_dev
-    from ner_lstm_crf.saving.model import model_directory
+    from ner_lstm_crf.saving.model import ModelDescription, model_directory
 
     # The training sentences decide what a token is, where the configuration does not.
     token_unit, train = _read_train(args, given)
@@ -162,7 +142,10 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Resolved
         train, dev = split_dev(train)
         say("no --dev: every tenth training sentence is set aside to choose the best epoch by")
     parts = {"train": train, "dev": dev, "test": test}
-    _describe(parts, {"dev": "" if args.dev == "none" else args.dev or "dev (set aside)", "test": args.test or ""})
+    labels = _describe(parts)
+    if args.dev != "none" and not labels["dev"]:
+        where = args.dev or "dev (set aside)"
+        _log.warning("%s: no entities in dev: nothing tells epochs apart, the last one is kept", where)
 
     # Vectors and lexicon: those of a file, none, or the builtin ones, which characters have by default.
     vectors = _read_vectors(args, config, parts)
@@ -173,6 +156,9 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Resolved
         lexicon = builtin_words() if args.lexicon == "builtin" else read_lexicon(args.lexicon)
     start = None if args.init_from is None else model_directory(args.init_from)
     data = resolve_defaults(Data(train, dev, vectors, start, lexicon=lexicon), config.model)
+    if args.test:
+        known = {*labels["train"], *(() if start is None else ModelDescription.read(start).labels)}
+        warn_of_unknown_labels(args.test, labels["test"], known, "the training data lack")
     if data.vectors is not None:
         _describe_vectors(data.vectors, parts, args)
     if data.lexicon is not None:
@@ -215,8 +201,8 @@ def _read(paths: Sequence[str], options: ReadOptions) -> list[Sentence]:
     return sentences
 
 
-def _describe(parts: Mapping[str, Sequence[Sentence]], files: Mapping[str, str]) -> None:
-    """Show the sizes of train, dev and test, and log what dev and test cannot tell; "" is no file."""
+def _describe(parts: Mapping[str, Sequence[Sentence]]) -> Mapping[str, Counter[str]]:
+    """Show the sizes of train, dev and test; returns how often each has which label."""
     labels: dict[str, Counter[str]] = {}
     for name, sentences in parts.items():
         labels[name] = Counter(span.label for sentence in sentences for span in sentence.spans)
@@ -225,11 +211,7 @@ def _describe(parts: Mapping[str, Sequence[Sentence]], files: Mapping[str, str])
             counts = ", ".join(f"{label} {count:,}" for label, count in sorted(labels[name].items()))
             sizes = f"{len(sentences):,} sentences, {tokens:,} tokens, {labels[name].total():,} entities"
             say(f"{name + ':':<7}{sizes} ({counts})")
-    for name, file in files.items():
-        if file:
-            warn_of_unknown_labels(file, labels[name], labels["train"], "the training data lack")
-    if files["dev"] and not labels["dev"]:
-        _log.warning("%s: no entities in dev: nothing tells epochs apart, the last one is kept", files["dev"])
+    return labels
 
 
 def _read_vectors(
@@ -241,7 +223,7 @@ def _read_vectors(
         InputError: If their file cannot be read, or another option needs vectors and there are none.
     """
     from ner_lstm_crf.features.vectors import read_vectors
-    from ner_lstm_crf.features.vocabulary import spellings
+    from ner_lstm_crf.runs.data import needed_words
 
     words = config.model.token_unit == "word"
     if args.vectors == "builtin" and words:
@@ -255,12 +237,7 @@ def _read_vectors(
         raise InputError("[training] freeze_vectors: expected --vectors as well", path=args.config)
     if args.vectors in (None, "builtin", "none"):
         return None if args.vectors == "none" else "builtin"
-    needed = {
-        spelling
-        for sentences in (parts["train"], parts["dev"])  # the words of test are not to be known
-        for word in {token.text for sentence in sentences for token in sentence.tokens}
-        for spelling in spellings(word)
-    }
+    needed = needed_words([*parts["train"], *parts["dev"]])  # the words of test are not to be known
     with progress_bar("reading the vectors", unit="B", scale=True) as progress:
         return read_vectors(args.vectors, needed=needed, limit=args.vectors_limit or VECTORS_LIMIT, progress=progress)
 
@@ -305,66 +282,13 @@ def _describe_lexicon(words: Mapping[str, str], train: Sequence[Sentence], args:
             )
 
 
-def train_planned(data: ResolvedData, planned: Sequence[PlannedRun], args: argparse.Namespace, directory: Path) -> None:
-    """Train all runs and show their progress; with `--resume`, those that exist go on.
-
-    Raises:
-        KeyboardInterrupt: With how to go on, if the user interrupts.
-    """
-    from ner_lstm_crf.runs.data import read_with_transformer
-    from ner_lstm_crf.runs.processes import train_runs
-    from ner_lstm_crf.runs.run import Run
-
-    if args.resume:
-        planned = [replace(plan, resume=Run(plan.directory).exists) for plan in planned]
-    config, whole = planned[0].config, Run(directory)
-    # What a frozen transformer gives the data is made once, for all runs and epochs.
-    done = all(plan.resume and Run(plan.directory).finished for plan in planned)
-    if not done and config.model.transformer is not None and not config.model.fine_tune:
-        say("before the first epoch the frozen transformer reads all sentences once: this may take minutes")
-        with progress_bar("reading with the transformer", unit=" sentences") as progress:
-            cache = whole.transformer_cache if args.transformer_cache is None else Path(args.transformer_cache)
-            data = read_with_transformer(data, config.model, cache, progress)
-    if not args.resume and all(plan.directory.parent == directory for plan in planned):
-        whole.delete()  # of a single run that was here before
-    # The display names each network of each run: seed-1/network-2, less where there is one run or one network.
-    size = config.training.ensemble_size
-    names = {
-        (plan.directory, number): "/".join(
-            [str(plan.directory.relative_to(directory))] * (len(planned) > 1) + [f"network-{number}"] * (size > 1)
-        )
-        for plan in planned
-        for number in range(1, size + 1)
-    }
-    trained = [(plan, Run(plan.directory).trained_epochs(plan.config)) for plan in planned if plan.resume]
-    finished = {names[plan.directory, number]: count for plan, epochs in trained for number, count in epochs.items()}
-    try:
-        epochs = config.training.epochs or config.training.min_epochs
-        with closing(TrainingDisplay(epochs, [*names.values()], finished)) as display:
-            for plan, report in train_runs(
-                data, planned, workers=min(args.workers, len(names)), progress=display.batches
-            ):
-                display.epoch(names[plan.directory, report.network], report)
-                if size > 1 and display.ended:
-                    say(f"making one model of {size} networks")  # which takes a while with many words
-    except KeyboardInterrupt:
-        if args.output is None:  # the runs were to be thrown away
-            raise
-        option = "--resume in place of --overwrite" if args.overwrite else "--resume"
-        raise KeyboardInterrupt(f"the same command with {option} goes on after the last whole epoch") from None
-    shutil.rmtree(whole.transformer_cache, ignore_errors=True)
-
-
 def _show_results(directory: Path, chosen: RunResult, results: Sequence[RunResult], args: argparse.Namespace) -> None:
-    """Write the figures and the learning curves beside the model, and show the scores."""
+    """Show the scores."""
     from ner_lstm_crf.evaluation.metrics import Summary
-    from ner_lstm_crf.files.atomic import write_text
-    from ner_lstm_crf.runs.results import plot_curves, results_to_json
-    from ner_lstm_crf.runs.run import CURVES, SUMMARY
+    from ner_lstm_crf.runs.results import results_to_json
+    from ner_lstm_crf.runs.train import summary_line
 
     summary = {"directory": str(directory), "seed": chosen.seed, **results_to_json(results)}
-    write_text(directory / SUMMARY, json.dumps(summary, indent=2) + "\n")
-    plot_curves(results, directory / CURVES)
     if args.json:
         show_json(summary)
         return
@@ -376,11 +300,6 @@ def _show_results(directory: Path, chosen: RunResult, results: Sequence[RunResul
         show(f"the model is that of seed {chosen.seed}, {why}")
     if chosen.test is not None:
         show(chosen.test.evaluation.table())
-    dev = "" if chosen.dev_f1 is None else f", dev F1 {chosen.dev_f1:.4f}"
-    seconds = sum(result.seconds for result in results)
-    kept = f"epoch {chosen.best_epochs[0]} of {len(chosen.histories[0])}"
-    if len(chosen.histories) > 1:
-        kept = f"an ensemble of {len(chosen.histories)} networks"
-    say(f"{directory}: the model of {kept}{dev}; {seconds:.0f} s of training")
+    say(summary_line(directory, chosen, results))
     if chosen.dev is not None and chosen.dev_f1 == 0 and chosen.dev["support"]:
         say("it finds no entity of dev: train longer, with more --epochs")

@@ -73,7 +73,7 @@ class MeanScore(NamedTuple):
     f1: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Evaluation:
     """Scores of predicted spans over any number of sentences.
 
@@ -88,6 +88,12 @@ class Evaluation:
     by_sentence: tuple[Score, ...] = field(default=(), repr=False)
     ill_formed: int = 0
     ill_formed_tags: int = 0
+
+    def __repr__(self) -> str:
+        micro, sentences = self.micro, len(self.by_sentence)
+        scores = f"F1 {micro.f1:.4f}, precision {micro.precision:.4f}, recall {micro.recall:.4f}"
+        entities = "entity" if micro.gold == 1 else "entities"
+        return f"<Evaluation: {scores}; {micro.gold:,} {entities} in {sentences:,} sentence{'s' * (sentences != 1)}>"
 
     def __add__(self, other: Evaluation) -> Evaluation:
         labels = sorted({*self.per_label, *other.per_label})

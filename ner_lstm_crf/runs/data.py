@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -14,17 +16,22 @@ from typing import Literal
 import numpy as np
 from torch import Tensor
 
-from ner_lstm_crf.config import ModelConfig
+from ner_lstm_crf.config import VECTORS_LIMIT, ModelConfig
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.lexicon import builtin_words, check_lexicon
+from ner_lstm_crf.features.lexicon import builtin_words, check_lexicon, read_lexicon
 from ner_lstm_crf.features.transformer.encoder import Transformer, contextual_vectors
 from ner_lstm_crf.features.transformer.subtokens import pretrained_folder
-from ner_lstm_crf.features.vectors import Vectors, builtin_character_vectors
+from ner_lstm_crf.features.vectors import Vectors, builtin_character_vectors, read_vectors
+from ner_lstm_crf.features.vocabulary import spellings
 from ner_lstm_crf.files.atomic import make_directory, remove_temp_files
+from ner_lstm_crf.files.text import FilePath
+from ner_lstm_crf.formats.options import ReadOptions
+from ner_lstm_crf.formats.registry import read_sentences
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.folders import folder_digest
 from ner_lstm_crf.saving.model import ModelDescription, model_directory
 from ner_lstm_crf.saving.tensors import read_tensors, write_tensors
+from ner_lstm_crf.tags.labels import warn_of_unknown_labels
 from ner_lstm_crf.text.annotation import CHARACTER_SHARE, Sentence, share_of_characters
 from ner_lstm_crf.text.scripts import script_language
 from ner_lstm_crf.text.tokenizer import check_characters
@@ -32,9 +39,11 @@ from ner_lstm_crf.text.tokenizer import check_characters
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Data:
     """The data that a run learns from and is measured on. Sentences without a token are left out.
+
+    `Data.read` reads them from files.
 
     Attributes:
         train: Training sentences; any iterable of them, kept as a tuple.
@@ -46,23 +55,126 @@ class Data:
             `Tagger.load(init_from).model.config`.
         lexicon: Words to find in the text where tokens are characters, each with its category, "" for none; or
             "builtin", those of `builtin_words`; None for no lexicon.
+
+    Raises:
+        TypeError: If a part is of another type; with the number of what is no sentence.
+        InputError: If there is no training sentence, or a token or a label could stand in no file.
     """
 
-    train: Sequence[Sentence] = field(repr=False)
-    dev: Sequence[Sentence] = field(default=(), repr=False)
+    train: Sequence[Sentence]
+    dev: Sequence[Sentence] = ()
     vectors: Vectors | Literal["builtin"] | None = "builtin"
     init_from: str | Path | None = None
     lexicon: Mapping[str, str] | Literal["builtin"] | None = "builtin"
 
     def __post_init__(self) -> None:
+        if isinstance(self.train, Iterator) and self.train is self.dev:
+            raise TypeError("expected dev sentences of their own, got the iterator that gives those of train")
         for part in ("train", "dev"):
-            given: object = getattr(self, part)
-            if isinstance(given, str) or not isinstance(given, Iterable):
-                raise TypeError(f"expected sentences as {part}, got {type(given).__name__}: see read_sentences")
-            sentences = tuple(given)
-            if other := next((one for one in sentences if not isinstance(one, Sentence)), None):
-                raise TypeError(f"expected sentences as {part}, got {type(other).__name__} among them")
+            sentences = as_sentences(getattr(self, part), part)
+            check_sentences(sentences, part)
             setattr(self, part, tuple(sentence for sentence in sentences if sentence.tokens))
+        if not self.train:
+            raise InputError("train: expected sentences with tokens, found none")
+        for part, kind, hint in (
+            ("vectors", Vectors, "read_vectors reads a file, Vectors.from_dict takes a dict"),
+            ("lexicon", Mapping, "read_lexicon reads a file"),
+        ):
+            given = getattr(self, part)
+            if not (given is None or isinstance(given, kind) or (isinstance(given, str) and given == "builtin")):
+                raise TypeError(
+                    f"{part}: expected {kind.__name__}, 'builtin' or None, got {type(given).__name__}: {hint}"
+                )
+
+    def __repr__(self) -> str:
+        parts = f"{len(self.train):,} training and {len(self.dev):,} dev sentences"
+        start = "" if self.init_from is None else f", from {self.init_from}"
+        return f"<Data: {parts}, vectors {self.vectors}{start}>"
+
+    @classmethod
+    def read(
+        cls,
+        train: FilePath | Sequence[FilePath],
+        dev: FilePath | Literal["split"] | None = "split",
+        *,
+        vectors: FilePath | Vectors | Literal["builtin"] | None = "builtin",
+        lexicon: FilePath | Mapping[str, str] | Literal["builtin"] | None = "builtin",
+        init_from: str | Path | None = None,
+        options: ReadOptions | None = None,
+    ) -> Data:
+        """The data in files, as the command line reads them.
+
+        Args:
+            train: The training file, in any format; or several.
+            dev: The dev file; or "split" for every tenth sentence of `train`, or None for none (a file of such a name:
+                "./split").
+            vectors: A file of pretrained vectors, of which the first 400,000 are read, and those of the words in the
+                sentences; or as in the class.
+            lexicon: A file of words; or as in the class.
+            init_from: As in the class.
+            options: How the files are read; what is not set is detected. If nearly all tokens are one character and
+                `token_unit` is not set, all become characters.
+
+        Raises:
+            InputError: If a file cannot be read, or there are too few sentences to split off a dev set.
+        """
+        options = options or ReadOptions()
+        paths = [train] if isinstance(train, str | os.PathLike) else list(train)
+        sentences = [sentence for path in paths for sentence in read_sentences(path, options)]
+        if options.token_unit is None and share_of_characters(sentences) >= CHARACTER_SHARE:
+            options = replace(options, token_unit="character")
+            sentences = [sentence for path in paths for sentence in read_sentences(path, options)]
+        if dev == "split":
+            sentences, of_dev = split_dev([sentence for sentence in sentences if sentence.tokens])
+        else:
+            of_dev = [] if dev is None else read_sentences(dev, options)
+        if isinstance(vectors, str | os.PathLike) and vectors != "builtin":
+            vectors = read_vectors(vectors, needed=needed_words([*sentences, *of_dev]), limit=VECTORS_LIMIT)
+        if isinstance(lexicon, str | os.PathLike) and lexicon != "builtin":
+            lexicon = read_lexicon(Path(lexicon))
+        return cls(sentences, of_dev, vectors, init_from, lexicon)  # type: ignore[arg-type]
+
+
+def as_sentences(given: Iterable[Sentence], part: str) -> tuple[Sentence, ...]:
+    """Any iterable of sentences as a tuple.
+
+    Raises:
+        TypeError: If it is none, or holds something else.
+    """
+    if isinstance(given, str | os.PathLike | Sentence) or not isinstance(given, Iterable):
+        hint = "put it into a list" if isinstance(given, Sentence) else "read_sentences reads a file"
+        raise TypeError(f"expected sentences as {part}, got {type(given).__name__}: {hint}")
+    sentences = tuple(given)
+    for number, one in enumerate(sentences, 1):
+        if not isinstance(one, Sentence):
+            raise TypeError(
+                f"expected sentences as {part}, got {type(one).__name__} as number {number}: "
+                "Sentence.from_tags and from_text make them"
+            )
+    return sentences
+
+
+def check_sentences(sentences: Sequence[Sentence], part: str) -> None:
+    """Refuse tokens and labels that no file could hold: they would be written, and learnt, as others.
+
+    Raises:
+        InputError: If a token is empty or has a line break, or a label has white space at its ends or a line break.
+    """
+    for number, sentence in enumerate(sentences, 1):
+        for token in sentence.tokens:
+            if not token.text or "\n" in token.text or "\r" in token.text:
+                found = f"found {token.text!r:.40}"
+                raise InputError(f"{part}, sentence {number}: expected tokens of characters on one line, {found}")
+        for span in sentence.spans:
+            if span.label != span.label.strip() or len(span.label.splitlines()) > 1:
+                found = f"found {span.label!r:.40}"
+                raise InputError(f"{part}, sentence {number}: expected a label without white space around it, {found}")
+
+
+def needed_words(sentences: Iterable[Sentence]) -> set[str]:
+    """The spellings under which the words of the sentences may have a vector."""
+    words = {token.text for sentence in sentences for token in sentence.tokens}
+    return {spelling for word in words for spelling in spellings(word)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,25 +208,21 @@ def resolve_defaults(data: Data, config: ModelConfig) -> ResolvedData:
     are not of the model's unit are logged.
 
     Raises:
-        InputError: If there is a lexicon that the model would not use; if vectors or a lexicon are something else; if
-            there is no model to start from, or it has another configuration, or there are vectors beside it.
+        InputError: If there is a lexicon that the model would not use; if there is no model to start from, or it has
+            another configuration, or there are vectors beside it; if no training sentence has an entity.
     """
     init_from = None if data.init_from is None else model_directory(data.init_from)
     base = None if init_from is None else ModelDescription.read(init_from)
     # 1. The vectors.
     vectors = data.vectors
-    if isinstance(vectors, str) and vectors == "builtin":
+    if isinstance(vectors, str):  # "builtin"
         vectors = builtin_character_vectors() if config.token_unit == "character" and init_from is None else None
-    elif not (vectors is None or isinstance(vectors, Vectors)):
-        raise InputError(f"vectors: expected those of a file, 'builtin' or None, got {vectors!r:.40}")
     # 2. The lexicon.
     lexicon = data.lexicon
-    if isinstance(lexicon, str) and lexicon == "builtin":
+    if isinstance(lexicon, str):  # "builtin"
         used = config.token_unit == "character" and config.lexicon_size > 0 and init_from is None
         lexicon = builtin_words() if used else None
     elif lexicon is not None:
-        if not isinstance(lexicon, Mapping):
-            raise InputError(f"a lexicon: expected words and their categories, 'builtin' or None, got {lexicon!r:.40}")
         if init_from is not None:
             raise InputError("a lexicon: expected none beside a model to start from, whose own stays")
         check_lexicon(config)
@@ -133,7 +241,12 @@ def resolve_defaults(data: Data, config: ModelConfig) -> ResolvedData:
         with suppress(InputError):  # a missing transformer is an error only for whoever needs it
             fingerprints["transformer"] = folder_digest(pretrained_folder(config.transformer))
     resolved = ResolvedData(data.train, data.dev, vectors, init_from, lexicon, fingerprints)
+    # 5. What the model will not learn is said before it begins.
     _warn_of_other_tokens(resolved, config)
+    _warn_of_labels(resolved, () if base is None else base.labels)
+    own = data.vectors
+    if isinstance(own, Vectors) and config.word_size not in (ModelConfig().word_size, own.size):
+        _log.warning("word_size is %d: the vectors, of %d values, count instead", config.word_size, own.size)
     return resolved
 
 
@@ -156,6 +269,24 @@ def _warn_of_other_tokens(data: ResolvedData, config: ModelConfig) -> None:
         _log.warning(
             "expected words, found tokens of one character: "
             "preset('fast', token_unit='character') is for such (--token-unit character)"
+        )
+
+
+def _warn_of_labels(data: ResolvedData, known: Sequence[str]) -> None:
+    """Log which labels have no example to learn from: those of dev, and those of the model to start from.
+
+    Raises:
+        InputError: If no training sentence has an entity.
+    """
+    train, dev = (Counter(span.label for one in part for span in one.spans) for part in (data.train, data.dev))
+    if not train:
+        raise InputError("train: expected entities, found none: nothing in these sentences is annotated")
+    warn_of_unknown_labels("dev", dev, {*train, *known}, "the training data lack")
+    if lacking := [label for label in known if label not in train]:
+        _log.warning(
+            "no example of %s in the training data: the model to start from knows such entities, and unlearns them "
+            "where these data leave them unmarked",
+            ", ".join(lacking),
         )
 
 

@@ -101,9 +101,13 @@ class TrainingDisplay:
         epochs: The epochs of each run, as far as is known before the first one ends.
         names: The names of the runs; a single one needs none, "".
         finished: The epochs of each run that was finished before.
+        shown: False to show nothing.
     """
 
-    def __init__(self, epochs: int, names: Sequence[str], finished: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, epochs: int, names: Sequence[str], finished: Mapping[str, int] | None = None, *, shown: bool = True
+    ) -> None:
+        self._shown = shown
         self._finished = frozenset(finished or ())
         self._epochs, self._names = max(epochs, *(finished or {}).values(), 0), names
         self._done = {name: self._epochs if name in self._finished else 0 for name in names}
@@ -117,7 +121,7 @@ class TrainingDisplay:
             miniters=0,  # drawn by the clock: epochs are few, and a resumed run leaps over some
             leave=False,
             file=sys.stderr,
-            disable=not is_terminal(sys.stderr),
+            disable=not (shown and is_terminal(sys.stderr)),
         )
         self._bar.set_description_str("building the vocabulary, encoding the sentences ")
         self._lines = _LogLines("training", " epochs")
@@ -129,7 +133,7 @@ class TrainingDisplay:
     def batches(self, done: int, total: int | None) -> None:
         """Move the bar within the current epoch (a `Progress`)."""
         so_far = sum(self._done.values()) + done / (total or done or 1)
-        if self._bar.disable:
+        if self._shown and self._bar.disable:
             self._lines(so_far, self._bar.total)
         self._move(so_far)
 
@@ -156,7 +160,8 @@ class TrainingDisplay:
         best = " *" if report.best and report.dev is not None else "  "
         # The epochs to come take as long as those since the display began.
         left = (self._bar.total - sum(self._done.values())) * (time.perf_counter() - self._began) / self._trained
-        say(f"{name}epoch {number}  {figures}{best}  {report.seconds:.1f} s, {tqdm.format_interval(left)} left")
+        if self._shown:
+            say(f"{name}epoch {number}  {figures}{best}  {report.seconds:.1f} s, {tqdm.format_interval(left)} left")
         self._bar.set_postfix_str(f" {figures}", refresh=False)
         self._move(sum(self._done.values()))
 

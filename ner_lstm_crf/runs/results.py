@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
@@ -137,12 +137,12 @@ def plot_curves(results: Sequence[RunResult], path: Path) -> bool:
 
 
 def plan_comparison(
-    config: Config, directory: Path, *, seeds: int, overwrite: bool = False
+    config: Config, directory: Path, *, seeds: int, resume: bool = False, overwrite: bool = False
 ) -> dict[HeadName, list[PlannedRun]]:
     """The runs of a comparison, by head: those of both are equal except for the head."""
     return {
         head: plan_seeds(
-            PlannedRun(replace(config, model=replace(config.model, head=head)), directory / head, overwrite=overwrite),
+            PlannedRun(config.replace(head=head), directory / head, resume, overwrite),
             seeds,
         )
         for head in HEADS

@@ -14,6 +14,7 @@ When it is finished, both folders are gone, and there are
     config.json ...                 the model of all its networks; until then, an old model stays
     history.jsonl                   the reports of all epochs
     summary.json, curve.png         its figures, and those of other seeds; its learning curves (see `results`)
+    README.md                       its card (see `card`)
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ from ner_lstm_crf.saving.tensors import read_tensors, write_tensors
 from ner_lstm_crf.training.trainer import DevSet, EpochReport, Trainer, evaluate_encoded
 from ner_lstm_crf.training.warm_start import warm_start
 
-RUN, HISTORY, RESUME, SUMMARY, CURVES = "run.json", "history.jsonl", "resume.safetensors", "summary.json", "curve.png"
+RUN, HISTORY, RESUME = "run.json", "history.jsonl", "resume.safetensors"
+SUMMARY, CURVES, CARD = "summary.json", "curve.png", "README.md"
 _TRAINING = ".training"
 _SEEDS = 2**63
 
@@ -55,8 +57,13 @@ class Run:
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
+        if not isinstance(directory, str | os.PathLike):
+            raise TypeError(f"expected the path of a directory, got {type(directory).__name__}")
         self.directory = Path(directory)
         self.transformer_cache = self.directory / ".transformer"
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.directory)!r})"
 
     def epochs(
         self,
@@ -85,6 +92,10 @@ class Run:
             InputError: If the directory holds a model and neither `resume` nor `overwrite` is given; if the run to
                 resume does not exist, is damaged or was another; if nothing can be written.
         """
+        given: tuple[object, object] = data, config
+        if not isinstance(given[0], Data) or not isinstance(given[1], Config):
+            found = " and ".join(type(one).__name__ for one in given)
+            raise TypeError(f"expected Data and a Config, got {found}: Data.read, preset('fast')")
         resolved = resolve_defaults(data, config.model)
         # 1. Refuse what cannot be done before anything is written.
         self.check(resolved, config, resume=resume, overwrite=overwrite)
@@ -200,7 +211,9 @@ class Run:
                 raise InputError("expected another directory than that of the model to start from", path=folder)
             if not overwrite and is_model(folder):
                 raise InputError(
-                    "this directory holds a model: choose another, or say --overwrite or --resume", path=folder
+                    "this directory holds a model: choose another, or replace it (--overwrite, overwrite=True), or "
+                    "go on with its run (--resume, resume=True)",
+                    path=folder,
                 )
 
     def create(self, data: ResolvedData, config: Config) -> None:

@@ -13,6 +13,8 @@ leaves one of the two, whole.
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
@@ -52,6 +54,8 @@ from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Sentence
 from ner_lstm_crf.text.tokenizer import detect_hyphens
 
+_log = logging.getLogger(__name__)
+
 FORMAT, VERSION = "ner_lstm_crf", 1
 CONFIG, VOCABULARY, FROZEN = "config.json", "vocabulary.json", "frozen.safetensors"
 NETWORK = "network-{}.safetensors"
@@ -63,7 +67,7 @@ _SHIPPED_FOLDER = Path(__file__).parents[1] / "shipped"
 _MOST_CONFIG = 1 << 26  # bytes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Model:
     """The parts of a tagger: configuration, token features, tags and networks.
 
@@ -80,6 +84,11 @@ class Model:
     features: Features
     tags: TagSet
     networks: tuple[Network, ...]
+
+    def __repr__(self) -> str:
+        labels, networks = ", ".join(self.tags.labels), len(self.networks)
+        size = f"{networks} network{'s' * (networks > 1)} of {self.config.hidden_size} units"
+        return f"<Model: {labels} over {self.config.token_unit}s, {size}>"
 
     @classmethod
     @computing()
@@ -400,12 +409,19 @@ def check_weights(weights: Mapping[str, Tensor], config: ModelConfig, features: 
 def model_directory(source: str | Path) -> Path:
     """The directory of a model: of a tagger that comes with the package ("en", "zh"), or the path itself ("./en").
 
+    That there are both, a shipped tagger and a model in a directory of its name, is logged.
+
     Raises:
+        TypeError: If it is no path.
         InputError: If there is no such directory.
     """
-    if source in SHIPPED:
-        return _SHIPPED_FOLDER / str(source)
+    if not isinstance(source, str | os.PathLike):
+        raise TypeError(f"expected the directory of a model, or 'en' or 'zh', got {type(source).__name__}")
     directory = Path(source)
+    if source in SHIPPED:
+        if is_model(directory):
+            _log.warning("%s: taken for the shipped tagger, the model in this directory is ./%s", source, source)
+        return _SHIPPED_FOLDER / str(source)
     if not directory.is_dir():
         taggers = " or ".join(f"'{shipped}'" for shipped in SHIPPED)
         found = "found a file" if directory.exists() else "found no such directory"

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from ner_lstm_crf.config import Precision
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.predictor import Chunk, Predictor, chunks
+from ner_lstm_crf.tags.labels import warn_of_unknown_labels
 from ner_lstm_crf.tags.scheme import DecodedTags
-from ner_lstm_crf.text.annotation import Entity, Sentence, Span
+from ner_lstm_crf.text.annotation import Entity, Sentence, Span, check_words
 from ner_lstm_crf.text.sentences import Portion, portions, sentences
 from ner_lstm_crf.text.tokenizer import check_characters
+
+if TYPE_CHECKING:
+    from ner_lstm_crf.evaluation.metrics import Evaluation
 
 # Characters of the longest text that is tagged on the calling thread: there is too little to share.
 SHORT_TEXT = 4000
@@ -32,6 +39,7 @@ class Tagger:
         model: The model.
 
     Raises:
+        TypeError: If `model` is none.
         InputError: If the processor lacks the precision.
 
     Example:
@@ -41,9 +49,20 @@ class Tagger:
     """
 
     def __init__(self, model: Model, precision: Precision = "float32") -> None:
-        self.model = model
+        given: object = model
+        if not isinstance(given, Model):
+            load = f": use Tagger.load({str(given)!r})" if isinstance(given, str | os.PathLike) else ""
+            raise TypeError(f"expected a Model, got {type(given).__name__}{load}")
+        self.model, self._precision = model, precision
         self._predictor = Predictor(model, precision)
         self._units = model.config.token_unit, model.config.hyphens
+
+    def __repr__(self) -> str:
+        return f"<Tagger: {', '.join(self.labels)} over {self._units[0]}s>"
+
+    def __call__(self, text: str) -> list[Entity]:
+        """Entities of a text: the same as `tag`."""
+        return self.tag(text)
 
     @classmethod
     def load(cls, directory: str | Path, *, precision: Precision = "float32") -> Tagger:
@@ -83,7 +102,13 @@ class Tagger:
         return sentences(text, token_unit=token_unit, hyphens=hyphens)
 
     def tag(self, text: str) -> list[Entity]:
-        """Entities of a text, in order; `text[e.start:e.end] == e.text`."""
+        """Entities of a text, in order; `text[e.start:e.end] == e.text`.
+
+        Raises:
+            TypeError: If `text` is no string.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"expected a text, got {type(text).__name__}{_OTHER_METHODS.get(type(text), '')}")
         if len(text) > SHORT_TEXT:
             return next(self.tag_many([text]))
         parts = chunks(self._portions([text]))
@@ -93,36 +118,43 @@ class Tagger:
         """Entities of each text, in the order given; reads ahead a bounded number of tokens, never all.
 
         Raises:
-            TypeError: If `texts` is a string: that is `tag`.
+            TypeError: If `texts` is a string: that is `tag`; or if one of them is no string, with its number.
         """
         if isinstance(texts, str):
             raise TypeError("expected texts, got a string: use tag(text)")
-        return _entities(self._predictor.stream(chunks(self._portions(texts))))
+        if isinstance(texts, bytes | Mapping) or hasattr(texts, "columns") or not isinstance(texts, Iterable):
+            raise TypeError(f"expected texts, got {type(texts).__name__}")  # a table gives the names of its columns
+        return _entities(self._predictor.stream(chunks(self._portions(_each(str, texts)))))
 
     def tag_tokens(self, tokens: Sequence[str]) -> list[Span]:
         """Spans of one sentence that is already cut into tokens.
 
         Raises:
-            TypeError: If `tokens` is a string: that is `tag`.
+            TypeError: If `tokens` is a string: that is `tag`; or if one of them is no string, with its number.
             InputError: If the model's tokens are characters, and one of these has several.
         """
         if isinstance(tokens, str):
             raise TypeError("expected a sequence of tokens, got a string: use tag(text)")
+        if isinstance(tokens, bytes | Set | Mapping | Sentence) or not isinstance(tokens, Iterable):
+            raise TypeError(f"expected a sequence of tokens, got {type(tokens).__name__}")
+        tokens = list(tokens)
+        check_words(tokens, "token")
         if self._units[0] == "character":
             check_characters(tokens)
-        (decoded,) = self._predictor.decode(Chunk([], list(tokens), [len(tokens)]))
+        (decoded,) = self._predictor.decode(Chunk([], tokens, [len(tokens)]))
         return list(decoded.spans)
 
     def tag_sentences(self, items: Iterable[Sentence]) -> Iterator[Sentence]:
         """Sentences with the spans found in place of theirs, in the order given; memory stays flat.
 
         Raises:
+            TypeError: If one of them is no `Sentence`, with its number.
             InputError: If the model's tokens are characters, and one of these has several.
         """
 
         def with_words() -> Iterator[tuple[Sentence, list[str], tuple[int]]]:
             """Sentences with their words and their length."""
-            for sentence in items:
+            for sentence in _each(Sentence, items):
                 words = sentence.words
                 if self._units[0] == "character":
                     check_characters(words)
@@ -132,12 +164,61 @@ class Tagger:
             for sentence, (spans, _) in zip(chunk.items, decoded, strict=True):
                 yield sentence if spans == sentence.spans else sentence.with_spans(spans)
 
+    def evaluate(self, sentences: Iterable[Sentence]) -> Evaluation:
+        """Precision, recall and F1 on sentences with gold spans.
+
+        Labels of theirs that the tagger does not know are logged: they count as missed.
+
+        Raises:
+            TypeError: If one of them is no `Sentence`, with its number.
+            ValueError: If there are none.
+            InputError: If the model's tokens are characters, and one of these has several.
+
+        Example:
+            >>> gold = Sentence.from_words(["Anna", "saw", "Rome", "."], [Span(0, 1, "PER"), Span(2, 3, "LOC")])
+            >>> Tagger.load("en").evaluate([gold])
+            <Evaluation: F1 1.0000, precision 1.0000, recall 1.0000; 2 entities in 1 sentence>
+        """
+        from ner_lstm_crf.evaluation.evaluate import evaluate_model  # which needs what is here; see pyproject.toml
+
+        if isinstance(sentences, str | os.PathLike | Sentence) or not isinstance(sentences, Iterable):
+            raise TypeError(f"expected sentences, got {type(sentences).__name__}: read_sentences reads a file")
+        gold = list(_each(Sentence, sentences))
+        if not gold:
+            raise ValueError("expected sentences, got none")
+        if self._units[0] == "character":
+            for sentence in gold:
+                check_characters(sentence.words)
+        counts = Counter(span.label for sentence in gold for span in sentence.spans)
+        warn_of_unknown_labels("evaluate", counts, self.labels, "the model does not know")
+        return evaluate_model(self.model, gold, precision=self._precision).evaluation
+
     def _portions(self, texts: Iterable[str]) -> Iterator[tuple[tuple[str, Portion], list[str], list[int]]]:
         """The items of `chunks`: each portion of each text, with its words and the lengths of its sentences."""
         token_unit, hyphens = self._units
         for text in texts:
             for portion in portions(text, token_unit=token_unit, hyphens=hyphens):
                 yield (text, portion), portion.words, [end - start for start, end in pairwise(portion.edges)]
+
+
+_OTHER_METHODS = {
+    list: ": use tag_many(texts)",
+    tuple: ": use tag_many(texts)",
+    bytes: ": decode it first",
+    Sentence: ": use tag_sentences(sentences)",
+}
+
+
+_Item = TypeVar("_Item", str, Sentence)
+
+
+def _each(kind: type[_Item], items: Iterable[object]) -> Iterator[_Item]:
+    """The items, each checked to be a string or a sentence when its turn comes."""
+    for number, item in enumerate(items, 1):
+        if not isinstance(item, kind):
+            expected = "a string" if kind is str else "a Sentence"
+            raise TypeError(f"expected {expected} as item {number}, got {item!r:.40} ({type(item).__name__})")
+        yield item
 
 
 def _entities(

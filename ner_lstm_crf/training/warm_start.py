@@ -22,8 +22,8 @@ def warm_start(base: Model, sentences: Sequence[Sentence], *, freeze_vectors: bo
     """A model of the configuration of `base` for the words, characters and labels of other data.
 
     Words of `base` keep their vectors: those in the sentences are trained on, the others are frozen. Characters are
-    those of both, a lexicon stays as it is. Labels are those of the sentences; the emissions and transitions of a tag
-    that `base` has go on from its weights, those of another begin at random.
+    those of both, a lexicon stays as it is. Labels are those of both: the emissions and transitions of a tag that
+    `base` has go on from its weights, those of another begin at random.
 
     Args:
         base: The trained model, of one network; it is left as it is.
@@ -41,7 +41,8 @@ def warm_start(base: Model, sentences: Sequence[Sentence], *, freeze_vectors: bo
     old = base.networks[0]
     extended = {name: one.extended(resources, old.embedding[name]) for name, one in base.features.items()}
     features = Features(extended)
-    tags = TagSet(base.tags.scheme, sorted({span.label for one in sentences for span in one.spans}))
+    labels = {span.label for one in sentences for span in one.spans}
+    tags = TagSet(base.tags.scheme, sorted(labels.union(base.tags.labels)))
     # 2. A new network, and in it the weights of the old one.
     network = new_network(base.config, features, tags, seed)
     for name, module in network.embedding.items():

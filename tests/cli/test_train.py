@@ -408,7 +408,7 @@ def test_labels_that_train_lacks_are_a_warning_and_count_as_missed(
     options = ["--config", files.config, "--epochs", "2", "--output", tmp_path / "m", "--json"]
     result = run("train", "--train", files.train, "--dev", dev, "--test", test, *options)
     assert result.code == 0
-    for path in (dev, test):
+    for path in ("dev", test):
         assert f"warning: {path}: 10 entities have labels that the training data lack (SITE)" in result.err
     site = json.loads(result.out)["runs"][0]["test"]["per_label"]["SITE"]
     assert (site["support"], site["recall"]) == (10, 0.0)
@@ -422,7 +422,7 @@ def test_what_a_dev_set_cannot_tell_is_a_warning(files: Files, write, tmp_path: 
     # Of ten sentences the tenth is set aside, and its label with it.
     held = write("held.conll", "Oslo\tB-LOC\n\n" * 9 + "Milo\tB-PER\n\n")
     result = run("train", "--train", held, *options, "--overwrite")
-    assert "warning: dev (set aside): 1 entities have labels that the training data lack (PER)" in result.err
+    assert "warning: dev: 1 entities have labels that the training data lack (PER)" in result.err
     assert "no entities in dev" not in result.err
 
 

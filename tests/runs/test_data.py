@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,10 +52,12 @@ def test_they_are_not_taken_for_words_nor_where_none_are_asked_for_nor_beside_a_
     assert resolve_defaults(Data(CHINESE, vectors=own), characters.model).vectors is own
 
 
-@pytest.mark.parametrize("vectors", ["glove.txt", ["王"], np.ones((2, 3), np.float32)])
-def test_what_are_no_vectors_is_refused(characters: Config, vectors: object) -> None:
-    with pytest.raises(InputError, match="vectors: expected those of a file, 'builtin' or None, got"):
-        resolve_defaults(Data(CHINESE, vectors=vectors), characters.model)  # type: ignore[arg-type]
+@pytest.mark.parametrize("given", ["glove.txt", ["王"], np.ones((2, 3), np.float32), 0])
+def test_what_are_no_vectors_and_no_lexicon_is_refused(given: Any) -> None:
+    with pytest.raises(TypeError, match=r"vectors: expected Vectors, 'builtin' or None, got \w+: read_vectors reads"):
+        Data(CHINESE, vectors=given)
+    with pytest.raises(TypeError, match=r"lexicon: expected Mapping, 'builtin' or None, got \w+: read_lexicon reads"):
+        Data(CHINESE, lexicon=given)
 
 
 def test_words_are_told_where_they_are_learnt_as_characters(
@@ -72,7 +76,11 @@ def test_characters_are_told_where_they_are_learnt_as_words(
     tiny: Config, make_sentences: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     letters = [Sentence.from_words(["a", "b"], [Span(0, 1, "X")])]
-    for data in (Data(make_sentences(2)), Data(letters), Data([Sentence.from_words(["王明", "在"], [])] * 9)):
+    for data in (
+        Data(make_sentences(2)),
+        Data(letters),
+        Data([Sentence.from_words(["王明", "在"], [Span(0, 1, "PER")])] * 9),
+    ):
         trainer_for(data, tiny)
     assert not caplog.messages
     trainer_for(Data(CHINESE), tiny)
@@ -144,7 +152,74 @@ def test_sentences_may_come_one_by_one(make_sentences: Make) -> None:
     assert data.train == data.dev == tuple(sentences[:2])
 
 
-@pytest.mark.parametrize(("given", "named"), [("train.conll", "str"), (None, "NoneType"), (["Ada"], "str among them")])
+@pytest.mark.parametrize(
+    ("given", "named"), [("train.conll", "str"), (None, "NoneType"), (["Ada"], "str as number 1: Sentence.from_tags")]
+)
 def test_what_is_no_sentence_is_named(given: object, named: str) -> None:
     with pytest.raises(TypeError, match=f"expected sentences as train, got {named}"):
         Data(given)  # type: ignore[arg-type]
+
+
+def test_sentences_that_teach_nothing_or_stand_in_no_file_are_named(make_sentences: Make, tiny: Config) -> None:
+    one = Sentence.from_words(["Ada", "met"], [Span(0, 1, "PER")])
+    for train, said in (
+        ([], "train: expected sentences with tokens, found none"),
+        ([Sentence(())], "train: expected sentences with tokens, found none"),
+        (
+            [one, Sentence.from_words(["a", ""])],
+            "train, sentence 2: expected tokens .* on one line, found ''",
+        ),
+        ([Sentence.from_words(["a\nb"])], r"train, sentence 1: expected tokens .* found 'a\\nb'"),
+        ([one.with_spans([Span(0, 1, "PER ")])], "train, sentence 1: expected a label without white space around it"),
+    ):
+        with pytest.raises(InputError, match=said):
+            Data(train)
+    with pytest.raises(InputError, match="dev, sentence 1: expected a label without white space"):
+        Data([one], [one.with_spans([Span(0, 1, "A\nB")])])
+    both = iter([one])
+    with pytest.raises(TypeError, match="expected dev sentences of their own, got the iterator"):
+        Data(both, both)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="expected sentences as train, got Sentence: put it into a list"):
+        Data(one)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="train: expected entities, found none: nothing in these"):
+        resolve_defaults(Data([one.with_spans([])]), tiny.model)
+
+
+def test_labels_that_cannot_be_learnt_are_told(tiny: Config, caplog: pytest.LogCaptureFixture) -> None:
+    one = Sentence.from_words(["Ada", "met"], [Span(0, 1, "PER")])
+    resolve_defaults(Data([one], [one.with_spans([Span(0, 1, "GOD")])]), tiny.model)
+    assert caplog.messages == ["dev: 1 entities have labels that the training data lack (GOD): they count as missed"]
+    caplog.clear()
+    base = Tagger.load("en").model.config
+    resolve_defaults(Data([one.with_spans([Span(0, 1, "GOD")])], [one], init_from="en"), base)
+    assert caplog.messages == [
+        "no example of LOC, ORG, PER in the training data: the model to start from knows such entities, and unlearns "
+        "them where these data leave them unmarked"
+    ]
+
+
+def test_a_size_that_gives_way_to_that_of_the_vectors_is_told(tiny: Config, caplog: pytest.LogCaptureFixture) -> None:
+    one = Sentence.from_words(["Ada", "met"], [Span(0, 1, "PER")])
+    resolve_defaults(Data([one], vectors=Vectors(["ada"], np.ones((1, 8)))), tiny.model)
+    assert caplog.messages == ["word_size is 12: the vectors, of 8 values, count instead"]
+
+
+def test_files_are_read_as_the_command_line_reads_them(tmp_path: Path) -> None:
+    (tmp_path / "train.conll").write_text("Ada\tB-PER\nmet\tO\n\n" * 20)
+    (tmp_path / "dev.conll").write_text("Milo\tB-PER\nmet\tO\n\n")
+    (tmp_path / "zh.conll").write_text("王\tB-PER\n明\tI-PER\n来\tO\n。\tO\n\n" * 20, encoding="utf-8")
+    (tmp_path / "vectors.txt").write_text("ada 1 2\nmilo 3 4\nother 5 6\n")
+    (tmp_path / "words.txt").write_text("王明\n", encoding="utf-8")
+    train, dev = tmp_path / "train.conll", tmp_path / "dev.conll"
+    data = Data.read(train, dev, vectors=tmp_path / "vectors.txt")
+    assert (len(data.train), len(data.dev)) == (20, 1)
+    assert isinstance(data.vectors, Vectors)
+    assert repr(data) == "<Data: 20 training and 1 dev sentences, vectors <Vectors: 3 words, 2 values each>>"
+    for of_dev, sizes in (("split", (36, 4)), (None, (40, 0))):
+        data = Data.read([train, str(train)], of_dev)
+        assert (len(data.train), len(data.dev)) == sizes
+    data = Data.read(tmp_path / "zh.conll", lexicon=tmp_path / "words.txt")
+    assert data.train[0].words == ["王", "明", "来", "。"]
+    assert data.lexicon == {"王明": ""}
+    with pytest.raises(InputError, match=r"missing\.conll"):
+        Data.read(tmp_path / "missing.conll")

@@ -6,13 +6,16 @@ import dataclasses
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.evaluation.metrics import evaluate_spans
 from ner_lstm_crf.model import cpu
 from ner_lstm_crf.runs.data import Data
 from ner_lstm_crf.tagging import predictor as module
@@ -164,3 +167,86 @@ def test_very_long_sentences_and_words_are_tagged_whole(tagger: Tagger) -> None:
 def test_one_text_in_place_of_many_is_refused(tagger: Tagger) -> None:
     with pytest.raises(TypeError, match=r"expected texts, got a string: use tag\(text\)"):
         tagger.tag_many("Anna met Boris.")
+
+
+# Called wrongly
+
+
+@pytest.fixture(scope="module")
+def english() -> Tagger:
+    return Tagger.load("en")
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda _: Tagger("en"), r"expected a Model, got str: use Tagger.load\('en'\)"),
+        (lambda _: Tagger(None), "expected a Model, got NoneType$"),
+        (lambda _: Tagger.load(None), "expected the directory of a model, or 'en' or 'zh', got NoneType"),
+        (lambda tagger: tagger.tag(None), "expected a text, got NoneType$"),
+        (lambda tagger: tagger.tag(b"Rome"), "expected a text, got bytes: decode it first"),
+        (lambda tagger: tagger.tag(["Rome"]), r"expected a text, got list: use tag_many\(texts\)"),
+        (lambda tagger: tagger(Sentence(())), r"expected a text, got Sentence: use tag_sentences"),
+        (lambda tagger: list(tagger.tag_many("Rome")), r"expected texts, got a string: use tag\(text\)"),
+        (lambda tagger: list(tagger.tag_many(None)), "expected texts, got NoneType"),
+        (lambda tagger: list(tagger.tag_many(b"Rome")), "expected texts, got bytes"),
+        (lambda tagger: list(tagger.tag_many({"text": "Rome"})), "expected texts, got dict"),
+        (lambda tagger: list(tagger.tag_many(["Rome", float("nan")])), r"a string as item 2, got nan \(float\)"),
+        (lambda tagger: list(tagger.tag_many(["Rome", None, 3])), r"a string as item 2, got None \(NoneType\)"),
+        (lambda tagger: tagger.tag_tokens("Rome"), r"expected a sequence of tokens, got a string: use tag\(text\)"),
+        (lambda tagger: tagger.tag_tokens(["a", None]), r"expected a string as token 2, got None \(NoneType\)"),
+        (lambda tagger: tagger.tag_tokens({"Rome"}), "expected a sequence of tokens, got set"),
+        (lambda tagger: tagger.tag_tokens(3), "expected a sequence of tokens, got int"),
+        (
+            lambda tagger: list(tagger.tag_sentences([["Rome"]])),
+            r"expected a Sentence as item 1, got \['Rome'\] \(list\)",
+        ),
+        (lambda tagger: list(tagger.tag_sentences(["Rome"])), r"expected a Sentence as item 1, got 'Rome' \(str\)"),
+        (lambda tagger: tagger.evaluate("test.conll"), "expected sentences, got str: read_sentences reads a file"),
+        (lambda tagger: tagger.evaluate(Sentence(())), "expected sentences, got Sentence"),
+        (lambda tagger: tagger.evaluate([None]), r"expected a Sentence as item 1, got None \(NoneType\)"),
+    ],
+)
+def test_a_wrong_call_names_what_came_and_where(english: Tagger, call: Callable[[Any], object], said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        call(english)
+
+
+def test_nothing_and_strings_of_other_libraries_are_tagged(english: Tagger) -> None:
+    assert english.tag("") == english("") == english.tag_tokens([]) == list(english.tag_many([])) == []
+    assert list(english.tag_sentences([])) == []
+    rome = np.array(["Rome"])
+    assert english.tag_tokens(rome) == [Span(0, 1, "LOC")]
+    assert list(english.tag_many(rome)) == [english.tag("Rome")]
+    assert english.tag_tokens(token for token in ["Rome"]) == [Span(0, 1, "LOC")]  # type: ignore[arg-type]
+
+
+def test_an_evaluation_is_that_of_the_spans_found(english: Tagger, caplog: pytest.LogCaptureFixture) -> None:
+    gold = [Sentence.from_text("Angela Merkel visited Rome.", [(0, 13, "PER"), (22, 26, "GPE")])]
+    found = evaluate_spans([gold[0].spans], [one.spans for one in english.tag_sentences(gold)])
+    assert english.evaluate(iter(gold)).per_label == found.per_label
+    assert caplog.messages == [
+        "evaluate: 1 entities have labels that the model does not know (GPE): they count as missed"
+    ]
+    with pytest.raises(ValueError, match="expected sentences, got none"):
+        english.evaluate([])
+
+
+def test_what_there_is_shows_itself_on_one_short_line(english: Tagger) -> None:
+    assert repr(english) == "<Tagger: LOC, ORG, PER over words>"
+    assert repr(english.model) == "<Model: LOC, ORG, PER over words, 1 network of 200 units>"
+
+
+def test_a_directory_that_is_named_like_a_shipped_tagger_is_told(
+    english: Tagger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Tagger.load("en")
+    (tmp_path / "en").mkdir()
+    Tagger.load("en")
+    assert not caplog.messages
+    english.save("en")
+    Tagger.load("en")
+    assert caplog.messages == ["en: taken for the shipped tagger, the model in this directory is ./en"]
+    Tagger.load("./en")
+    assert len(caplog.messages) == 1

@@ -49,7 +49,7 @@ def test_what_the_new_data_bring_is_added_and_what_they_lack_is_kept(base: Model
     strange = Sentence.from_words(["Ŋoro", "met", "Anna"], [Span(0, 1, "GOD"), Span(2, 3, "PER")])
     model = warm_start(base, [strange, strange])
     words, tags, old = words_of(model), model.tags, base.tags
-    assert tags.labels == ("GOD", "PER")
+    assert tags.labels == ("GOD", "LOC", "PER")
     assert words.first_frozen == 5
     assert words.type_ids(["Oslo"]) >= words.first_frozen
     characters, known = (one.features["characters"].vocabulary.symbols for one in (model, base))
@@ -64,6 +64,11 @@ def test_what_the_new_data_bring_is_added_and_what_they_lack_is_kept(base: Model
     end, ended = tags.names.index("E-PER"), old.names.index("E-PER")
     assert torch.equal(weights[1]["projection.weight"][place], weights[0]["projection.weight"][was])
     assert weights[1]["head.transitions"][place, end] == weights[0]["head.transitions"][was, ended]
+    for tag in old.names:  # those of LOC too, of which the data have no example
+        assert torch.equal(
+            weights[1]["projection.weight"][tags.names.index(tag)],
+            weights[0]["projection.weight"][old.names.index(tag)],
+        )
     assert weights[1]["head.start_transitions"][place] == weights[0]["head.start_transitions"][was]
     assert not torch.equal(
         weights[1]["projection.weight"][tags.names.index("B-GOD")], weights[0]["projection.weight"][was]
