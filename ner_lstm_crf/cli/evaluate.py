@@ -60,6 +60,7 @@ def run(args: argparse.Namespace) -> None:
     """Tag the file and score the entities against its own."""
     from ner_lstm_crf.evaluation.evaluate import evaluate_model, evaluate_texts
     from ner_lstm_crf.evaluation.metrics import evaluate_spans
+    from ner_lstm_crf.formats.options import ReadReport
     from ner_lstm_crf.formats.registry import detect_format, read_sentences
     from ner_lstm_crf.saving.model import SHIPPED, Model
     from ner_lstm_crf.tags.labels import require_entities, warn_of_unknown_labels
@@ -71,15 +72,18 @@ def run(args: argparse.Namespace) -> None:
     options = read_options(args, token_unit=model.config.token_unit, hyphens=model.config.hyphens)
 
     # The file: running text is cut into tokens as in tagging; cut at its entities, it would give them away.
+    report = ReadReport()
     items: list[Item]
     evaluate: Callable[..., TestResult]
     file_format = detect_format(args.file, options.encoding)
     if isinstance(file_format, TextFormat):
-        texts = file_format.read_texts(args.file, options)
+        texts = file_format.read_texts(args.file, options, report=report)
         items, evaluate = [*texts], partial(evaluate_texts, test=texts)
     else:
-        sentences = read_sentences(args.file, options)
+        sentences = read_sentences(args.file, options, report=report)
         items, evaluate = [*sentences], partial(evaluate_model, test=sentences)
+    report.warn(args.file, options, labels=False)
+    options.labels.warn_of_missing(f"{args.file}, {args.model}", {*report.names, *model.tags.labels})
     gold = [one.spans for one in items]
     require_entities(gold, args.file, options.labels)
     known = {options.labels.renaming(label) for label in model.tags.labels}
@@ -110,6 +114,8 @@ def show_evaluation(
     gold: Sequence[Item],
     predicted: Sequence[Item],
     args: argparse.Namespace,
+    *,
+    note: str = "",
     **more: object,
 ) -> None:
     """Print scores, the interval of their F1 and, if `--errors` or `--show` is given, the errors.
@@ -119,6 +125,7 @@ def show_evaluation(
         gold: The sentences or texts with their true entities.
         predicted: The same with predicted ones.
         args: The arguments of the command; with `--json` one object is printed.
+        note: A line to print below the scores.
         more: More values of that object.
     """
     from ner_lstm_crf.evaluation.significance import f1_interval
@@ -130,6 +137,8 @@ def show_evaluation(
         return
     show(evaluation.table())
     show(f"F1 {interval} (95%, bootstrap over sentences)")
+    if note:
+        show(note)
     if with_errors:
         show_errors(gold, predicted, ERRORS_SHOWN if args.show is None else args.show)
 

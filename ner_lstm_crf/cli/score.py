@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from ner_lstm_crf.cli.display import say_next, show
+from ner_lstm_crf.cli.display import say_next
 from ner_lstm_crf.cli.evaluate import show_evaluation
 from ner_lstm_crf.cli.options import READ_OPTIONS, READING, Parser, add_options, read_options, reading_words
 from ner_lstm_crf.errors import InputError
@@ -44,11 +44,13 @@ def add_command(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read both files and compare their spans."""
     from ner_lstm_crf.evaluation.evaluate import score_texts
+    from ner_lstm_crf.formats.options import ReadReport
     from ner_lstm_crf.formats.registry import detect_format
     from ner_lstm_crf.formats.text_json import TextFormat
     from ner_lstm_crf.tags.labels import require_entities
 
     options = read_options(args)
+    reports = ReadReport(), ReadReport()
     formats = [detect_format(path, options.encoding) for path in (args.gold, args.predicted)]
     if all(isinstance(file_format, TextFormat) for file_format in formats):
         if args.predicted_column is not None:
@@ -56,9 +58,12 @@ def run(args: argparse.Namespace) -> None:
         if args.predicted_scheme is not None:
             raise InputError("--predicted-scheme: only files of tags have a tag scheme", path=args.predicted)
         gold, predicted = (
-            cast(TextFormat, file_format).read_texts(path, options)
-            for file_format, path in zip(formats, (args.gold, args.predicted), strict=True)
+            cast(TextFormat, file_format).read_texts(path, options, report=report)
+            for file_format, path, report in zip(formats, (args.gold, args.predicted), reports, strict=True)
         )
+        for path, report in zip((args.gold, args.predicted), reports, strict=True):
+            report.warn(path, options, labels=False)
+        options.labels.warn_of_missing(f"{args.gold}, {args.predicted}", reports[0].names | reports[1].names)
         require_entities((one.spans for one in gold), args.gold, options.labels)
         evaluation = score_texts(gold, predicted, gold_path=args.gold, predicted_path=args.predicted)
         show_evaluation(evaluation, gold, predicted, args)
@@ -85,7 +90,7 @@ def _score_tokens(args: argparse.Namespace, options: ReadOptions) -> None:
     # 1. The true spans.
     gold_report = ReadReport()
     gold = read_sentences(args.gold, options, report=gold_report)
-    gold_report.warn(args.gold, options)
+    gold_report.warn(args.gold, options, labels=False)
     require_entities((one.spans for one in gold), args.gold, options.labels)
     # 2. The predicted spans, if it is clear which they are.
     column = args.predicted_column
@@ -103,15 +108,15 @@ def _score_tokens(args: argparse.Namespace, options: ReadOptions) -> None:
         raise InputError(
             f"tags in the columns {several}: expected --predicted-column to say which", path=args.predicted
         )
-    report.warn(args.predicted, options, ill_formed=False)  # ill-formed tags are counted in the scores
+    report.warn(args.predicted, options, ill_formed=False, labels=False)  # ill-formed tags are counted in the scores
+    options.labels.warn_of_missing(f"{args.gold}, {args.predicted}", gold_report.names | report.names)
     # 3. The scores, and the schemes that the tags were judged by.
     evaluation = score_sentences(
         gold, predicted, gold_path=args.gold, predicted_path=args.predicted, ill_formed_lines=report.ill_formed
     )
     schemes = {"gold_scheme": gold_report.scheme, "predicted_scheme": report.scheme}
-    show_evaluation(evaluation, gold, predicted, args, **schemes)
-    if not args.json:
-        show(f"tag schemes: gold {gold_report.scheme or 'none'}, predicted {report.scheme or 'none'}")
+    note = f"tag schemes: gold {gold_report.scheme or 'none'}, predicted {report.scheme or 'none'}"
+    show_evaluation(evaluation, gold, predicted, args, note=note, **schemes)
 
 
 def _read_predicted(path: str, options: ReadOptions, gold_scheme: str | None) -> tuple[list[Sentence], ReadReport]:

@@ -22,7 +22,7 @@ from ner_lstm_crf.cli.options import (
 )
 from ner_lstm_crf.config import VECTORS_LIMIT, Config, Tables, TokenUnit
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.formats.options import ReadOptions
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.formats.registry import read_sentences
 from ner_lstm_crf.runs.display import progress_bar, say
 from ner_lstm_crf.tags.labels import require_entities, warn_of_unknown_labels
@@ -129,13 +129,16 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Resolved
     from ner_lstm_crf.saving.model import ModelDescription, model_directory
 
     # The training sentences decide what a token is, where the configuration does not.
-    token_unit, train = _read_train(args, given)
+    found = set[str]()
+    token_unit, train = _read_train(args, given, found)
     config = config_from(args, given, token_unit)
 
     # The dev set is a file, a tenth of the training sentences, or none; the test set is a file or none.
     options = read_options(args, token_unit=token_unit, hyphens=config.model.hyphens)
-    dev = _read([args.dev] if args.dev not in (None, "none") else [], options)
-    test = _read([args.test] if args.test else [], options)
+    dev = _read([args.dev] if args.dev not in (None, "none") else [], options, found)
+    test = _read([args.test] if args.test else [], options, found)
+    files = [*args.train, *(path for path in (args.dev, args.test) if path not in (None, "none"))]
+    options.labels.warn_of_missing(", ".join(files), found)
     if args.test:
         require_entities((sentence.spans for sentence in test), args.test, options.labels)
     if args.dev is None:
@@ -166,13 +169,13 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Resolved
     return config, data, test
 
 
-def _read_train(args: argparse.Namespace, given: Tables) -> tuple[TokenUnit, list[Sentence]]:
+def _read_train(args: argparse.Namespace, given: Tables, found: set[str]) -> tuple[TokenUnit, list[Sentence]]:
     """The training sentences, and what their tokens are: as the configuration says, else what they look like."""
     from ner_lstm_crf.runs.data import are_chinese
 
     token_unit, hyphens = given["model"].get("token_unit"), given["model"].get("hyphens", "auto")
     options = read_options(args, token_unit=token_unit, hyphens=hyphens)
-    train = _read(args.train, options)
+    train = _read(args.train, options, found)
     require_entities((sentence.spans for sentence in train), ", ".join(args.train), options.labels)
     if token_unit is not None:
         return token_unit, train
@@ -189,15 +192,19 @@ def _read_train(args: argparse.Namespace, given: Tables) -> tuple[TokenUnit, lis
     what = f"every {chinese}token of the training data is" if share == 1 else f"{share:.2%} of the {chinese}tokens are"
     say(f"{what} one character: the model takes characters as tokens")
     # Read again for the tokens that are longer, or white space, which is no character of a text.
-    return "character", _read(args.train, read_options(args, token_unit="character"))
+    return "character", _read(args.train, read_options(args, token_unit="character"), found)
 
 
-def _read(paths: Sequence[str], options: ReadOptions) -> list[Sentence]:
-    """The sentences of all files, without those that have no token."""
+def _read(paths: Sequence[str], options: ReadOptions, found: set[str]) -> list[Sentence]:
+    """The sentences of all files, without those that have no token; `found` receives the labels in the files."""
     sentences = list[Sentence]()
     for path in paths:
+        report = ReadReport()
         with progress_bar(f"reading {path}", unit=" sentences") as progress:
-            sentences += (one for one in read_sentences(path, options, progress=progress) if one.tokens)
+            read = read_sentences(path, options, report=report, progress=progress)
+        report.warn(path, options, labels=False)
+        sentences += (one for one in read if one.tokens)
+        found |= report.names
     return sentences
 
 

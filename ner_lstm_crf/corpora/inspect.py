@@ -159,9 +159,11 @@ def inspect_files(
             for start, end, label in sentence.spans:
                 facts.per_label[label] += 1
                 facts.entity_hashes[hash((label, words[start:end]))] += 1
-        facts.warn_of_missing_labels(path, options.labels)
         files.append(facts)
     progress(len(paths), len(paths))
+    options.labels.warn_of_missing(
+        ", ".join(facts.path for facts in files), {name for facts in files for name in facts.names}
+    )
     return Inspection(tuple(files), tuple(_overlap(first, second) for first, second in combinations(files, 2)))
 
 

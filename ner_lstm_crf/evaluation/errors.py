@@ -84,8 +84,8 @@ def find_errors(gold: Sequence[Annotated], predicted: Sequence[Annotated]) -> li
 def confusion(gold: Sequence[Annotated], predicted: Sequence[Annotated]) -> dict[tuple[str | None, str | None], int]:
     """The number of entities by their gold and their predicted label; None stands for no entity.
 
-    Entities with a wrong boundary count under their labels. So the counts of a gold label add up to its support, those
-    of a predicted label to the spans predicted with it.
+    The most frequent pairs come first. Entities with a wrong boundary count under their labels. So the counts of a gold
+    label add up to its support, those of a predicted label to the spans predicted with it.
 
     Args:
         gold: The sentences with their true spans.
@@ -105,7 +105,9 @@ def confusion(gold: Sequence[Annotated], predicted: Sequence[Annotated]) -> dict
         counts.update((span.label, span.label) for span in set(true.spans).intersection(found.spans))
     for error in find_errors(gold, predicted):
         counts[error.gold and error.gold.label, error.predicted and error.predicted.label] += 1
-    return dict(counts.most_common())
+    return dict(
+        sorted(counts.items(), key=lambda pair: (-pair[1], *((label is None, label or "") for label in pair[0])))
+    )
 
 
 def _overlapping(spans: Sequence[Span], others: Sequence[Span]) -> Iterator[tuple[Span, Span]]:

@@ -210,6 +210,7 @@ class ColumnFile:
             InputError: If the file is malformed or has no sentence, or ill-formed tags are an error.
         """
         report.scheme = self.tag_reader.scheme.name if self.tag_reader.scheme else None
+        report.way = self.tag_reader.way
         report.evidence, report.layout = self.tag_reader.evidence, self.layout
         for raw in read_raw_sentences(self.text.lines(), self.layout):
             report.comments += len(raw.comments)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
 from ner_lstm_crf.config import Hyphens, TokenUnit
-from ner_lstm_crf.errors import InputError, did_you_mean
+from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.text import FilePath
 from ner_lstm_crf.formats.columns import ColumnLayout, Separator
 from ner_lstm_crf.tags.labels import LabelMap
@@ -100,6 +100,7 @@ class ReadReport:
     Attributes:
         scheme: The tag scheme of the file; None if it has no tags.
         evidence: The reasons for the scheme, for people.
+        way: The way in which its tags are written; "" for the standard way.
         layout: The columns of the file; None if it has none.
         sentences: The number of sentences so far.
         tokens: The number of tokens so far, in the unit of the options.
@@ -113,6 +114,7 @@ class ReadReport:
         ragged: The lines of rows with fewer or more columns than most.
         widths: The number of rows by their number of columns.
         labels: The number of entities of each label, by its name in the file.
+        outside: Tags that are read as O because the options rename them so.
         cut: The lines of entities of running text that begin or end within a word, one for each: the word became two
             tokens.
         dropped: The lines of entities left out because a longer one overlaps them, one for each.
@@ -123,6 +125,7 @@ class ReadReport:
 
     scheme: str | None = None
     evidence: str | None = None
+    way: str = ""
     layout: ColumnLayout | None = None
     sentences: int = 0
     tokens: int = 0
@@ -136,6 +139,7 @@ class ReadReport:
     ragged: list[int] = field(default_factory=list)
     widths: Counter[int] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
+    outside: set[str] = field(default_factory=set)
     cut: list[int] = field(default_factory=list)
     dropped: list[int] = field(default_factory=list)
     rejected: list[int] = field(default_factory=list)
@@ -148,7 +152,20 @@ class ReadReport:
         self.tokens += len(sentence.tokens)
         self.documents = sentence.document + 1
 
-    def warn(self, path: FilePath, options: ReadOptions, *, ill_formed: bool = True, rewritten: bool = False) -> None:
+    @property
+    def names(self) -> set[str]:
+        """The names in the file that the options can rename or keep."""
+        return {*self.labels, *self.outside}
+
+    def warn(
+        self,
+        path: FilePath,
+        options: ReadOptions,
+        *,
+        ill_formed: bool = True,
+        rewritten: bool = False,
+        labels: bool = True,
+    ) -> None:
         """Log the findings that a user should know of, for a caller who does not show the report.
 
         Args:
@@ -156,6 +173,7 @@ class ReadReport:
             options: The options that it was read with.
             ill_formed: True to log ill-formed tags too.
             rewritten: True if the file was written again, so that what its entities lost matters.
+            labels: True to log the labels of the options that the file lacks; else the caller does, for all its files.
         """
         # Ragged rows matter where spaces separate columns, since one of them may belong to a token. Behind tabs they do
         # not: some corpora have further columns behind the tag where there is an entity.
@@ -171,12 +189,13 @@ class ReadReport:
             (self.untagged, f"{counted(len(self.untagged), 'token')} without the feature {key} are read as O"),
             (
                 self.ill_formed if ill_formed else [],
-                f"{len(self.ill_formed)} tags break {self.scheme} and are read by the policy {options.ill_formed}",
+                f"{counted(len(self.ill_formed), 'tag')} against {self.scheme}, read by the policy "
+                f"{options.ill_formed}",
             ),
-            (self.cut, f"{len(self.cut)} entities begin or end within a word, which was cut there"),
-            (self.dropped, f"{len(self.dropped)} entities are left out, since longer ones overlap them"),
-            (self.rejected, f"{len(self.rejected)} records or entities that an annotator rejected are left out"),
-            (unannotated, f"{len(unannotated)} objects have no entities ({keys})"),
+            (self.cut, f"{_entities(self.cut)} with a begin or an end within a word, which was cut there"),
+            (self.dropped, f"{_entities(self.dropped)} left out, since longer ones overlap them"),
+            (self.rejected, f"{len(self.rejected):,} left out, since an annotator rejected them"),
+            (unannotated, f"{counted(len(unannotated), 'object')} without entities ({keys})"),
             (ragged, f"rows with fewer or more columns than most, which have {width}"),
             (
                 self.reduced if rewritten else [],
@@ -185,16 +204,10 @@ class ReadReport:
         ):
             if lines:
                 _log.warning("%s: %s: lines %s", path, finding, some_lines(lines))
-        self.warn_of_missing_labels(path, options.labels)
-
-    def warn_of_missing_labels(self, path: FilePath, labels: LabelMap) -> None:
-        """Log the labels to keep that no label of the file becomes: perhaps they are misspelt."""
-        if labels.keep is None:
-            return
-        if missing := sorted(labels.keep - {labels.renaming(label) for label in self.labels}):
-            found = ", ".join(sorted(self.labels)) or "none"
-            near = "".join(did_you_mean(label, self.labels) for label in missing)
-            _log.warning("%s: no entity is labelled %s (labels found: %s)%s", path, " or ".join(missing), found, near)
+        if self.way:
+            _log.warning("%s: %s", path, self.way)
+        if labels:
+            options.labels.warn_of_missing(path, self.names)
 
 
 def counted(count: int, noun: str) -> str:
@@ -205,6 +218,10 @@ def counted(count: int, noun: str) -> str:
         ('1 column', '2,000 rows')
     """
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _entities(lines: Sequence[int]) -> str:
+    return f"{len(lines):,} {'entity' if len(lines) == 1 else 'entities'}"
 
 
 def some_lines(lines: Sequence[int], most: int = 10) -> str:

@@ -13,7 +13,7 @@ from ner_lstm_crf.files.text import FilePath, quoted
 from ner_lstm_crf.formats.columns import Separator
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.tags.detect import Detection, NoSchemeError, detect_scheme
-from ner_lstm_crf.tags.scheme import OUTSIDE, Scheme, TagError, UnknownTagError, get_scheme, split_tag
+from ner_lstm_crf.tags.scheme import OUTSIDE, DecodedTags, Scheme, TagError, UnknownTagError, get_scheme, split_tag
 from ner_lstm_crf.tags.spelling import STANDARD, Spelling, has_prefix, is_label, tags_within
 from ner_lstm_crf.text.annotation import Sentence, Span, align, by_character, tokens_from_words
 
@@ -35,6 +35,7 @@ class TagReader:
         scheme: The tag scheme; None while it is not known, and for a file without tags.
         evidence: The reasons for the scheme, for people.
         spelling: The way in which the tags are written.
+        way: The same in words; "" for the standard way.
         prefixless: True if the tags are labels without prefixes.
     """
 
@@ -44,6 +45,7 @@ class TagReader:
     scheme: Scheme | None = None
     evidence: str | None = None
     spelling: Spelling = STANDARD
+    way: str = ""
     prefixless: bool = False
     _places: dict[str, tuple[int, int]] = field(default_factory=dict)  # where a tag first occurs: position and line
     _replaced: dict[str, str] = field(default_factory=dict)  # what the options read in place of a tag
@@ -89,7 +91,7 @@ class TagReader:
                 except NoSchemeError as error:
                     raise self._no_scheme(error) from None
         self.scheme, self.spelling = get_scheme(detection.scheme), detection.spelling
-        self.evidence = detection.evidence
+        self.evidence, self.way = detection.evidence, detection.way
         self.prefixless = any(map(self._is_label, detection.tags))
 
     def _noted(self, sentences: Iterable[tuple[Sequence[str], Sequence[int]]]) -> Iterator[Sequence[str]]:
@@ -195,18 +197,7 @@ class TagReader:
         spans: Sequence[Span] = ()
         # 1. Tags become spans.
         if self.scheme is not None:
-            for tag in sorted(set(tags) - self._standard.keys(), key=tags.index):
-                self._standard[tag] = self._read(tag, tags.index(tag), lines)
-                self._differs = self._differs or self._standard[tag] != tag
-            if self._differs:
-                tags = [self._standard[tag] for tag in tags]
-            try:
-                spans, ill_formed = self.scheme.decode(tags, self.options.ill_formed)
-            except UnknownTagError as error:
-                at = self.error(error.message, error.position, lines)
-                raise NoSchemeError(at.message, error.tag, path=at.path, line=at.line) from None
-            except TagError as error:
-                raise self.error(error.message, error.position, lines) from None
+            spans, ill_formed = self._decoded(self.scheme, tags, lines, report)
             report.ill_formed += [lines[position] for position in ill_formed]
             report.labels.update([label for _, _, label in spans])
         # 2. Labels are renamed and dropped.
@@ -224,6 +215,23 @@ class TagReader:
         sentence = Sentence(tokens or tokens_from_words(words, joiner), tuple(spans), document, lines[0])
         report.count(sentence)
         return sentence
+
+    def _decoded(self, scheme: Scheme, tags: Sequence[str], lines: Sequence[int], report: ReadReport) -> DecodedTags:
+        """The spans of the tags of a sentence, however they are written."""
+        for tag in sorted(set(tags) - self._standard.keys(), key=tags.index):
+            self._standard[tag] = self._read(tag, tags.index(tag), lines)
+            self._differs = self._differs or self._standard[tag] != tag
+            if self._standard[tag] == OUTSIDE and self._stands_for_outside(tag):
+                report.outside.add(tag)
+        if self._differs:
+            tags = [self._standard[tag] for tag in tags]
+        try:
+            return scheme.decode(tags, self.options.ill_formed)
+        except UnknownTagError as error:
+            at = self.error(error.message, error.position, lines)
+            raise NoSchemeError(at.message, error.tag, path=at.path, line=at.line) from None
+        except TagError as error:
+            raise self.error(error.message, error.position, lines) from None
 
     def error(self, message: str, position: int, lines: Sequence[int]) -> InputError:
         """An error about the tag at a position of a sentence."""

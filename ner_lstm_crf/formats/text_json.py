@@ -116,17 +116,23 @@ class TextFormat(Format):
         if not report.sentences:
             raise InputError("expected texts, found none", path=path)
 
-    def read_texts(self, path: FilePath, options: ReadOptions | None = None) -> list[AnnotatedText]:
-        """The texts of a file in one piece, with their entities; the findings are logged.
+    def read_texts(
+        self, path: FilePath, options: ReadOptions | None = None, *, report: ReadReport | None = None
+    ) -> list[AnnotatedText]:
+        """The texts of a file in one piece, with their entities.
 
-        Of the options, `encoding`, `labels`, `overlaps` and `read_tags` matter.
+        Args:
+            path: The file.
+            options: The options of reading; `encoding`, `labels`, `overlaps` and `read_tags` matter.
+            report: Receives the findings, which are logged if there is none.
 
         Raises:
             InputError: If the file cannot be read, a line is no text, or there are none.
         """
-        options, report = options or ReadOptions(), ReadReport()
-        texts = list(self.texts(path, options, report))
-        report.warn(path, options)
+        options, findings = options or ReadOptions(), report if report is not None else ReadReport()
+        texts = list(self.texts(path, options, findings))
+        if report is None:
+            findings.warn(path, options)
         return texts
 
     def texts(self, path: FilePath, options: ReadOptions, report: ReadReport) -> Iterator[AnnotatedText]:

@@ -265,7 +265,8 @@ class TokenFile:
             InputError: If a line is no record, the file has no sentence, or ill-formed tags are an error.
         """
         reader = self.tag_reader
-        report.scheme, report.evidence = reader.scheme.name if reader.scheme else None, reader.evidence
+        report.scheme = reader.scheme.name if reader.scheme else None
+        report.evidence, report.way = reader.evidence, reader.way
         for record in self.records(report):
             tokens, lines = record.tokens, [record.line] * len(record.tokens)
             yield record, reader.sentence(tokens, record.tags, lines, report) if tokens else None

@@ -52,6 +52,7 @@ class Detection:
             perhaps for ill-formed tags.
         ill_formed: The number of pairs of neighbouring tags that break the scheme.
         spelling: The way in which the tags are written.
+        way: The same in words; "" for the standard way.
         tags: The tags as they are written, with their numbers.
     """
 
@@ -60,6 +61,7 @@ class Detection:
     candidates: tuple[str, ...]
     ill_formed: int = 0
     spelling: Spelling = STANDARD
+    way: str = ""
     tags: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -126,7 +128,7 @@ def detect_scheme(
     way = spelling.describe(next((tag for tag in written if split_tag(standard[tag])[1]), ""))
     if scheme is not None:
         evidence = f"{scheme.name}: as given{way and '; '}{way}"
-        return Detection(scheme.name, evidence, (scheme.name,), spelling=spelling, tags=written)
+        return Detection(scheme.name, evidence, (scheme.name,), spelling=spelling, way=way, tags=written)
     # 3. Read the pairs with every scheme.
     pairs: Counter[_Pair] = Counter()
     for (before, after), count in raw.items():
@@ -135,7 +137,9 @@ def detect_scheme(
         detection = _best_scheme(pairs)
     except NoSchemeError as error:
         raise NoSchemeError(error.message, next(tag for tag in written if standard[tag] == error.tag)) from None
-    return replace(detection, evidence=f"{detection.evidence}{way and '; '}{way}", spelling=spelling, tags=written)
+    return replace(
+        detection, evidence=f"{detection.evidence}{way and '; '}{way}", spelling=spelling, way=way, tags=written
+    )
 
 
 def _best_scheme(pairs: Counter[_Pair]) -> Detection:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.errors import InputError, did_you_mean
 from ner_lstm_crf.files.text import FilePath
 from ner_lstm_crf.tags.scheme import OUTSIDE
 from ner_lstm_crf.text.annotation import Span
@@ -68,6 +68,22 @@ class LabelMap:
         if new == OUTSIDE and label in self.renamed:
             return None
         return new if self.keep is None or new in self.keep else None
+
+    def warn_of_missing(self, path: FilePath, found: Collection[str]) -> None:
+        """Log the labels to rename and to keep that files do not have: perhaps they are misspelt.
+
+        Args:
+            path: The file or files.
+            found: The labels in them, by their names there.
+        """
+        known = f"labels found: {', '.join(sorted(found)) or 'none'}"
+        for label in self.renamed:
+            if label not in found:
+                what = f"no entity is labelled {label}" if label else "no tag is a prefix alone"
+                _log.warning("%s: %s, to be renamed (%s)%s", path, what, known, did_you_mean(label, found))
+        if missing := sorted((self.keep or set()) - {self.renaming(label) for label in found}):
+            near = "".join(did_you_mean(label, found) for label in missing)
+            _log.warning("%s: no entity is labelled %s (%s)%s", path, " or ".join(missing), known, near)
 
     def __bool__(self) -> bool:
         return bool(self.renamed) or self.keep is not None

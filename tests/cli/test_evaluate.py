@@ -41,6 +41,7 @@ def test_it_agrees_with_scoring_the_written_predictions(model: Path, tmp_path: P
     evaluated = json.loads(run("evaluate", model, hard, "--json").out)
     scored = json.loads(run("score", hard, predicted, "--json").out)
     assert 0 < evaluated["f1"] < 1
+    assert (scored.pop("gold_scheme"), scored.pop("predicted_scheme")) == ("IOB2", "BIOES")
     assert {key: evaluated[key] for key in scored} == scored
 
 

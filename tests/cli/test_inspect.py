@@ -84,3 +84,21 @@ def test_a_label_that_is_no_text_loses_no_trained_model(write, files: Files, tmp
     assert trained.code == 0
     assert "\\udce9\\u001b" in json.dumps(json.loads(trained.out))
     assert "\\udce9\\x1b" in run("train", *options, "--test", path, "--overwrite").out
+
+
+def test_labels_that_no_file_has_are_said_once_with_what_is_near(write, run: Run) -> None:
+    one, two = write("one.conll", "Ada\tB-PERSON\n"), write("two.conll", "Oslo\tB-LOC\n")
+    said = run("inspect", one, two, "--rename", "PERSN=PER,LOC=PLACE,PERSON=PER").err
+    assert said.splitlines()[0] == (
+        f"warning: {one}, {two}: no entity is labelled PERSN, to be renamed (labels found: LOC, PERSON), did you mean "
+        "PERSON?"
+    )
+    assert (
+        "no entity is labelled PRE (labels found: LOC, PERSON)" in run("inspect", one, two, "--labels", "PRE,LOC").err
+    )
+
+
+def test_a_tag_that_is_renamed_to_o_is_found(write, run: Run) -> None:
+    file = write("one.conll", "Ada\tB-PER\nmet\tO\nMilo\tB-PER\nand\tO\nIda\tskip\n")
+    assert "skip" in run("inspect", file).complaint
+    assert "skip" not in run("inspect", file, "--rename", "skip=O").err.partition("next:")[0]

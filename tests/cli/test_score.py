@@ -114,7 +114,7 @@ def test_rows_of_other_columns_are_told(write, run: Run) -> None:
 def test_entities_left_out_are_told(write, run: Run) -> None:
     gold = write("gold.conll", "罗\tB-LOC\n马\tI-LOC\n")
     found = write("found.jsonl", '{"text": "罗马", "label": {"LOC": {"罗马": [[0, 1]], "罗": [[0, 0]]}}}\n')
-    assert "1 entities are left out, since longer ones overlap them" in run("score", gold, found).err
+    assert "1 entity left out, since longer ones overlap them" in run("score", gold, found).err
 
 
 def test_a_file_of_gold_and_predicted_tags_is_not_scored_against_itself(write, run: Run) -> None:
@@ -148,4 +148,4 @@ def test_nested_entities_are_scored_by_the_column_that_both_files_have_them_in(w
 
 def test_ill_formed_gold_is_told(write, run: Run) -> None:
     gold = write("gold.conll", "Ada\tB-PER\nof\tO\nRome\tI-LOC\nis\tB-LOC\n")
-    assert f"warning: {gold}: 1 tags break IOB2" in run("score", gold, gold, "--scheme", "IOB2").err
+    assert f"warning: {gold}: 1 tag against IOB2" in run("score", gold, gold, "--scheme", "IOB2").err

@@ -29,7 +29,9 @@ def test_line_numbers_for_people() -> None:
 def test_findings_are_warnings_with_their_lines(caplog: pytest.LogCaptureFixture) -> None:
     report = ReadReport(scheme="IOB2", ill_formed=[1, 2], cut=[3], dropped=[4, 9], unannotated=[5], reduced=[6])
     report.warn("x.jsonl", ReadOptions())
-    assert [message.partition(" entities")[0] for message in caplog.messages[1:3]] == ["x.jsonl: 1", "x.jsonl: 2"]
+    assert caplog.messages[0].startswith("x.jsonl: 2 tags against IOB2, read by the policy conlleval: ")
+    assert caplog.messages[1].startswith("x.jsonl: 1 entity with a begin or an end within a word")
+    assert caplog.messages[2].startswith("x.jsonl: 2 entities left out")
     assert [message.rpartition("lines ")[2] for message in caplog.messages] == ["1, 2", "3", "4, 9", "5"]
     caplog.clear()
     report.warn("x.jsonl", ReadOptions(read_tags=False), ill_formed=False)  # then no entities are no finding
@@ -58,3 +60,9 @@ def test_labels_to_keep_that_never_come_are_named(caplog: pytest.LogCaptureFixtu
     assert caplog.messages == []
     report.warn("x", ReadOptions(labels=LabelMap.parse("PER,LOC")))
     assert caplog.messages == ["x: no entity is labelled PER (labels found: LOC, person), did you mean person?"]
+    caplog.clear()
+    report.warn("x", ReadOptions(labels=LabelMap.parse(None, ["persn=PER,LOC=PLACE", "=GENE"])))
+    assert caplog.messages == [
+        "x: no entity is labelled persn, to be renamed (labels found: LOC, person), did you mean person?",
+        "x: no tag is a prefix alone, to be renamed (labels found: LOC, person)",
+    ]

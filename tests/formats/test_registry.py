@@ -231,7 +231,7 @@ def test_json_lines_to_json_lines_keeps_what_else_the_objects_hold(tmp_path, cap
     assert second == {"text": "Rome", "entities": [], "labels": ["news"]}
     assert third == {"text": "Oslo", "n": 1, "entities": []}
     assert [message for message in caplog.messages if "what else they hold: lines 1" in message]
-    assert [message for message in caplog.messages if "1 objects have no entities" in message]
+    assert [message for message in caplog.messages if "1 object without entities" in message]
     convert(source, target, output_format="cluener")
     first, *_ = (json.loads(line) for line in target.read_text().splitlines())
     assert first == {**rest, "text": "Ada sings.", "label": {"PER": {"Ada": [[0, 2]]}}}

@@ -155,7 +155,7 @@ def test_an_entity_within_a_word_cuts_it(tmp_path, caplog):
     assert (sentence.spans, report.cut) == ((Span(1, 2, "LOC"),), [1])
     with caplog.at_level(logging.WARNING):
         read_sentences(path)
-    assert "1 entities begin or end within a word, which was cut there: lines 1" in caplog.text
+    assert "1 entity with a begin or an end within a word, which was cut there: lines 1" in caplog.text
 
 
 def test_an_entity_across_the_end_of_a_sentence_joins_them(tmp_path):
@@ -188,7 +188,7 @@ def test_of_overlapping_cluener_entities_the_longest_stays(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         (sentence,) = read_sentences(file_of(tmp_path, line))
     assert sentence.spans == (Span(0, 4, "organization"),)
-    assert "1 entities are left out, since longer ones overlap them: lines 1" in caplog.text
+    assert "1 entity left out, since longer ones overlap them: lines 1" in caplog.text
 
 
 def test_texts_without_a_key_for_entities_are_counted(tmp_path, caplog):
@@ -200,7 +200,7 @@ def test_texts_without_a_key_for_entities_are_counted(tmp_path, caplog):
         assert not caplog.messages
         read_sentences(path)
     assert (
-        "2 objects have no entities (expected the key entities, spans, ents, label or labels): lines 1, 2"
+        "2 objects without entities (expected the key entities, spans, ents, label or labels): lines 1, 2"
         in caplog.text
     )
 
@@ -268,7 +268,7 @@ def test_texts_stay_whole_under_other_labels(tmp_path, caplog):
     first, second = TextJson().read_texts(path, ReadOptions(labels=LabelMap.parse("person", ["PER=person"])))
     assert (first.text, first.spans) == (TEXT, (Span(0, 3, "person"),))
     assert (second.text, second.spans, second.line) == ("Rome", (), 2)
-    assert "1 objects have no entities" in caplog.text
+    assert "1 object without entities" in caplog.text
 
 
 def test_entities_that_are_dropped_cut_no_word(tmp_path):
@@ -430,7 +430,7 @@ def test_what_an_annotator_rejected_is_left_out_and_counted(key, tmp_path, caplo
     assert (sentence.words, report.rejected, report.labels) == (["Ada"], [2], {"PER": 1})
     with caplog.at_level(logging.WARNING):
         read_sentences(path)
-    assert "1 records or entities that an annotator rejected are left out: lines 2" in caplog.text
+    assert "1 left out, since an annotator rejected them: lines 2" in caplog.text
     assert len(read_sentences(path, ReadOptions(read_tags=False))) == 2  # the text is one all the same
     with pytest.raises(InputError, match="expected texts, found none: an annotator rejected all of them"):
         read_sentences(file_of(tmp_path, bad | key))

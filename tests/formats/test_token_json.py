@@ -129,7 +129,7 @@ def test_what_was_met_is_reported_with_its_lines(tmp_path, caplog):
     assert (report.sentences, report.tokens, report.scheme) == (2, 6, "IOB2")
     assert (report.ill_formed, report.labels) == ([2], {"PER": 2, "LOC": 1})
     read_sentences(path, ReadOptions(scheme="IOB2"))
-    assert "x.jsonl: 1 tags break IOB2" in caplog.text
+    assert "x.jsonl: 1 tag against IOB2" in caplog.text
     with pytest.raises(InputError, match=r"x\.jsonl:2: tag 2: 'I-LOC' may not follow 'O' in IOB2"):
         read_sentences(path, ReadOptions(scheme="IOB2", ill_formed="error"))
     (facts,) = inspect_files([write(tmp_path, ADA, ADA)]).files
