@@ -40,6 +40,7 @@ from ner_lstm_crf.formats.columns import (
     SentenceColumn,
     Separator,
     features_of,
+    has_suffix,
     is_bracketed,
     is_tag,
     labels_of_brackets,
@@ -61,7 +62,7 @@ _DOCUMENT_COLUMNS = 3  # document, part and number, before CoNLL-2012's tokens
 _SHARE_OF_NUMBERS = 0.99  # of rows with document columns, and of characters with an index
 _SHARE_OF_BRACKETS = 0.9  # constituents and clauses, which lie within each other, close several at once more often
 _SHARE_OF_SHAPES = 0.95  # of cells that differ in their numbers alone
-_SHARE_OF_CSV = 0.9  # of rows with the same number of commas or semicolons
+_SHARE_OF_CSV = 0.8  # of rows with the same number of commas or semicolons
 _ROWS_OF_EVIDENCE = 50  # of fewer, the number of different cells says little
 _SHARE_OF_TAGS = 0.8  # a few broken rows must not hide the tag column: reading names their lines
 
@@ -90,6 +91,7 @@ _OTHER_NAMES = """id idx index number pos postag upos upostag xpos xpostag lemma
 _TAG_NAMES = frozenset(_NAMES_OF_TAGS.split())
 _NAMES = _TAG_NAMES | {*_TOKEN_NAMES, *_OTHER_NAMES.split()}
 _SENTENCE_NAME = "sent"
+_SENTENCE_NAMES = ("sentence", "sentenceid", "sentid")  # surely those of sentences
 _GLOBAL_COLUMNS = "# global.columns ="  # CoNLL-U Plus
 _KNOWN_KEYS = ("name", "NER", "ner", "NE", "ne", "Entity", "entity", "Tag", "tag")
 
@@ -223,7 +225,7 @@ def _sample(lines: Iterable[str], options: ReadOptions, path: str) -> _Sample:
     found = (found or head)[:SAMPLE_ROWS]
     # 2. Their cells.
     bodies = [line.body for line in found]
-    separator = options.separator or _separator(bodies)
+    separator = options.separator or _separator(bodies, is_csv=has_suffix(path, ".csv"))
     layout = ColumnLayout(0, None, 0, separator, quoted=separator in ("comma", "semicolon"))
     rows = list(map(layout.cells, bodies))
     if options.separator is None and separator == "tab" and _are_quoted(rows):
@@ -237,11 +239,14 @@ def _sample(lines: Iterable[str], options: ReadOptions, path: str) -> _Sample:
             names = line.body.removeprefix(_GLOBAL_COLUMNS).split()
     alone = [body for body, cells in zip(bodies, rows, strict=True) if len(cells) == 1 < max(map(len, rows))]
     marks = tuple(sorted({mark[0] for body in alone if (mark := _MARK.match(body))}))
-    kept = [
-        (line, cells)
-        for line, cells in zip(found, rows, strict=True)
-        if line.body != header and not (marks and len(cells) == 1 and line.body.startswith(marks))
-    ]
+    kept, begins = list[tuple[_Line, list[str]]](), False
+    for line, cells in zip(found, rows, strict=True):
+        is_mark = len(cells) == 1 and marks and line.body.startswith(marks)
+        if line.body == header or is_mark or (layout.quoted and not any(cells)):
+            begins = True
+        else:
+            kept.append((line._replace(begins=begins or line.begins), cells))
+            begins = False
     if not kept:
         raise InputError("expected rows of a token and a tag, found names of columns or marks alone", path=path)
     widths = Counter(len(cells) for _, cells in kept)
@@ -282,19 +287,21 @@ def _head(lines: Iterable[str], path: str) -> list[_Line]:
     return head
 
 
-def _separator(bodies: Sequence[str]) -> Separator:
+def _separator(bodies: Sequence[str], *, is_csv: bool) -> Separator:
     """What stands between columns: tabs if half of the rows have some, else spaces, or what CSV has.
 
-    Rows of CSV have as many commas or semicolons each, and cut at spaces they have no column of tags.
+    Rows of CSV have as many commas or semicolons each, and, unless their file is named so, cut at spaces they have no
+    column of tags.
     """
     if sum("\t" in body for body in bodies) * 2 >= len(bodies):
         return "tab"
-    for separator in ("comma", "semicolon"):
+    separators: tuple[Separator, ...] = ("comma", "semicolon")
+    for separator in separators:
         cells = ColumnLayout(0, None, 0, separator, quoted=True).cells
         width, count = Counter(len(cells(body)) for body in bodies).most_common(1)[0]
-        if width > 1 and count >= _SHARE_OF_CSV * len(bodies):
+        if width > 1 and (is_csv or count >= _SHARE_OF_CSV * len(bodies)):
             columns = zip(*map(split_at_spaces, bodies), strict=False)
-            return "space" if any(map(_holds_tags, columns)) else separator
+            return "space" if not is_csv and any(map(_holds_tags, columns)) else separator
     return "space"
 
 
@@ -560,7 +567,7 @@ def _repeats(sample: _Sample, column: int) -> bool:
     return len(same) > 1 and 2 * sum(same) > len(same)
 
 
-def _holds_tags(cells: Sequence[str]) -> bool:
+def _holds_tags(cells: Iterable[str]) -> bool:
     return content_of(cells) in ("entities", "brackets", "chunks", "no labels", "outside")
 
 
@@ -592,8 +599,8 @@ def _sentence_column(sample: _Sample, token: int, tag: int | None, *, numbered: 
     # 1. The one whose name says so, if its values stay.
     for column in free:
         name = sample.names[column] if column < len(sample.names) else ""
-        values = _values(sample.column(column))
-        if name.startswith(_SENTENCE_NAME) and 2 * len(values) <= len(sample.rows) + 1:
+        repeats = 2 * len(_values(sample.column(column))) <= len(sample.rows) + 1
+        if name in _SENTENCE_NAMES or (name.startswith(_SENTENCE_NAME) and repeats):
             return SentenceColumn(column, "value")
     if sample.has_blank_lines:
         return None

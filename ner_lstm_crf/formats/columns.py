@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
+from ner_lstm_crf.files.text import FilePath
 from ner_lstm_crf.tags.scheme import OUTSIDE, PREFIXES, TagError, split_tag
 from ner_lstm_crf.tags.spelling import STANDARD, Spelling
 from ner_lstm_crf.text.annotation import Span
@@ -210,7 +212,11 @@ class ColumnLayout:
         """True if a text stands for O."""
         return text in (OUTSIDE, self.spelling.outside)
 
-    # Rows are written again.
+    # Rows are written.
+
+    def row(self, cells: Iterable[str]) -> str:
+        """A new row of these cells."""
+        return SEPARATORS[self.separator].join(map(self._quoted, cells)) + "\n"
 
     def rewritten(self, row: str, changes: Mapping[int, str]) -> str:
         """A raw row with some cells changed, and all else kept: spaces, further columns, the line end."""
@@ -256,6 +262,16 @@ class ColumnLayout:
         """A cell as it is written."""
         needs_quotes = self.quoted and (SEPARATORS[self.separator] in cell or '"' in cell)
         return '"' + cell.replace('"', '""') + '"' if needs_quotes else cell
+
+
+def has_suffix(path: FilePath, suffix: str) -> bool:
+    """True if the name of a file, compressed or not, has a suffix.
+
+    Example:
+        >>> has_suffix("news.CSV.gz", ".csv"), has_suffix("news.conll", ".csv")
+        (True, False)
+    """
+    return suffix in [each.lower() for each in Path(path).suffixes[-2:]]
 
 
 def without_mark(body: str, separator: str) -> str:

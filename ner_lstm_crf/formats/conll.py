@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, repeat
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ner_lstm_crf.errors import InputError
@@ -25,6 +26,7 @@ from ner_lstm_crf.formats.columns import (
     ColumnLayout,
     brackets_of,
     features_of,
+    has_suffix,
     is_bracketed,
     labels_of_brackets,
     same_brackets,
@@ -50,7 +52,7 @@ class Conll(Format):
     """Column files: one token a line, its tag in another column, a blank line after each sentence."""
 
     name = "conll"
-    suffixes = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".bieo", ".bioes", ".bmes", ".tsv", ".ner")
+    suffixes = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".bieo", ".bioes", ".bmes", ".tsv", ".csv", ".ner")
     description = "columns"
     has_tags = True
 
@@ -61,22 +63,32 @@ class Conll(Format):
         return sentences if options.token_unit else unspaced_chinese(sentences)
 
     def write(self, path: FilePath, sentences: Iterable[Sentence], options: WriteOptions) -> None:
-        """Write sentences as two columns, token and tag, with a `-DOCSTART-` line between documents."""
+        """Write sentences as two columns, token and tag, with a `-DOCSTART-` line between documents.
+
+        Under a name that ends in `.csv`, they are the rows of a table whose first column counts the sentences.
+        """
         writer = TagWriter(get_scheme(options.scheme or "IOB2"), path, "tab")
         document: int | None = None
+        is_table = has_suffix(path, ".csv")
         with writing(path, options.encoding) as out:
-            for sentence in sentences:
+            if is_table:
+                out.write(_TABLE.row(("sentence", "token", "tag")))
+            for number, sentence in enumerate(sentences, 1):
                 words = sentence.words
-                if document is None and words and words[0].startswith("\ufeff"):
-                    out.write("\ufeff")  # else the token's own would be read as the file's byte order mark
-                if document not in (None, sentence.document):
-                    out.write("-DOCSTART-\tO\n\n")
-                document = sentence.document
                 for word in words:
                     if _NOT_IN_A_TOKEN.search(word) or DOCUMENT_START.match(word):
                         origin = "" if sentence.line is None else f" (line {sentence.line} of its source)"
                         raise InputError(f"the token {quoted(word)} cannot stand in a column file{origin}", path=path)
                 tags = writer.tags(sentence.spans, len(words))
+                if is_table:
+                    out.writelines(map(_TABLE.row, zip(repeat(str(number)), words, tags, strict=False)))
+                    continue
+                if document is None and words and words[0].startswith(BYTE_ORDER_MARK):
+                    out.write(BYTE_ORDER_MARK)  # else the token's own would be read as that of the file
+                if document not in (None, sentence.document):
+                    out.write("-DOCSTART-\tO\n\n")
+                document = sentence.document
+                words = [f"{word[:1]}{word}" if word[:1] == BYTE_ORDER_MARK != word else word for word in words]
                 out.writelines(f"{word}\t{tag}\n" for word, tag in zip(words, tags, strict=True))
                 out.write("\n")
         writer.warn()
@@ -87,11 +99,18 @@ class Conll(Format):
         """Write a file again with other tags. Without a scheme ill-formed tags become well formed.
 
         With the unit `character` every row becomes as many rows as its token has characters, with the other columns
-        repeated.
+        repeated. Between CSV and other columns, nothing but tokens and tags is kept.
         """
         file = ColumnFile(source, options)
+        if not file.keeps_rows(target):
+            scheme = output.scheme or (file.tag_reader.scheme or get_scheme("IOB2")).name
+            self.write(target, self.read(source, options, report), replace(output, scheme=scheme))
+            return
         keeps_brackets = file.layout.bracketed and output.scheme is None
         _Rewriter(file, file.writer(target, output.scheme), keeps_brackets).write(file.read(report))
+
+
+_TABLE = ColumnLayout(1, 2, 3, "comma", quoted=True)  # the columns that are written as CSV
 
 
 # Reading: a file is cut into raw sentences, and these into columns.
@@ -102,7 +121,8 @@ def read_conll(
 ) -> Iterator[Sentence]:
     """Read the sentences of a column file, compressed or not.
 
-    Columns and scheme are detected unless the options name them. Tokens stand as if joined by one space.
+    Columns and scheme are detected unless the options name them. Tokens stand as if joined by one space,
+    unless the file tells its text (`# text = `) or its spaces (`SpaceAfter=No`).
 
     Args:
         path: The file, or `-` for standard input.
@@ -181,6 +201,11 @@ class ColumnFile:
         self.text = TextFile(path, options.encoding)
         self.path, self.options = self.text.path, options
         self.layout: ColumnLayout = find_layout(self.text.lines(), options, self.path)
+
+    def keeps_rows(self, target: FilePath) -> bool:
+        """True if its rows can stand in a file of this name: those of CSV in a `.csv` file, and others elsewhere."""
+        is_other = Path(target).suffix not in ("", Path(self.path).suffix)
+        return not is_other or has_suffix(target, ".csv") == (self.layout.separator in ("comma", "semicolon"))
 
     @cached_property
     def tag_reader(self) -> TagReader:
@@ -517,6 +542,10 @@ def replace_tags(
         ValueError: If the sentences are not those of the source.
     """
     file = ColumnFile(source, replace(options or ReadOptions(), read_tags=False))
+    if not file.keeps_rows(target):
+        tagged = (sentence for _, sentence in _paired(file, iter(sentences)) if sentence is not None)
+        Conll().write(target, tagged, WriteOptions(scheme, file.options.encoding))
+        return
     _Rewriter(file, file.writer(target, scheme)).write(_paired(file, iter(sentences)))
 
 

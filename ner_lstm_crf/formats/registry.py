@@ -186,14 +186,15 @@ def write_sentences(
     Args:
         path: The file, or `-` for standard output.
         sentences: The sentences.
-        output_format: The name of a format; None goes by the suffix of the file, else columns are written.
+        output_format: The name of a format; None goes by the suffix of the file. Without one, columns are written.
         scheme: The tag scheme, if the format has tags.
         encoding: The encoding of the file.
 
     Raises:
-        InputError: If there is no such format, the file cannot be written, or it cannot hold a token or a label.
+        InputError: If there is no such format, or the suffix is that of none; if the file cannot be written, or cannot
+            hold a token or a label.
     """
-    chosen = _format_named(output_format) or format_of_name(path) or _COLUMNS
+    chosen = _format_named(output_format) or format_of_name(path) or _without_name(path, _COLUMNS)
     chosen.write(path, sentences, WriteOptions(scheme, encoding))
 
 
@@ -217,21 +218,22 @@ def convert(
         scheme: The tag scheme to write, if the format has tags; None keeps that of the source if the format stays (else
             IOB2).
         output_format: The name of the format to write. None goes by the target's suffix: the source's format if it has
-            that suffix, else the first that has it. If the suffix belongs to no format, the source's format is kept,
-            unless it has no tags and a scheme is given: then columns are written.
+            that suffix, or the same as the source; else the first that has it. Without a suffix, the source's format
+            is kept, unless it has no tags and a scheme is given: then columns are written.
         options: The options of reading the source; labels may be renamed or dropped.
         report: Receives the findings, which are logged if there is none.
 
     Raises:
-        InputError: If the source cannot be read or the target not written, or a scheme is given for a format without
-            tags.
+        InputError: If the source cannot be read or the target not written, a scheme is given for a format without
+            tags, or the target has a suffix of no format.
     """
     options, findings = options or ReadOptions(), report if report is not None else ReadReport()
     new = _format_named(output_format)
     old = detect_format(source, options.encoding)
     if new is None:
         kept = old if old.has_tags or not scheme else _COLUMNS
-        new = old if suffix_of(target) in old.suffixes else format_of_name(target) or kept
+        is_same = suffix_of(target) in (*old.suffixes, suffix_of(source))
+        new = old if is_same else format_of_name(target) or _without_name(target, kept)
     if scheme and not new.has_tags:
         tagged = " and ".join(known.name for known in FORMATS.values() if known.has_tags)
         raise InputError(f"the scheme {scheme}: the formats {tagged} have tags, not {new.name}: leave it out")
@@ -242,6 +244,19 @@ def convert(
         new.write(target, old.read(source, options, findings), output)
     if report is None:
         findings.warn(source, options, rewritten=new.can_rewrite(old))
+
+
+def _without_name(path: FilePath, default: Format) -> Format:
+    """The format of a file to write whose name is that of no format.
+
+    Raises:
+        InputError: If its name has a suffix, which would then promise another.
+    """
+    if suffix := suffix_of(path):
+        known = ", ".join(f"{one.name} {one.suffixes[0]}" for one in FORMATS.values() if one.suffixes)
+        message = f"no format has the suffix {suffix}: choose one ({known}), or say --output-format"
+        raise InputError(message, path=path)
+    return default
 
 
 def _format_named(name: str | None) -> Format | None:

@@ -66,7 +66,7 @@ class Sentence:
 
     Attributes:
         tokens: The tokens in order. Those of a column file, which holds no running text, have the offsets of words
-            joined by one space (by nothing where tokens are characters).
+            joined by one space (by nothing where tokens are characters), unless the file tells its text or its spaces.
         spans: The entities, sorted, without overlap.
         document: The number of the document within its file, from 0.
         line: The 1-based line of the first token in its file; None for text that came from no file.

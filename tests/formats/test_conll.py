@@ -26,9 +26,10 @@ from ner_lstm_crf.formats.conll import (
     replace_tags,
 )
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
+from ner_lstm_crf.formats.text_json import text_of
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.tags.scheme import SCHEMES, split_tag
-from ner_lstm_crf.text.annotation import Sentence, Span
+from ner_lstm_crf.text.annotation import Entity, Sentence, Span
 
 PLAIN = ColumnLayout(0, 1, 2, "tab")
 SPACED = ColumnLayout(0, 1, 2, "space")
@@ -812,3 +813,61 @@ def test_languages_before_tokens_stay(tmp_path):
     assert tagged("zh:北京\tO\nzh:好\tO\n", tmp_path, [[Span(0, 2, "LOC")]], token_unit="character") == (
         "zh:北\tB-LOC\nzh:京\tI-LOC\nzh:好\tO\n"
     )
+
+
+def test_a_byte_order_mark_within_a_file_is_no_text(tmp_path):
+    report = ReadReport()
+    lines = "-DOCSTART- O\n", "\n", "# one\n", "Ada B-PER\n", "\n", "Rome B-LOC\n"
+    text = "".join(f"\ufeff{line}" for line in lines)
+    first, second = read(tmp_path, text, report)
+    assert ([first.words, second.words], report.comments) == ([["Ada"], ["Rome"]], 1)
+    assert report.marked == [3, 4, 6]
+    assert convert(text, "BIOES", tmp_path) == text.replace("B-", "S-")
+
+
+@pytest.mark.parametrize("words", [["\ufeff"], ["\ufeffa", "b"], ["a", "\ufeffb", "\ufeff"]])
+def test_tokens_that_begin_with_a_byte_order_mark_are_read_back(words, tmp_path):
+    Conll().write(tmp_path / "x.conll", [Sentence.from_words(words, [Span(0, 1, "X")])], WriteOptions())
+    (sentence,) = read_conll(tmp_path / "x.conll", report=ReadReport())
+    assert sentence.words == words
+
+
+@pytest.mark.parametrize("padding", [" ", "\u00a0", "\u200b", " \ufeff "])
+def test_white_space_around_a_tag_is_no_part_of_its_label(padding, tmp_path, caplog):
+    text = f"Ada\tB-PER{padding}\nKing\tI-PER\nsings\t{padding}O\n"
+    report = ReadReport()
+    (sentence,) = read(tmp_path, text, report)
+    assert (sentence.spans, report.padded) == ((Span(0, 2, "PER"),), [1, 3])
+    assert convert(text, "IOB2", tmp_path) == text
+    with caplog.at_level(logging.WARNING):
+        read(tmp_path, text)
+    assert caplog.messages[0].endswith("white space around tags is left out: lines 1, 3")
+
+
+def test_a_nul_character_is_refused_wherever_it_stands(tmp_path):
+    message = refusal(tmp_path, "a\tB-X\n" * 20_000 + "b\0\tO\n")
+    assert message == "train.conll:20001: expected text, found a NUL character"
+
+
+ROW = "{}\t{}\t_\tX\t_\t_\t0\troot\t_\t{}\n"
+SPACES = {
+    "in features": ROW.format(1, "Rome", "SpaceAfter=No|name=B-LOC")
+    + ROW.format(2, "!", "name=O")
+    + ROW.format(3, "?", "_"),
+    "in a comment": "# text = Rome! ?\n1\tRome\tB-LOC\n2\t!\tO\n3\t?\tO\n",
+    "in a comment of words of two tokens": "# text = Rome! ?\n1-2\tRome!\t_\n1\tRome\tB-LOC\n2\t!\tO\n3\t?\tO\n",
+    "in a comment of another text": "# text = Roma! ?\n"
+    + ROW.format(1, "Rome", "SpacesAfter=|name=B-LOC")
+    + ROW.format(2, "!", "SpacesAfter=\\n|name=O")
+    + ROW.format(3, "?", "name=O"),
+    "as in HIPE": "TOKEN\tNE\tMISC\nRome\tB-LOC\tNoSpaceAfter|LED0.00\n!\tO\t_\n?\tO\tEndOfSentence\n",
+}
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_what_a_file_says_of_spaces_is_its_text(name, tmp_path):
+    (sentence,) = read(tmp_path, SPACES[name], ReadReport())
+    assert text_of(sentence).text == "Rome! ?"
+    assert sentence.entities("Rome! ?") == [Entity(0, 4, "LOC", "Rome")]
+    registry.convert(tmp_path / "train.conll", tmp_path / "x.jsonl")
+    assert '"text": "Rome! ?"' in (tmp_path / "x.jsonl").read_text()

@@ -1,0 +1,126 @@
+"""CSV: cells in quotes, a line that names the columns, and a column that says where sentences begin."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from hypothesis import given, strategies as st
+
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.formats.conll import DOCUMENT_START, Conll, read_conll, replace_tags
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
+from ner_lstm_crf.formats.registry import convert, read_sentences, write_sentences
+from ner_lstm_crf.text.annotation import Sentence, Span
+
+TABLE = (
+    "Sentence #,Word,POS,Tag\n"
+    'Sentence: 1,"so, ""Ada""",NNP,B-per\n'
+    ",left,VBD,O\n"
+    ',"""","""",O\n'
+    "Sentence: 2,Oslo,NNP,B-geo\n"
+)
+
+
+def table(folder: Path, text: str = TABLE, name: str = "x.csv") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x", "x.txt"])
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_quoted_cells_names_of_columns_and_sentences_are_read(mark, name, tmp_path):
+    report = ReadReport()
+    path = table(tmp_path, TABLE.replace("so,", "so#").replace(",", mark).replace("so#", f"so{mark}"), name)
+    first, second = read_sentences(path, report=report)
+    assert (first.words, first.spans) == ([f'so{mark} "Ada"', "left", '"'], (Span(0, 1, "per"),))
+    assert (second.words, second.spans) == (["Oslo"], (Span(0, 1, "geo"),))
+    assert (report.layout.separator, report.skipped) == ({",": "comma", ";": "semicolon"}[mark], [1])
+
+
+def test_tags_are_replaced_and_all_else_stays(tmp_path):
+    path = table(tmp_path)
+    convert(path, tmp_path / "y.csv", scheme="BIOES")
+    assert (tmp_path / "y.csv").read_text() == TABLE.replace("B-", "S-")
+    spans = [[Span(1, 2, 'a, "b"')], []]
+    tagged = (sentence.with_spans(new) for sentence, new in zip(read_conll(path), spans, strict=True))
+    replace_tags(path, tmp_path / "z.csv", tagged)
+    first, second = read_conll(tmp_path / "z.csv")
+    assert [list(sentence.spans) for sentence in (first, second)] == spans
+
+
+def test_a_file_that_is_named_otherwise_gets_columns_of_its_own(tmp_path):
+    path = table(tmp_path)
+    convert(path, tmp_path / "y.conll")
+    expected = 'so, "Ada"\tB-per\nleft\tO\n"\tO\n\nOslo\tB-geo\n\n'
+    assert (tmp_path / "y.conll").read_text() == expected
+    replace_tags(path, tmp_path / "z.conll", read_conll(path))
+    assert (tmp_path / "z.conll").read_text() == expected
+    convert(tmp_path / "y.conll", tmp_path / "z.csv")
+    assert (tmp_path / "z.csv").read_text() == (
+        'sentence,token,tag\n1,"so, ""Ada""",B-per\n1,left,O\n1,"""",O\n2,Oslo,B-geo\n'
+    )
+
+
+def test_rows_of_empty_cells_are_blank_lines(tmp_path):
+    path = table(tmp_path, "Word,Tag\nAda,B-PER\nleft,O\n,\nOslo,B-LOC\n")
+    assert [sentence.words for sentence in read_conll(path)] == [["Ada", "left"], ["Oslo"]]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (",Oslo, Norway,NNP,B-geo", "expected 4 columns, as most rows have, found 5: ',Oslo, Norway,NNP,B-geo'"),
+        (',"Oslo', "expected at least 4 columns, found 2"),
+    ],
+)
+def test_commas_without_quotes_and_line_breaks_within_them_are_refused(row, message, tmp_path):
+    with pytest.raises(InputError, match=rf"x\.csv:6: {message}"):
+        list(read_conll(table(tmp_path, f"{TABLE}{row}\n")))
+
+
+def test_quotes_between_tabs_are_those_of_csv_where_a_quotation_mark_is_four_of_them(tmp_path):
+    rows = '""""\tO\n"a ""b"""\tB-X\nc\tO\n'
+    (sentence,) = read_conll(table(tmp_path, rows))
+    assert sentence.words == ['"', 'a "b"', "c"]
+    (sentence,) = read_conll(table(tmp_path, rows), ReadOptions(separator="tab"))
+    assert sentence.words == ['""""', '"a ""b"""', "c"]
+    (sentence,) = read_conll(table(tmp_path, '"\tO\n""""\tO\nc\tB-X\n'))
+    assert sentence.words == ['"', '""""', "c"]
+
+
+WORDS = st.text(st.characters(exclude_characters="\t\r\n\0", codec="utf-8"), min_size=1, max_size=6).filter(
+    lambda word: not DOCUMENT_START.match(word)
+)
+
+
+@given(sentences=st.lists(st.lists(WORDS, min_size=1, max_size=4), min_size=1, max_size=4))
+def test_what_is_written_is_read_back_here_and_by_others(sentences, tmp_path_factory):
+    path = tmp_path_factory.mktemp("csv") / "x.csv"
+    written = [Sentence.from_words(words, [Span(0, 1, "PER")]) for words in sentences]
+    Conll().write(path, written, WriteOptions())
+    options = ReadOptions(separator="comma", token_column=2, tag_column=3)
+    assert [(one.words, one.spans) for one in read_conll(path, options)] == [(one.words, one.spans) for one in written]
+    with path.open(encoding="utf-8", newline="") as file:
+        _, *rows = csv.reader(file)
+    assert [word for _, word, _ in rows] == [word for words in sentences for word in words]
+
+
+@pytest.mark.parametrize("name", ["y.parquet", "y.txt", "y.docx.gz"])
+def test_a_suffix_of_no_format_is_refused_unless_the_format_is_said(name, tmp_path):
+    source, target = table(tmp_path, "Ada\tB-PER\n", "x.conll"), tmp_path / name
+    with pytest.raises(InputError, match=r"no format has the suffix .* or say --output-format"):
+        convert(source, target)
+    with pytest.raises(InputError, match="no format has the suffix"):
+        write_sentences(target, read_sentences(source))
+    assert not target.exists()
+    convert(source, target, output_format="conll")
+    assert [sentence.words for sentence in read_conll(target)] == [["Ada"]]
+
+
+def test_a_file_of_columns_stays_one_under_the_suffix_that_it_has(tmp_path):
+    source = table(tmp_path, "Ada B-PER\nleft O\n", "x.txt")
+    convert(source, tmp_path / "y.txt", scheme="BIOES")
+    assert (tmp_path / "y.txt").read_text() == "Ada S-PER\nleft O\n"
