@@ -2,6 +2,8 @@
 
 Runs as hatchling's build hook, with the C compiler of the machine; where there is none, with the one in the package
 `ziglang`. By hand, after a change of the C code: `python scripts/build_kernels.py`.
+
+`tests/fuzz/test_kernels.py` builds them with `sanitize`: what they read or write beyond a tensor then ends the process.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ X86_LEVELS = {  # by the name that the package asks for
     "x86-64-v3": ("-march=x86-64-v3",),
     "generic": ("-march=x86-64",),
 }
-FLAGS = ("-O3", "-fno-math-errno", "-shared", "-fPIC", "-std=gnu11", "-Wall", "-Wextra")
+FLAGS = ("-fno-math-errno", "-shared", "-fPIC", "-std=gnu11", "-Wall", "-Wextra")
+OPTIMIZED = ("-O3",)
+SANITIZED = ("-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 # If this is set, no kernels are built: for machines without a compiler and without the package ziglang.
 WITHOUT = os.environ.get("NER_LSTM_CRF_NO_KERNELS")
 IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
@@ -41,10 +45,14 @@ def compiler() -> list[str] | None:
     return [found] if found else None
 
 
-def build(root: Path) -> list[Path]:
+def build(root: Path, *, sanitize: bool = False) -> list[Path]:
     """Compile every kernel for every level of the processor's kind, at the same time; the files made.
 
     The libraries of an earlier build go, whether this one succeeds or not: they may take other arguments.
+
+    Args:
+        root: The checkout, or a copy of its kernels.
+        sanitize: True for libraries that AddressSanitizer and UBSan watch; their process has to preload libasan.
 
     Raises:
         RuntimeError: If the compiler fails.
@@ -59,7 +67,15 @@ def build(root: Path) -> list[Path]:
         for source in sorted(kernels.glob("*.c")):
             for bits in (32, 64):
                 for level, flags in (X86_LEVELS if IS_X86 else {"generic": ()}).items():
-                    call = [*command, *FLAGS, *_spelled(flags, command), *threads, f"-DREAL_BITS={bits}", str(source)]
+                    call = [
+                        *command,
+                        *FLAGS,
+                        *(SANITIZED if sanitize else OPTIMIZED),
+                        *_spelled(flags, command),
+                        *threads,
+                        f"-DREAL_BITS={bits}",
+                        str(source),
+                    ]
                     call += ["-o", str(folder / f"{source.stem}-{bits}-{level}.so"), "-lm"]
                     running.append(subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
         outputs = [process.communicate()[0] for process in running]

@@ -144,7 +144,12 @@ class CharCnn(TypeModule):
         self.size = filters * len(widths)
 
     def forward(self, words: Spellings) -> Tensor:
-        """The vector of each word (W, filters * number of widths)."""
+        """The vector of each word (W, filters * number of widths).
+
+        Raises:
+            ValueError: If the characters are not words of these lengths with gaps, or one is not in the vocabulary.
+        """
+        words = self._checked(*words)
         if not available_for(self.embedding.weight):
             return self._dropped(self._portable(*words))
         maxima = []
@@ -160,6 +165,22 @@ class CharCnn(TypeModule):
     def _dropped(self, vectors: Tensor) -> Tensor:
         return dropout(vectors, self.dropout, self.generator) if self.training else vectors
 
+    def _checked(self, characters: Tensor, lengths: Tensor) -> Spellings:
+        """A copy of these numbers, which say where both passes of the kernels read and write."""
+        characters, lengths = (
+            ids.to(self.embedding.weight.device, torch.int64, copy=True).contiguous() for ids in (characters, lengths)
+        )
+        if characters.ndim != 1 or lengths.ndim != 1:
+            raise ValueError("expected characters (N,) and lengths (W,)")
+        count, known = len(characters), len(self.embedding.weight)
+        least, most = (int(lengths.min()), int(lengths.max())) if len(lengths) else (1, 0)
+        # The sum is right if no length is larger than it can be: lengths of 2^62 would add up to anything.
+        if least < 1 or most > count or int(lengths.sum()) + self.gap * len(lengths) != count:
+            raise ValueError(f"expected {count} characters to be words of at least one and gaps of {self.gap}")
+        if count and not (int(characters.min()) >= 0 and int(characters.max()) < known):
+            raise ValueError(f"expected characters from 0 to {known - 1}, got one out of range")
+        return Spellings(characters, lengths)
+
     def _portable(self, characters: Tensor, lengths: Tensor) -> Tensor:
         """The same in plain torch, without dropout, on any device."""
         embedded = self.embedding(characters).T.unsqueeze(0)  # (1, D, N)
@@ -174,14 +195,7 @@ class _Maxima(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, characters: Tensor, lengths: Tensor, gap: int, width: int) -> Tensor:
-        table = table.contiguous()
-        characters, lengths = (ids.to(table.device, torch.int64).contiguous() for ids in (characters, lengths))
-        filters = table.shape[1] // width
-        # The kernel reads and writes where these say; nothing beyond its tensors.
-        if int(lengths.sum()) + gap * len(lengths) != len(characters) or (len(lengths) and int(lengths.min()) < 1):
-            raise ValueError(f"expected {len(characters)} characters to be words of at least one and gaps of {gap}")
-        if len(characters) and not (int(characters.min()) >= 0 and int(characters.max()) < len(table)):
-            raise ValueError(f"expected characters from 0 to {len(table) - 1}, got one out of range")
+        table, filters = table.contiguous(), table.shape[1] // width
         best = table.new_empty(len(lengths), filters)
         where = torch.empty(best.shape, dtype=torch.int32 if table.dtype == torch.float32 else torch.int64)
         sizes = len(lengths), gap, width, filters

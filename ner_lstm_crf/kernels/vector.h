@@ -22,17 +22,20 @@
 #if REAL_BITS == 32
 typedef float real;
 typedef int32_t lane_int;
+typedef uint32_t lane_bits;
 #define MANTISSA 23
 #define BIAS 127
 #else
 typedef double real;
 typedef int64_t lane_int;
+typedef uint64_t lane_bits;
 #define MANTISSA 52
 #define BIAS 1023
 #endif
 
 typedef real vector __attribute__((vector_size(VECTOR_BYTES)));
 typedef lane_int int_vector __attribute__((vector_size(VECTOR_BYTES)));
+typedef lane_bits bits_vector __attribute__((vector_size(VECTOR_BYTES))); /* as unsigned numbers, which may overflow */
 
 #define LANES ((int64_t)(sizeof(vector) / sizeof(real)))
 #define INLINE static inline __attribute__((always_inline))
@@ -100,8 +103,8 @@ INLINE vector exponential(vector x) {
     const int terms = REAL_BITS == 32 ? 7 : 13;
     vector sum = broadcast(1);
     for (int term = terms; term; term--) sum = 1 + sum * r * (real)(1.0 / term);
-    int_vector scaled = (int_vector)sum + ((int_vector)shifted << MANTISSA);
-    return (vector)(scaled & representable);
+    bits_vector scaled = (bits_vector)sum + ((bits_vector)shifted << MANTISSA);
+    return (vector)((int_vector)scaled & representable);
 }
 
 /* The integer k with 2^k <= x < 2^(k+1), for a normal x > 0. */

@@ -155,7 +155,7 @@ class _LogLikelihood(torch.autograd.Function):
         likelihood = emissions.new_empty(sentences)
         grad_emissions = torch.empty(emissions.shape, dtype=emissions.dtype)  # of the likelihood of each sentence
         grad_transitions = emissions.new_empty(sentences, count, count)
-        tags, lengths = tags.contiguous(), lengths.contiguous()  # the backward pass reads the lengths checked here
+        tags, lengths = tags.contiguous(), lengths.clone().contiguous()  # the backward pass reads those checked here
         outputs = (likelihood.data_ptr(), grad_emissions.data_ptr(), grad_transitions.data_ptr())
         inputs = (emissions, lengths, *tables)
         _call_kernel("crf_log_likelihood", inputs, tags.data_ptr(), tags.stride(0), *outputs)

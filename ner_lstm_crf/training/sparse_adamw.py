@@ -137,9 +137,17 @@ class SparseAdamW:
             state.table.trainable.grad, state.table.sparse_gradient = None, False
 
     def _call(self, name: str, state: _TableState, rows: Tensor, *more: int) -> None:
-        """Call one of the kernels in `kernels/sparse_adamw.c` for these rows (R,), without repetition."""
+        """Call one of the kernels in `kernels/sparse_adamw.c` for these rows (R,), rising and without repetition.
+
+        Raises:
+            ValueError: If a row is out of range, or the table is another than at first.
+        """
         weight, rows = state.table.trainable, rows.contiguous()
         tensors = (weight, state.average, state.first, state.second, state.last_step, state.lr_scale, rows)
+        if len(rows) and not (int(rows[0]) >= 0 and int(rows[-1]) < len(weight)):
+            raise ValueError(f"expected rows from 0 to {len(weight) - 1}, got one out of range")
+        if not weight.is_contiguous() or (weight.shape, weight.dtype) != (state.average.shape, state.average.dtype):
+            raise ValueError(f"expected a table of shape {tuple(state.average.shape)}, got {tuple(weight.shape)}")
         addresses = [tensor.data_ptr() for tensor in tensors]
         kernel(name, weight.dtype)(*addresses, len(rows), weight.shape[1], self.steps, *more)
         with torch.no_grad():

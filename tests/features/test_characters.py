@@ -73,10 +73,26 @@ def test_a_long_word_changes_nothing_for_the_others() -> None:
     torch.testing.assert_close(together[1:], alone, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("kernels", [True, False])
 @pytest.mark.parametrize(
-    ("characters", "lengths"), [([1, 2, 0], [3]), ([1, 0], [0, 0]), ([5, 0], [1]), ([-1, 0], [1]), ([1, 0, 2, 0], [1])]
+    ("characters", "lengths"),
+    [
+        ([1, 2, 0], [3]),
+        ([1, 0], [0, 0]),
+        ([5, 0], [1]),
+        ([-1, 0], [1]),
+        ([1, 0, 2, 0], [1]),
+        ([1, 2, 3, 4], [2**62] * 4),  # with their gaps they add up to 4
+        ([1, 0], [2**63 - 1]),
+        ([1, 0], [[1]]),
+        ([[1, 0]], [1]),
+    ],
 )
-def test_characters_that_are_not_what_the_lengths_say_are_refused(characters: list[int], lengths: list[int]) -> None:
+def test_characters_that_are_not_what_the_lengths_say_are_refused(
+    characters: list[int], lengths: list[int], kernels: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not kernels:
+        monkeypatch.setattr("ner_lstm_crf.features.characters.available_for", lambda _: False)
     cnn = CharCnn(5, size=3, filters=4, widths=(3,), dropout=0.0)
     with pytest.raises(ValueError, match="expected"):
         cnn(Spellings(torch.tensor(characters), torch.tensor(lengths)))
