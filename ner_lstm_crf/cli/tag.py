@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice, tee
@@ -17,11 +17,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
+from ner_lstm_crf.cli.display import PAGE_BEGINS, PAGE_ENDS, in_colours, in_html, shows_colours
 from ner_lstm_crf.cli.options import COLUMN_OPTIONS, SCHEME_NAMES, Parser, add_options, read_options
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.json import json_line, parse_object, parse_record
 from ner_lstm_crf.files.text import STANDARD_STREAM, standard_input, stream_lines, writing
 from ner_lstm_crf.formats.conll import Conll, holds_tags, read_conll, replace_tags
+from ner_lstm_crf.formats.inline import Inline, format_inline
 from ner_lstm_crf.formats.options import ReadReport, WriteOptions
 from ner_lstm_crf.formats.registry import detect_format, format_of_name, suffix_of
 from ner_lstm_crf.formats.text_json import TextFormat, TextJson, text_of
@@ -49,6 +51,9 @@ formats:
          or objects with a list of "tokens" in place of a text (or with "ner_tags" beside it), all of them, if the first
          is one. out: the same with their tags, under "ner_tags" or where tags are; words become characters if the
          model's tokens are
+  inline   out: sentences with their entities in marks, [Rome](LOC), which 'train' and 'convert' read
+  html     out: a page for a browser, with the entities in colours
+  colours  out: the same for a terminal; what texts give there, unless NO_COLOR is set
 Starts and ends count characters, from 0; ends are exclusive. The input has the format of --input-format, else of its
 suffix or content (- is text). The output has the format of --output-format, else of the suffix of --output, else of the
 input.
@@ -64,6 +69,7 @@ examples:
   ner-lstm-crf tag --model my-model "Angela Merkel visited Rome."
   ner-lstm-crf tag --model my-model --output-format jsonl "Angela Merkel visited Rome."
   ner-lstm-crf tag --model my-model --input test.conll --output predicted.conll
+  ner-lstm-crf tag --model my-model --input news.txt --output news.html
   cat news.txt | ner-lstm-crf tag --model my-model --input - --output-format jsonl > news.jsonl"""
 
 
@@ -84,13 +90,16 @@ class TaggedTexts:
     numbered: bool
     noun: ClassVar = "texts"
 
-    def entities(self) -> Iterator[list[Entity]]:
-        """The entities of each text."""
-        return self.tagger.tag_many(record["text"] for record in self.records)
+    def texts(self) -> Iterator[tuple[str, Sequence[Entity]]]:
+        """Each text and its entities."""
+        read, held = tee(
+            record["text"] for record in self.records
+        )  # the tagger reads ahead: those on their way are held
+        return zip(held, self.tagger.tag_many(read), strict=False)
 
     def objects(self) -> Iterator[TextRecord]:
         """Each object with its entities."""
-        read, held = tee(self.records)  # the tagger reads ahead: the objects on their way are held
+        read, held = tee(self.records)  # as in `texts`
         found = self.tagger.tag_many(record["text"] for record in read)
         for record, entities in zip(held, found, strict=False):
             yield record | {"entities": [asdict(entity) for entity in entities]}
@@ -114,11 +123,11 @@ class TaggedTokens:
     numbered: ClassVar = True
     noun: ClassVar = "sentences"
 
-    def entities(self) -> Iterator[list[Entity]]:
-        """The entities of each sentence; offsets count in its tokens, joined by single spaces if they are words."""
+    def texts(self) -> Iterator[tuple[str, Sequence[Entity]]]:
+        """Each sentence as a text, its tokens joined by single spaces if they are words, and its entities."""
         unit = self.tagger.model.config.token_unit
         tagged = self.tagger.tag_sentences(record.sentence(unit) for record in self.records)
-        return (list(text_of(sentence).entities) for sentence in tagged)
+        return ((text.text, text.entities) for text in map(text_of, tagged))
 
     def objects(self) -> Iterator[dict[str, Any]]:
         """Each object with its tags."""
@@ -159,7 +168,7 @@ def _write_lines(tagged: Tagged, path: str) -> None:
     White space within an entity becomes one space, since its offsets tell the original.
     """
     with writing(path) as out, _bar(path, tagged.noun) as count:
-        for number, entities in enumerate(tagged.entities(), 1):
+        for number, (_, entities) in enumerate(tagged.texts(), 1):
             count(number, None)
             for entity in entities:
                 first = f"{number}\t" if tagged.numbered else ""
@@ -178,12 +187,48 @@ def _write_objects(tagged: Tagged, path: str) -> None:
             out.write(json_line(content))
 
 
+def _write_colours(tagged: Tagged, path: str) -> None:
+    """Each text with its entities in colours, followed by their labels."""
+    with writing(path, coloured=True) as out, _bar(path, tagged.noun) as count:
+        for number, (text, entities) in enumerate(tagged.texts(), 1):
+            count(number, None)
+            out.write(in_colours(text, entities, tagged.tagger.labels) + "\n")
+
+
+def _write_marks(tagged: Tagged, path: str) -> None:
+    """Each sentence with its entities in marks, as a training file has them; a heading begins each further text."""
+    unit, document = tagged.tagger.model.config.token_unit, 0
+    with writing(path) as out, _bar(path, "sentences") as count:
+        for number, sentence in enumerate(tagged.sentences(), 1):
+            count(number, None)
+            if sentence.document != document:
+                document = sentence.document
+                out.write(f"\n## {document}\n")
+            try:
+                out.write(format_inline(sentence, unit) + "\n")
+            except ValueError as error:  # a label that the marks cannot hold
+                raise InputError(str(error), path=_shown(path)) from None
+
+
+def _write_page(tagged: Tagged, path: str) -> None:
+    """A page for a browser, with the entities in colours."""
+    with writing(path) as out, _bar(path, tagged.noun) as count:
+        out.write(PAGE_BEGINS)
+        for number, (text, entities) in enumerate(tagged.texts(), 1):
+            count(number, None)
+            out.write(in_html(text, entities, tagged.tagger.labels))
+        out.write(PAGE_ENDS)
+
+
 OUTPUTS = {
     output.name: output
     for output in (
         Output("text", (".txt",), _write_lines),
         Output(Conll.name, Conll.suffixes, _write_columns, has_tags=(TaggedTexts, TaggedTokens)),
         Output(TextJson.name, TextJson.suffixes, _write_objects, has_tags=(TaggedTokens,)),
+        Output(Inline.name, Inline.suffixes, _write_marks),
+        Output("html", (".html", ".htm"), _write_page),
+        Output("colours", (), _write_colours),
     )
 }
 """The outputs by name."""
@@ -326,7 +371,8 @@ def _formats(args: argparse.Namespace) -> tuple[Input, Output]:
         suffixes = ", ".join(suffix for output in OUTPUTS.values() for suffix in output.suffixes)
         why = f"say --output-format ({', '.join(OUTPUTS)}), or choose one of {suffixes}"
         raise InputError(f"the suffix {suffix} tells no format: {why}", path=args.output)
-    output = OUTPUTS[args.output_format] if args.output_format else named or OUTPUTS[source.name]
+    usual = "colours" if source is TEXT and args.output == STANDARD_STREAM and shows_colours() else source.name
+    output = OUTPUTS[args.output_format] if args.output_format else named or OUTPUTS[usual]
     if source is COLUMNS and output.name != source.name:
         why = "say --output-format conll, or choose another name for --output"
         if args.output_format:

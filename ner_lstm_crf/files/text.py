@@ -348,11 +348,12 @@ def standard_input() -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def writing(path: str | os.PathLike[str], encoding: str = "utf-8") -> Iterator[TextIO]:
+def writing(path: str | os.PathLike[str], encoding: str = "utf-8", *, coloured: bool = False) -> Iterator[TextIO]:
     """Open a text file that appears under its name only when it is complete; `-` is standard output.
 
     The name's suffix (.gz, .xz, .bz2) decides whether it is compressed. Line ends are written as given. Since the new
-    file takes the old one's place at the very end, a file may be rewritten while it is read.
+    file takes the old one's place at the very end, a file may be rewritten while it is read. On a terminal control
+    characters are written as `printable` escapes them, unless the text is `coloured`: then its writer has done so.
 
     Raises:
         InputError: If the file cannot be written, or a character does not fit the encoding.
@@ -363,7 +364,7 @@ def writing(path: str | os.PathLike[str], encoding: str = "utf-8") -> Iterator[T
         if path == STANDARD_STREAM:
             sys.stdout.flush()
             out = codecs.getwriter(encoding)(sys.stdout.buffer)
-            yield cast(TextIO, _Terminal(out) if sys.stdout.isatty() else out)
+            yield cast(TextIO, _Terminal(out) if sys.stdout.isatty() and not coloured else out)
             sys.stdout.buffer.flush()
         elif Path(path).is_dir():
             raise InputError("expected a file to write, found a directory", path=path)

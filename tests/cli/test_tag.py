@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import gzip
+import html
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +14,8 @@ from threading import Thread
 import pytest
 import torch
 
-from ner_lstm_crf.cli import tag
+from ner_lstm_crf import read_sentences
+from ner_lstm_crf.cli import display, tag
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.tags.scheme import get_scheme
 from tests.cli.conftest import Files, Run
@@ -275,7 +278,7 @@ def test_a_file_of_unknown_format(name: str, model: Path, write, run: Run) -> No
 
 def test_another_output_is_one_object(model: Path, write, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def write_counts(tagged: tag.Tagged, path: str) -> None:
-        sys.stdout.write(" ".join(str(len(entities)) for entities in tagged.entities()) + "\n")
+        sys.stdout.write(" ".join(str(len(entities)) for _, entities in tagged.texts()) + "\n")
 
     monkeypatch.setitem(tag.OUTPUTS, "counts", tag.Output("counts", (".counts",), write_counts))
     assert run("tag", "--model", model, "--output-format", "counts", TEXT, "", TEXT).out == "4 0 4\n"
@@ -388,3 +391,83 @@ def test_a_broken_record_in_a_pipe_is_one_line(model: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("error: standard input:2: expected one JSON object per line")
     assert done.stderr.count("\n") == 1
+
+
+# Entities marked in the text
+
+
+def test_marks_are_read_again(model: Path, files: Files, tmp_path: Path, run: Run) -> None:
+    texts = [TEXT, "Milo [again] \\ saw Oslo.", "# Milo"]
+    shown = run("tag", "--model", model, "--output-format", "inline", *texts).out
+    assert shown.splitlines()[:2] == [
+        "[Ada Brandt](PER) met [Port Alba](LOC) today .",
+        "[Milo](PER) saw [Oslo](LOC) again .",
+    ]
+    out = tmp_path / "out.inline"
+    assert run("tag", "--model", model, "--output", out, *texts).code == 0
+    assert out.read_text() == shown
+    tagger = Tagger.load(model)
+    sentences = [*tagger.tag_sentences(sentence for text in texts for sentence in tagger.split(text))]
+    assert [(one.words, one.spans) for one in read_sentences(out)] == [(one.words, one.spans) for one in sentences]
+
+
+HOSTILE = '<script>Milo</script> & \x1b[2J "saw" Port Alba\'s\nOslo.'
+
+
+def test_a_page_is_escaped_and_says_each_text_whole(model: Path, tmp_path: Path, run: Run) -> None:
+    page = tmp_path / "page.html"
+    assert run("tag", "--model", model, "--output", page, TEXT, HOSTILE, "").code == 0
+    content = page.read_text()
+    assert content.startswith('<!DOCTYPE html>\n<html lang="und">\n<meta charset="utf-8">')
+    assert '<mark class="c1">Ada Brandt <b>PER</b></mark> met <mark class="c0">Port Alba <b>LOC</b></mark>' in content
+    assert "<script" not in content
+    assert "\x1b" not in content
+    assert "http" not in content  # nothing is fetched
+    without_labels = re.sub(r" <b>\w+</b></mark>", "</mark>", content)
+    texts = [html.unescape(re.sub("<[^>]+>", "", one)) for one in re.findall("<p>.*?</p>", without_labels, re.DOTALL)]
+    assert texts == [TEXT, HOSTILE.replace("\x1b", r"\x1b"), ""]
+
+
+def test_colours_are_for_terminals(model: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    coloured = run("tag", "--model", model, "--output-format", "colours", HOSTILE, TEXT).out
+    assert re.sub(r"\x1b\[[\d;]*m", "", coloured).splitlines()[2] == TEXT.replace("Brandt", "Brandt PER").replace(
+        "Alba", "Alba LOC"
+    ).replace("Milo", "Milo PER").replace("Oslo", "Oslo LOC")
+    assert "\x1b[2J" not in coloured
+    assert r"\x1b" in coloured
+    monkeypatch.setattr(display, "is_terminal", lambda _: True)
+    assert run("tag", "--model", model, TEXT).out == coloured.splitlines(keepends=True)[-1]
+    assert run("tag", "--model", model, "--input", "-", stdin=TEXT.encode()).out == coloured.splitlines(True)[-1]
+    assert run("tag", "--model", model, "--output-format", "text", TEXT).out == ROWS
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert run("tag", "--model", model, TEXT).out == ROWS
+
+
+def test_every_label_is_legible_on_its_colour() -> None:
+    """By the contrast of WCAG 2: at least 7, for light pages, dark ones and terminals, whose ink is black."""
+
+    def brightness(colour: str) -> float:
+        channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    def contrast(one: str, other: str) -> float:
+        dark, light = sorted(map(brightness, (one, other)))
+        return (light + 0.05) / (dark + 0.05)
+
+    def of_terminal(number: int) -> str:
+        if number >= 232:
+            return "#" + f"{8 + 10 * (number - 232):02x}" * 3
+        levels = (0, 95, 135, 175, 215, 255)
+        return "#" + "".join(f"{levels[(number - 16) // weight % 6]:02x}" for weight in (36, 6, 1))
+
+    for light, dark, number in display.COLOURS:
+        assert contrast(light, display.INK[0]) >= 7
+        assert contrast(dark, display.INK[1]) >= 7
+        assert contrast(of_terminal(number), "#000000") >= 7
+
+
+def test_columns_are_written_as_columns_alone(model: Path, files: Files, run: Run) -> None:
+    for name in ("inline", "html", "colours"):
+        complaint = run("tag", "--model", model, "--input", files.test, "--output-format", name).complaint
+        assert f"a column file is written as columns, not as {name}" in complaint
