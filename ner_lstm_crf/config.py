@@ -458,8 +458,11 @@ def preset(
         fine_tune: Train the transformer too; then one network is trained, not an ensemble.
 
     Raises:
+        TypeError: If `name` is no string.
         InputError: If there is no such preset or token unit.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"expected the name of a preset, got {type(name).__name__}")
     if name not in PRESETS:
         raise InputError(f"expected a preset, one of {', '.join(PRESETS)}, got '{name}'{did_you_mean(name, PRESETS)}")
     model, training = PRESETS[name].model, PRESETS[name].training

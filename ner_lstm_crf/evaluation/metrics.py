@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 from unicodedata import east_asian_width
 
-from ner_lstm_crf.text.annotation import Span
+from ner_lstm_crf.text.annotation import Sentence, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,8 @@ class Evaluation:
         return f"<Evaluation: {scores}; {micro.gold:,} {entities} in {sentences:,} sentence{'s' * (sentences != 1)}>"
 
     def __add__(self, other: Evaluation) -> Evaluation:
+        if not isinstance(other, Evaluation):
+            return NotImplemented
         labels = sorted({*self.per_label, *other.per_label})
         return Evaluation(
             {label: self.per_label.get(label, _NONE) + other.per_label.get(label, _NONE) for label in labels},
@@ -171,6 +173,7 @@ def evaluate_spans(
         ill_formed: The positions of each sentence's ill-formed tags, as `Scheme.decode` returns them; only counted.
 
     Raises:
+        TypeError: If what stands for a sentence is no collection of spans.
         ValueError: If one has more sentences than the other.
 
     Example:
@@ -178,8 +181,14 @@ def evaluate_spans(
         Score(true_positives=0, predicted=1, gold=1)
     """
     true_counts, predicted_counts, gold_counts = Counter[str](), Counter[str](), Counter[str]()
-    by_sentence = []
+    by_sentence = list[Score]()
     for gold_spans, predicted_spans in zip(gold, predicted, strict=True):
+        for spans in (gold_spans, predicted_spans):
+            if isinstance(spans, Sentence) or not {*map(type, spans)} <= {Span}:
+                number = len(by_sentence) + 1
+                raise TypeError(
+                    f"expected the spans of sentence {number}, got {spans!r:.60}: its spans are sentence.spans"
+                )
         true_positives = set(gold_spans).intersection(predicted_spans)
         score = Score(len(true_positives), len(predicted_spans), len(gold_spans))
         by_sentence.append(score if gold_spans or predicted_spans else _NONE)

@@ -113,6 +113,9 @@ def f1_difference(
 
 def _counts(runs: Sequence[Evaluation]) -> _Counts:
     """True positives, predicted and gold of each run side by side: (sentences, 3 x runs)."""
+    for run in runs:
+        if not isinstance(run, Evaluation):
+            raise TypeError(f"expected evaluations, one for each run, got {type(run).__name__} among them")
     if not runs or not runs[0].by_sentence:
         raise ValueError("expected at least one run over at least one sentence")
     gold = [score.gold for score in runs[0].by_sentence]

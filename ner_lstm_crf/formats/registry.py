@@ -19,7 +19,7 @@ from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.formats.text_json import TextJson, as_text
 from ner_lstm_crf.formats.token_json import TokenJson
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.text.annotation import Sentence
+from ner_lstm_crf.text.annotation import Sentence, each
 
 FORMATS: Mapping[str, Format] = {one.name: one for one in (Conll(), TextJson(), Cluener(), TokenJson(), Inline())}
 """Every format by its name, the general ones first: a suffix means the first format that has it, and detection asks the
@@ -161,8 +161,11 @@ def read_sentences(
         progress: Called with the number of sentences read.
 
     Raises:
+        TypeError: If `options` are no `ReadOptions`.
         InputError: If the file cannot be read or is malformed; the message names the line.
     """
+    if not isinstance(options, ReadOptions | None):
+        raise TypeError(f"expected ReadOptions, got {type(options).__name__}: ReadOptions(scheme='BIOES')")
     options, findings = options or ReadOptions(), report if report is not None else ReadReport()
     sentences = list[Sentence]()
     for sentence in detect_format(path, options.encoding).read(path, options, findings):
@@ -191,11 +194,14 @@ def write_sentences(
         encoding: The encoding of the file.
 
     Raises:
+        TypeError: If one of them is no `Sentence`, with its number; the old file is unharmed.
         InputError: If there is no such format, or the suffix is that of none; if the file cannot be written, or cannot
             hold a token or a label.
     """
+    if isinstance(sentences, str | Sentence) or not isinstance(sentences, Iterable):
+        raise TypeError(f"expected sentences, got {type(sentences).__name__}")
     chosen = _format_named(output_format) or format_of_name(path) or _without_name(path, _COLUMNS)
-    chosen.write(path, sentences, WriteOptions(scheme, encoding))
+    chosen.write(path, each(Sentence, sentences), WriteOptions(scheme, encoding))
 
 
 def convert(

@@ -301,6 +301,7 @@ def split_dev(sentences: Sequence[Sentence]) -> tuple[list[Sentence], list[Sente
     Raises:
         InputError: If there are fewer than ten.
     """
+    sentences = as_sentences(sentences, "training data")
     if len(sentences) < 10:
         raise InputError(f"expected at least 10 sentences to set a tenth aside for dev, found {len(sentences)}")
     train = [sentence for number, sentence in enumerate(sentences, 1) if number % 10]

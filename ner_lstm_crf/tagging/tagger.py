@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from ner_lstm_crf.config import Precision
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.predictor import Chunk, Predictor, chunks
 from ner_lstm_crf.tags.labels import warn_of_unknown_labels
 from ner_lstm_crf.tags.scheme import DecodedTags
-from ner_lstm_crf.text.annotation import Entity, Sentence, Span, check_words
+from ner_lstm_crf.text.annotation import Entity, Sentence, Span, check_words, each
 from ner_lstm_crf.text.sentences import Portion, portions, sentences
 from ner_lstm_crf.text.tokenizer import check_characters
 
@@ -124,7 +124,7 @@ class Tagger:
             raise TypeError("expected texts, got a string: use tag(text)")
         if isinstance(texts, bytes | Mapping) or hasattr(texts, "columns") or not isinstance(texts, Iterable):
             raise TypeError(f"expected texts, got {type(texts).__name__}")  # a table gives the names of its columns
-        return _entities(self._predictor.stream(chunks(self._portions(_each(str, texts)))))
+        return _entities(self._predictor.stream(chunks(self._portions(each(str, texts)))))
 
     def tag_tokens(self, tokens: Sequence[str]) -> list[Span]:
         """Spans of one sentence that is already cut into tokens.
@@ -154,7 +154,7 @@ class Tagger:
 
         def with_words() -> Iterator[tuple[Sentence, list[str], tuple[int]]]:
             """Sentences with their words and their length."""
-            for sentence in _each(Sentence, items):
+            for sentence in each(Sentence, items):
                 words = sentence.words
                 if self._units[0] == "character":
                     check_characters(words)
@@ -183,7 +183,7 @@ class Tagger:
 
         if isinstance(sentences, str | os.PathLike | Sentence) or not isinstance(sentences, Iterable):
             raise TypeError(f"expected sentences, got {type(sentences).__name__}: read_sentences reads a file")
-        gold = list(_each(Sentence, sentences))
+        gold = list(each(Sentence, sentences))
         if not gold:
             raise ValueError("expected sentences, got none")
         if self._units[0] == "character":
@@ -207,18 +207,6 @@ _OTHER_METHODS = {
     bytes: ": decode it first",
     Sentence: ": use tag_sentences(sentences)",
 }
-
-
-_Item = TypeVar("_Item", str, Sentence)
-
-
-def _each(kind: type[_Item], items: Iterable[object]) -> Iterator[_Item]:
-    """The items, each checked to be a string or a sentence when its turn comes."""
-    for number, item in enumerate(items, 1):
-        if not isinstance(item, kind):
-            expected = "a string" if kind is str else "a Sentence"
-            raise TypeError(f"expected {expected} as item {number}, got {item!r:.40} ({type(item).__name__})")
-        yield item
 
 
 def _entities(

@@ -33,6 +33,10 @@ class LabelMap:
     def __post_init__(self) -> None:
         if isinstance(self.keep, str):
             raise TypeError("expected a set of labels to keep, got a string: see LabelMap.parse")
+        if not isinstance(self.renamed, Mapping):
+            raise TypeError(f"expected a mapping of labels, got {type(self.renamed).__name__}: see LabelMap.parse")
+        if self.keep is not None:
+            object.__setattr__(self, "keep", frozenset(self.keep))
 
     @classmethod
     def parse(cls, labels: str | None = None, mapping: Iterable[str] = ()) -> LabelMap:

@@ -228,8 +228,11 @@ class Scheme:
         Raises:
             UnknownTagError: If a tag has a prefix that the scheme does not have.
             IllFormedError: If a tag breaks the scheme and the policy is `error`.
+            TypeError: If `tags` is a string.
             ValueError: If there is no such policy.
         """
+        if isinstance(tags, str):
+            raise TypeError(f"expected a list of tags, got the string {tags!r:.40}")
         if policy not in POLICIES:
             raise ValueError(f"expected a policy ({', '.join(POLICIES)}), found {policy!r}")
         spans: list[Span] = []
@@ -317,8 +320,11 @@ def get_scheme(name: str) -> Scheme:
     letters may come in any order, with or without the O.
 
     Raises:
+        TypeError: If `name` is no string.
         InputError: If there is no such scheme.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"expected the name of a tag scheme, got {type(name).__name__}")
     key = name.strip().upper().replace("-", "")
     scheme = _BY_SPELLING.get(key) or _BY_LETTERS.get("".join(sorted({*key, OUTSIDE})))
     if scheme is None:

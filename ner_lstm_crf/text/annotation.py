@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate, chain, islice, pairwise
 from operator import add
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast, get_args
 
 from ner_lstm_crf.config import Hyphens, TokenUnit
 from ner_lstm_crf.text.scripts import has_han
@@ -54,6 +54,8 @@ class Entity:
     label: str
     text: str
 
+
+Item = TypeVar("Item")
 
 _SHOWN = 20  # tokens in the representation of a sentence
 
@@ -172,7 +174,7 @@ class Sentence:
         Raises:
             TypeError: If `text` is no string, or an entity is none.
             ValueError: If an entity lies outside the text, overlaps another, has another text, or begins or ends within
-                a token.
+                a token; if there is no such unit.
 
         Example:
             >>> Sentence.from_text("Ada met Dr. Milo.", [(0, 3, "PER"), (12, 16, "PER")])
@@ -180,8 +182,8 @@ class Sentence:
         """
         from ner_lstm_crf.text.tokenizer import characters, tokenize  # which makes tokens, and needs those from here
 
-        if not isinstance(text, str):
-            raise TypeError(f"expected a text, got {type(text).__name__}")
+        if token_unit not in get_args(TokenUnit):
+            raise ValueError(f'expected token_unit "word" or "character", got {token_unit!r}')
         tokens = characters(text) if token_unit == "character" else tokenize(text, hyphens=hyphens)
         # 1. The entities in order, and the tokens cut at their ends.
         found = sorted(_entity_of(text, entity) for entity in entities)
@@ -234,9 +236,9 @@ class Sentence:
 
         return get_scheme(scheme).encode(self.spans, len(self.tokens))
 
-    def with_spans(self, spans: Iterable[Span]) -> Sentence:
+    def with_spans(self, spans: Iterable[Span | tuple[int, int, str]]) -> Sentence:
         """The same sentence with other spans."""
-        return replace(self, spans=tuple(spans))
+        return replace(self, spans=tuple(Span(*span) for span in spans))
 
     def entities(self, source: str | None = None) -> list[Entity]:
         """The spans as entities of `source`, the text that the tokens are of.
@@ -289,6 +291,19 @@ def check_words(words: Sequence[str], what: str = "word") -> None:
         for number, word in enumerate(words, 1):
             if not isinstance(word, str):
                 raise TypeError(f"expected a string as {what} {number}, got {word!r:.40} ({type(word).__name__})")
+
+
+def each(kind: type[Item], items: Iterable[object]) -> Iterator[Item]:
+    """The items, each checked to be a string or a sentence when its turn comes.
+
+    Raises:
+        TypeError: If one is none, with its number.
+    """
+    for number, item in enumerate(items, 1):
+        if not isinstance(item, kind):
+            expected = "a string" if kind is str else f"a {kind.__name__}"
+            raise TypeError(f"expected {expected} as item {number}, got {item!r:.40} ({type(item).__name__})")
+        yield item
 
 
 def cut_tokens(tokens: Iterable[Token], edges: Iterable[int]) -> list[Token]:
