@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from difflib import get_close_matches
 from itertools import islice
 from os import PathLike
 
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MOST_NAMES = 2000  # of a folder, that are compared with the one given
 
 
@@ -30,7 +32,8 @@ class InputError(ValueError):
     def __init__(self, message: str, *, path: str | PathLike[str] | None = None, line: int | None = None) -> None:
         self.message, self.path, self.line = message, path, line
         where = "" if path is None else f"{path}: " if line is None else f"{path}:{line}: "
-        super().__init__(f"{where}{message}")
+        # What stands in a file or in its name may hold line breaks: the message is one line all the same.
+        super().__init__(_CONTROL.sub(lambda match: repr(match[0])[1:-1], f"{where}{message}"))
 
     def at(self, path: str | PathLike[str] | None = None, line: int | None = None) -> InputError:
         """The same error with a path and a line, where it has none."""

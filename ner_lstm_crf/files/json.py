@@ -21,7 +21,7 @@ LONGEST_VALUE = 2**24
 _SPACE = re.compile(r"\s*")
 _PIECE = 2**16  # characters that are read at once
 _LONGEST_SIGN = len("-Infinity")
-_MOST_KEYS = 12  # of an object, in a message
+_MOST_KEYS, _LONGEST_KEY = 12, 40  # of an object, in a message
 _MARK = "\ufeff"  # between two files that were joined
 _EXPECTED = "expected one JSON object per line"
 
@@ -157,7 +157,7 @@ def json_values(pieces: Iterable[str]) -> Iterator[tuple[int, Any]]:
 
 def keys_of(content: Mapping[str, Any]) -> str:
     """The keys of an object, as an error message shows them."""
-    keys = ", ".join(islice(content, _MOST_KEYS)) or "none"
+    keys = ", ".join(key[:_LONGEST_KEY] for key in islice(content, _MOST_KEYS)) or "none"
     return f"keys found: {keys}{', ...' if len(content) > _MOST_KEYS else ''}"
 
 

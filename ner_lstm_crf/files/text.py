@@ -20,6 +20,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any, BinaryIO, TextIO, TypeAlias, cast
@@ -127,7 +128,7 @@ def _open_zip(path: FilePath, raw: IO[bytes], mode: str) -> IO[bytes]:
 STANDARD_STREAM = "-"  # as a path: standard input or output
 
 _WITHOUT_MARK = {"utf-8": "utf-8-sig"}  # the codec that leaves out a byte order mark; that of UTF-16 does so itself
-_SAMPLE_BYTES = 65536
+_SAMPLE_BYTES, _SAMPLE_CHARACTERS = 2**16, 2**20
 
 # Files that are no text, by their first bytes, and what to do with them.
 _NO_TEXT: Mapping[bytes, str] = {
@@ -250,6 +251,20 @@ class TextFile:
             raise self._wrong_encoding(error) from None
         except UnicodeError as error:  # UTF-16 or UTF-32 without a byte order mark
             raise self._without_mark(error) from None
+
+    def first_lines(self, most: int = 200) -> list[str]:
+        """The first lines, for a guess at what the file holds; of long ones the beginning.
+
+        Raises:
+            InputError: As `pieces` does.
+        """
+        lines, length = list[str](), 0
+        for line in islice(self.pieces(_SAMPLE_CHARACTERS), most):
+            lines.append(line)
+            length += len(line)
+            if length > _SAMPLE_CHARACTERS:
+                break
+        return lines
 
     def _without_mark(self, error: UnicodeError) -> InputError:
         """The error of a file that does not say in which order its bytes are."""

@@ -6,17 +6,17 @@ r"""Sentences with their entities marked in the text, the format that people wri
     [王小明](PER)在[北京大学](ORG)读书。
 
 The first sentence has the unit `word`: white space stands between tokens and around entities. The second has the unit
-`character`: every character is a token, and white space, if any, is none. A comment of the form `## name` begins a
-document. A backslash takes the meaning from `[`, `]`, `\`, a white space (it then belongs to its token) and from the
-`#` that begins a line.
+`character`: every character is a token, and white space, if any, is none. The lines show which unit a file has, or the
+comment `# token unit: character` does. A comment of the form `## name` begins a document. A backslash takes the meaning
+from `[`, `]`, `\`, a white space (it then belongs to its token) and from the `#` that begins a line.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from typing import cast
 
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
@@ -30,6 +30,8 @@ _MARKED = re.compile(r"(?<!\\)\[[^\[\]]+\]\([^()\[\]\s]+\)")
 _SHARE_MARKED = 0.05  # of inline-marked lines many hold an entity; of columns of tokens hardly one looks like it
 _SPACE = re.compile(r"(?<!\\)\s")
 _SAMPLE_LINES = 200
+_UNIT = re.compile(r"#\s*token unit:\s*(word|character)\s*")
+_MARK = "\ufeff"  # a byte order mark, where files were joined; one that is of a token is escaped
 
 _PIECE = re.compile(
     r"""\\(?P<escaped>.?)
@@ -43,7 +45,7 @@ _PIECE = re.compile(
 _OF_CHARACTERS = "where every character is a token, say --token-unit character"
 _LABEL = re.compile(r"[^()\[\]\\\s]+")
 _TO_ESCAPE = re.compile(r"[\[\]\\\s]")
-_ESCAPABLE = re.compile(r"[\[\]\\\s#]")
+_ESCAPABLE = re.compile(rf"[\[\]\\\s#{_MARK}]")
 
 
 class Inline(Format):
@@ -62,7 +64,7 @@ class Inline(Format):
 
     def read(self, path: FilePath, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
         """The sentences of a file. Without a unit they are characters if the file looks so."""
-        unit = options.token_unit or _unit_of(path, options.encoding)
+        unit = options.token_unit or _unit_of(TextFile(path, options.encoding).first_lines())
         for _, sentence in _lines(path, unit, options, report):
             if sentence is not None:
                 yield sentence.with_spans(options.labels(sentence.spans) if options.read_tags else ())
@@ -71,24 +73,28 @@ class Inline(Format):
         """Write lines of words, or of characters if all tokens are such."""
         held = list(sentences)
         are_characters = all(len(word) == 1 for sentence in held for word in sentence.words)
-        document = 0
+        unit: TokenUnit = "character" if are_characters else "word"
+        # 1. The lines; a comment begins each document but the first.
+        lines, document = list[str](), 0
+        for sentence in held:
+            if sentence.document != document:
+                document = sentence.document
+                lines += ["\n", f"## {document}\n"]
+            try:
+                lines.append(format_inline(sentence, unit) + "\n")
+            except ValueError as error:
+                raise InputError(str(error), path=path) from None
+        # 2. If they do not show the unit, a comment does.
         with writing(path, options.encoding) as out:
-            if held and held[0].tokens and held[0].tokens[0].text.startswith("\ufeff"):
-                out.write("\ufeff")  # else the token's own would be read as the file's byte order mark
-            for sentence in held:
-                if sentence.document != document:
-                    document = sentence.document
-                    out.write(f"\n## {document}\n")
-                try:
-                    out.write(format_inline(sentence, "character" if are_characters else "word") + "\n")
-                except ValueError as error:
-                    raise InputError(str(error), path=path) from None
+            if _unit_of(lines) != unit:
+                out.write(f"# token unit: {unit}\n")
+            out.writelines(lines)
 
     def rewrite(
         self, source: FilePath, target: FilePath, options: ReadOptions, output: WriteOptions, report: ReadReport
     ) -> None:
         """Write a file again under other labels; comments, sections and lines that do not change stay as they are."""
-        unit = options.token_unit or _unit_of(source, options.encoding)
+        unit = options.token_unit or _unit_of(TextFile(source, options.encoding).first_lines())
         with writing(target, output.encoding) as out:
             for line, sentence in _lines(source, unit, options, report):
                 if sentence is None or (renamed := options.labels(sentence.spans)) == sentence.spans:
@@ -110,11 +116,12 @@ def _lines(
     """
     document, has_sentence = 0, False
     for number, line in enumerate(TextFile(path, options.encoding).lines(), 1):
-        text = line.strip() if line.lstrip().startswith("#") else line.removesuffix("\n").removesuffix("\r")
+        text = line.removeprefix(_MARK).removesuffix("\n").removesuffix("\r")
+        text = text.strip() if text.lstrip().startswith("#") else text
         if not text or text.isspace() or text.startswith("#"):
             if text.startswith("## ") and has_sentence:
                 document, has_sentence = document + 1, False
-            report.comments += not line.isspace()
+            report.comments += text.startswith("#")
             yield line, None
             continue
         try:
@@ -122,19 +129,27 @@ def _lines(
         except InputError as error:
             raise InputError(error.message, path=path, line=number) from None
         has_sentence = True
-        report.labels.update(span.label for span in sentence.spans)
+        if options.read_tags:
+            report.labels.update(span.label for span in sentence.spans)
         report.count(sentence)
         yield line, sentence
     if not report.sentences:
         raise InputError("expected sentences, found none", path=path)
 
 
-def _unit_of(path: FilePath, encoding: str) -> TokenUnit:
-    """Characters, if entities touch the text around them, or if it is Chinese without white space; words else."""
-    sample = islice(TextFile(path, encoding).lines(), _SAMPLE_LINES)
-    lines = [line.rstrip("\r\n") for line in sample if not line.startswith("#")]
-    touches = any(not _parses(line, "word") and _parses(line, "character") for line in lines)
-    unspaced = not any(_SPACE.search(line.strip()) for line in lines) and any(map(has_han, lines))
+def _unit_of(lines: Sequence[str]) -> TokenUnit:
+    """The unit of a file by its first lines.
+
+    It is the one that a comment names; else characters, if entities touch the text around them, or if it is Chinese
+    without white space; else words.
+    """
+    bodies = [line.removeprefix(_MARK).rstrip("\r\n") for line in lines[:_SAMPLE_LINES]]
+    named = next((match[1] for body in bodies if (match := _UNIT.fullmatch(body))), None)
+    if named:
+        return cast(TokenUnit, named)
+    texts = [body for body in bodies if not body.startswith("#")]
+    touches = any(not _parses(text, "word") and _parses(text, "character") for text in texts)
+    unspaced = not any(_SPACE.search(text.strip()) for text in texts) and any(map(has_han, texts))
     return "character" if touches or unspaced else "word"
 
 
@@ -264,7 +279,7 @@ def format_inline(sentence: Sentence, token_unit: TokenUnit = "word") -> str:
     for token, piece in zip(sentence.tokens, pieces, strict=True):
         line += f" {piece}" if line and (token_unit == "word" or token.start > end) else piece
         end = token.end
-    return f"\\{line}" if line.startswith("#") else line
+    return f"\\{line}" if line.startswith(("#", _MARK)) else line
 
 
 def _escaped(text: str, token_unit: TokenUnit) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ FORMATS: Mapping[str, Format] = {one.name: one for one in (Conll(), TextJson(), 
 last format first."""
 
 _COLUMNS = FORMATS["conll"]  # the format of files that no format claims, and of files to write that none is named for
-_SAMPLE_LINES, _SAMPLE_CHARACTERS = 200, 2**20
 
 
 def suffix_of(path: FilePath) -> str:
@@ -59,7 +57,7 @@ def detect_format(path: FilePath, encoding: str = "utf-8") -> Format:
         return _COLUMNS
     # 1. The first lines, and the first JSON value if the file begins with one.
     file = TextFile(path, encoding)
-    stripped = (line.strip() for line in _first_lines(file))
+    stripped = map(str.strip, file.first_lines())
     lines = [line for line in stripped if line and not line.startswith("#")]
     content = _first_object(file) if lines and lines[0].startswith(("{", "[")) else None
     # 2. The suffix decides, unless there is a JSON object: then the file may hold columns under no name.
@@ -69,16 +67,6 @@ def detect_format(path: FilePath, encoding: str = "utf-8") -> Format:
     sample = Sample(suffix_of(path) if named else "", lines, content)
     found = next((known for known in reversed(tuple(FORMATS.values())) if known.detect(sample)), None)
     return found or _foreign(path, lines) or _COLUMNS
-
-
-def _first_lines(file: TextFile) -> Iterator[str]:
-    """The first lines of a file; of long ones the beginning."""
-    length = 0
-    for piece in islice(file.pieces(_SAMPLE_CHARACTERS), _SAMPLE_LINES):
-        length += len(piece)
-        yield piece
-        if length > _SAMPLE_CHARACTERS:
-            return
 
 
 def _first_object(file: TextFile) -> dict[str, Any] | None:

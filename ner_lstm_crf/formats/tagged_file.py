@@ -19,6 +19,8 @@ from ner_lstm_crf.text.annotation import Sentence, Span, align, by_character, to
 
 _log = logging.getLogger(__name__)
 
+_LONGEST_IN_HINT = 60  # characters of a tag
+
 _MOST_TAGS = 20_000  # different ones: a column of so many texts is none of tags
 
 _NOT_IN_A_LABEL = re.compile(r"[\t\n\r\0]")
@@ -143,7 +145,9 @@ class TagReader:
                 and (has_prefixes or not is_label(tag))
                 and not error.is_ambiguous
             ):
-                return self._not_a_tag(tag, f"--rename {tag}=O reads it as O" if has_prefixes and tag else "")
+                return self._not_a_tag(
+                    tag, f"--rename {tag}=O reads it as O" if has_prefixes and 0 < len(tag) < _LONGEST_IN_HINT else ""
+                )
         return InputError(error.message, path=self.path, line=self._places[error.tag][1])
 
     def _not_a_tag(self, tag: str, hint: str = "") -> InputError:
@@ -199,11 +203,7 @@ class TagReader:
         if self.scheme is not None:
             spans, ill_formed = self._decoded(self.scheme, tags, lines, report)
             report.ill_formed += [lines[position] for position in ill_formed]
-            report.labels.update([label for _, _, label in spans])
-        # 2. Labels are renamed and dropped.
-        if spans and self.options.labels:
-            spans = self.options.labels(spans)
-        # 3. Words become characters.
+        # 2. Words become characters.
         joiner = " "
         if self.options.token_unit == "character":
             for start, end, _ in spans:
@@ -211,6 +211,10 @@ class TagReader:
                     _log.warning("%s:%d: an entity without characters is left out", self.path, lines[start])
             words, spans = by_character(words, spans)
             joiner, text = "", None
+        # 3. Labels are counted, then renamed and dropped.
+        report.labels.update([label for _, _, label in spans])
+        if spans and self.options.labels:
+            spans = self.options.labels(spans)
         tokens = None if text is None else align(words, text)
         sentence = Sentence(tokens or tokens_from_words(words, joiner), tuple(spans), document, lines[0])
         report.count(sentence)

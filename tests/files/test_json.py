@@ -138,3 +138,12 @@ def test_a_value_that_would_fill_the_memory_is_refused(begin: str) -> None:
     pieces = chain([begin + '{"a": "'], repeat("b" * 2**20))
     with pytest.raises(InputError, match=f"expected at most {LONGEST_VALUE:,} characters"):
         next(json_values(pieces))
+
+
+def test_a_message_is_one_line_whatever_stands_in_the_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_record('{"a\\nb\\u001b[2J\\ud800": 1}')
+    error = caught.value.at(tmp_path / "x\ny.jsonl", 3)
+    assert str(error) == (
+        f"{tmp_path}/x\\ny.jsonl:3: expected a string under the key 'text' (keys found: a\\nb\\x1b[2J\\ud800)"
+    )

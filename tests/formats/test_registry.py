@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from ner_lstm_crf.formats.registry import (
     suffix_of,
     write_sentences,
 )
+from ner_lstm_crf.formats.text_json import TextJson, text_of
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.text.annotation import Sentence, Span
 
@@ -435,3 +437,51 @@ def test_forms_that_are_not_read_are_named(name, content, said, tmp_path):
             use(path)
         assert "\n" not in str(caught.value)
     assert not (tmp_path / "new.conll").exists()
+
+
+# Whatever is written is read again, without a word about it.
+
+
+@st.composite
+def random_sentences(draw: st.DrawFn) -> list[Sentence]:
+    """Words or characters, in any script, with what formats are made of."""
+    sizes = st.integers(1, 1) if draw(st.booleans()) else st.integers(1, 4)
+    alphabet = draw(st.sampled_from(["ab", "京北", "аб", "ก", "[]()\\#B-", "a京\ufeff\u3000\u200b😀 \t\x85"]))
+    found = []
+    for _ in range(draw(st.integers(1, 4))):
+        words = [
+            "".join(draw(st.lists(st.sampled_from(alphabet), min_size=draw(sizes), max_size=4)))
+            for _ in range(draw(st.integers(1, 5)))
+        ]
+        if draw(st.booleans()):
+            words = list("".join(words))
+        cuts = sorted(draw(st.sets(st.integers(0, len(words)), max_size=4)))
+        spans = [Span(start, end, draw(st.sampled_from(["PER", "LOC"]))) for start, end in pairwise(cuts)]
+        joiner = draw(st.sampled_from(["", " "])) if all(len(word) == 1 for word in words) else " "
+        found.append(Sentence.from_words(words, spans, joiner=joiner))
+    return found
+
+
+@given(written=random_sentences())
+def test_inline_marks_are_read_as_the_tokens_that_were_written(written, tmp_path_factory):
+    path = tmp_path_factory.mktemp("any") / "x.inline"
+    write_sentences(path, written)
+    assert [(one.words, one.spans) for one in read_sentences(path)] == [(one.words, one.spans) for one in written]
+
+
+@given(written=random_sentences())
+def test_tokens_in_json_are_read_as_they_were_written(written, tmp_path_factory):
+    path = tmp_path_factory.mktemp("any") / "x.jsonl"
+    write_sentences(path, written, output_format="tokens")
+    assert [(one.words, one.spans) for one in read_sentences(path)] == [(one.words, one.spans) for one in written]
+
+
+@given(written=random_sentences(), name=st.sampled_from(["jsonl", "cluener"]))
+def test_texts_in_json_are_read_with_the_entities_that_were_written(written, name, tmp_path_factory):
+    path = tmp_path_factory.mktemp("any") / "x.jsonl"
+    texts = [text_of(sentence) for sentence in written]
+    if any(entity.text != entity.text.strip() for text in texts for entity in text.entities):
+        return  # white space around an entity is no part of it
+    write_sentences(path, written, output_format=name)
+    read = TextJson().read_texts(path)
+    assert [(one.text, one.entities) for one in read] == [(one.text, one.entities) for one in texts]
