@@ -29,6 +29,7 @@ from ner_lstm_crf.tags.labels import require_entities, warn_of_unknown_labels
 from ner_lstm_crf.text.annotation import CHARACTER_SHARE, Sentence, share_of_characters
 
 if TYPE_CHECKING:
+    from ner_lstm_crf.corpora.facts import FileFacts
     from ner_lstm_crf.features.vectors import Vectors
     from ner_lstm_crf.runs.data import ResolvedData
     from ner_lstm_crf.runs.results import RunResult
@@ -129,16 +130,13 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Resolved
     from ner_lstm_crf.saving.model import ModelDescription, model_directory
 
     # The training sentences decide what a token is, where the configuration does not.
-    found = set[str]()
-    token_unit, train = _read_train(args, given, found)
+    token_unit, train, of_train = _read_train(args, given)
     config = config_from(args, given, token_unit)
 
     # The dev set is a file, a tenth of the training sentences, or none; the test set is a file or none.
     options = read_options(args, token_unit=token_unit, hyphens=config.model.hyphens)
-    dev = _read([args.dev] if args.dev not in (None, "none") else [], options, found)
-    test = _read([args.test] if args.test else [], options, found)
-    files = [*args.train, *(path for path in (args.dev, args.test) if path not in (None, "none"))]
-    options.labels.warn_of_missing(", ".join(files), found)
+    dev, of_dev = _read([args.dev] if args.dev not in (None, "none") else [], options)
+    test, of_test = _read([args.test] if args.test else [], options)
     if args.test:
         require_entities((sentence.spans for sentence in test), args.test, options.labels)
     if args.dev is None:
@@ -146,6 +144,7 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Resolved
         say("no --dev: every tenth training sentence is set aside to choose the best epoch by")
     parts = {"train": train, "dev": dev, "test": test}
     labels = _describe(parts)
+    _warn_of_pitfalls(of_train, [facts for facts in (of_dev, of_test) if facts.path], options)
     if args.dev != "none" and not labels["dev"]:
         where = args.dev or "dev (set aside)"
         _log.warning("%s: no entities in dev: nothing tells epochs apart, the last one is kept", where)
@@ -169,16 +168,16 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Resolved
     return config, data, test
 
 
-def _read_train(args: argparse.Namespace, given: Tables, found: set[str]) -> tuple[TokenUnit, list[Sentence]]:
-    """The training sentences, and what their tokens are: as the configuration says, else what they look like."""
+def _read_train(args: argparse.Namespace, given: Tables) -> tuple[TokenUnit, list[Sentence], FileFacts]:
+    """The unit of the tokens, by the configuration, else by their look; the training sentences, and counts of them."""
     from ner_lstm_crf.runs.data import are_chinese
 
     token_unit, hyphens = given["model"].get("token_unit"), given["model"].get("hyphens", "auto")
     options = read_options(args, token_unit=token_unit, hyphens=hyphens)
-    train = _read(args.train, options, found)
+    train, facts = _read(args.train, options)
     require_entities((sentence.spans for sentence in train), ", ".join(args.train), options.labels)
     if token_unit is not None:
-        return token_unit, train
+        return token_unit, train, facts
     share, chinese = share_of_characters(train), "Chinese " if are_chinese(train) else ""
     if share < CHARACTER_SHARE:
         if chinese:
@@ -186,26 +185,47 @@ def _read_train(args: argparse.Namespace, given: Tables, found: set[str]) -> tup
                 f"{share:.1%} of the Chinese tokens are one character: they are taken for words, or say --token-unit "
                 "character"
             )
-        return "word", train
+        return "word", train, facts
     if (pipe := next((path for path in args.train if Path(path).is_fifo()), None)) is not None:
         raise InputError("expected --token-unit character for these data, since a pipe is read only once", path=pipe)
     what = f"every {chinese}token of the training data is" if share == 1 else f"{share:.2%} of the {chinese}tokens are"
     say(f"{what} one character: the model takes characters as tokens")
     # Read again for the tokens that are longer, or white space, which is no character of a text.
-    return "character", _read(args.train, read_options(args, token_unit="character"), found)
+    return "character", *_read(args.train, read_options(args, token_unit="character"))
 
 
-def _read(paths: Sequence[str], options: ReadOptions, found: set[str]) -> list[Sentence]:
-    """The sentences of all files, without those that have no token; `found` receives the labels in the files."""
-    sentences = list[Sentence]()
+def _read(paths: Sequence[str], options: ReadOptions) -> tuple[list[Sentence], FileFacts]:
+    """The sentences of all files, without those that have no token, and counts of them."""
+    from ner_lstm_crf.corpora.facts import FileFacts
+
+    sentences, facts = list[Sentence](), FileFacts(path=", ".join(paths))
     for path in paths:
         report = ReadReport()
         with progress_bar(f"reading {path}", unit=" sentences") as progress:
             read = read_sentences(path, options, report=report, progress=progress)
         report.warn(path, options, labels=False)
+        facts.labels.update(report.labels)
+        facts.outside |= report.outside
+        facts.scheme, facts.layout = facts.scheme or report.scheme, facts.layout or report.layout
         sentences += (one for one in read if one.tokens)
-        found |= report.names
-    return sentences
+    for sentence in sentences:
+        facts.count(sentence)
+        facts.add(sentence)
+    return sentences, facts
+
+
+def _warn_of_pitfalls(train: FileFacts, others: Sequence[FileFacts], options: ReadOptions) -> None:
+    """Log what will go wrong in training on these files."""
+    from ner_lstm_crf.corpora.pitfalls import pitfalls_between, pitfalls_of
+
+    files = [train, *others]
+    options.labels.warn_of_missing(", ".join(one.path for one in files), {name for one in files for name in one.names})
+    for facts in files:
+        for pitfall in pitfalls_of(facts, trains=facts is train):
+            _log.warning("%s: %s", facts.path, pitfall)
+    for facts in others:
+        for pitfall in pitfalls_between(train, facts):
+            _log.warning("%s", pitfall)
 
 
 def _describe(parts: Mapping[str, Sequence[Sentence]]) -> Mapping[str, Counter[str]]:

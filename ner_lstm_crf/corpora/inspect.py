@@ -7,124 +7,20 @@ every two files the part of the second that is in the first: a test sentence tha
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from itertools import accumulate, combinations, pairwise
+from dataclasses import asdict, dataclass
+from itertools import combinations, pairwise
 from typing import Any
 
+from ner_lstm_crf.corpora.facts import LONG, FileFacts, Lengths, Overlap
+from ner_lstm_crf.corpora.pitfalls import pitfalls_between, pitfalls_of
 from ner_lstm_crf.files.text import FilePath
-from ner_lstm_crf.formats.options import ReadOptions, ReadReport, counted, some_lines
+from ner_lstm_crf.formats.options import ReadOptions, counted, some_lines
 from ner_lstm_crf.formats.registry import FORMATS, detect_format
 from ner_lstm_crf.progress import Progress, silent
 
-LONG = 3
-"""Sentences of more tokens than this are hardly equal by chance."""
-
 _EDGES = (0, 1, 5, 10, 20, 40, 80, 160, 320)
 _BAR = 40  # characters of the longest bar
-
-
-@dataclass(frozen=True, slots=True)
-class Lengths:
-    """The lengths of sentences, in tokens: half of them are no longer than `median`, 95% no longer than `most`.
-
-    Attributes:
-        counts: The number of sentences by length, the shortest first.
-    """
-
-    shortest: int
-    median: int
-    mean: float
-    most: int
-    longest: int
-    counts: dict[int, int]
-
-    @classmethod
-    def of(cls, counts: Counter[int]) -> Lengths:
-        """The lengths counted."""
-        ordered = dict(sorted(counts.items()))
-        mean = sum(length * count for length, count in ordered.items()) / counts.total()
-        return cls(min(ordered), _quantile(ordered, 0.5), mean, _quantile(ordered, 0.95), max(ordered), ordered)
-
-
-@dataclass(slots=True, kw_only=True)
-class FileFacts(ReadReport):
-    """The findings of reading a file, and counts of its sentences. Memory stays small: words are kept as hashes.
-
-    Attributes:
-        path: The file.
-        format: The name of its format.
-        per_label: The number of entities of each label, by its new name.
-        lengths: The number of sentences by their length in tokens.
-        hashes: The number of sentences by their hash, and True if they are long.
-        entity_hashes: The number of entities by the hash of their words and label.
-    """
-
-    path: str
-    format: str
-    per_label: Counter[str] = field(default_factory=Counter)
-    lengths: Counter[int] = field(default_factory=Counter)
-    hashes: Counter[tuple[int, bool]] = field(default_factory=Counter)
-    entity_hashes: Counter[int] = field(default_factory=Counter)
-
-    @property
-    def duplicates(self) -> int:
-        """The number of sentences that occur earlier in the file."""
-        return self.sentences - len(self.hashes)
-
-    def to_json(self) -> dict[str, Any]:
-        """The facts as values for JSON. Columns and lines count from 1; of a file without columns, they are None."""
-        layout = self.layout
-        return {
-            "path": self.path,
-            "format": self.format,
-            "sentences": self.sentences,
-            "tokens": self.tokens,
-            "entities": self.per_label.total(),
-            "documents": self.documents,
-            "per_label": dict(self.per_label.most_common()),
-            "lengths": asdict(Lengths.of(self.lengths)),
-            "scheme": self.scheme,
-            "evidence": self.evidence,
-            "columns": layout.width if layout else None,
-            "token_column": layout.token + 1 if layout else None,
-            "tag_column": layout.tag + 1 if layout and layout.tag is not None else None,
-            "other_tag_columns": [column + 1 for column in layout.other_tag_columns] if layout else [],
-            "separator": layout.separator if layout else None,
-            "has_char_index": layout.has_char_index if layout else False,
-            "language": layout.language if layout else "",
-            "column_counts": dict(sorted(self.widths.items())),
-            "ill_formed": len(self.ill_formed),
-            "ill_formed_lines": self.ill_formed,
-            "ragged": len(self.ragged),
-            "ragged_lines": self.ragged,
-            "duplicates": self.duplicates,
-            "comments": self.comments,
-            "cut": self.cut,
-            "dropped": self.dropped,
-            "rejected": self.rejected,
-            "unannotated": self.unannotated,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overlap:
-    """The part of the second file that is in the first.
-
-    Attributes:
-        sentences: The number of sentences of the second that occur in the first.
-        long_sentences: The number of these with more than 3 tokens.
-        entities: The number of entities of the second that occur in the first, with the same words and label.
-        new_labels: Labels of the second that the first lacks.
-    """
-
-    first: str
-    second: str
-    sentences: int
-    long_sentences: int
-    entities: int
-    new_labels: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +31,23 @@ class Inspection:
     overlap: tuple[Overlap, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The facts as values for JSON: `{"files": [...], "overlap": [...]}`."""
-        return {"files": [facts.to_json() for facts in self.files], "overlap": [asdict(pair) for pair in self.overlap]}
+        """The facts as values for JSON: `{"files": [...], "overlap": [...], "warnings": [...]}`."""
+        files = zip(self.files, self.pitfalls, strict=True)
+        return {
+            "files": [{**facts.to_json(), "warnings": warnings} for facts, warnings in files],
+            "overlap": [asdict(pair) for pair in self.overlap],
+            "warnings": self.shared_pitfalls,
+        }
+
+    @property
+    def pitfalls(self) -> list[list[str]]:
+        """The pitfalls of each file; it is the first that a model learns from."""
+        return [list(pitfalls_of(facts, trains=facts is self.files[0])) for facts in self.files]
+
+    @property
+    def shared_pitfalls(self) -> list[str]:
+        """The pitfalls of every two files."""
+        return [line for pair in combinations(self.files, 2) for line in pitfalls_between(*pair)]
 
 
 def inspect_files(
@@ -153,45 +64,24 @@ def inspect_files(
         file_format = detect_format(path, options.encoding)
         facts = FileFacts(path=os.fspath(path), format=file_format.name)
         for sentence in file_format.read(path, options, facts):
-            words = tuple(sentence.words)
-            facts.lengths[len(words)] += 1
-            facts.hashes[hash(words), len(words) > LONG] += 1
-            for start, end, label in sentence.spans:
-                facts.per_label[label] += 1
-                facts.entity_hashes[hash((label, words[start:end]))] += 1
+            facts.add(sentence)
         files.append(facts)
     progress(len(paths), len(paths))
     options.labels.warn_of_missing(
         ", ".join(facts.path for facts in files), {name for facts in files for name in facts.names}
     )
-    return Inspection(tuple(files), tuple(_overlap(first, second) for first, second in combinations(files, 2)))
-
-
-def _overlap(first: FileFacts, second: FileFacts) -> Overlap:
-    shared = Counter({key: count for key, count in second.hashes.items() if key in first.hashes})
-    return Overlap(
-        first=first.path,
-        second=second.path,
-        sentences=shared.total(),
-        long_sentences=sum(count for (_, is_long), count in shared.items() if is_long),
-        entities=sum(count for entity, count in second.entity_hashes.items() if entity in first.entity_hashes),
-        new_labels=tuple(sorted(second.per_label.keys() - first.per_label.keys())),
-    )
-
-
-def _quantile(counts: dict[int, int], share: float) -> int:
-    """The smallest length that at least this share of the sentences does not exceed."""
-    cumulated = zip(counts, accumulate(counts.values()), strict=True)
-    return next(length for length, seen in cumulated if seen >= share * sum(counts.values()))
+    return Inspection(tuple(files), tuple(Overlap.of(*pair) for pair in combinations(files, 2)))
 
 
 def describe(inspection: Inspection) -> str:
     """The findings, file by file, then what the files share."""
-    parts = ["\n".join([facts.path, *_file(facts)]) for facts in inspection.files]
+    parts = [
+        "\n".join([facts.path, *_file(facts), *(_row("warning", line) for line in pitfalls)])
+        for facts, pitfalls in zip(inspection.files, inspection.pitfalls, strict=True)
+    ]
     if inspection.overlap:
-        parts.append(
-            "\n".join(["overlap", *(line for pair in inspection.overlap for line in _overlap_rows(pair, inspection))])
-        )
+        rows = [line for pair in inspection.overlap for line in _overlap_rows(pair, inspection)]
+        parts.append("\n".join(["overlap", *rows, *(_row("warning", line) for line in inspection.shared_pitfalls)]))
     return "\n\n".join(parts)
 
 

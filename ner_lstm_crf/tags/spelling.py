@@ -97,13 +97,14 @@ def _pattern(separators: str, prefix_last: bool, small: bool) -> re.Pattern[str]
     return re.compile(f"{prefix}(?:{separator}{label})?", re.DOTALL)
 
 
-_OTHERS = (
+STYLES = (
     *(Spelling(mark, prefix_last=True, small=small) for small in (False, True) for mark in _SEPARATORS),
     *(Spelling(mark) for mark in _SEPARATORS if mark not in STANDARD.separators),
     *(Spelling(mark, small=True) for mark in _SEPARATORS),
     Spelling(""),
     Spelling("", small=True),
 )
+"""The other ways."""
 
 
 def spellings_of(tags: Collection[str]) -> list[Spelling]:
@@ -116,7 +117,7 @@ def spellings_of(tags: Collection[str]) -> list[Spelling]:
         >>> spellings_of(["PER-B", "PER-I", "-"])
         [Spelling(separators='-', prefix_last=True, small=False, outside='-')]
     """
-    return list(_fitting(STANDARD, tags)) or [way for other in _OTHERS for way in _fitting(other, tags)]
+    return list(_fitting(STANDARD, tags)) or [way for other in STYLES for way in _fitting(other, tags)]
 
 
 def _fitting(spelling: Spelling, tags: Collection[str]) -> Iterator[Spelling]:
@@ -185,7 +186,7 @@ def tags_within(cell: str) -> list[str]:
     """
     parts = _BETWEEN_TAGS.split(cell)
     if len(parts) > 1:
-        for way in (STANDARD, *_OTHERS):
+        for way in (STANDARD, *STYLES):
             tags = (OUTSIDE if is_outside(part) else way.read(part) if way.separators else None for part in parts)
             if all(tag is not None and (tag == OUTSIDE or split_tag(tag)[1]) for tag in tags):
                 return parts

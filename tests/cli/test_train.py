@@ -481,3 +481,19 @@ def test_networks_are_trained_apart_and_joined(files: Files, tmp_path: Path, run
     options = ("--train", files.train, "--dev", files.dev)
     refused = run("train", *options, "--output", tmp_path / "n", "--init-from", directory)
     assert "--init-from: expected a model of one network to start from, got one of 2" in refused.complaint
+
+
+def test_what_will_go_wrong_is_said_before_training(tmp_path: Path, run: Run) -> None:
+    train, dev = tmp_path / "train.conll", tmp_path / "dev.conll"
+    train.write_text("".join(f"P{n}\tB-PER\nmet\tO\nus\tO\nall\tO\n\n" for n in range(8)) + "x\tB-Per\ny\tO\n")
+    dev.write_text("".join(f"P{n}\tB-PER\nmet\tO\nus\tO\nall\tO\n\n" for n in range(4)))
+    shape = ("--word-size", "4", "--hidden-size", "4", "--preset", "small", "--epochs", "1", "--rename", "PRE=PER")
+    said = run("train", "--train", train, "--dev", dev, "--output", tmp_path / "model", *shape).err
+    for line in (
+        f"warning: {train}: the labels 'PER' and 'Per' differ by case or spaces alone: --rename Per=PER\n",
+        f"warning: {train}: labels of fewer than 5 entities, too few to learn from: Per 1\n",
+        f"warning: 4 of 4 sentences (100%) of more than 3 tokens in {dev} are in {train}: a model is measured on what ",
+        f"warning: {train}, {dev}: no entity is labelled PRE, to be renamed (labels found: PER, Per)",
+    ):
+        assert said.count(line) == 1
+    assert f"warning: {dev}: labels" not in said

@@ -57,6 +57,7 @@ def test_the_facts_of_a_file(inspection, tmp_path):
         "dropped": [],
         "rejected": [],
         "unannotated": [],
+        "warnings": ["labels of fewer than 5 entities, too few to learn from: LOC 1, PER 2"],
     }
 
 
