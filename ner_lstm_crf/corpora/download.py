@@ -17,7 +17,6 @@ from ner_lstm_crf.progress import Progress, silent
 
 _BLOCK = 1 << 16  # bytes between two reports of progress
 _TIMEOUT = 30.0  # seconds without an answer or a byte
-_DAY = 86_400  # seconds after which what a killed process left is removed
 _AGAIN = "run the command again, or give a local copy with --from"
 
 
@@ -44,7 +43,7 @@ def fetch_corpus(
         raise InputError(f"{corpus.name} is restricted ({corpus.licence}); obtain it from {corpus.obtain}")
     folder = Path(target) / corpus.name
     make_directory(folder)
-    remove_temp_files(folder, older_than=_DAY)
+    remove_temp_files(folder)
     finished, paths = 0, [folder / file.name for file in corpus.files]
     for file, path in zip(corpus.files, paths, strict=True):
         if path.exists():

@@ -2,18 +2,24 @@
 
 A file is written under a temporary name beside its own, brought to the disk, and renamed. Several files that belong
 together are written into a folder, and one rename of that folder decides for all of them.
+
+What a killed process left under a temporary name is removed by whoever writes there next: the name says whose it was.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import platform
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from glob import escape
 from itertools import count
 from pathlib import Path
+from stat import S_IMODE
 from typing import BinaryIO, TypeAlias
 
 from ner_lstm_crf.errors import InputError
@@ -24,8 +30,13 @@ Content: TypeAlias = str | Callable[[Path], object]
 
 _ESCAPED = "backslashreplace"  # of a character that UTF-8 lacks, half of a surrogate pair, as in the name of some files
 
-_TEMPORARY, _READY = ".files.new", ".files.ready"  # folders of `write_together`: being written, and complete
-_NUMBERS = count()  # with the number of the process they make the names of temporary files unique
+_READY = ".files.ready"  # the folder of `write_together` with complete files
+_HOST = re.sub(r"\W", "_", platform.node())[:16]
+_NUMBERS = count()  # with the host and the number of the process they make temporary names unique
+_in_use = set[str]()  # the temporary names of this process
+_LONGEST = 50  # characters of a name in a temporary one, which must not become too long
+_LEFT = re.compile(r"\..*\.(?:(?P<host>\w*)-)?(?P<process>\d+)-\w+\.new", re.DOTALL)
+_DAY = 86_400  # seconds; no pause between two writes to a file is longer
 
 
 def write_text(path: Path, text: str) -> None:
@@ -51,39 +62,55 @@ def replacing(path: Path) -> Iterator[Path]:
         InputError: If the file cannot be written.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{os.getpid()}-{next(_NUMBERS)}.new")
+    with temporary_path(target) as temporary:
+        try:
+            if target.is_symlink():  # what a chain of links ends in is no link
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            remove_temp_files(target.parent, of=target.name)
+            temporary.touch(exist_ok=False)  # a new file, not what a link of that name leads to
+            mode = (target if target.exists() else temporary).stat().st_mode
+            yield temporary
+            seal(temporary, mode)
+            temporary.replace(target)
+        except BrokenPipeError:  # of another stream that the caller writes to
+            raise
+        except OSError as error:
+            unharmed = ", the old file is unharmed" if target.exists() else ""
+            raise InputError(f"cannot be written{unharmed}: {error.strerror or error}", path=path) from error
+
+
+@contextmanager
+def temporary_path(target: Path) -> Iterator[Path]:
+    """A path beside `target`, unlike those of any other process and thread; what is there at the end is removed."""
+    path = target.with_name(f".{target.name[:_LONGEST]}.{_HOST}-{os.getpid()}-{next(_NUMBERS)}.new")
+    _in_use.add(path.name)
     try:
-        if target.is_symlink():  # what a chain of links ends in is no link
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        yield temporary
-        seal(temporary)
-        if target.exists():
-            temporary.chmod(target.stat().st_mode)
-        temporary.replace(target)
-    except BrokenPipeError:  # of another stream that the caller writes to
-        raise
-    except OSError as error:
-        unharmed = ", the old file is unharmed" if target.exists() else ""
-        raise InputError(f"cannot be written{unharmed}: {error.strerror or error}", path=path) from error
+        yield path
     finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        _in_use.discard(path.name)
+        _remove(path)
 
 
-def seal(*paths: Path) -> None:
-    """Give the files of one folder the permissions of new files, and wait until they are on the disk.
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a folder, if it is there and that is possible."""
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
-    The user's umask decides about permissions, but it can be read only by changing it for every thread of the
-    process. So a new file shows them. (Some libraries write files that only the owner may read.)
+
+def seal(path: Path, mode: int) -> None:
+    """Give a file that a library wrote, perhaps for its owner alone, its permissions, and wait until it is on the disk.
+
+    Args:
+        path: The file.
+        mode: Its permissions. Those of a new file are what the user's umask allows; that can be read only by changing
+            it for every thread of the process, so they are taken from a new file.
     """
-    probe = paths[0].with_name(f".permissions.{os.getpid()}-{next(_NUMBERS)}.new")
-    probe.touch()
-    mode = probe.stat().st_mode
-    probe.unlink()
-    for path in paths:
-        path.chmod(mode)
-        with path.open("rb+") as file:
-            os.fsync(file.fileno())
+    path.chmod(S_IMODE(mode))
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def write_together(directory: Path, files: Mapping[str, Content]) -> None:
@@ -96,28 +123,28 @@ def write_together(directory: Path, files: Mapping[str, Content]) -> None:
     Raises:
         InputError: If one cannot be written.
     """
-    temporary, path = directory / _TEMPORARY, directory
-    try:
-        # 1. Complete what a kill interrupted after the rename (step 3), and remove what it left before.
-        _settle(directory)
-        shutil.rmtree(temporary, ignore_errors=True)
-        # 2. Write all files into a folder of their own.
-        temporary.mkdir()
-        for name, content in files.items():
-            path, new = directory / name, temporary / name
-            if isinstance(content, str):
-                new.write_text(content, encoding="utf-8", errors=_ESCAPED)
-            else:
-                content(new)
-            seal(new)
-        # 3. One rename decides: from now on `located` finds the new files.
-        temporary.rename(directory / _READY)
-    except OSError as error:
-        raise InputError(
-            f"cannot be written, the old file is unharmed: {error.strerror or error}", path=path
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with temporary_path(directory / "files") as temporary:
+        path = directory
+        try:
+            # 1. Complete what a kill interrupted after the rename (step 3), and remove what it left before.
+            _settle(directory)
+            remove_temp_files(directory)
+            # 2. Write all files into a folder of their own.
+            temporary.mkdir()
+            for name, content in files.items():
+                path, new = directory / name, temporary / name
+                new.touch()
+                mode = new.stat().st_mode
+                if isinstance(content, str):
+                    new.write_text(content, encoding="utf-8", errors=_ESCAPED)
+                else:
+                    content(new)
+                seal(new, mode)
+            # 3. One rename decides: from now on `open_together` finds the new files.
+            temporary.rename(directory / _READY)
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(f"cannot be written, the old file is unharmed: {reason}", path=path) from error
     # 4. Move them to their own paths. If that fails, they are found in the folder, and the next write moves them.
     with suppress(OSError):
         _settle(directory)
@@ -128,7 +155,8 @@ def _settle(directory: Path) -> None:
     ready = directory / _READY
     if ready.is_dir():
         for path in ready.iterdir():
-            path.replace(directory / path.name)
+            with suppress(FileNotFoundError):  # another process does the same
+                path.replace(directory / path.name)
         ready.rmdir()
 
 
@@ -196,15 +224,36 @@ def make_directory(path: Path) -> None:
         raise InputError(f"expected a directory that can be written: {error.strerror}", path=path) from error
 
 
-def remove_temp_files(directory: Path, *, older_than: float = 0) -> None:
-    """Remove the temporary files of processes that were killed while they wrote.
+def remove_temp_files(directory: Path, *, of: str = "", alone: bool = False) -> None:
+    """Remove what processes that were killed left under temporary names, files and folders.
+
+    A process of this host is known to be gone; what another host left is removed when it is a day old.
 
     Args:
         directory: The folder of the files.
-        older_than: Seconds since the last write. In a folder into which other processes write it must exceed any
-            pause they make.
+        of: The name of the file that they were to become; "" for all.
+        alone: True if nobody else is writing in this folder: then all of them are removed.
     """
-    for path in directory.glob(".*.[0-9]*.new"):
-        with suppress(FileNotFoundError):  # another process removed it
-            if not older_than or time.time() - path.stat().st_mtime > older_than:
-                path.unlink()
+    for path in directory.glob(f".{escape(of[:_LONGEST])}*.new"):
+        left = _LEFT.fullmatch(path.name)
+        if left is None or path.name in _in_use:
+            continue
+        with suppress(OSError):  # another process has removed it
+            gone = left["host"] == _HOST and not _is_alive(int(left["process"]))
+            if alone or gone or time.time() - path.lstat().st_mtime > _DAY:
+                _remove(path)
+
+
+def _is_alive(process: int) -> bool:
+    """True if there may be another process of this number."""
+    if process == os.getpid():  # that had it before this one
+        return False
+    if os.name == "nt":  # where this signal would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # another user's
+        pass
+    return True

@@ -310,7 +310,6 @@ def split_dev(sentences: Sequence[Sentence]) -> tuple[list[Sentence], list[Sente
 
 
 _TENSOR = "vectors"
-_DAY = 86_400  # seconds
 _VERSION = 1  # of what is computed: another version is another file
 
 
@@ -341,7 +340,7 @@ def read_with_transformer(
         feature = Transformer.from_pretrained(config, config.transformer)
         subtokens = [feature.subtokenizer.encode(sentence.words) for sentence in sentences]
         make_directory(directory)
-        remove_temp_files(directory, older_than=_DAY)  # other processes may write here
+        remove_temp_files(directory)
         vectors = contextual_vectors(feature.encoder, subtokens, progress=progress)
         write_tensors(path, {_TENSOR: vectors}, {"key": key})
     return replace(data, contextual=path)

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.atomic import make_directory
+from ner_lstm_crf.files.atomic import make_directory, remove_temp_files
 
 if sys.platform != "win32":
     import fcntl
@@ -47,6 +47,7 @@ def locked(directory: Path) -> Iterator[Callable[[], None]]:
             raise InputError("another run has begun here and taken the place of this one", path=directory)
 
     try:
+        remove_temp_files(directory, alone=own is not None)
         yield check
     finally:
         if own is not None and os.getpid() == process:

@@ -29,7 +29,7 @@ from typing import Any
 
 from ner_lstm_crf.config import MIN_LR, Config
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.atomic import append_line, make_directory, remove_temp_files, write_text
+from ner_lstm_crf.files.atomic import append_line, make_directory, write_text
 from ner_lstm_crf.files.json import parse_json
 from ner_lstm_crf.files.parts import read_text
 from ner_lstm_crf.progress import Progress, silent
@@ -274,7 +274,6 @@ class Run:
             write_text(self.directory / RUN, json.dumps(self._read() | {"finished": True}, indent=2) + "\n")
         # 3. What only the training needed.
         shutil.rmtree(self.directory / _TRAINING, ignore_errors=True)
-        remove_temp_files(self.directory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +308,6 @@ class NetworkRun:
         """
         trainer = prepare_trainer(data, self.config)
         with locked(self.directory) as check:
-            remove_temp_files(self.directory)
             # 1. Go on after the last whole epoch; later reports are of epochs that are trained again.
             resume = self.directory / RESUME
             if resume.is_file():

@@ -10,11 +10,10 @@ from pathlib import Path
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.token_feature import TokenFeature
-from ner_lstm_crf.files.atomic import seal
+from ner_lstm_crf.files.atomic import remove_temp_files, seal, temporary_path
 
 _NAME = re.compile(r"[a-z]+-[0-9a-f]{12}")
 _SUFFIXES = (".json", ".jinja", ".model", ".safetensors", ".txt")  # nothing that is pickled, no code
-_TEMPORARY = ".folder.new"
 
 
 def save_folder(feature: TokenFeature, directory: Path) -> str:
@@ -29,22 +28,22 @@ def save_folder(feature: TokenFeature, directory: Path) -> str:
     name = feature.saved_as
     if name is not None and _is_whole(directory / name):
         return name
-    temporary = directory / _TEMPORARY
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir()
-        feature.write_files(temporary)
-        seal(*_files(temporary))
-        name = f"{feature.name}-{folder_digest(temporary)}"
-        if not _is_whole(directory / name):
-            shutil.rmtree(directory / name, ignore_errors=True)
-            temporary.rename(directory / name)
-    except Exception as error:  # on a full disk transformers, tokenizers and safetensors each raise their own
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        message = f"the files of the {feature.name} could not be written, the old model is unharmed: {reason}"
-        raise InputError(message, path=directory) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    remove_temp_files(directory)
+    with temporary_path(directory / feature.name) as temporary:
+        try:
+            temporary.mkdir()
+            mode = temporary.stat().st_mode & 0o666  # of a new file, as of a new folder but for the right to run it
+            feature.write_files(temporary)
+            for path in _files(temporary):
+                seal(path, mode)
+            name = f"{feature.name}-{folder_digest(temporary)}"
+            if not _is_whole(directory / name):
+                shutil.rmtree(directory / name, ignore_errors=True)
+                temporary.rename(directory / name)
+        except Exception as error:  # on a full disk transformers, tokenizers and safetensors each raise their own
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            message = f"the files of the {feature.name} could not be written, the old model is unharmed: {reason}"
+            raise InputError(message, path=directory) from error
     if not feature.files_change:
         feature.saved_as = name
     return name

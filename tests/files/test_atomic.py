@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.files import atomic
 from ner_lstm_crf.files.atomic import (
     append_line,
     located,
@@ -71,7 +72,7 @@ def test_the_reader_of_a_pipe_that_has_had_enough_is_no_mistake_of_the_file(tmp_
 UMASK = """
 import os, sys
 from pathlib import Path
-from ner_lstm_crf.files.atomic import replacing, seal, write_text, write_together
+from ner_lstm_crf.files.atomic import replacing, write_text, write_together
 from tests.killing import Killed, kill_at
 os.umask(0o027)
 folder = Path(sys.argv[1])
@@ -81,15 +82,13 @@ write_text(folder / "alone", "")
 with replacing(folder / "secret") as temporary:
     secret(temporary)
 write_together(folder, {"text": "", "written": secret})
-secret(folder / "sealed")
-seal(folder / "sealed")
 """
 
 
 def test_new_files_have_the_permissions_that_the_umask_allows(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", UMASK, str(tmp_path)], check=True)
     assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == dict.fromkeys(
-        ("alone", "secret", "text", "written", "sealed"), 0o640
+        ("alone", "secret", "text", "written"), 0o640
     )
 
 
@@ -107,7 +106,7 @@ def test_what_is_sealed_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
     for name in ("a", "b"):
         (tmp_path / name).touch()
-    seal(tmp_path / "a", tmp_path / "b")
+        seal(tmp_path / name, 0o600)
     assert synced == [(tmp_path / name).stat().st_ino for name in ("a", "b")]
 
 
@@ -174,24 +173,41 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         make_directory(tmp_path / "file" / "c")
 
 
-def test_what_a_killed_process_left_is_removed_once_it_is_old(tmp_path: Path) -> None:
-    def killed_before_the_rename() -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            kill_at(patch, 3)
-            with pytest.raises(Killed):
-                write_text(tmp_path / "x", "new")
-
-    killed_before_the_rename()
-    (leftover,) = names(tmp_path)
-    write_text(tmp_path / "x", "whole")
-    remove_temp_files(tmp_path, older_than=60)
-    assert names(tmp_path) == [leftover, "x"]
-    os.utime(tmp_path / leftover, (0, 0))
-    remove_temp_files(tmp_path, older_than=60)
-    assert names(tmp_path) == ["x"]
-    killed_before_the_rename()
+def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_there(tmp_path: Path) -> None:
+    """Not what a living process or another host may still be writing."""
+    host, dead = atomic._HOST, 2**22 + 1  # no process has a number that high
+    ours, parents = f".x.{host}-{os.getpid()}-900.new", f".x.{host}-{os.getppid()}-1.new"
+    left, other, elsewhere = f".x.{host}-{dead}-1.new", f".y.{host}-{dead}-1.new", f".x.another_host-{dead}-1.new"
+    kept = [".x.mine.new", ".x.new"]
+    for name in (ours, parents, left, elsewhere, *kept):
+        (tmp_path / name).touch()
+    (tmp_path / other).mkdir()
+    (tmp_path / other / "part").touch()
+    with replacing(tmp_path / "x") as temporary:
+        write_text(tmp_path / "x", "whole")
+        assert names(tmp_path) == sorted([temporary.name, parents, other, elsewhere, "x", *kept])
     remove_temp_files(tmp_path)
-    assert names(tmp_path) == ["x"]
+    assert names(tmp_path) == sorted([parents, elsewhere, "x", *kept])
+    os.utime(tmp_path / elsewhere, (0, 0))
+    remove_temp_files(tmp_path)
+    assert names(tmp_path) == sorted([parents, "x", *kept])
+    remove_temp_files(tmp_path, alone=True)
+    assert names(tmp_path) == [".x.mine.new", ".x.new", "x"]
+
+
+def test_a_link_under_a_temporary_name_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "victim").write_text("precious")
+    monkeypatch.setattr(atomic, "_NUMBERS", iter([7]))
+    (tmp_path / f".x.{atomic._HOST}-{os.getpid()}-7.new").symlink_to("victim")
+    with pytest.raises(InputError, match="x: cannot be written: File exists"):
+        write_text(tmp_path / "x", "new")
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "名" * 85])
+def test_a_name_may_be_as_long_as_the_system_allows(tmp_path: Path, name: str) -> None:
+    write_text(tmp_path / name, "new")
+    assert names(tmp_path) == [name]
 
 
 def test_writers_in_threads_do_not_meet(tmp_path: Path) -> None:
