@@ -6,6 +6,7 @@ data                 what a run learns from: `Data` as given, `ResolvedData` wit
                      vectors of a frozen transformer, computed once for all epochs and networks
 lock                 one run writes in a directory at a time
 processes            several runs (seeds, heads) and the networks of an ensemble, in turn or in worker processes
+worker               what a worker process does
 results              figures and learning curves of finished runs; the CRF and the softmax beside each other
 card                 the card of a model, README.md
 display              what a terminal shows of long work

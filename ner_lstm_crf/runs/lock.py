@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,8 +26,12 @@ _LOCK = ".lock"
 
 
 @contextmanager
-def locked(directory: Path) -> Iterator[Callable[[], None]]:
+def locked(directory: Path, *, patience: float = 0) -> Iterator[Callable[[], None]]:
     """Keep other runs out of a directory within this context; the directory is made.
+
+    Args:
+        directory: The directory.
+        patience: Seconds to wait for the end of a process that has the lock.
 
     Yields:
         A function to call before each write: it raises an InputError if another run of this process has taken the
@@ -37,7 +42,15 @@ def locked(directory: Path) -> Iterator[Callable[[], None]]:
     """
     make_directory(directory)
     path, process = directory / _LOCK, os.getpid()
-    own = _take(path)
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            own = _take(path)
+            break
+        except InputError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
     def check() -> None:
         """Refuse to go on if the run has lost its directory."""

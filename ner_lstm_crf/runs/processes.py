@@ -6,14 +6,12 @@ one thread each do nearly twice the work, so worker processes are the better use
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
-import os
 import shutil
 import signal
 import threading
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing.connection import Connection, wait
@@ -21,14 +19,13 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.runs.data import ResolvedData, read_with_transformer
 from ner_lstm_crf.runs.lock import locked
 from ner_lstm_crf.runs.run import NetworkRun, Run
+from ner_lstm_crf.runs.worker import work
 from ner_lstm_crf.training.trainer import EpochReport
 
 
@@ -91,9 +88,11 @@ def train_runs(
         # 2. Let a frozen transformer read the data, once for all runs, and create those that are new.
         if not all(plan.resume and run.finished for run, plan in runs):
             data = read_with_transformer(data, planned[0].config.model, runs[0][0].transformer_cache, progress)
-        for run, plan in runs:
-            if not plan.resume:
-                run.create(data, plan.config)
+        new = [(run, plan) for run, plan in runs if not plan.resume]
+        for run, _ in new:
+            run.delete()  # before the first is created: a kill in between leaves no old one among new ones
+        for run, plan in new:
+            run.create(data, plan.config)
         # 3. Train the networks that are not trained yet.
         waiting = [
             (run, plan, network)
@@ -159,7 +158,7 @@ def _worker_processes(count: int) -> Iterator[list[Connection]]:
         with _interrupts_deferred():
             for _ in range(count):
                 connection, of_worker = context.Pipe()
-                process: BaseProcess = context.Process(target=_work, args=(of_worker,))
+                process: BaseProcess = context.Process(target=work, args=(of_worker,))
                 process.start()
                 of_worker.close()
                 processes[connection] = process
@@ -209,32 +208,3 @@ def _interrupts_deferred() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.SIG_DFL if handler is None else handler)
         if received:
             signal.raise_signal(signal.SIGINT)
-
-
-def _work(connection: Connection) -> None:
-    """Be a worker: receive the data, then networks, and send what `_side_by_side` receives."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(1)
-    logging.basicConfig(format="warning: %(message)s")
-    with suppress(EOFError, BrokenPipeError):  # the parent is gone
-        data: ResolvedData = connection.recv()
-        while True:
-            network, warns = connection.recv()
-            # All networks have the same data: one of them warns of what is wrong with these.
-            logging.disable(logging.NOTSET if warns else logging.WARNING)
-            try:
-                for report in network.train(data):
-                    connection.send(report)
-            except Exception as error:
-                connection.send(error)
-            else:
-                connection.send(None)
-
-
-def _end_with_parent() -> None:
-    """End the process when the one that started it is gone, even killed: a run that is resumed must run alone."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

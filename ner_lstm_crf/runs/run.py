@@ -44,6 +44,7 @@ RUN, HISTORY, RESUME = "run.json", "history.jsonl", "resume.safetensors"
 SUMMARY, CURVES, CARD = "summary.json", "curve.png", "README.md"
 _TRAINING = ".training"
 _SEEDS = 2**63
+_ORPHAN = 5.0  # seconds in which a worker ends whose parent was killed
 
 
 class Run:
@@ -199,6 +200,9 @@ class Run:
                     )
         if other:
             raise InputError(f"the run to resume had other {' and other '.join(other)}", path=self.directory)
+        if old["finished"]:  # nothing is left to do, if what was done is still there
+            self.history()
+            Model.load(self.directory)
 
     def check_free(self, *, overwrite: bool, init_from: Path | None = None) -> None:
         """Refuse a directory for a new run if a model would be lost: one that is there, or that to start from.
@@ -307,7 +311,7 @@ class NetworkRun:
                 this process has taken its place; if nothing can be written.
         """
         trainer = prepare_trainer(data, self.config)
-        with locked(self.directory) as check:
+        with locked(self.directory, patience=_ORPHAN) as check:
             # 1. Go on after the last whole epoch; later reports are of epochs that are trained again.
             resume = self.directory / RESUME
             if resume.is_file():

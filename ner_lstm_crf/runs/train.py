@@ -156,7 +156,10 @@ def train_planned(
             is removed at the end.
         shown: False to show nothing.
     """
-    planned = [replace(plan, resume=plan.resume and Run(plan.directory).exists) for plan in planned]
+    # Of runs to resume, those that a kill came before are created now, in place of what was there.
+    planned = [
+        replace(plan, resume=Run(plan.directory).exists, overwrite=True) if plan.resume else plan for plan in planned
+    ]
     config, whole = planned[0].config, Run(directory)
     # What a frozen transformer gives the data is made once, for all runs and epochs.
     done = all(plan.resume and Run(plan.directory).finished for plan in planned)

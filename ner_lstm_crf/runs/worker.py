@@ -1,0 +1,46 @@
+"""A worker process, which trains networks that its parent sends, and ends with its parent, however that ends.
+
+Nothing here that takes time is imported before the process watches its parent: torch takes seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from contextlib import suppress
+from multiprocessing.connection import Connection
+
+
+def work(connection: Connection) -> None:
+    """Be a worker: receive the data, then networks, and send their reports, an error, or None when one is trained."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+    import torch
+
+    torch.set_num_threads(1)
+    logging.basicConfig(format="warning: %(message)s")
+    with suppress(EOFError, BrokenPipeError):  # the parent is gone
+        data = connection.recv()
+        while True:
+            network, warns = connection.recv()
+            # All networks have the same data: one of them warns of what is wrong with these.
+            logging.disable(logging.NOTSET if warns else logging.WARNING)
+            try:
+                for report in network.train(data):
+                    connection.send(report)
+            except Exception as error:
+                connection.send(error)
+            else:
+                connection.send(None)
+
+
+def _end_with_parent() -> None:
+    """End the process when the one that started it is gone, even killed: a run that is resumed must run alone."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
