@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from ner_lstm_crf.corpora import download
 from ner_lstm_crf.corpora.catalogue import Corpus, CorpusFile, get_corpus
 from ner_lstm_crf.corpora.download import fetch_corpus
 from ner_lstm_crf.errors import InputError
@@ -173,6 +176,105 @@ def test_no_server(server: Server, tmp_path: Path) -> None:
     server.address = "http://127.0.0.1:9"  # the discard port: nobody listens
     with pytest.raises(InputError, match=r"cannot be reached \(.*refused\): run .* or give a local copy with --from$"):
         fetch_corpus(server.corpus(train=TRAIN), tmp_path)
+
+
+ANSWERS = {
+    "a chunk of a negative size": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n",
+        "cannot be reached|ended after|checksum",
+    ),
+    "a chunk whose size is no number": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhello\r\n",
+        "cannot be reached",
+    ),
+    "a chunk larger than any": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"f" * 4000 + b"\r\n",
+        "cannot be reached",
+    ),
+    "a length below zero": (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello", "ended after 5"),
+    "a length that is no number": (b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nhello", "ended after 5"),
+    "a redirect that is no address": (b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\n\r\n", "cannot be reached"),
+    "a redirect to a port that is none": (
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:99999999/\r\n\r\n",
+        "cannot be reached",
+    ),
+    "a redirect to a host that is none": (
+        b"HTTP/1.1 302 Found\r\nLocation: http://" + b"a" * 300 + b".example/\r\n\r\n",
+        "cannot be reached",
+    ),
+    "a redirect to nowhere": (b"HTTP/1.1 302 Found\r\n\r\n", "answered 302 Found, with an address that leads"),
+    "a redirect to a file": (b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n", "302 Found, with an"),
+    "a redirect to FTP": (b"HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/x\r\n\r\n", "unknown url type: ftp"),
+    "a redirect to data": (b"HTTP/1.1 302 Found\r\nLocation: data:,x\r\n\r\n", "302 Found, with an"),
+    "a redirect to itself": (b"HTTP/1.1 302 Found\r\nLocation: /train.conll\r\n\r\n", "302 Found, with an"),
+    "a status that is none": (b"HTTP/1.1 abc\r\n\r\n", "cannot be reached"),
+    "a status with signs for the terminal": (b"HTTP/1.1 599 \x1b[2Jgone\r\n\r\n", "the server answered 599$"),
+    "no HTTP": (b"\x00\x1b[2J\r\n\xff" * 9, "cannot be reached"),
+    "headers without end": (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000, "cannot be reached"),
+    "nothing": (b"", "cannot be reached"),
+}
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes, bytes], Server]]:
+    """Starts a server that answers with just these bytes, and then with others one by one, for ever."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    listening, ended = socket.create_server(("127.0.0.1", 0)), threading.Event()
+
+    def serve(answer: bytes, drip: bytes) -> None:
+        while not ended.is_set():
+            with suppress(OSError), listening.accept()[0] as connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+                while drip and not ended.wait(0.01):
+                    connection.sendall(drip)
+
+    def start(answer: bytes, drip: bytes = b"") -> Server:
+        threading.Thread(target=serve, args=(answer, drip), daemon=True).start()
+        return Server(f"http://127.0.0.1:{listening.getsockname()[1]}", {})
+
+    yield start
+    ended.set()
+    listening.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # urllib leaves some sockets open
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_whatever_a_server_answers_is_one_clear_line(
+    answering: Callable[[bytes, bytes], Server], tmp_path: Path, kind: str
+) -> None:
+    answer, message = ANSWERS[kind]
+    with pytest.raises(InputError, match=message) as raised:
+        fetch_corpus(answering(answer, b"").corpus(train=TRAIN), tmp_path)
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 400
+    assert files_in(tmp_path / "made-up") == {}
+
+
+@pytest.mark.parametrize(
+    ("answer", "drip"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"x"),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+        (b"HTTP/1.1 ", b" "),
+    ],
+    ids=["body", "body of a length", "chunks", "size of a chunk", "header", "status"],
+)
+def test_a_server_that_drips_for_ever_has_a_limit(
+    answering: Callable[[bytes, bytes], Server],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: bytes,
+    drip: bytes,
+) -> None:
+    monkeypatch.setattr(download, "_PATIENCE", 0.2)
+    monkeypatch.setattr(download, "_SLOWEST", 1e9)
+    with pytest.raises(InputError, match="the server is too slow, 0 s were not enough: run the command again"):
+        fetch_corpus(answering(answer, drip).corpus(train=TRAIN), tmp_path)
+    assert files_in(tmp_path / "made-up") == {}
 
 
 def test_a_full_disk(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from ner_lstm_crf.runs.processes import PlannedRun, _receive, _send, _side_by_si
 from ner_lstm_crf.runs.run import NetworkRun, Run
 from ner_lstm_crf.text.annotation import Sentence, Span
 from ner_lstm_crf.training.trainer import EpochReport
+from tests.killing import Killed, kill_at
 from tests.made import changed, same_networks
 
 Make = Callable[..., list[Sentence]]
@@ -91,6 +94,25 @@ def test_runs_that_replace_others_can_all_be_resumed(data: ResolvedData, tiny: C
     ]
 
 
+def test_a_kill_while_new_runs_take_the_place_of_old_ones_leaves_no_mixture(
+    data: ResolvedData, tiny: Config, tmp_path: Path
+) -> None:
+    """The process ends before each change of the file system in turn, until all new runs are created."""
+    list(train_runs(data, seeds(tiny, tmp_path / "old", epochs=1)))
+    longer, found = seeds(tiny, tmp_path / "new", epochs=3, overwrite=True), list[list[int]]()
+    while not found or found[-1] != [3, 3]:
+        shutil.copytree(tmp_path / "old", tmp_path / "new")
+        with pytest.MonkeyPatch.context() as patch, suppress(Killed):
+            kill_at(patch, len(found))
+            next(train_runs(data, longer))
+        there = [plan.directory / "run.json" for plan in longer if Run(plan.directory).exists]
+        found.append([json.loads(path.read_text())["config"]["training"]["epochs"] for path in there])
+        shutil.rmtree(tmp_path / "new")
+    assert all(len(set(epochs)) <= 1 for epochs in found)
+    assert [1, 1] in found
+    assert [3] in found
+
+
 def test_a_run_is_finished_as_soon_as_its_networks_are_trained(
     data: ResolvedData, tiny: Config, tmp_path: Path
 ) -> None:
@@ -146,6 +168,11 @@ def test_a_worker_that_is_gone_in_the_middle_of_a_message_is_no_wait_for_ever() 
         _receive(ours)
     with pytest.raises(InputError, match="a training process was ended by the system"):
         _send(ours, "the next network")
+
+
+def test_a_worker_watches_its_parent_before_it_loads_anything_slow() -> None:
+    code = "import sys, ner_lstm_crf.runs.worker; assert not {'torch', 'numpy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.slow

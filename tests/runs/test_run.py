@@ -275,6 +275,33 @@ def test_networks_of_other_words_make_no_model(data: Data, tiny: Config, tmp_pat
         list(Run(tmp_path).epochs(data, several(tiny, 2), resume=True))
 
 
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.8, 0.999])
+def test_one_flipped_bit_in_the_state_of_a_run_is_refused(
+    tmp_path: Path, broken: Callable[[], list[EpochReport]], share: float
+) -> None:
+    content = bytearray((tmp_path / RESUME).read_bytes())
+    content[int(share * len(content))] ^= 4
+    (tmp_path / RESUME).write_bytes(content)
+    with pytest.raises(InputError, match=r"resume\.safetensors: the run is damaged"):
+        broken()
+
+
+def test_a_finished_run_whose_model_is_damaged_or_gone_is_not_resumed(
+    make_sentences: Make, tiny: Config, tmp_path: Path
+) -> None:
+    data, config = Data(make_sentences(20)), changed(tiny, epochs=1)
+    list(Run(tmp_path / "run").epochs(data, config))
+    for name in ("config.json", "vocabulary.json", "network-1.safetensors", "frozen.safetensors", "history.jsonl"):
+        for content in (b"cut", None):
+            copy = Path(shutil.copytree(tmp_path / "run", tmp_path / "copy"))
+            (copy / name).unlink()
+            if content is not None:
+                (copy / name).write_bytes(content)
+            with pytest.raises(InputError, match="copy.*: (the .* is damaged|expected a .*, but this file is missing)"):
+                list(Run(copy).epochs(data, config, resume=True))
+            shutil.rmtree(copy)
+
+
 # Replaced
 
 
