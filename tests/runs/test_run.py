@@ -297,7 +297,9 @@ def test_a_finished_run_whose_model_is_damaged_or_gone_is_not_resumed(
             (copy / name).unlink()
             if content is not None:
                 (copy / name).write_bytes(content)
-            with pytest.raises(InputError, match="copy.*: (the .* is damaged|expected a .*, but this file is missing)"):
+            with pytest.raises(
+                InputError, match=r"copy.*: (the .* is damaged|expected a .*, but this file is missing)"
+            ):
                 list(Run(copy).epochs(data, config, resume=True))
             shutil.rmtree(copy)
 
