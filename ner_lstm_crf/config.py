@@ -135,7 +135,9 @@ Reduction = Literal["token", "sentence", "sum"]
 Precision = Literal["float32", "bfloat16"]
 
 Count: TypeAlias = Annotated[int, Range(1)]
-Size: TypeAlias = Annotated[int, Range(0)]
+Whole: TypeAlias = Annotated[int, Range(0)]
+Width: TypeAlias = Annotated[int, Range(1, at_most=10_000)]  # a larger one is a slip, and takes all memory
+Size: TypeAlias = Annotated[int, Range(0, at_most=10_000)]
 Share: TypeAlias = Annotated[float, Range(0, below=1)]
 Number: TypeAlias = Annotated[float, Range(0)]
 COMMON = Flag()
@@ -190,18 +192,18 @@ class ModelConfig(_Checked):
     hyphens: Annotated[
         Hyphens, "network", "split words of raw text at hyphens, keep them whole, or do as the training data do (auto)"
     ] = "auto"
-    hidden_size: Annotated[Count, "network", "LSTM units per direction", COMMON] = 200
-    layers: Annotated[Count, "network", "stacked BiLSTM layers"] = 1
+    hidden_size: Annotated[Width, "network", "LSTM units per direction", COMMON] = 200
+    layers: Annotated[int, Range(1, at_most=100), "network", "stacked BiLSTM layers"] = 1
     residual: Annotated[bool, "network", "residual connections between layers (He et al. 2016)"] = True
     word_size: Annotated[
-        Count,
+        Width,
         "embeddings",
         "size of a word embedding; pretrained vectors, which characters have by default, bring their own",
     ] = 100
-    char_size: Annotated[Count, "embeddings", "size of a character embedding (Ma and Hovy 2016: 30)"] = 30
+    char_size: Annotated[Width, "embeddings", "size of a character embedding (Ma and Hovy 2016: 30)"] = 30
     char_filters: Annotated[Size, "embeddings", "filters of the char-CNN for each width; 0 for no char-CNN"] = 50
     char_widths: Annotated[
-        tuple[int, ...], Range(1), "embeddings", "widths of the char-CNN's filters, in characters"
+        tuple[int, ...], Range(1, at_most=100), "embeddings", "widths of the char-CNN's filters, in characters"
     ] = (3,)
     bigram_size: Annotated[
         Size, "embeddings", "size of the embedding of two neighbours, where a token is a character; 0 for none"
@@ -257,7 +259,7 @@ class TrainingConfig(_Checked):
     ] = None
     min_epochs: Annotated[Count, "optimization", "passes over the training data at least, where epochs is not set"] = 12
     min_steps: Annotated[
-        Size,
+        Whole,
         "optimization",
         "optimizer steps at least, where epochs is not set: a small corpus is passed over more often, up to ten times "
         "as often as min_epochs says",
@@ -305,7 +307,7 @@ class TrainingConfig(_Checked):
         Share, "optimization", "decay per step of the averaged weights that are evaluated and saved; 0 for no average"
     ] = 0.995
     patience: Annotated[
-        Size,
+        Whole,
         "schedule",
         "epochs without a better dev F1 after which training stops, counted from the first that finds an entity; 0 "
         "never stops early",
@@ -328,7 +330,8 @@ class TrainingConfig(_Checked):
         "the loss is that of the perturbed sentences, and training takes 1.8 times as long; 0 for none",
     ] = 0.1
     ensemble_size: Annotated[
-        Count,
+        int,
+        Range(1, at_most=100),
         "runs",
         "train N networks, each with a seed of its own, and average their emissions and transition scores: often "
         "better, and N times as long to tag; 1 where a transformer is fine-tuned",

@@ -106,7 +106,7 @@ def test_pretrained_vectors_may_learn_as_fast_as_all_else_and_no_faster() -> Non
 )
 def test_what_there_must_be_one_of(table: type[ModelConfig | TrainingConfig], name: str) -> None:
     assert getattr(table(**{name: 1}), name) == 1
-    with pytest.raises(InputError, match=f"^{name}: expected a whole number of at least 1, got 0$"):
+    with pytest.raises(InputError, match=rf"^{name}: expected a whole number of at least 1( and at most \d+)?, got 0$"):
         table(**{name: 0})
 
 
@@ -131,7 +131,7 @@ def test_what_may_be_left_out(name: str) -> None:
 
 @pytest.mark.parametrize("widths", [(), (0,), (3, -1)])
 def test_filters_have_a_width(widths: tuple[int, ...]) -> None:
-    with pytest.raises(InputError, match=r"^char_widths: expected whole numbers of at least 1, got \["):
+    with pytest.raises(InputError, match=r"^char_widths: expected whole numbers of at least 1 and at most 100, got \["):
         ModelConfig(char_widths=widths)
 
 
@@ -272,17 +272,17 @@ ERRORS = {
     "[training]\nlayers = 2": r"\[training\]: unknown key 'layers', expected one of epochs, ",
     "[model]\nhead = 'hmm'": r"\[model\] head: expected one of crf, softmax, got 'hmm'",
     "[model]\nhead = ['crf']": r"\[model\] head: expected one of crf, softmax, got \['crf'\]",
-    "[model]\nlayers = 2.0": r"\[model\] layers: expected a whole number of at least 1, got 2\.0",
-    "[model]\nlayers = true": r"\[model\] layers: expected a whole number of at least 1, got True",
+    "[model]\nlayers = 2.0": r"\[model\] layers: expected a whole number of at least 1 and at most 100, got 2\.0",
+    "[model]\nlayers = true": r"\[model\] layers: expected a whole number of at least 1 and at most 100, got True",
     "[model]\nword_dropout = '0.1'": r"\[model\] word_dropout: expected a number of at least 0 and below 1, got '0\.1'",
     "[model]\nword_dropout = true": r"\[model\] word_dropout: expected a number of at least 0 and below 1, got True",
     "[model]\nfine_tune = 1": r"\[model\] fine_tune: expected true or false, got 1",
-    "[model]\nchar_widths = 3": r"\[model\] char_widths: expected whole numbers of at least 1, got 3",
-    "[model]\nchar_widths = [3, 2.5]": r"\[model\] char_widths: expected whole numbers of at least 1, got \[3, 2\.5\]",
-    "[model]\nchar_widths = []": r"\[model\] char_widths: expected whole numbers of at least 1, got \[\]",
+    "[model]\nchar_widths = 3": r"\[model\] char_widths: expected whole numbers of at least 1 and at most 100, got 3",
+    "[model]\nchar_widths = [3, 2.5]": r"\[model\] char_widths: expected whole numbers of at least 1 and at most 100, got \[3, 2\.5\]",
+    "[model]\nchar_widths = []": r"\[model\] char_widths: expected whole numbers of at least 1 and at most 100, got \[\]",
     "[model]\nscheme = 'BIX'": r"\[model\] scheme: expected one of IO, .*BIEO.*, got 'BIX'",
     "[model]\ntransformer = 3": r"\[model\] transformer: expected a string, got 3",
-    "[model]\nlayers = 0": r"\[model\] layers: expected a whole number of at least 1, got 0",
+    "[model]\nlayers = 0": r"\[model\] layers: expected a whole number of at least 1 and at most 100, got 0",
     "[training]\nlearning_rate = '1e-3'": r"\[training\] learning_rate: expected a number of at least 0, got '1e-3'",
     "[training]\nlearning_rate = nan": r"learning_rate: expected a number of at least 0, got nan",
     "[training]\nlearning_rate = inf": r"learning_rate: expected a number of at least 0, got inf",
