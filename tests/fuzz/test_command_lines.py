@@ -1,4 +1,4 @@
-"""Command lines of all options with values right, nearly right and wrong: each does its work or ends in one clear line."""
+"""Command lines of any options with right and wrong values: each does its work or ends in one clear line."""
 
 from __future__ import annotations
 
