@@ -279,7 +279,7 @@ def _head(lines: Iterable[str], path: str) -> list[_Line]:
             begins = True
         else:
             head.append(_Line(number, body[:LONGEST_ROW], begins))
-            begins, size = False, size + len(body)
+            begins, size = begins and body.startswith("#"), size + len(body)
         if len(head) == 2 * SAMPLE_ROWS or size > _SAMPLE_SIZE:
             break
     if not head:

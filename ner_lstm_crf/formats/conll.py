@@ -308,17 +308,21 @@ class ColumnFile:
     ) -> tuple[list[str], list[str]]:
         """The token and the tag column of rows that are not all alike."""
         layout, lines = self.layout, raw.line_numbers
-        for row, line in zip(rows, lines, strict=True):
-            if len(row) > LONGEST_ROW:
-                message = f"expected a row of at most {LONGEST_ROW:,} characters, found one of {len(row):,}"
-                raise InputError(message, path=self.path, line=line)
+        # 1. Rows too long to be such are refused before they are cut.
+        if max(map(len, rows)) > LONGEST_ROW:
+            line, length = next(
+                (line, len(row)) for line, row in zip(lines, rows, strict=True) if len(row) > LONGEST_ROW
+            )
+            message = f"expected a row of at most {LONGEST_ROW:,} characters, found one of {length:,}"
+            raise InputError(message, path=self.path, line=line)
         table = list(map(layout.cells, rows))
         widths = list(map(len, table))
-        # A longer row is a riddle where spaces or commas separate columns: one may belong to a token or to a tag.
-        # Behind tabs it is not: some corpora have further columns behind the tag where there is an entity.
+        # 2. A longer row is a riddle where spaces or commas separate columns: one may belong to a token or to a tag.
+        #    Behind tabs it is not: some corpora have further columns behind the tag where there is an entity.
         is_clear = layout.separator == "tab" or layout.bracketed or layout.has_document_columns
         is_clear = is_clear or self.options.tag_column is not None or layout.tag is None
-        for row, cells, line in zip(rows, table, lines, strict=True):
+        odd = {width for width in set(widths) if not layout.fits(width) or (width > layout.width and not is_clear)}
+        for row, cells, line in zip(rows, table, lines, strict=True) if odd or any("\0" in row for row in rows) else ():
             body, width = row.rstrip("\r\n"), len(cells)
             if "\0" in body:
                 raise InputError("expected text, found a NUL character", path=self.path, line=line)
@@ -326,14 +330,16 @@ class ColumnFile:
                 needed = 1 + max(layout.token, layout.tag or 0)
                 message = f"expected at least {counted(needed, 'column')}, found {width}: {quoted(body)}"
                 raise InputError(message, path=self.path, line=line)
-            if width > layout.width and not is_clear:
+            if width in odd:
                 raise self._longer_row(body, cells, line)
+        # 3. The report counts the widths.
         if report is not None:
             report.widths.update(widths)
             if not (layout.bracketed or layout.has_document_columns):  # a column for each predicate of the sentence
                 report.ragged += [line for line, width in zip(lines, widths, strict=True) if width != layout.width]
-        tags = [] if layout.tag is None else [cells[layout.tag_at(len(cells))] for cells in table]
-        return [cells[layout.token_at(len(cells))] for cells in table], tags
+        token, tag = ({width: at(width) for width in set(widths)} for at in (layout.token_at, layout.tag_at))
+        words = [cells[token[width]] for cells, width in zip(table, widths, strict=True)]
+        return words, [] if layout.tag is None else [c[tag[width]] for c, width in zip(table, widths, strict=True)]
 
     def _longer_row(self, body: str, cells: Sequence[str], line: int) -> InputError:
         """The error of a row with more cells than most; it names the option that reads it, if there is one."""

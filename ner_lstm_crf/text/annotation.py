@@ -347,10 +347,10 @@ def align(words: Iterable[str], text: str) -> tuple[Token, ...] | None:
     tokens, position = list[Token](), 0
     for word in words:
         start = text.find(word, position)
-        if start < 0 or text[position:start].strip():
+        if start != position and (start < 0 or text[position:start].strip()):
             return None
         position = start + len(word)
-        tokens.append(Token(word, start, position))
+        tokens.append(_make_token((word, start, position)))
     return None if text[position:].strip() else tuple(tokens)
 
 
