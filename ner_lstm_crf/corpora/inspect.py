@@ -99,6 +99,10 @@ def _file(facts: FileFacts) -> Iterator[str]:
     verb = "sentence occurs" if facts.duplicates == 1 else "sentences occur"
     yield _row("duplicates", f"{facts.duplicates:,} {verb} earlier in the file" if facts.duplicates else "none")
     for name, lines, meaning in (
+        ("left out", facts.skipped, "lines that are no rows (names of columns, marks)"),
+        ("joined", facts.marked, "byte order marks within the file, which are left out"),
+        ("padded", facts.padded, "tags with white space around them, which is left out"),
+        ("untagged", facts.untagged, "tokens without the feature that holds the tags, read as O"),
         ("cut words", facts.cut, "entities that begin or end within a word"),
         ("dropped", facts.dropped, "entities that longer ones overlap"),
         ("rejected", facts.rejected, "records or entities that an annotator rejected"),
@@ -114,11 +118,15 @@ def _columns(facts: FileFacts) -> str:
     if layout is None:
         return f"none: {FORMATS[facts.format].description}"
     tag = "no tag" if layout.tag is None else f"tag {layout.tag + 1}"
+    if layout.key is not None:
+        tag += f" (the feature {layout.key})"
     if layout.other_tag_columns:
         tag += f" (not read: the tags of {', '.join(str(column + 1) for column in layout.other_tag_columns)})"
     rest = " (a character and its index in the word, which is left out)" if layout.has_char_index else ""
     if layout.language:
         rest = f" (behind '{layout.language}', which is left out)"
+    if layout.sentence is not None:
+        tag += f", sentences by {layout.sentence.column + 1}"
     return f"token {layout.token + 1}{rest}, {tag}, of {layout.width}, separated by {layout.separator}s"
 
 

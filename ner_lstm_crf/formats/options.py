@@ -204,6 +204,10 @@ class ReadReport:
         ):
             if lines:
                 _log.warning("%s: %s: lines %s", path, finding, some_lines(lines))
+        if options.read_tags and self.layout and self.layout.other_tag_columns:
+            one, *more = (str(column + 1) for column in self.layout.tag_columns)
+            message = "%s: the tags of column %s are read, not those of %s: --tag-column chooses"
+            _log.warning(message, path, one, ", ".join(more))
         if self.way:
             _log.warning("%s: %s", path, self.way)
         if labels:

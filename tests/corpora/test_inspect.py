@@ -42,6 +42,8 @@ def test_the_facts_of_a_file(inspection, tmp_path):
         "columns": 3,
         "token_column": 2,
         "tag_column": 3,
+        "tag_key": None,
+        "sentence_column": None,
         "other_tag_columns": [],
         "separator": "tab",
         "has_char_index": False,
@@ -53,6 +55,10 @@ def test_the_facts_of_a_file(inspection, tmp_path):
         "ragged_lines": [9],
         "duplicates": 1,
         "comments": 2,
+        "skipped": [],
+        "marked": [],
+        "padded": [],
+        "untagged": [],
         "cut": [],
         "dropped": [],
         "rejected": [],
@@ -157,3 +163,34 @@ def test_text_beside_tokens_is_left_out_and_shown(tmp_path):
     assert "token 1 (a character and its index in the word, which is left out), tag 2" in said("科0\tO\n技1\tB-X\n")
     assert "token 1 (behind 'en:', which is left out), tag 2" in said("en:Ada\tB-PER\nen:sings\tO\n")
     assert "tag 2 (not read: the tags of 3), of 3" in said("Ada B-PER B-LOC\nsings O O\n")
+
+
+def test_what_was_left_out_of_a_column_file_is_shown(tmp_path):
+    path = tmp_path / "x.conllu"
+    row = "{}\t{}\t_\t_\t_\t_\t_\t_\t_\t{}\n"
+    path.write_text(
+        "\ufeff"
+        + row.format(1, "Ada", "ent=B-PER")
+        + "\ufeff"
+        + row.format(2, "left", "ent=O")
+        + row.format(3, "!", "_")
+    )
+    inspection = inspect_files([path])
+    shown = describe(inspection)
+    for line in (
+        "columns     token 2, tag 10 (the feature ent), of 10, separated by tabs",
+        "joined      1 byte order marks within the file, which are left out: lines 2",
+        "untagged    1 tokens without the feature that holds the tags, read as O: lines 3",
+    ):
+        assert f"  {line}\n" in shown
+    path.write_text("sent_id\ttoken\ttag\n1\tAda\tB-PER \n1\tleft\tO\n2\tOslo\tB-LOC\n2\tgrew\tO\n")
+    inspection = inspect_files([path])
+    shown = describe(inspection)
+    for line in (
+        "columns     token 2, tag 3, sentences by 1, of 3, separated by tabs",
+        "left out    1 lines that are no rows (names of columns, marks): lines 1",
+        "padded      1 tags with white space around them, which is left out: lines 2",
+    ):
+        assert f"  {line}\n" in shown
+    facts = inspection.files[0].to_json()
+    assert (facts["skipped"], facts["padded"], facts["sentence_column"], facts["tag_key"]) == ([1], [2], 1, None)

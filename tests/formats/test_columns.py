@@ -232,3 +232,13 @@ def test_inspection_says_that_brackets_were_read(tmp_path):
     (facts,) = inspect_files([write(ONTONOTES, tmp_path)]).files
     assert facts.evidence == "brackets, as in CoNLL-2012, read as IOB2"
     assert (facts.layout.token, facts.layout.tag, facts.documents, facts.ragged) == (3, 10, 2, [])
+
+
+def test_tags_that_are_not_read_are_said(tmp_path, caplog):
+    path = write("Ada B-PER B-LOC\nmet O O\n", tmp_path)
+    with caplog.at_level("WARNING"):
+        list(read_conll(path))
+        (message,) = caplog.messages
+        assert message.endswith("the tags of column 2 are read, not those of 3: --tag-column chooses")
+        list(read_conll(path, ReadOptions(tag_column=3)))
+    assert caplog.messages == [message]
