@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
     from ner_lstm_crf.formats.options import ReadReport
     from ner_lstm_crf.formats.registry import detect_format, read_sentences
     from ner_lstm_crf.saving.model import SHIPPED, Model
-    from ner_lstm_crf.tags.labels import require_entities, warn_of_unknown_labels
+    from ner_lstm_crf.tags.labels import require_entities, warn_of_labels_never_gold, warn_of_unknown_labels
 
     if Path(args.model).is_file() and (args.file in SHIPPED or Path(args.file).is_dir()):
         command = shlex.join(["ner-lstm-crf", "evaluate", args.file, args.model])
@@ -99,6 +99,8 @@ def run(args: argparse.Namespace) -> None:
         found = tuple(map(options.labels, found))
         renamed = evaluate_spans(gold, found)
         scores = replace(renamed, ill_formed=scores.ill_formed, ill_formed_tags=scores.ill_formed_tags)
+
+    warn_of_labels_never_gold(args.file, Counter(span.label for spans in found for span in spans), counts)
 
     # The scores, and the errors behind them.
     predicted = [one.with_spans(spans) for one, spans in zip(items, found, strict=True)]

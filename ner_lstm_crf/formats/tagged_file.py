@@ -281,5 +281,6 @@ class TagWriter:
     def warn(self) -> None:
         """Log the number of spans that were merged."""
         if self.merged:
-            message = "%s: %d entities touch another of the same label, which %s cannot tell apart: they became one"
-            _log.warning(message, self.target, self.merged, self.scheme.name)
+            entities = "1 entity touches" if self.merged == 1 else f"{self.merged} entities touch"
+            message = "%s: %s another of the same label, which %s cannot tell apart: joined"
+            _log.warning(message, self.target, entities, self.scheme.name)

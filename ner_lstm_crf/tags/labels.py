@@ -120,5 +120,21 @@ def warn_of_unknown_labels(path: FilePath, counts: Mapping[str, int], known: Con
     """
     unknown = sorted(label for label in counts if label not in known)
     if unknown:
-        entities, labels = sum(counts[label] for label in unknown), ", ".join(unknown)
-        _log.warning("%s: %d entities have labels that %s (%s): they count as missed", path, entities, whose, labels)
+        count, labels = sum(counts[label] for label in unknown), ", ".join(unknown)
+        entities = "1 entity has a label" if count == 1 else f"{count} entities have labels"
+        _log.warning("%s: %s that %s (%s): counted as missed", path, entities, whose, labels)
+
+
+def warn_of_labels_never_gold(path: FilePath, found: Mapping[str, int], gold: Container[str]) -> None:
+    """Log the labels of entities found in a file that has no gold entity of these labels.
+
+    Args:
+        path: The file.
+        found: The number of entities found with each label.
+        gold: The labels of its gold entities.
+    """
+    if others := sorted(label for label in found if label not in gold):
+        count, rules = sum(found[label] for label in others), ",".join(f"{label}=O" for label in others)
+        entities = "1 entity found has a label" if count == 1 else f"{count} entities found have labels"
+        message = "%s: %s that the file lacks (%s): counted as wrong (--rename %s leaves them out)"
+        _log.warning(message, path, entities, ", ".join(others), rules)

@@ -70,6 +70,20 @@ def test_labels_are_dropped_from_what_the_model_finds_too(model: Path, files: Fi
     assert "warning" not in result.err + renamed.err
 
 
+def test_labels_that_the_model_finds_and_the_file_lacks_are_said_and_the_hint_leaves_them_out(
+    model: Path, files: Files, tmp_path: Path, run: Run
+) -> None:
+    places = tmp_path / "places.conll"
+    places.write_text(files.test.read_text().replace("B-PER", "O").replace("I-PER", "O"))
+    result = run("evaluate", model, places, "--json")
+    predicted = json.loads(result.out)["per_label"]["PER"]["predicted"]
+    assert f"{predicted} entities found have labels that the file lacks (PER): counted as wrong" in result.err
+    assert "(--rename PER=O leaves them out)" in result.err
+    without = run("evaluate", model, places, "--json", "--rename", "PER=O")
+    assert "warning" not in without.err
+    assert json.loads(without.out)["per_label"].keys() == {"LOC"}
+
+
 @pytest.mark.parametrize(("hyphens", "tokens"), [("split", 8), ("keep", 6)])
 def test_texts_are_cut_as_the_model_cuts_them(
     hyphens: Hyphens, tokens: int, model: Path, write, run: Run, monkeypatch: pytest.MonkeyPatch

@@ -422,7 +422,7 @@ def test_what_a_dev_set_cannot_tell_is_a_warning(files: Files, write, tmp_path: 
     # Of ten sentences the tenth is set aside, and its label with it.
     held = write("held.conll", "Oslo\tB-LOC\n\n" * 9 + "Milo\tB-PER\n\n")
     result = run("train", "--train", held, *options, "--overwrite")
-    assert "warning: dev: 1 entities have labels that the training data lack (PER)" in result.err
+    assert "warning: dev: 1 entity has a label that the training data lack (PER)" in result.err
     assert "no entities in dev" not in result.err
 
 

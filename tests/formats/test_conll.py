@@ -683,7 +683,7 @@ def test_characters_repeat_the_other_columns_and_count_anew(tmp_path):
 def test_entities_that_io_merges_are_logged(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         assert convert("a\tB-PER\nb\tB-PER\n", "IO", tmp_path) == "a\tI-PER\nb\tI-PER\n"
-    assert "1 entities touch another of the same label, which IO cannot tell apart" in caplog.text
+    assert "1 entity touches another of the same label, which IO cannot tell apart" in caplog.text
 
 
 def test_compressed_and_encoded_files_stay_so(tmp_path):

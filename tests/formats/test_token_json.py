@@ -205,7 +205,7 @@ def test_what_the_scheme_cannot_say_is_told(tmp_path, caplog):
             tmp_path / "y.jsonl", read_sentences(path), output_format="tokens", scheme="IO"
         )
         assert caplog.messages[number].endswith(
-            "1 entities touch another of the same label, which IO cannot tell apart: they became one"
+            "1 entity touches another of the same label, which IO cannot tell apart: joined"
         )
 
 
