@@ -146,7 +146,7 @@ def json_values(pieces: Iterable[str]) -> Iterator[tuple[int, Any]]:
         yield from _Stream(chain([first.removeprefix(_MARK)], remaining), number).values()
         return
     # 2. JSON lines.
-    for line_number, line in enumerate(_whole_lines(chain([first], remaining)), number):
+    for line_number, line in _whole_lines(chain([first], remaining), number):
         if line.isspace():
             continue
         try:
@@ -228,19 +228,20 @@ def _parse_line(line: str) -> Any:
         raise InputError(f"{_EXPECTED}, found {error.message}") from None
 
 
-def _whole_lines(pieces: Iterable[str]) -> Iterator[str]:
-    """The lines of which these are the pieces."""
+def _whole_lines(pieces: Iterable[str], number: int) -> Iterator[tuple[int, str]]:
+    """The lines of which these are the pieces, with their numbers, of which this is the first."""
     parts, length = list[str](), 0
     for piece in pieces:
         parts.append(piece)
         length += len(piece)
         if length > LONGEST_VALUE:
-            raise InputError(f"expected at most {LONGEST_VALUE:,} characters in one line: cut its text into several")
+            message = f"expected at most {LONGEST_VALUE:,} characters in one line: cut its text into several"
+            raise InputError(message, line=number)
         if piece.endswith("\n"):
-            yield "".join(parts)
-            parts, length = [], 0
+            yield number, "".join(parts)
+            parts, length, number = [], 0, number + 1
     if parts:
-        yield "".join(parts)
+        yield number, "".join(parts)
 
 
 def _goes_on(line: str) -> bool:
