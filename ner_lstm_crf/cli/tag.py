@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 from ner_lstm_crf.cli.display import PAGE_BEGINS, PAGE_ENDS, in_colours, in_html, shows_colours
 from ner_lstm_crf.cli.options import COLUMN_OPTIONS, SCHEME_NAMES, Parser, add_options, read_options
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.json import json_line, parse_object, parse_record
+from ner_lstm_crf.files.json import as_object, json_line, json_values
 from ner_lstm_crf.files.text import STANDARD_STREAM, standard_input, stream_lines, writing
 from ner_lstm_crf.formats.conll import Conll, holds_tags, read_conll, replace_tags
 from ner_lstm_crf.formats.inline import Inline, format_inline
 from ner_lstm_crf.formats.options import ReadReport, WriteOptions
 from ner_lstm_crf.formats.registry import detect_format, format_of_name, suffix_of
-from ner_lstm_crf.formats.text_json import TextFormat, TextJson, text_of
+from ner_lstm_crf.formats.text_json import TextFormat, TextJson, as_text, text_of
 from ner_lstm_crf.formats.token_json import TokenJson, TokenRecord, has_tokens, parse_tokens
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.runs.display import progress_bar, say
@@ -242,22 +242,19 @@ def _text_records(lines: Iterable[str], path: str) -> Iterator[TextRecord]:
 
 
 def _json_records(lines: Iterable[str], path: str) -> Iterator[TextRecord | TokenRecord]:
-    """The objects of JSON lines.
+    """The objects of JSON lines, or of one array.
 
     Raises:
         InputError: If a line is no object with a text (with tokens, if the first one has such).
     """
-    are_tokens: bool | None = None
-    for number, line in enumerate(lines, 1):
-        if line.isspace():
-            continue
-        try:
+    are_tokens, number = None, None
+    try:
+        for number, value in json_values(lines):
             if are_tokens is None:
-                are_tokens = has_tokens(parse_object(line))
-            record = parse_tokens(parse_object(line), read_tags=False) if are_tokens else parse_record(line)
-        except InputError as error:
-            raise InputError(error.message, path=_shown(path), line=number) from None
-        yield record
+                are_tokens = isinstance(value, dict) and has_tokens(value)
+            yield parse_tokens(as_object(value), number, read_tags=False) if are_tokens else as_text(value)
+    except InputError as error:
+        raise error.at(_shown(path), number) from None
 
 
 class Input(NamedTuple):

@@ -76,15 +76,6 @@ def parse_json(text: str, path: Path, what: str = "model", *, line: int | None =
         raise InputError(f"the {what} is damaged: {error.message}", path=path, line=line) from error
 
 
-def parse_object(line: str) -> dict[str, Any]:
-    """The JSON object of a line.
-
-    Raises:
-        InputError: If the line holds anything else; without path and line, which the reader adds.
-    """
-    return as_object(_parse_line(line))
-
-
 def as_object(value: object) -> dict[str, Any]:
     """A JSON value, refused unless it is an object.
 
@@ -94,15 +85,6 @@ def as_object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"expected one JSON object per line, found {kind_of(value)}")
     return value
-
-
-def parse_record(line: str) -> dict[str, Any]:
-    """The JSON object of a line, with a string under the key `text`.
-
-    Raises:
-        InputError: If the line holds anything else; without path and line, which the reader adds.
-    """
-    return as_record(parse_object(line))
 
 
 def as_record(content: dict[str, Any]) -> dict[str, Any]:
@@ -222,8 +204,7 @@ def _parse_line(line: str) -> Any:
     try:
         return _decode(_PARSER, line)[0]
     except JSONDecodeError as error:
-        hint = ", an array: write one object a line" if line.lstrip().startswith("[") else ""
-        raise InputError(f"{_EXPECTED}, found no valid JSON: {error.msg} (column {error.colno}){hint}") from None
+        raise InputError(f"{_EXPECTED}, found no valid JSON: {error.msg} (column {error.colno})") from None
     except InputError as error:
         raise InputError(f"{_EXPECTED}, found {error.message}") from None
 
@@ -246,7 +227,7 @@ def _whole_lines(pieces: Iterable[str], number: int) -> Iterator[tuple[int, str]
 
 def _goes_on(line: str) -> bool:
     """True if a line is the beginning of an object that is written over several."""
-    if line.startswith("{") and line.endswith("\n"):
+    if line.startswith("{") and line.rstrip().endswith(("{", "[", ",")):
         with suppress(InputError):
             try:
                 _decode(_PARSER, line)

@@ -24,6 +24,7 @@ from ner_lstm_crf.formats.columns import (
     LONGEST_ROW,
     SEPARATORS,
     ColumnLayout,
+    SentenceColumn,
     brackets_of,
     features_of,
     has_suffix,
@@ -626,11 +627,12 @@ class _Rewriter:
     def _rows_by_character(self, rows: Sequence[str], words: Sequence[str], tags: Sequence[str]) -> list[str]:
         """Each row repeated for every character of its token, and counted anew if the rows are numbered."""
         layout, remaining = self.file.layout, enumerate(tags, 1)
+        counts_tokens = layout.numbered and layout.sentence != SentenceColumn(0, "value")
         repeated = []
         for row, word in zip(rows, words, strict=True):
             line, pieces = row if row.endswith("\n") else f"{row}\n", ""
             for character, (number, tag) in zip(characters_of(word), remaining, strict=False):
-                changes: Mapping[int, str] = {0: str(number)} if layout.numbered else {}
+                changes: Mapping[int, str] = {0: str(number)} if counts_tokens else {}
                 if len(word) > 1:
                     changes = {**changes, layout.token: layout.language + character}
                 pieces += self._tagged(layout.rewritten(line, changes), "", tag)

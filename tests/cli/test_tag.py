@@ -296,7 +296,7 @@ def test_chunks_are_kept(model: Path, write, run: Run) -> None:
     ("content", "said"),
     [
         (b'{"text": 3}\n', ":1: expected a string under the key 'text', found a number"),
-        (b'["text"]\n', ":1: expected one JSON object per line, found a list"),
+        (b'["text"]\n', ":1: expected one JSON object per line, found a string"),
         (b'{"text": "a"\n', ":1: expected one JSON object per line, found no valid JSON"),
         (b'{"text": ' + b"[" * 100_000, ":1: expected one JSON object per line, found values nested too deeply"),
         (b'{"text": "caf\xe9"}\n', "0xe9"),
@@ -310,6 +310,16 @@ def test_a_broken_file_of_records(content: bytes, said: str, model: Path, write,
     assert str(path) in complaint
     assert said in complaint
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_an_array_is_tagged_as_lines_are(model: Path, write, run: Run) -> None:
+    lines = b'{"text": "Ada met Lu in Oslo."}\n{"text": "Rome", "id": 2}\n'
+    array = b"[" + b",\n".join(lines.splitlines()) + b"]"
+    tagged = [
+        run("tag", "--model", model, "--input", write(name, content)).out
+        for name, content in (("a.jsonl", lines), ("b.json", array))
+    ]
+    assert tagged[0] == tagged[1] != ""
 
 
 def test_wrong_bytes_in_a_pipe(model: Path, run: Run) -> None:

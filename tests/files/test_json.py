@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.json import LONGEST_VALUE, json_line, json_values, parse_json, parse_record
+from ner_lstm_crf.files.json import LONGEST_VALUE, as_object, as_record, json_line, json_values, parse_json
 
 ANY_TEXT = st.text(st.characters(), max_size=20)  # surrogates too
 VALUES = st.recursive(
@@ -19,6 +19,12 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT, inner, max_size=3),
     max_leaves=8,
 )
+
+
+def parse_record(line: str) -> dict[str, object]:
+    """The record of a line that is not the first of its file."""
+    (_, _), (_, value) = json_values(["{}\n", line])
+    return as_record(as_object(value))
 
 
 @given(VALUES, st.sampled_from(["utf-8", "latin-1", "gb18030", "utf-16"]))

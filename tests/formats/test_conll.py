@@ -871,3 +871,14 @@ def test_what_a_file_says_of_spaces_is_its_text(name, tmp_path):
     assert sentence.entities("Rome! ?") == [Entity(0, 4, "LOC", "Rome")]
     registry.convert(tmp_path / "train.conll", tmp_path / "x.jsonl")
     assert '"text": "Rome! ?"' in (tmp_path / "x.jsonl").read_text()
+
+
+def test_numbers_of_sentences_stay_when_words_become_characters(tmp_path):
+    """They count up as those of tokens do."""
+    source, target, options = tmp_path / "x.csv", tmp_path / "y.csv", ReadOptions(token_unit="character")
+    source.write_text("Sentence,Word,Tag\n1,北京,B-LOC\n1,很,O\n2,上海,B-LOC\n2,也,O\n")
+    Conll().rewrite(source, target, options, WriteOptions(), ReadReport())
+    assert target.read_text().splitlines()[1:] == [
+        *("1,北,B-LOC", "1,京,I-LOC", "1,很,O"),
+        *("2,上,B-LOC", "2,海,I-LOC", "2,也,O"),
+    ]

@@ -45,16 +45,16 @@ Mutation: TypeAlias = Callable[[bytes, Random], bytes]
 # Seeds: the first sentences of the corpora in every form.
 
 
-def _columns(sentences: Sequence[Sentence], row: Callable[[int, str, str], str]) -> bytes:
-    """Column files with any rows; `row` makes one of the number of a token, the token and its tag."""
+def _columns(sentences: Sequence[Sentence], row: Callable[[int, int, str, str], str], between: str = "\n") -> bytes:
+    """Column files with any rows; `row` makes one of the numbers of sentence and token, the token and its tag."""
     blocks = []
-    for sentence in sentences:
+    for index, sentence in enumerate(sentences, 1):
         tags = ["O"] * len(sentence.tokens)
         for start, end, label in sentence.spans:
             tags[start:end] = [f"B-{label}", *[f"I-{label}"] * (end - start - 1)]
         rows = enumerate(zip(sentence.words, tags, strict=True), 1)
-        blocks.append("".join(row(number, word, tag) + "\n" for number, (word, tag) in rows))
-    return "\n".join(blocks).encode()
+        blocks.append("".join(row(index, number, word, tag) + "\n" for number, (word, tag) in rows))
+    return between.join(blocks).encode()
 
 
 @lru_cache(maxsize=1)
@@ -94,12 +94,12 @@ def _seeds(folder: Path) -> dict[str, bytes]:
         seeds |= {
             f"{language}-tasks.json": json.dumps(tasks, indent=1).encode(),
             f"{language}-prodigy.jsonl": "".join(json.dumps(one) + "\n" for one in spans).encode(),
-            f"{language}-spaces.conll": _columns(sentences, lambda _, word, tag: f"{word} NN I-NP {tag}"),
+            f"{language}-spaces.conll": _columns(sentences, lambda _, __, word, tag: f"{word} NN I-NP {tag}"),
             f"{language}-quoted.csv": b"Sentence,Word,Tag\n"
-            + _columns(sentences, lambda at, word, tag: f'{at},"{word}",{tag}'),
+            + _columns(sentences, lambda at, _, word, tag: f'{at},"{word}",{tag}', between=""),
             f"{language}-plain.txt": "\n".join(text.text for text in texts).encode(),
             f"{language}-conllu.conllu": _columns(
-                sentences, lambda at, word, tag: f"{at}\t{word}\t_\tX\t_\t_\t0\troot\t_\tSpaceAfter=No|name={tag}"
+                sentences, lambda _, at, word, tag: f"{at}\t{word}\t_\tX\t_\t_\t0\troot\t_\tSpaceAfter=No|name={tag}"
             ),
         }
     return seeds
