@@ -200,7 +200,7 @@ def _spelling(counts: Counter[str], scheme: Scheme | None, labels: Container[str
         return next(fitting, STANDARD)
     # 2. The standard way, and one in which a label has several prefixes.
     likely = [way for way in ways if replace(way, outside=OUTSIDE) == STANDARD or has_family(way, counts)]
-    if len(likely) == 1:
+    if len({tuple(map(way.read, counts)) for way in likely}) == 1:
         return likely[0]
     # 3. Else the tags may be labels. Refuse what may be something else, unless a tag is known to be a label.
     if not any(tag in labels for tag in counts):

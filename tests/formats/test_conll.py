@@ -458,6 +458,12 @@ def test_prefixes_are_found_wherever_they_stand(form, outside, small, scheme, tm
     assert read(tmp_path, text, scheme=scheme)[0].spans == spans
 
 
+@pytest.mark.parametrize(("cells", "label"), [("b i o b", ""), ("B I - B", ""), ("B I OTHER B", "")])
+def test_prefixes_alone_may_be_small_or_beside_another_sign_for_o(cells, label, tmp_path):
+    text = "".join(f"w\t{cell}\n" for cell in cells.split())
+    assert read(tmp_path, text)[0].spans == (Span(0, 2, label), Span(3, 4, label))
+
+
 def test_a_label_that_may_be_a_prefix_behind_a_label_is_refused_and_either_hint_reads_it(tmp_path):
     text = "a\tHEP-B\nb\tO\nc\tO\nd\tHEP-B\n"
     with pytest.raises(InputError, match=r"conll:1: found 'HEP-B', .* label \(--scheme IO\) or B-HEP \(--scheme IOB2;"):
