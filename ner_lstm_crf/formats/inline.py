@@ -23,6 +23,8 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.text import FilePath, TextFile, writing
 from ner_lstm_crf.formats.format import Format, Sample
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
+from ner_lstm_crf.tags.labels import NAME_FOR_O
+from ner_lstm_crf.tags.scheme import OUTSIDE
 from ner_lstm_crf.text.annotation import Sentence, Span, Token
 from ner_lstm_crf.text.scripts import has_han
 
@@ -130,6 +132,8 @@ def _lines(
             raise InputError(error.message, path=path, line=number) from None
         has_sentence = True
         if options.read_tags:
+            if OUTSIDE not in options.labels.renamed and any(span.label == OUTSIDE for span in sentence.spans):
+                raise InputError(f"expected a label, found O: {NAME_FOR_O}", path=path, line=number)
             report.labels.update(span.label for span in sentence.spans)
         report.count(sentence)
         yield line, sentence

@@ -13,6 +13,7 @@ from ner_lstm_crf.files.text import FilePath, quoted
 from ner_lstm_crf.formats.columns import Separator
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.tags.detect import Detection, NoSchemeError, detect_scheme
+from ner_lstm_crf.tags.labels import NAME_FOR_O
 from ner_lstm_crf.tags.scheme import OUTSIDE, DecodedTags, Scheme, TagError, UnknownTagError, get_scheme, split_tag
 from ner_lstm_crf.tags.spelling import STANDARD, Spelling, has_prefix, is_label, tags_within
 from ner_lstm_crf.text.annotation import Sentence, Span, align, by_character, tokens_from_words
@@ -169,8 +170,7 @@ class TagReader:
         _, label = split_tag(standard)
         if has_prefix(standard) and label not in self.options.labels.renamed:
             if label == OUTSIDE:
-                hint = "--rename O=O reads it as O, --rename O=NAME as the label NAME"
-                raise self.error(f"expected a label, found O in {quoted(tag)}: {hint}", position, lines)
+                raise self.error(f"expected a label, found O in {quoted(tag)}: {NAME_FOR_O}", position, lines)
             if not label and len(standard) > 1:
                 hint = "--rename =NAME reads it as the label NAME"
                 raise self.error(f"expected a label behind {quoted(tag)}: {hint}", position, lines)

@@ -33,6 +33,8 @@ from ner_lstm_crf.files.json import as_object, as_record, json_line, json_values
 from ner_lstm_crf.files.text import FilePath, TextFile, quoted, writing
 from ner_lstm_crf.formats.format import Format, Sample
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
+from ner_lstm_crf.tags.labels import NAME_FOR_O
+from ner_lstm_crf.tags.scheme import OUTSIDE
 from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token, characters_of, cut_tokens
 from ner_lstm_crf.text.scripts import has_han
 from ner_lstm_crf.text.sentences import portions
@@ -304,6 +306,8 @@ def _annotated(content: Mapping[str, Any], number: int, options: ReadOptions, re
     for found in _found_in(content, key, number, report):
         label = found.label.strip() if isinstance(found.label, str) else ""
         new = options.labels.renaming(label) if label else None
+        if new == OUTSIDE:
+            raise InputError(f"expected a label for the entity at {found.place}, found O: {NAME_FOR_O}")
         if new is not None:
             labels.setdefault(_entity(found, new, text), label)
         elif label:

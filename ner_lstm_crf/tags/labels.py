@@ -14,6 +14,10 @@ from ner_lstm_crf.text.annotation import Span
 _log = logging.getLogger(__name__)
 
 
+NAME_FOR_O = "--rename O=O reads it as O, --rename O=NAME as the label NAME"
+"""What to do about entities that have the label O: it says of them that they are none."""
+
+
 @dataclass(frozen=True, slots=True)
 class LabelMap:
     """Rename labels, then keep the chosen ones; entities of other labels become plain text (O).

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -485,3 +486,23 @@ def test_texts_in_json_are_read_with_the_entities_that_were_written(written, nam
     write_sentences(path, written, output_format=name)
     read = TextJson().read_texts(path)
     assert [(one.text, one.entities) for one in read] == [(one.text, one.entities) for one in texts]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.jsonl", '{"text": "Ada met Bo", "entities": [[0, 3, "PER"], [8, 10, "O"]]}\n'),
+        ("x.json", '{"text": "Ada met Bo", "label": {"PER": {"Ada": [[0, 2]]}, "O": {"Bo": [[8, 9]]}}}\n'),
+        ("x.inline", "[Ada](PER) met [Bo](O)\n"),
+        ("x.conll", "Ada\tB-PER\nmet\tO\nBo\tB-O\n"),
+        ("t.jsonl", '{"tokens": ["Ada", "met", "Bo"], "ner_tags": ["B-PER", "O", "B-O"]}\n'),
+    ],
+)
+def test_an_entity_of_the_label_o_is_refused_in_any_format_and_the_hint_reads_it(name, content, tmp_path):
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(InputError, match=rf"{re.escape(name)}:[13]: .*--rename O=O reads it as O, --rename O=NAME"):
+        read_sentences(path)
+    for rule, labels in (("O=O", ["PER"]), ("O=THING", ["PER", "THING"])):
+        options = ReadOptions(labels=LabelMap.parse(None, [rule]), token_unit="word")
+        assert [span.label for one in read_sentences(path, options) for span in one.spans] == labels
