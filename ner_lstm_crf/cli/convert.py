@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ner_lstm_crf.cli.display import say_next
+from ner_lstm_crf.cli.display import check_not_output, say_next
 from ner_lstm_crf.cli.options import COLUMN_OPTIONS, READING, SCHEME_NAMES, Parser, add_options, read_options
 from ner_lstm_crf.formats.registry import FORMATS, convert
 from ner_lstm_crf.tags.scheme import get_scheme
@@ -55,5 +55,6 @@ def run(args: argparse.Namespace) -> None:
     """Write the file."""
     scheme = None if args.scheme is None else get_scheme(args.scheme).name
     options = read_options(args)
+    check_not_output(args.source)
     convert(args.source, args.target, scheme=scheme, output_format=args.output_format, options=options)
     say_next("inspect", args.target, *(["--encoding", args.encoding] if args.encoding != "utf-8" else []))

@@ -5,8 +5,11 @@ from __future__ import annotations
 import html
 import os
 import shlex
+import stat
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ner_lstm_crf.errors import InputError
@@ -65,6 +68,18 @@ def open_closed_streams() -> None:
             number = os.open(os.devnull, flags)
             os.set_inheritable(number, True)
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
+
+
+def check_not_output(path: str) -> None:
+    """Refuse a file to read that standard output goes to (`... >> FILE`): it would grow without an end.
+
+    Raises:
+        InputError: If it does.
+    """
+    with suppress(OSError):  # no such file, or an output that is none of the system's
+        output, source = os.fstat(sys.stdout.fileno()), Path(path).stat()
+        if stat.S_ISREG(source.st_mode) and os.path.samestat(output, source):
+            raise InputError("this file is the output as well: choose another one", path=path)
 
 
 def show(text: str, end: str = "\n") -> None:

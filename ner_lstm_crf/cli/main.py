@@ -69,8 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             return code
         except BrokenPipeError:  # whoever read the output has had enough (`... | head`): no mistake
             return DONE
-        except (InputError, OSError) as error:  # an OSError: a full disk, a lost drive
-            say(f"error: {' '.join(str(error).split())}")
+        except (InputError, OSError) as error:
+            message = str(error)
+            if isinstance(error, OSError) and error.strerror:  # a full disk, a lost drive
+                message = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+            say(f"error: {' '.join(message.split())}")
             return MISTAKE
         except MemoryError:
             say("error: not enough memory for this")

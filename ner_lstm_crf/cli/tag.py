@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
-from ner_lstm_crf.cli.display import PAGE_BEGINS, PAGE_ENDS, in_colours, in_html, shows_colours
+from ner_lstm_crf.cli.display import PAGE_BEGINS, PAGE_ENDS, check_not_output, in_colours, in_html, shows_colours
 from ner_lstm_crf.cli.options import COLUMN_OPTIONS, SCHEME_NAMES, Parser, add_options, read_options
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.json import as_object, json_line, json_values
@@ -301,6 +301,8 @@ def add_command(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Tag what was given."""
     # 1. Check everything before a model is loaded.
+    if args.input is not None:
+        check_not_output(args.input)
     source, output = _formats(args)
     scheme = get_scheme(args.scheme or "IOB2").name
     try:

@@ -215,7 +215,7 @@ def test_a_full_disk_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
         raise OSError(28, "No space left on device", "out.conll")
 
     monkeypatch.setattr(convert, "convert", fail)
-    assert "No space left on device: 'out.conll'" in run("convert", "a", "b").complaint
+    assert "out.conll: No space left on device" in run("convert", "a", "b").complaint
 
 
 @pytest.mark.parametrize(

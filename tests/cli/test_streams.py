@@ -147,6 +147,14 @@ def test_input_that_is_closed_is_one_error(arguments: list[str], server: Server,
     assert ended.err.splitlines()[-1] == "error: standard input: cannot be read: Bad file descriptor"
 
 
+@pytest.mark.parametrize("command", [["convert", "FILE", "-"], ["tag", "--input", "FILE"]], ids=["convert", "tag"])
+def test_a_file_that_is_the_output_as_well_is_not_read(command: list[str], files: Files, server: Server) -> None:
+    same = server.folder / "out"
+    ended = server.run([word.replace("FILE", str(same)) for word in command])
+    assert ended.code == 2
+    assert ended.err == f"error: {same}: this file is the output as well: choose another one\n"
+
+
 def test_no_file_gets_the_number_of_a_closed_stream(server: Server, files: Files, tmp_path: Path) -> None:
     target = tmp_path / "new.conll"
     arguments = ["convert", str(files.test), str(target)]

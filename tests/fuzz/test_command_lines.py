@@ -91,7 +91,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     options = ["--train", "train.conll", "--output", "model", *SMALLEST, *FEW]
     trained = call(["train", *options])
     assert trained.code == 0, trained.err
-    yield folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ner_lstm_crf.runs.train.plot_curves", lambda *_: False)  # drawing takes longer than all else
+        yield folder
     os.chdir(before)
 
 
@@ -149,6 +151,7 @@ def run_here(place: Path) -> Callable[[list[str]], Result]:
     return run
 
 
+@pytest.mark.timeout(0)  # any number of inputs
 @settings(settings.get_profile("fuzz"), suppress_health_check=list(HealthCheck))
 @given(arguments=command_lines())
 def test_any_command_line_does_its_work_or_says_what_is_wrong(
