@@ -44,6 +44,7 @@ from ner_lstm_crf.formats.columns import (
     is_bracketed,
     is_tag,
     labels_of_brackets,
+    mark_of,
     split_at_spaces,
     stripped,
     without_mark,
@@ -56,6 +57,7 @@ from ner_lstm_crf.text.scripts import has_han
 SAMPLE_ROWS = 2000
 """The number of rows that are looked at."""
 
+_FEW = 3  # columns that are named in a message
 _SAMPLE_SIZE = 10_000_000  # characters of these
 
 _DOCUMENT_COLUMNS = 3  # document, part and number, before CoNLL-2012's tokens
@@ -80,7 +82,6 @@ _DIGITS = re.compile(r"[-+]?[0-9]+(?:[.,][0-9]+)*(?:[eE][-+]?[0-9]+)?")
 _RANGE = re.compile(r"[\[(]?([0-9]{1,9})[-:,][ ]?([0-9]{1,9})[\])]?")
 _SPACES_SAID = re.compile(r"\bSpaces?After=|\bNoSpaceAfter\b")
 _WHOLE_QUOTED = re.compile(r'"(?:[^"]|"")*"')
-_MARK = re.compile(r"[A-Z][A-Z_]+ ?[:=]|</?[A-Za-z]\w*(?=[\s/>])")  # of a line that is no row: `IMGID:1`, `<s>`
 _WEBANNO = re.compile(r"#\s*FORMAT=(WebAnno TSV[^\r\n]*)")
 
 # The names that people give to columns, in lower case and without all but letters and digits.
@@ -134,10 +135,13 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
     is_io = options.scheme is not None and get_scheme(options.scheme).bare_labels
     is_named = options.tag_column is not None or options.tag_key is not None or is_io or tag in sample.named_tags
     content = content_of(tags, is_named=is_named or set(tags) == {"*"})
+    if content == "entities":
+        _check_first_tag(sample, tags, tag, path)
+    tag_is_rest = options.tag_column is None and key is None and _holds_spaced_labels(sample, tag)
     layout = ColumnLayout(
         token,
         tag,
-        width,
+        width if tag is None or not tag_is_rest else tag + 1,
         sample.separator,
         numbered=numbered,
         key=key,
@@ -150,7 +154,7 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
         quoted=sample.quoted,
         token_from_end=options.token_column is not None and options.token_column < 0,
         tag_from_end=options.tag_column is not None and options.tag_column < 0,
-        tag_is_rest=options.tag_column is None and key is None and _holds_spaced_labels(sample, tag),
+        tag_is_rest=tag_is_rest,
         sentence=_sentence_column(sample, token, tag, numbered=numbered),
         header=sample.header,
         marks=sample.marks,
@@ -237,12 +241,11 @@ def _sample(lines: Iterable[str], options: ReadOptions, path: str) -> _Sample:
     for line in head:
         if line.body.startswith(_GLOBAL_COLUMNS):
             names = line.body.removeprefix(_GLOBAL_COLUMNS).split()
-    alone = [body for body, cells in zip(bodies, rows, strict=True) if len(cells) == 1 < max(map(len, rows))]
-    marks = tuple(sorted({mark[0] for body in alone if (mark := _MARK.match(body))}))
+    found_marks = {mark for body, cells in zip(bodies, rows, strict=True) if (mark := mark_of(body, cells))}
+    marks = tuple(sorted(found_marks)) if max(map(len, rows)) > 1 else ()
     kept, begins = list[tuple[_Line, list[str]]](), False
     for line, cells in zip(found, rows, strict=True):
-        is_mark = len(cells) == 1 and marks and line.body.startswith(marks)
-        if line.body == header or is_mark or (layout.quoted and not any(cells)):
+        if line.body == header or (marks and mark_of(line.body, cells)) or (layout.quoted and not any(cells)):
             begins = True
         else:
             kept.append((line._replace(begins=begins or line.begins), cells))
@@ -295,14 +298,18 @@ def _separator(bodies: Sequence[str], *, is_csv: bool) -> Separator:
     """
     if sum("\t" in body for body in bodies) * 2 >= len(bodies):
         return "tab"
+    columns = zip(*map(split_at_spaces, bodies), strict=False)
+    if not is_csv and any(map(_holds_tags, columns)):
+        return "space"
+    fitting: dict[Separator, tuple[bool, int]] = {}
     separators: tuple[Separator, ...] = ("comma", "semicolon")
     for separator in separators:
-        cells = ColumnLayout(0, None, 0, separator, quoted=True).cells
-        width, count = Counter(len(cells(body)) for body in bodies).most_common(1)[0]
+        rows = list(map(ColumnLayout(0, None, 0, separator, quoted=True).cells, bodies))
+        width, count = Counter(map(len, rows)).most_common(1)[0]
         if width > 1 and (is_csv or count >= _SHARE_OF_CSV * len(bodies)):
-            columns = zip(*map(split_at_spaces, bodies), strict=False)
-            return "space" if not is_csv and any(map(_holds_tags, columns)) else separator
-    return "space"
+            columns = zip(*(row for row in rows if len(row) == width), strict=True)
+            fitting[separator] = any(map(_holds_tags, columns)), count
+    return max(fitting, key=lambda separator: fitting[separator], default="space")
 
 
 def _are_quoted(rows: Sequence[Sequence[str]]) -> bool:
@@ -457,24 +464,32 @@ def _features(sample: _Sample, columns: Iterable[int]) -> dict[tuple[int, str], 
     return features
 
 
+def _check_first_tag(sample: _Sample, tags: Sequence[str], tag: int | None, path: str) -> None:
+    """Refuse a first row that alone holds no tag: it may name the columns.
+
+    Raises:
+        InputError: If it does.
+    """
+    others = {stripped(tag) for tag in tags[1:]}
+    spelling = sample_spelling(others)
+    if spelling.read(stripped(tags[0])) is None and all(spelling.read(tag) is not None for tag in others):
+        message = f"column {(tag or 0) + 1}: expected a tag such as O or B-PER, found {quoted(tags[0])}"
+        raise InputError(f"{message}: delete the line if it names the columns", path=path, line=sample.lines[0].number)
+
+
 def _holds_spaced_labels(sample: _Sample, tag: int | None) -> bool:
     """True if labels hold spaces, and these separate columns: the rest of every longer row belongs to its tag.
 
-    Some label has to come twice, and none may come without the rest, too.
+    Most labels have to come again, as names of pages or the like do not, and none may come without the rest, too.
     """
-    if sample.separator != "space" or tag != sample.width - 1:
+    if sample.separator != "space" or tag is None or not all(len(row) > tag for row in sample.rows):
         return False
-    labels, rests = set[str](), Counter[str]()
-    for row in sample.rows:
-        if len(row) >= sample.width:
-            label = split_tag(row[tag])[1] if is_tag(row[tag]) else ""
-            if len(row) > sample.width:
-                rests[" ".join([label, *row[tag + 1 :]])] += 1
-                if not label:
-                    return False
-            else:
-                labels.add(label)
-    return max(rests.values(), default=0) > 1 and labels.isdisjoint(rest.split(" ")[0] for rest in rests)
+    tags = [split_tag(row[tag])[1] if is_tag(row[tag]) else "" for row in sample.rows]
+    labels = {label for label, row in zip(tags, sample.rows, strict=True) if len(row) == tag + 1}
+    longer = [(label, row[tag + 1 :]) for label, row in zip(tags, sample.rows, strict=True) if len(row) > tag + 1]
+    if not all(label for label, _ in longer) or not labels.isdisjoint(label for label, _ in longer):
+        return False
+    return OUTSIDE in sample.column(tag) and 0 < 2 * len({(label, *rest) for label, rest in longer}) <= len(longer)
 
 
 # Tokens
@@ -689,7 +704,7 @@ def _no_tags(sample: _Sample, path: str) -> InputError:
             f"{quoted(body)}; if there is one, name it with --tag-column"
         )
         labels = [at + 1 for at in range(width) if content_of(sample.column(at), is_named=True) == "prefixless"]
-        if labels:
+        if 0 < len(labels) <= _FEW:
             message += f" ({' or '.join(map(str, labels))} could hold labels without prefixes)"
         features = sorted({name for row in sample.rows for cell in row if "=" in cell for name in features_of(cell)})
         if features:

@@ -40,6 +40,8 @@ SENTENCE_END = re.compile(r"\b(?:EndOfSentence|PySBDSegment)\b")
 BYTE_ORDER_MARK = "\ufeff"
 """The first character of some files; within a file that was joined from several it begins a line, and is no text."""
 
+_MARK = re.compile(r"[A-Z][A-Z_]+ ?[:=]|</?[A-Za-z]\w*(?=[\s/>])")
+_SPACED_MARK = re.compile(r"[A-Z][A-Z_]+ ?[:=] ?\S*[0-9]\S*|<[^<>]*>")
 _BETWEEN_FEATURES = re.compile(r"\||[\s;,]+(?=[^\s|;,=]+=)")  # `a=b|c=d`; badly written also `a=b c=d` and `a=b;c=d`
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"  # no white space to Python
 _PIECES = {
@@ -272,6 +274,23 @@ def has_suffix(path: FilePath, suffix: str) -> bool:
         (True, False)
     """
     return suffix in [each.lower() for each in Path(path).suffixes[-2:]]
+
+
+def mark_of(body: str, cells: Sequence[str]) -> str:
+    """The beginning of a line that is no row but a mark, as `IMGID:1` or `<s>`; "" if it may be a row.
+
+    Args:
+        body: The line, in a file of several columns.
+        cells: Its cells; of a mark there is one, unless it holds spaces.
+
+    Example:
+        >>> mark_of("IMGID:1", ["IMGID:1"]), mark_of("<s>", ["<s>"]), mark_of("<s> O", ["<s>", "O"])
+        ('IMGID:', '<s', '')
+    """
+    mark = _MARK.match(body)
+    if mark and (len(cells) == 1 or (_SPACED_MARK.fullmatch(body) and not any(map(is_tag, cells)))):
+        return mark[0]
+    return ""
 
 
 def without_mark(body: str, separator: str) -> str:

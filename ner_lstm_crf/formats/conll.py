@@ -30,6 +30,7 @@ from ner_lstm_crf.formats.columns import (
     has_suffix,
     is_bracketed,
     labels_of_brackets,
+    mark_of,
     same_brackets,
     tags_of_brackets,
     without_mark,
@@ -318,21 +319,24 @@ class ColumnFile:
             raise InputError(message, path=self.path, line=line)
         table = list(map(layout.cells, rows))
         widths = list(map(len, table))
-        # 2. A longer row is a riddle where spaces or commas separate columns: one may belong to a token or to a tag.
-        #    Behind tabs it is not: some corpora have further columns behind the tag where there is an entity.
+        # 2. Another width is a riddle where spaces or commas separate columns: one may belong to a token or to a tag.
+        #    With tabs it is not: some corpora have further columns behind the tag where there is an entity.
         is_clear = layout.separator == "tab" or layout.bracketed or layout.has_document_columns
         is_clear = is_clear or self.options.tag_column is not None or layout.tag is None
-        odd = {width for width in set(widths) if not layout.fits(width) or (width > layout.width and not is_clear)}
+        odd = {width for width in set(widths) if not layout.fits(width) or (width != layout.width and not is_clear)}
         for row, cells, line in zip(rows, table, lines, strict=True) if odd or any("\0" in row for row in rows) else ():
             body, width = row.rstrip("\r\n"), len(cells)
             if "\0" in body:
                 raise InputError("expected text, found a NUL character", path=self.path, line=line)
+            if layout.quoted and body.count('"') % 2:
+                message = f"a quotation mark is never closed: cells with line breaks are not read: {quoted(body)}"
+                raise InputError(message, path=self.path, line=line)
             if not layout.fits(width):
                 needed = 1 + max(layout.token, layout.tag or 0)
                 message = f"expected at least {counted(needed, 'column')}, found {width}: {quoted(body)}"
                 raise InputError(message, path=self.path, line=line)
             if width in odd:
-                raise self._longer_row(body, cells, line)
+                raise self._other_width(body, cells, line)
         # 3. The report counts the widths.
         if report is not None:
             report.widths.update(widths)
@@ -342,8 +346,8 @@ class ColumnFile:
         words = [cells[token[width]] for cells, width in zip(table, widths, strict=True)]
         return words, [] if layout.tag is None else [c[tag[width]] for c, width in zip(table, widths, strict=True)]
 
-    def _longer_row(self, body: str, cells: Sequence[str], line: int) -> InputError:
-        """The error of a row with more cells than most; it names the option that reads it, if there is one."""
+    def _other_width(self, body: str, cells: Sequence[str], line: int) -> InputError:
+        """The error of a row with more or fewer cells than most; it names the option that reads it, if there is one."""
         layout, tag = self.layout, self.layout.tag or 0
         options = [
             f"--tag-column {option}"
@@ -490,7 +494,8 @@ def _kind_of(line: str, layout: ColumnLayout) -> Literal["token", "comment", "do
     cells = layout.cells(line)
     if line.strip(BYTE_ORDER_MARK).isspace() or (layout.quoted and not any(cells)):
         return "blank"
-    if line.rstrip("\r\n") == layout.header or (len(cells) == 1 < layout.width and line.startswith(layout.marks)):
+    body = line.rstrip("\r\n")
+    if body == layout.header or (line.startswith(layout.marks or ("\n",)) and mark_of(body, cells)):
         return "skipped"
     token = cells[min(layout.token, len(cells) - 1)]
     return "document" if DOCUMENT_START.match(token) or DOCUMENT_START.match(cells[0]) else "token"

@@ -331,7 +331,7 @@ def test_of_two_features_with_different_tags_one_has_to_be_named(tmp_path):
 def test_a_feature_with_labels_without_prefixes_is_read_when_it_is_named(tmp_path):
     path = tmp_path / "x.conllu"
     path.write_text(FEATURES.format(1, "Ada", "_", "SpaceAfter=No|Kind=PER") + FEATURES.format(2, "sings", "_", "_"))
-    with pytest.raises(InputError, match=r"--tag-column .*, or the feature with --tag-key \(Kind, SpaceAfter\)"):
+    with pytest.raises(InputError, match=r"--tag-column, or the feature with --tag-key \(Kind, SpaceAfter\)"):
         list(read_conll(path))
     (sentence,) = read_conll(path, ReadOptions(tag_key="Kind"))
     assert sentence.spans == (Span(0, 1, "PER"),)
@@ -404,6 +404,8 @@ def test_the_last_column_is_that_of_each_row(tmp_path):
     [
         ("TOKEN\tNE-COARSE\tNE-FINE\nAda\tB-pers\tb-pers.ind\nsings\tO\tO\n", [1]),
         ("ID:1\nAda\tB-pers\nsings\tO\n\nID:2\nOslo\tB-pers\n", [1, 5]),
+        ("IMGID: 1\nAda B-pers\nsings O\n\nIMGID: 2\nOslo B-pers\n", [1, 5]),
+        ('<doc id="1" name="a b">\nAda B-pers\nsings O\n</doc>\n<doc id="2">\nOslo B-pers\n</doc>\n', [1, 4, 5, 7]),
         ("<s>\nAda B-pers\nsings O\n</s>\n<s>\nOslo B-pers\n</s>\n", [1, 4, 5, 7]),
         ("word;tag\nAda;B-pers\nsings;O\n\nword;tag\nOslo;B-pers\n", [1, 5]),
     ],
@@ -445,6 +447,20 @@ def test_a_column_says_where_sentences_begin_in_a_file_without_blank_lines(name,
     assert [sentence.words for sentence in read_conll(path)][:2] == [["Ada", "sings"], ["Oslo", "grew"]]
     convert(path, tmp_path / "y.conll", scheme="BIOES")
     assert (tmp_path / "y.conll").read_text() == SENTENCES[name].replace("B-", "S-")
+
+
+def test_labels_with_spaces_are_read_though_most_rows_have_one():
+    layout = layout_of("Ada B-Lead Singer\nKing I-Lead Singer\nBo B-Lead Singer\nin O\n")
+    assert (layout.tag, layout.width, layout.tag_is_rest) == (1, 2, True)
+    layout = layout_of("Ada B-PER Ada_King\nKing I-PER Ada_King\nBo B-PER Bo_Blue\nin O\n")  # names of pages
+    assert not layout.tag_is_rest
+
+
+def test_a_first_row_that_alone_holds_no_tag_may_name_the_columns():
+    with pytest.raises(
+        InputError, match=r"x\.conll:1: column 2: .* 'Etikett': delete the line if it names the columns"
+    ):
+        layout_of("Etwas\tEtikett\nAda\tB-PER\nsings\tO\nin\tO\nRome\tB-LOC\n")
 
 
 def test_webanno_is_named_for_what_it_is():

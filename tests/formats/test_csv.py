@@ -64,6 +64,12 @@ def test_a_file_that_is_named_otherwise_gets_columns_of_its_own(tmp_path):
     )
 
 
+def test_of_commas_and_semicolons_those_count_that_make_a_column_of_tags(tmp_path):
+    path = table(tmp_path, "Word;Score;Tag\nAda;0,98;B-PER\nleft;0,5;O\nOslo;1,0;B-LOC\n")
+    (sentence,) = read_conll(path)
+    assert sentence.words == ["Ada", "left", "Oslo"]
+
+
 def test_rows_of_empty_cells_are_blank_lines(tmp_path):
     path = table(tmp_path, "Word,Tag\nAda,B-PER\nleft,O\n,\nOslo,B-LOC\n")
     assert [sentence.words for sentence in read_conll(path)] == [["Ada", "left"], ["Oslo"]]
@@ -73,7 +79,7 @@ def test_rows_of_empty_cells_are_blank_lines(tmp_path):
     ("row", "message"),
     [
         (",Oslo, Norway,NNP,B-geo", "expected 4 columns, as most rows have, found 5: ',Oslo, Norway,NNP,B-geo'"),
-        (',"Oslo', "expected at least 4 columns, found 2"),
+        (',"Oslo', "a quotation mark is never closed: cells with line breaks are not read: ',\"Oslo'"),
     ],
 )
 def test_commas_without_quotes_and_line_breaks_within_them_are_refused(row, message, tmp_path):
