@@ -48,6 +48,7 @@ LONGEST_LINE = 2**24
 
 _MOST_EXPANSION = 200  # of a compressed file of text; column files that repeat themselves reach some 50
 _SMALL_EXPANDED = 2**25  # bytes that a compressed file may become in any case
+_MOST_HELD = 2**30  # bytes of a pipe, which are in memory, since they can be read only once
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +188,10 @@ class TextFile:
         self._content: bytes | None = None
         if self.path == STANDARD_STREAM:
             with standard_input() as stream:
-                self._content = _content(stream)
+                self._content = _standard_content(stream)
         elif is_pipe(path):
-            self._content = Path(path).read_bytes()
+            with Path(path).open("rb") as stream:
+                self._content = _held(stream, self.path)
         # 2. The first bytes show what is not text.
         with open_compressed(self.path, self._content) as file:
             sample = file.stream.read(_SAMPLE_BYTES)
@@ -440,6 +442,16 @@ def quoted(text: str, most: int = 80) -> str:
 
 
 @lru_cache(maxsize=1)
-def _content(stream: BinaryIO) -> bytes:
+def _standard_content(stream: BinaryIO) -> bytes:
     """The content of standard input, kept for the second time its lines are read."""
-    return stream.read()
+    return _held(stream, "standard input")
+
+
+def _held(stream: IO[bytes], path: str) -> bytes:
+    """All that comes through a pipe, unless it does not end."""
+    content = bytearray()
+    while piece := stream.read(_SAMPLE_BYTES):
+        content += piece
+        if len(content) > _MOST_HELD:
+            raise InputError(f"more than {_MOST_HELD:,} bytes came through the pipe: write them into a file", path=path)
+    return bytes(content)

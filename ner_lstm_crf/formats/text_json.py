@@ -7,6 +7,7 @@
     {"text": "Rome is old", "label": [{"start": 0, "end": 4, "labels": ["LOC"]}]}      Label Studio, JSON_MIN
     {"data": {"text": "Rome is old"}, "annotations": [{"result": [{"value": ...}]}]}   Label Studio, JSON
     ["Rome is old", {"entities": [[0, 4, "LOC"]]}]                                     spaCy 2
+    {"classes": ["LOC"], "annotations": [["Rome is old", {"entities": [[0, 4, "LOC"]]}]]}
     {"text": "罗马很老", "label": {"address": {"罗马": [[0, 1]]}}}                       CLUENER; ends are inclusive
 
 The objects stand one a line, or in one array. Offsets count Unicode code points, and ends are exclusive, except for
@@ -149,7 +150,8 @@ class TextFormat(Format):
         """
         file, is_empty, number = TextFile(path, options.encoding), True, None
         try:
-            for number, value in json_values(file.pieces()):
+            values = ((number, one) for number, value in json_values(file.pieces()) for one in _texts_within(value))
+            for number, value in values:
                 content = as_text(value)
                 if options.read_tags and is_rejected(content):
                     report.rejected.append(number)
@@ -215,6 +217,15 @@ class TextJson(TextFormat):
 
 
 # One value becomes a text with its entities.
+
+
+def _texts_within(value: object) -> Iterator[object]:
+    """The texts of a value: several, if it is an object of classes and annotations, as some annotators write."""
+    match value:
+        case {"classes": _, "annotations": [*pairs]}:
+            yield from (pair for pair in pairs if pair is not None)
+        case _:
+            yield value
 
 
 def as_text(value: object) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import io
 import lzma
 import os
 import sys
+from itertools import islice
 from pathlib import Path
 from threading import Event, Thread
 
@@ -145,6 +146,14 @@ def test_a_pipe_can_be_read_twice(tmp_path):
     file = TextFile(pipe)
     writer.join()
     assert list(file.lines()) == list(file.lines()) == ["Rome O\n"]
+
+
+def test_a_pipe_that_does_not_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("ner_lstm_crf.files.text._MOST_HELD", 1_000_000)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"Rome O\n" * 200_000)))
+    with pytest.raises(InputError, match="standard input: more than 1,000,000 bytes came through the pipe"):
+        TextFile("-")
+    assert sum(1 for _ in islice(stream_lines("-"), 10)) <= 10  # read as it comes, it needs no end
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".xz", ".bz2"])

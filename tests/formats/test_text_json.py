@@ -523,6 +523,15 @@ def test_forms_of_other_tools_are_read(name, suffix, indent, tmp_path):
         assert [one.words for one in read_sentences(lines, report=ReadReport())] == [["Ada", "sings"], ["Lu"]]
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+def test_an_object_of_classes_and_annotations_holds_texts(indent, tmp_path):
+    path = tmp_path / "x.json"
+    pairs = [["Ada sings", {"entities": [[0, 3, "PER"]]}], None, ["Lu", {"entities": []}]]
+    path.write_text(json.dumps({"classes": ["PER"], "annotations": pairs}, indent=indent))
+    found = [(one.words, one.spans) for one in read_sentences(path)]
+    assert found == [(["Ada", "sings"], (Span(0, 1, "PER"),)), (["Lu"], ())]
+
+
 def test_several_labels_of_a_region_are_entities_that_overlap(tmp_path):
     path = file_of(tmp_path, {"text": "Ada sings", "label": [REGION | {"labels": ["PER", "ARTIST"]}]})
     report = ReadReport()
