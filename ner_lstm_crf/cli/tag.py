@@ -11,14 +11,16 @@ import shlex
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import chain, islice, tee
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import SpooledTemporaryFile, TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
 from ner_lstm_crf.cli.display import PAGE_BEGINS, PAGE_ENDS, check_not_output, in_colours, in_html, shows_colours
 from ner_lstm_crf.cli.options import COLUMN_OPTIONS, SCHEME_NAMES, Parser, add_options, read_options
+from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.json import as_object, json_line, json_values
 from ner_lstm_crf.files.text import STANDARD_STREAM, standard_input, stream_lines, writing
@@ -34,12 +36,15 @@ from ner_lstm_crf.tags.scheme import get_scheme
 from ner_lstm_crf.text.annotation import Entity, Sentence
 
 if TYPE_CHECKING:
+    from ner_lstm_crf.tagging.by_script import ScriptTagger
+    from ner_lstm_crf.tagging.portions import TaggedPortion
     from ner_lstm_crf.tagging.tagger import Tagger
 
 TextRecord: TypeAlias = dict[str, Any]
-"""A JSON object with the key `text`."""
+"""A JSON object with the key `text`, a string or a `LongText`."""
 
 _FIRST_SENTENCES, _FIRST_RECORDS = 20, 1000
+_LONGEST_PIECE = 65_536  # characters of a line of text that are read at once
 
 EPILOG = """\
 formats:
@@ -59,9 +64,9 @@ suffix or content (- is text). The output has the format of --output-format, els
 input.
 
 models:
-  Two taggers come with the package, en and zh, and find PER, LOC and ORG. Without --model the first text, or the first
-  sentences of a column file, choose: zh if they are written in Chinese characters, else en. A directory of your own
-  that has one of these names is ./en or ./zh.
+  Two taggers come with the package, en and zh, and find PER, LOC and ORG. Without --model each text goes to the one of
+  its script: zh if it is written in Chinese characters, else en; of a file of tokens the first sentences choose. A
+  directory of your own that has one of these names is ./en or ./zh.
 
 examples:
   ner-lstm-crf tag "Angela Merkel visited Rome."
@@ -74,43 +79,116 @@ examples:
 
 
 @dataclass(slots=True)
+class LongText:
+    """A text that is read part by part, since it may be longer than the memory.
+
+    Attributes:
+        parts: The parts.
+        read: Those that the tagger has read and nobody has taken yet.
+    """
+
+    parts: Iterator[str]
+    read: list[str] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[str]:
+        for part in self.parts:
+            self.read.append(part)
+            yield part
+
+    def taken(self) -> str:
+        """What the tagger has read since the last call."""
+        text = "".join(self.read)
+        self.read.clear()
+        return text
+
+
+@dataclass(slots=True)
 class TaggedTexts:
     """A stream of texts and what the tagger finds in them; it can be gone through once.
 
     Attributes:
-        tagger: The tagger.
+        tagger: The tagger, or that of each text's script.
         records: The texts.
         scheme: The scheme of tags that are written.
         numbered: True if a line about an entity needs the number of its text.
+        unit: What the tokens of the last of `sentences` are.
     """
 
-    tagger: Tagger
+    tagger: Tagger | ScriptTagger
     records: Iterator[TextRecord]
     scheme: str
     numbered: bool
+    unit: TokenUnit = "word"
     noun: ClassVar = "texts"
 
-    def texts(self) -> Iterator[tuple[str, Sequence[Entity]]]:
-        """Each text and its entities."""
-        read, held = tee(
-            record["text"] for record in self.records
-        )  # the tagger reads ahead: those on their way are held
-        return zip(held, self.tagger.tag_many(read), strict=False)
+    def texts(self) -> Iterator[tuple[str, Sequence[Entity], bool]]:
+        """Each text, its entities, and True; a long one in parts, each with its own entities, True with the last."""
+        read, held = tee(self.records)  # the tagger reads ahead: the texts on their way are held
+        portions = self.tagger.tag_portions(record["text"] for record in read)
+        for text in (record["text"] for record in held):
+            if isinstance(text, LongText):
+                yield from _long_parts(text, portions)
+            else:
+                yield text, [entity for portion in _of_one_text(portions) for entity in portion.entities()], True
 
-    def objects(self) -> Iterator[TextRecord]:
-        """Each object with its entities."""
+    def entities(self) -> Iterator[tuple[int, list[Entity]]]:
+        """The entities of each text, those of a long one in several lists, with its number, from 1."""
+        number = 1
+        for portion in self.tagger.tag_portions(record["text"] for record in self.records):
+            yield number, portion.entities()
+            number += portion.last
+
+    def objects(self) -> Iterator[Iterable[str]]:
+        """Each object with its entities, as the parts of a line of JSON."""
         read, held = tee(self.records)  # as in `texts`
-        found = self.tagger.tag_many(record["text"] for record in read)
-        for record, entities in zip(held, found, strict=False):
-            yield record | {"entities": [asdict(entity) for entity in entities]}
+        portions = self.tagger.tag_portions(record["text"] for record in read)
+        for record in held:
+            if isinstance(record["text"], LongText):
+                yield _long_object(record["text"], portions)
+            else:
+                entities = [asdict(entity) for portion in _of_one_text(portions) for entity in portion.entities()]
+                yield [json_line(record | {"entities": entities})]
 
     def sentences(self) -> Iterator[Sentence]:
         """The tagged sentences of all texts, each text a document."""
-        return self.tagger.tag_sentences(
-            replace(sentence, document=number)
-            for number, record in enumerate(self.records)
-            for sentence in self.tagger.split(record["text"])
-        )
+        number = 0
+        for portion in self.tagger.tag_portions(record["text"] for record in self.records):
+            self.unit = portion.portion.token_unit
+            for sentence in portion.sentences():
+                yield replace(sentence, document=number)
+            number += portion.last
+
+
+def _of_one_text(portions: Iterator[TaggedPortion]) -> Iterator[TaggedPortion]:
+    """The portions up to the end of a text."""
+    for portion in portions:
+        yield portion
+        if portion.last:
+            return
+
+
+def _long_parts(text: LongText, portions: Iterator[TaggedPortion]) -> Iterator[tuple[str, Sequence[Entity], bool]]:
+    """The parts of a long text, each with its entities, counted from its start, and True with the last."""
+    start = 0
+    for portion in _of_one_text(portions):
+        text.taken()
+        entities = [replace(one, start=one.start - start, end=one.end - start) for one in portion.entities()]
+        yield portion.source(start), entities, portion.last
+        start = portion.stop
+
+
+def _long_object(text: LongText, portions: Iterator[TaggedPortion]) -> Iterator[str]:
+    """The line of JSON about a long text: the text as it is read, then the entities, which are kept in a file."""
+    with SpooledTemporaryFile(2**20, "w+", encoding="utf-8", newline="") as entities:
+        yield '{"text": "'
+        for portion in _of_one_text(portions):
+            yield json_line(text.taken())[1:-2]  # without quotes and line end
+            for entity in portion.entities():
+                entities.write((", " if entities.tell() else "") + json_line(asdict(entity))[:-1])
+        yield '", "entities": ['
+        entities.seek(0)
+        yield from iter(partial(entities.read, 2**16), "")
+        yield "]}\n"
 
 
 @dataclass(slots=True)
@@ -123,19 +201,32 @@ class TaggedTokens:
     numbered: ClassVar = True
     noun: ClassVar = "sentences"
 
-    def texts(self) -> Iterator[tuple[str, Sequence[Entity]]]:
-        """Each sentence as a text, its tokens joined by single spaces if they are words, and its entities."""
+    @property
+    def unit(self) -> TokenUnit:
+        """What the tagger's tokens are."""
+        return self.tagger.model.config.token_unit
+
+    def texts(self) -> Iterator[tuple[str, Sequence[Entity], bool]]:
+        """Each sentence as a text, its tokens joined by single spaces if they are words, its entities, and True."""
+        tagged = self.tagger.tag_sentences(record.sentence(self.unit) for record in self.records)
+        return ((text.text, text.entities, True) for text in map(text_of, tagged))
+
+    def entities(self) -> Iterator[tuple[int, list[Entity]]]:
+        """The entities of each sentence, with its number, from 1.
+
+        Offsets count in its tokens, joined by single spaces if they are words.
+        """
         unit = self.tagger.model.config.token_unit
         tagged = self.tagger.tag_sentences(record.sentence(unit) for record in self.records)
-        return ((text.text, text.entities) for text in map(text_of, tagged))
+        return ((number, list(text_of(sentence).entities)) for number, sentence in enumerate(tagged, 1))
 
-    def objects(self) -> Iterator[dict[str, Any]]:
-        """Each object with its tags."""
+    def objects(self) -> Iterator[Iterable[str]]:
+        """Each object with its tags, as a line of JSON."""
         unit, scheme = self.tagger.model.config.token_unit, get_scheme(self.scheme)
         read, held = tee(self.records)
         tagged = self.tagger.tag_sentences(record.sentence(unit) for record in read)
         for record, sentence in zip(held, tagged, strict=False):
-            yield record.retagged(sentence.words, scheme.encode(sentence.spans, len(sentence.tokens)))
+            yield [json_line(record.retagged(sentence.words, scheme.encode(sentence.spans, len(sentence.tokens))))]
 
     def sentences(self) -> Iterator[Sentence]:
         """The tagged sentences that have tokens."""
@@ -168,7 +259,7 @@ def _write_lines(tagged: Tagged, path: str) -> None:
     White space within an entity becomes one space, since its offsets tell the original.
     """
     with writing(path) as out, _bar(path, tagged.noun) as count:
-        for number, (_, entities) in enumerate(tagged.texts(), 1):
+        for number, entities in tagged.entities():
             count(number, None)
             for entity in entities:
                 first = f"{number}\t" if tagged.numbered else ""
@@ -182,22 +273,22 @@ def _write_columns(tagged: Tagged, path: str) -> None:
 
 def _write_objects(tagged: Tagged, path: str) -> None:
     with writing(path) as out, _bar(path, tagged.noun) as count:
-        for number, content in enumerate(tagged.objects(), 1):
+        for number, line in enumerate(tagged.objects(), 1):
             count(number, None)
-            out.write(json_line(content))
+            out.writelines(line)
 
 
 def _write_colours(tagged: Tagged, path: str) -> None:
     """Each text with its entities in colours, followed by their labels."""
     with writing(path, coloured=True) as out, _bar(path, tagged.noun) as count:
-        for number, (text, entities) in enumerate(tagged.texts(), 1):
+        for number, (text, entities, last) in enumerate(tagged.texts(), 1):
             count(number, None)
-            out.write(in_colours(text, entities, tagged.tagger.labels) + "\n")
+            out.write(in_colours(text, entities, tagged.tagger.labels) + "\n" * last)
 
 
 def _write_marks(tagged: Tagged, path: str) -> None:
     """Each sentence with its entities in marks, as a training file has them; a heading begins each further text."""
-    unit, document = tagged.tagger.model.config.token_unit, 0
+    document = 0
     with writing(path) as out, _bar(path, "sentences") as count:
         for number, sentence in enumerate(tagged.sentences(), 1):
             count(number, None)
@@ -205,7 +296,7 @@ def _write_marks(tagged: Tagged, path: str) -> None:
                 document = sentence.document
                 out.write(f"\n## {document}\n")
             try:
-                out.write(format_inline(sentence, unit) + "\n")
+                out.write(format_inline(sentence, tagged.unit) + "\n")
             except ValueError as error:  # a label that the marks cannot hold
                 raise InputError(str(error), path=_shown(path)) from None
 
@@ -214,7 +305,7 @@ def _write_page(tagged: Tagged, path: str) -> None:
     """A page for a browser, with the entities in colours."""
     with writing(path) as out, _bar(path, tagged.noun) as count:
         out.write(PAGE_BEGINS)
-        for number, (text, entities) in enumerate(tagged.texts(), 1):
+        for number, (text, entities, _) in enumerate(tagged.texts(), 1):
             count(number, None)
             out.write(in_html(text, entities, tagged.tagger.labels))
         out.write(PAGE_ENDS)
@@ -235,10 +326,21 @@ OUTPUTS = {
 
 
 def _text_records(lines: Iterable[str], path: str) -> Iterator[TextRecord]:
-    """The lines of a file of texts as objects."""
+    """The lines of a file of texts as objects; a line that comes in pieces as a `LongText`."""
     del path  # any line is a text
-    for line in lines:
-        yield {"text": line.removesuffix("\n").removesuffix("\r")}
+    pieces = iter(lines)
+
+    def rest() -> Iterator[str]:
+        """The other pieces of a line."""
+        for piece in pieces:
+            yield piece.removesuffix("\n").removesuffix("\r")
+            if piece[-1] == "\n":
+                return
+
+    for piece in pieces:
+        text = piece.removesuffix("\n").removesuffix("\r")
+        is_whole = piece[-1] == "\n" or len(piece) < _LONGEST_PIECE
+        yield {"text": text if is_whole else LongText(chain([text], rest()))}
 
 
 def _json_records(lines: Iterable[str], path: str) -> Iterator[TextRecord | TokenRecord]:
@@ -318,20 +420,23 @@ def run(args: argparse.Namespace) -> None:
     # 3. All else is a stream of texts, or of sentences of tokens if the first one is such.
     records: Iterator[TextRecord | TokenRecord] = ({"text": text} for text in args.texts)
     if not args.texts:
-        records = source.records(stream_lines(args.input, args.encoding), args.input)
+        longest = _LONGEST_PIECE if source is TEXT else None
+        records = source.records(stream_lines(args.input, args.encoding, longest=longest), args.input)
     first = list(islice(records, 1))
     records = chain(first, records)
     stream: type[Tagged] = TaggedTokens if first and isinstance(first[0], TokenRecord) else TaggedTexts
     if args.scheme is not None and stream not in output.has_tags:
         raise InputError(f"--scheme {args.scheme}: {stream.noun} written as {output.name} have no tags: leave it out")
-    text = ""
-    if args.model is None:
-        text, records = _first_text(records)
-    tagger = _tagger(args, [text] if first else [])
-    if stream is TaggedTokens:
-        tagged: Tagged = TaggedTokens(tagger, cast("Iterator[TokenRecord]", records), scheme)
+    if stream is TaggedTexts:
+        tagged: Tagged = TaggedTexts(
+            _text_tagger(args), cast("Iterator[TextRecord]", records), scheme, numbered=len(args.texts) != 1
+        )
     else:
-        tagged = TaggedTexts(tagger, cast("Iterator[TextRecord]", records), scheme, numbered=len(args.texts) != 1)
+        tokens = cast("Iterator[TokenRecord]", records)
+        words = list[str]()
+        if args.model is None:
+            words, tokens = _first_tokens(tokens)
+        tagged = TaggedTokens(_tagger(args, words), tokens, scheme)
     output.write(tagged, args.output)
 
 
@@ -407,33 +512,39 @@ def _input_of(path: str, encoding: str) -> Input:
     return named or TEXT
 
 
-def _tagger(args: argparse.Namespace, first: Iterable[str]) -> Tagger:
-    """The tagger that `--model` names; without it the shipped one that suits the first texts."""
+def _text_tagger(args: argparse.Namespace) -> Tagger | ScriptTagger:
+    """The tagger that `--model` names; without it the shipped one that suits each text."""
+    from ner_lstm_crf.tagging.by_script import ScriptTagger
     from ner_lstm_crf.tagging.tagger import Tagger
-    from ner_lstm_crf.text.scripts import script_language
 
     if args.model is not None:
         return Tagger.load(args.model, precision=args.precision)
-    language = script_language(first)
-    say(f"the tagger that comes with the package for '{language}' (by the script of the text; --model names another)")
-    return Tagger.load(language, precision=args.precision)
+    return ScriptTagger(args.precision, say)
+
+
+def _tagger(args: argparse.Namespace, first: Iterable[str]) -> Tagger:
+    """The tagger that `--model` names; without it the shipped one that suits the first words."""
+    from ner_lstm_crf.tagging.by_script import ScriptTagger
+
+    tagger = _text_tagger(args)
+    return tagger.tagger(tagger.language(" ".join(first))) if isinstance(tagger, ScriptTagger) else tagger
 
 
 # Texts and sentences of tokens
 
 
-def _first_text(records: Iterator[TextRecord | TokenRecord]) -> tuple[str, Iterator[TextRecord | TokenRecord]]:
-    """The first text that is more than white space, and all records, the first ones once more.
+def _first_tokens(records: Iterator[TokenRecord]) -> tuple[list[str], Iterator[TokenRecord]]:
+    """The tokens of the first sentence that has some, and all records, the first ones once more.
 
-    Of many blank ones only the first are looked at: memory stays flat.
+    Of many empty ones only the first are looked at: memory stays flat.
     """
-    read, text = list[TextRecord | TokenRecord](), ""
+    read, tokens = list[TokenRecord](), list[str]()
     for record in islice(records, _FIRST_RECORDS):
         read.append(record)
-        text = " ".join(record.tokens) if isinstance(record, TokenRecord) else record["text"]
-        if text.strip():
+        tokens = list(record.tokens)
+        if "".join(tokens).strip():
             break
-    return text, chain(read, records)
+    return tokens, chain(read, records)
 
 
 def _bar(output: str, noun: str) -> AbstractContextManager[Progress]:

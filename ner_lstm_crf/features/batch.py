@@ -1,13 +1,17 @@
 """Sentences as ids, end to end, and the batches that are cut from them without an object per sentence.
 
-Letters: S sentences, N tokens of all of them; B sentences of a batch, T tokens of its longest; W distinct words of it.
+In tagging a sentence of more than 2,000 tokens is read in windows, as a transformer reads a long text: a network meets
+no longer sequence, whatever the text.
+
+Letters: S sentences, N tokens of all of them, R rows: a sentence each, or a window of a long one; B sentences of a
+batch, T tokens of its longest; W distinct words of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -65,6 +69,86 @@ class WordTypes:
         return {name: column.inputs(rows) for name, column in columns if isinstance(self._features[name], TypeFeature)}
 
 
+MOST_TOKENS = 2000
+"""Tokens of the longest sentence that is read at once."""
+
+
+class Rows(NamedTuple):
+    """What a network reads at once in tagging.
+
+    Attributes:
+        starts: The position of the first token among all (R,).
+        lengths: The number of tokens (R,).
+        sentences: The number of the sentence (R,).
+        begins: The first token whose emissions count, from the start of the row (R,); it has most context here.
+        ends: The token behind the last one (R,).
+    """
+
+    starts: Ids
+    lengths: Ids
+    sentences: Ids
+    begins: Ids
+    ends: Ids
+
+
+def rows_of(lengths: Ids) -> Rows:
+    """Each sentence as a row; of a sentence that is too long overlapping windows.
+
+    Windows have `MOST_TOKENS` tokens, a quarter of which the next one has, too: the left half of these counts here, the
+    right half there. The last window is moved left until it ends with the sentence.
+
+    Args:
+        lengths: Tokens of each sentence (S,).
+    """
+    starts, longest = lengths.cumsum() - lengths, MOST_TOKENS
+    rows = Rows(starts, lengths, np.arange(len(lengths)), np.zeros_like(lengths), lengths)
+    if lengths.max(initial=0) <= longest:
+        return rows
+    parts = list[Rows]()
+    shared = longest // 4
+    for number, (start, length) in enumerate(zip(starts.tolist(), lengths.tolist(), strict=True)):
+        if length <= longest:
+            parts.append(Rows(*(column[number : number + 1] for column in rows)))
+            continue
+        firsts = np.arange(0, length - shared, longest - shared)
+        firsts[-1] = length - longest
+        borders = np.concatenate([[0], (firsts[1:] + firsts[:-1] + longest) // 2, [length]])
+        sizes = np.full_like(firsts, longest), np.full_like(firsts, number)
+        parts.append(Rows(start + firsts, *sizes, borders[:-1] - firsts, borders[1:] - firsts))
+    return Rows(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def like_lengths(lengths: Ids, *, sentences: int, tokens: int) -> list[tuple[Ids, int]]:
+    """Cut sentences into batches of like length, longest first; those without tokens are in none.
+
+    The shape of a batch is one of a few dozen. For every shape that `nn.LSTM` meets on a CPU, oneDNN compiles code in
+    some milliseconds and keeps it, 0.3 MB for each of the last 1,024 shapes: with shapes as they come, tagging would be
+    slow at first and come to hold 300 MB more.
+
+    Args:
+        lengths: Tokens of each sentence.
+        sentences: Most sentences in a batch.
+        tokens: Most tokens in a batch, padding included; a longer sentence is a batch of its own.
+
+    Returns:
+        Of each batch the numbers of its sentences (B,), and the tokens T that they are padded to.
+    """
+    order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
+    batches, start = list[tuple[Ids, int]](), 0
+    while start < len(order):
+        # T has one of eight values between a power of two and the next: 16, 18, 20, ... 32, 36, 40, ...
+        longest = int(lengths[order[start]])
+        step = 1 << max((longest - 1).bit_length() - 4, 0)
+        longest = -(-longest // step) * step
+        # B is a power of two, or half as much again: 1, 2, 3, 4, 6, 8, 12, ...
+        size = min(max(tokens // longest, 1), sentences, len(order) - start)
+        power = 1 << (size.bit_length() - 1)
+        size = power + power // 2 if size >= power + power // 2 else power
+        batches.append((order[start : start + size], longest))
+        start += size
+    return batches
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Padded sentences of like length.
@@ -87,16 +171,15 @@ class Batch:
 class RaggedSentences:
     """Sentences as one array of word types, with the ids of context features; some may have no token.
 
-    The shape of a batch for tagging is one of a few dozen. For every shape that `nn.LSTM` meets on a CPU, oneDNN
-    compiles code in some milliseconds and keeps it, 0.3 MB for each of the last 1,024 shapes: with shapes as they come,
-    tagging would be slow at first and come to hold 300 MB more.
-
     Args:
         word_types: The word types that `types` refers to.
         types: The row of each token's word (N,).
         lengths: Tokens of each sentence (S,).
         context: Each context feature and the result of its `encode` for these sentences, by name.
         tags: The gold tag id of each token (N,); None without gold tags.
+
+    Attributes:
+        rows: The sentences, long ones in windows, as tagging reads them.
     """
 
     def __init__(
@@ -108,6 +191,7 @@ class RaggedSentences:
         tags: Ids | None = None,
     ) -> None:
         self.word_types, self.types, self.lengths, self.context, self.tags = word_types, types, lengths, context, tags
+        self.rows = rows_of(lengths)
         self._starts = lengths.cumsum() - lengths
 
     def __len__(self) -> int:
@@ -117,56 +201,41 @@ class RaggedSentences:
     def training_batch(self, numbers: Sequence[int]) -> Batch:
         """The sentences of these numbers (B,), each of a token or more, over their distinct words."""
         sentences = np.array(numbers, np.int64)
-        positions, real, inputs = self._select(sentences, int(self.lengths[sentences].max()))
+        starts, lengths = self._starts[sentences], self.lengths[sentences]
+        positions, real, inputs = self._select(starts, lengths, sentences, int(lengths.max()))
         rows, which = np.unique(self.types[positions[real]], return_inverse=True)  # (W,)
         tokens, tags = np.zeros(real.shape, np.int64), None
         tokens[real] = which
         if self.tags is not None:
             tags = torch.from_numpy(np.where(real, self.tags[positions], 0))
-        lengths = torch.from_numpy(self.lengths[sentences])
-        return Batch(torch.from_numpy(tokens), lengths, self.word_types.inputs(rows) | inputs, tags)
+        inputs = self.word_types.inputs(rows) | inputs
+        return Batch(torch.from_numpy(tokens), torch.from_numpy(lengths), inputs, tags)
 
     def tagging_batches(self, *, sentences: int, tokens: int) -> list[tuple[Ids, int]]:
-        """Cut the sentences into batches of like length, longest first; those without tokens are in none.
-
-        Args:
-            sentences: Most sentences in a batch.
-            tokens: Most tokens in a batch, padding included; a longer sentence is a batch of its own.
-
-        Returns:
-            Of each batch the numbers of its sentences (B,), and the tokens T that they are padded to.
-        """
-        order = np.argsort(-self.lengths, kind="stable")[: np.count_nonzero(self.lengths)]
-        batches, start = list[tuple[Ids, int]](), 0
-        while start < len(order):
-            # T has one of eight values between a power of two and the next: 16, 18, 20, ... 32, 36, 40, ...
-            longest = int(self.lengths[order[start]])
-            step = 1 << max((longest - 1).bit_length() - 4, 0)
-            longest = -(-longest // step) * step
-            # B is a power of two, or half as much again: 1, 2, 3, 4, 6, 8, 12, ...
-            size = min(max(tokens // longest, 1), sentences, len(order) - start)
-            power = 1 << (size.bit_length() - 1)
-            size = power + power // 2 if size >= power + power // 2 else power
-            batches.append((order[start : start + size], longest))
-            start += size
-        return batches
+        """Batches of rows, as `like_lengths` cuts them."""
+        return like_lengths(self.rows.lengths, sentences=sentences, tokens=tokens)
 
     def tagging_batch(self, numbers: Ids, longest: int) -> tuple[Batch, Ids, NDArray[np.bool_]]:
-        """The sentences of these numbers (B,), for networks that have the vectors of word types already.
+        """The rows of these numbers (B,), for networks that have the vectors of word types already.
 
         Returns:
             The batch, padded to T = `longest`; the positions of its tokens among all (B, T); and True for the positions
-            that hold a token of the sentence (B, T).
+            that hold a token whose emissions count (B, T), each token in one row.
         """
-        positions, real, inputs = self._select(numbers, longest)
-        tokens, lengths = torch.from_numpy(self.types[positions]), torch.from_numpy(self.lengths[numbers])
-        return Batch(tokens, lengths, inputs), positions, real
-
-    def _select(self, sentences: Ids, longest: int) -> tuple[Ids, NDArray[np.bool_], dict[str, Any]]:
-        """Positions of the sentences' tokens among all and True for real ones (B, T); inputs of context features."""
+        starts, lengths, sentences, begins, ends = (column[numbers] for column in self.rows)
+        positions, _, inputs = self._select(starts, lengths, sentences, longest)
         steps = np.arange(longest)
-        positions = np.minimum(self._starts[sentences, None] + steps, len(self.types) - 1)
-        real = steps < self.lengths[sentences, None]
+        counts = (steps >= begins[:, None]) & (steps < ends[:, None])
+        tokens = torch.from_numpy(self.types[positions])
+        return Batch(tokens, torch.from_numpy(lengths), inputs), positions, counts
+
+    def _select(
+        self, starts: Ids, lengths: Ids, sentences: Ids, longest: int
+    ) -> tuple[Ids, NDArray[np.bool_], dict[str, Any]]:
+        """Positions of the tokens of rows among all, and True for real ones (B, T); inputs of context features."""
+        steps = np.arange(longest)
+        positions = np.minimum(starts[:, None] + steps, len(self.types) - 1)
+        real = steps < lengths[:, None]
         context = self.context.items()
         return positions, real, {name: one.batch(ids, sentences, positions, real) for name, (one, ids) in context}
 

@@ -326,20 +326,29 @@ class _Expanded(io.BufferedIOBase):
         return content
 
 
-def stream_lines(path: str | os.PathLike[str], encoding: str = "utf-8") -> Generator[str, None, None]:
+def stream_lines(
+    path: str | os.PathLike[str], encoding: str = "utf-8", *, longest: int | None = None
+) -> Generator[str, None, None]:
     """The lines of a file, read once and as they come: standard input (`-`) and pipes are never held in memory.
+
+    Args:
+        path: The file.
+        encoding: Its encoding.
+        longest: Lines of more characters come in several pieces; None for whole lines.
 
     Raises:
         InputError: As `TextFile` does; a pipe's first bytes are not looked at, so it must be plain text.
     """
     path, encoding = os.fspath(path), known_encoding(encoding)
     if path != STANDARD_STREAM and not is_pipe(path):
-        yield from TextFile(path, encoding).lines()
+        file = TextFile(path, encoding)
+        yield from file.lines() if longest is None else file.pieces(longest)
         return
     with standard_input() if path == STANDARD_STREAM else Path(path).open("rb") as raw:
         text = io.TextIOWrapper(raw, _WITHOUT_MARK.get(encoding, encoding), newline="\n")
         try:
-            for line in text:  # noqa: UP028 `yield from` would close it, and standard input, with this generator
+            lines = text if longest is None else iter(partial(text.readline, longest), "")
+            for line in lines:  # noqa: UP028 `yield from` would close it, and standard input, with this generator
                 yield line
         except UnicodeError as error:
             where = "standard input" if path == STANDARD_STREAM else path

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, islice, pairwise
@@ -38,7 +38,7 @@ from ner_lstm_crf.tags.labels import NAME_FOR_O
 from ner_lstm_crf.tags.scheme import OUTSIDE
 from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token, characters_of, cut_tokens
 from ner_lstm_crf.text.scripts import has_han
-from ner_lstm_crf.text.sentences import portions
+from ner_lstm_crf.text.sentences import sentence_tokens
 
 _log = logging.getLogger(__name__)
 
@@ -479,7 +479,7 @@ def annotate(
         ['Rome', 'bound']
     """
     text, entities, line, _ = annotated
-    parts = _tokens_of_sentences(text, token_unit, hyphens)
+    parts = sentence_tokens(text, token_unit=token_unit, hyphens=hyphens)
     if not entities:
         yield from (Sentence(tuple(tokens)) for tokens in parts)
         return
@@ -491,13 +491,6 @@ def annotate(
     yield from (_with_spans(tokens, entities) for tokens in _joined(cut, entities))
     if report is not None and line is not None:
         report.cut += [line for entity in entities if not inside.isdisjoint((entity.start, entity.end))]
-
-
-def _tokens_of_sentences(text: str, token_unit: TokenUnit, hyphens: Hyphens) -> Iterator[list[Token]]:
-    """The tokens of each sentence; those of a long text are never in memory together."""
-    for words, starts, sentence_edges, _ in portions(text, token_unit=token_unit, hyphens=hyphens):
-        tokens = [Token(word, start, start + len(word)) for word, start in zip(words, starts, strict=True)]
-        yield from (tokens[start:end] for start, end in pairwise(sentence_edges))
 
 
 def _cut(tokens: Sequence[Token], edges: Sequence[int], inside: set[int]) -> list[Token]:
@@ -528,11 +521,11 @@ def _joined(parts: Iterable[list[Token]], entities: Iterable[Entity]) -> Iterato
 
 def _with_spans(tokens: list[Token], entities: Sequence[Entity]) -> Sentence:
     """The sentence of tokens that no entity cuts or crosses, with those of the entities that lie in it."""
-    first = {token.start: index for index, token in enumerate(tokens)}
-    last = {token.end: index + 1 for index, token in enumerate(tokens)}
+    starts, ends = [token.start for token in tokens], [token.end for token in tokens]
     begin = bisect_left(entities, tokens[0].start, key=_start)
     inside = map(_boundaries, entities[begin : bisect_left(entities, tokens[-1].end, begin, key=_start)])
-    return Sentence(tuple(tokens), tuple(Span(first[start], last[end], label) for start, end, label in inside))
+    found = (Span(bisect_right(ends, start), bisect_left(starts, end), label) for start, end, label in inside)
+    return Sentence(tuple(tokens), tuple(span for span in found if span.start < span.end))  # others: nobody sees them
 
 
 def text_of(sentence: Sentence) -> AnnotatedText:

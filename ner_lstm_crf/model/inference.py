@@ -39,8 +39,8 @@ _TYPES_AT_ONCE = 1024
 class InferenceNetwork:
     """The networks of a model in evaluation mode.
 
-    Whoever tags calls `type_vectors` for the words of some sentences, then `decode` for each batch of them; the second
-    may run on other threads.
+    Whoever tags calls `type_vectors` for the words of some sentences, then `emissions` for each batch of them, and
+    `decode`; the latter two may run on other threads.
 
     Args:
         networks: The networks, with heads of one kind. They are shared, not copied, but for encoders of another
@@ -86,9 +86,9 @@ class InferenceNetwork:
                 module.eval()
         return [cache.vectors(rows) for cache in self._caches]
 
-    def decode(self, type_vectors: Sequence[Tensor], batch: Batch) -> Tensor:
-        """The best tag of each token (B, T), zero beyond the lengths; arguments as those of `emissions`."""
-        return self._head.decode(self.emissions(type_vectors, batch), batch.lengths)
+    def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
+        """The best tag of each token (B, T), zero beyond the lengths, of emissions (B, T, K) and lengths (B,)."""
+        return self._head.decode(emissions, lengths)
 
     def emissions(self, type_vectors: Sequence[Tensor], batch: Batch) -> Tensor:
         """Emission scores of each token, the mean over the networks (B, T, K), float32.

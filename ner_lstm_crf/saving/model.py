@@ -29,7 +29,7 @@ from torch import Tensor
 
 from ner_lstm_crf.config import ModelConfig, check_tables
 from ner_lstm_crf.errors import InputError, missing
-from ner_lstm_crf.features.batch import RaggedSentences
+from ner_lstm_crf.features.batch import MOST_TOKENS, RaggedSentences
 from ner_lstm_crf.features.registry import FEATURES, Features
 from ner_lstm_crf.features.token_feature import Resources
 from ner_lstm_crf.features.vectors import Vectors
@@ -52,6 +52,7 @@ from ner_lstm_crf.saving.tensors import TensorFile, dequantized, digest_parts, q
 from ner_lstm_crf.tags.scheme import get_scheme
 from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Sentence
+from ner_lstm_crf.text.reading import words_as_read
 from ner_lstm_crf.text.tokenizer import detect_hyphens
 
 _log = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ class Model:
         Raises:
             InputError: If a lexicon is given that the model would not use.
         """
-        words = [sentence.words for sentence in sentences]
+        words = [words_as_read(sentence.words) for sentence in sentences]
         if vectors is not None:
             config = replace(config, word_size=vectors.size)
         if config.hyphens == "auto":
@@ -162,12 +163,15 @@ class Model:
 
         Args:
             sentences: The sentences.
-            gold: True to encode the tags of their spans too.
+            gold: True to encode the tags of their spans too, for training; a sentence of more than `MOST_TOKENS` is cut
+                between its entities then.
             computed: See `Features.encode`.
 
         Raises:
             ValueError: If a span's label is not among the labels.
         """
+        if gold:
+            sentences = list(chain.from_iterable(one.pieces(MOST_TOKENS) for one in sentences))
         words = [sentence.words for sentence in sentences]
         encoded = self.features.encode(list(chain.from_iterable(words)), list(map(len, words)), computed=computed)
         if gold:

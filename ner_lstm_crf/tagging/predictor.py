@@ -3,6 +3,10 @@
     chunk of about 32,000 tokens -> word types -> their cached vectors
         -> batches of sentences of like length -> emissions -> tags -> spans
 
+Emissions of a long sentence come from windows (`features.batch.rows_of`), each token's from the window where it has
+most context; its tags are those of the best path over the whole sentence. A sentence with barriers, which no entity
+holds, is read as a whole, too, and the best path is found of each piece between them; outside the pieces all is `O`.
+
 A chunk is large enough to fill batches of like length, and small enough that memory stays flat and the first result
 comes soon. Where torch may use several threads, each computes batches of its own, and the next chunk is encoded
 meanwhile.
@@ -16,14 +20,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from threading import Lock
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ner_lstm_crf.config import Precision
-from ner_lstm_crf.features.batch import RaggedSentences, WordTypes
+from ner_lstm_crf.features.batch import RaggedSentences, WordTypes, like_lengths
 from ner_lstm_crf.features.token_feature import Ids
 from ner_lstm_crf.isolation import computing
 from ner_lstm_crf.model.cpu import Map, one_thread, worker_map
@@ -49,21 +54,28 @@ class Chunk(Generic[Item]):
         items: The items that they were read from: sentences, or parts of texts.
         words: The tokens of all sentences, end to end.
         lengths: Tokens of each sentence, which may be 0.
+        barriers: What no entity holds, as tokens from the first to the last (exclusive); an empty one, from a token to
+            itself, is a place that no entity goes over.
     """
 
     items: list[Item] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
+    barriers: list[tuple[int, int]] = field(default_factory=list)
 
 
-def chunks(items: Iterable[tuple[Item, Sequence[str], Sequence[int]]]) -> Iterator[Chunk[Item]]:
+def chunks(
+    items: Iterable[tuple[Item, Sequence[str], Sequence[int], Sequence[tuple[int, int]]]],
+) -> Iterator[Chunk[Item]]:
     """Cut a stream into chunks of about `CHUNK_TOKENS` tokens, in order; a longer item is a chunk of its own.
 
     Args:
-        items: Each item with its words and the lengths of its sentences.
+        items: Each item with its words, the lengths of its sentences, and its barriers.
     """
     chunk = Chunk[Item]()
-    for item, words, lengths in items:
+    for item, words, lengths, barriers in items:
+        before = len(chunk.words)
+        chunk.barriers.extend((before + first, before + final) for first, final in barriers)
         chunk.items.append(item)
         chunk.words.extend(words)
         chunk.lengths.extend(lengths)
@@ -107,39 +119,111 @@ class Predictor:
         with worker_map() as run:
             yield from self._decode(((chunk, *self._encode(chunk)) for chunk in chunks), run)
 
-    def _encode(self, chunk: Chunk[Any]) -> tuple[RaggedSentences, list[Tensor]]:
-        """Sentences as numbers, and vectors of their word types, which stay valid if these are cleared later."""
+    def _encode(self, chunk: Chunk[Any]) -> tuple[RaggedSentences, list[Tensor], Ids]:
+        """Sentences as numbers; vectors of their word types, which stay valid if these are cleared later; pieces."""
         with computing(), one_thread(), self._lock:  # several threads of the caller may tag with one predictor
             if self._is_own and len(self._word_types) > CACHED_TYPES:
                 self._word_types.clear()
             sentences = self.model.features.encode(chunk.words, chunk.lengths, self._word_types)
-            return sentences, self._network.type_vectors(sentences.types)
+            return sentences, self._network.type_vectors(sentences.types), pieces_of(sentences, chunk.barriers)
 
     def _decode(
-        self, encoded: Iterable[tuple[Item, RaggedSentences, list[Tensor]]], run: Map
+        self, encoded: Iterable[tuple[Item, RaggedSentences, list[Tensor], Ids]], run: Map
     ) -> Iterator[tuple[Item, list[DecodedTags]]]:
         """Each item with the spans of its sentences, computed batch by batch with `run`."""
-        computing: deque[tuple[Item, RaggedSentences, Ids, Iterator[None]]] = deque()
+        computing: deque[tuple[Item, RaggedSentences, Ids, Scores | None, Iterator[None]]] = deque()
         for started in chain(encoded, [None]):
             # 1. Start the batches of this chunk; all write their tags into one array.
             if started is not None:
-                item, sentences, vectors = started
+                item, sentences, vectors, pieces = started
                 tags = np.zeros(len(sentences.types), np.int64)
+                scores = (
+                    Scores(pieces, np.zeros((len(tags), len(self.model.tags)), np.float32)) if len(pieces) else None
+                )
                 batches = sentences.tagging_batches(sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS)
-                results = run(partial(self._decode_batch, sentences, vectors, tags), batches)
-                computing.append((item, sentences, tags, results))
+                results = run(partial(self._decode_batch, sentences, vectors, tags, scores), batches)
+                computing.append((item, sentences, tags, scores, results))
             # 2. Read the tags of the chunk before, if other threads compute this one meanwhile; else of this one.
             while len(computing) > (run is not map and started is not None):
-                item, sentences, tags, results = computing.popleft()
+                item, sentences, tags, scores, results = computing.popleft()
                 deque(results, maxlen=0)  # waits for all of them; raises what they raised
+                if scores is not None:
+                    self._decode_pieces(scores, tags)
                 yield item, self.model.tags.decode_all(tags, sentences.lengths)
 
-    def _decode_batch(self, sentences: RaggedSentences, vectors: list[Tensor], tags: Ids, numbers: Ids) -> None:
-        """Write the tags of the sentences with these numbers (B,) into `tags` (N,), the array of all tokens."""
+    def _decode_batch(
+        self,
+        sentences: RaggedSentences,
+        vectors: list[Tensor],
+        tags: Ids,
+        scores: Scores | None,
+        batch_of: tuple[Ids, int],
+    ) -> None:
+        """Write the tags of one batch into `tags` (N,), the array of all tokens, and emissions into `scores`."""
         with computing(), torch.inference_mode():
-            batch, positions, real = sentences.tagging_batch(*numbers)
-            best = self._network.decode(vectors, batch).numpy()  # (B, T)
-        tags[positions[real]] = best[real]
+            batch, positions, counts = sentences.tagging_batch(*batch_of)
+            emissions = self._network.emissions(vectors, batch)  # (B, T, K)
+            if scores is not None:
+                scores.emissions[positions[counts]] = emissions.numpy()[counts]
+            best = self._network.decode(emissions, batch.lengths).numpy()  # (B, T)
+        tags[positions[counts]] = best[counts]
+
+    def _decode_pieces(self, scores: Scores, tags: Ids) -> None:
+        """Write the tags of sentences that are decoded in pieces."""
+        starts, ends, decoded = scores.pieces.T
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            tags[start:end] = 0
+        starts, lengths = starts[decoded > 0], (ends - starts)[decoded > 0]
+        for numbers, longest in like_lengths(lengths, sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS):
+            steps = np.arange(longest)
+            positions = np.minimum(starts[numbers, None] + steps, len(tags) - 1)
+            real = steps < lengths[numbers, None]
+            with computing(), torch.inference_mode():
+                emissions = torch.from_numpy(scores.emissions[positions])
+                best = self._network.decode(emissions, torch.from_numpy(lengths[numbers])).numpy()
+            tags[positions[real]] = best[real]
+
+
+class Scores(NamedTuple):
+    """Emissions that are kept for sentences that are decoded in pieces.
+
+    Attributes:
+        pieces: The result of `pieces_of` (P, 3).
+        emissions: Emissions of all tokens (N, K).
+    """
+
+    pieces: Ids
+    emissions: NDArray[np.float32]
+
+
+def pieces_of(sentences: RaggedSentences, barriers: Sequence[tuple[int, int]]) -> Ids:
+    """The pieces of the sentences that are not decoded as they are read: of long ones, and of those with barriers.
+
+    Args:
+        sentences: All sentences.
+        barriers: See `Chunk`.
+
+    Returns:
+        (P, 3): for each piece its first token, the token behind the last, and 1, or 0 if a barrier holds it.
+    """
+    if not barriers and len(sentences.rows.lengths) == len(sentences):
+        return np.zeros((0, 3), np.int64)
+    # 1. Cut the tokens at the ends of sentences and of barriers.
+    ends = sentences.lengths.cumsum()
+    first, final = np.array([*barriers, (0, 0)], np.int64).T
+    edges = np.unique(np.concatenate([[0], ends, first, final]))
+    # 2. The depth of barriers over each piece: one more from the start of each on, one less from its end on.
+    change = np.zeros(len(edges), np.int64)
+    np.add.at(change, np.searchsorted(edges, first), 1)
+    np.add.at(change, np.searchsorted(edges, final), -1)
+    is_free = change.cumsum()[:-1] == 0
+    # 3. Sentences of one piece that is free are decoded as they are read, unless they are long.
+    sentence = np.searchsorted(ends, edges[:-1], side="right")
+    windows = np.bincount(sentences.rows.sentences, minlength=len(sentences))
+    several = (np.bincount(sentence, minlength=len(sentences)) > 1) | (windows > 1)
+    chosen = several[sentence] | ~is_free
+    pieces: Ids = np.stack([edges[:-1], edges[1:], is_free], axis=1)[chosen].astype(np.int64)
+    return pieces
 
 
 def predict(model: Model, sentences: RaggedSentences) -> list[DecodedTags]:
@@ -153,7 +237,7 @@ def predict(model: Model, sentences: RaggedSentences) -> list[DecodedTags]:
         with computing():
             vectors = predictor._network.type_vectors(sentences.types)
         with worker_map() as run:
-            return next(predictor._decode([(None, sentences, vectors)], run))[1]
+            return next(predictor._decode([(None, sentences, vectors, pieces_of(sentences, []))], run))[1]
     finally:
         for network, was_training in zip(model.networks, were_training, strict=True):
             network.train(was_training)

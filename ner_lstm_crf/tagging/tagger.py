@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from ner_lstm_crf.config import Precision
 from ner_lstm_crf.saving.model import Model
+from ner_lstm_crf.tagging.portions import TaggedPortion, tagged_portions
 from ner_lstm_crf.tagging.predictor import Chunk, Predictor, chunks
 from ner_lstm_crf.tags.labels import warn_of_unknown_labels
-from ner_lstm_crf.tags.scheme import DecodedTags
 from ner_lstm_crf.text.annotation import Entity, Sentence, Span, check_words, each
 from ner_lstm_crf.text.sentences import Portion, portions, sentences
 from ner_lstm_crf.text.tokenizer import check_characters
@@ -112,7 +112,7 @@ class Tagger:
         if len(text) > SHORT_TEXT:
             return next(self.tag_many([text]))
         parts = chunks(self._portions([text]))
-        return next(_entities((chunk, self._predictor.decode(chunk)) for chunk in parts))
+        return next(_entities(tagged_portions((chunk, self._predictor.decode(chunk)) for chunk in parts)))
 
     def tag_many(self, texts: Iterable[str]) -> Iterator[list[Entity]]:
         """Entities of each text, in the order given; reads ahead a bounded number of tokens, never all.
@@ -124,7 +124,20 @@ class Tagger:
             raise TypeError("expected texts, got a string: use tag(text)")
         if isinstance(texts, bytes | Mapping) or hasattr(texts, "columns") or not isinstance(texts, Iterable):
             raise TypeError(f"expected texts, got {type(texts).__name__}")  # a table gives the names of its columns
-        return _entities(self._predictor.stream(chunks(self._portions(each(str, texts)))))
+        return _entities(self.tag_portions(each(str, texts)))
+
+    def tag_portions(self, texts: Iterable[str | Iterable[str]]) -> Iterator[TaggedPortion]:
+        """The texts in portions of some thousand tokens with their entities: memory stays flat, however long a text is.
+
+        Args:
+            texts: Each text as a string, or as the parts of one, which are read when they are needed.
+
+        Raises:
+            TypeError: If `texts` is a string: that is `tag`.
+        """
+        if isinstance(texts, str):
+            raise TypeError("expected texts, got a string: use tag(text)")
+        return tagged_portions(self._predictor.stream(chunks(self._portions(texts))))
 
     def tag_tokens(self, tokens: Sequence[str]) -> list[Span]:
         """Spans of one sentence that is already cut into tokens.
@@ -152,13 +165,13 @@ class Tagger:
             InputError: If the model's tokens are characters, and one of these has several.
         """
 
-        def with_words() -> Iterator[tuple[Sentence, list[str], tuple[int]]]:
-            """Sentences with their words and their length."""
+        def with_words() -> Iterator[tuple[Sentence, list[str], tuple[int], tuple[()]]]:
+            """Sentences with their words and their length; no barriers."""
             for sentence in each(Sentence, items):
                 words = sentence.words
                 if self._units[0] == "character":
                     check_characters(words)
-                yield sentence, words, (len(words),)
+                yield sentence, words, (len(words),), ()
 
         for chunk, decoded in self._predictor.stream(chunks(with_words())):
             for sentence, (spans, _) in zip(chunk.items, decoded, strict=True):
@@ -193,12 +206,15 @@ class Tagger:
         warn_of_unknown_labels("evaluate", counts, self.labels, "the model does not know")
         return evaluate_model(self.model, gold, precision=self._precision).evaluation
 
-    def _portions(self, texts: Iterable[str]) -> Iterator[tuple[tuple[str, Portion], list[str], list[int]]]:
-        """The items of `chunks`: each portion of each text, with its words and the lengths of its sentences."""
+    def _portions(
+        self, texts: Iterable[str | Iterable[str]]
+    ) -> Iterator[tuple[Portion, list[str], list[int], list[tuple[int, int]]]]:
+        """The items of `chunks`: each portion of each text, its words, the lengths of its sentences, its barriers."""
         token_unit, hyphens = self._units
         for text in texts:
             for portion in portions(text, token_unit=token_unit, hyphens=hyphens):
-                yield (text, portion), portion.words, [end - start for start, end in pairwise(portion.edges)]
+                lengths = [end - start for start, end in pairwise(portion.edges)]
+                yield portion, portion.words, lengths, portion.barriers
 
 
 _OTHER_METHODS = {
@@ -209,19 +225,11 @@ _OTHER_METHODS = {
 }
 
 
-def _entities(
-    decoded_chunks: Iterable[tuple[Chunk[tuple[str, Portion]], list[DecodedTags]]],
-) -> Iterator[list[Entity]]:
-    """The entities of each text, whose portions may lie in several chunks."""
+def _entities(portions: Iterable[TaggedPortion]) -> Iterator[list[Entity]]:
+    """The entities of each text, whose portions may be several."""
     entities: list[Entity] = []
-    for chunk, decoded in decoded_chunks:
-        remaining = iter(decoded)
-        for text, (words, starts, edges, last) in chunk.items:
-            for first, (spans, _) in zip(edges[:-1], remaining, strict=False):  # the sentences of this portion
-                for begin, end, label in spans:
-                    final = first + end - 1
-                    start, stop = starts[first + begin], starts[final] + len(words[final])
-                    entities.append(Entity(start, stop, label, text[start:stop]))
-            if last:
-                yield entities
-                entities = []
+    for portion in portions:
+        entities += portion.entities()
+        if portion.last:
+            yield entities
+            entities = []

@@ -9,6 +9,7 @@ quarter of the time.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -239,6 +240,28 @@ class Sentence:
     def with_spans(self, spans: Iterable[Span | tuple[int, int, str]]) -> Sentence:
         """The same sentence with other spans."""
         return replace(self, spans=tuple(Span(*span) for span in spans))
+
+    def pieces(self, longest: int) -> Iterator[Sentence]:
+        """The sentence in pieces of at most `longest` tokens, cut between entities; an entity is never cut.
+
+        Example:
+            >>> sentence = Sentence.from_words("He met Ada Fox".split(), [Span(2, 4, "PER")])
+            >>> [piece.words for piece in sentence.pieces(3)]
+            [['He', 'met'], ['Ada', 'Fox']]
+        """
+        if len(self.tokens) <= longest:
+            yield self
+            return
+        start, begins = 0, [span.start for span in self.spans]
+        while start < len(self.tokens):
+            end = min(start + longest, len(self.tokens))
+            number = bisect_left(begins, end) - 1  # of the last span before the cut
+            if number >= 0 and self.spans[number].end > end:
+                end = begins[number] if begins[number] > start else self.spans[number].end
+            spans = self.spans[bisect_left(begins, start) : bisect_left(begins, end)]
+            moved = tuple(Span(first - start, stop - start, label) for first, stop, label in spans)
+            yield replace(self, tokens=self.tokens[start:end], spans=moved)
+            start = end
 
     def entities(self, source: str | None = None) -> list[Entity]:
         """The spans as entities of `source`, the text that the tokens are of.

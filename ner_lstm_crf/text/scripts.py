@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from itertools import chain, groupby
 from typing import Literal
@@ -42,6 +43,16 @@ EMOJI = (
 FLAG_LETTERS = "\U0001f1e6-\U0001f1ff"
 EMOJI_MODIFIERS = "\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"  # presentation, skin, keycap, tags
 
+# Characters that nobody sees: controls without those that are white space, soft hyphens, zero-width spaces, marks of
+# direction, byte order marks, variation selectors. Joiners, and the selectors of emoji, are seen by what they do.
+INVISIBLE = (
+    "\x01-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
+    "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff9-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0100-\U000e01ef"
+)
+# Letters of scripts that spell with joiners: Arabic, Syriac, those of India and of Tibet, Myanmar, Khmer, Mongolian.
+JOINED = "\u0600-\u109f\u1780-\u18af\u1a20-\u1cff\ua800-\uabff"
+
 # Quotation marks and brackets; the straight quotes and some of the curled ones both open and close.
 OPENERS = "\"'`‘“”„‚«»‹›(\\[{（［｛「『《〈【〔¿¡"
 CLOSERS = "\"'’”“‘»«›‹)\\]}）］｝」』》〉】〕"
@@ -58,6 +69,11 @@ def _marks() -> str:
 
 MARKS = _marks()
 _HAN = re.compile(f"[{HAN}]")
+_KANA = re.compile(f"[{KANA}]")
+_LETTER = re.compile(r"[^\W\d_]")
+_KNOWN = re.compile(
+    f"[A-Za-z\u00aa-\u024f\u1e00-\u1eff\ua720-\ua7ff\uab30-\uab6f\uff21-\uff5a\U0001d400-\U0001d7ff{HAN}]"
+)
 _SAMPLE = 10_000  # characters of a text that decide about its language
 _HAN_SHARE = 0.2  # of all letters: a Chinese text may hold many Latin names, an English one few Chinese characters
 
@@ -74,6 +90,26 @@ def script_language(texts: Iterable[str]) -> Literal["en", "zh"]:
         >>> script_language(["王小明从北京飞往巴黎。"]), script_language(["He wrote 北京 on a map of Beijing."])
         ('zh', 'en')
     """
-    letters = [char for text in texts for char in text[:_SAMPLE] if char.isalpha()]
-    han = sum(map(has_han, letters))
-    return "zh" if han and han >= _HAN_SHARE * len(letters) else "en"
+    samples = [text[:_SAMPLE] for text in texts]
+    han = sum(len(_HAN.findall(sample)) for sample in samples if not sample.isascii())
+    return "zh" if han and han >= _HAN_SHARE * sum(len(_LETTER.findall(sample)) for sample in samples) else "en"
+
+
+def unknown_script(text: str) -> str | None:
+    """The script of a text, if it is neither Latin nor Chinese; None if it is, or has no letters.
+
+    Example:
+        >>> unknown_script("Она живёт в Перми."), unknown_script("東京へ行きました"), unknown_script("In Rome 北京")
+        ('Cyrillic', 'Japanese', None)
+    """
+    sample = text[:_SAMPLE]
+    if sample.isascii():
+        return None
+    letters = _LETTER.findall(sample)
+    if len(_KANA.findall(sample)) >= _HAN_SHARE * len(letters) > 0:
+        return "Japanese"
+    others = [letter for letter in letters if not _KNOWN.match(letter)]
+    if 2 * len(others) <= len(letters):
+        return None
+    names = Counter(unicodedata.name(letter, "unknown characters").partition(" ")[0] for letter in others)
+    return names.most_common(1)[0][0].capitalize()

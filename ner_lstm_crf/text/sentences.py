@@ -9,33 +9,33 @@ A sentence ends
   lower-case word follows a closing quote ("Why?" he said), an ellipsis or a short word (approx. five); not after an
   initial (J. Smith), a title (Dr.), an ordinal (3. maj), a list number at the start of a line (1. Aims), `No.` before a
   number; nor, unless a word like "The" or "He" follows, after another abbreviation (Inc., U.S., p.m.);
-- after 。！？ with their closing quotes, unless a comma follows; no white space is needed there.
+- after 。！？ with their closing quotes, unless a comma follows; no white space is needed there;
+- between columns: at a tab, a form feed, a vertical tab, U+2028, U+0085 and other control characters that separate, at
+  three or more spaces within a line, and after a `|` between spaces;
+- before and after foreign words in lower case, if the tokens are characters and the text is Chinese: what is read
+  character by character was learnt from Chinese, and goes wrong behind such words.
 
-A sentence may be of any length: text without any of these is one sentence, and nothing is ever dropped.
+A sentence may be of any length: text without any of these is one sentence, and nothing is ever dropped. Within it there
+are barriers, which no entity holds: see `_BARRIERS`.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
-from itertools import groupby, pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, groupby, pairwise
 from typing import NamedTuple, get_args
 
 from ner_lstm_crf.config import Hyphens, TokenUnit
-from ner_lstm_crf.text.annotation import Sentence
-from ner_lstm_crf.text.scripts import CLOSERS, HAN, KANA, OPENERS
-from ner_lstm_crf.text.tokenizer import (
-    ABBREVIATIONS,
-    BEFORE_NAMES,
-    BEFORE_NUMBERS,
-    character_portions,
-    characters,
-    tokenize,
-    word_portions,
-)
+from ner_lstm_crf.text.annotation import Sentence, Token
+from ner_lstm_crf.text.reading import Reading, as_read
+from ner_lstm_crf.text.scripts import CLOSERS, EMOJI, EMOJI_MODIFIERS, FLAG_LETTERS, HAN, KANA, OPENERS, has_han
+from ner_lstm_crf.text.tokenizer import ABBREVIATIONS, BEFORE_NAMES, BEFORE_NUMBERS, read_tokens
 
-_PORTION = 32_768  # tokens
+BLOCK = 131_072  # characters of a text that are read at once
+_MARGIN = 1024  # characters that are read on either side of a cut within a sentence
+_CONTEXT = 64  # characters before a cut that the rules may look at
 _NARROWEST_WRAP, _WIDEST_WRAP = 50, 120  # characters in the longest line of wrapped text
 _SHORTEST_PLAIN_WORD = 5  # before a full stop and a lower-case word: 204 sentence ends, 16 abbreviations in the corpora
 
@@ -71,6 +71,7 @@ _NEXT = re.compile(rf"\s*+[{OPENERS}]*+(\w{{1,20}}|.|)")
 _REACH = 12  # characters before a full stop that decide what it is
 _LAST_WORD = re.compile(rf"[^\s()\[\]{{}}\"“”„«»‹›\u3000-\u303f{HAN}{KANA}\uff00-\uff65]+\Z")
 _DOTTED = re.compile(r"(?:[^\W\d_]{1,3}\.)*[^\W\d_]{1,3}")
+_BLANK_LINE = re.compile(r"\n[^\S\n]*+\n\s*+")
 _LIST_NUMBER = re.compile(r"(?m)^[ \t]{0,8}\d{1,3}\Z")
 
 
@@ -102,10 +103,33 @@ def _is_abbreviated(text: str, stop: int, next_word: str) -> bool:
     return next_word[:1].islower() and len(word) < _SHORTEST_PLAIN_WORD
 
 
-def _borders(text: str) -> list[int]:
-    """The offsets at which a sentence may begin or end, in order: after stops, and at the starts of lines."""
+# What separates columns. Spaces and tabs at the end or the start of a line are none. The first character is one of all
+# that begin a match, since `re` passes over the others fast.
+_HARD = "\\0\\v\\f\\x1c-\\x1f\\x85\\u2028\\u2029"
+_SPACE = " \xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
+_BAR = "|¦│┃║"
+_COLUMN_END = re.compile(
+    rf"[{_HARD}{_SPACE}{_BAR}\t](?:(?<=[{_HARD}])|(?<=\s[{_BAR}])(?=\s)"
+    rf"|(?<=\S[{_SPACE}\t])(?:(?<=\t)|[{_SPACE}]?\t|[{_SPACE}]{{2}})[{_SPACE}\t]*+(?=\S))"
+)
+# Foreign words in lower case within Chinese: those with a space before, or of four letters or more, but not those
+# within a name ("Bank of China") or an address.
+_FOREIGN = rf"[^\W\d_{HAN}]"
+_MORE_WORDS = rf"[a-z]*+(?: [a-z]++(?!{_FOREIGN}))*+"
+_FOREIGN_WORDS = re.compile(
+    rf"[a-z](?<![^\s{HAN}].)(?:(?<![{HAN}].)|(?=[a-z]{{3}}))"
+    rf"(?:(?<![A-Za-z] .){_MORE_WORDS}|{_MORE_WORDS}(?! [A-Z]))(?!{_FOREIGN}|\d|[.@/:&_'’-]\w)"
+)
+
+
+def _borders(text: str, token_unit: TokenUnit) -> list[int]:
+    """The offsets at which a sentence may begin or end, in order."""
     stops = [match.end() for match in _STOP.finditer(text) if _ends_sentence(text, match)]
-    return sorted([*stops, *_line_starts(text)])
+    columns = [match.end() for match in _COLUMN_END.finditer(text)]
+    foreign = list[int]()
+    if token_unit == "character" and has_han(text):
+        foreign = [border for match in _FOREIGN_WORDS.finditer(text) for border in match.span()]
+    return sorted([*stops, *columns, *foreign, *_line_starts(text)])
 
 
 def _line_starts(text: str) -> Iterator[int]:
@@ -132,71 +156,168 @@ def _is_wrapped(line: str, next_line: str, width: int) -> bool:
     return next_line[0].islower() or len(line) + 1 + len(first_word) > width
 
 
-def sentences(text: str, *, token_unit: TokenUnit = "word", hyphens: Hyphens = "split") -> list[Sentence]:
-    """The sentences of a text.
+# What no entity holds, though it stands within a sentence that is read as a whole: markup, emoji, bars of tables. Again
+# the first character is one of all that begin a match.
+_MARKUP = r"(?<=<)(?=[A-Za-z/!?])[^<>\n]{1,200}>"
+_PICTURES = f"{EMOJI}{FLAG_LETTERS}"
+_BARRIER = re.compile(rf"[<{_BAR}{_PICTURES}](?:{_MARKUP}|(?<=[^<])[{EMOJI_MODIFIERS}]*)")
+# In Chinese marks other than those of foreign names (·) are no part of a name either, and spaces separate it from
+# foreign words.
+_MARKS = rf"*`#@<>{{}}\[\]\\~^=_\"{_BAR}{_PICTURES}"
+_CHINESE_BARRIER = re.compile(
+    rf"[{_MARKS}{_SPACE}](?:{_MARKUP}|(?<=[{_MARKS}])[{EMOJI_MODIFIERS}]*"
+    rf"|(?<=[{HAN}][{_SPACE}])[{_SPACE}]*+(?={_FOREIGN})|(?<={_FOREIGN}[{_SPACE}])[{_SPACE}]*+(?=[{HAN}]))"
+)
+# An entity begins at the earliest with #tag and @name, and holds an address alone or not at all.
+_ADDRESS = re.compile(r"[#@:w](?:(?<=[#@])|(?<=:)//|(?<=w)ww\.)")
+
+
+def _barriers(text: str, words: Sequence[str], starts: Sequence[int], token_unit: TokenUnit) -> list[tuple[int, int]]:
+    """The barriers of a text, as tokens from the first to the last (exclusive).
+
+    An empty one, from a token to itself, is a place that no entity goes over.
 
     Args:
-        text: Any Unicode string, of any length.
-        token_unit: "word" for words (characters where words are not spaced), "character" for single characters.
-        hyphens: As in `tokenize`.
-
-    Returns:
-        Sentences of at least one token, without spans; the offsets of tokens count from the start of the text.
-
-    Raises:
-        ValueError: If `token_unit` is neither "word" nor "character".
-
-    Example:
-        >>> [sentence.words for sentence in sentences("Dr. No left. 他走了。是吗？")]
-        [['Dr.', 'No', 'left', '.'], ['他', '走', '了', '。'], ['是', '吗', '？']]
+        text: The text.
+        words: Its tokens.
+        starts: Their offsets.
+        token_unit: What they are.
     """
-    if token_unit not in get_args(TokenUnit):
-        raise ValueError(f'expected token_unit "word" or "character", got {token_unit!r}')
-    tokens = tokenize(text, hyphens=hyphens) if token_unit == "word" else characters(text)
-    starts = [token.start for token in tokens]
-    edges = sorted({0, len(tokens), *(bisect_left(starts, border) for border in _borders(text))})
-    return [Sentence(tuple(tokens[start:end])) for start, end in pairwise(edges)]
+    is_chinese = token_unit == "character" and has_han(text)
+    matches = (
+        chain(_CHINESE_BARRIER.finditer(text), _FOREIGN_WORDS.finditer(text)) if is_chinese else _BARRIER.finditer(text)
+    )
+    spans = (match.span() for match in matches)
+    found = {(bisect_left(starts, start), bisect_left(starts, end)) for start, end in spans}
+    for match in _ADDRESS.finditer(text):
+        token = max(bisect_right(starts, match.start()) - 1, 0)
+        found.add((token, token))
+        if words[token : token + 1] and words[token][0] not in "#@":
+            found.add((token + 1, token + 1))
+    return sorted(found)
 
 
 class Portion(NamedTuple):
     """Some sentences of a text, without an object per token.
 
+    A sentence that is too long to be read at once is cut: its tokens around the cut are in both portions, so that each
+    portion has those of the other as context.
+
     Attributes:
-        words: The text of each token.
-        starts: The offset of each token in the text.
+        reading: The part of the text that was read.
+        offset: Where in the text it begins.
+        words: Each token as it is read.
+        starts: The offset of each token in what was read.
         edges: The index of each sentence's first token, and the number of all tokens.
+        barriers: What no entity holds, see `_barriers`.
+        first: The index of the first token that was not in the portion before.
+        end: The index of the token that the next portion's new tokens begin with.
+        is_cut: True if the last sentence goes on in the next portion.
         last: True if the text ends with this portion.
+        token_unit: What the tokens are.
     """
 
+    reading: Reading
+    offset: int
     words: list[str]
     starts: list[int]
     edges: list[int]
+    barriers: list[tuple[int, int]]
+    first: int
+    end: int
+    is_cut: bool
     last: bool
+    token_unit: TokenUnit
+
+    def place(self, first: int, final: int) -> tuple[int, int]:
+        """Where in the text the token `first` begins and the token `final` ends."""
+        start, end = self.reading.place(self.starts[first], self.starts[final] + len(self.words[final]))
+        return start + self.offset, end + self.offset
+
+    def token(self, number: int) -> Token:
+        """A token as it stands in the text, with what is not read of it."""
+        start, end = self.place(number, number)
+        return Token(self.reading.source[start - self.offset : end - self.offset], start, end)
 
 
-def portions(text: str, *, token_unit: TokenUnit = "word", hyphens: Hyphens = "split") -> Iterator[Portion]:
-    """The sentences of `sentences`, whose arguments these are, in one portion, or in several if the text is long.
+def portions(
+    text: str | Iterable[str], *, token_unit: TokenUnit = "word", hyphens: Hyphens = "split"
+) -> Iterator[Portion]:
+    """The sentences of a text in one portion, or in several if the text is long; never all in memory together.
 
-    The tokens of a portion are made when it is read, so those of a long text are never in memory together. A sentence
-    is never cut.
+    Args:
+        text: Any Unicode string, or the parts of one, of any length.
+        token_unit: "word" for words (characters where words are not spaced), "character" for single characters.
+        hyphens: As in `tokenize`.
+
+    Raises:
+        ValueError: If `token_unit` is neither "word" nor "character".
     """
-    if token_unit == "word":
-        parts = word_portions(text, _PORTION, hyphens=hyphens)
-    else:
-        parts = character_portions(text, _PORTION)
-    borders, passed = _borders(text), 0
-    words, starts = list[str](), list[int]()
-    for more_words, more_starts in parts:
-        # 1. Add the next tokens to those of the sentence that was not complete.
-        words += more_words
-        starts += more_starts
-        last = len(more_words) < _PORTION
-        # 2. Find the first token of each sentence, as far as the tokens reach.
-        reached = bisect_right(borders, len(text) if last else starts[-1], passed)
-        edges = {0, *[bisect_left(starts, border) for border in borders[passed:reached]]}
-        passed = reached
-        # 3. The last sentence is complete only at the end of the text.
-        complete = len(words) if last else max(edges)
-        if complete or last:
-            yield Portion(words[:complete], starts[:complete], sorted({*edges, complete}), last)
-            words, starts = words[complete:], starts[complete:]
+    if token_unit not in get_args(TokenUnit):
+        raise ValueError(f'expected token_unit "word" or "character", got {token_unit!r}')
+    parts = (text[at : at + BLOCK] for at in range(0, len(text), BLOCK)) if isinstance(text, str) else iter(text)
+    block, offset, begin, fresh, last = "", 0, 0, 0, False
+    while not last:
+        # 1. The next block, as it is read. Its tokens from `begin` on are read, those from `fresh` on are new.
+        while len(block) < BLOCK + 2 * _MARGIN and not last:
+            part = next(parts, None)
+            block, last = block + (part or ""), part is None
+        reading = as_read(block)
+        borders = _borders(reading.text, token_unit)
+        # 2. It ends with a sentence, if possible with a paragraph; else within a sentence that is too long.
+        end = len(reading.text)
+        reach = bisect_right(borders, end if last else end - _MARGIN)
+        final = borders[reach - 1] if reach else 0
+        if not last:
+            blanks = _BLANK_LINE.finditer(reading.text, end - end // 4, final)
+            blank = max((match.end() for match in blanks), default=final)
+            final = borders[bisect_right(borders, blank) - 1]
+        is_cut = not last and final <= fresh
+        words, starts = read_tokens(reading.text, begin, end if last or is_cut else final, token_unit, hyphens)
+        # 3. If it is cut, the tokens before the cut, and a margin of those before them, come with the next block again.
+        new, stop = bisect_left(starts, fresh), len(words)
+        begin = fresh = end if last else final
+        if is_cut and starts[new : new + 1] < [end - _MARGIN]:
+            stop = bisect_left(starts, end - _MARGIN)
+            stop -= stop == len(words) > new + 1  # the last one may go on behind the block
+            fresh = starts[stop] if stop < len(words) else end
+            again = bisect_left(starts, fresh - _MARGIN)
+            begin = starts[again] if again < stop else fresh
+        edges = {0, len(words), *(bisect_left(starts, border) for border in borders[:reach])}
+        barriers = _barriers(reading.text, words, starts, token_unit)
+        yield Portion(reading, offset, words, starts, sorted(edges), barriers, new, stop, is_cut, last, token_unit)
+        # 4. The next block begins there, and with some characters before that the rules look at.
+        seen = max(begin - _CONTEXT, 0)
+        while seen < begin and not reading.text[seen].isalnum():  # a mark would be read in another way
+            seen += 1
+        if 2 * reading.place(seen, 0)[0] < len(block):  # nearly all is invisible
+            begin = seen = fresh
+        kept, _ = reading.place(seen, 0)
+        block, offset, begin, fresh = block[kept:], offset + kept, begin - seen, fresh - seen
+
+
+def sentence_tokens(text: str, *, token_unit: TokenUnit = "word", hyphens: Hyphens = "split") -> Iterator[list[Token]]:
+    """The tokens of each sentence of a text, at least one; those of a long text are never in memory together.
+
+    Args and errors are those of `portions`. The offsets of tokens count from the start of the text.
+    """
+    tokens = list[Token]()
+    for portion in portions(text, token_unit=token_unit, hyphens=hyphens):
+        inner = (edge for edge in portion.edges if portion.first < edge < portion.end)
+        for start, end in pairwise(sorted({portion.first, *inner, portion.end})):
+            tokens += map(portion.token, range(start, end))
+            if end < portion.end or not portion.is_cut:
+                yield tokens
+                tokens = []
+    if tokens:
+        yield tokens
+
+
+def sentences(text: str, *, token_unit: TokenUnit = "word", hyphens: Hyphens = "split") -> list[Sentence]:
+    """The sentences of a text, without spans; the arguments and errors are those of `portions`.
+
+    Example:
+        >>> [sentence.words for sentence in sentences("Dr. No left. 他走了。是吗？")]
+        [['Dr.', 'No', 'left', '.'], ['他', '走', '了', '。'], ['是', '吗', '？']]
+    """
+    return [Sentence(tuple(tokens)) for tokens in sentence_tokens(text, token_unit=token_unit, hyphens=hyphens)]

@@ -19,13 +19,13 @@ Not attempted: French elision (l'homme stays whole), Chinese words, Swedish abbr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter
 from typing import get_args
 
-from ner_lstm_crf.config import Hyphens
+from ner_lstm_crf.config import Hyphens, TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.text.annotation import Token
 from ner_lstm_crf.text.scripts import ALONE, EMOJI, EMOJI_MODIFIERS, FLAG_LETTERS, LOWER, MARKS, UPPER, WIDE
@@ -210,36 +210,32 @@ def characters(text: str) -> list[Token]:
     return [new(Token, (char, start, start + 1)) for start, char in enumerate(text) if not char.isspace()]
 
 
-def word_portions(text: str, size: int, *, hyphens: Hyphens = "split") -> Iterator[tuple[list[str], list[int]]]:
-    """The tokens of `tokenize` as two lists, their texts and their starts, portion by portion.
+def read_tokens(
+    text: str, start: int, end: int, token_unit: TokenUnit, hyphens: Hyphens
+) -> tuple[list[str], list[int]]:
+    """The tokens that begin between two places of a text, as two lists, their texts and their starts.
 
     This is faster than one object per token.
 
     Args:
         text: As in `tokenize`.
-        size: Tokens in a portion; the last has fewer, perhaps none.
+        start: Where the first of them may begin; a token is not cut there.
+        end: Where the next one may begin (exclusive).
+        token_unit: "word" for the tokens of `tokenize`, "character" for those of `characters`.
         hyphens: As in `tokenize`.
     """
-    matches = _pattern(hyphens).finditer(text)
-    full = True
-    while full:
-        texts, starts = list[str](), list[int]()
-        add_text, add_start = texts.append, starts.append
-        for match in islice(matches, size):
-            add_text(match[0])
-            add_start(match.start())
-        full = len(texts) == size
-        yield texts, starts
-
-
-def character_portions(text: str, size: int) -> Iterator[tuple[list[str], list[int]]]:
-    """The tokens of `characters`, as `word_portions` yields those of `tokenize`."""
-    positions = (position for position, char in enumerate(text) if not char.isspace())
-    full = True
-    while full:
-        starts = list(islice(positions, size))
-        full = len(starts) == size
-        yield [text[start] for start in starts], starts
+    if token_unit == "character":
+        starts = [position for position, char in enumerate(text[start:end], start) if not char.isspace()]
+        return [text[position] for position in starts], starts
+    texts, starts = list[str](), list[int]()
+    add_text, add_start = texts.append, starts.append
+    for match in _pattern(hyphens).finditer(text, start):
+        position = match.start()
+        if position >= end:
+            break
+        add_text(match[0])
+        add_start(position)
+    return texts, starts
 
 
 _COMPOUND = re.compile(rf"(?!{_PREFIX}){_LETTER}{{2,}}-{_LETTER}{{2,}}")

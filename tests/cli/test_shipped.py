@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from ner_lstm_crf.cli import tag
 from ner_lstm_crf.config import preset
 from ner_lstm_crf.saving import model as saving
 from ner_lstm_crf.saving.model import Model
+from ner_lstm_crf.tagging import by_script
 from tests.cli.conftest import ZH, Files, Run, call, column_text, equal_weights
 
 ENGLISH = "Ada Brandt met Port Alba today."
@@ -58,16 +60,16 @@ def test_the_script_of_a_text_chooses_the_tagger(here: Path, text: str, name: st
 @pytest.mark.parametrize(
     ("language", "name", "content"),
     [
-        ("en", "in.txt", f"\n  \n{ENGLISH}\n{CHINESE}\n"),
+        ("en", "in.txt", f"\n  \n{ENGLISH}\n\n"),
         ("en", "in.jsonl", f'{{"text": ""}}\n{{"text": "{ENGLISH}"}}\n'),
         ("en", "in.conll", COLUMNS * 20 + CHARACTERS * 20),
-        ("zh", "in.txt", f"\n{CHINESE}\n"),
-        ("zh", "in.jsonl", f'{{"text": "{CHINESE}"}}\n{{"text": "{ENGLISH}"}}\n'),
+        ("zh", "in.txt", f"{CHINESE}\n\n12\n"),
+        ("zh", "in.jsonl", f'{{"text": "{CHINESE}"}}\n{{"text": ""}}\n'),
         ("zh", "in.conll", CHARACTERS),
     ],
 )
 @pytest.mark.parametrize("piped", [False, True])
-def test_what_comes_first_in_a_file_or_pipe_chooses(
+def test_the_script_of_a_file_or_pipe_chooses(
     here: Path, language: str, name: str, content: str, piped: bool, run: Run
 ) -> None:
     form = {"in.txt": "text", "in.jsonl": "jsonl", "in.conll": "conll"}[name]
@@ -79,6 +81,48 @@ def test_what_comes_first_in_a_file_or_pipe_chooses(
     if form == "jsonl":  # what was looked at is tagged too
         texts = [[json.loads(line)["text"] for line in lines.splitlines()] for lines in (result.out, content)]
         assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("form", ["text", "jsonl", "conll"])
+@pytest.mark.parametrize("most_texts", [1, 3, 1000])
+def test_each_text_goes_to_the_tagger_of_its_script(
+    here: Path, form: str, most_texts: int, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_script, "_MOST_TEXTS", most_texts)
+    texts = [ENGLISH, "", CHINESE, CHINESE, f"{ENGLISH} {ENGLISH}", "12", CHINESE, ENGLISH]
+    result = run("tag", "--output-format", form, *texts)
+    assert result.err == CHOSEN.format("en") + CHOSEN.format("zh")
+    alone = [
+        run("tag", "--model", "zh" if text == CHINESE else "en", "--output-format", form, text).out for text in texts
+    ]
+    if form == "text":
+        alone = ["".join(f"{number}\t{row}\n" for row in rows.splitlines()) for number, rows in enumerate(alone, 1)]
+    found = result.out
+    if form == "conll":
+        found = found.replace("-DOCSTART-\tO\n\n", "")
+        alone = [rows.replace("-DOCSTART-\tO\n\n", "") for rows in alone]
+    assert found == "".join(alone)
+    Path("in.txt").write_text("\n".join(texts), encoding="utf-8")
+    assert run("tag", "--output-format", form, "--input", "in.txt").out == result.out
+
+
+def test_a_script_that_no_tagger_knows_is_said_once(here: Path, run: Run) -> None:
+    result = run(
+        "tag", "Она живёт в Перми.", ENGLISH, "Он живёт в Уфе.", "서울에서 만나요.", "東京タワーへ行きました。"
+    )
+    said = [line for line in result.err.splitlines() if "was trained on" in line]
+    assert [line.partition("trained on ")[2].split()[0] for line in said] == ["Cyrillic", "Hangul", "Japanese"]
+    assert run("tag", "--model", "en", "Она живёт в Перми.").err == ""
+
+
+@pytest.mark.parametrize("form", ["text", "jsonl", "conll"])
+def test_a_long_line_is_tagged_in_pieces(here: Path, form: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tag, "_LONGEST_PIECE", 50)
+    lines = [ENGLISH, f"{ENGLISH} " * 40, "", CHINESE * 30, ENGLISH, "x" * 50, "y" * 49]
+    Path("in.txt").write_text("\n".join(lines), encoding="utf-8")
+    result = run("tag", "--input", "in.txt", "--output-format", form)
+    assert result.code == 0
+    assert result.out == run("tag", "--output-format", form, *lines).out
 
 
 def test_nothing_at_all_is_no_mistake(here: Path, run: Run) -> None:

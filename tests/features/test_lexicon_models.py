@@ -80,7 +80,7 @@ def test_tags_do_not_depend_on_the_batch(
     monkeypatch.setattr(prediction, "BATCH_TOKENS", 200)
     expected = decode_one_by_one(model, [sentence.words for sentence in sentences])
     assert predict(model, model.encode(sentences)) == expected
-    items = ((number, sentence.words, [len(sentence.words)]) for number, sentence in enumerate(sentences))
+    items = ((number, sentence.words, [len(sentence.words)], ()) for number, sentence in enumerate(sentences))
     stream = prediction.Predictor(model).stream(prediction.chunks(items))
     assert [decoded for _, of_chunk in stream for decoded in of_chunk] == expected
     assert any(decoded.spans for decoded in expected)

@@ -7,12 +7,15 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, strategies as st
 
 from ner_lstm_crf.config import Config
+from ner_lstm_crf.features import batch
 from ner_lstm_crf.features.batch import Batch
+from ner_lstm_crf.model.inference import InferenceNetwork
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging import predictor as module
 from ner_lstm_crf.tagging.predictor import Chunk, Predictor, chunks, predict
@@ -50,16 +53,16 @@ def one_by_one(model: Model, sentences: list[list[str]]) -> list[DecodedTags]:
         if not words:
             found.append(DecodedTags(()))
             continue
-        batch = model.encode([Sentence.from_words(words)]).training_batch([0])
+        one = model.encode([Sentence.from_words(words)]).training_batch([0])
         with torch.inference_mode():
-            emissions = network.emissions(network.embedding(batch), batch.lengths)
-            found.append(model.tags.decode(network.head.decode(emissions, batch.lengths).numpy()[0]))
+            emissions = network.emissions(network.embedding(one), one.lengths)
+            found.append(model.tags.decode(network.head.decode(emissions, one.lengths).numpy()[0]))
     return found
 
 
 def decode_all(predictor: Predictor, sentences: list[list[str]]) -> list[DecodedTags]:
     """The spans of sentences, given as their words, chunk by chunk."""
-    items = ((number, words, [len(words)]) for number, words in enumerate(sentences))
+    items = ((number, words, [len(words)], ()) for number, words in enumerate(sentences))
     return [decoded for _, of_chunk in predictor.stream(chunks(items)) for decoded in of_chunk]
 
 
@@ -97,11 +100,11 @@ def test_a_chunk_by_itself_is_the_same(model: Model, sentences: list[list[str]])
 
 def test_chunks_are_cut_where_they_are_full_and_nothing_is_lost() -> None:
     lengths = [3, 0, 50, 20, 17, 1] + [0] * 90
-    items = [(number, [f"w{number}"] * length, [length]) for number, length in enumerate(lengths)]
+    items = [(number, [f"w{number}"] * length, [length], ()) for number, length in enumerate(lengths)]
     cut = list(chunks(items))
     assert [chunk.items for chunk in cut[:3]] == [[0, 1, 2], [3, 4, 5], list(range(6, 46))]
     assert [item for chunk in cut for item in chunk.items] == list(range(96))
-    assert [word for chunk in cut for word in chunk.words] == [word for _, words, _ in items for word in words]
+    assert [word for chunk in cut for word in chunk.words] == [word for _, words, *_ in items for word in words]
     assert [length for chunk in cut for length in chunk.lengths] == lengths
     assert list(chunks([])) == []
 
@@ -144,14 +147,14 @@ def test_errors_come_out_and_threads_end(
                 raise OSError("the disk is gone")
             yield Chunk([number], ["Anna"] * (20 if number == 4 else 3), [20 if number == 4 else 3])
 
-    original = predictor._network.decode
+    original = predictor._network.emissions
 
-    def broken(vectors: list[torch.Tensor], batch: Batch) -> torch.Tensor:
-        if where == "network" and batch.tokens.shape[1] == 20:
+    def broken(vectors: list[torch.Tensor], given: Batch) -> torch.Tensor:
+        if where == "network" and given.tokens.shape[1] == 20:
             raise OSError("the disk is gone")
-        return original(vectors, batch)
+        return original(vectors, given)
 
-    monkeypatch.setattr(predictor._network, "decode", broken)
+    monkeypatch.setattr(predictor._network, "emissions", broken)
     seen: list[object] = []
     with pytest.raises(OSError, match="the disk is gone"):
         seen.extend(predictor.stream(source()))
@@ -192,3 +195,64 @@ def test_word_types_that_encoded_sentences_refer_to_are_never_cleared(
     assert decode_all(Predictor(model, word_types=encoded.word_types), words) == expected
     assert encoded.word_types.generation == generation
     assert predict(model, encoded) == expected
+
+
+def stitched(model: Model, words: list[str], most: int, pieces: list[tuple[int, int]]) -> DecodedTags:
+    """The plain path of a long sentence: each token's emissions come from the window that it is most inside of."""
+    (network,), shared = model.networks, most // 4
+    starts = [*range(0, len(words) - most, most - shared), max(len(words) - most, 0)]
+    rows, margins = [torch.empty(0)] * len(words), [-1.0] * len(words)
+    for start in starts:
+        window = words[start : start + most]
+        one = model.encode([Sentence.from_words(window)]).training_batch([0])
+        with torch.inference_mode():
+            emissions = network.emissions(network.embedding(one), one.lengths)[0]
+        for offset in range(len(window)):
+            at = start + offset
+            left = offset + 0.5 if start else len(words)
+            right = len(window) - offset - 0.5 if start + most < len(words) else len(words)
+            if min(left, right) > margins[at]:
+                rows[at], margins[at] = emissions[offset], min(left, right)
+    tags = np.zeros(len(words), np.int64)
+    for start, end in pieces:
+        best = network.head.decode(torch.stack(rows[start:end])[None], torch.tensor([end - start]))
+        tags[start:end] = best.numpy()[0]
+    return model.tags.decode(tags)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("length", [8, 9, 15, 40])
+def test_a_long_sentence_is_read_in_windows_and_decoded_as_a_whole(
+    model: Model, make_sentences: Make, threads: int, length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.set_num_threads(threads)
+    words = [word for sentence in make_sentences(60, seed=8) for word in sentence.words][:length]
+    short = [sentence.words for sentence in make_sentences(10, seed=5) if len(sentence.words) <= 8]
+    expected = [*one_by_one(model, short), stitched(model, words, 8, [(0, length)]), *one_by_one(model, short)]
+    seen = 0
+    original = InferenceNetwork.emissions
+
+    def watched(network: InferenceNetwork, vectors: list[torch.Tensor], given: Batch) -> torch.Tensor:
+        nonlocal seen
+        seen = max(seen, int(given.lengths.max()))
+        return original(network, vectors, given)
+
+    monkeypatch.setattr(batch, "MOST_TOKENS", 8)
+    monkeypatch.setattr(InferenceNetwork, "emissions", watched)
+    sentences = [*short, words, *short]
+    assert decode_all(Predictor(model), sentences) == expected
+    assert predict(model, model.encode(list(map(Sentence.from_words, sentences)))) == expected
+    assert 0 < seen <= 8
+
+
+def test_no_entity_holds_a_barrier(model: Model, make_sentences: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "MOST_TOKENS", 16)
+    words = [word for sentence in make_sentences(60, seed=8) for word in sentence.words][:30]
+    chunk = Chunk(
+        [0, 1, 2], words * 2 + words[:5], [30, 30, 5], [(3, 3), (6, 8), (7, 10), (29, 30), (62, 62), (65, 65)]
+    )
+    first, second, third = Predictor(model).decode(chunk)
+    assert first == stitched(model, words, 16, [(0, 3), (3, 6), (10, 29)])
+    assert second == stitched(model, words, 16, [(0, 30)])
+    assert third == stitched(model, words[:5], 16, [(0, 2), (2, 5)])
+    assert first != second

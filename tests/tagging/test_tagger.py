@@ -113,7 +113,8 @@ def test_a_long_text_is_tagged_portion_by_portion(tagger: Tagger, monkeypatch: p
     one = "Anna Okafor met Boris in Oslo often. "
     expected = [(entity.start, entity.text) for entity in tagger.tag(one)]
     assert len(expected) == 3
-    monkeypatch.setattr(splitter, "_PORTION", 50)
+    monkeypatch.setattr(splitter, "BLOCK", 200)
+    monkeypatch.setattr(splitter, "_MARGIN", 50)
     monkeypatch.setattr(module, "CHUNK_TOKENS", 60)
     text = one * 200
     found = tagger.tag(text)

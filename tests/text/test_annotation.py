@@ -143,3 +143,26 @@ def test_a_sentence_shows_its_entities_on_one_short_line() -> None:
     assert repr(long).endswith(" …>")
     assert len(long) == 1000
     assert Sentence(())
+
+
+@given(
+    strategies.lists(strategies.tuples(strategies.integers(0, 3), strategies.integers(1, 6)), max_size=8),
+    strategies.integers(0, 3),
+    strategies.integers(2, 7),
+)
+def test_pieces_of_a_long_sentence_hold_all_and_cut_no_entity(
+    gaps: list[tuple[int, int]], rest: int, longest: int
+) -> None:
+    spans, end = [], 0
+    for gap, length in gaps:
+        spans.append(Span(end + gap, end + gap + length, "PER"))
+        end += gap + length
+    sentence = Sentence.from_words([f"w{number}" for number in range(end + rest)], spans)
+    pieces = list(sentence.pieces(longest))
+    assert [token for piece in pieces for token in piece.tokens] == list(sentence.tokens)
+    assert [piece.tokens[start] for piece in pieces for start, _, _ in piece.spans] == [
+        sentence.tokens[start] for start, _, _ in spans
+    ]
+    assert [stop - start for piece in pieces for start, stop, _ in piece.spans] == [length for _, length in gaps]
+    widest = max([longest, *(length for _, length in gaps)])
+    assert all(len(piece.tokens) <= widest for piece in pieces)

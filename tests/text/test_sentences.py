@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given, strategies as st
 
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.text import sentences as module
+from ner_lstm_crf.text.reading import as_read
 from ner_lstm_crf.text.sentences import portions, sentences
 from ner_lstm_crf.text.tokenizer import characters, tokenize
 
@@ -43,8 +46,13 @@ def cut(text: str) -> list[str]:
 @given(text=TEXTS)
 def test_sentences_partition_the_tokens(token_unit, tokens_of, text):
     parts = sentences(text, token_unit=token_unit)
-    assert [token for sentence in parts for token in sentence.tokens] == tokens_of(text)
+    assert all(text[token.start : token.end] == token.text for sentence in parts for token in sentence.tokens)
+    words = [as_read(token.text).text for sentence in parts for token in sentence.tokens]
+    assert words == [token.text for token in tokens_of(as_read(text).text)]
     assert all(sentence.tokens and not sentence.spans for sentence in parts)
+    places = [(token.start, token.end) for sentence in parts for token in sentence.tokens]
+    assert all(start < end for start, end in places)
+    assert all(end <= start for (_, end), (start, _) in pairwise(places))
 
 
 @given(
@@ -62,7 +70,7 @@ def test_no_sentence_crosses_a_blank_line(paragraphs, gap):
 @given(TEXTS)
 def test_no_token_is_lost_and_no_sentence_is_empty(text):
     found = sentences(text)
-    assert [token for sentence in found for token in sentence.tokens] == tokenize(text)
+    assert sum(len(one.tokens) for one in found) == len(tokenize(as_read(text).text))
     assert all(sentence.tokens for sentence in found)
 
 
@@ -183,28 +191,136 @@ PIECES = [
 ]
 
 
-@pytest.mark.parametrize("token_unit", ["word", "character"])
-@given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join), st.integers(1, 20))
-def test_portions_hold_the_same_sentences_none_cut(token_unit: TokenUnit, text: str, size: int) -> None:
-    expected = [
-        [(token.text, token.start) for token in sentence.tokens] for sentence in sentences(text, token_unit=token_unit)
-    ]
+@contextmanager
+def blocks_of(size: int, margin: int = 8) -> Iterator[None]:
+    """Texts are read in blocks of so many characters."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_PORTION", size)
+        patch.setattr(module, "BLOCK", size)
+        patch.setattr(module, "_MARGIN", margin)
+        patch.setattr(module, "_CONTEXT", 8)
+        yield
+
+
+@pytest.mark.parametrize("token_unit", ["word", "character"])
+@given(
+    st.lists(st.sampled_from([*PIECES, "Ro\u00adme\u200b ", "e\u0301"]), max_size=40).map("".join), st.integers(80, 160)
+)
+def test_blocks_hold_the_same_tokens_none_twice(token_unit: TokenUnit, text: str, size: int) -> None:
+    expected = [token for sentence in sentences(text, token_unit=token_unit) for token in sentence.tokens]
+    with blocks_of(size):
         parts = list(portions(text, token_unit=token_unit))
-    found = [
-        list(zip(part.words[start:end], part.starts[start:end], strict=True))
-        for part in parts
-        for start, end in pairwise(part.edges)
-    ]
-    assert found == expected
+        of_parts = list(portions(list(text), token_unit=token_unit))
+    for cut_up in (parts, of_parts):
+        assert expected == [part.token(at) for part in cut_up for at in range(part.first, part.end)]
     assert [part.last for part in parts] == [False] * (len(parts) - 1) + [True]
-    longest = max(map(len, expected), default=0)
-    assert all(len(part.words) <= 2 * size + longest for part in parts)
+    assert all(len(part.reading.source) <= 2 * size + 16 for part in parts)
 
 
-def test_a_long_text_is_read_as_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_PORTION", 10)
-    first = next(portions("He left. " * 100_000))
+@given(st.lists(st.sampled_from([piece for piece in PIECES if "\n" not in piece]), max_size=40).map("".join))
+def test_blocks_hold_the_same_sentences(text: str) -> None:
+    expected = sentences(text)
+    with blocks_of(200, 30):
+        assert sentences(text) == expected
+
+
+def test_a_long_text_is_read_as_it_is_asked_for() -> None:
+    asked = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal asked
+        while True:
+            asked += 1
+            yield "He left. " * 10
+
+    with blocks_of(200):
+        first = next(portions(endless()))
     assert first.words[:3] == ["He", "left", "."]
-    assert len(first.words) < 20
+    assert first.words[-1] == "."
+    assert asked < 5
+
+
+def test_a_sentence_longer_than_a_block_is_read_with_what_stands_around_each_cut() -> None:
+    with blocks_of(100, 20):
+        parts = list(portions("one two six " * 100))
+        assert [part.is_cut for part in parts] == [True] * (len(parts) - 1) + [False]
+        assert all(
+            part.words[part.end :] == after.words[after.first :][: len(part.words) - part.end]
+            for part, after in pairwise(parts)
+        )
+        assert all(part.first > 3 for part in parts[1:])
+        assert all(len(part.words) - part.end > 3 for part in parts[:-1])
+        assert [len(sentence.tokens) for sentence in sentences("one two six " * 100)] == [300]
+        assert [token.text for token in sentences("x" * 1000)[0].tokens] == ["x" * 200] * 5
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Jane Doe\tParis", ["Jane Doe", "Paris"]),
+        ("Jane Doe \t Paris", ["Jane Doe", "Paris"]),
+        ("Name    City\nJane   Oslo", ["Name", "City", "Jane", "Oslo"]),
+        ("two  spaces", ["two  spaces"]),
+        ("a\u3000\u3000\u3000b", ["a", "b"]),
+        ("a line\n\tgoes on   \n   and on", ["a line\n\tgoes on   \n   and on"]),
+        ("Jane\x0bOslo\x0cRome\u2028paris\x85bern\x1ftrier\0", ["Jane", "Oslo", "Rome", "paris", "bern", "trier\0"]),
+        ("| Jane Doe | Oslo |\n|---|", ["| Jane Doe |", "Oslo |", "|---|"]),
+        ("either|or a || b", ["either|or a || b"]),
+    ],
+)
+def test_columns_are_sentences(text: str, expected: list[str]) -> None:
+    assert cut(text) == expected
+
+
+def barriers(text: str, token_unit: TokenUnit = "word") -> list[str]:
+    """What no entity holds, and `before|after` where it goes over no place."""
+    (portion,) = portions(text, token_unit=token_unit)
+    words = ["", *portion.words, ""]
+    return [
+        "".join(words[first + 1 : final + 1]) if final > first else f"{words[first]}|{words[first + 1]}"
+        for first, final in portion.barriers
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<p>Ada <a href='x'>Fox</a></p> 1 < 2", ["<p>", "<ahref='x'>", "</a>", "</p>"]),
+        ("Ada\U0001f600Fox \u2764\ufe0f \U0001f44d\U0001f3fd", ["\U0001f600", "\u2764\ufe0f", "\U0001f44d\U0001f3fd"]),
+        ("the #Eras #NYC", ["the|#Eras", "#Eras|#NYC"]),
+        ("by @ada and @bob", ["by|@ada", "and|@bob"]),
+        ("Ada ada@fox.org Fox", ["Ada|ada@fox.org", "ada@fox.org|Fox"]),
+        ("see https://fox.org www.fox.org", ["see|https://fox.org", "https://fox.org|www.fox.org", "www.fox.org|"]),
+        ("Ada Fox, AT&T and O'Neal: 3 > 2", []),
+    ],
+)
+def test_markup_emoji_and_addresses_are_barriers(text: str, expected: list[str]) -> None:
+    assert barriers(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<b>李华</b>\U0001f600在*上海*", ["<b>", "</b>", "\U0001f600", "*", "*"]),
+        ("李华 Ada 上海", ["华|A", "a|上"]),
+        ("在New York的IBM公司", []),
+        ("李华 likes 上海", ["华|l", "likes", "s|上"]),
+        ("约翰·史密斯（John）说：“好。”", []),
+        ("Ada <b>Fox</b>", ["<b>", "</b>"]),
+    ],
+)
+def test_marks_and_foreign_words_are_barriers_in_chinese(text: str, expected: list[str]) -> None:
+    assert barriers(text, "character") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("李华 likes 上海 and it is Ada Fox的", ["李华", "likes", "上海", "and it is", "Ada Fox的"]),
+        ("李华loves上海", ["李华", "loves", "上海"]),
+        ("Bank of China的iPhone重3kg，见www.fox.org/a", ["Bank of China的iPhone重3kg，见www.fox.org/a"]),
+        ("no Han at all", ["no Han at all"]),
+    ],
+)
+def test_chinese_is_cut_at_foreign_words_in_lower_case(text: str, expected: list[str]) -> None:
+    found = sentences(text, token_unit="character")
+    assert [text[one.tokens[0].start : one.tokens[-1].end] for one in found] == expected

@@ -9,6 +9,7 @@ import inspect
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import accumulate, pairwise
 from math import prod
 from pathlib import Path
@@ -319,7 +320,7 @@ class Transformer(ContextFeature):
     def encode(self, words: Sequence[str], _: Ids, lengths: Ids) -> list[SubTokens]:
         """The sub-tokens of each sentence."""
         edges = pairwise(accumulate(lengths.tolist(), initial=0))
-        return [self.subtokenizer.encode(words[start:end]) for start, end in edges]
+        return [replace(self.subtokenizer.encode(words[start:end]), start=start) for start, end in edges]
 
     def batch(
         self, ids: Sequence[SubTokens] | Tensor, sentences: Ids, positions: Ids, real: NDArray[np.bool_]
@@ -336,7 +337,10 @@ class Transformer(ContextFeature):
             vectors = ids.new_zeros(*real.shape, ids.shape[1])
             vectors[torch.from_numpy(real)] = ids[torch.from_numpy(positions[real])]
             return vectors
-        subtokens = collate_subtokens([ids[number] for number in sentences.tolist()], real.shape[1])
+        parts = zip(sentences.tolist(), positions[:, 0].tolist(), real.sum(1).tolist(), strict=True)
+        subtokens = collate_subtokens(
+            [ids[number].part(start, tokens) for number, start, tokens in parts], real.shape[1]
+        )
         return subtokens if self.encoder.fine_tune else self.encoder(subtokens)
 
     def module(self, config: ModelConfig) -> TransformerVectors:

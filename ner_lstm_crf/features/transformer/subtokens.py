@@ -254,11 +254,27 @@ class SubTokens:
         targets: (windows, length) the token that each sub-token is pooled into, counted from 0; -1 for special ones and
             for those that are pooled in another window.
         tokens: Number of tokens. Each has at least one sub-token, and each of its sub-tokens is pooled exactly once.
+        start: The position of the first token among those of all sentences.
     """
 
     ids: Ints
     targets: Ints
     tokens: int
+    start: int = 0
+
+    def part(self, start: int, tokens: int) -> SubTokens:
+        """Those of some tokens of the sentence, with the windows that they are pooled in.
+
+        Args:
+            start: The position of the first token among those of all sentences.
+            tokens: Number of tokens.
+        """
+        if tokens == self.tokens:
+            return self
+        targets = self.targets - np.int32(start - self.start)
+        targets = np.where((targets >= 0) & (targets < tokens) & (self.targets >= 0), targets, np.int32(-1))
+        needed = (targets >= 0).any(axis=1)
+        return SubTokens(self.ids[needed], targets[needed], tokens, start)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,142 @@
+"""A text as it is read: without what nobody sees, in one form where Unicode has several, traced back to the text.
+
+`Rome<U+200B>`, `Ro<U+00AD>me`, `Cafe<U+0301>` and `Ｒｏｍｅ` look like Rome, Café and Rome, so they are read as these.
+Three kinds of characters change:
+
+1. Invisible ones are left out: zero-width spaces and joiners, soft hyphens, byte order marks, marks of direction,
+   variation selectors, control characters that are no white space. Joiners stay where they are spelling (between
+   letters of Arabic, Devanagari and the like) or make one picture of several emoji; so do the selectors of an emoji.
+2. Letters and accents are composed (Unicode's form NFC).
+3. Full-width letters and digits become ordinary ones.
+
+Most texts have none of these, which is found out at once: then the text is read as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from unicodedata import is_normalized, normalize
+
+from ner_lstm_crf.text.scripts import EMOJI, EMOJI_MODIFIERS, INVISIBLE, JOINED, MARKS
+
+_JOINERS, _SELECTORS, _TAGS = "\u200c\u200d", "\ufe0e\ufe0f", "\U000e0020-\U000e007f"
+_FULL_WIDTH = "\uff10-\uff19\uff21-\uff3a\uff41-\uff5a"
+_RARE = re.compile(f"[{INVISIBLE}{_JOINERS}{_SELECTORS}{_TAGS}{_FULL_WIDTH}]")
+_RARE_IN_ASCII = re.compile("[\x01-\x08\x0e-\x1b\x7f]")  # the same, found in a tenth of the time
+_UNSEEN = re.compile(  # one of all, then what it must be: `re` looks for the first of these far faster than for either
+    rf"[{INVISIBLE}{_JOINERS}{_SELECTORS}{_TAGS}](?:(?<=[{INVISIBLE}])"
+    rf"|(?<=[{_JOINERS}])(?:(?<![{JOINED}{EMOJI}{EMOJI_MODIFIERS}].)|(?![{JOINED}{EMOJI}]))"
+    rf"|(?<=[{_SELECTORS}])(?<![{EMOJI}].)(?!\u20e3)"
+    rf"|(?<=[{_TAGS}])(?<![{EMOJI}{_TAGS}].))"
+)
+_CLUSTER = re.compile(  # a letter with its accents, Hangul in parts, characters that are twice in Unicode
+    rf"\S[{MARKS}]+|[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?|[\uac00-\ud7a3][\u11a8-\u11c2]"
+    "|[\u2126\u212a\u212b\uf900-\ufaff\U0002f800-\U0002fa1f]"
+)
+_WIDE_RUN = re.compile(f"[{_FULL_WIDTH}]+")
+_NARROW = {code: code - 0xFEE0 for code in range(0xFF10, 0xFF5B)}
+
+
+@dataclass(slots=True)
+class _Edits:
+    """Where the places of an edited text lie in the text before.
+
+    A place moves by the shift of the last break at or before it. An edit moves what begins behind it; it moves an end
+    only if something of the text stands between, so that what was left out beside a word is no part of it.
+
+    Attributes:
+        starts: The breaks for starts, in order.
+        ends: The breaks for ends, in order.
+        shifts: How far the places from each break on move.
+    """
+
+    starts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    shifts: list[int] = field(default_factory=list)
+
+    def before(self, start: int, end: int) -> tuple[int, int]:
+        """The start and the end in the text before."""
+        first, last = bisect_right(self.starts, start), bisect_right(self.ends, end)
+        return start + (self.shifts[first - 1] if first else 0), end + (self.shifts[last - 1] if last else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A text as it is read.
+
+    Attributes:
+        text: What is read.
+        source: The text.
+        edits: What was changed in it, in this order.
+    """
+
+    text: str
+    source: str
+    edits: Sequence[_Edits] = ()
+
+    def place(self, start: int, end: int) -> tuple[int, int]:
+        """Where in the source the characters `start` to `end` (exclusive) of what is read begin and end.
+
+        Example:
+            >>> as_read("Ro\u00adme\u200b!").place(0, 4)
+            (0, 5)
+        """
+        for edits in reversed(self.edits):
+            start, end = edits.before(start, end)
+        return start, end
+
+
+def as_read(source: str) -> Reading:
+    """A text as it is read, any Unicode string.
+
+    Example:
+        >>> as_read("Cafe\u0301\u200b in Ｒｏｍｅ").text
+        'Café in Rome'
+    """
+    text, edits = source, list[_Edits]()
+    if _has_rare(text):
+        text, unseen = _replaced(_UNSEEN, lambda _: "", text)
+        text = _WIDE_RUN.sub(lambda run: run[0].translate(_NARROW), text)
+        edits.append(unseen)
+    if not is_normalized("NFC", text):
+        text, composed = _replaced(_CLUSTER, lambda cluster: normalize("NFC", cluster), text)
+        edits.append(composed)
+    return Reading(text, source, edits)
+
+
+def words_as_read(words: Sequence[str]) -> Sequence[str]:
+    """Each word as it is read; the words themselves if they are so already, as nearly always.
+
+    Example:
+        >>> words_as_read(["in", "Rome\u200b"])
+        ['in', 'Rome']
+    """
+    joined = "\n".join(words)
+    if is_normalized("NFC", joined) and not _has_rare(joined):
+        return words
+    return [as_read(word).text for word in words]
+
+
+def _has_rare(text: str) -> bool:
+    return (_RARE_IN_ASCII if text.isascii() else _RARE).search(text) is not None
+
+
+def _replaced(pattern: re.Pattern[str], replace: Callable[[str], str], text: str) -> tuple[str, _Edits]:
+    """The text with a replacement, no longer than what it replaces, for each match, and the edits made."""
+    parts, edits, last, length, shift = list[str](), _Edits(), 0, 0, 0
+    for match in pattern.finditer(text):
+        old, new = match[0], replace(match[0])
+        if new == old:
+            continue
+        parts += (text[last : match.start()], new)
+        length += match.start() - last + len(new)
+        last = match.end()
+        if len(new) != len(old):
+            shift += len(old) - len(new)
+            edits.starts.append(length)
+            edits.ends.append(length if new else length + 1)
+            edits.shifts.append(shift)
+    return "".join([*parts, text[last:]]), edits
