@@ -115,7 +115,7 @@ def test_a_script_that_no_tagger_knows_is_said_once(here: Path, run: Run) -> Non
     assert run("tag", "--model", "en", "Она живёт в Перми.").err == ""
 
 
-@pytest.mark.parametrize("form", ["text", "jsonl", "conll"])
+@pytest.mark.parametrize("form", ["text", "jsonl", "conll", "inline", "colours", "html"])
 def test_a_long_line_is_tagged_in_pieces(here: Path, form: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tag, "_LONGEST_PIECE", 50)
     lines = [ENGLISH, f"{ENGLISH} " * 40, "", CHINESE * 30, ENGLISH, "x" * 50, "y" * 49]
