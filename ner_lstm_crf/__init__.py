@@ -10,7 +10,7 @@ Tagging (`Tagger.tag`), where the vector of each distinct word is computed once:
 
 Each room imports only from those below it:
 
-    cli/         the command line, the only place that prints
+    cli/         the command line, the only place that prints results
     runs/        training runs in directories: history, resuming, several seeds, comparison
     training/    the training loop and the optimizer
     evaluation/  precision, recall, F1, intervals and tests
@@ -26,6 +26,8 @@ Each room imports only from those below it:
     config.py    every setting and the presets
     kernels/     loops in C
     isolation.py what a program around the library does with torch and with processes
+
+`train(Data.read("train.conll"), "fast", "my-model")` trains a tagger.
 
 Example:
     >>> from ner_lstm_crf import Tagger

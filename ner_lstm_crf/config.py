@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args, get_origin, get_type_hints
@@ -482,6 +482,33 @@ def preset(
         model, training = replace(model, input_dropout=0.5), replace(training, learning_rate=2.5e-3)
     model = replace(model, token_unit=token_unit, transformer=transformer, fine_tune=fine_tune)
     return Config(model=model, training=training)
+
+
+def without_effect(config: Config) -> list[str]:
+    """The settings that differ from their defaults and do nothing beside the others, each with what it would need."""
+    model, training = config.model, config.training
+    needed = {
+        "the head crf": (model.head == "crf", ("crf_loss",)),
+        "char_filters": (model.char_filters > 0, ("char_size", "char_widths", "char_dropout")),
+        "characters as tokens": (
+            model.token_unit == "character",
+            ("bigram_size", "bigram_dropout", "lexicon_size", "lexicon_dropout"),
+        ),
+        "a transformer": (
+            model.transformer is not None,
+            ("transformer_layers", "transformer_mix", "transformer_size"),
+        ),
+        "fine_tune": (model.fine_tune, ("transformer_learning_rate", "transformer_precision")),
+        "the optimizer sgd": (training.optimizer == "sgd", ("momentum",)),
+        "the schedule inverse": (training.schedule == "inverse", ("lr_decay",)),
+    }
+    values, defaults = ({**asdict(one.model), **asdict(one.training)} for one in (config, Config()))
+    return [
+        f"{name} has no effect without {what}"
+        for what, (given, names) in needed.items()
+        for name in names
+        if not given and values[name] and values[name] != defaults[name]  # 0 turns off what is off
+    ]
 
 
 def read_config(path: str | Path, base: Config | None = None) -> Config:

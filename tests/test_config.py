@@ -23,6 +23,7 @@ from ner_lstm_crf.config import (
     preset,
     read_config,
     settings,
+    without_effect,
 )
 from ner_lstm_crf.errors import InputError
 
@@ -251,6 +252,20 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         model=replace(base.model, head="softmax", char_widths=(2, 3), transformer="bert-base-cased"),
         training=replace(base.training, learning_rate=1, freeze_vectors=True),
     )
+
+
+def test_settings_that_do_nothing_beside_the_others_are_found() -> None:
+    assert [found for name in PRESETS for found in without_effect(PRESETS[name])] == []
+    assert without_effect(preset("fast", token_unit="character", transformer="t")) == []
+    idle = {"crf_loss": "labelwise", "momentum": 0.9, "lr_decay": 0.1, "bigram_size": 9, "transformer_mix": True}
+    assert without_effect(Config().replace(head="softmax", **idle)) == [
+        "crf_loss has no effect without the head crf",
+        "bigram_size has no effect without characters as tokens",
+        "transformer_mix has no effect without a transformer",
+        "momentum has no effect without the optimizer sgd",
+        "lr_decay has no effect without the schedule inverse",
+    ]
+    assert without_effect(Config().replace(bigram_size=0, lexicon_size=0)) == []
 
 
 def test_epochs_that_are_asked_for_are_all_there_are() -> None:

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from torch import Tensor
 
-from ner_lstm_crf.config import VECTORS_LIMIT, ModelConfig
+from ner_lstm_crf.config import VECTORS_LIMIT, Config, ModelConfig, without_effect
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.lexicon import builtin_words, check_lexicon, read_lexicon
 from ner_lstm_crf.features.transformer.encoder import Transformer, contextual_vectors
@@ -78,13 +78,18 @@ class Data:
             raise InputError("train: expected sentences with tokens, found none")
         for part, kind, hint in (
             ("vectors", Vectors, "read_vectors reads a file, Vectors.from_dict takes a dict"),
-            ("lexicon", Mapping, "read_lexicon reads a file"),
+            ("lexicon", Mapping, "read_lexicon reads a file, dict.fromkeys(words, '') takes a list"),
         ):
             given = getattr(self, part)
             if not (given is None or isinstance(given, kind) or (isinstance(given, str) and given == "builtin")):
                 raise TypeError(
                     f"{part}: expected {kind.__name__}, 'builtin' or None, got {type(given).__name__}: {hint}"
                 )
+
+        if isinstance(self.lexicon, Mapping):
+            for word, category in self.lexicon.items():
+                if not isinstance(word, str) or not isinstance(category, str):
+                    raise TypeError(f"lexicon: expected words and their categories, got {word!r:.40}: {category!r:.40}")
 
     def __repr__(self) -> str:
         parts = f"{len(self.train):,} training and {len(self.dev):,} dev sentences"
@@ -116,9 +121,12 @@ class Data:
                 `token_unit` is not set, all become characters.
 
         Raises:
+            TypeError: If there is no path of a training file.
             InputError: If a file cannot be read, or there are too few sentences to split off a dev set.
         """
         options = options or ReadOptions()
+        if not train or not isinstance(train, str | os.PathLike | Sequence):
+            raise TypeError(f"expected the path of a training file, or several, got {train!r:.40}")
         paths = [train] if isinstance(train, str | os.PathLike) else list(train)
         sentences = [sentence for path in paths for sentence in read_sentences(path, options)]
         if options.token_unit is None and share_of_characters(sentences) >= CHARACTER_SHARE:
@@ -281,6 +289,8 @@ def _warn_of_labels(data: ResolvedData, known: Sequence[str]) -> None:
     train, dev = (Counter(span.label for one in part for span in one.spans) for part in (data.train, data.dev))
     if not train:
         raise InputError("train: expected entities, found none: nothing in these sentences is annotated")
+    if data.dev and data.dev == data.train:
+        _log.warning("dev: these are the training sentences, so their F1 says nothing about other text")
     warn_of_unknown_labels("dev", dev, {*train, *known}, "the training data lack")
     if lacking := [label for label in known if label not in train]:
         _log.warning(
@@ -288,6 +298,21 @@ def _warn_of_labels(data: ResolvedData, known: Sequence[str]) -> None:
             "where these data leave them unmarked",
             ", ".join(lacking),
         )
+
+
+def check_settings(data: ResolvedData, config: Config) -> None:
+    """Log the settings that do nothing with these data, or beside the others.
+
+    Raises:
+        InputError: If vectors are to be frozen, and there are none.
+    """
+    if config.training.freeze_vectors and data.vectors is None and data.init_from is None:
+        raise InputError("freeze_vectors: expected vectors as well")
+    if data.init_from is None:
+        for message in without_effect(config):
+            _log.warning("%s", message)
+    if config.training.patience and not any(sentence.spans for sentence in data.dev):
+        _log.warning("patience has no effect without entities in dev: nothing tells epochs apart")
 
 
 def are_chinese(sentences: Sequence[Sentence]) -> bool:

@@ -33,7 +33,14 @@ from ner_lstm_crf.files.atomic import append_line, make_directory, write_text
 from ner_lstm_crf.files.json import parse_json
 from ner_lstm_crf.files.parts import read_text
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.runs.data import Data, ResolvedData, computed_features, read_with_transformer, resolve_defaults
+from ner_lstm_crf.runs.data import (
+    Data,
+    ResolvedData,
+    check_settings,
+    computed_features,
+    read_with_transformer,
+    resolve_defaults,
+)
 from ner_lstm_crf.runs.lock import locked
 from ner_lstm_crf.saving.model import Model, is_model
 from ner_lstm_crf.saving.tensors import read_tensors, write_tensors
@@ -90,6 +97,8 @@ class Run:
                 current epoch that are done.
 
         Raises:
+            TypeError: If `data` or `config` is of another type.
+            ValueError: If both `resume` and `overwrite` are given.
             InputError: If the directory holds a model and neither `resume` nor `overwrite` is given; if the run to
                 resume does not exist, is damaged or was another; if nothing can be written.
         """
@@ -97,6 +106,8 @@ class Run:
         if not isinstance(given[0], Data) or not isinstance(given[1], Config):
             found = " and ".join(type(one).__name__ for one in given)
             raise TypeError(f"expected Data and a Config, got {found}: Data.read, preset('fast')")
+        if resume and overwrite:
+            raise ValueError("expected resume or overwrite, got both")
         resolved = resolve_defaults(data, config.model)
         # 1. Refuse what cannot be done before anything is written.
         self.check(resolved, config, resume=resume, overwrite=overwrite)
@@ -181,6 +192,7 @@ class Run:
         Raises:
             InputError: As `epochs` does.
         """
+        check_settings(data, config)
         if not resume:
             self.check_free(overwrite=overwrite, init_from=data.init_from)
             return

@@ -45,8 +45,8 @@ def train(  # noqa: PLR0913  (one call)
 ) -> Tagger:
     """Train a tagger and write it into a directory, with its figures, learning curves and card.
 
-    It does what `ner-lstm-crf train` does.
-    `Run(directory).epochs(data, config)` gives the report of each epoch as it ends.
+    It does what `ner-lstm-crf train` does. `Run(directory).epochs(data, config)` gives the report of each epoch as it
+    ends.
 
     Args:
         data: Training and dev sentences, vectors, lexicon; `Data.read` reads files.
@@ -64,9 +64,12 @@ def train(  # noqa: PLR0913  (one call)
 
     Raises:
         TypeError: If an argument is of another type, or there is no such setting.
+        ValueError: If both `resume` and `overwrite` are given.
         InputError: If the directory holds a model and neither `resume` nor `overwrite` is given; if the run to resume
             does not exist, is damaged or was another; if a setting does not take its value, or nothing can be written.
     """
+    if resume and overwrite:
+        raise ValueError("expected resume or overwrite, got both")
     config = config_for(data, config, settings)
     directory, gold = Run(directory).directory, as_sentences(test, "test")
     plan = PlannedRun(config, directory, resume=resume, overwrite=overwrite)

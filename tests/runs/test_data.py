@@ -58,6 +58,9 @@ def test_what_are_no_vectors_and_no_lexicon_is_refused(given: Any) -> None:
         Data(CHINESE, vectors=given)
     with pytest.raises(TypeError, match=r"lexicon: expected Mapping, 'builtin' or None, got \w+: read_lexicon reads"):
         Data(CHINESE, lexicon=given)
+    for wrong in ({"王": 3}, {3: "nr"}, {"王": None}):
+        with pytest.raises(TypeError, match="lexicon: expected words and their categories, got"):
+            Data(CHINESE, lexicon=wrong)  # type: ignore[dict-item]
 
 
 def test_words_are_told_where_they_are_learnt_as_characters(
@@ -223,3 +226,6 @@ def test_files_are_read_as_the_command_line_reads_them(tmp_path: Path) -> None:
     assert data.lexicon == {"王明": ""}
     with pytest.raises(InputError, match=r"missing\.conll"):
         Data.read(tmp_path / "missing.conll")
+    for nothing in (None, [], 3):
+        with pytest.raises(TypeError, match="expected the path of a training file, or several, got"):
+            Data.read(nothing)  # type: ignore[arg-type]

@@ -87,6 +87,8 @@ def test_a_call_that_was_interrupted_goes_on(data: Data, tmp_path: Path, monkeyp
         train(data, config, tmp_path / "m")
     with pytest.raises(InputError, match="expected a run to resume, found none"):
         train(data, config, tmp_path / "other", resume=True)
+    with pytest.raises(ValueError, match="expected resume or overwrite, got both"):
+        train(data, config, tmp_path / "m", resume=True, overwrite=True)
 
 
 def test_a_preset_suits_the_data(tmp_path: Path, make_sentences: Make) -> None:
@@ -136,3 +138,29 @@ def test_epochs_take_data_and_a_configuration(data: Data, tmp_path: Path) -> Non
         ):
             next(iter(Run(tmp_path).epochs(given, config)))  # type: ignore[arg-type]
     assert repr(Run("my-model")) == "Run('my-model')"
+
+
+def test_what_has_no_effect_is_told_before_the_training(
+    data: Data, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = preset("small").replace(**SMALL, momentum=0.5, patience=3)
+    train(Data(data.train), config, tmp_path / "m", progress=False)
+    assert caplog.messages == [
+        "momentum has no effect without the optimizer sgd",
+        "patience has no effect without entities in dev: nothing tells epochs apart",
+    ]
+    caplog.clear()
+    train(Data(data.train, data.train), "small", tmp_path / "n", progress=False, **SMALL)
+    assert caplog.messages == ["dev: these are the training sentences, so their F1 says nothing about other text"]
+    with pytest.raises(InputError, match="freeze_vectors: expected vectors as well"):
+        train(data, "small", tmp_path / "o", freeze_vectors=True)
+
+
+def test_a_model_to_start_from_keeps_its_labels(
+    data: Data, make_sentences: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(data, "small", tmp_path / "old", progress=False, **SMALL)
+    gods = [Sentence.from_tags(["Odin", "saw", "Anna"], ["B-GOD", "O", "B-PER"])] * 12
+    tagger = train(Data(gods, init_from=tmp_path / "old"), "small", tmp_path / "new", progress=False, epochs=1)
+    assert tagger.labels == ("GOD", "LOC", "PER")
+    assert caplog.messages[0].startswith("no example of LOC in the training data: the model to start from knows such")

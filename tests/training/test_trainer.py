@@ -190,7 +190,8 @@ def test_training_moves_tables_of_vectors_as_it_would_without_kernels(
     make_sentences: Make, tiny: Config, token_unit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows that are stale when a batch reads them, or when an epoch is measured, would show."""
-    sentences = [Sentence.from_words([c for word in s.words for c in word]) for s in make_sentences(40)]
+    first = [Span(0, 2, "PER")]
+    sentences = [Sentence.from_words([c for word in s.words for c in word], first) for s in make_sentences(40)]
     data = Data(make_sentences(40) if token_unit == "word" else sentences, lexicon=None, vectors=None)
     config = changed(tiny, token_unit=token_unit, epochs=3, learning_rate=0.02, weight_decay=0.1, max_grad_norm=0.5)
     found = []
