@@ -78,6 +78,12 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unknown option {given}{did_you_mean(given, self.options)}")
         return parsed, unknown
 
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """The value written; only a text may be empty: a name or a number is not, unless a variable was not set."""
+        if not arg_string and action.metavar != "TEXT" and action.nargs != argparse.PARSER:
+            raise argparse.ArgumentError(action, "expected a value, got an empty one")
+        return super()._get_value(action, arg_string)
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Refuse a value that is none of an option's choices, and name those near to it."""
         if action.choices is not None and value not in action.choices:

@@ -67,6 +67,9 @@ def test_version(run: Run) -> None:
     ("arguments", "said"),
     [
         (["learn"], "expected one of train, evaluate"),
+        (["train", "--train", "f", "--output", ""], "--output: expected a value, got an empty one (see"),
+        (["compare", "--train", "f", "--test="], "--test: expected a value, got an empty one (see"),
+        (["inspect", ""], "FILE: expected a value, got an empty one (see"),
         (["trian"], "got 'trian', did you mean train?"),
         (["--threads", "2", "tag", "x"], "expected the command before its options: ner-lstm-crf tag --threads"),
         (["evaluate", "a", "b", "c"], "unexpected 'c' (see 'ner-lstm-crf evaluate --help')"),
