@@ -625,8 +625,8 @@ def _sentence_column(sample: _Sample, token: int, tag: int | None, *, numbered: 
         return counter
     # 3. Numbers of sentences: each stands in rows that follow each other; of several columns that with the most.
     runs = {column: _values(sample.column(column)) for column in free if _is_numeric(sample.column(column))}
-    most = (len(sample.rows) + 1) // 2
-    stays = [column for column, found in runs.items() if 1 < len(found) == len(set(found)) <= most]
+    most = {column: len(sample.column(column)) // 2 for column in runs}
+    stays = [column for column, found in runs.items() if 1 < len(found) == len(set(found)) <= most[column]]
     if stays:
         return SentenceColumn(max(stays, key=lambda column: len(runs[column])), "value")
     # 4. The last token of each sentence is marked.

@@ -352,7 +352,7 @@ class ColumnFile:
         options = [
             f"--tag-column {option}"
             for option, cell in ((tag + 1, cells[tag]), (-1, cells[-1]))
-            if layout.is_known(layout.tag_in(cell))
+            if layout.is_known(layout.tag_in(cell)) and (option > 0 or tag == layout.width - 1)
         ]
         hint = "labels or tokens with spaces need tabs between columns"
         if options:
@@ -636,10 +636,11 @@ class _Rewriter:
         repeated = []
         for row, word in zip(rows, words, strict=True):
             line, pieces = row if row.endswith("\n") else f"{row}\n", ""
+            column = layout.token_at(len(layout.cells(row)))
             for character, (number, tag) in zip(characters_of(word), remaining, strict=False):
                 changes: Mapping[int, str] = {0: str(number)} if counts_tokens else {}
                 if len(word) > 1:
-                    changes = {**changes, layout.token: layout.language + character}
+                    changes = {**changes, column: layout.language + character}
                 pieces += self._tagged(layout.rewritten(line, changes), "", tag)
             repeated.append(pieces)
         return repeated

@@ -362,6 +362,7 @@ def test_tokens_without_the_feature_that_all_others_have_are_reported(tmp_path):
             {"tag_column": -1},
             Span(0, 1, "NAME"),
         ),
+        ("Bo B-NAME 1\nin O 2\nOslo O\n", "say --tag-column 2$", {"tag_column": 2}, Span(0, 1, "NAME")),
         ("Bo B-NAME\nin O\nOslo B-TOWN north\n", "say --tag-column 2", {"tag_column": 2}, Span(0, 1, "NAME")),
     ],
 )
@@ -484,3 +485,28 @@ def test_a_row_of_millions_of_characters_is_refused(tmp_path):
     path.write_text("Ada O\n" * 5000 + "a b" * 1_000_000 + " O\n")
     with pytest.raises(InputError, match=r"x\.conll:5001: expected a row of at most 1,000,000 characters"):
         list(read_conll(path))
+
+
+def test_the_last_column_of_each_row_may_hold_words_that_become_characters(tmp_path):
+    path, options = tmp_path / "x.conll", ReadOptions(token_column=-1, tag_column=1, token_unit="character")
+    path.write_text("B-LOC\tn\t北京\nO\t好\nO\tv\t吧\n")
+    convert(path, tmp_path / "y.conll", options=options)
+    assert (tmp_path / "y.conll").read_text() == "B-LOC\tn\t北\nI-LOC\tn\t京\nO\t好\nO\tv\t吧\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "hint", "mended"),
+    [
+        ("Etwas\tDing\nBo\tB-X\nin\tO\na\tO\nb\tO\n", "delete the line", "Bo\tB-X\nin\tO\na\tO\nb\tO\n"),
+        ("Bo B-X\nNew York here\nb O\n", "need tabs between columns", "Bo\tB-X\nNew York\tO\nb\tO\n"),
+        ('Bo,B-X\n"New\nYork",O\nb,O\n', "line breaks are not read", 'Bo,B-X\n"New York",O\nb,O\n'),
+    ],
+)
+def test_a_file_that_is_mended_as_the_message_says_is_read(text, hint, mended, tmp_path):
+    path = tmp_path / "x.csv" if "," in text else tmp_path / "x.conll"
+    path.write_text(text)
+    with pytest.raises(InputError, match=hint):
+        list(read_conll(path))
+    path.write_text(mended)
+    (sentence,) = read_conll(path)
+    assert sentence.spans == (Span(0, 1, "X"),)
