@@ -31,7 +31,7 @@ from ner_lstm_crf.config import Hyphens, TokenUnit
 from ner_lstm_crf.text.annotation import Sentence, Token
 from ner_lstm_crf.text.reading import Reading, as_read
 from ner_lstm_crf.text.scripts import CLOSERS, EMOJI, EMOJI_MODIFIERS, FLAG_LETTERS, HAN, KANA, OPENERS, has_han
-from ner_lstm_crf.text.tokenizer import ABBREVIATIONS, BEFORE_NAMES, BEFORE_NUMBERS, read_tokens
+from ner_lstm_crf.text.tokenizer import ABBREVIATIONS, BEFORE_NAMES, BEFORE_NUMBERS, check_text, read_tokens
 
 BLOCK = 131_072  # characters of a text that are read at once
 _MARGIN = 1024  # characters that are read on either side of a cut within a sentence
@@ -316,8 +316,12 @@ def sentence_tokens(text: str, *, token_unit: TokenUnit = "word", hyphens: Hyphe
 def sentences(text: str, *, token_unit: TokenUnit = "word", hyphens: Hyphens = "split") -> list[Sentence]:
     """The sentences of a text, without spans; the arguments and errors are those of `portions`.
 
+    Raises:
+        TypeError: If `text` is no string.
+
     Example:
         >>> [sentence.words for sentence in sentences("Dr. No left. 他走了。是吗？")]
         [['Dr.', 'No', 'left', '.'], ['他', '走', '了', '。'], ['是', '吗', '？']]
     """
+    check_text(text)
     return [Sentence(tuple(tokens)) for tokens in sentence_tokens(text, token_unit=token_unit, hyphens=hyphens)]

@@ -108,8 +108,8 @@ def test_a_preset_suits_the_data(tmp_path: Path, make_sentences: Make) -> None:
     ("change", "error", "said"),
     [
         ({"epoch": 2}, TypeError, "there is no setting 'epoch', did you mean epochs"),
-        ({"epochs": 0}, InputError, "epochs: expected a whole number of at least 1, got 0"),
-        ({"char_widths": "3"}, InputError, "char_widths: expected whole numbers of at least 1, got '3'"),
+        ({"epochs": 0}, InputError, r"epochs: expected a whole number of at least 1.*, got 0"),
+        ({"char_widths": "3"}, InputError, r"char_widths: expected whole numbers of at least 1.*, got .3."),
         ({"epochs": 2, "min_steps": 9}, InputError, "min_steps: expected none beside epochs"),
         ({"config": "fsat"}, InputError, "expected a preset, one of .*, got 'fsat', did you mean fast"),
         ({"config": None}, TypeError, "expected the name of a preset or a Config, got NoneType"),
