@@ -44,7 +44,7 @@ _OPENERS: Mapping[bytes, _Opener] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lz
 _DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)  # gzip and bzip2 raise OSError
 
 LONGEST_LINE = 2**24
-"""The most characters of a line of an annotated file."""
+"""The most bytes of a line of an annotated file."""
 
 _MOST_EXPANSION = 200  # of a compressed file of text; column files that repeat themselves reach some 50
 _SMALL_EXPANDED = 2**25  # bytes that a compressed file may become in any case
@@ -229,16 +229,12 @@ class TextFile:
 
         Raises:
             InputError: If bytes do not fit the encoding, the compressed data are damaged or become too many, or a line
-                has more than `LONGEST_LINE` characters.
+                has more than `LONGEST_LINE` bytes.
         """
-        for number, line in enumerate(self.pieces(LONGEST_LINE + 1), 1):
-            if len(line) > LONGEST_LINE and line[-1] != "\n":
-                message = f"expected lines of at most {LONGEST_LINE:,} characters, found a longer one"
-                raise InputError(message, path=self.path, line=number)
-            yield line
+        return self.pieces(None)
 
-    def pieces(self, longest: int = 2**16) -> Iterator[str]:
-        """Every line as `lines` gives it, those of more than `longest` characters in several pieces.
+    def pieces(self, longest: int | None = 2**16) -> Iterator[str]:
+        """Every line as `lines` gives it, those of more than `longest` characters (if given) in several pieces.
 
         Raises:
             InputError: If bytes do not fit the encoding, or the compressed data are damaged or become too many.
@@ -246,9 +242,9 @@ class TextFile:
         encoding = _WITHOUT_MARK.get(self.encoding, self.encoding)
         try:
             with open_compressed(self.path, self._content) as file:
-                stream = file.stream if file.stream is file.raw else _Expanded(file)
-                with io.TextIOWrapper(cast(IO[bytes], stream), encoding, newline="\n") as text:  # only LF ends a line
-                    yield from iter(partial(text.readline, longest), "")
+                stream = cast(IO[bytes], _Bounded(file, LONGEST_LINE if longest is None else None))
+                with io.TextIOWrapper(stream, encoding, newline="\n") as text:  # lines end at a line feed alone
+                    yield from text if longest is None else iter(partial(text.readline, longest), "")
         except UnicodeDecodeError as error:
             raise self._wrong_encoding(error) from None
         except UnicodeError as error:  # UTF-16 or UTF-32 without a byte order mark
@@ -306,11 +302,15 @@ class TextFile:
         return InputError(message, path=self.path, line=line)
 
 
-class _Expanded(io.BufferedIOBase):
-    """The decompressed bytes of a file, refused if they become too many: some kilobytes can become any number."""
+class _Bounded(io.BufferedIOBase):
+    """The decompressed bytes of a file, refused if they, or those of a line, become too many.
 
-    def __init__(self, file: CompressedFile) -> None:
-        self._file, self._length = file, 0
+    Some kilobytes of a compressed file can become any number.
+    """
+
+    def __init__(self, file: CompressedFile, longest_line: int | None) -> None:
+        self._file, self._longest_line = file, longest_line
+        self._length, self._line, self._line_length = 0, 1, 0
 
     def readable(self) -> bool:
         """True."""
@@ -318,11 +318,19 @@ class _Expanded(io.BufferedIOBase):
 
     def read1(self, size: int = -1) -> bytes:
         """The next bytes."""
-        content = cast(io.BufferedIOBase, self._file.stream).read1(size)
+        file = self._file
+        content = cast(io.BufferedIOBase, file.stream).read1(size)
         self._length += len(content)
-        if self._length > max(_SMALL_EXPANDED, _MOST_EXPANSION * self._file.total):
+        if file.stream is not file.raw and self._length > max(_SMALL_EXPANDED, _MOST_EXPANSION * file.total):
             message = f"the file has become more than {_MOST_EXPANSION} times as large: decompress it first"
-            raise InputError(message, path=self._file.path)
+            raise InputError(message, path=file.path)
+        if self._longest_line is not None:
+            end = content.rfind(b"\n")
+            self._line_length = len(content) - end - 1 if end >= 0 else self._line_length + len(content)
+            if self._line_length > self._longest_line:
+                message = f"expected lines of at most {self._longest_line:,} bytes, found a longer one"
+                raise InputError(message, path=file.path, line=self._line + content.count(b"\n"))
+            self._line += content.count(b"\n")
         return content
 
 

@@ -250,11 +250,11 @@ def is_rejected(content: Mapping[str, Any]) -> bool:
         >>> is_rejected({"text": "Maple trees", "spans": [[0, 5, "ORG"]], "answer": "reject"})
         True
     """
-    return any(
-        (value.lower() if isinstance(value, str) else value) in _REJECTIONS[key]
-        for key, value in content.items()
-        if key in _REJECTIONS and isinstance(value, str | bool)
-    )
+    for key in content.keys() & _REJECTIONS.keys():
+        value = content[key]
+        if isinstance(value, str | bool) and (value.lower() if isinstance(value, str) else value) in _REJECTIONS[key]:
+            return True
+    return False
 
 
 def _of_label_studio(data: Mapping[str, Any], annotations: Sequence[Any], task: Mapping[str, Any]) -> dict[str, Any]:

@@ -350,7 +350,7 @@ def test_files_that_are_no_text_are_named(name, tmp_path):
 def test_a_long_line_is_refused_before_it_is_in_memory(tmp_path):
     path = tmp_path / "x.gz"
     path.write_bytes(gzip.compress(b"Rome\n" + b"a" * (LONGEST_LINE + 1)))
-    with pytest.raises(InputError, match=r"x\.gz:2: expected lines of at most 16,777,216 characters"):
+    with pytest.raises(InputError, match=r"x\.gz:2: expected lines of at most 16,777,216 bytes"):
         list(TextFile(path).lines())
     assert sum(map(len, TextFile(path).pieces(1000))) == 5 + LONGEST_LINE + 1
 

@@ -347,6 +347,8 @@ def check_tagging(path: Path, target: Path, options: ReadOptions) -> None:
     """A file is read as `tag` reads it: lines of text, and columns that are written again."""
     for _ in stream_lines(path, options.encoding):
         pass
+    if detect_format(path, options.encoding) is not FORMATS["conll"]:
+        return
     untagged = replace(options, read_tags=False, labels=LabelMap())
     sentences = list(read_conll(path, untagged, report=ReadReport()))
     replace_tags(path, target, [one.with_spans(()) for one in sentences], options=untagged)
