@@ -19,7 +19,7 @@ import ctypes
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Condition, get_ident
+from threading import Condition, RLock, get_ident
 from typing import Any
 
 import torch
@@ -41,55 +41,48 @@ _end_openmp_threads = torch_library("omp_pause_resource_all")  # those that the 
 _SOFT = 1  # omp_pause_soft of OpenMP 5.0: settings stay as they are
 
 
-class _Computations:
-    """What the library computes at the moment, and the forks that wait for its end."""
+class _Gate:
+    """What the library computes at the moment, and the forks that wait for its end.
+
+    Attributes:
+        threads: The thread of each computation.
+        forks: Number of threads that are about to fork.
+    """
 
     def __init__(self) -> None:
-        self._changed = Condition()
-        self._threads: dict[object, int] = {}  # of each computation
-        self._forks = 0
-
-    def begin(self, computation: object) -> None:
-        """Begin a computation. Unless it is a part of another, it waits for a fork that another thread will make."""
-        thread = get_ident()
-        with self._changed:
-            while self._forks and thread not in self._threads.values():
-                self._changed.wait()
-            self._threads[computation] = thread
-
-    def end(self, computation: object) -> None:
-        """End a computation; Ctrl-C may have come before it began."""
-        with self._changed:
-            self._threads.pop(computation, None)
-            if self._forks:
-                self._changed.notify_all()
+        self.lock = RLock()
+        self.changed = Condition(self.lock)
+        self.threads: dict[object, int] = {}
+        self.forks = 0
 
     def before_fork(self) -> None:
         """Wait until no other thread computes, and end the OpenMP threads of this one."""
-        with self._changed:
-            self._forks += 1
-            while any(thread != get_ident() for thread in self._threads.values()):
-                self._changed.wait()
+        with self.lock:
+            self.forks += 1
+            while any(thread != get_ident() for thread in self.threads.values()):
+                self.changed.wait()
         _end_openmp_threads(_SOFT)
 
     def after_fork_in_parent(self) -> None:
         """Let the other threads go on."""
-        with self._changed:
-            self._forks -= 1
-            self._changed.notify_all()
+        with self.lock:
+            self.forks -= 1
+            self.changed.notify_all()
 
     def after_fork_in_child(self) -> None:
         """Forget the other threads, which are not in this process."""
-        self._changed, self._forks = Condition(), 0
-        self._threads = {one: thread for one, thread in self._threads.items() if thread == get_ident()}
+        self.lock = RLock()
+        self.changed = Condition(self.lock)
+        self.threads = {one: thread for one, thread in self.threads.items() if thread == get_ident()}
+        self.forks = 0
 
 
-_computations = _Computations()
+_gate = _Gate()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_computations.before_fork,
-        after_in_parent=_computations.after_fork_in_parent,
-        after_in_child=_computations.after_fork_in_child,
+        before=_gate.before_fork,
+        after_in_parent=_gate.after_fork_in_parent,
+        after_in_child=_gate.after_fork_in_child,
     )
 
 
@@ -99,9 +92,15 @@ def computing() -> Iterator[None]:
 
     Nothing within it may wait for another thread that computes, or call what a user has given.
     """
-    computation = object()
+    computation, thread = object(), get_ident()
+    # Ctrl-C may come at any moment: after `try` all is undone, if only when the context is forgotten.
     try:
-        _computations.begin(computation)
+        # 1. Wait for a fork that another thread is about to make, unless this is a part of another computation.
+        with _gate.lock:
+            while _gate.forks and thread not in _gate.threads.values():
+                _gate.changed.wait()
+            _gate.threads[computation] = thread
+        # 2. Put aside what the application has set for this thread.
         changed = torch.is_inference_mode_enabled() or not torch.is_grad_enabled() or torch.is_autocast_enabled("cpu")
         if not changed and torch.get_default_device().type == "cpu":  # nearly always, and twice as fast
             yield
@@ -114,7 +113,10 @@ def computing() -> Iterator[None]:
         ):
             yield
     finally:
-        _computations.end(computation)
+        with _gate.lock:
+            _gate.threads.pop(computation, None)
+            if _gate.forks:
+                _gate.changed.notify_all()
 
 
 _FLOATS = ("empty", "zeros", "ones", "rand", "randn")

@@ -42,9 +42,9 @@ class WordTypes:
 
     def clear(self) -> None:
         """Remove all words: rows of before have no meaning any more."""
+        self.generation += 1  # first: Ctrl-C may come in between
         self._rows: dict[str, int] = {}
         self.columns: dict[str, Column] = {name: feature.column() for name, feature in self._features.items()}
-        self.generation += 1
 
     def __len__(self) -> int:
         """The number of words."""

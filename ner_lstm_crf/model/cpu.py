@@ -72,9 +72,9 @@ def one_thread() -> Iterator[None]:
 
     For small computations: a second thread that sleeps takes longer to wake up, up to 15 ms, than one takes in all.
     """
-    threads = torch.get_num_threads()
-    mkl_threads = use_one_thread()
-    try:
+    threads, mkl_threads = torch.get_num_threads(), 0  # 0 is MKL's own choice
+    try:  # from here on Ctrl-C undoes it
+        mkl_threads = use_one_thread()
         yield
     finally:
         _set_openmp_threads(threads)

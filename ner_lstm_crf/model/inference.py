@@ -77,9 +77,10 @@ class InferenceNetwork:
         heads = [network.head for network in self.networks]
         version = weights_version(*heads, *([network.encoder for network in self.networks] if copied else []))
         if version != self._version:
-            self._head, self._version = mean_head(heads), version
+            self._head = mean_head(heads)
             if copied:
                 self._encoders = [deepcopy(network.encoder).to(self._dtype) for network in self.networks]
+            self._version = version  # last: Ctrl-C may come in between
         # 2. Evaluation mode, and the vectors.
         for module in (*self.networks, *self._encoders):
             if module.training:
@@ -158,9 +159,9 @@ class TypeVectorCache:
         # 1. Drop vectors that are out of date. They are not overwritten: other threads may still read them.
         state = self._word_types.generation, weights_version(*(module for _, module in self._embedding.types))
         if state != self._state:
-            self._state = state
-            self._vectors = torch.empty(0, self._embedding.type_size, dtype=self._dtype)
             self._is_known = np.zeros(0, np.bool_)
+            self._vectors = torch.empty(0, self._embedding.type_size, dtype=self._dtype)
+            self._state = state  # last: Ctrl-C may come in between
         # 2. Make room for new word types.
         used = len(self._is_known)
         if len(self._word_types) > used:

@@ -131,7 +131,7 @@ class Predictor:
         self, encoded: Iterable[tuple[Item, RaggedSentences, list[Tensor], Ids]], run: Map
     ) -> Iterator[tuple[Item, list[DecodedTags]]]:
         """Each item with the spans of its sentences, computed batch by batch with `run`."""
-        computing: deque[tuple[Item, RaggedSentences, Ids, Scores | None, Iterator[None]]] = deque()
+        waiting: deque[tuple[Item, RaggedSentences, Ids, Scores | None, Iterator[None]]] = deque()
         for started in chain(encoded, [None]):
             # 1. Start the batches of this chunk; all write their tags into one array.
             if started is not None:
@@ -142,10 +142,10 @@ class Predictor:
                 )
                 batches = sentences.tagging_batches(sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS)
                 results = run(partial(self._decode_batch, sentences, vectors, tags, scores), batches)
-                computing.append((item, sentences, tags, scores, results))
+                waiting.append((item, sentences, tags, scores, results))
             # 2. Read the tags of the chunk before, if other threads compute this one meanwhile; else of this one.
-            while len(computing) > (run is not map and started is not None):
-                item, sentences, tags, scores, results = computing.popleft()
+            while len(waiting) > (run is not map and started is not None):
+                item, sentences, tags, scores, results = waiting.popleft()
                 deque(results, maxlen=0)  # waits for all of them; raises what they raised
                 if scores is not None:
                     self._decode_pieces(scores, tags)

@@ -6,16 +6,27 @@ Each program runs in a process of its own, where torch may use two threads on an
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import pytest
+import torch
+
+from ner_lstm_crf import isolation
+from ner_lstm_crf.config import Config
+from ner_lstm_crf.tagging import predictor
+from ner_lstm_crf.tagging.tagger import Tagger
+from ner_lstm_crf.text.annotation import Sentence
+from tests.trained import trained_model
 
 START = """
-import os, random, signal, sys, threading, time
+import dataclasses, os, random, signal, sys, threading, time
 import torch
 from ner_lstm_crf import Tagger
 
@@ -128,3 +139,197 @@ def test_results_that_the_parent_began_to_compute_are_not_waited_for_in_a_child(
         print(ended(child(go_on)), len(list(results)))
     """)
     assert printed == "True 59\n"
+
+
+@needs_fork
+def test_a_training_goes_on_in_a_child_as_in_its_parent(program: Program) -> None:
+    printed = program("""
+        from ner_lstm_crf import Sentence, preset
+        from ner_lstm_crf.saving.model import Model
+        from ner_lstm_crf.training.trainer import Trainer
+
+        sentences = [Sentence.from_words(["Ada", "met", f"Bo{number}"], [(0, 1, "PER")]) for number in range(40)]
+
+        def train():
+            fast = preset("fast")
+            model = Model.build(sentences, fast.model)
+            return next(Trainer(model, model.encode(sentences, gold=True), None, fast.training).epochs()).loss
+
+        cold = child(lambda: train() == train())
+        loss = train()
+        print(ended(cold), ended(child(lambda: train() == loss)))
+    """)
+    assert printed == "True True\n"
+
+
+@pytest.mark.slow
+@needs_fork
+def test_workers_of_multiprocessing_and_joblib_tag(program: Program) -> None:
+    printed = program("""
+        import multiprocessing
+        import joblib
+
+        def tag(text):
+            return tagger.tag(text)
+
+        def spans(tagger, text):
+            return tagger.tag(text)
+
+        tagger = Tagger.load("zh")
+        if __name__ == "__main__":
+            expected = [tagger.tag(text) for text in (CHINESE, CHINESE[:20])]
+            for method in ("fork", "forkserver"):
+                with multiprocessing.get_context(method).Pool(1) as pool:
+                    print(method, pool.map(tag, [CHINESE, CHINESE[:20]], chunksize=1) == expected)
+            for backend in ("loky", "multiprocessing", "threading"):
+                calls = (joblib.delayed(spans)(tagger, text) for text in (CHINESE, CHINESE[:20]))
+                print(backend, joblib.Parallel(n_jobs=2, backend=backend)(calls) == expected)
+    """)
+    assert printed == "fork True\nforkserver True\nloky True\nmultiprocessing True\nthreading True\n"
+
+
+@needs_fork
+def test_a_web_server_loads_the_tagger_once_and_tags_in_its_workers(tmp_path: Path) -> None:
+    pytest.importorskip("gunicorn")
+    (tmp_path / "app.py").write_text(
+        textwrap.dedent("""
+        import torch
+        from ner_lstm_crf import Tagger
+
+        torch.set_num_threads(2)
+        taggers = {name: Tagger.load(name) for name in ("en", "zh")}
+        taggers["en"].tag("Angela Merkel visited Rome. " * 200)  # a warm-up, as people do it
+
+        def app(environ, start_response):
+            text = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])).decode()
+            found = taggers[environ["PATH_INFO"].strip("/")].tag(text)
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            return [f"{len(found)}".encode()]
+        """)
+    )
+    # 1. Start it on a socket in the file system, where no port is taken.
+    address = tmp_path / "socket"
+    command = [sys.executable, "-m", "gunicorn", "--preload", "--workers", "2", "--bind", f"unix:{address}", "app:app"]
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    with (tmp_path / "log").open("wb") as log:
+        server = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
+    # 2. Several requests, which either worker answers.
+    try:
+        while not address.exists():
+            assert server.poll() is None, (tmp_path / "log").read_text()
+            time.sleep(0.05)
+        english, chinese = "Angela Merkel visited Rome. " * 200, "王小明从北京飞往巴黎。" * 400
+        for _ in range(3):
+            assert ask(address, "en", english) == "400"
+            assert ask(address, "zh", chinese) == "1200"
+            assert ask(address, "zh", chinese[:11]) == "3"
+    finally:
+        server.terminate()
+        assert server.wait(20) == 0
+
+
+def ask(address: Path, tagger: str, text: str) -> str:
+    """The answer of the server."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(60)
+        connection.connect(str(address))
+        body = text.encode()
+        head = f"POST /{tagger} HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    return answer.decode().split("\r\n\r\n", 1)[1]
+
+
+def test_eight_threads_tag_as_one_does(program: Program) -> None:
+    printed = program("""
+        from concurrent.futures import ThreadPoolExecutor
+
+        # Words that few texts share, so that caches grow all the time; TEXTS=10000 for the long run.
+        count = int(os.environ.get("TEXTS", 150))
+        names = ["Angela Merkel", "Rome", "Ada Green", "Oslo", "Google", "John Smith", "Peru"]
+        draw = random.Random(1)
+
+        def sentence():
+            return f"{draw.choice(names)} met {draw.choice(names)} in town{draw.randrange(count)}."
+
+        sizes = [150 if number % 50 == 0 else draw.choice([1, 2, 5]) for number in range(count)]
+        texts = [" ".join(sentence() for _ in range(size)) for size in sizes]
+        tagger = Tagger.load("en")
+        expected = [tagger.tag(text) for text in texts]
+        several = Tagger.load("en")
+        with ThreadPoolExecutor(8) as pool:
+            print(list(pool.map(several.tag, texts, chunksize=1)) == expected)
+            many = [pool.submit(lambda: list(several.tag_many(texts[:50]))) for _ in range(3)]
+            print([one.result() == expected[:50] for one in many])
+    """)
+    assert printed == "True\n[True, True, True]\n"
+
+
+def test_ctrl_c_ends_tagging_and_training_and_leaves_no_thread(program: Program) -> None:
+    printed = program("""
+        from ner_lstm_crf import Sentence, preset
+        from ner_lstm_crf.saving.model import Model
+        from ner_lstm_crf.training.trainer import Trainer
+
+        tagger = Tagger.load("en")
+        sentences = [Sentence.from_words(["Ada", "met", f"Bo{number}"], [(0, 1, "PER")]) for number in range(40)]
+        fast = preset("fast")
+        model, training = Model.build(sentences, fast.model), dataclasses.replace(fast.training, epochs=100_000)
+        trainer = Trainer(model, model.encode(sentences, gold=True), None, training)
+
+        for work in (tagger.tag_many(LONG for _ in range(1_000_000)), trainer.epochs()):
+            next(work)
+            threading.Timer(1.5, signal.raise_signal, [signal.SIGINT]).start()
+            try:
+                for _ in work:
+                    pass
+            except KeyboardInterrupt:
+                print("ended", end=" ")
+            left = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+            print(left, torch.get_num_threads(), len(tagger.tag(SHORT)))
+
+        # A loop that is left before its end, and then forgotten.
+        for _ in tagger.tag_many(LONG for _ in range(1000)):
+            break
+        print(threading.active_count())
+    """)
+    assert printed == "ended [] 2 3\nended [] 2 3\n1\n"
+
+
+def test_ctrl_c_at_any_moment_leaves_a_tagger_that_tags(
+    make_sentences: Callable[..., list[Sentence]], tiny: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = trained_model(make_sentences(60), tiny, 4)
+    monkeypatch.setattr(predictor, "CACHED_TYPES", 6)  # they are cleared again and again
+    texts = [" ".join(sentence.words) for sentence in make_sentences(8, seed=3)]
+    expected = [Tagger(model).tag(text) for text in texts]
+    tagger, lines, package = Tagger(model), 0, str(Path(isolation.__file__).parent)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+
+    def trace(frame: FrameType, event: str, _: object) -> Callable[..., object] | None:
+        """Be Ctrl-C at one line of the package."""
+        nonlocal lines
+        if not frame.f_code.co_filename.startswith(package):
+            return None
+        if event == "line":
+            lines -= 1
+            if lines == 0:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    for number in range(1, 200):
+        lines = 7 * number % 401
+        sys.settrace(trace)
+        try:
+            tagger.tag(texts[number % 8])
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(before)
+        assert tagger.tag(texts[number % 8]) == expected[number % 8]
+        assert tagger.tag(texts[-1 - number % 8]) == expected[-1 - number % 8]
+        assert torch.get_num_threads() == 3
+    assert not isolation._gate.threads
+    torch.set_num_threads(threads)
