@@ -62,7 +62,7 @@ def program(tmp_path: Path) -> Program:
         path.write_text(START + textwrap.dedent(source), encoding="utf-8")
         environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
         done = subprocess.run(
-            [sys.executable, path], env=environment, capture_output=True, text=True, timeout=120, check=False
+            [sys.executable, path], env=environment, capture_output=True, text=True, timeout=240, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
