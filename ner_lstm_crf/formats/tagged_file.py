@@ -15,7 +15,7 @@ from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.tags.detect import Detection, NoSchemeError, detect_scheme
 from ner_lstm_crf.tags.labels import NAME_FOR_O
 from ner_lstm_crf.tags.scheme import OUTSIDE, DecodedTags, Scheme, TagError, UnknownTagError, get_scheme, split_tag
-from ner_lstm_crf.tags.spelling import STANDARD, Spelling, has_prefix, is_label, tags_within
+from ner_lstm_crf.tags.spelling import STANDARD, Spelling, has_prefix, is_label, is_outside, tags_within
 from ner_lstm_crf.text.annotation import Sentence, Span, align, by_character, tokens_from_words
 
 _log = logging.getLogger(__name__)
@@ -78,7 +78,9 @@ class TagReader:
         renamed = self.options.labels.renamed
         if self.options.scheme is not None:
             first = sorted(tags_within(tag)[0] for tag in sample)
-            detection = detect_scheme([first], get_scheme(self.options.scheme), renamed)
+            shows_nothing = all(map(is_outside, first))  # then all tags are looked at
+            tags = self._noted(sentences()) if shows_nothing else [first]
+            detection = detect_scheme(tags, get_scheme(self.options.scheme), renamed)
         else:
             try:
                 detection = detect_scheme(self._noted(sentences()), labels=renamed)

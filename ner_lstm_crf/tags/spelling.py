@@ -25,7 +25,7 @@ PERHAPS_A_LABEL = "OTHER"
 """A sign for O, in capital letters, that may also be the label of an entity."""
 
 _SEPARATORS = "-_.:/|"
-_LABEL = re.compile(r"[^\W\d_][\w.&/-]*")
+_LABEL = re.compile(r"[^\W\d][\w.&/-]*")
 _BETWEEN_TAGS = re.compile(r"\s*[#|,;+&/]\s*|\s+")
 
 

@@ -458,6 +458,12 @@ def test_prefixes_are_found_wherever_they_stand(form, outside, small, scheme, tm
     assert read(tmp_path, text, scheme=scheme)[0].spans == spans
 
 
+@pytest.mark.parametrize("scheme", [None, "IOB2"])
+def test_a_way_that_shows_late_is_found(scheme, tmp_path):
+    text = "w\t-\n" * 2500 + "\nAda\tPER_B\nKing\tPER_I\nin\t-\n"
+    assert read(tmp_path, text, scheme=scheme, tag_column=2)[1].spans == (Span(0, 2, "PER"),)
+
+
 @pytest.mark.parametrize(("cells", "label"), [("b i o b", ""), ("B I - B", ""), ("B I OTHER B", "")])
 def test_prefixes_alone_may_be_small_or_beside_another_sign_for_o(cells, label, tmp_path):
     text = "".join(f"w\t{cell}\n" for cell in cells.split())
