@@ -19,7 +19,7 @@ from shipping.dictionary import names_and_frequent_words
 
 __all__ = ["LANGUAGES", "Corpus", "Language", "changed", "with_variants"]
 
-_LABELS = LabelMap.parse("PER,LOC,ORG")
+_LABELS = LabelMap.parse("PER,LOC,ORG", ["O=O"])  # UNER has a few tags B-O
 _UNER = "Mayhew et al. 2024, Universal NER (NAACL)"
 
 
