@@ -164,7 +164,7 @@ class _Checked(_Table):
             value = getattr(self, name)
             if not setting.accepts(value):
                 shown = list(value) if isinstance(value, tuple) else value
-                raise InputError(f"{name}: expected {setting.expected}, got {shown!r}")
+                raise InputError(f"{name}: expected {setting.expected}, got {_shown(shown)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -511,6 +511,10 @@ def without_effect(config: Config) -> list[str]:
     ]
 
 
+_MOST_BYTES = 1 << 20  # of a TOML file
+_SHOWN = 80  # characters of a value in a message
+
+
 def read_config(path: str | Path, base: Config | None = None) -> Config:
     """`base` (the default configuration) with what the TOML file's tables `[model]` and `[training]` set.
 
@@ -532,12 +536,28 @@ def read_tables(path: str | Path) -> Tables:
         InputError: As `read_config`.
     """
     try:
-        tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        with Path(path).open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise InputError(f"expected a TOML file of at most {_MOST_BYTES:,} bytes, found a larger one", path=path)
+        tables = tomllib.loads(content.decode().replace("\r\n", "\n"))
+    except RecursionError:
+        raise InputError("expected a readable TOML file: it is nested too deeply", path=path) from None
+    except InputError:
+        raise
     except FileNotFoundError:
         raise missing(path) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"expected a readable TOML file: {error}", path=path) from error
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, no TOML, or a number of too many digits
+        raise InputError(f"expected a readable TOML file: {str(error)[:300]}", path=path) from error
     return check_tables(tables, path)
+
+
+def _shown(value: object) -> str:
+    """A value of a file as a message shows it, cut if it is long."""
+    try:
+        return f"{value!r:.{_SHOWN}}"
+    except (ValueError, RecursionError):
+        return "a value too large to show"
 
 
 def check_tables(tables: Mapping[str, Any], path: str | Path) -> Tables:
@@ -549,17 +569,17 @@ def check_tables(tables: Mapping[str, Any], path: str | Path) -> Tables:
     checked: dict[str, dict[str, Any]] = {"model": {}, "training": {}}
     for table, values in tables.items():
         if table not in checked:
-            raise InputError(f"expected the tables [model] and [training], found '{table}'", path=path)
+            raise InputError(f"expected the tables [model] and [training], found {_shown(table)}", path=path)
         if not isinstance(values, Mapping):
-            raise InputError(f"expected a table [{table}], found {values!r}", path=path)
+            raise InputError(f"expected a table [{table}], found {_shown(values)}", path=path)
         known = settings(table)
         for key, value in values.items():
             if key not in known:
-                near = did_you_mean(key, known) or f", expected one of {', '.join(known)}"
-                raise InputError(f"[{table}]: unknown key '{key}'{near}", path=path)
+                near = did_you_mean(key[:_SHOWN], known) or f", expected one of {', '.join(known)}"
+                raise InputError(f"[{table}]: unknown key {_shown(key)}{near}", path=path)
             checked[table][key] = tuple(value) if isinstance(value, list) else value
             if not known[key].accepts(checked[table][key]):
-                raise InputError(f"[{table}] {key}: expected {known[key].expected}, got {value!r}", path=path)
+                raise InputError(f"[{table}] {key}: expected {known[key].expected}, got {_shown(value)}", path=path)
     return checked
 
 

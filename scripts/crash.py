@@ -149,8 +149,9 @@ def kill_and_resume(
     # 2. Nobody outlives it, and a model is there.
     while alive(process) and time.monotonic() < killed + 2 * LONGEST:
         time.sleep(0.02)
-    outcome.longest = max(outcome.longest, time.monotonic() - killed)
-    faults = [found, unloadable(directory, models), "a process was left" if alive(process) else ""]
+    orphan = time.monotonic() - killed
+    outcome.longest = max(outcome.longest, orphan)
+    faults = [found, unloadable(directory, models), "a process was left" if orphan > LONGEST else ""]
     # 3. Go on to the end.
     code = wait(start(work, "broken", ("--resume", *options)))
     if code and any(message in last_line(work) for message in NOTHING_BEGUN):
@@ -170,6 +171,9 @@ def start(work: Path, name: str, options: Sequence[str], *, kill_at: int | None 
     if process := os.fork():
         return process
     os.setsid()
+    vars(sys.modules["__main__"]).pop(
+        "__file__", None
+    )  # or workers would begin by importing this script, as no user's do
     changes = 0
 
     def counted(change: Callable[..., object]) -> Callable[..., object]:
@@ -188,6 +192,7 @@ def start(work: Path, name: str, options: Sequence[str], *, kill_at: int | None 
     code = 1
     try:
         with (work / "output").open("w") as output, redirect_stdout(output), redirect_stderr(output):
+            os.dup2(output.fileno(), 2)  # of workers
             code = command_line(["train", *TINY, *options, *files])
     finally:
         with (work / "changes").open("w") as file:

@@ -358,3 +358,32 @@ def test_the_docstring_lists_each_field_with_its_sentence(table: str) -> None:
     assert list(settings(table)) == [one.name for one in fields(TABLES[table])]
     for name, setting in settings(table).items():
         assert f"        {name}: {setting.sentence}.\n" in f"{documentation}\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[model]\nhidden_size = " + b"9" * 5000, "expected a readable TOML file: "),
+        (b"[model]\nhidden_size = 0x" + b"f" * 9000, "too large to show|whole number"),
+        (b"[model]\nchar_widths = " + b"[" * 20_000, "nested too deeply"),
+        (b"a" * 2_000_000, "at most 1,048,576 bytes"),
+        (b"[model]\n" + b"k" * 5000 + b" = 1", "unknown key"),
+        (b'[model]\n"k\\u001b[2J\\nx" = 1', r"unknown key 'k\\x1b\[2J\\nx'"),
+        (b'["t\\nx"]', r"found 't\\nx'"),
+        (b'[model]\ntransformer_layers = "' + b"x" * 5000 + b'"', "a whole number"),
+        (b"\xff\xfe", "expected a readable TOML file"),
+    ],
+)
+def test_whatever_a_toml_file_holds_is_one_clear_line(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "x.toml").write_bytes(content)
+    with pytest.raises(InputError, match=message) as raised:
+        read_config(tmp_path / "x.toml")
+    assert raised.value.path == tmp_path / "x.toml"
+    assert str(raised.value).isprintable()
+    assert len(raised.value.message) < 2000
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="the system has no endless file")
+def test_an_endless_toml_file_is_refused() -> None:
+    with pytest.raises(InputError, match="/dev/zero: expected a TOML file of at most"):
+        read_config("/dev/zero")

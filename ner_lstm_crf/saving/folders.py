@@ -56,7 +56,7 @@ def check_folder(directory: Path, name: object) -> Path:
         InputError: If it is missing, or its files are not those that were written.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InputError(f"the model is damaged: expected the name of a folder, found {name!r}", path=directory)
+        raise InputError(f"the model is damaged: expected the name of a folder, found {name!r:.80}", path=directory)
     folder = directory / name
     if not folder.is_dir():
         raise InputError("expected the files of a model, but this folder is missing", path=folder)

@@ -379,8 +379,9 @@ def _read_features(
         (CONFIG, folders.keys(), {name for name, one in features.items() if one.writes_files}),
     ):
         if found != expected:
-            names = ", ".join(sorted(found ^ expected))
-            raise InputError(f"the model is damaged: it lacks what these features need: {names}", path=directory / path)
+            name = min(found ^ expected)
+            part = f"{'nothing more' if name in found else 'something'} of the feature {name!r:.80}"
+            raise InputError(f"the model is damaged: expected {part}", path=directory / path)
     return features
 
 
@@ -404,10 +405,10 @@ def check_weights(weights: Mapping[str, Tensor], config: ModelConfig, features: 
         raise ValueError("expected smaller sizes") from error
     for name in sorted(expected.keys() | weights.keys()):
         if name not in expected or name not in weights:
-            raise ValueError(f"expected {'no' if name in weights else 'the'} tensor '{name}'")
+            raise ValueError(f"expected {'no' if name in weights else 'the'} tensor {name!r:.80}")
         if expected[name].shape != weights[name].shape:
             found, wanted = tuple(weights[name].shape), tuple(expected[name].shape)
-            raise ValueError(f"expected '{name}' in the shape {wanted}, found {found}")
+            raise ValueError(f"expected {name!r:.80} in the shape {wanted}, found {found}")
 
 
 def model_directory(source: str | Path) -> Path:

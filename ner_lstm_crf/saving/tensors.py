@@ -159,7 +159,7 @@ class TensorFile:
             end = 0
             for one, name in stored:
                 if one.start != end:
-                    raise ValueError(f"a gap or an overlap before '{name}'")
+                    raise ValueError(f"a gap or an overlap before {name!r:.80}")
                 end = one.end
             if end != values - length:
                 raise ValueError(f"{values - length:,} bytes of values where the header says {end:,}")
@@ -281,11 +281,11 @@ def dequantized(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             if (weight.dtype, weight.ndim, scale.dtype) != (torch.int8, 2, torch.float32) or len(
                 weight
             ) != scale.numel():
-                raise ValueError(f"expected '{name}' in eight bits, and the worth of each of its rows")
+                raise ValueError(f"expected {name!r:.80} in eight bits, and the worth of each of its rows")
             weight = weight.float() * scale.view(-1, 1)
         if weight.dtype not in (torch.float16, torch.float32):
-            raise ValueError(f"expected '{name}' in 16 or 32 bits, found {weight.dtype}")
+            raise ValueError(f"expected {name!r:.80} in 16 or 32 bits, found {weight.dtype}")
         if weight.numel() and not all(bool(end.isfinite()) for end in weight.aminmax()):  # which pass on what is none
-            raise ValueError(f"expected finite numbers, found others in '{name}'")
+            raise ValueError(f"expected finite numbers, found others in {name!r:.80}")
         weights[name] = weight
     return weights
