@@ -106,9 +106,12 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
     """
     # 1. Cut the first rows into cells.
     sample = _sample(lines, options, path)
-    rows, width = sample.rows, sample.width
+    width = sample.width
     # 2. Columns that number tokens or name documents hold neither tokens nor tags.
-    numbered = width > 1 and _counts_tokens([row[0] for row in rows])
+    numbered = width > 1 and _counts_tokens([row[0] for row in sample.rows])
+    if numbered:
+        sample = sample.without_ranges()
+    rows = sample.rows
     has_document_columns = _begin_with_documents(rows)
     # 3. The column of tags: the one named, else the first of those with the best content, else features.
     token = _column(options.token_column, width, "--token-column", path)
@@ -130,7 +133,7 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
     if token == tag:
         raise InputError(f"the token and the tag cannot both be column {token + 1} of {width}", path=path)
     # 5. The form of the cells of these two columns.
-    tokens, cells = sample.column(token), [] if tag is None else sample.column(tag)
+    words, cells = sample.column(token), [] if tag is None else sample.column(tag)
     tags = cells if key is None else [features_of(cell).get(key, OUTSIDE) for cell in cells]
     is_io = options.scheme is not None and get_scheme(options.scheme).bare_labels
     is_named = options.tag_column is not None or options.tag_key is not None or is_io or tag in sample.named_tags
@@ -149,8 +152,8 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
         spelling=sample_spelling(Counter(tags)),
         bracketed=content == "brackets",
         has_document_columns=has_document_columns,
-        has_char_index=_have_char_index(tokens),
-        language=_language_of(tokens),
+        has_char_index=_have_char_index(words),
+        language=_language_of(words),
         quoted=sample.quoted,
         token_from_end=options.token_column is not None and options.token_column < 0,
         tag_from_end=options.tag_column is not None and options.tag_column < 0,
@@ -196,6 +199,17 @@ class _Sample:
     def column(self, column: int) -> list[str]:
         """The cells of a column, of the rows that have it."""
         return [row[column] for row in self.rows if len(row) > column]
+
+    def without_ranges(self) -> _Sample:
+        """The sample without ranges and empty nodes of CoNLL-U (`1-2`, `1.1`), unless there are no other rows."""
+        kept, begins = list[tuple[_Line, list[str]]](), False
+        for line, row in zip(self.lines, self.rows, strict=True):
+            begins = begins or line.begins
+            if row[0].isdecimal() or not NUMBER.fullmatch(row[0]):
+                kept.append((line._replace(begins=begins), row))
+                begins = False
+        lines, rows = [line for line, _ in kept], [row for _, row in kept]
+        return replace(self, lines=lines, rows=rows) if kept else self
 
     @property
     def has_blank_lines(self) -> bool:
@@ -698,6 +712,9 @@ def _no_tags(sample: _Sample, path: str) -> InputError:
         message = f"expected at least 2 columns (a token and its tag), found 1: {quoted(body)}"
     elif body.startswith("{"):
         message = "expected columns, found JSON: name a file, or - for standard input"
+    elif several := [at + 1 for at in range(width) if _holds_many_tags(sample.column(at))]:
+        message = f"expected one token and its tag a row, found the tags of whole sentences in column {several[0]}"
+        message += ': write JSON lines such as {"tokens": ["Rome", "fell"], "ner_tags": ["B-LOC", "O"]}'
     else:
         message = (
             f"no tag column: none of the {width} columns holds tags such as O and B-PER, the first row is "
@@ -710,3 +727,9 @@ def _no_tags(sample: _Sample, path: str) -> InputError:
         if features:
             message += f", or the feature with --tag-key ({', '.join(features[:8])})"
     return InputError(message, path=path, line=line)
+
+
+def _holds_many_tags(cells: Sequence[str]) -> bool:
+    """True if the cells of a column hold lists of tags, apart from a first one that names it."""
+    lists = [re.findall(r"[^\s,'\"\[\]]+", cell) for cell in cells[1:]]
+    return any(len(tags) > 1 for tags in lists) and all(tags and all(map(is_tag, tags)) for tags in lists)

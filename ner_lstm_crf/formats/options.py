@@ -183,7 +183,7 @@ class ReadReport:
         keys = "expected the key entities, spans, ents, label or labels"
         key = self.layout.key if self.layout else None
         for lines, finding in (
-            (self.skipped, f"{counted(len(self.skipped), 'line')} left out that are no rows (names of columns, marks)"),
+            (self.skipped, "lines that are no rows (names of columns, marks) are left out"),
             (self.marked, "byte order marks within the file are left out"),
             (self.padded, "white space around tags is left out"),
             (self.untagged, f"{counted(len(self.untagged), 'token')} without the feature {key} are read as O"),

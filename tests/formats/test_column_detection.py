@@ -331,7 +331,7 @@ def test_of_two_features_with_different_tags_one_has_to_be_named(tmp_path):
 def test_a_feature_with_labels_without_prefixes_is_read_when_it_is_named(tmp_path):
     path = tmp_path / "x.conllu"
     path.write_text(FEATURES.format(1, "Ada", "_", "SpaceAfter=No|Kind=PER") + FEATURES.format(2, "sings", "_", "_"))
-    with pytest.raises(InputError, match=r"--tag-column, or the feature with --tag-key \(Kind, SpaceAfter\)"):
+    with pytest.raises(InputError, match=r"--tag-column.*, or the feature with --tag-key \(Kind, SpaceAfter\)"):
         list(read_conll(path))
     (sentence,) = read_conll(path, ReadOptions(tag_key="Kind"))
     assert sentence.spans == (Span(0, 1, "PER"),)
@@ -462,6 +462,13 @@ def test_a_first_row_that_alone_holds_no_tag_may_name_the_columns():
         InputError, match=r"x\.conll:1: column 2: .* 'Etikett': delete the line if it names the columns"
     ):
         layout_of("Etwas\tEtikett\nAda\tB-PER\nsings\tO\nin\tO\nRome\tB-LOC\n")
+
+
+def test_ranges_and_empty_nodes_hide_no_column_of_tags():
+    layout = layout_of(
+        "1-2\tim\t_\n1\tin\tO\n2\tdem\tO\n2.1\tder\t_\n3\tRom\tB-LOC\n4-5\tzum\t_\n4\tzu\tO\n5\tdem\tO\n"
+    )
+    assert (layout.token, layout.tag, layout.numbered) == (1, 2, True)
 
 
 def test_webanno_is_named_for_what_it_is():

@@ -130,3 +130,10 @@ def test_a_file_of_columns_stays_one_under_the_suffix_that_it_has(tmp_path):
     source = table(tmp_path, "Ada B-PER\nleft O\n", "x.txt")
     convert(source, tmp_path / "y.txt", scheme="BIOES")
     assert (tmp_path / "y.txt").read_text() == "Ada S-PER\nleft O\n"
+
+
+@pytest.mark.parametrize("tags", ["B-PER O", "['B-PER', 'O']"])
+def test_whole_sentences_in_a_row_are_named_for_what_they_are(tags, tmp_path):
+    path = table(tmp_path, f'text,labels\n"Ada left","{tags}"\n"Bo grew","{tags}"\n')
+    with pytest.raises(InputError, match="found the tags of whole sentences in column 2: write JSON lines"):
+        list(read_conll(path))
