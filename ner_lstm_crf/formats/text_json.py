@@ -37,6 +37,7 @@ from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.tags.labels import NAME_FOR_O
 from ner_lstm_crf.tags.scheme import OUTSIDE
 from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token, characters_of, cut_tokens
+from ner_lstm_crf.text.reading import is_seen
 from ner_lstm_crf.text.scripts import has_han
 from ner_lstm_crf.text.sentences import sentence_tokens
 
@@ -55,7 +56,7 @@ _REJECTIONS: Mapping[str, Sequence[str | bool]] = {
     **dict.fromkeys(("rejected", "discarded", "ignored", "skipped", "cancelled"), (True,)),
     **dict.fromkeys(("accept", "accepted"), (False,)),
 }
-_start = attrgetter("start")
+_start, _end = attrgetter("start"), attrgetter("end")
 _boundaries = attrgetter("start", "end", "label")
 
 
@@ -181,9 +182,9 @@ class TextFormat(Format):
                     reason = ""
                     if not entity.label.strip():
                         reason = "an entity without a label cannot stand in JSON lines: its tag is a prefix alone"
-                    elif not entity.text.strip():
+                    elif not is_seen(entity.text):
                         span = f"{entity.label} at {entity.start}-{entity.end} of {quoted(text.text)}"
-                        reason = f"an entity of white space cannot stand in JSON lines: {span}"
+                        reason = f"an entity without visible text cannot stand in JSON lines: {span}"
                     if reason:
                         raise InputError(reason, path=path)
                 out.write(json_line(self.content_of(text), encoding))
@@ -431,7 +432,7 @@ def _entity(found: _Found, label: str, text: str) -> Entity:
         hint = f"ends are {found.ends}, and offsets count characters"
         raise InputError(f"{name} covers {quoted(covered)}, but its text is {quoted(expected)} ({hint})")
     inner = covered.strip()
-    if not inner:
+    if not is_seen(inner):
         raise InputError(f"{name} covers no text: {quoted(covered)}")
     start += len(covered) - len(covered.lstrip())
     return Entity(start, start + len(inner), label, inner)
@@ -511,7 +512,7 @@ def _joined(parts: Iterable[list[Token]], entities: Iterable[Entity]) -> Iterato
         start = tokens[0].start
         while entity is not None and entity.end <= start:
             entity = next(remaining, None)
-        if held and not (entity is not None and entity.start < start):
+        if held and not (entity is not None and entity.start < held[-1].end):
             yield held
             held = []
         held.extend(tokens)
@@ -522,10 +523,11 @@ def _joined(parts: Iterable[list[Token]], entities: Iterable[Entity]) -> Iterato
 def _with_spans(tokens: list[Token], entities: Sequence[Entity]) -> Sentence:
     """The sentence of tokens that no entity cuts or crosses, with those of the entities that lie in it."""
     starts, ends = [token.start for token in tokens], [token.end for token in tokens]
-    begin = bisect_left(entities, tokens[0].start, key=_start)
-    inside = map(_boundaries, entities[begin : bisect_left(entities, tokens[-1].end, begin, key=_start)])
+    # An entity may begin or end with characters that nobody sees, and that are in no token.
+    begin = bisect_right(entities, starts[0], key=_end)
+    inside = map(_boundaries, entities[begin : bisect_left(entities, ends[-1], begin, key=_start)])
     found = (Span(bisect_right(ends, start), bisect_left(starts, end), label) for start, end, label in inside)
-    return Sentence(tuple(tokens), tuple(span for span in found if span.start < span.end))  # others: nobody sees them
+    return Sentence(tuple(tokens), tuple(span for span in found if span.start < span.end))
 
 
 def text_of(sentence: Sentence) -> AnnotatedText:

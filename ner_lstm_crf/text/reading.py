@@ -140,3 +140,13 @@ def _replaced(pattern: re.Pattern[str], replace: Callable[[str], str], text: str
             edits.ends.append(length if new else length + 1)
             edits.shifts.append(shift)
     return "".join([*parts, text[last:]]), edits
+
+
+def is_seen(text: str) -> bool:
+    r"""True if a text holds more than white space and characters that nobody sees.
+
+    Example:
+        >>> is_seen("\u200bRome"), is_seen(" \u200b")
+        (True, False)
+    """
+    return bool(as_read(text).text.strip())

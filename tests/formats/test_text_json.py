@@ -15,7 +15,7 @@ from ner_lstm_crf.formats.text_json import AnnotatedText, TextFormat, TextJson, 
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.text import sentences as splitter
 from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token
-from ner_lstm_crf.text.reading import as_read
+from ner_lstm_crf.text.reading import as_read, is_seen
 from ner_lstm_crf.text.sentences import portions
 
 TEXT = "Ada met King Lu in Rome."
@@ -220,7 +220,11 @@ def records(draw: st.DrawFn) -> AnnotatedText:
     text = draw(TEXTS)
     cuts = sorted(draw(st.sets(st.integers(0, len(text)), max_size=8)))
     pieces = [(start, end) for start, end in pairwise(cuts) if draw(st.booleans())]
-    pieces = [(start, end) for start, end in pieces if text[start:end] == text[start:end].strip() != ""]
+    pieces = [
+        (start, end)
+        for start, end in pieces
+        if is_seen(text[start:end].strip()) and text[start:end] == text[start:end].strip()
+    ]
     return AnnotatedText(
         text, tuple(Entity(a, b, draw(st.sampled_from(["PER", "组 织"])), text[a:b]) for a, b in pieces)
     )
@@ -231,7 +235,7 @@ def test_no_entity_and_no_character_is_lost(record, token_unit):
     sentences = list(annotate(record, token_unit))
     found = [entity for sentence in sentences for entity in sentence.entities(record.text)]
     seen = [entity for entity in record.entities if as_read(entity.text).text]
-    assert [as_read(entity.text).text for entity in found] == [as_read(entity.text).text for entity in seen]
+    assert [as_read(one.text).text.strip() for one in found] == [as_read(one.text).text.strip() for one in seen]
     if as_read(record.text).text == record.text:
         assert found == list(record.entities)
     tokens = [token for sentence in sentences for token in sentence.tokens]
@@ -288,7 +292,9 @@ def test_entities_that_are_dropped_cut_no_word(tmp_path):
 def test_an_entity_of_white_space_is_not_written(tmp_path, name):
     """It could not be read again."""
     record = AnnotatedText("王\u3000去", (Entity(1, 2, "LOC", "\u3000"),), 1)
-    with pytest.raises(InputError, match=r"x.jsonl: an entity of white space cannot stand in JSON lines: LOC at 1-2"):
+    with pytest.raises(
+        InputError, match=r"x.jsonl: an entity without visible text cannot stand in JSON lines: LOC at 1-2"
+    ):
         written_by(name).write_texts(tmp_path / "x.jsonl", [record])
     assert not (tmp_path / "x.jsonl").exists()
 
@@ -324,6 +330,22 @@ def test_each_sentence_is_cut_at_its_own_entities():
     cut = list(annotate(AnnotatedText(text, entities)))
     assert [entity for sentence in cut for entity in sentence.entities(text)] == list(entities)
     assert {word for sentence in cut for word in sentence.words} == {"Rome", "bound", "Ada", ".", "Oslo", "Lu"}
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\ufeff", "\u00ad", "\x1b"])
+def test_an_entity_may_begin_and_end_with_what_nobody_sees(unseen, tmp_path):
+    text = f"He left. {unseen}Rome{unseen} fell. {unseen}Ada sang."
+    record = {"text": text, "entities": [[9, 15, "LOC"], [22, 26, "PER"]]}
+    report = ReadReport()
+    sentences = read_sentences(file_of(tmp_path, record), report=report)
+    assert [[text[entity.start : entity.end].strip(unseen) for entity in one.entities(text)] for one in sentences] == [
+        [],
+        ["Rome"],
+        ["Ada"],
+    ]
+    assert report.labels == {"LOC": 1, "PER": 1}
+    with pytest.raises(InputError, match="covers no text"):
+        read_sentences(file_of(tmp_path, {"text": text, "entities": [[9, 10, "LOC"]]}))
 
 
 # Labels are chosen before entities are checked; overlaps; what an annotator rejected
