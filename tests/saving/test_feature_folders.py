@@ -111,6 +111,13 @@ def test_a_damaged_transformer_is_refused_and_can_be_replaced(trained: Path, cop
     Model.load(copy)
 
 
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "weights.pt", "vocabulary.pkl", "modeling.py"])
+def test_nothing_pickled_and_no_code_is_taken(copy: Path, name: str) -> None:
+    (folders(copy)[0] / name).write_bytes(b"code")
+    with pytest.raises(InputError, match=rf"{name}: the model is damaged: expected .json, .* alone in its folder"):
+        Model.load(copy)
+
+
 @pytest.mark.parametrize("content", ['{"format": "ner_lstm_crf", "version": 99}', "{", "[]"])
 def test_a_newer_or_damaged_model_can_be_overwritten(
     data: Data, copy: Path, tiny: Config, encoder: Path, content: str
