@@ -76,7 +76,7 @@ class Inline(Format):
         held = list(sentences)
         are_characters = all(len(word) == 1 for sentence in held for word in sentence.words)
         unit: TokenUnit = "character" if are_characters else "word"
-        # 1. The lines; a comment begins each document but the first.
+        # A comment begins each document but the first.
         lines, document = list[str](), 0
         for sentence in held:
             if sentence.document != document:
@@ -86,27 +86,32 @@ class Inline(Format):
                 lines.append(format_inline(sentence, unit) + "\n")
             except ValueError as error:
                 raise InputError(str(error), path=path) from None
-        # 2. If they do not show the unit, a comment does.
-        with writing(path, options.encoding) as out:
-            if _unit_of(lines) != unit:
-                out.write(f"# token unit: {unit}\n")
-            out.writelines(lines)
+        _write(path, lines, unit, options.encoding)
 
     def rewrite(
         self, source: FilePath, target: FilePath, options: ReadOptions, output: WriteOptions, report: ReadReport
     ) -> None:
         """Write a file again under other labels; comments, sections and lines that do not change stay as they are."""
         unit = options.token_unit or _unit_of(TextFile(source, options.encoding).first_lines())
-        with writing(target, output.encoding) as out:
-            for line, sentence in _lines(source, unit, options, report):
-                if sentence is None or (renamed := options.labels(sentence.spans)) == sentence.spans:
-                    out.write(line)
-                    continue
-                try:
-                    body = format_inline(sentence.with_spans(renamed), unit)
-                except ValueError as error:
-                    raise InputError(str(error), path=target) from None
-                out.write(body + line[len(line.rstrip("\r\n")) :])
+        lines = list[str]()
+        for line, sentence in _lines(source, unit, options, report):
+            if sentence is None or (renamed := options.labels(sentence.spans)) == sentence.spans:
+                lines.append(line)
+                continue
+            try:
+                body = format_inline(sentence.with_spans(renamed), unit)
+            except ValueError as error:
+                raise InputError(str(error), path=target) from None
+            lines.append(body + line[len(line.rstrip("\r\n")) :])
+        _write(target, lines, unit, output.encoding)
+
+
+def _write(path: FilePath, lines: Sequence[str], unit: TokenUnit, encoding: str) -> None:
+    """Write lines; if they do not show the unit of their tokens, a comment does."""
+    with writing(path, encoding) as out:
+        if _unit_of(lines) != unit:
+            out.write(f"# token unit: {unit}\n")
+        out.writelines(lines)
 
 
 def _lines(

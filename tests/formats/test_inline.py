@@ -9,7 +9,8 @@ from hypothesis import given, strategies as st
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.formats.inline import Inline, format_inline, parse_inline
-from ner_lstm_crf.formats.options import ReadOptions, ReadReport
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
+from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.text.annotation import Sentence, Span, Token
 
 # Line breaks cannot stand within a line; everything else must survive, above all what the markup itself is made of.
@@ -160,3 +161,11 @@ def test_an_error_in_a_file_names_its_place(tmp_path: Path) -> None:
 def test_a_missing_file_is_the_users_mistake(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         next(Inline().read(tmp_path / "absent.txt", WORDS, ReadReport()))
+
+
+def test_the_unit_is_named_where_the_marks_that_showed_it_are_dropped(tmp_path: Path) -> None:
+    source, target = tmp_path / "x.inline", tmp_path / "y.inline"
+    source.write_text("[Ada](PER)s [b](LOC) c\n")
+    options = ReadOptions(labels=LabelMap.parse("LOC"))
+    Inline().rewrite(source, target, options, WriteOptions(), ReadReport())
+    assert target.read_text() == "# token unit: character\nAdas [b](LOC) c\n"
