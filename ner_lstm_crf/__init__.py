@@ -18,7 +18,7 @@ Each room imports only from those below it:
     saving/      a model on disk
     model/       tensors: LSTM, heads, CRF, network
     features/    strings become ids become vectors, one file per token feature
-    corpora/     public corpora, and facts about any file
+    corpora/     public corpora; statistics of any annotated file
     formats/     annotated files become sentences, and back
     tags/        spans become tags, and back
     files/       files as bytes, text and JSON

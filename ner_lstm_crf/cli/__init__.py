@@ -2,7 +2,7 @@
 
 main           start reading here: finds the command, runs it, turns errors into one line and an exit code
 options        the parser, the options that commands share, the flags made from the fields of the configuration
-display        results on standard output, entities in colours and in HTML, what comes next
+output         results on standard output, entities in colours and in HTML, what comes next
 train          from options to a saved model: configuration, files, runs, results
 compare        the steps of `train` for the CRF and the softmax head, side by side
 tag            streams of texts and files through a tagger

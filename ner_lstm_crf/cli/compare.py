@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ner_lstm_crf.cli.display import say_next, show, show_json
 from ner_lstm_crf.cli.options import Parser, add_training_options, at_least, config_from, reading_words, settings_from
+from ner_lstm_crf.cli.output import say_next, show, show_json
 from ner_lstm_crf.cli.train import read_data, saying_how_to_go_on
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.runs.display import say

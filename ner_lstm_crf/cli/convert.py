@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from ner_lstm_crf.cli.display import check_not_output, say_next
 from ner_lstm_crf.cli.options import COLUMN_OPTIONS, READING, SCHEME_NAMES, Parser, add_options, read_options
+from ner_lstm_crf.cli.output import check_not_output, say_next
 from ner_lstm_crf.formats.registry import FORMATS, convert
 from ner_lstm_crf.tags.scheme import get_scheme
 

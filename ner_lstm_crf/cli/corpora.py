@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from ner_lstm_crf.cli.display import say_next, show, show_json
 from ner_lstm_crf.cli.options import FORM, Parser, add_options
+from ner_lstm_crf.cli.output import say_next, show, show_json
 from ner_lstm_crf.corpora.catalogue import Corpus, catalogue, get_corpus
 from ner_lstm_crf.evaluation.metrics import text_table
 from ner_lstm_crf.runs.display import progress_bar, say

@@ -12,10 +12,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
-from ner_lstm_crf.cli.display import say_next, show, show_json
 from ner_lstm_crf.cli.options import READ_OPTIONS, READING, Parser, add_options, read_options, reading_words
+from ner_lstm_crf.cli.output import say_next, show, show_json
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.evaluation.errors import ErrorKind, SpanError, confusion, find_errors
+from ner_lstm_crf.evaluation.error_analysis import ErrorKind, SpanError, confusion, find_errors
 from ner_lstm_crf.evaluation.metrics import text_table
 from ner_lstm_crf.formats.text_json import AnnotatedText, TextFormat, text_of
 from ner_lstm_crf.runs.display import progress_bar, say

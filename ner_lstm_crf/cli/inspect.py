@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ner_lstm_crf.cli.display import say_next, show, show_json
 from ner_lstm_crf.cli.options import READ_OPTIONS, READING, Parser, add_options, read_options, reading_words
+from ner_lstm_crf.cli.output import say_next, show, show_json
 from ner_lstm_crf.runs.display import progress_bar
 
 EPILOG = """\
@@ -30,7 +30,7 @@ def add_command(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Read the files and show the facts about them."""
+    """Read the files and show what they hold."""
     from ner_lstm_crf.corpora.inspect import describe, inspect_files
 
     with progress_bar("reading", unit=" files") as progress:

@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 
 from ner_lstm_crf import __version__
-from ner_lstm_crf.cli.display import open_closed_streams, show
 from ner_lstm_crf.cli.options import FORM, Parser
+from ner_lstm_crf.cli.output import open_closed_streams, show
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.runs.display import say
 

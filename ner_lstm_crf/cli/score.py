@@ -6,9 +6,9 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from ner_lstm_crf.cli.display import say_next
 from ner_lstm_crf.cli.evaluate import show_evaluation
 from ner_lstm_crf.cli.options import READ_OPTIONS, READING, Parser, add_options, read_options, reading_words
+from ner_lstm_crf.cli.output import say_next
 from ner_lstm_crf.errors import InputError
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile, TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
-from ner_lstm_crf.cli.display import PAGE_BEGINS, PAGE_ENDS, check_not_output, in_colours, in_html, shows_colours
 from ner_lstm_crf.cli.options import COLUMN_OPTIONS, SCHEME_NAMES, Parser, add_options, read_options
+from ner_lstm_crf.cli.output import PAGE_BEGINS, PAGE_ENDS, check_not_output, in_colours, in_html, shows_colours
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.json import as_object, json_line, json_values
@@ -36,8 +36,8 @@ from ner_lstm_crf.tags.scheme import get_scheme
 from ner_lstm_crf.text.annotation import Entity, Sentence
 
 if TYPE_CHECKING:
-    from ner_lstm_crf.tagging.by_script import ScriptTagger
     from ner_lstm_crf.tagging.portions import TaggedPortion
+    from ner_lstm_crf.tagging.script_tagger import ScriptTagger
     from ner_lstm_crf.tagging.tagger import Tagger
 
 TextRecord: TypeAlias = dict[str, Any]
@@ -514,7 +514,7 @@ def _input_of(path: str, encoding: str) -> Input:
 
 def _text_tagger(args: argparse.Namespace) -> Tagger | ScriptTagger:
     """The tagger that `--model` names; without it the shipped one that suits each text."""
-    from ner_lstm_crf.tagging.by_script import ScriptTagger
+    from ner_lstm_crf.tagging.script_tagger import ScriptTagger
     from ner_lstm_crf.tagging.tagger import Tagger
 
     if args.model is not None:
@@ -524,7 +524,7 @@ def _text_tagger(args: argparse.Namespace) -> Tagger | ScriptTagger:
 
 def _tagger(args: argparse.Namespace, first: Iterable[str]) -> Tagger:
     """The tagger that `--model` names; without it the shipped one that suits the first words."""
-    from ner_lstm_crf.tagging.by_script import ScriptTagger
+    from ner_lstm_crf.tagging.script_tagger import ScriptTagger
 
     tagger = _text_tagger(args)
     return tagger.tagger(tagger.language(" ".join(first))) if isinstance(tagger, ScriptTagger) else tagger

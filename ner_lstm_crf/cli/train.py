@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ner_lstm_crf.cli.display import say_next, show, show_json
 from ner_lstm_crf.cli.options import (
     Parser,
     add_training_options,
@@ -20,6 +19,7 @@ from ner_lstm_crf.cli.options import (
     reading_words,
     settings_from,
 )
+from ner_lstm_crf.cli.output import say_next, show, show_json
 from ner_lstm_crf.config import VECTORS_LIMIT, Config, Tables, TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport
@@ -29,7 +29,7 @@ from ner_lstm_crf.tags.labels import require_entities, warn_of_unknown_labels
 from ner_lstm_crf.text.annotation import CHARACTER_SHARE, Sentence, share_of_characters
 
 if TYPE_CHECKING:
-    from ner_lstm_crf.corpora.facts import FileFacts
+    from ner_lstm_crf.corpora.statistics import FileStatistics
     from ner_lstm_crf.features.vectors import Vectors
     from ner_lstm_crf.runs.data import ResolvedData
     from ner_lstm_crf.runs.results import RunResult
@@ -144,7 +144,7 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Resolved
         say("no --dev: every tenth training sentence is set aside to choose the best epoch by")
     parts = {"train": train, "dev": dev, "test": test}
     labels = _describe(parts)
-    _warn_of_pitfalls(of_train, [facts for facts in (of_dev, of_test) if facts.path], options)
+    _warn_of_data(of_train, [statistics for statistics in (of_dev, of_test) if statistics.path], options)
     if args.dev != "none" and not labels["dev"]:
         where = args.dev or "dev (set aside)"
         _log.warning("%s: no entities in dev: nothing tells epochs apart, the last one is kept", where)
@@ -168,16 +168,16 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Resolved
     return config, data, test
 
 
-def _read_train(args: argparse.Namespace, given: Tables) -> tuple[TokenUnit, list[Sentence], FileFacts]:
+def _read_train(args: argparse.Namespace, given: Tables) -> tuple[TokenUnit, list[Sentence], FileStatistics]:
     """The unit of the tokens, by the configuration, else by their look; the training sentences, and counts of them."""
     from ner_lstm_crf.runs.data import are_chinese
 
     token_unit, hyphens = given["model"].get("token_unit"), given["model"].get("hyphens", "auto")
     options = read_options(args, token_unit=token_unit, hyphens=hyphens)
-    train, facts = _read(args.train, options)
+    train, statistics = _read(args.train, options)
     require_entities((sentence.spans for sentence in train), ", ".join(args.train), options.labels)
     if token_unit is not None:
-        return token_unit, train, facts
+        return token_unit, train, statistics
     share, chinese = share_of_characters(train), "Chinese " if are_chinese(train) else ""
     if share < CHARACTER_SHARE:
         if chinese:
@@ -185,7 +185,7 @@ def _read_train(args: argparse.Namespace, given: Tables) -> tuple[TokenUnit, lis
                 f"{share:.1%} of the Chinese tokens are one character: they are taken for words, or say --token-unit "
                 "character"
             )
-        return "word", train, facts
+        return "word", train, statistics
     if (pipe := next((path for path in args.train if Path(path).is_fifo()), None)) is not None:
         raise InputError("expected --token-unit character for these data, since a pipe is read only once", path=pipe)
     what = f"every {chinese}token of the training data is" if share == 1 else f"{share:.2%} of the {chinese}tokens are"
@@ -194,38 +194,38 @@ def _read_train(args: argparse.Namespace, given: Tables) -> tuple[TokenUnit, lis
     return "character", *_read(args.train, read_options(args, token_unit="character"))
 
 
-def _read(paths: Sequence[str], options: ReadOptions) -> tuple[list[Sentence], FileFacts]:
+def _read(paths: Sequence[str], options: ReadOptions) -> tuple[list[Sentence], FileStatistics]:
     """The sentences of all files, without those that have no token, and counts of them."""
-    from ner_lstm_crf.corpora.facts import FileFacts
+    from ner_lstm_crf.corpora.statistics import FileStatistics
 
-    sentences, facts = list[Sentence](), FileFacts(path=", ".join(paths))
+    sentences, statistics = list[Sentence](), FileStatistics(path=", ".join(paths))
     for path in paths:
         report = ReadReport()
         with progress_bar(f"reading {path}", unit=" sentences") as progress:
             read = read_sentences(path, options, report=report, progress=progress)
         report.warn(path, options, labels=False)
-        facts.labels.update(report.labels)
-        facts.outside |= report.outside
-        facts.scheme, facts.layout = facts.scheme or report.scheme, facts.layout or report.layout
+        statistics.labels.update(report.labels)
+        statistics.outside |= report.outside
+        statistics.scheme, statistics.layout = statistics.scheme or report.scheme, statistics.layout or report.layout
         sentences += (one for one in read if one.tokens)
     for sentence in sentences:
-        facts.count(sentence)
-        facts.add(sentence)
-    return sentences, facts
+        statistics.count(sentence)
+        statistics.add(sentence)
+    return sentences, statistics
 
 
-def _warn_of_pitfalls(train: FileFacts, others: Sequence[FileFacts], options: ReadOptions) -> None:
+def _warn_of_data(train: FileStatistics, others: Sequence[FileStatistics], options: ReadOptions) -> None:
     """Log what will go wrong in training on these files."""
-    from ner_lstm_crf.corpora.pitfalls import pitfalls_between, pitfalls_of
+    from ner_lstm_crf.corpora.warnings import file_warnings, pair_warnings
 
     files = [train, *others]
     options.labels.warn_of_missing(", ".join(one.path for one in files), {name for one in files for name in one.names})
-    for facts in files:
-        for pitfall in pitfalls_of(facts, trains=facts is train):
-            _log.warning("%s: %s", facts.path, pitfall)
-    for facts in others:
-        for pitfall in pitfalls_between(train, facts):
-            _log.warning("%s", pitfall)
+    for statistics in files:
+        for warning in file_warnings(statistics, trains=statistics is train):
+            _log.warning("%s: %s", statistics.path, warning)
+    for statistics in others:
+        for warning in pair_warnings(train, statistics):
+            _log.warning("%s", warning)
 
 
 def _describe(parts: Mapping[str, Sequence[Sentence]]) -> Mapping[str, Counter[str]]:

@@ -1,4 +1,4 @@
-"""The facts that a careful person wants to know of annotated files before training on them, and these as text.
+"""The statistics that a careful person wants to know of annotated files before training on them, and these as text.
 
 Columns, scheme and the evidence for it, sizes, labels, lengths; ill-formed tags, ragged rows and duplicates; and for
 every two files the part of the second that is in the first: a test sentence that was trained on measures memory.
@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from itertools import combinations, pairwise
 from typing import Any
 
-from ner_lstm_crf.corpora.facts import LONG, FileFacts, Lengths, Overlap
-from ner_lstm_crf.corpora.pitfalls import pitfalls_between, pitfalls_of
+from ner_lstm_crf.corpora.statistics import LONG, FileStatistics, Lengths, Overlap
+from ner_lstm_crf.corpora.warnings import file_warnings, pair_warnings
 from ner_lstm_crf.files.text import FilePath
 from ner_lstm_crf.formats.options import ReadOptions, counted, some_lines
 from ner_lstm_crf.formats.registry import FORMATS, detect_format
@@ -27,48 +27,48 @@ _BAR = 40  # characters of the longest bar
 class Inspection:
     """Files and how they overlap."""
 
-    files: tuple[FileFacts, ...]
+    files: tuple[FileStatistics, ...]
     overlap: tuple[Overlap, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The facts as values for JSON: `{"files": [...], "overlap": [...], "warnings": [...]}`."""
-        files = zip(self.files, self.pitfalls, strict=True)
+        """The statistics as values for JSON: `{"files": [...], "overlap": [...], "warnings": [...]}`."""
+        files = zip(self.files, self.warnings, strict=True)
         return {
-            "files": [{**facts.to_json(), "warnings": warnings} for facts, warnings in files],
+            "files": [{**statistics.to_json(), "warnings": warnings} for statistics, warnings in files],
             "overlap": [asdict(pair) for pair in self.overlap],
-            "warnings": self.shared_pitfalls,
+            "warnings": self.shared_warnings,
         }
 
     @property
-    def pitfalls(self) -> list[list[str]]:
-        """The pitfalls of each file; it is the first that a model learns from."""
-        return [list(pitfalls_of(facts, trains=facts is self.files[0])) for facts in self.files]
+    def warnings(self) -> list[list[str]]:
+        """The warnings of each file; it is the first that a model learns from."""
+        return [list(file_warnings(statistics, trains=statistics is self.files[0])) for statistics in self.files]
 
     @property
-    def shared_pitfalls(self) -> list[str]:
-        """The pitfalls of every two files."""
-        return [line for pair in combinations(self.files, 2) for line in pitfalls_between(*pair)]
+    def shared_warnings(self) -> list[str]:
+        """The warnings of every two files."""
+        return [line for pair in combinations(self.files, 2) for line in pair_warnings(*pair)]
 
 
 def inspect_files(
     paths: Sequence[FilePath], options: ReadOptions | None = None, *, progress: Progress = silent
 ) -> Inspection:
-    """Read files and collect the facts about them.
+    """Read files and collect the statistics about them.
 
     Raises:
         InputError: If a file cannot be read or is malformed.
     """
-    options, files = options or ReadOptions(), list[FileFacts]()
+    options, files = options or ReadOptions(), list[FileStatistics]()
     for done, path in enumerate(paths):
         progress(done, len(paths))
         file_format = detect_format(path, options.encoding)
-        facts = FileFacts(path=os.fspath(path), format=file_format.name)
-        for sentence in file_format.read(path, options, facts):
-            facts.add(sentence)
-        files.append(facts)
+        statistics = FileStatistics(path=os.fspath(path), format=file_format.name)
+        for sentence in file_format.read(path, options, statistics):
+            statistics.add(sentence)
+        files.append(statistics)
     progress(len(paths), len(paths))
     options.labels.warn_of_missing(
-        ", ".join(facts.path for facts in files), {name for facts in files for name in facts.names}
+        ", ".join(statistics.path for statistics in files), {name for statistics in files for name in statistics.names}
     )
     return Inspection(tuple(files), tuple(Overlap.of(*pair) for pair in combinations(files, 2)))
 
@@ -76,47 +76,49 @@ def inspect_files(
 def describe(inspection: Inspection) -> str:
     """The findings, file by file, then what the files share."""
     parts = [
-        "\n".join([facts.path, *_file(facts), *(_row("warning", line) for line in pitfalls)])
-        for facts, pitfalls in zip(inspection.files, inspection.pitfalls, strict=True)
+        "\n".join([statistics.path, *_file(statistics), *(_row("warning", line) for line in warnings)])
+        for statistics, warnings in zip(inspection.files, inspection.warnings, strict=True)
     ]
     if inspection.overlap:
         rows = [line for pair in inspection.overlap for line in _overlap_rows(pair, inspection)]
-        parts.append("\n".join(["overlap", *rows, *(_row("warning", line) for line in inspection.shared_pitfalls)]))
+        parts.append("\n".join(["overlap", *rows, *(_row("warning", line) for line in inspection.shared_warnings)]))
     return "\n\n".join(parts)
 
 
-def _file(facts: FileFacts) -> Iterator[str]:
-    yield _row("columns", _columns(facts))
-    yield _row("scheme", facts.evidence or "none: there are no tags")
-    sizes = ((facts.documents, "document"), (facts.sentences, "sentence"), (facts.tokens, "token"))
+def _file(statistics: FileStatistics) -> Iterator[str]:
+    yield _row("columns", _columns(statistics))
+    yield _row("scheme", statistics.evidence or "none: there are no tags")
+    sizes = ((statistics.documents, "document"), (statistics.sentences, "sentence"), (statistics.tokens, "token"))
     yield _row("size", ", ".join(counted(count, name) for count, name in sizes))
-    labels = ", ".join(f"{label} {count:,}" for label, count in facts.per_label.most_common())
-    yield _row("entities", f"{facts.per_label.total():,}: {labels}" if labels else "none")
-    yield _row("ill-formed", _count(facts.ill_formed))
-    if facts.layout is not None:
-        rows = ", ".join(f"{counted(count, 'row')} of {width}" for width, count in sorted(facts.widths.items()))
-        yield _row("ragged", _count(facts.ragged) + (f" ({rows})" if facts.ragged else ""))
-    verb = "sentence occurs" if facts.duplicates == 1 else "sentences occur"
-    yield _row("duplicates", f"{facts.duplicates:,} {verb} earlier in the file" if facts.duplicates else "none")
+    labels = ", ".join(f"{label} {count:,}" for label, count in statistics.per_label.most_common())
+    yield _row("entities", f"{statistics.per_label.total():,}: {labels}" if labels else "none")
+    yield _row("ill-formed", _count(statistics.ill_formed))
+    if statistics.layout is not None:
+        rows = ", ".join(f"{counted(count, 'row')} of {width}" for width, count in sorted(statistics.widths.items()))
+        yield _row("ragged", _count(statistics.ragged) + (f" ({rows})" if statistics.ragged else ""))
+    verb = "sentence occurs" if statistics.duplicates == 1 else "sentences occur"
+    yield _row(
+        "duplicates", f"{statistics.duplicates:,} {verb} earlier in the file" if statistics.duplicates else "none"
+    )
     for name, lines, meaning in (
-        ("left out", facts.skipped, "lines that are no rows (names of columns, marks)"),
-        ("joined", facts.marked, "byte order marks within the file, which are left out"),
-        ("padded", facts.padded, "tags with white space around them, which is left out"),
-        ("untagged", facts.untagged, "tokens without the feature that holds the tags, read as O"),
-        ("cut words", facts.cut, "entities that begin or end within a word"),
-        ("dropped", facts.dropped, "entities that longer ones overlap"),
-        ("rejected", facts.rejected, "records or entities that an annotator rejected"),
-        ("unannotated", facts.unannotated, "objects without a key for entities"),
+        ("left out", statistics.skipped, "lines that are no rows (names of columns, marks)"),
+        ("joined", statistics.marked, "byte order marks within the file, which are left out"),
+        ("padded", statistics.padded, "tags with white space around them, which is left out"),
+        ("untagged", statistics.untagged, "tokens without the feature that holds the tags, read as O"),
+        ("cut words", statistics.cut, "entities that begin or end within a word"),
+        ("dropped", statistics.dropped, "entities that longer ones overlap"),
+        ("rejected", statistics.rejected, "records or entities that an annotator rejected"),
+        ("unannotated", statistics.unannotated, "objects without a key for entities"),
     ):
         if lines:
             yield _row(name, f"{len(lines):,} {meaning}: lines {some_lines(lines)}")
-    yield from _lengths(Lengths.of(facts.lengths))
+    yield from _lengths(Lengths.of(statistics.lengths))
 
 
-def _columns(facts: FileFacts) -> str:
-    layout = facts.layout
+def _columns(statistics: FileStatistics) -> str:
+    layout = statistics.layout
     if layout is None:
-        return f"none: {FORMATS[facts.format].description}"
+        return f"none: {FORMATS[statistics.format].description}"
     tag = "no tag" if layout.tag is None else f"tag {layout.tag + 1}"
     if layout.key is not None:
         tag += f" (the feature {layout.key})"
@@ -157,15 +159,15 @@ def _bins(counts: Mapping[int, int]) -> dict[str, int]:
 
 
 def _overlap_rows(pair: Overlap, inspection: Inspection) -> Iterator[str]:
-    facts = next(facts for facts in inspection.files if facts.path == pair.second)
-    share = pair.sentences / facts.sentences
+    statistics = next(statistics for statistics in inspection.files if statistics.path == pair.second)
+    share = pair.sentences / statistics.sentences
     yield f"  of {pair.second} in {pair.first}"
     yield _row(
         "sentences",
-        f"{pair.sentences:,} of {facts.sentences:,} ({share:.1%}), "
+        f"{pair.sentences:,} of {statistics.sentences:,} ({share:.1%}), "
         f"{pair.long_sentences:,} of them of more than {LONG} tokens",
     )
-    if entities := facts.per_label.total():
+    if entities := statistics.per_label.total():
         yield _row("entities", f"{pair.entities:,} of {entities:,} ({pair.entities / entities:.1%})")
     if pair.new_labels:
         yield _row("new labels", f"{', '.join(pair.new_labels)}: they are not in {pair.first}")

@@ -20,7 +20,7 @@ from ner_lstm_crf.features.lexicon import Lexicon
 from ner_lstm_crf.features.token_feature import ContextFeature, Resources, SavedFeature, TokenFeature
 from ner_lstm_crf.features.transformer.encoder import Transformer
 from ner_lstm_crf.features.word import Words
-from ner_lstm_crf.text.reading import words_as_read
+from ner_lstm_crf.text.normalization import normalized_words
 
 FEATURES: Mapping[str, type[TokenFeature]] = {
     feature.name: feature
@@ -105,7 +105,7 @@ class Features(dict[str, TokenFeature]):
             word_types: The word types to add the words to; new ones if not given.
             computed: Results of `ContextFeature.encode` that are known already, by name.
         """
-        words = words_as_read(words)
+        words = normalized_words(words)
         word_types = WordTypes(self) if word_types is None else word_types
         types, counts, computed = word_types.rows(words), np.array(lengths, np.int64), computed or {}
         context = {}

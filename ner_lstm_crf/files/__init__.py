@@ -4,7 +4,7 @@
                     `writing` writes one; standard input and output are the path `-`
     encodings.py    the encodings that are known, and the one that some bytes are likely to be in
     atomic.py       files that are written whole or not at all, one (`replacing`) or several (`write_together`)
-    parts.py        the files that a model or a run consists of: plain ones of a sane size
+    saved.py        the files of a model or a run, read back: plain files of a sane size, else refused
     json.py         JSON values as text: one, one a line, or the items of an array
 
 Start with `text.TextFile`. Errors are `InputError`s that name the file and, where there is one, the line.

@@ -23,7 +23,7 @@ from stat import S_IMODE
 from typing import BinaryIO, TypeAlias
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.parts import open_part
+from ner_lstm_crf.files.saved import open_saved
 
 Content: TypeAlias = str | Callable[[Path], object]
 """The text of a file, or a function that writes the file at a path."""
@@ -178,8 +178,8 @@ def open_together(directory: Path, name: str) -> BinaryIO:
     ready = directory / _READY / name
     if ready.exists():
         with suppress(InputError):  # it has just been moved to its own path
-            return open_part(ready)
-    return open_part(directory / name)
+            return open_saved(ready)
+    return open_saved(directory / name)
 
 
 def is_present(file: BinaryIO, directory: Path, name: str) -> bool:

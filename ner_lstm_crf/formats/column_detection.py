@@ -50,8 +50,8 @@ from ner_lstm_crf.formats.columns import (
     without_mark,
 )
 from ner_lstm_crf.formats.options import ReadOptions
+from ner_lstm_crf.tags.notation import STANDARD, has_prefix, is_label, is_outside, notation_of_sample, tags_within
 from ner_lstm_crf.tags.scheme import OUTSIDE, get_scheme, split_tag
-from ner_lstm_crf.tags.spelling import STANDARD, has_prefix, is_label, is_outside, sample_spelling, tags_within
 from ner_lstm_crf.text.scripts import has_han
 
 SAMPLE_ROWS = 2000
@@ -149,7 +149,7 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
         numbered=numbered,
         key=key,
         prefixless=content == "prefixless" or (is_named and _may_be_labels(tags)) or (is_io and content == "outside"),
-        spelling=sample_spelling(Counter(tags)),
+        notation=notation_of_sample(Counter(tags)),
         bracketed=content == "brackets",
         has_document_columns=has_document_columns,
         has_char_index=_have_char_index(words),
@@ -485,8 +485,8 @@ def _check_first_tag(sample: _Sample, tags: Sequence[str], tag: int | None, path
         InputError: If it does.
     """
     others = {stripped(tag) for tag in tags[1:]}
-    spelling = sample_spelling(others)
-    if spelling.read(stripped(tags[0])) is None and all(spelling.read(tag) is not None for tag in others):
+    notation = notation_of_sample(others)
+    if notation.read(stripped(tags[0])) is None and all(notation.read(tag) is not None for tag in others):
         message = f"column {(tag or 0) + 1}: expected a tag such as O or B-PER, found {quoted(tags[0])}"
         raise InputError(f"{message}: delete the line if it names the columns", path=path, line=sample.lines[0].number)
 
@@ -664,8 +664,8 @@ def content_of(cells: Iterable[str], *, is_named: bool = False) -> str:
     """
     cells = list(map(stripped, cells))
     counts = Counter(tags_within(cell)[0] for cell in cells)
-    if (spelling := sample_spelling(counts)) != STANDARD:
-        counts = Counter(spelling.read(cell) or cell for cell in counts.elements())
+    if (notation := notation_of_sample(counts)) != STANDARD:
+        counts = Counter(notation.read(cell) or cell for cell in counts.elements())
     # 1. Tags, of entities or of chunks, with or without labels.
     tags = Counter({cell: count for cell, count in counts.items() if is_tag(cell)})
     if tags.total() >= _SHARE_OF_TAGS * len(cells):

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from ner_lstm_crf.files.text import FilePath
+from ner_lstm_crf.tags.notation import STANDARD, Notation
 from ner_lstm_crf.tags.scheme import OUTSIDE, PREFIXES, TagError, split_tag
-from ner_lstm_crf.tags.spelling import STANDARD, Spelling
 from ner_lstm_crf.text.annotation import Span
 from ner_lstm_crf.text.scripts import EMOJI_MODIFIERS, MARKS
 
@@ -89,7 +89,7 @@ class ColumnLayout:
         numbered: True if the first column counts the tokens of a sentence.
         key: The name before `=` if the tag is one of several features in its column, else None.
         prefixless: True if the tags are labels without prefixes (`PER`).
-        spelling: The way in which the first tags are written.
+        notation: The notation of the first tags.
         bracketed: True if entities stand in brackets over their tokens (`(ORG*`, `*)`), as in CoNLL-2012.
         has_document_columns: True if document, part and number stand before each token, as in CoNLL-2012, and behind
             the tag as many columns as the sentence has predicates.
@@ -116,7 +116,7 @@ class ColumnLayout:
     numbered: bool = False
     key: str | None = None
     prefixless: bool = False
-    spelling: Spelling = STANDARD
+    notation: Notation = STANDARD
     bracketed: bool = False
     has_document_columns: bool = False
     has_char_index: bool = False
@@ -195,7 +195,7 @@ class ColumnLayout:
 
     def is_tag(self, text: str) -> bool:
         """True if a text can be a tag of this file."""
-        return bool(text) if self.prefixless else self.spelling.read(text) is not None
+        return bool(text) if self.prefixless else self.notation.read(text) is not None
 
     def is_known(self, text: str) -> bool:
         """True if a text is the tag of one of the first rows, or can hardly be anything but a tag of this file."""
@@ -208,11 +208,11 @@ class ColumnLayout:
 
     def has_label(self, text: str) -> bool:
         """True if a text is a prefix with a label."""
-        return not self.prefixless and split_tag(self.spelling.read(text) or OUTSIDE)[1] != ""
+        return not self.prefixless and split_tag(self.notation.read(text) or OUTSIDE)[1] != ""
 
     def is_outside(self, text: str) -> bool:
         """True if a text stands for O."""
-        return text in (OUTSIDE, self.spelling.outside)
+        return text in (OUTSIDE, self.notation.outside)
 
     # Rows are written.
 

@@ -219,7 +219,7 @@ class ColumnFile:
             reader.evidence = "brackets, as in CoNLL-2012, read as IOB2"
         elif layout.tag is not None:
             reader.find_scheme(self._tags, layout.sample_tags, expects_labels=layout.prefixless)
-            self.layout = replace(layout, prefixless=reader.prefixless, spelling=reader.spelling)
+            self.layout = replace(layout, prefixless=reader.prefixless, notation=reader.notation)
         return reader
 
     def _tags(self) -> Iterator[tuple[Sequence[str], Sequence[int]]]:
@@ -237,7 +237,7 @@ class ColumnFile:
             InputError: If the file is malformed or has no sentence, or ill-formed tags are an error.
         """
         report.scheme = self.tag_reader.scheme.name if self.tag_reader.scheme else None
-        report.way = self.tag_reader.way
+        report.notation_words = self.tag_reader.notation_words
         report.evidence, report.layout = self.tag_reader.evidence, self.layout
         for raw in read_raw_sentences(self.text.lines(), self.layout):
             report.comments += len(raw.comments)

@@ -100,7 +100,7 @@ class ReadReport:
     Attributes:
         scheme: The tag scheme of the file; None if it has no tags.
         evidence: The reasons for the scheme, for people.
-        way: The way in which its tags are written; "" for the standard way.
+        notation_words: The notation of its tags in words; "" for the standard one.
         layout: The columns of the file; None if it has none.
         sentences: The number of sentences so far.
         tokens: The number of tokens so far, in the unit of the options.
@@ -125,7 +125,7 @@ class ReadReport:
 
     scheme: str | None = None
     evidence: str | None = None
-    way: str = ""
+    notation_words: str = ""
     layout: ColumnLayout | None = None
     sentences: int = 0
     tokens: int = 0
@@ -208,8 +208,8 @@ class ReadReport:
             one, *more = (str(column + 1) for column in self.layout.tag_columns)
             message = "%s: the tags of column %s are read, not those of %s: --tag-column chooses"
             _log.warning(message, path, one, ", ".join(more))
-        if self.way:
-            _log.warning("%s: %s", path, self.way)
+        if self.notation_words:
+            _log.warning("%s: %s", path, self.notation_words)
         if labels:
             options.labels.warn_of_missing(path, self.names)
 

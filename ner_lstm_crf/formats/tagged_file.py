@@ -14,8 +14,8 @@ from ner_lstm_crf.formats.columns import Separator
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.tags.detect import Detection, NoSchemeError, detect_scheme
 from ner_lstm_crf.tags.labels import NAME_FOR_O
+from ner_lstm_crf.tags.notation import STANDARD, Notation, has_prefix, is_label, is_outside, tags_within
 from ner_lstm_crf.tags.scheme import OUTSIDE, DecodedTags, Scheme, TagError, UnknownTagError, get_scheme, split_tag
-from ner_lstm_crf.tags.spelling import STANDARD, Spelling, has_prefix, is_label, is_outside, tags_within
 from ner_lstm_crf.text.annotation import Sentence, Span, align, by_character, tokens_from_words
 
 _log = logging.getLogger(__name__)
@@ -37,8 +37,8 @@ class TagReader:
         tag_name: The name of a tag in messages: `column 4`, or `tag {}`, where its number in the sentence is put in.
         scheme: The tag scheme; None while it is not known, and for a file without tags.
         evidence: The reasons for the scheme, for people.
-        spelling: The way in which the tags are written.
-        way: The same in words; "" for the standard way.
+        notation: The notation of the tags.
+        notation_words: The same in words; "" for the standard notation.
         prefixless: True if the tags are labels without prefixes.
     """
 
@@ -47,12 +47,12 @@ class TagReader:
     tag_name: str
     scheme: Scheme | None = None
     evidence: str | None = None
-    spelling: Spelling = STANDARD
-    way: str = ""
+    notation: Notation = STANDARD
+    notation_words: str = ""
     prefixless: bool = False
     _places: dict[str, tuple[int, int]] = field(default_factory=dict)  # where a tag first occurs: position and line
     _replaced: dict[str, str] = field(default_factory=dict)  # what the options read in place of a tag
-    _standard: dict[str, str] = field(default_factory=dict)  # the tags read so far, each in the standard way
+    _standard: dict[str, str] = field(default_factory=dict)  # the tags read so far, each in the standard notation
     _differs: bool = False  # one of them is not written so
 
     def find_scheme(
@@ -62,7 +62,7 @@ class TagReader:
         *,
         expects_labels: bool,
     ) -> None:
-        """Find the scheme, unless the options name it, and the way in which the tags are written.
+        """Find the scheme, unless the options name it, and the notation of the tags.
 
         Args:
             sentences: Returns the tags of each sentence of the whole file, and their lines; called if they are needed.
@@ -95,8 +95,8 @@ class TagReader:
                     detection = detect_scheme(self._noted(sentences()), labels=renamed)
                 except NoSchemeError as error:
                     raise self._no_scheme(error) from None
-        self.scheme, self.spelling = get_scheme(detection.scheme), detection.spelling
-        self.evidence, self.way = detection.evidence, detection.way
+        self.scheme, self.notation = get_scheme(detection.scheme), detection.notation
+        self.evidence, self.notation_words = detection.evidence, detection.notation_words
         self.prefixless = any(map(self._is_label, detection.tags))
 
     def _noted(self, sentences: Iterable[tuple[Sequence[str], Sequence[int]]]) -> Iterator[Sequence[str]]:
@@ -124,12 +124,12 @@ class TagReader:
         return not has_prefix(tag) and self.options.labels.renamed.get(tag) == OUTSIDE
 
     def _is_label(self, tag: str) -> bool:
-        standard = self.spelling.read(tag) or tag
+        standard = self.notation.read(tag) or tag
         return standard != OUTSIDE and not has_prefix(standard)
 
     def _check_labels(self, detection: Detection, expects_labels: bool) -> None:
         """Refuse labels without prefixes that may be something else: labels are names, and most occur again."""
-        self.spelling = detection.spelling
+        self.notation = detection.notation
         labels = {tag: count for tag, count in detection.tags.items() if self._is_label(tag)}
         if expects_labels or not labels:
             return
@@ -159,14 +159,14 @@ class TagReader:
         return InputError(f"{self.tag_name.format(position + 1)}: {message}", path=self.path, line=line)
 
     def _read(self, tag: str, position: int, lines: Sequence[int]) -> str:
-        """A tag in the standard way, checked when it first occurs.
+        """A tag in the standard notation, checked when it first occurs.
 
         Raises:
             InputError: If it is several tags, has the label O, or lacks the label behind its separator, and the options
                 do not say how to read it.
         """
         single = self._replaced.get(tag) or self._single(tag, position, lines)
-        standard = self.spelling.read(single) or single
+        standard = self.notation.read(single) or single
         if self.scheme and not self.scheme.bare_labels and self._stands_for_outside(standard):
             return OUTSIDE
         _, label = split_tag(standard)

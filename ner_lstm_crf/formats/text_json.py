@@ -37,7 +37,7 @@ from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.tags.labels import NAME_FOR_O
 from ner_lstm_crf.tags.scheme import OUTSIDE
 from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token, characters_of, cut_tokens
-from ner_lstm_crf.text.reading import is_seen
+from ner_lstm_crf.text.normalization import is_visible
 from ner_lstm_crf.text.scripts import has_han
 from ner_lstm_crf.text.sentences import sentence_tokens
 
@@ -182,7 +182,7 @@ class TextFormat(Format):
                     reason = ""
                     if not entity.label.strip():
                         reason = "an entity without a label cannot stand in JSON lines: its tag is a prefix alone"
-                    elif not is_seen(entity.text):
+                    elif not is_visible(entity.text):
                         span = f"{entity.label} at {entity.start}-{entity.end} of {quoted(text.text)}"
                         reason = f"an entity without visible text cannot stand in JSON lines: {span}"
                     if reason:
@@ -432,7 +432,7 @@ def _entity(found: _Found, label: str, text: str) -> Entity:
         hint = f"ends are {found.ends}, and offsets count characters"
         raise InputError(f"{name} covers {quoted(covered)}, but its text is {quoted(expected)} ({hint})")
     inner = covered.strip()
-    if not is_seen(inner):
+    if not is_visible(inner):
         raise InputError(f"{name} covers no text: {quoted(covered)}")
     start += len(covered) - len(covered.lstrip())
     return Entity(start, start + len(inner), label, inner)

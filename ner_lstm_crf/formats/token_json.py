@@ -266,7 +266,7 @@ class TokenFile:
         """
         reader = self.tag_reader
         report.scheme = reader.scheme.name if reader.scheme else None
-        report.evidence, report.way = reader.evidence, reader.way
+        report.evidence, report.notation_words = reader.evidence, reader.notation_words
         for record in self.records(report):
             tokens, lines = record.tokens, [record.line] * len(record.tokens)
             yield record, reader.sentence(tokens, record.tags, lines, report) if tokens else None

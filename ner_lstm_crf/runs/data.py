@@ -28,7 +28,7 @@ from ner_lstm_crf.files.text import FilePath
 from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.formats.registry import read_sentences
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.saving.folders import folder_digest
+from ner_lstm_crf.saving.feature_folders import folder_digest
 from ner_lstm_crf.saving.model import ModelDescription, model_directory
 from ner_lstm_crf.saving.tensors import read_tensors, write_tensors
 from ner_lstm_crf.tags.labels import warn_of_unknown_labels

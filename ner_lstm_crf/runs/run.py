@@ -31,7 +31,7 @@ from ner_lstm_crf.config import MIN_LR, Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.atomic import append_line, make_directory, write_text
 from ner_lstm_crf.files.json import parse_json
-from ner_lstm_crf.files.parts import read_text
+from ner_lstm_crf.files.saved import read_saved
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.runs.data import (
     Data,
@@ -177,7 +177,7 @@ class Run:
             InputError: If the file is missing or damaged.
         """
         path = self.directory / RUN
-        run = parse_json(read_text(path, "run"), path, "run")
+        run = parse_json(read_saved(path, "run"), path, "run")
         if not isinstance(run, dict) or not {"config", "data", "finished"} <= run.keys():
             raise InputError("the run is damaged: expected 'config', 'data' and 'finished'", path=path)
         tables = run["config"] if isinstance(run["config"], dict) else {}
@@ -370,7 +370,7 @@ def _read_history(directory: Path, epochs: int | None = None) -> list[dict[str, 
     """
     path, expected = directory / HISTORY, {field.name for field in fields(EpochReport)}
     reports = []
-    for number, line in enumerate(read_text(path, "run").splitlines()[:epochs], 1):
+    for number, line in enumerate(read_saved(path, "run").splitlines()[:epochs], 1):
         report = parse_json(line, path, "run", line=number)
         if not isinstance(report, dict) or not expected <= report.keys():
             raise InputError("the run is damaged: expected the report of an epoch", path=path, line=number)

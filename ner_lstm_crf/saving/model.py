@@ -44,15 +44,15 @@ from ner_lstm_crf.files.atomic import (
     write_together,
 )
 from ner_lstm_crf.files.json import json_text, parse_json
-from ner_lstm_crf.files.parts import text_of
+from ner_lstm_crf.files.saved import saved_text
 from ner_lstm_crf.isolation import computing, explicit
 from ner_lstm_crf.model.network import Network
-from ner_lstm_crf.saving.folders import check_folder, remove_other_folders, save_folder
+from ner_lstm_crf.saving.feature_folders import check_folder, remove_other_folders, save_folder
 from ner_lstm_crf.saving.tensors import TensorFile, dequantized, digest_parts, quantized, save_tensors
 from ner_lstm_crf.tags.scheme import get_scheme
 from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Sentence
-from ner_lstm_crf.text.reading import words_as_read
+from ner_lstm_crf.text.normalization import normalized_words
 from ner_lstm_crf.text.tokenizer import detect_hyphens
 
 _log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class Model:
         Raises:
             InputError: If a lexicon is given that the model would not use.
         """
-        words = [words_as_read(sentence.words) for sentence in sentences]
+        words = [normalized_words(sentence.words) for sentence in sentences]
         if vectors is not None:
             config = replace(config, word_size=vectors.size)
         if config.hyphens == "auto":
@@ -205,11 +205,11 @@ class Model:
     def _read(cls, directory: Path, config_file: BinaryIO, files: ExitStack) -> Model:
         """The model that an open config.json describes; all `files` are open before the first is read."""
         # 1. Read all files, and check that they belong together.
-        description = ModelDescription.parse(text_of(config_file, directory / CONFIG, most=_MOST_CONFIG), directory)
+        description = ModelDescription.parse(saved_text(config_file, directory / CONFIG, most=_MOST_CONFIG), directory)
         names = chain([FROZEN], map(NETWORK.format, range(1, description.networks + 1)))  # of any number: one may lack
         vocabulary_file = files.enter_context(open_together(directory, VOCABULARY))
         opened = [(name, files.enter_context(open_together(directory, name))) for name in names]
-        vocabulary = text_of(vocabulary_file, directory / VOCABULARY)
+        vocabulary = saved_text(vocabulary_file, directory / VOCABULARY)
         frozen, *weights = [TensorFile.open(file, directory / name).read() for name, file in opened]
         if description.digest != _digest(description.content, vocabulary, [frozen, *weights]):
             raise InputError("the model is damaged: its files do not belong together or have changed", path=directory)
@@ -269,7 +269,7 @@ class Model:
         for number, tensors in enumerate(weights):
             files[NETWORK.format(number) if number else FROZEN] = partial(save_tensors, tensors=tensors, metadata={})
         with suppress(InputError), open_together(directory, VOCABULARY) as old:
-            if text_of(old, directory / VOCABULARY) == vocabulary:
+            if saved_text(old, directory / VOCABULARY) == vocabulary:
                 del files[VOCABULARY]
         with suppress(InputError), open_together(directory, FROZEN) as old:
             if TensorFile.open(old, directory / FROZEN).holds(weights[0]):
@@ -325,7 +325,7 @@ class ModelDescription:
             InputError: If there is none, or it is damaged, or was written by another version.
         """
         with open_together(directory, CONFIG) as file:
-            return cls.parse(text_of(file, directory / CONFIG, most=_MOST_CONFIG), directory)
+            return cls.parse(saved_text(file, directory / CONFIG, most=_MOST_CONFIG), directory)
 
     @classmethod
     def parse(cls, text: str, directory: Path) -> ModelDescription:

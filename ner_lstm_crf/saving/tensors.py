@@ -23,7 +23,7 @@ from torch import Tensor
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.atomic import replacing
 from ner_lstm_crf.files.json import parse_json
-from ner_lstm_crf.files.parts import open_part
+from ner_lstm_crf.files.saved import open_saved
 
 _TYPES = {
     "F64": torch.float64,
@@ -71,7 +71,7 @@ def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, st
     Raises:
         InputError: If the file is missing or damaged, or its content is not that of its digest.
     """
-    with open_part(path, what) as stream:
+    with open_saved(path, what) as stream:
         file = TensorFile.open(stream, path, what)
         tensors, metadata = file.read(), parse_json(file.metadata.get(_ABOUT, "{}"), path, what)
     if not isinstance(metadata, dict) or metadata.pop("digest", None) != _digest_of(tensors, metadata):

@@ -1,10 +1,10 @@
 """Text to entities, with a trained model.
 
-tagger      `Tagger`, the public class: texts, tokens or sentences in, entities or spans out. Start reading here.
-predictor   `Predictor`: chunks of sentences to spans, in batches of like length, on one thread or on several;
-            `predict`: the same for encoded sentences, during training.
-portions    `TaggedPortion`: a part of a text with its entities.
-by_script   `ScriptTagger`: each text to the shipped tagger of its script.
+tagger          `Tagger`, the public class: texts, tokens or sentences in, entities or spans out. Start reading here.
+predictor       `Predictor`: chunks of sentences to spans, in batches of like length, on one thread or on several;
+                `predict`: the same for encoded sentences, during training.
+portions        `TaggedPortion`: a part of a text with its entities.
+script_tagger   `ScriptTagger`: each text to the shipped tagger of its script.
 
 A text becomes sentences (`text.sentences`), these are cut into chunks, a chunk goes through the network
 (`model.inference`) batch by batch, and the spans found are put back into the text as entities.

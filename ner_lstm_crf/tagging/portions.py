@@ -40,20 +40,20 @@ class TaggedPortion(NamedTuple):
         """Where in the text it ends."""
         portion = self.portion
         if self.last or not self.end:
-            return portion.offset + (len(portion.reading.source) if self.last else 0)
-        return portion.place(self.end - 1, self.end - 1)[1]
+            return portion.offset + (len(portion.normal.source) if self.last else 0)
+        return portion.offsets(self.end - 1, self.end - 1)[1]
 
     def source(self, start: int) -> str:
         """The text from this place, where the portion before ended, to its end."""
         offset = self.portion.offset
-        return self.portion.reading.source[max(start - offset, 0) : self.stop - offset]
+        return self.portion.normal.source[max(start - offset, 0) : self.stop - offset]
 
     def entities(self) -> list[Entity]:
         """The entities, with their places in the whole text."""
         portion, found = self.portion, list[Entity]()
         for first, end, label in self.spans:
-            start, stop = portion.place(first, end - 1)
-            source = portion.reading.source[start - portion.offset : stop - portion.offset]
+            start, stop = portion.offsets(first, end - 1)
+            source = portion.normal.source[start - portion.offset : stop - portion.offset]
             found.append(Entity(start, stop, label, source))
         return found
 

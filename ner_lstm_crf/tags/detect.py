@@ -3,7 +3,7 @@
 One pass counts the pairs of neighbouring tags, which is all that tells schemes apart. Of the schemes that have every
 prefix in the file, the one wins whose rules the fewest pairs break, so a few slips of the annotators do not matter.
 Where several fit equally well they give the same spans, and the most usual one wins. Tags that are not written in the
-standard way (`PER-B`, `-` for O; see `spelling`) are read as if they were, if no other reading is as likely.
+standard notation (`PER-B`, `-` for O; see `notation`) are read as if they were, if no other reading is as likely.
 """
 
 from __future__ import annotations
@@ -17,6 +17,15 @@ from os import PathLike
 from typing import Any, TypeAlias
 
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.tags.notation import (
+    PERHAPS_A_LABEL,
+    STANDARD,
+    Notation,
+    has_family,
+    has_prefix,
+    is_outside,
+    notations_of,
+)
 from ner_lstm_crf.tags.scheme import (
     BREAKS,
     CLOSES,
@@ -26,15 +35,6 @@ from ner_lstm_crf.tags.scheme import (
     Scheme,
     UnknownTagError,
     split_tag,
-)
-from ner_lstm_crf.tags.spelling import (
-    PERHAPS_A_LABEL,
-    STANDARD,
-    Spelling,
-    has_family,
-    has_prefix,
-    is_outside,
-    spellings_of,
 )
 
 _Pair: TypeAlias = tuple[str, str]
@@ -51,8 +51,8 @@ class Detection:
         candidates: Every scheme that fits equally well, the chosen one first. All give the same spans, except
             perhaps for ill-formed tags.
         ill_formed: The number of pairs of neighbouring tags that break the scheme.
-        spelling: The way in which the tags are written.
-        way: The same in words; "" for the standard way.
+        notation: The notation of the tags.
+        notation_words: The same in words; "" for the standard notation.
         tags: The tags as they are written, with their numbers.
     """
 
@@ -60,8 +60,8 @@ class Detection:
     evidence: str
     candidates: tuple[str, ...]
     ill_formed: int = 0
-    spelling: Spelling = STANDARD
-    way: str = ""
+    notation: Notation = STANDARD
+    notation_words: str = ""
     tags: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -100,7 +100,7 @@ def detect_scheme(
 
     Args:
         tag_sequences: The tags of each sentence.
-        scheme: The scheme, if it is known; then only the way in which its tags are written is detected.
+        scheme: The scheme, if it is known; then only the notation of its tags is detected.
         labels: Tags that are known to be labels without a prefix.
 
     Raises:
@@ -121,14 +121,14 @@ def detect_scheme(
     for (_, tag), count in raw.items():
         if tag is not None:
             written[tag] += count
-    # 2. Write them in the standard way, with an O before and after each sentence.
-    spelling = _spelling(written, scheme, labels)
-    standard: dict[str | None, str] = {tag: spelling.read(tag) or tag for tag in written}
+    # 2. Write them in the standard notation, with an O before and after each sentence.
+    notation = _notation(written, scheme, labels)
+    standard: dict[str | None, str] = {tag: notation.read(tag) or tag for tag in written}
     standard[None] = OUTSIDE
-    way = spelling.describe(next((tag for tag in written if split_tag(standard[tag])[1]), ""))
+    words = notation.describe(next((tag for tag in written if split_tag(standard[tag])[1]), ""))
     if scheme is not None:
-        evidence = f"{scheme.name}: as given{way and '; '}{way}"
-        return Detection(scheme.name, evidence, (scheme.name,), spelling=spelling, way=way, tags=written)
+        evidence = f"{scheme.name}: as given{words and '; '}{words}"
+        return Detection(scheme.name, evidence, (scheme.name,), notation=notation, notation_words=words, tags=written)
     # 3. Read the pairs with every scheme.
     pairs: Counter[_Pair] = Counter()
     for (before, after), count in raw.items():
@@ -138,7 +138,11 @@ def detect_scheme(
     except NoSchemeError as error:
         raise NoSchemeError(error.message, next(tag for tag in written if standard[tag] == error.tag)) from None
     return replace(
-        detection, evidence=f"{detection.evidence}{way and '; '}{way}", spelling=spelling, way=way, tags=written
+        detection,
+        evidence=f"{detection.evidence}{words and '; '}{words}",
+        notation=notation,
+        notation_words=words,
+        tags=written,
     )
 
 
@@ -185,33 +189,37 @@ def _no_scheme(readings: Sequence[_Reading]) -> NoSchemeError:
     return NoSchemeError(message, tag)
 
 
-def _spelling(counts: Counter[str], scheme: Scheme | None, labels: Container[str]) -> Spelling:
-    """The way in which the tags of a file are written: the only one, or the one that its scheme or its labels show.
+def _notation(counts: Counter[str], scheme: Scheme | None, labels: Container[str]) -> Notation:
+    """The notation of the tags of a file: the only one, or the one that its scheme or its labels show.
 
     Raises:
         NoSchemeError: If they can be read in two ways.
     """
-    ways = spellings_of(counts)
+    notations = notations_of(counts)
     signs = [tag for tag in counts if is_outside(tag)]
     without_prefix = replace(STANDARD, outside=signs[0]) if len(signs) == 1 else STANDARD
     if scheme is not None:
-        # 1. A scheme that is given: the standard way, if all tags are then its own, else the first of the others.
-        fitting = (way for way in (without_prefix, *ways) if _fits(way, counts, scheme))
+        # 1. A scheme that is given: the standard notation, if all tags are then its own, else the first of the others.
+        fitting = (notation for notation in (without_prefix, *notations) if _fits(notation, counts, scheme))
         return next(fitting, STANDARD)
-    # 2. The standard way, and one in which a label has several prefixes.
-    likely = [way for way in ways if replace(way, outside=OUTSIDE) == STANDARD or has_family(way, counts)]
-    if len({tuple(map(way.read, counts)) for way in likely}) == 1:
+    # 2. The standard notation, and one in which a label has several prefixes.
+    likely = [
+        notation
+        for notation in notations
+        if replace(notation, outside=OUTSIDE) == STANDARD or has_family(notation, counts)
+    ]
+    if len({tuple(map(notation.read, counts)) for notation in likely}) == 1:
         return likely[0]
     # 3. Else the tags may be labels. Refuse what may be something else, unless a tag is known to be a label.
     if not any(tag in labels for tag in counts):
-        for way in ways:
-            tags = [tag for tag in counts if tag != way.outside]
-            prefixes = {split_tag(way.read(tag) or tag)[0] for tag in tags}
+        for notation in notations:
+            tags = [tag for tag in counts if tag != notation.outside]
+            prefixes = {split_tag(notation.read(tag) or tag)[0] for tag in tags}
             name = next((one.name for one in SCHEMES.values() if prefixes <= {*one.prefixes, OUTSIDE}), None)
-            if way.separators and name:
+            if notation.separators and name:
                 raise NoSchemeError(
-                    f"found {tags[0]!r}, which may be a label (--scheme IO) or {way.read(tags[0])} (--scheme {name}; "
-                    "in convert --input-scheme)",
+                    f"found {tags[0]!r}, which may be a label (--scheme IO) or {notation.read(tags[0])} "
+                    f"(--scheme {name}; in convert --input-scheme)",
                     tags[0],
                     is_ambiguous=True,
                 )
@@ -226,11 +234,11 @@ def _spelling(counts: Counter[str], scheme: Scheme | None, labels: Container[str
     return without_prefix if not any(map(has_prefix, counts)) else STANDARD
 
 
-def _fits(spelling: Spelling, counts: Counter[str], scheme: Scheme) -> bool:
+def _fits(notation: Notation, counts: Counter[str], scheme: Scheme) -> bool:
     """True if all tags, written so, are those of a scheme."""
     for tag in counts:
         try:
-            scheme.state(spelling.read(tag) or tag)
+            scheme.state(notation.read(tag) or tag)
         except UnknownTagError:
             return False
     return True

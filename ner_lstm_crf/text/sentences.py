@@ -29,7 +29,7 @@ from typing import NamedTuple, get_args
 
 from ner_lstm_crf.config import Hyphens, TokenUnit
 from ner_lstm_crf.text.annotation import Sentence, Token
-from ner_lstm_crf.text.reading import Reading, as_read
+from ner_lstm_crf.text.normalization import NormalizedText, normalized
 from ner_lstm_crf.text.scripts import CLOSERS, EMOJI, EMOJI_MODIFIERS, FLAG_LETTERS, HAN, KANA, OPENERS, has_han
 from ner_lstm_crf.text.tokenizer import ABBREVIATIONS, BEFORE_NAMES, BEFORE_NUMBERS, check_text, read_tokens
 
@@ -204,10 +204,10 @@ class Portion(NamedTuple):
     portion has those of the other as context.
 
     Attributes:
-        reading: The part of the text that was read.
+        normal: The part of the text that was read, normalized.
         offset: Where in the text it begins.
         words: Each token as it is read.
-        starts: The offset of each token in what was read.
+        starts: The offset of each token in the normalized part.
         edges: The index of each sentence's first token, and the number of all tokens.
         barriers: What no entity holds, see `_barriers`.
         first: The index of the first token that was not in the portion before.
@@ -217,7 +217,7 @@ class Portion(NamedTuple):
         token_unit: What the tokens are.
     """
 
-    reading: Reading
+    normal: NormalizedText
     offset: int
     words: list[str]
     starts: list[int]
@@ -229,15 +229,15 @@ class Portion(NamedTuple):
     last: bool
     token_unit: TokenUnit
 
-    def place(self, first: int, final: int) -> tuple[int, int]:
+    def offsets(self, first: int, final: int) -> tuple[int, int]:
         """Where in the text the token `first` begins and the token `final` ends."""
-        start, end = self.reading.place(self.starts[first], self.starts[final] + len(self.words[final]))
+        start, end = self.normal.in_source(self.starts[first], self.starts[final] + len(self.words[final]))
         return start + self.offset, end + self.offset
 
     def token(self, number: int) -> Token:
         """A token as it stands in the text, with what is not read of it."""
-        start, end = self.place(number, number)
-        return Token(self.reading.source[start - self.offset : end - self.offset], start, end)
+        start, end = self.offsets(number, number)
+        return Token(self.normal.source[start - self.offset : end - self.offset], start, end)
 
 
 def portions(
@@ -262,18 +262,18 @@ def portions(
         while len(block) < BLOCK + 2 * _MARGIN and not last:
             part = next(parts, None)
             block, last = block + (part or ""), part is None
-        reading = as_read(block)
-        borders = _borders(reading.text, token_unit)
+        normal = normalized(block)
+        borders = _borders(normal.text, token_unit)
         # 2. It ends with a sentence, if possible with a paragraph; else within a sentence that is too long.
-        end = len(reading.text)
+        end = len(normal.text)
         reach = bisect_right(borders, end if last else end - _MARGIN)
         final = borders[reach - 1] if reach else 0
         if not last:
-            blanks = _BLANK_LINE.finditer(reading.text, end - end // 4, final)
+            blanks = _BLANK_LINE.finditer(normal.text, end - end // 4, final)
             blank = max((match.end() for match in blanks), default=final)
             final = borders[bisect_right(borders, blank) - 1]
         is_cut = not last and final <= fresh
-        words, starts = read_tokens(reading.text, begin, end if last or is_cut else final, token_unit, hyphens)
+        words, starts = read_tokens(normal.text, begin, end if last or is_cut else final, token_unit, hyphens)
         # 3. If it is cut, the tokens before the cut, and a margin of those before them, come with the next block again.
         new, stop = bisect_left(starts, fresh), len(words)
         begin = fresh = end if last else final
@@ -284,15 +284,15 @@ def portions(
             again = bisect_left(starts, fresh - _MARGIN)
             begin = starts[again] if again < stop else fresh
         edges = {0, len(words), *(bisect_left(starts, border) for border in borders[:reach])}
-        barriers = _barriers(reading.text, words, starts, token_unit)
-        yield Portion(reading, offset, words, starts, sorted(edges), barriers, new, stop, is_cut, last, token_unit)
+        barriers = _barriers(normal.text, words, starts, token_unit)
+        yield Portion(normal, offset, words, starts, sorted(edges), barriers, new, stop, is_cut, last, token_unit)
         # 4. The next block begins there, and with some characters before that the rules look at.
         seen = max(begin - _CONTEXT, 0)
-        while seen < begin and not reading.text[seen].isalnum():  # a mark would be read in another way
+        while seen < begin and not normal.text[seen].isalnum():  # a mark would be read in another way
             seen += 1
-        if 2 * reading.place(seen, 0)[0] < len(block):  # nearly all is invisible
+        if 2 * normal.in_source(seen, 0)[0] < len(block):  # nearly all is invisible
             begin = seen = fresh
-        kept, _ = reading.place(seen, 0)
+        kept, _ = normal.in_source(seen, 0)
         block, offset, begin, fresh = block[kept:], offset + kept, begin - seen, fresh - seen
 
 

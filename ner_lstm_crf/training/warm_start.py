@@ -15,7 +15,7 @@ from ner_lstm_crf.isolation import computing
 from ner_lstm_crf.saving.model import Model, new_network
 from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Sentence
-from ner_lstm_crf.text.reading import words_as_read
+from ner_lstm_crf.text.normalization import normalized_words
 
 
 @computing()
@@ -37,7 +37,7 @@ def warm_start(base: Model, sentences: Sequence[Sentence], *, freeze_vectors: bo
     """
     check_start(base.config, len(base.networks))
     # 1. Features and tags of both.
-    words = [words_as_read(sentence.words) for sentence in sentences]
+    words = [normalized_words(sentence.words) for sentence in sentences]
     resources = Resources(base.config, words, freeze_vectors=freeze_vectors)
     old = base.networks[0]
     extended = {name: one.extended(resources, old.embedding[name]) for name, one in base.features.items()}

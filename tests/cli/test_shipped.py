@@ -12,7 +12,7 @@ from ner_lstm_crf.cli import tag
 from ner_lstm_crf.config import preset
 from ner_lstm_crf.saving import model as saving
 from ner_lstm_crf.saving.model import Model
-from ner_lstm_crf.tagging import by_script
+from ner_lstm_crf.tagging import script_tagger
 from tests.cli.conftest import ZH, Files, Run, call, column_text, equal_weights
 
 ENGLISH = "Ada Brandt met Port Alba today."
@@ -88,7 +88,7 @@ def test_the_script_of_a_file_or_pipe_chooses(
 def test_each_text_goes_to_the_tagger_of_its_script(
     here: Path, form: str, most_texts: int, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(by_script, "_MOST_TEXTS", most_texts)
+    monkeypatch.setattr(script_tagger, "_MOST_TEXTS", most_texts)
     texts = [ENGLISH, "", CHINESE, CHINESE, f"{ENGLISH} {ENGLISH}", "12", CHINESE, ENGLISH]
     result = run("tag", "--output-format", form, *texts)
     assert result.err == CHOSEN.format("en") + CHOSEN.format("zh")

@@ -12,7 +12,7 @@ from ner_lstm_crf.features.batch import RaggedSentences, WordTypes, shuffled_bat
 from ner_lstm_crf.features.casing import casing
 from ner_lstm_crf.features.registry import Features
 from ner_lstm_crf.features.token_feature import Resources
-from ner_lstm_crf.text.reading import words_as_read
+from ner_lstm_crf.text.normalization import normalized_words
 
 TRAIN = [["Rome", "in", "1998", ""], ["Ünïcode", "in", "Rome", "in"]]
 Lengths = st.lists(st.integers(0, 40), max_size=60)
@@ -40,7 +40,7 @@ def test_every_token_finds_its_word_casing_and_characters(sentences: list[list[s
     characters, counts = batch.inputs["characters"]
     starts = torch.cat([torch.zeros(1, dtype=torch.int64), (counts + gap).cumsum(0)])
     for row, words in enumerate(sentences):
-        for column, word in enumerate(words_as_read(words)):
+        for column, word in enumerate(normalized_words(words)):
             number = batch.tokens[row, column]
             assert batch.inputs["word"][number] == made["word"].type_ids([word])[0]
             assert batch.inputs["casing"][number] == casing(word)

@@ -15,7 +15,7 @@ from ner_lstm_crf.formats.text_json import AnnotatedText, TextFormat, TextJson, 
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.text import sentences as splitter
 from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token
-from ner_lstm_crf.text.reading import as_read, is_seen
+from ner_lstm_crf.text.normalization import is_visible, normalized
 from ner_lstm_crf.text.sentences import portions
 
 TEXT = "Ada met King Lu in Rome."
@@ -223,7 +223,7 @@ def records(draw: st.DrawFn) -> AnnotatedText:
     pieces = [
         (start, end)
         for start, end in pieces
-        if is_seen(text[start:end].strip()) and text[start:end] == text[start:end].strip()
+        if is_visible(text[start:end].strip()) and text[start:end] == text[start:end].strip()
     ]
     return AnnotatedText(
         text, tuple(Entity(a, b, draw(st.sampled_from(["PER", "组 织"])), text[a:b]) for a, b in pieces)
@@ -234,14 +234,14 @@ def records(draw: st.DrawFn) -> AnnotatedText:
 def test_no_entity_and_no_character_is_lost(record, token_unit):
     sentences = list(annotate(record, token_unit))
     found = [entity for sentence in sentences for entity in sentence.entities(record.text)]
-    seen = [entity for entity in record.entities if as_read(entity.text).text]
-    assert [as_read(one.text).text.strip() for one in found] == [as_read(one.text).text.strip() for one in seen]
-    if as_read(record.text).text == record.text:
+    seen = [entity for entity in record.entities if normalized(entity.text).text]
+    assert [normalized(one.text).text.strip() for one in found] == [normalized(one.text).text.strip() for one in seen]
+    if normalized(record.text).text == record.text:
         assert found == list(record.entities)
     tokens = [token for sentence in sentences for token in sentence.tokens]
     assert tokens == sorted(tokens, key=lambda token: token.start)
     assert all(record.text[token.start : token.end] == token.text for token in tokens)
-    assert as_read("".join(token.text for token in tokens)).text == "".join(as_read(record.text).text.split())
+    assert normalized("".join(token.text for token in tokens)).text == "".join(normalized(record.text).text.split())
 
 
 @given(written=st.lists(records(), max_size=4), name=st.sampled_from(["jsonl", "cluener"]))

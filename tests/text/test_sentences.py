@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.text import sentences as module
-from ner_lstm_crf.text.reading import as_read
+from ner_lstm_crf.text.normalization import normalized
 from ner_lstm_crf.text.sentences import portions, sentences
 from ner_lstm_crf.text.tokenizer import characters, tokenize
 
@@ -47,8 +47,8 @@ def cut(text: str) -> list[str]:
 def test_sentences_partition_the_tokens(token_unit, tokens_of, text):
     parts = sentences(text, token_unit=token_unit)
     assert all(text[token.start : token.end] == token.text for sentence in parts for token in sentence.tokens)
-    words = [as_read(token.text).text for sentence in parts for token in sentence.tokens]
-    assert words == [token.text for token in tokens_of(as_read(text).text)]
+    words = [normalized(token.text).text for sentence in parts for token in sentence.tokens]
+    assert words == [token.text for token in tokens_of(normalized(text).text)]
     assert all(sentence.tokens and not sentence.spans for sentence in parts)
     places = [(token.start, token.end) for sentence in parts for token in sentence.tokens]
     assert all(start < end for start, end in places)
@@ -70,7 +70,7 @@ def test_no_sentence_crosses_a_blank_line(paragraphs, gap):
 @given(TEXTS)
 def test_no_token_is_lost_and_no_sentence_is_empty(text):
     found = sentences(text)
-    assert sum(len(one.tokens) for one in found) == len(tokenize(as_read(text).text))
+    assert sum(len(one.tokens) for one in found) == len(tokenize(normalized(text).text))
     assert all(sentence.tokens for sentence in found)
 
 
@@ -213,7 +213,7 @@ def test_blocks_hold_the_same_tokens_none_twice(token_unit: TokenUnit, text: str
     for cut_up in (parts, of_parts):
         assert expected == [part.token(at) for part in cut_up for at in range(part.first, part.end)]
     assert [part.last for part in parts] == [False] * (len(parts) - 1) + [True]
-    assert all(len(part.reading.source) <= 2 * size + 16 for part in parts)
+    assert all(len(part.normal.source) <= 2 * size + 16 for part in parts)
 
 
 @given(st.lists(st.sampled_from([piece for piece in PIECES if "\n" not in piece]), max_size=40).map("".join))

@@ -32,7 +32,7 @@ from ner_lstm_crf.features.transformer.subtokens import (
     quiet_transformers,
     unreadable,
 )
-from ner_lstm_crf.files.parts import read_text
+from ner_lstm_crf.files.saved import read_saved
 from ner_lstm_crf.isolation import computing, explicit
 from ner_lstm_crf.progress import Progress, silent
 
@@ -293,7 +293,7 @@ class Transformer(ContextFeature):
         """See `TokenFeature.load`."""
         if saved.folder is None:
             raise InputError("expected the folder of a model's transformer")
-        if '"auto_map"' in read_text(saved.folder / "config.json"):
+        if '"auto_map"' in read_saved(saved.folder / "config.json"):
             raise InputError("expected a transformer of this library's, found one that brings code", path=saved.folder)
         feature = cls.from_pretrained(saved.config, saved.folder)
         feature.saved_as = None if feature.files_change else saved.folder.name

@@ -1,6 +1,6 @@
-"""A text as it is read: without what nobody sees, in one form where Unicode has several, traced back to the text.
+"""Normalization: a text without what nobody sees, in one form where Unicode has several, traced back to the source.
 
-`Rome<U+200B>`, `Ro<U+00AD>me`, `Cafe<U+0301>` and `Ｒｏｍｅ` look like Rome, Café and Rome, so they are read as these.
+`Rome<U+200B>`, `Ro<U+00AD>me`, `Cafe<U+0301>` and `Ｒｏｍｅ` look like Rome, Café and Rome, so they become these.
 Three kinds of characters change:
 
 1. Invisible ones are left out: zero-width spaces and joiners, soft hyphens, byte order marks, marks of direction,
@@ -9,7 +9,7 @@ Three kinds of characters change:
 2. Letters and accents are composed (Unicode's form NFC).
 3. Full-width letters and digits become ordinary ones.
 
-Most texts have none of these, which is found out at once: then the text is read as it is.
+Most texts have none of these, which is found out at once: then the text stays as it is.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class _Edits:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class NormalizedText:
     """A text as it is read.
 
     Attributes:
@@ -77,11 +77,11 @@ class Reading:
     source: str
     edits: Sequence[_Edits] = ()
 
-    def place(self, start: int, end: int) -> tuple[int, int]:
+    def in_source(self, start: int, end: int) -> tuple[int, int]:
         """Where in the source the characters `start` to `end` (exclusive) of what is read begin and end.
 
         Example:
-            >>> as_read("Ro\u00adme\u200b!").place(0, 4)
+            >>> normalized("Ro\u00adme\u200b!").in_source(0, 4)
             (0, 5)
         """
         for edits in reversed(self.edits):
@@ -89,11 +89,11 @@ class Reading:
         return start, end
 
 
-def as_read(source: str) -> Reading:
+def normalized(source: str) -> NormalizedText:
     """A text as it is read, any Unicode string.
 
     Example:
-        >>> as_read("Cafe\u0301\u200b in Ｒｏｍｅ").text
+        >>> normalized("Cafe\u0301\u200b in Ｒｏｍｅ").text
         'Café in Rome'
     """
     text, edits = source, list[_Edits]()
@@ -104,20 +104,20 @@ def as_read(source: str) -> Reading:
     if not is_normalized("NFC", text):
         text, composed = _replaced(_CLUSTER, lambda cluster: normalize("NFC", cluster), text)
         edits.append(composed)
-    return Reading(text, source, edits)
+    return NormalizedText(text, source, edits)
 
 
-def words_as_read(words: Sequence[str]) -> Sequence[str]:
+def normalized_words(words: Sequence[str]) -> Sequence[str]:
     """Each word as it is read; the words themselves if they are so already, as nearly always.
 
     Example:
-        >>> words_as_read(["in", "Rome\u200b"])
+        >>> normalized_words(["in", "Rome\u200b"])
         ['in', 'Rome']
     """
     joined = "\n".join(words)
     if is_normalized("NFC", joined) and not _has_rare(joined):
         return words
-    return [as_read(word).text for word in words]
+    return [normalized(word).text for word in words]
 
 
 def _has_rare(text: str) -> bool:
@@ -142,11 +142,11 @@ def _replaced(pattern: re.Pattern[str], replace: Callable[[str], str], text: str
     return "".join([*parts, text[last:]]), edits
 
 
-def is_seen(text: str) -> bool:
+def is_visible(text: str) -> bool:
     r"""True if a text holds more than white space and characters that nobody sees.
 
     Example:
-        >>> is_seen("\u200bRome"), is_seen(" \u200b")
+        >>> is_visible("\u200bRome"), is_visible(" \u200b")
         (True, False)
     """
-    return bool(as_read(text).text.strip())
+    return bool(normalized(text).text.strip())

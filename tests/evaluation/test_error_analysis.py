@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 from hypothesis import given
 
-from ner_lstm_crf.evaluation.errors import SpanError, confusion, find_errors
+from ner_lstm_crf.evaluation.error_analysis import SpanError, confusion, find_errors
 from ner_lstm_crf.text.annotation import Sentence, Span
 from tests.evaluation.test_metrics import LENGTH, evaluate, pairs
 

@@ -1,4 +1,4 @@
-"""The files that a model or a run consists of: plain files of a sane size, else they are refused.
+"""The files of a saved model or run, read back: plain files of a sane size, else they are refused.
 
 A pipe or a device under such a name would never end, so nothing but a plain file is opened.
 """
@@ -16,7 +16,7 @@ MOST_TEXT = 1 << 30  # bytes of a text; the vocabulary of four million words tak
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe without a writer: no wait
 
 
-def open_part(path: Path, what: str = "model") -> BinaryIO:
+def open_saved(path: Path, what: str = "model") -> BinaryIO:
     """Open a file that is part of `what`, for reading its bytes.
 
     Raises:
@@ -34,18 +34,18 @@ def open_part(path: Path, what: str = "model") -> BinaryIO:
     raise InputError(f"the {what} is damaged: expected a plain file, found something else", path=path)
 
 
-def read_text(path: Path, what: str = "model", *, most: int = MOST_TEXT) -> str:
+def read_saved(path: Path, what: str = "model", *, most: int = MOST_TEXT) -> str:
     """A UTF-8 text file that is part of `what`.
 
     Raises:
         InputError: If the file is missing or unreadable, or larger than `most` bytes.
     """
-    with open_part(path, what) as file:
-        return text_of(file, path, what, most=most)
+    with open_saved(path, what) as file:
+        return saved_text(file, path, what, most=most)
 
 
-def text_of(file: BinaryIO, path: Path, what: str = "model", *, most: int = MOST_TEXT) -> str:
-    """The text of an open file, see `read_text`."""
+def saved_text(file: BinaryIO, path: Path, what: str = "model", *, most: int = MOST_TEXT) -> str:
+    """The text of an open file, see `read_saved`."""
     try:
         size = os.fstat(file.fileno()).st_size
         if size > most:

@@ -1,14 +1,14 @@
-"""What will go wrong in training, as lines for people: by the counts of the data, before an epoch is spent on them."""
+"""Warnings about data: what will go wrong in training on them, found in their statistics before an epoch is spent."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
 
-from ner_lstm_crf.corpora.facts import LONG, FileFacts, Overlap
+from ner_lstm_crf.corpora.statistics import LONG, FileStatistics, Overlap
 from ner_lstm_crf.formats.options import counted
+from ner_lstm_crf.tags.notation import OTHER_NOTATIONS, STANDARD, has_family, is_label
 from ner_lstm_crf.tags.scheme import SCHEMES
-from ner_lstm_crf.tags.spelling import STANDARD, STYLES, has_family, is_label
 
 VERY_LONG = 2000
 """Sentences of more tokens than this are read in windows."""
@@ -21,58 +21,58 @@ _MOST_FAMILIES = 3
 _LEAK, _LEAST_SHARED = 0.02, 3  # share and number of the sentences that are in another file too
 
 
-def pitfalls_of(facts: FileFacts, *, trains: bool = True) -> Iterator[str]:
-    """The pitfalls of one file or part, without its name.
+def file_warnings(statistics: FileStatistics, *, trains: bool = True) -> Iterator[str]:
+    """The warnings about one file or part, without its name.
 
     Args:
-        facts: Its counts.
+        statistics: Its counts.
         trains: True if a model is to learn from it, so that rare labels matter.
     """
     # 1. Sentences.
-    very_long = {length: count for length, count in facts.lengths.items() if length > VERY_LONG}
+    very_long = {length: count for length, count in statistics.lengths.items() if length > VERY_LONG}
     if very_long:
         count, longest = counted(sum(very_long.values()), "sentence"), max(very_long)
         cause = "are blank lines between sentences missing, or are they numbered in a column?"
-        if facts.layout is None:
+        if statistics.layout is None:
             cause = "is each sentence or text on a line of its own?"
         yield f"{count} of more than {VERY_LONG:,} tokens, up to {longest:,}, read in windows: {cause}"
     # 2. Entities.
-    inside = facts.tokens_per_label.total()
-    if not facts.per_label:
+    inside = statistics.tokens_per_label.total()
+    if not statistics.per_label:
         yield "no entities"
-    elif inside == facts.tokens and facts.tokens > 1:
+    elif inside == statistics.tokens and statistics.tokens > 1:
         yield "every token is in an entity, none is O: is a label such as OTHER to be O (--rename OTHER=O)?"
     else:
-        label, tokens = facts.tokens_per_label.most_common(1)[0]
-        if tokens > _NEARLY_ALL * facts.tokens:
-            share = f"{tokens / facts.tokens:.0%} of the tokens are in entities labelled {label}"
+        label, tokens = statistics.tokens_per_label.most_common(1)[0]
+        if tokens > _NEARLY_ALL * statistics.tokens:
+            share = f"{tokens / statistics.tokens:.0%} of the tokens are in entities labelled {label}"
             yield f"{share}: if it stands for O, --rename {label}=O"
     # 3. Labels.
-    yield from islice(_families(facts), _MOST_FAMILIES)
-    if trains and (rare := sorted(label for label, count in facts.per_label.items() if count < FEW)):
-        shown = ", ".join(f"{label} {facts.per_label[label]}" for label in rare[:10])
+    yield from islice(_families(statistics), _MOST_FAMILIES)
+    if trains and (rare := sorted(label for label, count in statistics.per_label.items() if count < FEW)):
+        shown = ", ".join(f"{label} {statistics.per_label[label]}" for label in rare[:10])
         more = f" and {len(rare) - 10} more" if len(rare) > 10 else ""
         yield f"labels of fewer than {FEW} entities, too few to learn from: {shown}{more}"
 
 
-def _families(facts: FileFacts) -> Iterator[str]:
+def _families(statistics: FileStatistics) -> Iterator[str]:
     """Labels that are spellings of one, and labels that are tags."""
     spellings: dict[str, list[str]] = {}
-    for label, _ in facts.per_label.most_common():
+    for label, _ in statistics.per_label.most_common():
         spellings.setdefault("".join(label.split()).casefold(), []).append(label)
     for usual, *others in spellings.values():
         for other in others:
             hint = f": --rename {other}={usual}" if is_label(other) and is_label(usual) else ""
             yield f"the labels {usual!r} and {other!r} differ by case or spaces alone{hint}"
-    for style in (STANDARD, *STYLES):
-        tags = [label for label in facts.per_label if style.separators and style.read(label) is not None]
+    for style in (STANDARD, *OTHER_NOTATIONS):
+        tags = [label for label in statistics.per_label if style.separators and style.read(label) is not None]
         if has_family(style, tags):
             shown = ", ".join(sorted(tags)[:4])
             yield f"the labels are tags ({shown}): each part of an entity is an entity of its own"
 
 
-def pitfalls_between(first: FileFacts, second: FileFacts) -> Iterator[str]:
-    """The pitfalls of training on one of two files and measuring on the other, with their names."""
+def pair_warnings(first: FileStatistics, second: FileStatistics) -> Iterator[str]:
+    """The warnings about training on one of two files and measuring on the other, with their names."""
     # 1. Sentences in both, as a share of the file that has more of them.
     shares = []
     for one, other in ((first, second), (second, first)):

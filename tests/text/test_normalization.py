@@ -1,4 +1,4 @@
-"""A text as it is read: what nobody sees changes nothing, and every place is found again."""
+"""Normalization: what nobody sees changes nothing, and every offset is found again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from unicodedata import normalize
 import pytest
 from hypothesis import given, strategies as st
 
-from ner_lstm_crf.text.reading import as_read, words_as_read
+from ner_lstm_crf.text.normalization import normalized, normalized_words
 
 PIECES = [
     "Rome",
@@ -29,32 +29,32 @@ UNSEEN = ["\u200b", "\ufeff", "\u00ad", "\u200e", "\u2060", "\u200c", "\u200d", 
 
 
 @given(st.text())
-def test_any_text_is_read_and_places_are_in_it(text: str) -> None:
-    reading = as_read(text)
-    assert normalize("NFC", reading.text) == reading.text or not reading.edits
-    places = [reading.place(at, at + 1) for at in range(len(reading.text))]
+def test_any_text_is_normalized_and_offsets_are_in_it(text: str) -> None:
+    normal = normalized(text)
+    assert normalize("NFC", normal.text) == normal.text or not normal.edits
+    places = [normal.in_source(at, at + 1) for at in range(len(normal.text))]
     assert all(0 <= start < end <= len(text) for start, end in places)
     assert places == sorted(places)
-    assert as_read(reading.text).text == reading.text
+    assert normalized(normal.text).text == normal.text
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=12), st.lists(st.sampled_from(UNSEEN), min_size=12, max_size=12))
 def test_what_nobody_sees_is_not_read_and_is_no_part_of_what_stands_beside_it(
     pieces: list[str], unseen: list[str]
 ) -> None:
-    plain = as_read("".join(pieces)).text
+    plain = normalized("".join(pieces)).text
     text, places = "", []
     for piece, mark in zip(pieces, unseen, strict=False):
         text += mark
         places.append((len(text), len(text) + len(piece)))
         text += piece
-    reading = as_read(text)
+    normal = normalized(text)
     if all(normalize("NFC", a + b) == normalize("NFC", a) + normalize("NFC", b) for a, b in pairwise(pieces)):
-        assert reading.text == plain
+        assert normal.text == plain
         at, found = 0, []
         for piece in pieces:
-            length = len(as_read(piece).text)
-            found.append(reading.place(at, at + length))
+            length = len(normalized(piece).text)
+            found.append(normal.in_source(at, at + length))
             at += length
         assert found == places
 
@@ -71,10 +71,10 @@ def test_what_nobody_sees_is_not_read_and_is_no_part_of_what_stands_beside_it(
     ],
 )
 def test_what_has_a_meaning_is_read_as_it_is(text: str) -> None:
-    assert as_read(text).text == text
+    assert normalized(text).text == text
 
 
 def test_words_that_are_read_as_they_are_are_the_same_object() -> None:
     words = ["Ada", "é", "北京"]
-    assert words_as_read(words) is words
-    assert words_as_read(["Ada\u200b", "e\u0301", "", "\u200b"]) == ["Ada", "é", "", ""]
+    assert normalized_words(words) is words
+    assert normalized_words(["Ada\u200b", "e\u0301", "", "\u200b"]) == ["Ada", "é", "", ""]

@@ -1,12 +1,12 @@
-"""The ways in which files write tags: where the prefix stands, what divides it from the label, and what stands for O.
+"""The notations of tags in files: where the prefix stands, what divides it from the label, and what stands for O.
 
-    B-PER  I-PER  O      the standard way, which everything else in the package reads; also B_PER, or a prefix alone
+    B-PER  I-PER  O      the standard notation, which all else in the package reads; also B_PER, or a prefix alone
     PER-B  PER-I  O      the prefix is behind the label
     B.PER  I.PER  O      another separator, or none: BPER
     b-per  i-per  o      small letters
     B-PER  I-PER  -      another sign for O
 
-A file is written in one of the other ways only if all its tags fit it.
+A file is written in one of the other notations only if all its tags fit it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _BETWEEN_TAGS = re.compile(r"\s*[#|,;+&/]\s*|\s+")
 
 
 @dataclass(frozen=True, slots=True)
-class Spelling:
-    """One way to write tags.
+class Notation:
+    """A way to write tags.
 
     Attributes:
         separators: What may stand between prefix and label; "" for nothing.
@@ -40,7 +40,7 @@ class Spelling:
         outside: The sign for O.
 
     Example:
-        >>> Spelling("-", prefix_last=True).read("PER-B"), Spelling("", small=True).read("bper"), Spelling().read("NNP")
+        >>> Notation("-", prefix_last=True).read("PER-B"), Notation("", small=True).read("bper"), Notation().read("NNP")
         ('B-PER', 'B-per', None)
     """
 
@@ -51,11 +51,11 @@ class Spelling:
 
     @property
     def is_standard(self) -> bool:
-        """True if tags are written in the standard way."""
+        """True if tags are written in the standard notation."""
         return self == STANDARD
 
     def read(self, tag: str) -> str | None:
-        """The tag in the standard way; None if it is not written in this one."""
+        """The tag in the standard notation; None if it is not written in this one."""
         if tag == self.outside:
             return OUTSIDE
         match = _pattern(self.separators, self.prefix_last, self.small).fullmatch(tag)
@@ -71,7 +71,7 @@ class Spelling:
         return (self.separators, self.prefix_last, self.small) == ("-_", False, False)
 
     def describe(self, tag: str) -> str:
-        """The way in words, shown by one of the tags that have a prefix."""
+        """The notation in words, shown by one of the tags that have a prefix."""
         parts = []
         if not self._is_prefix_first_in_capitals:
             parts.append(f"tags are written {tag}: read as {self.read(tag)}")
@@ -80,8 +80,8 @@ class Spelling:
         return "; ".join(parts)
 
 
-STANDARD = Spelling()
-"""The standard way."""
+STANDARD = Notation()
+"""The standard notation."""
 
 
 @cache
@@ -97,45 +97,47 @@ def _pattern(separators: str, prefix_last: bool, small: bool) -> re.Pattern[str]
     return re.compile(f"{prefix}(?:{separator}{label})?", re.DOTALL)
 
 
-STYLES = (
-    *(Spelling(mark, prefix_last=True, small=small) for small in (False, True) for mark in _SEPARATORS),
-    *(Spelling(mark) for mark in _SEPARATORS if mark not in STANDARD.separators),
-    *(Spelling(mark, small=True) for mark in _SEPARATORS),
-    Spelling(""),
-    Spelling("", small=True),
+OTHER_NOTATIONS = (
+    *(Notation(mark, prefix_last=True, small=small) for small in (False, True) for mark in _SEPARATORS),
+    *(Notation(mark) for mark in _SEPARATORS if mark not in STANDARD.separators),
+    *(Notation(mark, small=True) for mark in _SEPARATORS),
+    Notation(""),
+    Notation("", small=True),
 )
-"""The other ways."""
+"""The other notations."""
 
 
-def spellings_of(tags: Collection[str]) -> list[Spelling]:
-    """The ways in which all tags of a file may be written; the standard way alone, if it is one of them.
+def notations_of(tags: Collection[str]) -> list[Notation]:
+    """The notations in which all tags of a file may be written; the standard one alone, if it is one of them.
 
     Args:
         tags: The different tags. One may stand for O: `O`, if it occurs, else a known sign.
 
     Example:
-        >>> spellings_of(["PER-B", "PER-I", "-"])
-        [Spelling(separators='-', prefix_last=True, small=False, outside='-')]
+        >>> notations_of(["PER-B", "PER-I", "-"])
+        [Notation(separators='-', prefix_last=True, small=False, outside='-')]
     """
-    return list(_fitting(STANDARD, tags)) or [way for other in STYLES for way in _fitting(other, tags)]
+    return list(_fitting(STANDARD, tags)) or [
+        notation for other in OTHER_NOTATIONS for notation in _fitting(other, tags)
+    ]
 
 
-def _fitting(spelling: Spelling, tags: Collection[str]) -> Iterator[Spelling]:
-    """The way with the file's sign for O, if all tags fit it and at least one has a prefix."""
+def _fitting(notation: Notation, tags: Collection[str]) -> Iterator[Notation]:
+    """The notation with the file's sign for O, if all tags fit it and at least one has a prefix."""
     rest = list[str]()
     for tag in tags:
-        if tag != OUTSIDE and spelling.read(tag) is None:
+        if tag != OUTSIDE and notation.read(tag) is None:
             rest.append(tag)
             if len(rest) > 1 or OUTSIDE in tags:
                 return
-    found = {spelling.read(tag) for tag in tags} - {None, OUTSIDE}
+    found = {notation.read(tag) for tag in tags} - {None, OUTSIDE}
     # Small letters alone are tags only beside a sign that is like them: a column of `m` and `-` may be anything.
-    if not found or (not spelling.is_standard and found <= PREFIXES and not {*rest} <= {"o", "0"}):
+    if not found or (not notation.is_standard and found <= PREFIXES and not {*rest} <= {"o", "0"}):
         return
     if not rest:
-        yield spelling
+        yield notation
     elif is_outside(rest[0]) or rest[0].upper() == PERHAPS_A_LABEL:
-        yield replace(spelling, outside=rest[0])
+        yield replace(notation, outside=rest[0])
 
 
 def is_outside(tag: str) -> bool:
@@ -149,7 +151,7 @@ def is_label(text: str) -> bool:
 
 
 def has_prefix(tag: str) -> bool:
-    """True if a tag begins with a prefix, in the standard way, and is not O.
+    """True if a tag begins with a prefix, in the standard notation, and is not O.
 
     Example:
         >>> has_prefix("B-PER"), has_prefix("B"), has_prefix("O"), has_prefix("PER")
@@ -158,23 +160,23 @@ def has_prefix(tag: str) -> bool:
     return tag != OUTSIDE and split_tag(tag)[0] in PREFIXES
 
 
-def has_family(spelling: Spelling, tags: Collection[str]) -> bool:
+def has_family(notation: Notation, tags: Collection[str]) -> bool:
     """True if a label occurs with several prefixes, which shows that these are prefixes."""
     labels: dict[str, str] = {}
     for tag in tags:
-        prefix, label = split_tag(spelling.read(tag) or OUTSIDE)
+        prefix, label = split_tag(notation.read(tag) or OUTSIDE)
         if prefix != OUTSIDE and labels.setdefault(label, prefix) != prefix:
             return True
     return False
 
 
-def sample_spelling(tags: Collection[str]) -> Spelling:
-    """The way in which the first tags of a file may be written: the standard way unless only another fits all of them.
+def notation_of_sample(tags: Collection[str]) -> Notation:
+    """The notation of the first tags of a file: the standard one unless only another fits all of them.
 
     Nothing is sure of a sample: `detect_scheme` decides by all tags of the file.
     """
-    ways = [way for way in spellings_of(tags) if way.separators or has_family(way, tags)]
-    return next((way for way in ways if has_family(way, tags)), next(iter(ways), STANDARD))
+    notations = [notation for notation in notations_of(tags) if notation.separators or has_family(notation, tags)]
+    return next((notation for notation in notations if has_family(notation, tags)), next(iter(notations), STANDARD))
 
 
 def tags_within(cell: str) -> list[str]:
@@ -186,8 +188,10 @@ def tags_within(cell: str) -> list[str]:
     """
     parts = _BETWEEN_TAGS.split(cell)
     if len(parts) > 1:
-        for way in (STANDARD, *STYLES):
-            tags = (OUTSIDE if is_outside(part) else way.read(part) if way.separators else None for part in parts)
+        for notation in (STANDARD, *OTHER_NOTATIONS):
+            tags = (
+                OUTSIDE if is_outside(part) else notation.read(part) if notation.separators else None for part in parts
+            )
             if all(tag is not None and (tag == OUTSIDE or split_tag(tag)[1]) for tag in tags):
                 return parts
     return [cell]

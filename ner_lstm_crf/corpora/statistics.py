@@ -1,4 +1,4 @@
-"""Counts of annotated sentences, of a file or of a part of the data, and of what two of them share."""
+"""Statistics of annotated sentences, of a file or of a part of the data, and of what two of them share."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Lengths:
 
 
 @dataclass(slots=True, kw_only=True)
-class FileFacts(ReadReport):
+class FileStatistics(ReadReport):
     """The findings of reading a file, and counts of its sentences. Memory stays small: words are kept as hashes.
 
     Attributes:
@@ -75,7 +75,7 @@ class FileFacts(ReadReport):
         return self.sentences - len(self.hashes)
 
     def to_json(self) -> dict[str, Any]:
-        """The facts as values for JSON. Columns and lines count from 1; of a file without columns, they are None."""
+        """All of them as values for JSON. Columns and lines count from 1; of a file without columns, they are None."""
         layout = self.layout
         return {
             "path": self.path,
@@ -134,7 +134,7 @@ class Overlap:
     new_labels: tuple[str, ...]
 
     @classmethod
-    def of(cls, first: FileFacts, second: FileFacts) -> Overlap:
+    def of(cls, first: FileStatistics, second: FileStatistics) -> Overlap:
         """The part of the second that is in the first."""
         shared = {key: count for key, count in second.hashes.items() if key in first.hashes}
         return cls(
