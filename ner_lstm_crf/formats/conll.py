@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import groupby, repeat
+from itertools import count, groupby, repeat
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -38,7 +38,7 @@ from ner_lstm_crf.formats.columns import (
 from ner_lstm_crf.formats.format import Format
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions, counted
 from ner_lstm_crf.formats.tagged_file import TagReader, TagWriter
-from ner_lstm_crf.tags.scheme import TagError, get_scheme, split_tag
+from ner_lstm_crf.tags.scheme import OUTSIDE, TagError, get_scheme, split_tag
 from ner_lstm_crf.text.annotation import Sentence, characters_of, unspaced_chinese
 
 _NEW_DOCUMENT = re.compile(r"#\s*(?:newdoc|begin document)\b")
@@ -588,6 +588,7 @@ class _Rewriter:
 
     def write(self, pairs: Iterable[tuple[RawSentence, Sentence | None]]) -> None:
         """Write the lines of each raw sentence with the tags of its sentence."""
+        lines, sentences = list[str](), 0
         with writing(self.writer.target, self.file.options.encoding) as out:
             if self.file.text.byte_order_mark:
                 out.write("\ufeff")
@@ -598,8 +599,21 @@ class _Rewriter:
                 tags = self.writer.tags(sentence.spans, len(sentence.tokens))
                 if self.keeps_brackets:
                     tags = brackets_of(sentence.spans, len(tags))
-                out.writelines(self._lines(raw, tags))
+                lines, sentences = self._lines(raw, tags), sentences + 1
+                out.writelines(lines)
+            if sentences == 1 and self.file.options.token_unit == "character":
+                self._check_numbers(lines)
         self.writer.warn()
+
+    def _check_numbers(self, lines: Sequence[str]) -> None:
+        """Refuse a single sentence whose numbers, repeated for each character, would be read as those of sentences.
+
+        Of several, blank lines show where they begin.
+        """
+        found = find_layout("".join(lines).split("\n"), self.file.options, self.file.path).sentence
+        if found is not None and found != self.file.layout.sentence:
+            message = f"column {found.column + 1}, repeated for each character, would number sentences: take it out"
+            raise InputError(message, path=self.file.path)
 
     def _lines(self, raw: RawSentence, tags: list[str]) -> list[str]:
         """The lines of a raw sentence with new tags."""
@@ -631,16 +645,17 @@ class _Rewriter:
 
     def _rows_by_character(self, rows: Sequence[str], words: Sequence[str], tags: Sequence[str]) -> list[str]:
         """Each row repeated for every character of its token, and counted anew if the rows are numbered."""
-        layout, remaining = self.file.layout, enumerate(tags, 1)
+        layout, remaining, numbers = self.file.layout, iter(tags), count(1)
         counts_tokens = layout.numbered and layout.sentence != SentenceColumn(0, "value")
         repeated = []
         for row, word in zip(rows, words, strict=True):
             line, pieces = row if row.endswith("\n") else f"{row}\n", ""
             column = layout.token_at(len(layout.cells(row)))
-            for character, (number, tag) in zip(characters_of(word), remaining, strict=False):
-                changes: Mapping[int, str] = {0: str(number)} if counts_tokens else {}
-                if len(word) > 1:
+            for character in characters_of(word) or [""]:  # an empty token keeps its row, and so its sentence
+                changes: Mapping[int, str] = {0: str(next(numbers))} if counts_tokens else {}
+                if len(word) > 1 and character:
                     changes = {**changes, column: layout.language + character}
+                tag = next(remaining) if character else OUTSIDE
                 pieces += self._tagged(layout.rewritten(line, changes), "", tag)
             repeated.append(pieces)
         return repeated

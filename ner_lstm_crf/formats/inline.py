@@ -72,10 +72,10 @@ class Inline(Format):
                 yield sentence.with_spans(options.labels(sentence.spans) if options.read_tags else ())
 
     def write(self, path: FilePath, sentences: Iterable[Sentence], options: WriteOptions) -> None:
-        """Write lines of words, or of characters if all tokens are such."""
+        """Write lines of words; of characters if all tokens are such, unless the options name the unit."""
         held = list(sentences)
         are_characters = all(len(word) == 1 for sentence in held for word in sentence.words)
-        unit: TokenUnit = "character" if are_characters else "word"
+        unit = options.token_unit or ("character" if are_characters else "word")
         # A comment begins each document but the first.
         lines, document = list[str](), 0
         for sentence in held:

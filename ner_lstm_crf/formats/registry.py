@@ -231,7 +231,7 @@ def convert(
     if scheme and not new.has_tags:
         tagged = " and ".join(known.name for known in FORMATS.values() if known.has_tags)
         raise InputError(f"the scheme {scheme}: the formats {tagged} have tags, not {new.name}: leave it out")
-    output = WriteOptions(scheme, options.encoding)
+    output = WriteOptions(scheme, options.encoding, options.token_unit)
     if new.can_rewrite(old):
         new.rewrite(source, target, options, output, findings)
     else:

@@ -628,6 +628,19 @@ def convert(text: str, to: str | None, folder: Path, **options: object) -> str:
         return stream.read()
 
 
+def test_tokens_without_characters_keep_their_rows(tmp_path):
+    text = "1\t北京\tO\n2\t\tB-LOC\n3\t好\tO\n\n1\t\tO\n"
+    assert convert(text, None, tmp_path, token_unit="character") == ("1\t北\tO\n2\t京\tO\n3\t\tO\n4\t好\tO\n\n1\t\tO\n")
+
+
+def test_numbers_that_would_count_sentences_when_repeated_are_refused(tmp_path):
+    rows = "7\t北京\tB-LOC\n9\t好看\tO\n"
+    with pytest.raises(InputError, match="column 1, repeated for each character, would number sentences: take it out"):
+        convert(rows, None, tmp_path, token_unit="character")
+    expected = "7\t北\tB-LOC\n7\t京\tI-LOC\n9\t好\tO\n9\t看\tO\n"
+    assert convert(f"{rows}\n{rows}", None, tmp_path, token_unit="character") == f"{expected}\n{expected}"
+
+
 def test_its_own_scheme_gives_the_same_bytes(tmp_path):
     assert convert(EVERYTHING, "IOB2", tmp_path) == EVERYTHING
     assert convert(EVERYTHING, None, tmp_path) == EVERYTHING

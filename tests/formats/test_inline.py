@@ -10,6 +10,7 @@ from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.formats.inline import Inline, format_inline, parse_inline
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
+from ner_lstm_crf.formats.registry import convert, read_sentences
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.text.annotation import Sentence, Span, Token
 
@@ -161,6 +162,14 @@ def test_an_error_in_a_file_names_its_place(tmp_path: Path) -> None:
 def test_a_missing_file_is_the_users_mistake(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         next(Inline().read(tmp_path / "absent.txt", WORDS, ReadReport()))
+
+
+def test_texts_read_as_words_are_written_as_words_though_each_is_one_character(tmp_path: Path) -> None:
+    source, target = tmp_path / "x.jsonl", tmp_path / "y.inline"
+    source.write_text('{"text": "绕0行 。", "entities": []}\n', encoding="utf-8")
+    convert(source, target, options=WORDS)
+    assert target.read_text(encoding="utf-8") == "绕 0 行 。\n"
+    assert read_sentences(target, WORDS)[0].words == read_sentences(target)[0].words == ["绕", "0", "行", "。"]
 
 
 def test_the_unit_is_named_where_the_marks_that_showed_it_are_dropped(tmp_path: Path) -> None:
