@@ -82,6 +82,7 @@ _DIGITS = re.compile(r"[-+]?[0-9]+(?:[.,][0-9]+)*(?:[eE][-+]?[0-9]+)?")
 _RANGE = re.compile(r"[\[(]?([0-9]{1,9})[-:,][ ]?([0-9]{1,9})[\])]?")
 _SPACES_SAID = re.compile(r"\bSpaces?After=|\bNoSpaceAfter\b")
 _WHOLE_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_OBJECTS = re.compile(r'"?\[\{"')
 _WEBANNO = re.compile(r"#\s*FORMAT=(WebAnno TSV[^\r\n]*)")
 
 # The names that people give to columns, in lower case and without all but letters and digits.
@@ -138,7 +139,7 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
     is_io = options.scheme is not None and get_scheme(options.scheme).bare_labels
     is_named = options.tag_column is not None or options.tag_key is not None or is_io or tag in sample.named_tags
     content = content_of(tags, is_named=is_named or set(tags) == {"*"})
-    if content == "entities":
+    if content in ("entities", "prefixless"):
         _check_first_tag(sample, tags, tag, path)
     tag_is_rest = options.tag_column is None and key is None and _holds_spaced_labels(sample, tag)
     layout = ColumnLayout(
@@ -217,6 +218,12 @@ class _Sample:
         return any(line.begins for line in self.lines[1:])
 
     @property
+    def is_running_text(self) -> bool:
+        """True if spaces divide the rows into any number of cells, as words."""
+        usual = sum(len(row) == self.width for row in self.rows)
+        return self.separator == "space" and (2 * usual < len(self.rows) or (len(self.rows) == 1 and self.width > 3))
+
+    @property
     def named_tags(self) -> list[int]:
         """The columns whose name is one of tags."""
         return [column for column, name in enumerate(self.names) if name in _TAG_NAMES]
@@ -256,10 +263,12 @@ def _sample(lines: Iterable[str], options: ReadOptions, path: str) -> _Sample:
         if line.body.startswith(_GLOBAL_COLUMNS):
             names = line.body.removeprefix(_GLOBAL_COLUMNS).split()
     found_marks = {mark for body, cells in zip(bodies, rows, strict=True) if (mark := mark_of(body, cells))}
-    marks = tuple(sorted(found_marks)) if max(map(len, rows)) > 1 else ()
+    tokens = {cells[0] for cells in rows if any(map(is_tag, cells[1:]))}  # `%` may be one
+    marks = tuple(sorted(found_marks - tokens)) if max(map(len, rows)) > 1 else ()
     kept, begins = list[tuple[_Line, list[str]]](), False
     for line, cells in zip(found, rows, strict=True):
-        if line.body == header or (marks and mark_of(line.body, cells)) or (layout.quoted and not any(cells)):
+        is_mark = line.body.startswith(marks or ("\n",)) and mark_of(line.body, cells)
+        if line.body == header or is_mark or (layout.quoted and not any(cells)):
             begins = True
         else:
             kept.append((line._replace(begins=begins or line.begins), cells))
@@ -423,6 +432,8 @@ def _tag_columns(
     by_content["chunks"].reverse()  # predicted ones stand behind
     if not numbered:  # as in CoNLL-2003, where entities come last
         by_content["outside"].reverse()
+    if sample.is_running_text:  # some word, as `I` or `O`, is a tag by chance
+        contents = [content for content in contents if content not in ("outside", "prefixless", "no labels")]
     found = next((columns for content in contents if (columns := by_content[content])), [])
     if not found and first:  # CoNLL-2012 without any entities: the first column of nothing but `*` is theirs
         found = [at for at in range(first, width) if set(sample.column(at)) == {"*"}][:1]
@@ -486,7 +497,8 @@ def _check_first_tag(sample: _Sample, tags: Sequence[str], tag: int | None, path
     """
     others = {stripped(tag) for tag in tags[1:]}
     notation = notation_of_sample(others)
-    if notation.read(stripped(tags[0])) is None and all(notation.read(tag) is not None for tag in others):
+    has_entities = not others <= {OUTSIDE}
+    if has_entities and notation.read(stripped(tags[0])) is None and all(map(notation.read, others)):
         message = f"column {(tag or 0) + 1}: expected a tag such as O or B-PER, found {quoted(tags[0])}"
         raise InputError(f"{message}: delete the line if it names the columns", path=path, line=sample.lines[0].number)
 
@@ -703,29 +715,45 @@ def _may_be_labels(cells: Sequence[str]) -> bool:
     return bool(labels) and all(map(is_label, labels)) and not any(map(has_prefix, labels))
 
 
+def _are_perhaps_labels(cells: Sequence[str], *, is_first: bool) -> bool:
+    """True if a column that nobody named may hold labels without prefixes; the first one only if some come again."""
+    comes_again = len(set(cells)) < len(cells)
+    return _may_be_labels(cells) and not _PARTS_OF_SPEECH.issuperset(cells) and (comes_again or not is_first)
+
+
 def _no_tags(sample: _Sample, path: str) -> InputError:
     """The error of a file without a column of tags."""
     width = sample.width
     lines = zip(sample.lines, sample.rows, strict=True)
-    line, body = next((line.number, line.body) for line, row in lines if len(row) == width)
-    if width == 1:
+    is_text = sample.is_running_text
+    line, body = next((line.number, line.body) for line, row in lines if is_text or len(row) == width)
+    columns = [sample.column(at) for at in range(width)]
+    if is_text:
+        message = (
+            f"expected one token and its tag a row, found running text: {quoted(body)}; to tag it, say tag --input"
+        )
+    elif width == 1:
         message = f"expected at least 2 columns (a token and its tag), found 1: {quoted(body)}"
     elif body.startswith("{"):
         message = "expected columns, found JSON: name a file, or - for standard input"
-    elif several := [at + 1 for at in range(width) if _holds_many_tags(sample.column(at))]:
+    elif several := [at for at, cells in enumerate(columns, 1) if _holds_many_tags(cells)]:
         message = f"expected one token and its tag a row, found the tags of whole sentences in column {several[0]}"
         message += ': write JSON lines such as {"tokens": ["Rome", "fell"], "ner_tags": ["B-LOC", "O"]}'
+    elif objects := [at for at, cells in enumerate(columns, 1) if any(map(_OBJECTS.match, cells))]:
+        message = f"expected one token and its tag a row, found the entities of whole texts in column {objects[0]}"
+        message += ": export them as JSON"
     else:
         message = (
             f"no tag column: none of the {width} columns holds tags such as O and B-PER, the first row is "
             f"{quoted(body)}; if there is one, name it with --tag-column"
         )
-        labels = [at + 1 for at in range(width) if content_of(sample.column(at), is_named=True) == "prefixless"]
+        labels = [str(at) for at, cells in enumerate(columns, 1) if _are_perhaps_labels(cells, is_first=at == 1)]
         if 0 < len(labels) <= _FEW:
-            message += f" ({' or '.join(map(str, labels))} could hold labels without prefixes)"
-        features = sorted({name for row in sample.rows for cell in row if "=" in cell for name in features_of(cell)})
-        if features:
-            message += f", or the feature with --tag-key ({', '.join(features[:8])})"
+            message += f" ({' or '.join(labels)} could hold labels without prefixes)"
+        features = {name: [*values.values()] for (_, name), values in _features(sample, range(width)).items()}
+        names = [name for name, cells in features.items() if _may_be_labels(cells)]
+        if names := sorted(name for name in names if not _SPACES_SAID.match(f"{name}=")):
+            message += f", or the feature with --tag-key ({', '.join(names[:8])})"
     return InputError(message, path=path, line=line)
 
 

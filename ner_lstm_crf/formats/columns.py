@@ -40,8 +40,10 @@ SENTENCE_END = re.compile(r"\b(?:EndOfSentence|PySBDSegment)\b")
 BYTE_ORDER_MARK = "\ufeff"
 """The first character of some files; within a file that was joined from several it begins a line, and is no text."""
 
-_MARK = re.compile(r"[A-Z][A-Z_]+ ?[:=]|</?[A-Za-z]\w*(?=[\s/>])")
-_SPACED_MARK = re.compile(r"[A-Z][A-Z_]+ ?[:=] ?\S*[0-9]\S*|<[^<>]*>")
+_COMMENT_SIGN = r"(?:%+|;;+|//+)(?=\s)"  # that of a `#` is every file's
+_RULER = r"([-=*~])\1\1(?=\1*$)|([=*])\2(?=.*\s\2\2+$)"  # a row of signs, or a text between two
+_MARK = re.compile(rf"[A-Z][A-Z_]+ ?[:=]|</?[A-Za-z]\w*(?=[\s/>])|{_COMMENT_SIGN}|{_RULER}")
+_SPACED_MARK = re.compile(rf"[A-Z][A-Z_]+ ?[:=] ?\S*[0-9]\S*|<[^<>]*>|{_COMMENT_SIGN}.*|([=*])\1+\s.*\s\1\1+")
 _BETWEEN_FEATURES = re.compile(r"\||[\s;,]+(?=[^\s|;,=]+=)")  # `a=b|c=d`; badly written also `a=b c=d` and `a=b;c=d`
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"  # no white space to Python
 _PIECES = {
@@ -277,7 +279,7 @@ def has_suffix(path: FilePath, suffix: str) -> bool:
 
 
 def mark_of(body: str, cells: Sequence[str]) -> str:
-    """The beginning of a line that is no row but a mark, as `IMGID:1` or `<s>`; "" if it may be a row.
+    """The beginning of a line that is no row but a mark, as `IMGID:1`, `<s>` or `----`; "" if it may be a row.
 
     Args:
         body: The line, in a file of several columns.
@@ -286,6 +288,8 @@ def mark_of(body: str, cells: Sequence[str]) -> str:
     Example:
         >>> mark_of("IMGID:1", ["IMGID:1"]), mark_of("<s>", ["<s>"]), mark_of("<s> O", ["<s>", "O"])
         ('IMGID:', '<s', '')
+        >>> mark_of("== a ==", ["==", "a", "=="]), mark_of("% a", ["%", "a"]), mark_of("% O", ["%", "O"])
+        ('==', '%', '')
     """
     mark = _MARK.match(body)
     if mark and (len(cells) == 1 or (_SPACED_MARK.fullmatch(body) and not any(map(is_tag, cells)))):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ner_lstm_crf.errors import InputError
@@ -331,7 +333,7 @@ def test_of_two_features_with_different_tags_one_has_to_be_named(tmp_path):
 def test_a_feature_with_labels_without_prefixes_is_read_when_it_is_named(tmp_path):
     path = tmp_path / "x.conllu"
     path.write_text(FEATURES.format(1, "Ada", "_", "SpaceAfter=No|Kind=PER") + FEATURES.format(2, "sings", "_", "_"))
-    with pytest.raises(InputError, match=r"--tag-column.*, or the feature with --tag-key \(Kind, SpaceAfter\)"):
+    with pytest.raises(InputError, match=r"--tag-column.*, or the feature with --tag-key \(Kind\)$"):
         list(read_conll(path))
     (sentence,) = read_conll(path, ReadOptions(tag_key="Kind"))
     assert sentence.spans == (Span(0, 1, "PER"),)
@@ -409,6 +411,9 @@ def test_the_last_column_is_that_of_each_row(tmp_path):
         ('<doc id="1" name="a b">\nAda B-pers\nsings O\n</doc>\n<doc id="2">\nOslo B-pers\n</doc>\n', [1, 4, 5, 7]),
         ("<s>\nAda B-pers\nsings O\n</s>\n<s>\nOslo B-pers\n</s>\n", [1, 4, 5, 7]),
         ("word;tag\nAda;B-pers\nsings;O\n\nword;tag\nOslo;B-pers\n", [1, 5]),
+        ("== a.txt ==\nAda B-pers\nsings O\n\n== b.txt ==\nOslo B-pers\n", [1, 5]),
+        ("% from a.txt\nAda B-pers\nsings O\n-----\nOslo B-pers\n", [1, 4]),
+        (";; a\nAda\tB-pers\nsings\tO\n*** p. 2 ***\nOslo\tB-pers\n", [1, 4]),
     ],
 )
 def test_lines_that_are_no_rows_are_left_out_and_reported(text, skipped, tmp_path):
@@ -419,6 +424,14 @@ def test_lines_that_are_no_rows_are_left_out_and_reported(text, skipped, tmp_pat
     assert report.skipped == skipped
     convert(path, tmp_path / "y.conll", scheme="BIOES")
     assert (tmp_path / "y.conll").read_text() == text.replace("B-", "S-")
+
+
+@pytest.mark.parametrize("text", ["5 O\n% O\nAda PER\n% PER\n", "--- O\n// O\n;; O\n** O\nAda B-PER\n== O\n"])
+def test_a_sign_that_is_a_token_is_no_mark(text, tmp_path):
+    path, report = tmp_path / "x.conll", ReadReport()
+    path.write_text(text)
+    assert [words for sentence in read_conll(path, report=report) for words in sentence.words] == text.split()[::2]
+    assert report.skipped == []
 
 
 @pytest.mark.parametrize(
@@ -469,6 +482,32 @@ def test_ranges_and_empty_nodes_hide_no_column_of_tags():
         "1-2\tim\t_\n1\tin\tO\n2\tdem\tO\n2.1\tder\t_\n3\tRom\tB-LOC\n4-5\tzum\t_\n4\tzu\tO\n5\tdem\tO\n"
     )
     assert (layout.token, layout.tag, layout.numbered) == (1, 2, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Ada Green flew to Oslo.\n", "running text: 'Ada Green"),
+        ("Ada left.\n\nI like O and B.\nHe said: O\nI go O\nIn a B I go\n", "running text: 'Ada left"),
+        ('id,text,label\n1,Ada left,"[{""start"":0,""end"":3}]"\n2,Bo,[]\n', "the entities of whole texts in column 3"),
+        ('id\ttext\tlabel\n1\tAda left\t"[{""start"":0}]"\n', "the entities of whole texts in column 3"),
+    ],
+)
+def test_texts_are_named_for_what_they_are(text, found):
+    with pytest.raises(InputError, match=f"x.conll:1: expected one token and its tag a row, found {re.escape(found)}"):
+        layout_of(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("Ada\tNNP\t(PER\nGreen\tNNP\tPER)\nsings\tVBZ\t*\n", "name it with --tag-column$"),
+        ("Dear\t-\nBo\tNAME\nand\t-\nAda\tNAME\n", r"--tag-column \(2 could hold labels without prefixes\)$"),
+    ],
+)
+def test_columns_of_words_or_parts_of_speech_are_never_said_to_hold_labels(text, hint):
+    with pytest.raises(InputError, match=hint):
+        layout_of(text)
 
 
 def test_webanno_is_named_for_what_it_is():
