@@ -171,13 +171,13 @@ def test_training_that_starts_from_characters_is_that_of_characters(here: Path, 
     assert training["adversarial_epsilon"] == preset("fast", token_unit="character").training.adversarial_epsilon
 
 
-def test_new_labels_are_learnt_and_old_ones_forgotten(here: Path, write, run: Run) -> None:
+def test_new_labels_are_learnt_beside_those_of_the_model(here: Path, write, run: Run) -> None:
     train = write("drugs.conll", column_text(30, 5).replace("LOC", "CITY"))
     result = run("train", "--init-from", "./base", "--train", train, "--dev", train, "--epochs", 8, "--output", "m")
     assert "base" in result.complaint
     arguments = ["--init-from", "en", "--train", train, "--dev", train, "--epochs", 8, "--preset", "small"]
     assert run("train", *arguments, "--output", "m").code == 0
-    assert Model.load("m").tags.labels == ("CITY", "PER")
+    assert Model.load("m").tags.labels == ("CITY", "LOC", "PER")
     assert json.loads(Path("m/summary.json").read_text())["dev_f1"]["mean"] > 0.9
 
 
