@@ -24,7 +24,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from ner_lstm_crf.errors import InputError
@@ -34,6 +34,7 @@ from ner_lstm_crf.formats.columns import (
     DOCUMENT_START,
     INDEXED_CHARACTER,
     LONGEST_ROW,
+    MOST_LINES,
     NUMBER,
     SENTENCE_END,
     ColumnLayout,
@@ -291,7 +292,7 @@ def _sample(lines: Iterable[str], options: ReadOptions, path: str) -> _Sample:
 def _head(lines: Iterable[str], path: str) -> list[_Line]:
     """The first lines that are neither blank nor the start of a document."""
     head, begins, size = list[_Line](), True, 0
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(islice(lines, MOST_LINES), 1):
         if number == 1 and (webanno := _WEBANNO.match(line)):
             message = f"expected columns with a tag for each token, found {webanno[1].strip()}"
             raise InputError(f"{message}: export the annotation as CoNLL 2003", path=path, line=1)

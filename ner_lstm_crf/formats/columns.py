@@ -28,6 +28,9 @@ INDEXED_CHARACTER = re.compile(rf"(.[{MARKS}{EMOJI_MODIFIERS}]*)([0-9]{{1,2}})",
 LONGEST_ROW = 1_000_000
 """The most characters of a row; a longer line is refused before it is cut into cells."""
 
+MOST_LINES = 1_000_000
+"""The most lines of a sentence. All are in memory at once."""
+
 DOCUMENT_START = re.compile(r"[-<]+DOCSTART", re.IGNORECASE)
 """The beginning of a token that is no token but the start of a document."""
 

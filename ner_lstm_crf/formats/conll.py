@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import count, groupby, repeat
+from itertools import count, groupby, islice, repeat
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -22,6 +22,7 @@ from ner_lstm_crf.formats.columns import (
     BYTE_ORDER_MARK,
     DOCUMENT_START,
     LONGEST_ROW,
+    MOST_LINES,
     SEPARATORS,
     ColumnLayout,
     SentenceColumn,
@@ -224,8 +225,19 @@ class ColumnFile:
 
     def _tags(self) -> Iterator[tuple[Sequence[str], Sequence[int]]]:
         """The tags of each sentence, and their lines."""
-        for raw in read_raw_sentences(self.text.lines(), self.layout):
+        for raw in self.raw_sentences():
             yield self.columns(raw)[1], raw.line_numbers
+
+    def raw_sentences(self) -> Iterator[RawSentence]:
+        """The raw lines of each sentence.
+
+        Raises:
+            InputError: If the file cannot be read to its end, or a sentence has more than `MOST_LINES` lines.
+        """
+        try:
+            yield from read_raw_sentences(self.text.lines(), self.layout)
+        except InputError as error:
+            raise error.at(self.path) from None
 
     def read(self, report: ReadReport) -> Iterator[tuple[RawSentence, Sentence | None]]:
         """Each raw sentence with its sentence; None for a last one without tokens.
@@ -239,7 +251,7 @@ class ColumnFile:
         report.scheme = self.tag_reader.scheme.name if self.tag_reader.scheme else None
         report.notation_words = self.tag_reader.notation_words
         report.evidence, report.layout = self.tag_reader.evidence, self.layout
-        for raw in read_raw_sentences(self.text.lines(), self.layout):
+        for raw in self.raw_sentences():
             report.comments += len(raw.comments)
             report.skipped += raw.skipped
             report.marked += raw.marked
@@ -395,13 +407,19 @@ def read_raw_sentences(lines: Iterable[str], layout: ColumnLayout) -> Iterator[R
     document mark: a `-DOCSTART-` line in any of its spellings, or a comment that begins with `# newdoc` or
     `#begin document`. A mark that follows no sentence opens no
     further document, so files that begin with one, end with one, or do both, count alike.
+
+    Raises:
+        InputError: If more than `MOST_LINES` lines hold no end of a sentence.
     """
     raw, has_sentence = RawSentence(1, 0), False
     for is_blank, block in _blocks(lines, layout):
+        if len(block) > MOST_LINES or len(raw.lines) > MOST_LINES:
+            message = f"expected a sentence and a blank line behind it within {MOST_LINES:,} lines, found none"
+            raise InputError(message, line=raw.line + len(raw.lines))
         if is_blank:
-            raw.lines.extend(block)
+            raw.lines += block
             continue
-        for piece in _pieces(list(block), layout):
+        for piece in _pieces(block, layout):
             if raw.rows:
                 yield raw
                 raw, has_sentence = RawSentence(raw.line + len(raw.lines), raw.document), True
@@ -424,11 +442,14 @@ def read_raw_sentences(lines: Iterable[str], layout: ColumnLayout) -> Iterator[R
         yield raw
 
 
-def _blocks(lines: Iterable[str], layout: ColumnLayout) -> Iterator[tuple[bool, Iterable[str]]]:
-    """The lines between blank lines, cut where a column tells that a sentence begins; and the blank lines."""
+def _blocks(lines: Iterable[str], layout: ColumnLayout) -> Iterator[tuple[bool, list[str]]]:
+    """The lines between blank lines, cut where a column tells that a sentence begins; and the blank lines.
+
+    Of too many for a sentence, the first are given, and one more.
+    """
     for is_blank, group in groupby(lines, str.isspace):
         if is_blank or layout.sentence is None:
-            yield is_blank, group
+            yield is_blank, list(islice(group, MOST_LINES + 1))
             continue
         block, comments, before = list[str](), list[str](), ""
         for line in group:
@@ -442,6 +463,8 @@ def _blocks(lines: Iterable[str], layout: ColumnLayout) -> Iterator[tuple[bool, 
                 yield False, block
                 block = []
             block += [*comments, line]
+            if len(block) > MOST_LINES:
+                break
             comments, before = [], cell or ("" if layout.sentence.rule == "end" else before)
         yield False, block + comments
 
@@ -563,7 +586,7 @@ def replace_tags(
 
 def _paired(file: ColumnFile, sentences: Iterator[Sentence]) -> Iterator[tuple[RawSentence, Sentence | None]]:
     """Each raw sentence of a file with the sentence that belongs to it."""
-    for raw in read_raw_sentences(file.text.lines(), file.layout):
+    for raw in file.raw_sentences():
         sentence = next(sentences, None) if raw.rows else None
         if raw.rows and sentence is None:
             raise ValueError(f"expected as many sentences as {file.path} has, got fewer")

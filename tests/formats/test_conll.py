@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.formats import registry
-from ner_lstm_crf.formats.columns import ColumnLayout
+from ner_lstm_crf.formats import conll, registry
+from ner_lstm_crf.formats.columns import ColumnLayout, SentenceColumn
 from ner_lstm_crf.formats.conll import (
     DOCUMENT_START,
     ColumnFile,
@@ -586,6 +586,17 @@ def test_very_long_sentences_and_tokens(length, tmp_path):
     word = "x" * 5000 if length == 1 else "x"
     (sentence,) = read(tmp_path, f"{word}\tB-PER\n" * length)
     assert (len(sentence.tokens), len(sentence.spans), len(sentence.words[0])) == (length, length, len(word))
+
+
+@pytest.mark.parametrize("rest", ["a\tO\n", "\n", "# a\n", "1\ta\tO\n"])
+def test_lines_without_end_of_a_sentence_are_not_held_in_memory(rest, tmp_path, monkeypatch):
+    monkeypatch.setattr(conll, "MOST_LINES", 100)
+    head = "sentence\ttoken\ttag\n" if rest.startswith("1") else "a\tB-PER\n\n"
+    lines = iter([head, *[rest] * 1000])
+    layout = replace(PLAIN, sentence=SentenceColumn(0, "value"), width=3) if rest.startswith("1") else PLAIN
+    with pytest.raises(InputError, match="expected a sentence and a blank line behind it within 100 lines, found none"):
+        list(read_raw_sentences(lines, layout))
+    assert len(list(lines)) > 700
 
 
 TOKENS = st.text(st.characters(exclude_characters="\t\n\r\0", codec="utf-8"), max_size=8).filter(
