@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from ner_lstm_crf import read_sentences
-from ner_lstm_crf.cli import display, tag
+from ner_lstm_crf.cli import output, tag
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.tags.scheme import get_scheme
 from tests.cli.conftest import Files, Run
@@ -448,7 +448,7 @@ def test_colours_are_for_terminals(model: Path, run: Run, monkeypatch: pytest.Mo
     ).replace("Milo", "Milo PER").replace("Oslo", "Oslo LOC")
     assert "\x1b[2J" not in coloured
     assert r"\x1b" in coloured
-    monkeypatch.setattr(display, "is_terminal", lambda _: True)
+    monkeypatch.setattr(output, "is_terminal", lambda _: True)
     assert run("tag", "--model", model, TEXT).out == coloured.splitlines(keepends=True)[-1]
     assert run("tag", "--model", model, "--input", "-", stdin=TEXT.encode()).out == coloured.splitlines(True)[-1]
     assert run("tag", "--model", model, "--output-format", "text", TEXT).out == ROWS
@@ -474,9 +474,9 @@ def test_every_label_is_legible_on_its_colour() -> None:
         levels = (0, 95, 135, 175, 215, 255)
         return "#" + "".join(f"{levels[(number - 16) // weight % 6]:02x}" for weight in (36, 6, 1))
 
-    for light, dark, number in display.COLOURS:
-        assert contrast(light, display.INK[0]) >= 7
-        assert contrast(dark, display.INK[1]) >= 7
+    for light, dark, number in output.COLOURS:
+        assert contrast(light, output.INK[0]) >= 7
+        assert contrast(dark, output.INK[1]) >= 7
         assert contrast(of_terminal(number), "#000000") >= 7
 
 
