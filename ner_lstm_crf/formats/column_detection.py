@@ -142,7 +142,7 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
     content = content_of(tags, is_named=is_named or set(tags) == {"*"})
     if content in ("entities", "prefixless"):
         _check_first_tag(sample, tags, tag, path)
-    tag_is_rest = options.tag_column is None and key is None and _holds_spaced_labels(sample, tag)
+    tag_is_rest = options.tag_column in (None, -1) and key is None and _holds_spaced_labels(sample, tag)
     layout = ColumnLayout(
         token,
         tag,
@@ -158,7 +158,7 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
         language=_language_of(words),
         quoted=sample.quoted,
         token_from_end=options.token_column is not None and options.token_column < 0,
-        tag_from_end=options.tag_column is not None and options.tag_column < 0,
+        tag_from_end=options.tag_column is not None and options.tag_column < 0 and not tag_is_rest,
         tag_is_rest=tag_is_rest,
         sentence=_sentence_column(sample, token, tag, numbered=numbered),
         header=sample.header,
@@ -376,7 +376,7 @@ def _counts_tokens(cells: Sequence[str]) -> bool:
     """True if a column counts 1, 2, 3 and starts anew in each sentence."""
     found = [number for cell in cells if (number := NUMBER.fullmatch(cell))]
     numbers = [int(number[1]) for number in found]
-    if len(numbers) < 0.9 * len(cells) or numbers[0] not in (0, 1):
+    if len(numbers) < 0.9 * len(cells) or numbers[0] not in (0, 1) or not any(map(str.isdecimal, cells)):
         return False
     steps = [after - before == 1 or after in (0, 1) for before, after in pairwise(numbers)]
     parts = [bool(one[1] == other[1] and one[0] != other[0]) for one, other in pairwise(found)]  # of CoNLL-U's `1-2`
@@ -514,7 +514,9 @@ def _holds_spaced_labels(sample: _Sample, tag: int | None) -> bool:
     tags = [split_tag(row[tag])[1] if is_tag(row[tag]) else "" for row in sample.rows]
     labels = {label for label, row in zip(tags, sample.rows, strict=True) if len(row) == tag + 1}
     longer = [(label, row[tag + 1 :]) for label, row in zip(tags, sample.rows, strict=True) if len(row) > tag + 1]
-    if not all(label for label, _ in longer) or not labels.isdisjoint(label for label, _ in longer):
+    if not all(label and not is_tag(rest[-1]) for label, rest in longer):
+        return False
+    if not labels.isdisjoint(label for label, _ in longer):
         return False
     return OUTSIDE in sample.column(tag) and 0 < 2 * len({(label, *rest) for label, rest in longer}) <= len(longer)
 

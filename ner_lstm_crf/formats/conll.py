@@ -362,13 +362,13 @@ class ColumnFile:
         """The error of a row with more or fewer cells than most; it names the option that reads it, if there is one."""
         layout, tag = self.layout, self.layout.tag or 0
         options = [
-            f"--tag-column {option}"
+            f"--tag-column {option} reads {quoted(layout.tag_in(cell))} as its tag"
             for option, cell in ((tag + 1, cells[tag]), (-1, cells[-1]))
             if layout.is_known(layout.tag_in(cell)) and (option > 0 or tag == layout.width - 1)
         ]
         hint = "labels or tokens with spaces need tabs between columns"
         if options:
-            hint = f"to take the tag from it all the same, say {' or '.join(options)}"
+            hint += f"; {', '.join(options)}"
         usual = counted(layout.width, "column")
         message = f"expected {usual}, as most rows have, found {len(cells)}: {quoted(body)}; {hint}"
         return InputError(message, path=self.path, line=line)

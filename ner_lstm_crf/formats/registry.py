@@ -116,8 +116,14 @@ _FOREIGN: Sequence[tuple[str, str, str]] = (
         "make columns of both with brat's tools/anntoconll.py",
     ),
     (
+        ".pubtator",
+        r"\d+\|[ta]\|.*",
+        "expected sentences, found PubTator's texts and annotations: "
+        'write them as JSON lines, {"text": ..., "entities": [[start, end, label]]}',
+    ),
+    (
         ".xml",
-        r"<(\?xml|!DOCTYPE|html)\b.*",
+        r"<(\?xml|!DOCTYPE|html)\b.*|[^<>]*<(\w+)[^<>]*>.*</\2>.*",
         "expected sentences, found XML or HTML: "
         'write its texts and entities as JSON lines, {"text": ..., "entities": [[start, end, label]]}',
     ),

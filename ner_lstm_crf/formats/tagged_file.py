@@ -100,9 +100,9 @@ class TagReader:
         self.prefixless = any(map(self._is_label, detection.tags))
 
     def _noted(self, sentences: Iterable[tuple[Sequence[str], Sequence[int]]]) -> Iterator[Sequence[str]]:
-        """The tags of the sentences with entities; where each tag first occurs is noted."""
+        """The tags of the sentences with entities, and the first `O`; where each tag first occurs is noted."""
         for tags, lines in sentences:
-            if tags.count(OUTSIDE) != len(tags):
+            if tags.count(OUTSIDE) != len(tags) or (tags and OUTSIDE not in self._places):
                 for tag in sorted(set(tags) - self._places.keys(), key=tags.index):
                     position = tags.index(tag)
                     self._places[tag] = position, lines[position]

@@ -4,6 +4,7 @@
     PER-B  PER-I  O      the prefix is behind the label
     B.PER  I.PER  O      another separator, or none: BPER
     b-per  i-per  o      small letters
+    BEGIN-PER            the prefix is a word
     B-PER  I-PER  -      another sign for O
 
 A file is written in one of the other notations only if all its tags fit it.
@@ -18,13 +19,14 @@ from functools import cache
 
 from ner_lstm_crf.tags.scheme import OUTSIDE, PREFIXES, split_tag
 
-NO_LABELS = frozenset(("-", "_", "0", "O", "OUT", "OUTSIDE", "NONE", "NULL", "NIL", "NA", "N/A"))
+NO_LABELS = frozenset(("", "-", "_", "0", "O", "OUT", "OUTSIDE", "NONE", "NULL", "NIL", "NA", "N/A"))
 """Signs for O, in capital letters, that are never the label of an entity."""
 
 PERHAPS_A_LABEL = "OTHER"
 """A sign for O, in capital letters, that may also be the label of an entity."""
 
-_SEPARATORS = "-_.:/|"
+_SEPARATORS = "-_.:/|\N{EN DASH}"
+_WORDS = "begin|beginning|inside|intermediate|middle|end|last|single|singleton|unit|unique|whole"
 _LABEL = re.compile(r"[^\W\d][\w.&/-]*")
 _BETWEEN_TAGS = re.compile(r"\s*[#|,;+&/]\s*|\s+")
 
@@ -37,6 +39,7 @@ class Notation:
         separators: What may stand between prefix and label; "" for nothing.
         prefix_last: True if the prefix stands behind the label.
         small: True if the prefix is a small letter.
+        words: True if it is a word (`BEGIN-PER`), in letters of any size.
         outside: The sign for O.
 
     Example:
@@ -47,6 +50,7 @@ class Notation:
     separators: str = "-_"
     prefix_last: bool = False
     small: bool = False
+    words: bool = False
     outside: str = OUTSIDE
 
     @property
@@ -58,17 +62,17 @@ class Notation:
         """The tag in the standard notation; None if it is not written in this one."""
         if tag == self.outside:
             return OUTSIDE
-        match = _pattern(self.separators, self.prefix_last, self.small).fullmatch(tag)
+        match = _pattern(self.separators, self.prefix_last, self.small, self.words).fullmatch(tag)
         if match is None:
             return None
         if self._is_prefix_first_in_capitals:
             return tag
-        prefix, label = match["prefix"].upper(), match["label"]
+        prefix, label = match["prefix"][0].upper(), match["label"]
         return f"{prefix}-{label}" if label else prefix
 
     @property
     def _is_prefix_first_in_capitals(self) -> bool:
-        return (self.separators, self.prefix_last, self.small) == ("-_", False, False)
+        return self == replace(STANDARD, outside=self.outside)
 
     def describe(self, tag: str) -> str:
         """The notation in words, shown by one of the tags that have a prefix."""
@@ -76,7 +80,7 @@ class Notation:
         if not self._is_prefix_first_in_capitals:
             parts.append(f"tags are written {tag}: read as {self.read(tag)}")
         if self.outside != OUTSIDE:
-            parts.append(f"{self.outside} is read as O")
+            parts.append(f"{self.outside or 'an empty tag'} is read as O")
         return "; ".join(parts)
 
 
@@ -85,10 +89,10 @@ STANDARD = Notation()
 
 
 @cache
-def _pattern(separators: str, prefix_last: bool, small: bool) -> re.Pattern[str]:
+def _pattern(separators: str, prefix_last: bool, small: bool, words: bool) -> re.Pattern[str]:
     """A tag with a prefix."""
     letters = "".join(sorted(PREFIXES))
-    prefix = f"(?P<prefix>[{letters.lower() if small else letters}])"
+    prefix = f"(?P<prefix>(?i:{_WORDS}))" if words else f"(?P<prefix>[{letters.lower() if small else letters}])"
     if not separators:  # `BPER`: a label begins with a letter
         return re.compile(rf"{prefix}(?P<label>[^\W\d_].+)", re.DOTALL)
     separator, label = f"[{re.escape(separators)}]", r"(?P<label>.+)"
@@ -101,6 +105,7 @@ OTHER_NOTATIONS = (
     *(Notation(mark, prefix_last=True, small=small) for small in (False, True) for mark in _SEPARATORS),
     *(Notation(mark) for mark in _SEPARATORS if mark not in STANDARD.separators),
     *(Notation(mark, small=True) for mark in _SEPARATORS),
+    *(Notation(mark, prefix_last=prefix_last, words=True) for prefix_last in (False, True) for mark in "-_"),
     Notation(""),
     Notation("", small=True),
 )
@@ -115,7 +120,7 @@ def notations_of(tags: Collection[str]) -> list[Notation]:
 
     Example:
         >>> notations_of(["PER-B", "PER-I", "-"])
-        [Notation(separators='-', prefix_last=True, small=False, outside='-')]
+        [Notation(separators='-', prefix_last=True, small=False, words=False, outside='-')]
     """
     return list(_fitting(STANDARD, tags)) or [
         notation for other in OTHER_NOTATIONS for notation in _fitting(other, tags)
@@ -187,7 +192,7 @@ def tags_within(cell: str) -> list[str]:
         (['B-PER', 'B-LOC'], ['O', 'B-LOC'], ['B-R&B'])
     """
     parts = _BETWEEN_TAGS.split(cell)
-    if len(parts) > 1:
+    if len(parts) > 1 and all(parts):
         for notation in (STANDARD, *OTHER_NOTATIONS):
             tags = (
                 OUTSIDE if is_outside(part) else notation.read(part) if notation.separators else None for part in parts

@@ -360,12 +360,17 @@ def test_tokens_without_the_feature_that_all_others_have_are_reported(tmp_path):
         ),
         (
             "Bo NAME\nin O\nSan Remo TOWN\nor O\n" + "a TOWN\nb O\n" * 4,
-            "say --tag-column -1",
+            "--tag-column -1 reads",
             {"tag_column": -1},
             Span(0, 1, "NAME"),
         ),
-        ("Bo B-NAME 1\nin O 2\nOslo O\n", "say --tag-column 2$", {"tag_column": 2}, Span(0, 1, "NAME")),
-        ("Bo B-NAME\nin O\nOslo B-TOWN north\n", "say --tag-column 2", {"tag_column": 2}, Span(0, 1, "NAME")),
+        (
+            "Bo B-NAME 1\nin O 2\nOslo O\n",
+            "--tag-column 2 reads 'O' as its tag$",
+            {"tag_column": 2},
+            Span(0, 1, "NAME"),
+        ),
+        ("Bo B-NAME\nin O\nOslo B-TOWN north\n", "--tag-column 2 reads", {"tag_column": 2}, Span(0, 1, "NAME")),
     ],
 )
 def test_a_hint_that_is_followed_reads_the_file(text, hint, options, span, tmp_path):
@@ -383,11 +388,13 @@ def test_labels_with_spaces_are_read_where_every_longer_row_has_one(tmp_path):
     path.write_text(text)
     (sentence,) = read_conll(path)
     assert sentence.spans == (Span(0, 2, "Lead Singer"), Span(3, 4, "Town"))
+    assert list(read_conll(path, ReadOptions(tag_column=-1))) == [sentence]
     convert(path, tmp_path / "y.conll", scheme="BIEO")
     assert (tmp_path / "y.conll").read_text() == text.replace("I-Lead", "E-Lead")
     path.write_text(text + "Bo -X- _ B-Lead\n")
     with pytest.raises(
-        InputError, match=r"x\.conll:1: expected 4 columns, as most rows have, found 5: .* say --tag-column 4"
+        InputError,
+        match=r"x\.conll:1: expected 4 columns, as most rows have, found 5: .* --tag-column 4 reads 'B-Lead'",
     ):
         list(read_conll(path))
 
@@ -508,6 +515,21 @@ def test_texts_are_named_for_what_they_are(text, found):
 def test_columns_of_words_or_parts_of_speech_are_never_said_to_hold_labels(text, hint):
     with pytest.raises(InputError, match=hint):
         layout_of(text)
+
+
+def test_empty_cells_are_read_as_O_in_a_file_without_one(tmp_path):
+    path, report = tmp_path / "x.tsv", ReadReport()
+    path.write_text("Ada\tB-PER\nsings\t\nin\t\nOslo\tB-LOC\n")
+    assert [sentence.spans for sentence in read_conll(path, report=report)] == [(Span(0, 1, "PER"), Span(3, 4, "LOC"))]
+    assert report.notation_words == "an empty tag is read as O"
+    path.write_text("Ada\tO\n\nsings\t\n")
+    with pytest.raises(InputError, match=r"x\.tsv:3: column 2: expected a tag such as O or B-PER, found ''"):
+        list(read_conll(path))
+
+
+def test_numbers_of_sentences_and_tokens_are_no_ranges():
+    layout = layout_of("#text=Ada left\n1-1\tAda\tB-PER\n1-2\tleft\tO\n\n2-1\tOslo\tB-LOC\n2-2\tgrew\tO\n")
+    assert (layout.token, layout.tag, layout.numbered) == (1, 2, False)
 
 
 def test_webanno_is_named_for_what_it_is():

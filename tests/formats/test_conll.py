@@ -345,7 +345,7 @@ def test_further_columns_behind_tabs_are_not_worth_a_word(tmp_path, caplog):
 def test_a_token_of_two_words_is_refused_where_any_word_could_be_a_tag(tmp_path):
     message = refusal(tmp_path, "Ada PER\nmet O\nNew York LOC\n" + "then O\nLu PER\nin O\nOslo LOC\n" * 9)
     assert message.startswith("train.conll:3: expected 2 columns, as most rows have, found 3: 'New York LOC'; ")
-    assert message.endswith("say --tag-column -1")
+    assert message.endswith("--tag-column -1 reads 'LOC' as its tag")
 
 
 def test_the_tag_that_fits_no_scheme_is_named_with_its_line(tmp_path):

@@ -427,6 +427,8 @@ def test_an_array_is_read_as_lines_are(tmp_path):
         ("x", "T1\tPerson 0 3\tAda\nR1\tIn Arg1:T1 Arg2:T2\n", r"brat's annotations.*anntoconll\.py"),
         ("x.xml", "<doc><PER>Ada</PER></doc>\n", r"XML or HTML.*JSON lines"),
         ("x", '<?xml version="1.0"?><doc/>\n', r"XML or HTML.*JSON lines"),
+        ("x", '<NAME TYPE="P">Ada</NAME> sings in <NAME TYPE="L">Oslo</NAME>.\n', r"XML or HTML.*JSON lines"),
+        ("x.txt", "1|t|Ada sings.\n1|a|So does Bo.\n1\t0\t3\tAda\tPER\n", r"PubTator.*JSON lines"),
         ("x.spacy", "abc", r"spaCy's binary DocBin: .*JSON line"),
     ],
 )

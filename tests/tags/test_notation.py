@@ -27,6 +27,10 @@ def written(tag: str, notation: Notation, outside: str) -> str:
     prefix, label = split_tag(tag)
     if not label:
         return outside
+    if notation.words:
+        prefix = {"B": "BEGIN", "I": "Inside", "M": "middle", "E": "end", "L": "LAST", "S": "Single", "U": "unit"}[
+            prefix
+        ]
     prefix = prefix.lower() if notation.small else prefix
     mark = notation.separators[:1]
     return f"{label}{mark}{prefix}" if notation.prefix_last else f"{prefix}{mark}{label}"
@@ -36,7 +40,7 @@ def written(tag: str, notation: Notation, outside: str) -> str:
 @given(
     lengths=st.lists(st.tuples(st.integers(1, 3), st.sampled_from(["PER", "place", "creative-work"])), max_size=8),
     name=st.sampled_from(["IOB2", "BIOES", "BIEO", "BMES", "BILOU", "IOE2"]),
-    outside=st.sampled_from(["O", "-", "0", "OTHER", "none"]),
+    outside=st.sampled_from(["O", "-", "", "0", "OTHER", "none"]),
 )
 def test_every_notation_gives_the_same_spans_as_the_standard_notation(notation, lengths, name, outside):
     scheme, spans, end = SCHEMES[name], [], 1
