@@ -21,6 +21,7 @@ from typing import cast
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.text import FilePath, TextFile, writing
+from ner_lstm_crf.formats.columns import is_tag
 from ner_lstm_crf.formats.format import Format, Sample
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.tags.labels import NAME_FOR_O
@@ -58,10 +59,10 @@ class Inline(Format):
     description = "inline marks"
 
     def detect(self, sample: Sample) -> bool:
-        """True if the suffix says so, or no suffix says anything and there are many marks."""
-        if sample.suffix or sample.content is not None:
-            return super().detect(sample)
+        """True if the suffix says so and the lines are no rows; or no suffix says anything and there are many marks."""
         marked = sum(_MARKED.search(line) is not None for line in sample.lines)
+        if sample.suffix or sample.content is not None:
+            return super().detect(sample) and (marked > 0 or not _are_rows(sample.lines))
         return marked > _SHARE_MARKED * len(sample.lines) and not any("\t" in line for line in sample.lines)
 
     def read(self, path: FilePath, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
@@ -104,6 +105,13 @@ class Inline(Format):
                 raise InputError(str(error), path=target) from None
             lines.append(body + line[len(line.rstrip("\r\n")) :])
         _write(target, lines, unit, output.encoding)
+
+
+def _are_rows(lines: Sequence[str]) -> bool:
+    """True if all lines are rows of columns, which would be read as sentences without entities."""
+    last = {line.split()[-1] for line in lines}
+    are_tags = all(map(is_tag, last)) and any(len(tag) > 1 for tag in last)
+    return bool(lines) and (are_tags or all("\t" in line for line in lines))
 
 
 def _write(path: FilePath, lines: Sequence[str], unit: TokenUnit, encoding: str) -> None:

@@ -60,11 +60,11 @@ def detect_format(path: FilePath, encoding: str = "utf-8") -> Format:
     stripped = map(str.strip, file.first_lines())
     lines = [line for line in stripped if line and not line.startswith("#")]
     content = _first_object(file) if lines and lines[0].startswith(("{", "[")) else None
+    sample = Sample(suffix_of(path) if named else "", lines, content)
     # 2. The suffix decides, unless there is a JSON object: then the file may hold columns under no name.
-    if named is not None and content is None:
+    if named is not None and content is None and named.detect(sample):
         return named
     # 3. Else the format that claims the file, or the reason why none can.
-    sample = Sample(suffix_of(path) if named else "", lines, content)
     found = next((known for known in reversed(tuple(FORMATS.values())) if known.detect(sample)), None)
     return found or _foreign(path, lines) or _COLUMNS
 

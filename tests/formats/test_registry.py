@@ -508,3 +508,22 @@ def test_an_entity_of_the_label_o_is_refused_in_any_format_and_the_hint_reads_it
     for rule, labels in (("O=O", ["PER"]), ("O=THING", ["PER", "THING"])):
         options = ReadOptions(labels=LabelMap.parse(None, [rule]), token_unit="word")
         assert [span.label for one in read_sentences(path, options) for span in one.spans] == labels
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("Ada\tB-PER\nsings\tO\n", ["Ada", "sings"]),
+        ("Ada B-PER\nsings O\n", ["Ada", "sings"]),
+        ("Ada\tPER\nsings\tO\nin\tO\nLeeds\tPER\n", ["Ada", "sings", "in", "Leeds"]),
+        ("[Ada](PER)\tsings\n", ["Ada", "sings"]),
+        ("so do I\n", ["so", "do", "I"]),
+        ("Vitamin O\n", ["Vitamin", "O"]),
+    ],
+)
+def test_columns_under_the_name_of_inline_marks_are_read_as_columns(
+    content: str, words: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "x.inline"
+    path.write_text(content)
+    assert read_sentences(path)[0].words == words
