@@ -15,7 +15,7 @@ from hypothesis import given, strategies as st
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.features import batch
 from ner_lstm_crf.features.batch import Batch
-from ner_lstm_crf.model.inference import InferenceNetwork
+from ner_lstm_crf.model.inference import InferenceNetwork, mean_head
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging import predictor as module
 from ner_lstm_crf.tagging.predictor import Chunk, Predictor, chunks, predict
@@ -26,14 +26,18 @@ Make = Callable[..., list[Sentence]]
 THREADS = pytest.mark.parametrize("threads", [1, 2, 3])
 
 
-@pytest.fixture(scope="module", params=["crf", "softmax"])
+@pytest.fixture(scope="module", params=["crf", "softmax", "two networks"])
 def model(request: pytest.FixtureRequest, make_sentences: Make, tiny: Config) -> Model:
-    """A network of random weights large enough that tags vary, and with a softmax break the scheme."""
-    made = Model.build(make_sentences(20), replace(tiny.model, head=request.param))
+    """Networks of random weights large enough that tags vary, and with a softmax break the scheme."""
+    head = "softmax" if request.param == "softmax" else "crf"
+    seeds = [1, 2] if request.param == "two networks" else [1]
+    made = [Model.build(make_sentences(20), replace(tiny.model, head=head), seed=seed) for seed in seeds]
     with torch.no_grad():
-        made.networks[0].projection.weight.mul_(30)
-    made.networks[0].eval()
-    return made
+        for one in made:
+            one.networks[0].projection.weight.mul_(30)
+    for one in made:
+        one.networks[0].eval()
+    return made[0] if len(made) == 1 else Model.ensemble(made)
 
 
 @pytest.fixture(autouse=True)
@@ -47,17 +51,23 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def one_by_one(model: Model, sentences: list[list[str]]) -> list[DecodedTags]:
-    """The plain path: each sentence by itself through the whole network."""
-    (network,), found = model.networks, []
+    """The plain path: each sentence by itself through the whole networks."""
+    head, found = mean_head([network.head for network in model.networks]), []
     for words in sentences:
         if not words:
             found.append(DecodedTags(()))
             continue
-        one = model.encode([Sentence.from_words(words)]).training_batch([0])
-        with torch.inference_mode():
-            emissions = network.emissions(network.embedding(one), one.lengths)
-            found.append(model.tags.decode(network.head.decode(emissions, one.lengths).numpy()[0]))
+        best = head.decode(emissions_of(model, words)[None], torch.tensor([len(words)]))
+        found.append(model.tags.decode(best.numpy()[0]))
     return found
+
+
+def emissions_of(model: Model, words: list[str]) -> torch.Tensor:
+    """The mean emissions (T, K) of one sentence that is read as a whole."""
+    one = model.encode([Sentence.from_words(words)]).training_batch([0])
+    with torch.inference_mode():
+        each = [network.emissions(network.embedding(one), one.lengths)[0] for network in model.networks]
+        return torch.stack(each).mean(0)
 
 
 def decode_all(predictor: Predictor, sentences: list[list[str]]) -> list[DecodedTags]:
@@ -199,14 +209,12 @@ def test_word_types_that_encoded_sentences_refer_to_are_never_cleared(
 
 def stitched(model: Model, words: list[str], most: int, pieces: list[tuple[int, int]]) -> DecodedTags:
     """The plain path of a long sentence: each token's emissions come from the window that it is most inside of."""
-    (network,), shared = model.networks, most // 4
+    head, shared = mean_head([network.head for network in model.networks]), most // 4
     starts = [*range(0, len(words) - most, most - shared), max(len(words) - most, 0)]
     rows, margins = [torch.empty(0)] * len(words), [-1.0] * len(words)
     for start in starts:
         window = words[start : start + most]
-        one = model.encode([Sentence.from_words(window)]).training_batch([0])
-        with torch.inference_mode():
-            emissions = network.emissions(network.embedding(one), one.lengths)[0]
+        emissions = emissions_of(model, window)
         for offset in range(len(window)):
             at = start + offset
             left = offset + 0.5 if start else len(words)
@@ -215,7 +223,7 @@ def stitched(model: Model, words: list[str], most: int, pieces: list[tuple[int, 
                 rows[at], margins[at] = emissions[offset], min(left, right)
     tags = np.zeros(len(words), np.int64)
     for start, end in pieces:
-        best = network.head.decode(torch.stack(rows[start:end])[None], torch.tensor([end - start]))
+        best = head.decode(torch.stack(rows[start:end])[None], torch.tensor([end - start]))
         tags[start:end] = best.numpy()[0]
     return model.tags.decode(tags)
 

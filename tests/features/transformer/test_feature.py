@@ -11,6 +11,7 @@ import torch
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features import batch
 from ner_lstm_crf.features.registry import Features
 from ner_lstm_crf.features.token_feature import Resources, SavedFeature
 from ner_lstm_crf.features.transformer.encoder import Transformer, TransformerVectors, contextual_vectors
@@ -61,6 +62,27 @@ def test_frozen_its_vectors_are_those_computed_before(encoder: Path) -> None:
             assert not ours.inputs["transformer"][row, LENGTHS[number] :].any()
 
 
+@pytest.mark.parametrize("fine_tune", [False, True])
+def test_windows_of_a_long_sentence_have_the_vectors_of_the_whole(
+    encoder: Path, fine_tune: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "MOST_TOKENS", 12)
+    config = configured(encoder, fine_tune=fine_tune)
+    feature = build(config)
+    words = [word for words in SENTENCES for word in words] * 10
+    whole = Features({"transformer": feature}).encode(words, [len(words)])
+    module = feature.module(config).eval()
+    rows = len(whole.rows.lengths)
+    assert rows > 5
+    with torch.inference_mode():
+        reference = module(whole.training_batch([0]).inputs["transformer"])
+        for numbers in ([0], [3, 1], list(range(rows))):
+            given, positions, _ = whole.tagging_batch(np.array(numbers), 12)
+            vectors = module(given.inputs["transformer"])
+            for row in range(len(numbers)):
+                torch.testing.assert_close(vectors[row], reference[0, positions[row]], atol=1e-4, rtol=1e-4)
+
+
 def test_trained_it_is_a_part_of_the_network_but_not_of_its_saved_weights(encoder: Path) -> None:
     config = configured(encoder, fine_tune=True)
     feature = build(config)
@@ -69,9 +91,9 @@ def test_trained_it_is_a_part_of_the_network_but_not_of_its_saved_weights(encode
     assert embedding.fine_tuned() is feature.encoder
     assert all(name.startswith("transformer.projection.") for name in embedding.state_dict())
     embedding.load_state_dict(embedding.state_dict())  # misses nothing
-    batch = features.encode(WORDS, LENGTHS).training_batch([0, 3])
-    assert isinstance(batch.inputs["transformer"], SubTokenBatch)
-    vectors = embedding(batch)
+    given = features.encode(WORDS, LENGTHS).training_batch([0, 3])
+    assert isinstance(given.inputs["transformer"], SubTokenBatch)
+    vectors = embedding(given)
     assert vectors.shape == (2, 3, 5)
     vectors.square().sum().backward()
     assert any(weight.grad is not None and weight.grad.any() for weight in feature.encoder.parameters())
