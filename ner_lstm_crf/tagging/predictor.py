@@ -147,9 +147,11 @@ class Predictor:
             while len(waiting) > (run is not map and started is not None):
                 item, sentences, tags, scores, results = waiting.popleft()
                 deque(results, maxlen=0)  # waits for all of them; raises what they raised
+                cuts = None
                 if scores is not None:
                     self._decode_pieces(scores, tags)
-                yield item, self.model.tags.decode_all(tags, sentences.lengths)
+                    cuts = scores.pieces[:, :2]
+                yield item, self.model.tags.decode_all(tags, sentences.lengths, cuts)
 
     def _decode_batch(
         self,

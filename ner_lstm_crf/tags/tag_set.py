@@ -88,7 +88,9 @@ class TagSet:
         """The spans of one sentence's tag ids (T,), and the positions of the tags that break the scheme."""
         return self.decode_all(ids, np.array([len(ids)]))[0]
 
-    def decode_all(self, ids: NDArray[np.integer], lengths: NDArray[np.integer]) -> list[DecodedTags]:
+    def decode_all(
+        self, ids: NDArray[np.integer], lengths: NDArray[np.integer], cuts: NDArray[np.integer] | None = None
+    ) -> list[DecodedTags]:
         """The spans of each of many sentences, at the cost of the entities rather than of the tokens.
 
         Most tokens are in no entity. A sentence reads as if an `O` stood before and after it, so each run of other tags
@@ -98,22 +100,25 @@ class TagSet:
         Args:
             ids: The tag ids of all sentences end to end (N,).
             lengths: The number of tokens of each sentence (S,).
+            cuts: Tokens before which a span ends, as before a sentence.
 
         Returns:
             For each sentence its spans, counted from its own start, and the positions of tags that break the scheme.
         """
-        # 1. The tokens with a tag other than O, and the sentence of each.
+        # 1. The tokens with a tag other than O, and the end of the sentence, or the cut, behind each.
         ends = lengths.cumsum()
         inside = np.flatnonzero(ids)
-        sentences = np.searchsorted(ends, inside, side="right")
-        # 2. Runs of such tokens: one begins after a gap, and at the start of a sentence.
+        limits = ends if cuts is None else np.union1d(ends, cuts)
+        limit = limits[np.searchsorted(limits, inside, side="right")]
+        # 2. Runs of such tokens: one begins after a gap, a limit, and at the start.
         begins = np.ones(len(inside) + 1, np.bool_)
-        begins[1:-1] = (np.diff(inside) > 1) | (np.diff(sentences) > 0)
+        begins[1:-1] = (np.diff(inside) > 1) | (np.diff(limit) > 0)
         edges = np.flatnonzero(begins)
         first, last = edges[:-1], edges[1:] - 1
         # 3. Each run includes the O behind it, if there is one: if a span lacks its end, that O breaks the scheme.
-        sentences, starts = sentences[first], inside[first]
-        stops = np.minimum(inside[last] + 2, ends[sentences])
+        starts = inside[first]
+        sentences = np.searchsorted(ends, starts, side="right")
+        stops = np.minimum(inside[last] + 2, limit[first])
         offsets = starts - (ends - lengths)[sentences]
         # 4. Decode each run, or look it up.
         decoded = [_NO_SPANS] * len(lengths)

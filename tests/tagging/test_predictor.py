@@ -7,12 +7,11 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, strategies as st
 
-from ner_lstm_crf.config import Config
+from ner_lstm_crf.config import Config, SchemeName
 from ner_lstm_crf.features import batch
 from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.model.inference import InferenceNetwork, mean_head
@@ -20,7 +19,7 @@ from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging import predictor as module
 from ner_lstm_crf.tagging.predictor import Chunk, Predictor, chunks, predict
 from ner_lstm_crf.tags.scheme import DecodedTags
-from ner_lstm_crf.text.annotation import Sentence
+from ner_lstm_crf.text.annotation import Sentence, Span
 
 Make = Callable[..., list[Sentence]]
 THREADS = pytest.mark.parametrize("threads", [1, 2, 3])
@@ -221,11 +220,13 @@ def stitched(model: Model, words: list[str], most: int, pieces: list[tuple[int, 
             right = len(window) - offset - 0.5 if start + most < len(words) else len(words)
             if min(left, right) > margins[at]:
                 rows[at], margins[at] = emissions[offset], min(left, right)
-    tags = np.zeros(len(words), np.int64)
+    spans, ill_formed = list[Span](), list[int]()
     for start, end in pieces:
         best = head.decode(torch.stack(rows[start:end])[None], torch.tensor([end - start]))
-        tags[start:end] = best.numpy()[0]
-    return model.tags.decode(tags)
+        decoded = model.tags.decode(best.numpy()[0])
+        spans += [Span(start + span.start, start + span.end, span.label) for span in decoded.spans]
+        ill_formed += [start + token for token in decoded.ill_formed]
+    return DecodedTags(tuple(spans), tuple(ill_formed))
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -264,3 +265,19 @@ def test_no_entity_holds_a_barrier(model: Model, make_sentences: Make, monkeypat
     assert second == stitched(model, words, 16, [(0, 30)])
     assert third == stitched(model, words[:5], 16, [(0, 2), (2, 5)])
     assert first != second
+
+
+@pytest.mark.parametrize("scheme", ["IO", "IOB1", "BIOES"])
+def test_entities_on_both_sides_of_a_barrier_stay_two(make_sentences: Make, tiny: Config, scheme: SchemeName) -> None:
+    model = Model.build(make_sentences(20), replace(tiny.model, scheme=scheme))
+    with torch.no_grad():
+        model.networks[0].projection.weight.zero_()
+        model.networks[0].projection.bias[:] = torch.tensor([tag.endswith("PER") for tag in model.tags.names]) * 9
+    for network in model.networks:
+        network.eval()
+    words = ["Anna", "Boris", "Clara", "met"]
+    whole, cut = Predictor(model).decode(Chunk([0, 1], words * 2, [4, 4], [(6, 6), (7, 8)]))
+    assert scheme != "IO" or whole.spans == (Span(0, 4, "PER"),)
+    assert not any(span.start < 2 < span.end for span in cut.spans)
+    assert max(span.end for span in cut.spans) == 3
+    assert not cut.ill_formed

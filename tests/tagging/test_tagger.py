@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,25 @@ def equal_files(one: Path, other: Path) -> bool:
 def test_very_long_sentences_and_words_are_tagged_whole(tagger: Tagger) -> None:
     words = ["often"] * 19_997 + ["in", "Oslo", "x" * 5000]
     assert tagger.tag_tokens(words) == [Span(19_998, 19_999, "LOC")]
+
+
+def test_a_long_sentence_is_measured_and_tagged_as_a_whole_whatever_stands_beside_it(
+    tagger: Tagger, make_sentences: Make
+) -> None:
+    made = make_sentences(400, seed=3)
+    starts = accumulate((len(one.tokens) for one in made), initial=0)
+    spans = [
+        (start + span.start, start + span.end, span.label)
+        for start, one in zip(starts, made, strict=False)
+        for span in one.spans
+    ]
+    long = Sentence.from_words([word for one in made for word in one.words], spans)
+    assert len(long.tokens) > 2000
+    assert tagger.evaluate([long]).micro.f1 > 0.95
+    found = list(tagger.tag_sentences([made[0], long, made[1], long]))
+    assert found[1] == found[3]
+    assert list(found[1].spans) == tagger.tag_tokens(long.words)
+    assert found[2].spans == next(tagger.tag_sentences([made[1]])).spans
 
 
 def test_one_text_in_place_of_many_is_refused(tagger: Tagger) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -263,3 +264,27 @@ def test_epochs_that_are_set_are_trained_whatever_the_preset_and_however_small_t
     assert least.max_epochs == (10 * training.min_epochs if training.min_steps else training.min_epochs)
     two = dataclasses.replace(training, epochs=2, ensemble_size=1)
     assert trainer_for(data, Config(model=tiny.model, training=two)).max_epochs == 2
+
+
+def test_too_long_a_sentence_is_trained_on_in_pieces(make_sentences: Make, tiny: Config, tmp_path: Path) -> None:
+    made = make_sentences(400)
+    starts = accumulate((len(one.tokens) for one in made), initial=0)
+    spans = [
+        (start + span.start, start + span.end, span.label)
+        for start, one in zip(starts, made, strict=False)
+        for span in one.spans
+    ]
+    long = Sentence.from_words([word for one in made for word in one.words], spans)
+    assert len(long.tokens) > 2000
+    trainer = trainer_for(Data([*made[:20], long]), changed(tiny, epochs=1))
+    encoded = trainer.model.encode([long], gold=True)
+    assert encoded.lengths.max() <= 2000
+    assert encoded.lengths.sum() == len(long.tokens)
+    assert encoded.tags is not None
+    assert sum(len(decoded.spans) for decoded in trainer.model.tags.decode_all(encoded.tags, encoded.lengths)) == len(
+        spans
+    )
+    (report,) = Run(tmp_path).epochs(Data([*made[:20], long], [long]), changed(tiny, epochs=1))
+    assert np.isfinite(report.loss)
+    assert report.dev is not None
+    assert report.dev.micro.gold == len(spans)
