@@ -50,6 +50,7 @@ from ner_lstm_crf.formats.columns import (
     stripped,
     without_mark,
 )
+from ner_lstm_crf.formats.inline import hold_marks
 from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.tags.notation import STANDARD, has_prefix, is_label, is_outside, notation_of_sample, tags_within
 from ner_lstm_crf.tags.scheme import OUTSIDE, get_scheme, split_tag
@@ -731,14 +732,17 @@ def _no_tags(sample: _Sample, path: str) -> InputError:
     is_text = sample.is_running_text
     line, body = next((line.number, line.body) for line, row in lines if is_text or len(row) == width)
     columns = [sample.column(at) for at in range(width)]
-    if is_text:
+    first = sample.lines[0].body
+    if first.startswith(("{", "[{")) or first == "[":
+        message = "expected columns, found JSON: name a file, or - for standard input"
+    elif hold_marks([line.body for line in sample.lines]):
+        message = "expected columns, found inline marks: name the file .inline, or say - for standard input"
+    elif is_text:
         message = (
             f"expected one token and its tag a row, found running text: {quoted(body)}; to tag it, say tag --input"
         )
     elif width == 1:
         message = f"expected at least 2 columns (a token and its tag), found 1: {quoted(body)}"
-    elif body.startswith("{"):
-        message = "expected columns, found JSON: name a file, or - for standard input"
     elif several := [at for at, cells in enumerate(columns, 1) if _holds_many_tags(cells)]:
         message = f"expected one token and its tag a row, found the tags of whole sentences in column {several[0]}"
         message += ': write JSON lines such as {"tokens": ["Rome", "fell"], "ner_tags": ["B-LOC", "O"]}'

@@ -60,10 +60,9 @@ class Inline(Format):
 
     def detect(self, sample: Sample) -> bool:
         """True if the suffix says so and the lines are no rows; or no suffix says anything and there are many marks."""
-        marked = sum(_MARKED.search(line) is not None for line in sample.lines)
         if sample.suffix or sample.content is not None:
-            return super().detect(sample) and (marked > 0 or not _are_rows(sample.lines))
-        return marked > _SHARE_MARKED * len(sample.lines) and not any("\t" in line for line in sample.lines)
+            return super().detect(sample) and (any(map(_MARKED.search, sample.lines)) or not _are_rows(sample.lines))
+        return hold_marks(sample.lines)
 
     def read(self, path: FilePath, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
         """The sentences of a file. Without a unit they are characters if the file looks so."""
@@ -105,6 +104,12 @@ class Inline(Format):
                 raise InputError(str(error), path=target) from None
             lines.append(body + line[len(line.rstrip("\r\n")) :])
         _write(target, lines, unit, output.encoding)
+
+
+def hold_marks(lines: Sequence[str]) -> bool:
+    """True if lines look like sentences with marked entities, whatever the name of their file."""
+    marked = sum(_MARKED.search(line) is not None for line in lines)
+    return marked > _SHARE_MARKED * len(lines) and not any("\t" in line for line in lines)
 
 
 def _are_rows(lines: Sequence[str]) -> bool:

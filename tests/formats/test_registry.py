@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import sys
 from itertools import pairwise
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from hypothesis import given, strategies as st
@@ -527,3 +529,22 @@ def test_columns_under_the_name_of_inline_marks_are_read_as_columns(
     path = tmp_path / "x.inline"
     path.write_text(content)
     assert read_sentences(path)[0].words == words
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("[Ada](PER) sings\n[Leeds](LOC) fell\n", "inline marks: name the file .inline, or say - for standard input"),
+        ("[Ada](PER) sings well\n[Leeds](LOC) fell\n", "inline marks: name the file .inline"),
+        ('{"text": "a b"}\n{"text": "a b c"}\n', "JSON: name a file, or - for standard input"),
+        ('[{"text": "a b"}, {"text": "a b c"}]\n', "JSON: name a file"),
+    ],
+)
+def test_other_formats_than_columns_through_a_pipe_are_named(content: str, found: str, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = Thread(target=pipe.write_text, args=(content,))
+    writer.start()
+    with pytest.raises(InputError, match=f":1: expected columns, found {re.escape(found)}"):
+        read_sentences(pipe)
+    writer.join()
