@@ -522,8 +522,8 @@ def test_empty_cells_are_read_as_O_in_a_file_without_one(tmp_path):
     path.write_text("Ada\tB-PER\nsings\t\nin\t\nOslo\tB-LOC\n")
     assert [sentence.spans for sentence in read_conll(path, report=report)] == [(Span(0, 1, "PER"), Span(3, 4, "LOC"))]
     assert report.notation_words == "an empty tag is read as O"
-    path.write_text("Ada\tO\n\nsings\t\n")
-    with pytest.raises(InputError, match=r"x\.tsv:3: column 2: expected a tag such as O or B-PER, found ''"):
+    path.write_text("Ada\tO\nsings\tO\nin\tO\nOslo\tO\n\nHer\t\n")
+    with pytest.raises(InputError, match=r"x\.tsv:6: column 2: expected a tag such as O or B-PER, found ''"):
         list(read_conll(path))
 
 

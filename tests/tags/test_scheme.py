@@ -176,6 +176,17 @@ def test_strict_equals_seqeval_strict(name, theirs):
         assert scheme.decode(tags, "strict").spans == strict_in_seqeval(tags, theirs), tags
 
 
+@pytest.mark.parametrize(("name", "theirs"), [("IOB1", peer.IOB1), ("IOE1", peer.IOE1)])
+def test_strict_differs_from_seqeval_strict_where_that_reads_what_the_scheme_does_not_write(name, theirs):
+    scheme, differs = SCHEMES[name], 0
+    for tags in sequences(scheme, 4):
+        spans, found = scheme.decode(tags, "strict").spans, strict_in_seqeval(tags, theirs)
+        if spans != found:
+            differs += 1
+            assert scheme.encode(found, len(tags)) != tags  # not what seqeval found is written so
+    assert differs
+
+
 @EVERY_SCHEME
 def test_strict_drops_only_spans_not_written_so(scheme):
     for tags in sequences(scheme, 3):
