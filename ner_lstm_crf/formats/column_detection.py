@@ -143,6 +143,8 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
     content = content_of(tags, is_named=is_named or set(tags) == {"*"})
     if content in ("entities", "prefixless"):
         _check_first_tag(sample, tags, tag, path)
+    if content == "no labels" and tag is not None and not is_named:
+        _check_labels_beside(sample, tag, path)
     tag_is_rest = options.tag_column in (None, -1) and key is None and _holds_spaced_labels(sample, tag)
     layout = ColumnLayout(
         token,
@@ -338,9 +340,10 @@ def _separator(bodies: Sequence[str], *, is_csv: bool) -> Separator:
 
 
 def _are_quoted(rows: Sequence[Sequence[str]]) -> bool:
-    """True if the cells between tabs are quoted as in CSV: a quotation mark is four of them, never one."""
-    marked = [cell for row in rows for cell in row if cell.startswith('"')]
-    return '""""' in marked and all(map(_WHOLE_QUOTED.fullmatch, marked))
+    """True if the cells between tabs are quoted as in CSV: all are, or a quotation mark is four of them, never one."""
+    cells = [cell for row in rows for cell in row]
+    marked = [cell for cell in cells if cell.startswith('"')]
+    return ('""""' in marked or marked == cells) and all(map(_WHOLE_QUOTED.fullmatch, marked))
 
 
 def _names_columns(rows: Sequence[list[str]]) -> bool:
@@ -505,6 +508,22 @@ def _check_first_tag(sample: _Sample, tags: Sequence[str], tag: int | None, path
         raise InputError(f"{message}: delete the line if it names the columns", path=path, line=sample.lines[0].number)
 
 
+def _check_labels_beside(sample: _Sample, tag: int, path: str) -> None:
+    """Refuse prefixes alone whose labels stand in a column of their own.
+
+    Raises:
+        InputError: If they do: it holds names where the tag has a prefix, and one sign where it is `O`.
+    """
+    for column in set(range(sample.width)) - {tag}:
+        pairs = [(row[tag], row[column]) for row in sample.rows if len(row) > max(tag, column)]
+        labels = {cell for one, cell in pairs if one != OUTSIDE}
+        others = {cell for one, cell in pairs if one == OUTSIDE}
+        if len(others) == 1 and all(map(is_outside, others)) and all(map(is_label, labels)) and not labels & others:
+            message = f"column {tag + 1} holds prefixes alone, and column {column + 1} their labels: join them as B-PER"
+            message += f", or say --tag-column {tag + 1} to leave the labels out"
+            raise InputError(message, path=path, line=sample.lines[0].number)
+
+
 def _holds_spaced_labels(sample: _Sample, tag: int | None) -> bool:
     """True if labels hold spaces, and these separate columns: the rest of every longer row belongs to its tag.
 
@@ -535,8 +554,9 @@ def _token_column(sample: _Sample, free: Sequence[int], path: str) -> int:
     for name in _TOKEN_NAMES:
         if name in sample.names and (column := sample.names.index(name)) in free:
             return column
-    # 2. Those that hold words: not numbers, nothing, or one value in row after row; no tags either.
+    # 2. Those that hold words: not numbers, nothing, or one value in row after row; no parts of speech or tags either.
     words = [column for column in free if not _is_no_word_column(sample, column)]
+    words = [column for column in words if not _holds_parts_of_speech(sample.column(column))]
     words = [column for column in words if not _holds_tags(sample.column(column))] or words
     if not words:
         column = next(iter(free), 0)
@@ -565,15 +585,17 @@ def _is_class_of(sample: _Sample, column: int, words: int, path: str) -> bool:
     kinds, types = (len(set(filter(_has_no_digit, sample.column(one)))) for one in (column, words))
     if types <= kinds:
         return False
-    letters = [cell for cell in sample.column(column) if cell[:1].isalpha()]
-    if letters and _PARTS_OF_SPEECH.issuperset(letters):
-        return True
     if len(sample.rows) < _ROWS_OF_EVIDENCE or types < 1.5 * kinds:
         return False
     if types < 3 * kinds:
         which = f"name one with --token-column ({column + 1} or {words + 1})"
         raise InputError(f"columns {column + 1} and {words + 1} may both hold the tokens: {which}", path=path)
     return True
+
+
+def _holds_parts_of_speech(cells: Sequence[str]) -> bool:
+    letters = [cell for cell in cells if cell[:1].isalpha()]
+    return bool(letters) and _PARTS_OF_SPEECH.issuperset(letters)
 
 
 def _is_lemma_of(sample: _Sample, column: int, words: int) -> bool:

@@ -33,6 +33,7 @@ from ner_lstm_crf.formats.columns import (
     labels_of_brackets,
     mark_of,
     same_brackets,
+    split_at_spaces,
     tags_of_brackets,
     without_mark,
 )
@@ -346,6 +347,8 @@ class ColumnFile:
             if not layout.fits(width):
                 needed = 1 + max(layout.token, layout.tag or 0)
                 message = f"expected at least {counted(needed, 'column')}, found {width}: {quoted(body)}"
+                if layout.separator == "tab" and len(split_at_spaces(body)) == layout.width:
+                    message += "; --separator space cuts rows at spaces too"
                 raise InputError(message, path=self.path, line=line)
             if width in odd:
                 raise self._other_width(body, cells, line)

@@ -527,6 +527,42 @@ def test_empty_cells_are_read_as_O_in_a_file_without_one(tmp_path):
         list(read_conll(path))
 
 
+def test_labels_in_a_column_of_their_own_are_not_left_out_silently(tmp_path):
+    path = tmp_path / "x.tsv"
+    path.write_text("Ada\tPN\tB\tPER\nGreen\tPN\tI\tPER\nsings\tVB\tO\t_\nOslo\tPN\tB\tLOC\n")
+    with pytest.raises(
+        InputError, match=r"column 3 holds prefixes alone, and column 4 their labels: .* --tag-column 3"
+    ):
+        list(read_conll(path))
+    assert [sentence.spans for sentence in read_conll(path, ReadOptions(tag_column=3))] == [
+        (Span(0, 2, ""), Span(3, 4, ""))
+    ]
+    path.write_text("aspirin\tNN\tB\t1\nhelps\tVB\tO\t2\n")
+    assert [sentence.spans for sentence in read_conll(path)] == [(Span(0, 1, ""),)]
+
+
+def test_rows_with_spaces_among_those_with_tabs_are_refused_with_the_option_that_reads_them(tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_text("Ada\tB-PER\nsings O\nOslo\tB-LOC\n")
+    with pytest.raises(InputError, match=r"x\.txt:2: .* found 1: 'sings O'; --separator space"):
+        list(read_conll(path))
+    (sentence,) = read_conll(path, ReadOptions(separator="space"))
+    assert sentence.spans == (Span(0, 1, "PER"), Span(2, 3, "LOC"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('"Ada"\t"B-PER"\n"sings"\t"O"\n', ["Ada", "sings"]),
+        ('"\tO\nAda\tB-PER\n"\tO\n', ['"', "Ada", '"']),
+    ],
+)
+def test_quotes_between_tabs_are_those_of_a_table_where_every_cell_has_them(text, words, tmp_path):
+    path = tmp_path / "x.tsv"
+    path.write_text(text)
+    assert [sentence.words for sentence in read_conll(path)] == [words]
+
+
 def test_numbers_of_sentences_and_tokens_are_no_ranges():
     layout = layout_of("#text=Ada left\n1-1\tAda\tB-PER\n1-2\tleft\tO\n\n2-1\tOslo\tB-LOC\n2-2\tgrew\tO\n")
     assert (layout.token, layout.tag, layout.numbered) == (1, 2, False)
