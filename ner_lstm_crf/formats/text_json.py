@@ -19,6 +19,7 @@ Labels are chosen first: entities of others are not checked. What an annotator r
 from __future__ import annotations
 
 import logging
+import unicodedata
 from abc import abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -53,8 +54,8 @@ _REJECTIONS: Mapping[str, Sequence[str | bool]] = {
     "answer": ("reject", "ignore"),  # Prodigy
     "was_cancelled": (True,),  # Label Studio
     "status": ("rejected", "discarded", "ignored", "skipped"),
-    **dict.fromkeys(("rejected", "discarded", "ignored", "skipped", "cancelled"), (True,)),
-    **dict.fromkeys(("accept", "accepted"), (False,)),
+    **dict.fromkeys(("rejected", "discarded", "ignored", "skipped", "cancelled", "deleted"), (True,)),
+    **dict.fromkeys(("accept", "accepted", "valid", "correct"), (False,)),
 }
 _start, _end = attrgetter("start"), attrgetter("end")
 _boundaries = attrgetter("start", "end", "label")
@@ -287,6 +288,8 @@ def _values_of_regions(result: object) -> Iterator[dict[str, Any]]:
         value = item.get("value") if isinstance(item, dict) else None
         if isinstance(value, dict) and "labels" in value:
             yield value
+        elif isinstance(value, dict) and (key := next((key for key in value if key.endswith("labels")), None)):
+            raise InputError(f"expected entities of a text under 'labels', found {key!r}: annotate the plain text")
 
 
 class _Found(NamedTuple):
@@ -427,8 +430,8 @@ def _entity(found: _Found, label: str, text: str) -> Entity:
     if not 0 <= start <= end <= len(text):
         raise InputError(f"{name} lies outside its text of {len(text)} characters")
     covered = text[start:end]
-    # Tools show and store white space otherwise than it stands in the text.
-    if isinstance(expected, str) and covered != expected and characters_of(covered) != characters_of(expected):
+    # Tools show and store white space and accents otherwise than they stand in the text.
+    if isinstance(expected, str) and covered != expected and _compared(covered) != _compared(expected):
         hint = f"ends are {found.ends}, and offsets count characters"
         raise InputError(f"{name} covers {quoted(covered)}, but its text is {quoted(expected)} ({hint})")
     inner = covered.strip()
@@ -438,11 +441,16 @@ def _entity(found: _Found, label: str, text: str) -> Entity:
     return Entity(start, start + len(inner), label, inner)
 
 
+def _compared(text: str) -> str:
+    """A text without white space, its accents joined with their letters."""
+    return unicodedata.normalize("NFC", characters_of(text))
+
+
 def _without_overlap(
     entities: Iterable[Entity], number: int, options: ReadOptions, report: ReadReport
 ) -> tuple[Entity, ...]:
-    """Of entities that overlap, the longest (of equally long ones the first); sorted."""
-    ordered = sorted(entities)
+    """Of entities that overlap, the longest (of equally long ones the first, in the text, then in the file); sorted."""
+    ordered = sorted(entities, key=_start)
     overlapping = next(((one, two) for one, two in pairwise(ordered) if two.start < one.end), None)
     if overlapping is None:
         return tuple(ordered)
@@ -450,7 +458,7 @@ def _without_overlap(
         names = " and ".join(f"{entity.label[:80]} at {entity.start}-{entity.end}" for entity in overlapping)
         raise InputError(f"the entities {names} overlap: --overlaps longest keeps the longer one")
     kept: list[Entity] = []  # sorted
-    for entity in sorted(ordered, key=lambda entity: (entity.start - entity.end, entity)):
+    for entity in sorted(ordered, key=lambda entity: entity.start - entity.end):
         place = bisect_left(kept, entity)
         neighbours = kept[max(place - 1, 0) : place + 1]
         if any(entity.start < other.end and other.start < entity.end for other in neighbours):

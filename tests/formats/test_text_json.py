@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.formats.registry import FORMATS, detect_format, read_sentences
-from ner_lstm_crf.formats.text_json import AnnotatedText, TextFormat, TextJson, annotate, text_of
+from ner_lstm_crf.formats.text_json import AnnotatedText, TextFormat, TextJson, annotate, as_text, text_of
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.text import sentences as splitter
 from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token
@@ -386,15 +386,17 @@ def test_of_entities_that_overlap_the_longest_is_kept_and_the_others_are_counted
 def test_of_equally_long_entities_the_first_is_kept_and_renaming_makes_equal_ones_one(tmp_path):
     path = file_of(tmp_path, {"text": "Ada King", "entities": [[0, 3, "B"], [0, 3, "A"], [4, 8, "C"], [4, 8, "D"]]})
     (record,) = TextJson().read_texts(path, ReadOptions(labels=LabelMap.parse(None, ["D=C"])))
-    assert record.spans == (Span(0, 3, "A"), Span(4, 8, "C"))
+    assert record.spans == (Span(0, 3, "B"), Span(4, 8, "C"))
 
 
 @given(drawn=st.lists(st.tuples(st.integers(0, 20), st.integers(1, 8), st.sampled_from("AB")), max_size=12))
 def test_the_longest_entities_are_those_that_the_obvious_way_keeps(drawn, tmp_path_factory):
     text = "abcdefghijklmnopqrstuvwxyz1234"
-    entities = {Entity(start, start + length, label, text[start : start + length]) for start, length, label in drawn}
+    entities = dict.fromkeys(
+        Entity(start, start + size, label, text[start : start + size]) for start, size, label in drawn
+    )
     kept: list[Entity] = []
-    for entity in sorted(entities, key=lambda entity: (entity.start - entity.end, entity)):
+    for entity in sorted(entities, key=lambda entity: (entity.start - entity.end, entity.start)):
         if all(entity.end <= other.start or other.end <= entity.start for other in kept):
             kept.append(entity)
     path, report = tmp_path_factory.mktemp("o") / "x.jsonl", ReadReport()
@@ -430,6 +432,12 @@ def test_white_space_in_the_text_of_an_entity_does_not_matter(tmp_path):
         TextJson().read_texts(file_of(tmp_path, {"text": "At: Oslo,  Norway.", "entities": [entity]}))
 
 
+def test_joined_and_combining_accents_in_the_text_of_an_entity_are_the_same(tmp_path):
+    entity = {"start": 0, "end": 4, "label": "PER", "text": "\u00c1da"}
+    (record,) = TextJson().read_texts(file_of(tmp_path, {"text": "A\u0301da left", "entities": [entity]}))
+    assert record.entities == (Entity(0, 4, "PER", "A\u0301da"),)
+
+
 def test_white_space_around_a_label_makes_no_other_label(tmp_path):
     path = file_of(tmp_path, {"text": "Ada Lu", "entities": [[0, 3, "PER "], [4, 6, "PER"]]})
     assert [span.label for span in TextJson().read_texts(path)[0].spans] == ["PER", "PER"]
@@ -445,6 +453,9 @@ REJECTED = (
     {"rejected": True},
     {"status": "Discarded"},
     {"skipped": True},
+    {"deleted": True},
+    {"valid": False},
+    {"correct": False},
 )
 ACCEPTED = ({"answer": "accept"}, {"answer": "Oslo"}, {"was_cancelled": False}, {"accept": True}, {"status": "done"})
 
@@ -562,11 +573,16 @@ def test_an_object_of_classes_and_annotations_holds_texts(indent, tmp_path):
 def test_several_labels_of_a_region_are_entities_that_overlap(tmp_path):
     path = file_of(tmp_path, {"text": "Ada sings", "label": [REGION | {"labels": ["PER", "ARTIST"]}]})
     report = ReadReport()
-    assert [one.spans for one in read_sentences(path, report=report)] == [(Span(0, 1, "ARTIST"),)]
+    assert [one.spans for one in read_sentences(path, report=report)] == [(Span(0, 1, "PER"),)]
     assert report.dropped == [1]
-    assert [one.spans for one in read_sentences(path, ReadOptions(labels=LabelMap.parse("PER")))] == [
-        (Span(0, 1, "PER"),)
-    ]
+    options = ReadOptions(labels=LabelMap.parse("ARTIST"))
+    assert [one.spans for one in read_sentences(path, options)] == [(Span(0, 1, "ARTIST"),)]
+
+
+def test_regions_of_hypertext_are_refused():
+    value = {"start": "/p[1]", "end": "/p[1]", "startOffset": 0, "endOffset": 3, "hypertextlabels": ["PER"]}
+    with pytest.raises(InputError, match="expected entities of a text under 'labels', found 'hypertextlabels'"):
+        as_text({"data": {"text": "Ada"}, "annotations": [{"result": [{"value": value}]}]})
 
 
 def test_annotations_that_differ_are_refused(tmp_path):
