@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args, get_origin, get_type_hints
 
-from ner_lstm_crf.errors import InputError, did_you_mean, missing
+from ner_lstm_crf.errors import InputError, did_you_mean, missing, path_given
 
 MIN_LR, MAX_LR = 1.5e-3, 5e-3
 """The learning rate lies between these where the configuration names none."""
@@ -536,7 +536,7 @@ def read_tables(path: str | Path) -> Tables:
         InputError: As `read_config`.
     """
     try:
-        with Path(path).open("rb") as file:
+        with Path(path_given(path)).open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
             raise InputError(f"expected a TOML file of at most {_MOST_BYTES:,} bytes, found a larger one", path=path)

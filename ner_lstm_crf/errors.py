@@ -10,7 +10,8 @@ from difflib import get_close_matches
 from itertools import islice
 from os import PathLike
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# What breaks a line, controls a terminal, or lets it show letters in another order than they stand.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _MOST_NAMES = 2000  # of a folder, that are compared with the one given
 
 
@@ -30,15 +31,24 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: str, *, path: str | PathLike[str] | None = None, line: int | None = None) -> None:
-        self.message, self.path, self.line = message, path, line
+        self.message, self.path, self.line = one_line(message), path, line
         where = "" if path is None else f"{path}: " if line is None else f"{path}:{line}: "
-        # What stands in a file or in its name may hold line breaks: the message is one line all the same.
-        super().__init__(_CONTROL.sub(lambda match: repr(match[0])[1:-1], f"{where}{message}"))
+        super().__init__(one_line(f"{where}{message}"))
 
     def at(self, path: str | PathLike[str] | None = None, line: int | None = None) -> InputError:
         """The same error with a path and a line, where it has none."""
         line = line if self.line is None else self.line
         return InputError(self.message, path=path if self.path is None else self.path, line=line)
+
+
+def one_line(text: str) -> str:
+    r"""A message as one line: control characters, which a file or its name may hold, are written as escapes.
+
+    Example:
+        >>> print(one_line("the label 'P\x1b[2J\n\u202eER' of Zürich, 北京"))
+        the label 'P\x1b[2J\n\u202eER' of Zürich, 北京
+    """
+    return _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
@@ -57,6 +67,19 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     near = get_close_matches(word, names, n=3)
     near = near or [name for name in names if word == "".join(part[:1] for part in name.split("-"))]
     return f", did you mean {' or '.join(names[name] for name in near)}?" if near else ""
+
+
+def path_given(given: object) -> str:
+    """The path that a caller gives, as a string.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    if isinstance(given, str):
+        return given
+    if isinstance(given, os.PathLike) and isinstance(path := os.fspath(given), str):
+        return path
+    raise TypeError(f"expected the path of a file or folder, got {type(given).__name__}")
 
 
 def missing(path: str | PathLike[str], message: str = "no such file") -> InputError:

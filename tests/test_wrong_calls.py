@@ -20,15 +20,26 @@ NAMES: Any = ner  # what a program without type checks may pass
     [
         (lambda: NAMES.read_sentences("train.conll", "IOB2"), "expected ReadOptions, got str"),
         (lambda: NAMES.read_sentences("train.conll", {"scheme": "IOB2"}), "expected ReadOptions, got dict"),
-        (lambda: NAMES.read_sentences(None), "not NoneType"),
+        (lambda: NAMES.read_sentences(None), "expected the path of a file or folder, got NoneType"),
+        (lambda: NAMES.read_sentences(b"train.conll"), "expected the path of a file or folder, got bytes"),
+        (lambda: NAMES.convert(["train.conll"], "new.conll"), "expected the path of a file or folder, got list"),
+        (lambda: NAMES.write_sentences(None, [ONE]), "expected the path of a file or folder, got NoneType"),
+        (lambda: NAMES.read_vectors(True), "expected the path of a file or folder, got bool"),
+        (lambda: NAMES.read_lexicon(None), "expected the path of a file or folder, got NoneType"),
+        (lambda: NAMES.read_config(3), "expected the path of a file or folder, got int"),
         (lambda: NAMES.write_sentences("new.conll", None), "expected sentences, got NoneType"),
         (lambda: NAMES.write_sentences("new.conll", "Ada met"), "expected sentences, got str"),
         (lambda: NAMES.write_sentences("new.conll", ONE), "expected sentences, got Sentence"),
         (lambda: NAMES.write_sentences("new.conll", [ONE, None]), r"a Sentence as item 2, got None \(NoneType\)"),
-        (lambda: NAMES.write_sentences([ONE], "new.conll"), "expected sentences, got str|not list"),
+        (lambda: NAMES.write_sentences([ONE], "new.conll"), "expected sentences, got str"),
         (lambda: NAMES.get_scheme(None), "expected the name of a tag scheme, got NoneType"),
         (lambda: ONE.tags(3), "expected the name of a tag scheme, got int"),  # type: ignore[arg-type]
-        (lambda: NAMES.SCHEMES["BIEO"].decode("BIO"), "expected a list of tags, got the string 'BIO'"),
+        (lambda: NAMES.SCHEMES["BIEO"].decode("BIO"), r"expected a list of tags, got 'BIO' \(str\)"),
+        (lambda: NAMES.SCHEMES["BIEO"].decode(None), "expected a list of tags, got None"),
+        (lambda: NAMES.SCHEMES["BIEO"].decode(["O", None]), r"expected tags as strings, got None \(NoneType\)"),
+        (lambda: NAMES.SCHEMES["BIEO"].encode(["X"], 3), r"expected spans such as Span\(0, 2, 'PER'\), got 'X'"),
+        (lambda: NAMES.SCHEMES["BIEO"].encode([(0, 1)], 3), r"expected spans such as .*, got \(0, 1\)"),
+        (lambda: NAMES.SCHEMES["BIEO"].encode([(0, 1, None)], 3), r"expected spans such as .*, got \(0, 1, None\)"),
         (lambda: NAMES.preset(None), "expected the name of a preset, got NoneType"),
         (lambda: NAMES.Config(model={"hidden_size": 3}), "expected a ModelConfig as model, got dict"),
         (lambda: ner.preset("fast").replace(hiden_size=3), "no setting 'hiden_size', did you mean hidden_size"),
@@ -49,7 +60,7 @@ NAMES: Any = ner  # what a program without type checks may pass
         (lambda: evaluate_spans([], []) + 1, "unsupported operand"),  # type: ignore[operator]
         (lambda: NAMES.split_dev("abcdefghijklmn"), "expected sentences as training data, got str"),
         (lambda: NAMES.split_dev([1] * 20), "expected sentences as training data, got int as number 1"),
-        (lambda: NAMES.Run(None), "expected the path of a directory, got NoneType"),
+        (lambda: NAMES.Run(None), "expected the path of a file or folder, got NoneType"),
         (lambda: Data([ONE], vectors={"ada": [1]}), "vectors: expected Vectors.*Vectors.from_dict"),  # type: ignore[arg-type]
     ],
 )

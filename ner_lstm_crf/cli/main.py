@@ -19,7 +19,7 @@ from importlib import import_module
 from ner_lstm_crf import __version__
 from ner_lstm_crf.cli.options import FORM, Parser
 from ner_lstm_crf.cli.output import open_closed_streams, show
-from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.errors import InputError, one_line
 from ner_lstm_crf.runs.display import say
 
 DONE, MISTAKE = 0, 2
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             message = str(error)
             if isinstance(error, OSError) and error.strerror:  # a full disk, a lost drive
                 message = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
-            say(f"error: {' '.join(message.split())}")
+            say(f"error: {one_line(message)}")
             return MISTAKE
         except MemoryError:
             say("error: not enough memory for this")
@@ -168,7 +168,7 @@ class _Warnings(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a warning that was not shown before."""
-        message = record.getMessage()
+        message = one_line(record.getMessage())
         if message not in self._shown:
             self._shown.add(message)
             say(f"{record.levelname.lower()}: {message}")

@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
 from ner_lstm_crf.corpora.catalogue import Corpus, CorpusFile
-from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.errors import InputError, path_given
 from ner_lstm_crf.files.atomic import make_directory, remove_temp_files, replacing
 from ner_lstm_crf.files.text import FilePath
 from ner_lstm_crf.progress import Progress, silent
@@ -47,7 +47,7 @@ def fetch_corpus(
     """
     if corpus.restricted:
         raise InputError(f"{corpus.name} is restricted ({corpus.licence}); obtain it from {corpus.obtain}")
-    folder = Path(target) / corpus.name
+    folder = Path(path_given(target)) / corpus.name
     make_directory(folder)
     remove_temp_files(folder)
     finished, paths = 0, [folder / file.name for file in corpus.files]
@@ -57,7 +57,7 @@ def fetch_corpus(
                 message = "exists, but is not the file the catalogue describes: move it away to fetch it"
                 raise InputError(message, path=path)
         else:
-            origin = file.url if source is None else _local_copy(corpus, file, Path(source))
+            origin = file.url if source is None else _local_copy(corpus, file, Path(path_given(source)))
             blocks = _downloaded(origin, file.size) if isinstance(origin, str) else _copied(origin, file.size)
             digest, size = hashlib.sha256(), 0
             with replacing(path) as new, new.open("wb") as out:
@@ -123,8 +123,8 @@ def _downloaded(url: str, size: int) -> Iterator[bytes]:
     except (OSError, HTTPException, ValueError) as error:
         if isinstance(error, InputError):  # of whoever writes the blocks
             raise
-        reason = "".join(sign if sign.isprintable() else " " for sign in str(getattr(error, "reason", "") or error))
-        raise InputError(f"cannot be reached ({reason[:_LONGEST]}): {_AGAIN}", path=url) from error
+        reason = str(getattr(error, "reason", "") or error)[:_LONGEST]
+        raise InputError(f"cannot be reached ({reason}): {_AGAIN}", path=url) from error
     finally:
         wanted.clear()
 

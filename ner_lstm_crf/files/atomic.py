@@ -234,7 +234,10 @@ def remove_temp_files(directory: Path, *, of: str = "", alone: bool = False) -> 
         of: The name of the file that they were to become; "" for all.
         alone: True if nobody else is writing in this folder: then all of them are removed.
     """
-    for path in directory.glob(f".{escape(of[:_LONGEST])}*.new"):
+    paths = list[Path]()
+    with suppress(OSError):  # what cannot be listed stays
+        paths = list(directory.glob(f".{escape(of[:_LONGEST])}*.new"))
+    for path in paths:
         left = _LEFT.fullmatch(path.name)
         if left is None or path.name in _in_use:
             continue

@@ -25,7 +25,7 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Any, BinaryIO, TextIO, TypeAlias, cast
 
-from ner_lstm_crf.errors import InputError, missing
+from ner_lstm_crf.errors import InputError, missing, path_given
 from ner_lstm_crf.files.atomic import replacing
 from ner_lstm_crf.files.encodings import MARKS, WIDE, known_encoding, likely_encoding
 
@@ -89,7 +89,7 @@ def open_compressed(
             it is read; if it is a zip archive of several files.
     """
     try:
-        raw = io.BufferedReader(io.FileIO(path) if content is None else io.BytesIO(content))
+        raw = io.BufferedReader(io.FileIO(path_given(path)) if content is None else io.BytesIO(content))
         total = Path(path).stat().st_size if content is None else len(content)
     except FileNotFoundError:
         raise missing(path) from None
@@ -182,7 +182,7 @@ class TextFile:
     """
 
     def __init__(self, path: str | os.PathLike[str], encoding: str = "utf-8") -> None:
-        self.path = os.fspath(path)
+        self.path = path_given(path)
         self.encoding = known_encoding(encoding)
         # 1. A stream can be read only once.
         self._content: bytes | None = None
@@ -347,7 +347,7 @@ def stream_lines(
     Raises:
         InputError: As `TextFile` does; a pipe's first bytes are not looked at, so it must be plain text.
     """
-    path, encoding = os.fspath(path), known_encoding(encoding)
+    path, encoding = path_given(path), known_encoding(encoding)
     if path != STANDARD_STREAM and not is_pipe(path):
         file = TextFile(path, encoding)
         yield from file.lines() if longest is None else file.pieces(longest)
@@ -392,7 +392,7 @@ def writing(path: str | os.PathLike[str], encoding: str = "utf-8", *, coloured: 
     Raises:
         InputError: If the file cannot be written, or a character does not fit the encoding.
     """
-    path, encoding = os.fspath(path), known_encoding(encoding)
+    path, encoding = path_given(path), known_encoding(encoding)
     shown = "standard output" if path == STANDARD_STREAM else path
     try:
         if path == STANDARD_STREAM:

@@ -150,7 +150,7 @@ def _lines(
             raise InputError(error.message, path=path, line=number) from None
         has_sentence = True
         if options.read_tags:
-            if OUTSIDE not in options.labels.renamed and any(span.label == OUTSIDE for span in sentence.spans):
+            if options.labels.renaming(OUTSIDE) == OUTSIDE and any(span.label == OUTSIDE for span in sentence.spans):
                 raise InputError(f"expected a label, found O: {NAME_FOR_O}", path=path, line=number)
             report.labels.update(span.label for span in sentence.spans)
         report.count(sentence)

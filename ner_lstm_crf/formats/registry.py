@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ner_lstm_crf.errors import InputError, did_you_mean
+from ner_lstm_crf.errors import InputError, did_you_mean, path_given
 from ner_lstm_crf.files.json import json_values
 from ner_lstm_crf.files.text import COMPRESSORS, FilePath, TextFile, is_pipe
 from ner_lstm_crf.formats.cluener import Cluener
@@ -34,7 +34,7 @@ def suffix_of(path: FilePath) -> str:
         >>> suffix_of("news.CoNLL.gz"), suffix_of("news")
         ('.conll', '')
     """
-    suffixes = (suffix.lower() for suffix in reversed(Path(path).suffixes))
+    suffixes = (suffix.lower() for suffix in reversed(Path(path_given(path)).suffixes))
     return next((suffix for suffix in suffixes if suffix not in COMPRESSORS), "")
 
 

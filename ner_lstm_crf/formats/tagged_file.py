@@ -171,7 +171,7 @@ class TagReader:
             return OUTSIDE
         _, label = split_tag(standard)
         if has_prefix(standard) and label not in self.options.labels.renamed:
-            if label == OUTSIDE:
+            if label == OUTSIDE and self.options.labels.renaming(label) == OUTSIDE:
                 raise self.error(f"expected a label, found O in {quoted(tag)}: {NAME_FOR_O}", position, lines)
             if not label and len(standard) > 1:
                 hint = "--rename =NAME reads it as the label NAME"

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from ner_lstm_crf.config import MIN_LR, Config
-from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.errors import InputError, path_given
 from ner_lstm_crf.files.atomic import append_line, make_directory, write_text
 from ner_lstm_crf.files.json import parse_json
 from ner_lstm_crf.files.saved import read_saved
@@ -65,9 +65,7 @@ class Run:
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
-        if not isinstance(directory, str | os.PathLike):
-            raise TypeError(f"expected the path of a directory, got {type(directory).__name__}")
-        self.directory = Path(directory)
+        self.directory = Path(path_given(directory))
         self.transformer_cache = self.directory / ".transformer"
 
     def __repr__(self) -> str:

@@ -1,23 +1,27 @@
 """A worker process, which trains networks that its parent sends, and ends with its parent, however that ends.
 
-Nothing here that takes time is imported before the process watches its parent: torch takes seconds.
+Nothing here that takes time is imported before the end of the parent ends the process: torch takes seconds.
 """
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
+_SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux
+
 
 def work(connection: Connection) -> None:
     """Be a worker: receive the data, then networks, and send their reports, an error, or None when one is trained."""
+    _end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
-    threading.Thread(target=_end_with_parent, daemon=True).start()
 
     import torch
 
@@ -40,6 +44,15 @@ def work(connection: Connection) -> None:
 
 def _end_with_parent() -> None:
     """End the process when the one that started it is gone, even killed: a run that is resumed must run alone."""
+    # 1. Linux ends it even in the middle of an import, when no thread of it runs.
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+    # 2. Elsewhere, and where the parent was gone before that, a thread waits for its end.
+    threading.Thread(target=_exit_after_parent, daemon=True).start()
+
+
+def _exit_after_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -275,9 +275,10 @@ class Model:
             if TensorFile.open(old, directory / FROZEN).holds(weights[0]):
                 del files[FROZEN]
         write_together(directory, files)
-        # 3. Remove files that only the old model had.
-        remove_together(directory, {path.name for path in directory.glob(NETWORK.format("[0-9]*"))} - files.keys())
-        remove_other_folders(directory, folders.values(), FEATURES)
+        # 3. Remove files that only the old model had; what cannot be removed does no harm.
+        with suppress(OSError):
+            remove_together(directory, {path.name for path in directory.glob(NETWORK.format("[0-9]*"))} - files.keys())
+            remove_other_folders(directory, folders.values(), FEATURES)
 
 
 def new_network(config: ModelConfig, features: Features, tags: TagSet, seed: int | None) -> Network:

@@ -123,6 +123,8 @@ class State(dict[str, "tuple[State, int]"]):
         self.scheme, self.prefix, self.label = scheme, prefix, label
 
     def __missing__(self, tag: str) -> tuple[State, int]:
+        if not isinstance(tag, str):
+            raise TypeError(f"expected tags as strings, got {tag!r:.40} ({type(tag).__name__})")
         after = self.scheme.state(tag)
         self[tag] = after, self.event(after)
         return self[tag]
@@ -200,10 +202,14 @@ class Scheme:
         """The tags of a sentence of `length` tokens.
 
         Raises:
+            TypeError: If one is no span.
             ValueError: If a span is empty, out of range, out of order or overlaps the one before it.
         """
         tags, end, previous_label = [OUTSIDE] * length, 0, ""
-        for start, stop, label in spans:
+        for span in spans:
+            if not isinstance(span, tuple) or len(span) != 3 or not isinstance(span[2], str):
+                raise TypeError(f"expected spans such as Span(0, 2, 'PER'), got {span!r:.40}")
+            start, stop, label = span
             if not end <= start < stop <= length:
                 raise ValueError(f"expected sorted spans without overlap within {length} tokens, got {(start, stop)}")
             suffix = f"-{label}" if label else ""
@@ -228,11 +234,11 @@ class Scheme:
         Raises:
             UnknownTagError: If a tag has a prefix that the scheme does not have.
             IllFormedError: If a tag breaks the scheme and the policy is `error`.
-            TypeError: If `tags` is a string.
+            TypeError: If `tags` is no list of strings.
             ValueError: If there is no such policy.
         """
-        if isinstance(tags, str):
-            raise TypeError(f"expected a list of tags, got the string {tags!r:.40}")
+        if isinstance(tags, str) or not isinstance(tags, Sequence):
+            raise TypeError(f"expected a list of tags, got {tags!r:.40} ({type(tags).__name__})")
         if policy not in POLICIES:
             raise ValueError(f"expected a policy ({', '.join(POLICIES)}), found {policy!r}")
         spans: list[Span] = []

@@ -507,6 +507,8 @@ def test_an_entity_of_the_label_o_is_refused_in_any_format_and_the_hint_reads_it
     path.write_text(content)
     with pytest.raises(InputError, match=rf"{re.escape(name)}:[13]: .*--rename O=O reads it as O, --rename O=NAME"):
         read_sentences(path)
+    (kept,) = read_sentences(path, ReadOptions(labels=LabelMap.parse("PER")))  # which drops all others
+    assert [span.label for span in kept.spans] == ["PER"]
     for rule, labels in (("O=O", ["PER"]), ("O=THING", ["PER", "THING"])):
         options = ReadOptions(labels=LabelMap.parse(None, [rule]), token_unit="word")
         assert [span.label for one in read_sentences(path, options) for span in one.spans] == labels
