@@ -7,16 +7,19 @@ A call trains one run, or several seeds in folders of their own, and leaves in i
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ner_lstm_crf.config import Config, configured, tables_of
+from ner_lstm_crf.corpora.statistics import FileStatistics
+from ner_lstm_crf.corpora.warnings import file_warnings, pair_warnings
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.atomic import write_text
 from ner_lstm_crf.progress import silent
@@ -30,6 +33,8 @@ from ner_lstm_crf.saving.model import Model, ModelDescription, model_directory
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text.annotation import CHARACTER_SHARE, Sentence, share_of_characters
 from ner_lstm_crf.training.warm_start import check_start
+
+_log = logging.getLogger(__name__)
 
 
 def train(  # noqa: PLR0913  (one call)
@@ -75,11 +80,26 @@ def train(  # noqa: PLR0913  (one call)
     plan = PlannedRun(config, directory, resume=resume, overwrite=overwrite)
     check_output(plan, [plan], data.init_from)
     resolved, shown = resolve_defaults(data, config.model), progress and sys.stderr is not None
+    _warn_of_data({"train": data.train, "dev": data.dev, "test": gold})
     train_planned(resolved, [plan], directory, shown=shown)
     chosen, results = write_results(resolved, [plan], directory, gold)
     if shown:
         say(summary_line(directory, chosen, results))
     return Tagger.load(directory)
+
+
+def _warn_of_data(parts: Mapping[str, Sequence[Sentence]]) -> None:
+    """Log what will go wrong in training on these sentences, as `inspect` says it of files."""
+    found = {name: FileStatistics(path=name) for name, sentences in parts.items() if sentences}
+    for name, statistics in found.items():
+        for sentence in parts[name]:
+            statistics.count(sentence)
+            statistics.add(sentence)
+        for warning in file_warnings(statistics, trains=name == "train"):
+            _log.warning("%s: %s", name, warning)
+        if parts[name] != parts["train"]:  # of equal ones `resolve_defaults` tells
+            for warning in pair_warnings(found["train"], statistics):
+                _log.warning("%s", warning)
 
 
 def config_for(data: Data, config: Config | str, settings: dict[str, Any]) -> Config:

@@ -55,6 +55,16 @@ def test_a_failure_leaves_the_old_file_or_none(old: str | None, said: str, tmp_p
     assert not old or path.read_text() == old
 
 
+def test_a_folder_that_cannot_be_listed_ends_no_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", broken)
+        write_text(tmp_path / "x", "new\n")
+    assert names(tmp_path) == ["x"]
+
+
 def test_two_threads_may_write_the_same_file(tmp_path: Path) -> None:
     with replacing(tmp_path / "x") as first, replacing(tmp_path / "x") as second:
         assert first != second

@@ -156,6 +156,15 @@ def test_what_has_no_effect_is_told_before_the_training(
         train(data, "small", tmp_path / "o", freeze_vectors=True)
 
 
+def test_what_will_go_wrong_with_the_data_is_told_as_for_files(
+    make_sentences: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rare = Sentence.from_tags(["Odin", "saw", "the", "sea"], ["B-GOD", "O", "O", "O"])
+    train(Data([*make_sentences(20), rare]), "small", tmp_path / "m", test=[rare] * 3, progress=False, **SMALL)
+    assert "train: labels of fewer than 5 entities, too few to learn from: GOD 1" in caplog.messages
+    assert [line for line in caplog.messages if "3 of 3 sentences (100%) of more than 3 tokens in test" in line]
+
+
 def test_a_model_to_start_from_keeps_its_labels(
     data: Data, make_sentences: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
