@@ -275,7 +275,8 @@ def _write_objects(tagged: Tagged, path: str) -> None:
     with writing(path) as out, _bar(path, tagged.noun) as count:
         for number, line in enumerate(tagged.objects(), 1):
             count(number, None)
-            out.writelines(line)
+            for part in line:  # not `writelines`, which joins them where the output is the standard one
+                out.write(part)
 
 
 def _write_colours(tagged: Tagged, path: str) -> None:

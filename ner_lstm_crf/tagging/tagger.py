@@ -97,7 +97,12 @@ class Tagger:
         return self.model.tags.labels
 
     def split(self, text: str) -> list[Sentence]:
-        """Sentences of a text as the model reads them, without spans; their tokens keep their offsets in the text."""
+        """Sentences of a text as the model reads them, without spans; their tokens keep their offsets in the text.
+
+        `tag_sentences` may find more in them than `tag` in the text: sentences do not hold what lies between their
+        tokens, so entities may go over markup, emoji or the bars of a table. `tag_portions` gives sentences with the
+        entities that `tag` finds.
+        """
         token_unit, hyphens = self._units
         return sentences(text, token_unit=token_unit, hyphens=hyphens)
 

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import gzip
 import html
+import io
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
@@ -484,3 +487,17 @@ def test_columns_are_written_as_columns_alone(model: Path, files: Files, run: Ru
     for name in ("inline", "html", "colours"):
         complaint = run("tag", "--model", model, "--input", files.test, "--output-format", name).complaint
         assert f"a column file is written as columns, not as {name}" in complaint
+
+
+def test_the_object_of_a_long_text_is_never_in_memory_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw, written = io.BytesIO(), list[int]()
+
+    def parts() -> Iterator[str]:
+        for _ in range(3):
+            written.append(raw.tell())
+            yield "long text "
+
+    tagged = SimpleNamespace(noun="texts", objects=lambda: iter([parts()]))
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw))
+    tag.OUTPUTS["jsonl"].write(cast(tag.Tagged, tagged), "-")
+    assert written == [0, 10, 20]
