@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.features import batch
@@ -165,6 +165,10 @@ def _is_spelled(text: str, place: int) -> bool:
 
 @FUZZ
 @given(name=TAGGERS, text=TEXTS)
+@example(
+    name="word",
+    text="[Ada Lovelace](PER) wrote her notes a century before the first machine could have run them ." * 10,
+)
 def test_blocks_and_windows_of_any_size_are_tagged(name: str, text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK", 300)
