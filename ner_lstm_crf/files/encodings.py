@@ -29,6 +29,7 @@ _NO_TEXT = ("punycode", "idna", "unicode-escape", "raw-unicode-escape", "undefin
 _MOST_BYTES = 4096  # of lines that are looked at
 _LEAST_SHARE = 0.6  # of frequent characters among those that are not ASCII
 _PUNCTUATION = "\u3001-\u3011\uff01-\uff1f"  # of Chinese and Japanese
+_QUOTES = "[‘’“”„–—…]"
 _WESTERN = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜßàáâãäåæçèéêëìíîïñòóôõöøùúûüÿœŒ"
 _CENTRAL = "ĄĆĘŁŃÓŚŹŻÁČĎÉĚÍŇŘŠŤÚŮÝŽŐÖŰÜąćęłńóśźżáčďéěíňřšťúůýžőöűüăâîșşţțßä"
 
@@ -127,8 +128,8 @@ def _frequent() -> dict[str, _Frequent]:
     """The frequent characters by encoding; of encodings that are equally likely the first is meant."""
     # Western words have ASCII letters too; in another alphabet whole words are beyond ASCII.
     western, central = (
-        re.compile(rf"[‘’“”„–—…]|[{letters}](?:(?<=[A-Za-z].)|(?<=[A-Za-z]..)|(?=.?[A-Za-z]))")
-        for letters in (_WESTERN, _CENTRAL)
+        re.compile(rf"{signs}|[{letters}](?:(?<=[A-Za-z].)|(?<=[A-Za-z]..)|(?=.?[A-Za-z]))")
+        for signs, letters in ((rf"{_QUOTES}|(?<!\w)[¿¡]", _WESTERN), (_QUOTES, _CENTRAL))
     )
     cyrillic = re.compile("[оеаинтсрвлкмдуі]")  # small letters: those of one encoding are the capitals of the other
     hangul, kana = re.compile("[가-힣]"), re.compile("[ぁ-んァ-ヶ]")

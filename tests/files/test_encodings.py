@@ -7,7 +7,13 @@ import pytest
 from ner_lstm_crf.files.encodings import likely_encoding
 
 TEXTS = {
-    "latin-1": ["Zürich", "El niño comió en España.", "le café\tO", "Jürgen Möller fährt über die Brücke nach Köln."],
+    "latin-1": [
+        "Zürich",
+        "El niño comió en España.",
+        "¿Cuándo llegó el señor? ¡Mañana!",
+        "le café\tO",
+        "Jürgen Möller fährt über die Brücke nach Köln.",
+    ],
     "cp1252": ["L’été à Paris", "„Grüße“ aus München – und Köln"],
     "cp1250": ["Łukasz mieszka we Wrocławiu i pisze książki.", "Žlutý kůň běží po louce v Brně."],
     "cp1251": ["Иван\tB-PER\nТомск\tB-LOC", "Моя страна большая, и в ней много лесов."],
