@@ -310,7 +310,7 @@ class _Bounded(io.BufferedIOBase):
 
     def __init__(self, file: CompressedFile, longest_line: int | None) -> None:
         self._file, self._longest_line = file, longest_line
-        self._length, self._line, self._line_length = 0, 1, 0
+        self._length = self._line_length = 0
 
     def readable(self) -> bool:
         """True."""
@@ -329,9 +329,16 @@ class _Bounded(io.BufferedIOBase):
             self._line_length = len(content) - end - 1 if end >= 0 else self._line_length + len(content)
             if self._line_length > self._longest_line:
                 message = f"expected lines of at most {self._longest_line:,} bytes, found a longer one"
-                raise InputError(message, path=file.path, line=self._line + content.count(b"\n"))
-            self._line += content.count(b"\n")
+                raise InputError(message, path=file.path, line=self._line_at(self._length))
         return content
+
+    def _line_at(self, offset: int) -> int:
+        """The number of the line that the byte before an offset is in, counted when it is needed."""
+        stream, line = self._file.stream, 1
+        stream.seek(0)
+        while offset > 0 and (content := stream.read(min(offset, _SAMPLE_BYTES))):
+            line, offset = line + content.count(b"\n"), offset - len(content)
+        return line
 
 
 def stream_lines(

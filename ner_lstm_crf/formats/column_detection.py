@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from typing import NamedTuple
@@ -275,7 +275,7 @@ def _sample(lines: Iterable[str], options: ReadOptions, path: str) -> _Sample:
         if line.body == header or is_mark or (layout.quoted and not any(cells)):
             begins = True
         else:
-            kept.append((line._replace(begins=begins or line.begins), cells))
+            kept.append((line._replace(begins=True) if begins else line, cells))
             begins = False
     if not kept:
         raise InputError("expected rows of a token and a tag, found names of columns or marks alone", path=path)
@@ -294,7 +294,7 @@ def _sample(lines: Iterable[str], options: ReadOptions, path: str) -> _Sample:
 
 def _head(lines: Iterable[str], path: str) -> list[_Line]:
     """The first lines that are neither blank nor the start of a document."""
-    head, begins, size = list[_Line](), True, 0
+    head, begins, size, rows = list[_Line](), True, 0, 0
     for number, line in enumerate(islice(lines, MOST_LINES), 1):
         if number == 1 and (webanno := _WEBANNO.match(line)):
             message = f"expected columns with a tag for each token, found {webanno[1].strip()}"
@@ -309,8 +309,9 @@ def _head(lines: Iterable[str], path: str) -> list[_Line]:
             begins = True
         else:
             head.append(_Line(number, body[:LONGEST_ROW], begins))
-            begins, size = begins and body.startswith("#"), size + len(body)
-        if len(head) == 2 * SAMPLE_ROWS or size > _SAMPLE_SIZE:
+            is_comment = body[0] == "#"
+            begins, size, rows = begins and is_comment, size + len(body), rows + (not is_comment)
+        if rows == SAMPLE_ROWS or len(head) == 2 * SAMPLE_ROWS or size > _SAMPLE_SIZE:
             break
     if not head:
         raise InputError("expected rows of a token and a tag, found no rows", path=path)
@@ -700,13 +701,13 @@ def content_of(cells: Iterable[str], *, is_named: bool = False) -> str:
         is_named: True if it is known to hold tags. Then all brackets are of entities, else not those of chunks,
             clauses, or verbs and arguments; and labels without prefixes are read though there is no `O` among them.
     """
-    cells = list(map(stripped, cells))
-    counts = Counter(tags_within(cell)[0] for cell in cells)
+    written = _counted(stripped, Counter(cells))
+    total, counts = written.total(), _counted(lambda cell: tags_within(cell)[0], written)
     if (notation := notation_of_sample(counts)) != STANDARD:
-        counts = Counter(notation.read(cell) or cell for cell in counts.elements())
+        counts = _counted(lambda cell: notation.read(cell) or cell, counts)
     # 1. Tags, of entities or of chunks, with or without labels.
     tags = Counter({cell: count for cell, count in counts.items() if is_tag(cell)})
-    if tags.total() >= _SHARE_OF_TAGS * len(cells):
+    if tags.total() >= _SHARE_OF_TAGS * total:
         labels = Counter[str]()
         for tag, count in tags.items():
             if tag != OUTSIDE:
@@ -721,13 +722,21 @@ def content_of(cells: Iterable[str], *, is_named: bool = False) -> str:
             return "entities"
         return "no labels" if OUTSIDE in tags else "something else"
     # 2. Brackets.
-    if sum(map(is_bracketed, cells)) >= _SHARE_OF_BRACKETS * len(cells):
-        names = labels_of_brackets(cells)
+    if sum(count for cell, count in written.items() if is_bracketed(cell)) >= _SHARE_OF_BRACKETS * total:
+        names = labels_of_brackets(written)
         if is_named or (not names <= _CHUNKS | {"S"} and "V" not in names):
             return "brackets"
     # 3. Labels without prefixes.
-    has_outside = is_named or counts[OUTSIDE] >= 0.2 * len(cells)
+    has_outside = is_named or counts[OUTSIDE] >= 0.2 * total
     return "prefixless" if has_outside and _are_labels(counts) else "something else"
+
+
+def _counted(read: Callable[[str], str], counts: Counter[str]) -> Counter[str]:
+    """The counts of what is read of each text; a column has few different ones."""
+    found = Counter[str]()
+    for text, count in counts.items():
+        found[read(text)] += count
+    return found
 
 
 def _are_labels(counts: Counter[str]) -> bool:

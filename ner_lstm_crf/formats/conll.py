@@ -293,30 +293,30 @@ class ColumnFile:
         layout = self.layout
         if layout.key is None:
             joined = "".join(cells)
-            if joined.isascii() and not any(map(joined.__contains__, " \t\v\f\r")):  # as almost always
+            if joined.isascii() and joined.isprintable() and " " not in joined:  # as almost always
                 return cells
-        tags = list(map(layout.tag_in, cells))
+        tags = {cell: layout.tag_in(cell) for cell in set(cells)}
         if report is not None:
-            found = zip(raw.line_numbers, cells, tags, strict=True)
             if layout.key is None:
-                report.padded += [line for line, cell, tag in found if cell != tag]
+                odd = {cell for cell in tags if cell != tags[cell]}
+                report.padded += [line for line, cell in zip(raw.line_numbers, cells, strict=True) if cell in odd]
             elif layout.names_outside:
-                report.untagged += [line for line, cell, _ in found if layout.key not in features_of(cell)]
-        return tags
+                odd = {cell for cell in tags if layout.key not in features_of(cell)}
+                report.untagged += [line for line, cell in zip(raw.line_numbers, cells, strict=True) if cell in odd]
+        return [tags[cell] for cell in cells]
 
     def _text(self, raw: RawSentence, words: Sequence[str]) -> str | None:
         """The running text of a sentence, as far as the file tells it: in a comment, or in features of the tokens."""
-        letters = "".join("".join(words).split())
         for comment in raw.comments:
-            if (said := _TEXT.match(comment)) and "".join(said[1].split()) == letters:
+            if (said := _TEXT.match(comment)) and characters_of(said[1]) == characters_of("".join(words)):
                 return said[1]
         if self.layout.spaces is None:
             return None
-        text, column = "", self.layout.spaces
+        text, column = list[str](), self.layout.spaces
         for word, row in zip(words, raw.rows, strict=True):
-            cells = self.layout.cells(row)
-            text += word + ("" if len(cells) > column and _NO_SPACE.search(cells[column]) else " ")
-        return text
+            cells = self.layout.cells(row) if "Space" in row else []
+            text += word, "" if len(cells) > column and _NO_SPACE.search(cells[column]) else " "
+        return "".join(text)
 
     def _columns_by_row(
         self, raw: RawSentence, rows: Sequence[str], report: ReadReport | None
@@ -414,7 +414,7 @@ def read_raw_sentences(lines: Iterable[str], layout: ColumnLayout) -> Iterator[R
     Raises:
         InputError: If more than `MOST_LINES` lines hold no end of a sentence.
     """
-    raw, has_sentence = RawSentence(1, 0), False
+    raw, has_sentence, no_rows = RawSentence(1, 0), False, layout.no_rows
     for is_blank, block in _blocks(lines, layout):
         if len(block) > MOST_LINES or len(raw.lines) > MOST_LINES:
             message = f"expected a sentence and a blank line behind it within {MOST_LINES:,} lines, found none"
@@ -422,7 +422,7 @@ def read_raw_sentences(lines: Iterable[str], layout: ColumnLayout) -> Iterator[R
         if is_blank:
             raw.lines += block
             continue
-        for piece in _pieces(block, layout):
+        for piece in _pieces(block, layout, no_rows):
             if raw.rows:
                 yield raw
                 raw, has_sentence = RawSentence(raw.line + len(raw.lines), raw.document), True
@@ -472,8 +472,8 @@ def _blocks(lines: Iterable[str], layout: ColumnLayout) -> Iterator[tuple[bool, 
         yield False, block + comments
 
 
-def _pieces(lines: list[str], layout: ColumnLayout) -> list[_Piece]:
-    """Lines up to a blank one: one sentence, unless a document mark stands within."""
+def _pieces(lines: list[str], layout: ColumnLayout, no_rows: Sequence[str]) -> list[_Piece]:
+    """Lines up to a blank one: one sentence, unless a document mark or one of the texts of no rows stands within."""
     # 1. In most sentences every line behind the first comments is a token. One look at all of them is much faster than
     #    one at each.
     head = 0
@@ -482,7 +482,7 @@ def _pieces(lines: list[str], layout: ColumnLayout) -> list[_Piece]:
     comments, rows = lines[:head], lines[head:]
     body = "".join(rows)
     is_mixed = body[:1] == "#" or "\n#" in body or "docstart" in body.lower() or BYTE_ORDER_MARK in body
-    is_mixed = is_mixed or any(map(body.__contains__, layout.no_rows))
+    is_mixed = is_mixed or any(map(body.__contains__, no_rows))
     if layout.numbered and not is_mixed:
         is_mixed = bool(_NOT_A_TOKEN.match(body) or _NOT_A_TOKEN_LATER.search(body))
     if not is_mixed:

@@ -214,9 +214,9 @@ class TagReader:
             words, spans = by_character(words, spans)
             joiner, text = "", None
         # 3. Labels are counted, then renamed and dropped.
-        report.labels.update([label for _, _, label in spans])
-        if spans and self.options.labels:
-            spans = self.options.labels(spans)
+        if spans:
+            report.labels.update([label for _, _, label in spans])
+            spans = self.options.labels(spans) if self.options.labels else spans
         tokens = None if text is None else align(words, text)
         sentence = Sentence(tokens or tokens_from_words(words, joiner), tuple(spans), document, lines[0])
         report.count(sentence)
@@ -224,7 +224,7 @@ class TagReader:
 
     def _decoded(self, scheme: Scheme, tags: Sequence[str], lines: Sequence[int], report: ReadReport) -> DecodedTags:
         """The spans of the tags of a sentence, however they are written."""
-        for tag in sorted(set(tags).difference(self._standard), key=tags.index):
+        for tag in sorted(set(tags) - self._standard.keys(), key=tags.index):
             self._standard[tag] = self._read(tag, tags.index(tag), lines)
             self._differs = self._differs or self._standard[tag] != tag
             if self._standard[tag] == OUTSIDE and self._stands_for_outside(tag):

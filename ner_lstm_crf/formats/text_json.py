@@ -115,7 +115,7 @@ class TextFormat(Format):
             unit = "character" if has_han(first[0].text) or " " not in first[0].text else "word"
         for document, text in enumerate(chain(first, texts)):
             for sentence in annotate(text, unit, hyphens=options.hyphens, report=report):
-                numbered = replace(sentence, document=document, line=text.line)
+                numbered = Sentence(sentence.tokens, sentence.spans, document, text.line)
                 report.count(numbered)
                 yield numbered
         if not report.sentences:
@@ -252,6 +252,8 @@ def is_rejected(content: Mapping[str, Any]) -> bool:
         >>> is_rejected({"text": "Maple trees", "spans": [[0, 5, "ORG"]], "answer": "reject"})
         True
     """
+    if _REJECTIONS.keys().isdisjoint(content):  # as almost always
+        return False
     for key in content.keys() & _REJECTIONS.keys():
         value = content[key]
         if isinstance(value, str | bool) and (value.lower() if isinstance(value, str) else value) in _REJECTIONS[key]:
@@ -426,17 +428,18 @@ def _entity(found: _Found, label: str, text: str) -> Entity:
     if type(start) is not int or type(end) is not int:
         numbers = f"{quoted_json(start)} and {quoted_json(end)}"
         raise InputError(f"expected whole numbers as start and end of an entity, found {numbers}")
-    name = f"the entity {label[:80]} at {found.place}"
-    if not 0 <= start <= end <= len(text):
-        raise InputError(f"{name} lies outside its text of {len(text)} characters")
-    covered = text[start:end]
-    # Tools show and store white space and accents otherwise than they stand in the text.
-    if isinstance(expected, str) and covered != expected and _compared(covered) != _compared(expected):
-        hint = f"ends are {found.ends}, and offsets count characters"
-        raise InputError(f"{name} covers {quoted(covered)}, but its text is {quoted(expected)} ({hint})")
+    covered, problem = text[start:end], None
     inner = covered.strip()
-    if not is_visible(inner):
-        raise InputError(f"{name} covers no text: {quoted(covered)}")
+    if not 0 <= start <= end <= len(text):
+        problem = f"lies outside its text of {len(text)} characters"
+    # Tools show and store white space and accents otherwise than they stand in the text.
+    elif isinstance(expected, str) and covered != expected and _compared(covered) != _compared(expected):
+        hint = f"ends are {found.ends}, and offsets count characters"
+        problem = f"covers {quoted(covered)}, but its text is {quoted(expected)} ({hint})"
+    elif not is_visible(inner):
+        problem = f"covers no text: {quoted(covered)}"
+    if problem:
+        raise InputError(f"the entity {label[:80]} at {found.place} {problem}")
     start += len(covered) - len(covered.lstrip())
     return Entity(start, start + len(inner), label, inner)
 

@@ -149,4 +149,4 @@ def is_visible(text: str) -> bool:
         >>> is_visible("\u200bRome"), is_visible(" \u200b")
         (True, False)
     """
-    return bool(normalized(text).text.strip())
+    return bool((normalized(text).text if _has_rare(text) else text).strip())

@@ -234,10 +234,14 @@ class Portion(NamedTuple):
         start, end = self.normal.in_source(self.starts[first], self.starts[final] + len(self.words[final]))
         return start + self.offset, end + self.offset
 
-    def token(self, number: int) -> Token:
-        """A token as it stands in the text, with what is not read of it."""
-        start, end = self.offsets(number, number)
-        return Token(self.normal.source[start - self.offset : end - self.offset], start, end)
+    def tokens(self, first: int, end: int) -> list[Token]:
+        """The tokens `first` to `end` (exclusive) as they stand in the text, with what is not read of them."""
+        source, offset, new = self.normal.source, self.offset, tuple.__new__
+        if not self.normal.edits:  # as almost always
+            read = zip(self.words[first:end], self.starts[first:end], strict=True)
+            return [new(Token, (word, start + offset, start + offset + len(word))) for word, start in read]
+        places = [self.offsets(number, number) for number in range(first, end)]
+        return [new(Token, (source[start - offset : end - offset], start, end)) for start, end in places]
 
 
 def portions(
@@ -305,7 +309,7 @@ def sentence_tokens(text: str, *, token_unit: TokenUnit = "word", hyphens: Hyphe
     for portion in portions(text, token_unit=token_unit, hyphens=hyphens):
         inner = (edge for edge in portion.edges if portion.first < edge < portion.end)
         for start, end in pairwise(sorted({portion.first, *inner, portion.end})):
-            tokens += map(portion.token, range(start, end))
+            tokens += portion.tokens(start, end)
             if end < portion.end or not portion.is_cut:
                 yield tokens
                 tokens = []

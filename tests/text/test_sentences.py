@@ -211,7 +211,7 @@ def test_blocks_hold_the_same_tokens_none_twice(token_unit: TokenUnit, text: str
         parts = list(portions(text, token_unit=token_unit))
         of_parts = list(portions(list(text), token_unit=token_unit))
     for cut_up in (parts, of_parts):
-        assert expected == [part.token(at) for part in cut_up for at in range(part.first, part.end)]
+        assert expected == [token for part in cut_up for token in part.tokens(part.first, part.end)]
     assert [part.last for part in parts] == [False] * (len(parts) - 1) + [True]
     assert all(len(part.normal.source) <= 2 * size + 16 for part in parts)
 
