@@ -231,20 +231,41 @@ class TextFile:
             InputError: If bytes do not fit the encoding, the compressed data are damaged or become too many, or a line
                 has more than `LONGEST_LINE` bytes.
         """
-        return self.pieces(None)
+        held = list[str]()  # a line whose end has not been read
+        for text in self._texts(LONGEST_LINE):
+            end = text.rfind("\n") + 1
+            if end:
+                yield from io.StringIO("".join([*held, text[:end]]), "\n")  # lines end at a line feed alone
+                held.clear()
+            held.append(text[end:])
+        if last := "".join(held):
+            yield last
 
-    def pieces(self, longest: int | None = 2**16) -> Iterator[str]:
-        """Every line as `lines` gives it, those of more than `longest` characters (if given) in several pieces.
+    def pieces(self, longest: int = 2**16) -> Iterator[str]:
+        """Every line as `lines` gives it, those of more than `longest` characters in several pieces.
 
         Raises:
             InputError: If bytes do not fit the encoding, or the compressed data are damaged or become too many.
         """
-        encoding = _WITHOUT_MARK.get(self.encoding, self.encoding)
+        held = ""
+        for text in self._texts(None):
+            stream, held = io.StringIO(held + text, "\n"), ""
+            for piece in iter(partial(stream.readline, longest), ""):
+                if len(piece) < longest and piece[-1] != "\n":
+                    held = piece  # the line goes on
+                else:
+                    yield piece
+        if held:
+            yield held
+
+    def _texts(self, longest_line: int | None) -> Iterator[str]:
+        """The text in parts of some size; lines of more bytes than `longest_line`, if it is given, are refused."""
+        decoder = codecs.getincrementaldecoder(_WITHOUT_MARK.get(self.encoding, self.encoding))()
         try:
             with open_compressed(self.path, self._content) as file:
-                stream = cast(IO[bytes], _Bounded(file, LONGEST_LINE if longest is None else None))
-                with io.TextIOWrapper(stream, encoding, newline="\n") as text:  # lines end at a line feed alone
-                    yield from text if longest is None else iter(partial(text.readline, longest), "")
+                for content in _bounded(file, longest_line):
+                    yield decoder.decode(content)
+                yield decoder.decode(b"", True)
         except UnicodeDecodeError as error:
             raise self._wrong_encoding(error) from None
         except UnicodeError as error:  # UTF-16 or UTF-32 without a byte order mark
@@ -302,43 +323,26 @@ class TextFile:
         return InputError(message, path=self.path, line=line)
 
 
-class _Bounded(io.BufferedIOBase):
-    """The decompressed bytes of a file, refused if they, or those of a line, become too many.
+def _bounded(file: CompressedFile, longest_line: int | None) -> Iterator[bytes]:
+    """The decompressed bytes of a file in parts, refused if they, or those of a line, become too many.
 
     Some kilobytes of a compressed file can become any number.
     """
-
-    def __init__(self, file: CompressedFile, longest_line: int | None) -> None:
-        self._file, self._longest_line = file, longest_line
-        self._length = self._line_length = 0
-
-    def readable(self) -> bool:
-        """True."""
-        return True
-
-    def read1(self, size: int = -1) -> bytes:
-        """The next bytes."""
-        file = self._file
-        content = cast(io.BufferedIOBase, file.stream).read1(size)
-        self._length += len(content)
-        if file.stream is not file.raw and self._length > max(_SMALL_EXPANDED, _MOST_EXPANSION * file.total):
+    length = line_length = 0
+    while content := file.stream.read(_SAMPLE_BYTES):
+        length += len(content)
+        if file.stream is not file.raw and length > max(_SMALL_EXPANDED, _MOST_EXPANSION * file.total):
             message = f"the file has become more than {_MOST_EXPANSION} times as large: decompress it first"
             raise InputError(message, path=file.path)
-        if self._longest_line is not None:
-            end = content.rfind(b"\n")
-            self._line_length = len(content) - end - 1 if end >= 0 else self._line_length + len(content)
-            if self._line_length > self._longest_line:
-                message = f"expected lines of at most {self._longest_line:,} bytes, found a longer one"
-                raise InputError(message, path=file.path, line=self._line_at(self._length))
-        return content
-
-    def _line_at(self, offset: int) -> int:
-        """The number of the line that the byte before an offset is in, counted when it is needed."""
-        stream, line = self._file.stream, 1
-        stream.seek(0)
-        while offset > 0 and (content := stream.read(min(offset, _SAMPLE_BYTES))):
-            line, offset = line + content.count(b"\n"), offset - len(content)
-        return line
+        end = content.rfind(b"\n") + 1
+        line_length = len(content) - end + (0 if end else line_length)
+        if longest_line is not None and line_length > longest_line:
+            message = f"expected lines of at most {longest_line:,} bytes, found a longer one"
+            file.stream.seek(0)
+            before = iter(partial(file.stream.read, _SAMPLE_BYTES), b"")
+            ends = sum(part.count(b"\n") for part in islice(before, -(-length // _SAMPLE_BYTES)))
+            raise InputError(message, path=file.path, line=ends + 1)
+        yield content
 
 
 def stream_lines(

@@ -174,7 +174,7 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
         return replace(layout, sample_tags=frozenset(f"B-{label}" for label in labels_of_brackets(tags)))
     if layout.separator == "space" and tag is not None:  # in a longer row another word may stand in its place
         cells = [row[tag] for row in rows if len(row) == width]
-    return replace(layout, sample_tags=frozenset(map(layout.tag_in, cells)))
+    return replace(layout, sample_tags=frozenset(map(layout.tag_in, set(cells))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -501,7 +501,7 @@ def _check_first_tag(sample: _Sample, tags: Sequence[str], tag: int | None, path
     Raises:
         InputError: If it does.
     """
-    others = {stripped(tag) for tag in tags[1:]}
+    others = set(map(stripped, set(tags[1:])))
     notation = notation_of_sample(others)
     has_entities = not others <= {OUTSIDE}
     if has_entities and notation.read(stripped(tags[0])) is None and all(map(notation.read, others)):

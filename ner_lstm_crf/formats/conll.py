@@ -183,8 +183,8 @@ class RawSentence:
     token_lines: Sequence[int] = ()
     line_numbers: Sequence[int] = ()
     comments: list[str] = field(default_factory=list)
-    skipped: list[int] = field(default_factory=list)
-    marked: list[int] = field(default_factory=list)
+    skipped: Sequence[int] = ()
+    marked: Sequence[int] = ()
 
 
 class ColumnFile:
@@ -438,8 +438,9 @@ def read_raw_sentences(lines: Iterable[str], layout: ColumnLayout) -> Iterator[R
                 raw.line_numbers = [raw.line + index for index in raw.token_lines]
             raw.rows = piece.rows
             raw.comments += piece.comments
-            raw.skipped += [raw.line + before + index for index in piece.skipped]
-            raw.marked += [raw.line + before + index for index in piece.marked]
+            if piece.skipped or piece.marked:
+                raw.skipped = [*raw.skipped, *(raw.line + before + index for index in piece.skipped)]
+                raw.marked = [*raw.marked, *(raw.line + before + index for index in piece.marked)]
             raw.lines += piece.lines
     if raw.lines:
         yield raw

@@ -224,7 +224,8 @@ class TagReader:
 
     def _decoded(self, scheme: Scheme, tags: Sequence[str], lines: Sequence[int], report: ReadReport) -> DecodedTags:
         """The spans of the tags of a sentence, however they are written."""
-        for tag in sorted(set(tags) - self._standard.keys(), key=tags.index):
+        new = set(tags) - self._standard.keys()
+        for tag in sorted(new, key=tags.index) if new else ():
             self._standard[tag] = self._read(tag, tags.index(tag), lines)
             self._differs = self._differs or self._standard[tag] != tag
             if self._standard[tag] == OUTSIDE and self._stands_for_outside(tag):

@@ -23,7 +23,6 @@ import unicodedata
 from abc import abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import chain, islice, pairwise
 from operator import attrgetter
 from types import MappingProxyType

@@ -62,7 +62,7 @@ class TaggedPortion(NamedTuple):
         portion, spans, found = self.portion, deque(self.spans), list[Sentence]()
         inner = (edge for edge in portion.edges if self.first < edge < self.end)
         for start, end in pairwise(dict.fromkeys([self.first, *inner, self.end])):
-            tokens = tuple(map(portion.token, range(start, end)))
+            tokens = tuple(portion.tokens(start, end))
             own = list[Span]()
             while spans and spans[0].start < end:
                 first, stop, label = spans.popleft()

@@ -61,24 +61,6 @@ Item = TypeVar("Item")
 _SHOWN = 20  # tokens in the representation of a sentence
 
 
-def _wrong_item(given: object, kind: type) -> TypeError:
-    """The error of what is no tuple of tokens, or of spans."""
-    found = given if not isinstance(given, tuple) else next(one for one in given if type(one) is not kind)
-    expected = f"expected a tuple of {kind.__name__} as {kind.__name__.lower()}s"
-    return TypeError(f"{expected}, found {found!r:.80}: Sentence.from_words takes words")
-
-
-def _wrong_span(spans: Iterable[Span], length: int) -> Exception:
-    """The error of the first of the spans that cannot be those of a sentence of `length` tokens."""
-    for before, span in pairwise((Span(0, 0, ""), *spans)):
-        if not isinstance(span.label, str):
-            return TypeError(f"expected a string as the label of a span, got {span}")
-        if not before.end <= span.start < span.end <= length:
-            after = f" after {before}" if 0 <= span.start < before.end else ""
-            return ValueError(f"expected sorted spans without overlap within {length} tokens, got {span}{after}")
-    raise AssertionError(spans)
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class Sentence:
     """The tokens of a sentence and the entities in it.
@@ -103,15 +85,23 @@ class Sentence:
     line: int | None = None
 
     def __post_init__(self) -> None:
-        # Every token that is read comes by here.
-        for given, kind in ((self.tokens, Token), (self.spans, Span)):
+        for what, given, kind in (("tokens", self.tokens, Token), ("spans", self.spans, Span)):
             if not isinstance(given, tuple) or [*map(type, given)].count(kind) < len(given):
-                raise _wrong_item(given, kind)
-        previous, length = 0, len(self.tokens)
-        for start, end, label in self.spans:
-            if not previous <= start < end <= length or not isinstance(label, str):
-                raise _wrong_span(self.spans, length)
-            previous = end
+                found = given if not isinstance(given, tuple) else next(one for one in given if type(one) is not kind)
+                raise TypeError(
+                    f"expected a tuple of {kind.__name__} as {what}, found {found!r:.80}: "
+                    "Sentence.from_words takes words"
+                )
+        last, length = 0, len(self.tokens)
+        for number, (start, end, label) in enumerate(self.spans):
+            if not isinstance(label, str):
+                raise TypeError(f"expected a string as the label of a span, got {self.spans[number]}")
+            if not last <= start < end <= length:
+                after = f" after {self.spans[number - 1]}" if start < last else ""
+                raise ValueError(
+                    f"expected sorted spans without overlap within {length} tokens, got {self.spans[number]}{after}"
+                )
+            last = end
 
     @classmethod
     def from_words(
