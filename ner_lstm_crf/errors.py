@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from difflib import get_close_matches
 from itertools import islice
 from os import PathLike
 
@@ -62,6 +61,8 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
         >>> did_you_mean("GPE", ["MISC", "ORG"])
         ''
     """
+    from difflib import get_close_matches
+
     word = given.lower().lstrip("-")
     names = {name.lower().lstrip("-"): name for name in known if name != given}
     near = get_close_matches(word, names, n=3)

@@ -28,7 +28,6 @@ from ner_lstm_crf.config import (
 from ner_lstm_crf.errors import InputError, did_you_mean
 from ner_lstm_crf.formats.columns import Separator
 from ner_lstm_crf.formats.options import Overlaps, ReadOptions, SeveralTags
-from ner_lstm_crf.formats.token_json import label_names
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.tags.scheme import SCHEMES, Policy, get_scheme
 
@@ -290,6 +289,8 @@ def read_options(
     Raises:
         InputError: If the scheme is unknown, or labels are not written as they should be.
     """
+    from ner_lstm_crf.formats.token_json import label_names  # and with it all that reads text, which --help needs not
+
     given = vars(args)
     scheme = given.get("input_scheme", given.get("scheme")) if read_tags else None
     return ReadOptions(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 import shlex
 import stat
@@ -119,6 +118,7 @@ def in_colours(text: str, entities: Sequence[Entity], labels: Sequence[str]) -> 
 
 def in_html(text: str, entities: Sequence[Entity], labels: Sequence[str]) -> str:
     """A text as a paragraph between `PAGE_BEGINS` and `PAGE_ENDS`."""
+    import html
 
     def escaped(text: str) -> str:
         """Characters that HTML does not allow, and its own, as escapes."""
