@@ -39,6 +39,10 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         _ = ner_lstm_crf.Taggger
 
 
+def test_completion_offers_the_public_names_alone() -> None:
+    assert {name for name in dir(ner_lstm_crf) if not name.startswith("__")} == set(ner_lstm_crf.__all__)
+
+
 def test_reading_files_does_without_torch() -> None:
     code = "import sys; from ner_lstm_crf import read_sentences, tokenize, Span; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

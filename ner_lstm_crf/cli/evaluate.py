@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> None:
     options.labels.warn_of_missing(f"{args.file}, {args.model}", {*report.names, *model.tags.labels})
     gold = [one.spans for one in items]
     require_entities(gold, args.file, options.labels)
-    known = {options.labels.renaming(label) for label in model.tags.labels}
+    known = {name for label in model.tags.labels if (name := options.labels.renaming(label)) is not None}
     counts = Counter(span.label for spans in gold for span in spans)
     warn_of_unknown_labels(args.file, counts, known, "the model does not know")
 
@@ -133,12 +133,16 @@ def show_evaluation(
     from ner_lstm_crf.evaluation.significance import f1_interval
 
     interval, with_errors = f1_interval([evaluation]), args.errors or args.show is not None
+    several = len(gold) > 1  # draws from one sentence are all the same, which would read as certainty
     if args.json:
         errors = errors_to_json(gold, predicted) if with_errors else {}
-        show_json({**evaluation.to_json(), "interval": interval.to_json(), **more, **errors})
+        show_json({**evaluation.to_json(), "interval": interval.to_json() if several else None, **more, **errors})
         return
     show(evaluation.table())
-    show(f"F1 {interval} (95%, bootstrap over sentences)")
+    if several:
+        show(f"F1 {interval} (95%, bootstrap over sentences)")
+    else:
+        show(f"F1 {interval.value:.4f} (no interval: it takes more than one sentence)")
     if note:
         show(note)
     if with_errors:

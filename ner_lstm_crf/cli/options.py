@@ -74,6 +74,9 @@ class Parser(argparse.ArgumentParser):
             given = unknown[0].partition("=")[0]
             if not given.startswith("-"):
                 self.error(f"unexpected '{unknown[0]}'")
+            positional = [str(action.metavar) for action in self._get_positional_actions()]
+            if (name := given.lstrip("-").upper()) in positional:
+                self.error(f"{name} is given without {given}: {self.prog} {' '.join(positional)}")
             self.error(f"unknown option {given}{did_you_mean(given, self.options)}")
         return parsed, unknown
 

@@ -22,7 +22,7 @@ from ner_lstm_crf.cli.options import (
 from ner_lstm_crf.cli.output import say_next, show, show_json
 from ner_lstm_crf.config import VECTORS_LIMIT, Config, Tables, TokenUnit
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.formats.options import ReadOptions, ReadReport
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport, counted
 from ner_lstm_crf.formats.registry import read_sentences
 from ner_lstm_crf.runs.display import progress_bar, say
 from ner_lstm_crf.tags.labels import require_entities, warn_of_unknown_labels
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from ner_lstm_crf.runs.results import RunResult
 
 _log = logging.getLogger(__name__)
+
+_LONGEST_EXAMPLE = 80  # characters of a text to try a model on
 
 _MOST_MISSING = 0.6  # share of the tokens without a vector, in any language whose vectors these are
 
@@ -100,8 +102,7 @@ def run(args: argparse.Namespace) -> None:
         tested = args.test or (None if args.dev == "none" else args.dev)
         if tested is not None:
             say_next("evaluate", args.output, tested, *reading_words(args), "--errors")
-        chinese = config.model.token_unit == "character"
-        say_next("tag", "--model", args.output, "王小明从北京飞往巴黎。" if chinese else "Angela Merkel visited Rome.")
+        say_next("tag", "--model", args.output, _example([*(data.dev or ()), *data.train]))
 
 
 @contextmanager
@@ -228,6 +229,17 @@ def _warn_of_data(train: FileStatistics, others: Sequence[FileStatistics], optio
             _log.warning("%s", warning)
 
 
+def _example(sentences: Sequence[Sentence]) -> str:
+    """A text to try the model on: the first short sentence with an entity, since only such data have its labels."""
+    for sentence in sentences:
+        text = ""
+        for token in sentence.tokens:
+            text = text.ljust(token.start - sentence.tokens[0].start) + token.text
+        if sentence.spans and len(text) <= _LONGEST_EXAMPLE and text.isprintable() and not text.startswith("-"):
+            return text
+    return "A text of yours."
+
+
 def _describe(parts: Mapping[str, Sequence[Sentence]]) -> Mapping[str, Counter[str]]:
     """Show the sizes of train, dev and test; returns how often each has which label."""
     labels: dict[str, Counter[str]] = {}
@@ -236,7 +248,8 @@ def _describe(parts: Mapping[str, Sequence[Sentence]]) -> Mapping[str, Counter[s
         if sentences:
             tokens = sum(len(sentence.tokens) for sentence in sentences)
             counts = ", ".join(f"{label} {count:,}" for label, count in sorted(labels[name].items()))
-            sizes = f"{len(sentences):,} sentences, {tokens:,} tokens, {labels[name].total():,} entities"
+            entities = labels[name].total()
+            sizes = f"{counted(len(sentences), 'sentence')}, {tokens:,} tokens, {entities:,} entities"
             say(f"{name + ':':<7}{sizes} ({counts})")
     return labels
 

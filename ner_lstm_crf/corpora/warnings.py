@@ -16,6 +16,7 @@ VERY_LONG = 2000
 FEW = 5
 """Labels with fewer entities than this are hardly learnt."""
 
+_LONG_ALONE = 200  # tokens of the only sentence of a file: more is a file without blank lines
 _NEARLY_ALL = 0.5  # of the tokens in entities of one label: in no corpus of names
 _MOST_FAMILIES = 3
 _LEAK, _LEAST_SHARED = 0.02, 3  # share and number of the sentences that are in another file too
@@ -30,12 +31,14 @@ def file_warnings(statistics: FileStatistics, *, trains: bool = True) -> Iterato
     """
     # 1. Sentences.
     very_long = {length: count for length, count in statistics.lengths.items() if length > VERY_LONG}
+    cause = "are blank lines between sentences missing, or are they numbered in a column?"
+    if statistics.layout is None:
+        cause = "is each sentence or text on a line of its own?"
     if very_long:
         count, longest = counted(sum(very_long.values()), "sentence"), max(very_long)
-        cause = "are blank lines between sentences missing, or are they numbered in a column?"
-        if statistics.layout is None:
-            cause = "is each sentence or text on a line of its own?"
         yield f"{count} of more than {VERY_LONG:,} tokens, up to {longest:,}, read in windows: {cause}"
+    elif statistics.sentences == 1 and statistics.tokens > _LONG_ALONE:
+        yield f"all {statistics.tokens:,} tokens are one sentence: {cause}"
     # 2. Entities.
     inside = statistics.tokens_per_label.total()
     if not statistics.per_label:

@@ -23,6 +23,8 @@ _PIECE = 2**16  # characters that are read at once
 _LONGEST_SIGN = len("-Infinity")
 _MOST_KEYS, _LONGEST_KEY = 12, 40  # of an object, in a message
 _MARK = "\ufeff"  # between two files that were joined
+_MOST_BLANK = 1000  # lines below the first one that are looked at for the second
+
 _EXPECTED = "expected one JSON object per line"
 
 
@@ -124,11 +126,20 @@ def json_values(pieces: Iterable[str]) -> Iterator[tuple[int, Any]]:
         first, number = next(remaining, ""), number + first.count("\n")
     if not first:
         return
-    if first.removeprefix(_MARK).lstrip()[:1] == "[" or _goes_on(first):
-        yield from _Stream(chain([first.removeprefix(_MARK)], remaining), number).values()
+    first = first.removeprefix(_MARK)
+    ahead = [first]
+    if first.startswith("[") and first.rstrip(" \t\r").endswith("]\n"):  # a list on a line: is it the only one?
+        for piece in islice(remaining, _MOST_BLANK):
+            ahead.append(piece)
+            if not piece.isspace():
+                break
+    are_lists = len(ahead) > 1 and ahead[-1].startswith("[")
+    remaining = chain(ahead, remaining)
+    if (first.lstrip()[:1] == "[" and not are_lists) or _goes_on(first):
+        yield from _Stream(remaining, number).values()
         return
     # 2. JSON lines.
-    for line_number, line in _whole_lines(chain([first], remaining), number):
+    for line_number, line in _whole_lines(remaining, number):
         if line.isspace():
             continue
         try:

@@ -168,6 +168,7 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
         marks=sample.marks,
         names_outside=any(features_of(cell).get(key) == OUTSIDE for cell in cells) if key else False,
         spaces=next((at for at in range(width) if any(map(_SPACES_SAID.search, sample.column(at)))), None),
+        texts=_column_of_texts(sample) if tag is None else None,
         other_tag_columns=tuple(others) if content in ("entities", "brackets", "chunks") else (),
     )
     if layout.bracketed:
@@ -754,6 +755,15 @@ def _are_perhaps_labels(cells: Sequence[str], *, is_first: bool) -> bool:
     """True if a column that nobody named may hold labels without prefixes; the first one only if some come again."""
     comes_again = len(set(cells)) < len(cells)
     return _may_be_labels(cells) and not _PARTS_OF_SPEECH.issuperset(cells) and (comes_again or not is_first)
+
+
+def _column_of_texts(sample: _Sample) -> int | None:
+    """The first column in which most cells hold several words, as those of a table with a text a row do."""
+    for column in range(sample.width):
+        cells = sample.column(column)
+        if 2 * sum(len(cell.split()) > 1 for cell in cells) > len(cells):
+            return column
+    return None
 
 
 def _no_tags(sample: _Sample, path: str) -> InputError:

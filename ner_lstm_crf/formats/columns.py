@@ -110,6 +110,7 @@ class ColumnLayout:
         marks: The beginnings of lines that are no rows, as `IMGID:` before each sentence.
         names_outside: True if the feature `key` says `O` of tokens in no entity, so that those without it are odd.
         spaces: The column of features that may say that no space follows (`SpaceAfter=No`); None if there is none.
+        texts: The column that holds texts of several words, in a file without tags; None if there is none.
         sample_tags: The tags of the first rows.
         other_tag_columns: Further columns with tags of entities, if none was chosen: nested ones, or predictions.
     """
@@ -135,6 +136,7 @@ class ColumnLayout:
     marks: tuple[str, ...] = field(default=(), compare=False)
     names_outside: bool = field(default=False, compare=False)
     spaces: int | None = field(default=None, compare=False)
+    texts: int | None = field(default=None, compare=False)
     sample_tags: frozenset[str] = field(default=frozenset(), compare=False)
     other_tag_columns: tuple[int, ...] = field(default=(), compare=False)
 

@@ -210,6 +210,10 @@ class ReadReport:
             one, *more = (str(column + 1) for column in self.layout.tag_columns)
             message = "%s: the tags of column %s are read, not those of %s: --tag-column chooses"
             _log.warning(message, path, one, ", ".join(more))
+        if self.layout and self.layout.texts is not None:
+            message = "%s: read as one token a row (column %d), though column %d holds texts of several words: "
+            message += "--input-format text tags each row as a text"
+            _log.warning(message, path, self.layout.token + 1, self.layout.texts + 1)
         if self.notation_words:
             _log.warning("%s: %s", path, self.notation_words)
         if labels:

@@ -204,8 +204,8 @@ class Run:
             for key, value in values.items():
                 if (was := old["config"][table].get(key)) != value:
                     raise InputError(
-                        f"the run to resume had {key} = {was!r}, this one has {value!r} (presets may have changed "
-                        "since an earlier release: --config sets what it had)",
+                        f"the run to resume had {key} = {was!r}, this one has {value!r}: give the preset and the "
+                        "settings that it was begun with",
                         path=self.directory,
                     )
         if other:

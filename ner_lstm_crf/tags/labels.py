@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ner_lstm_crf.errors import InputError, did_you_mean
@@ -113,7 +113,7 @@ def require_entities(annotated: Iterable[Sequence[Span]], path: FilePath, labels
         raise InputError(f"expected entities, found none: {why}", path=path)
 
 
-def warn_of_unknown_labels(path: FilePath, counts: Mapping[str, int], known: Container[object], whose: str) -> None:
+def warn_of_unknown_labels(path: FilePath, counts: Mapping[str, int], known: Collection[str], whose: str) -> None:
     """Log the labels of a file that can never be found.
 
     Args:
@@ -125,11 +125,19 @@ def warn_of_unknown_labels(path: FilePath, counts: Mapping[str, int], known: Con
     unknown = sorted(label for label in counts if label not in known)
     if unknown:
         count, labels = sum(counts[label] for label in unknown), ", ".join(unknown)
-        entities = "1 entity has a label" if count == 1 else f"{count} entities have labels"
-        _log.warning("%s: %s that %s (%s): counted as missed", path, entities, whose, labels)
+        entities = "1 entity has a label" if count == 1 else f"{count:,} entities have labels"
+        hint = _rename_to_known(unknown, known)
+        _log.warning("%s: %s that %s (%s): counted as missed%s", path, entities, whose, labels, hint)
 
 
-def warn_of_labels_never_gold(path: FilePath, found: Mapping[str, int], gold: Container[str]) -> None:
+def _rename_to_known(labels: Iterable[str], known: Iterable[str]) -> str:
+    """The end of a message about unknown labels: how to rename those that differ from known ones in case alone."""
+    names = {name.casefold(): name for name in known}
+    rules = ",".join(f"{label}={names[label.casefold()]}" for label in labels if label.casefold() in names)
+    return f" (--rename {rules} makes them the same)" if rules else ""
+
+
+def warn_of_labels_never_gold(path: FilePath, found: Mapping[str, int], gold: Collection[str]) -> None:
     """Log the labels of entities found in a file that has no gold entity of these labels.
 
     Args:
@@ -139,6 +147,8 @@ def warn_of_labels_never_gold(path: FilePath, found: Mapping[str, int], gold: Co
     """
     if others := sorted(label for label in found if label not in gold):
         count, rules = sum(found[label] for label in others), ",".join(f"{label}=O" for label in others)
-        entities = "1 entity found has a label" if count == 1 else f"{count} entities found have labels"
-        message = "%s: %s that the file lacks (%s): counted as wrong (--rename %s leaves them out)"
-        _log.warning(message, path, entities, ", ".join(others), rules)
+        entities = "1 entity found has a label" if count == 1 else f"{count:,} entities found have labels"
+        # Labels that only case tells apart are to be the same, as `warn_of_unknown_labels` says: then none is left out.
+        hint = "" if _rename_to_known(gold, others) else f" (--rename {rules} leaves them out)"
+        message = "%s: %s that the file lacks (%s): counted as wrong%s"
+        _log.warning(message, path, entities, ", ".join(others), hint)

@@ -84,6 +84,25 @@ def test_labels_that_the_model_finds_and_the_file_lacks_are_said_and_the_hint_le
     assert json.loads(without.out)["per_label"].keys() == {"LOC"}
 
 
+def test_labels_that_only_case_tells_apart_are_said_and_the_hint_makes_them_the_same(
+    model: Path, files: Files, tmp_path: Path, run: Run
+) -> None:
+    lower = tmp_path / "lower.conll"
+    lower.write_text(files.test.read_text().replace("-PER", "-per").replace("-LOC", "-Loc"))
+    result = run("evaluate", model, lower)
+    assert "counted as missed (--rename Loc=LOC,per=PER makes them the same)" in result.err
+    assert "leaves them out" not in result.err
+    renamed = run("evaluate", model, lower, "--rename", "Loc=LOC,per=PER", "--json")
+    assert "warning" not in renamed.err
+    assert json.loads(renamed.out)["f1"] == json.loads(run("evaluate", model, files.test, "--json").out)["f1"]
+
+
+def test_one_sentence_has_no_interval(model: Path, write, run: Run) -> None:
+    path = write("one.conll", "Milo\tB-PER\nsaw\tO\nOslo\tB-LOC\n")
+    assert "F1 1.0000 (no interval: it takes more than one sentence)" in run("evaluate", model, path).out
+    assert json.loads(run("evaluate", model, path, "--json").out)["interval"] is None
+
+
 @pytest.mark.parametrize(("hyphens", "tokens"), [("split", 8), ("keep", 6)])
 def test_texts_are_cut_as_the_model_cuts_them(
     hyphens: Hyphens, tokens: int, model: Path, write, run: Run, monkeypatch: pytest.MonkeyPatch

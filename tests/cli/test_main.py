@@ -79,6 +79,8 @@ def test_version(run: Run) -> None:
             ["train", "--train", "f", "--output", "d", "--lr=0.01"],
             "unknown option --lr, did you mean --learning-rate? (see 'ner-lstm-crf train --help')",
         ),
+        (["evaluate", "--model", "m", "x.conll"], "MODEL is given without --model: ner-lstm-crf evaluate MODEL FILE"),
+        (["evaluate", "m", "--file=x", "y"], "FILE is given without --file: ner-lstm-crf evaluate MODEL FILE"),
         (["convert", "a", "b", "--output-format", "conl"], "got 'conl', did you mean conll"),
         (["train"], "--output, --train"),
         (["tag", "--modell", "x", "text"], "--modell"),

@@ -57,7 +57,7 @@ def fields_and_values(draw: strategies.DrawFn) -> tuple[str, str, Any]:
         bool: strategies.booleans(),
         int: strategies.integers(0, 2**63),
         float: strategies.floats(0, 1e300) | strategies.floats(0, 1) | strategies.integers(0, 100),
-        str: strategies.text(strategies.characters(codec="utf-8", categories=["L", "N", "P", "S"])),
+        str: strategies.text(strategies.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=1),
     }
     one = strategies.sampled_from(setting.choices) if setting.choices else kinds[setting.kind]
     value = strategies.lists(one, min_size=1).map(tuple) if setting.many else one

@@ -216,6 +216,25 @@ def test_a_file_of_tokens_alone_gets_a_column(model: Path, write, run: Run) -> N
     assert run("tag", "--model", model, "--input", path).out == "Milo B-PER\nsaw O\nOslo B-LOC\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("x.csv", 'id,text\n1,"Milo saw Oslo again"\n2,Ada Brandt met Milo\n'),
+        ("x.tsv", "Ada Brandt\tOslo\nTom Harju\tGraz\nRosa Lind\tPort Alba\n"),
+    ],
+)
+def test_a_table_of_texts_is_said_and_the_hint_tags_its_rows(
+    name: str, rows: str, model: Path, write, run: Run
+) -> None:
+    path = write(name, rows)
+    result = run("tag", "--model", model, "--input", path)
+    assert "though column" in result.err
+    assert "holds texts of several words: --input-format text tags each row as a text" in result.err
+    as_text = run("tag", "--model", model, "--input", path, "--input-format", "text")
+    assert "PER" in as_text.out
+    assert as_text.err == ""
+
+
 def test_one_window_after_another_in_order(model: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ner_lstm_crf.tagging.predictor.CHUNK_TOKENS", 20)
     texts = [TEXT if number % 3 else f"Milo saw Graz {number}." for number in range(40)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ner_lstm_crf import read_sentences
 from ner_lstm_crf.config import preset
 from ner_lstm_crf.features.vectors import builtin_character_vectors
 from ner_lstm_crf.features.word import Words
@@ -497,3 +498,10 @@ def test_what_will_go_wrong_is_said_before_training(tmp_path: Path, run: Run) ->
     ):
         assert said.count(line) == 1
     assert f"warning: {dev}: labels" not in said
+
+
+def test_the_text_to_try_next_is_one_of_the_data(files: Files, tmp_path: Path, run: Run) -> None:
+    result = run("train", *files.options, "--output", tmp_path / "m", "--epochs", "1")
+    (tag,) = [words for words in result.next if words[0] == "tag"] or [result.next[-1]]
+    sentences = [" ".join(sentence.words) for sentence in read_sentences(files.dev) if sentence.spans]
+    assert tag[-1] == sentences[0]

@@ -41,6 +41,9 @@ def test_the_corpora_of_this_package_have_none(language: str) -> None:
 def test_a_file_without_blank_lines_is_one_long_sentence(tmp_path: Path) -> None:
     (line,) = warnings(tmp_path / "x.conll", (PEOPLE * 100).replace("\n\n", "\n"))
     assert line.startswith("1 sentence of more than 2,000 tokens, up to 3,000, read in windows: are blank lines")
+    (line,) = warnings(tmp_path / "x.conll", (PEOPLE * 10).replace("\n\n", "\n"))
+    assert line.startswith("all 300 tokens are one sentence: are blank lines between sentences missing")
+    assert warnings(tmp_path / "x.conll", PEOPLE.replace("\n\n", "\n")) == []  # one sentence of usual length
     text = json.dumps({"tokens": ["a", "b", "c", "d"] * 600, "ner_tags": ["B-X", "O", "O", "O"] * 600})
     assert warnings(tmp_path / "x.jsonl", text)[0].endswith("is each sentence or text on a line of its own?")
     assert warnings(tmp_path / "x.conll", (PEOPLE * 66).replace("\n\n", "\n") + "\n" + PEOPLE) == []

@@ -153,3 +153,9 @@ def test_a_message_is_one_line_whatever_stands_in_the_file(tmp_path: Path) -> No
     assert str(error) == (
         f"{tmp_path}/x\\ny.jsonl:3: expected a string under the key 'text' (keys found: a\\nb\\x1b[2J\\ud800)"
     )
+
+
+def test_lines_of_lists_are_values_and_a_list_alone_holds_them() -> None:
+    assert list(json_values(['["a", {}]\n', "\n", '["b", {}]\n'])) == [(1, ["a", {}]), (3, ["b", {}])]
+    assert list(json_values(['["a", {}]\n', "\n"])) == [(1, "a"), (1, {})]
+    assert list(json_values(["[[1]\n", ",[2]]\n"])) == [(1, [1]), (2, [2])]
