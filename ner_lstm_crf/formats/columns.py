@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
-from ner_lstm_crf.files.text import FilePath
+from ner_lstm_crf.files.text import FilePath, quoted
 from ner_lstm_crf.tags.notation import STANDARD, Notation
 from ner_lstm_crf.tags.scheme import OUTSIDE, PREFIXES, TagError, split_tag
 from ner_lstm_crf.text.annotation import Span
@@ -400,21 +400,21 @@ def tags_of_brackets(cells: Sequence[str]) -> list[str]:
     for position, cell in enumerate(cells):
         match = _BRACKETED.fullmatch(cell)
         if match is None:
-            raise TagError(f"expected brackets such as * or (ORG*, found {cell!r}", tag=cell, position=position)
+            raise TagError(f"expected brackets such as * or (ORG*, found {quoted(cell)}", tag=cell, position=position)
         closes = cell.endswith(")")
         if opened := match["label"]:
             if label:
-                raise TagError(f"{cell!r} opens an entity within another", tag=cell, position=position)
+                raise TagError(f"{quoted(cell)} opens an entity within another", tag=cell, position=position)
             tags.append(f"B-{opened}")
             label, start = opened, position
         elif closes and not label:
-            raise TagError(f"{cell!r} closes an entity that was not opened", tag=cell, position=position)
+            raise TagError(f"{quoted(cell)} closes an entity that was not opened", tag=cell, position=position)
         else:
             tags.append(f"I-{label}" if label else OUTSIDE)
         if closes:
             label = ""
     if label:
-        raise TagError(f"{cells[start]!r} opens an entity that is not closed", tag=cells[start], position=start)
+        raise TagError(f"{quoted(cells[start])} opens an entity that is not closed", tag=cells[start], position=start)
     return tags
 
 

@@ -169,7 +169,10 @@ class TagReader:
         standard = self.notation.read(single) or single
         if self.scheme and not self.scheme.bare_labels and self._stands_for_outside(standard):
             return OUTSIDE
-        _, label = split_tag(standard)
+        _, padded = split_tag(standard)
+        label = padded.strip()
+        if label != padded:
+            standard = standard.removesuffix(padded) + label
         if has_prefix(standard) and label not in self.options.labels.renamed:
             if label == OUTSIDE and self.options.labels.renaming(label) == OUTSIDE:
                 raise self.error(f"expected a label, found O in {quoted(tag)}: {NAME_FOR_O}", position, lines)
@@ -274,10 +277,12 @@ class TagWriter:
             self.merged += sum(one.end == two.start and one.label == two.label for one, two in pairwise(spans))
         for _, _, label in spans:
             if self.separator and (_NOT_IN_A_LABEL.search(label) or (self.separator == "space" and " " in label)):
-                raise InputError(f"the label {label!r} cannot stand in a column", path=self.target)
+                raise InputError(f"the label {quoted(label)} cannot stand in a column", path=self.target)
             if label == OUTSIDE or len(tags_within(f"B-{label}")) > 1:
                 hint = f"--rename {label}=NAME gives it another"
-                raise InputError(f"the label {label!r} could not be read back from a tag: {hint}", path=self.target)
+                raise InputError(
+                    f"the label {quoted(label)} could not be read back from a tag: {hint}", path=self.target
+                )
         tags = self.scheme.encode(spans, length)
         return [split_tag(tag)[1] or tag for tag in tags] if self.prefixless else tags
 

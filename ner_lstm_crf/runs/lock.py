@@ -85,7 +85,10 @@ def _take(path: Path) -> int | None:
         except OSError:  # what cannot be written is said where it matters
             return None
         try:
-            fcntl.lockf(there, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.lockf(there, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError):
+                raise InputError("another run is writing here: wait for it, or end it", path=path.parent) from None
             if not _is_at(path, there):  # it was removed in between
                 continue
             # 2. Rename a locked file over it: a run of this process that has the old one sees that it is gone.
@@ -93,9 +96,7 @@ def _take(path: Path) -> int | None:
             fcntl.lockf(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
             Path(name).replace(path)
             return own
-        except (BlockingIOError, PermissionError):
-            raise InputError("another run is writing here: wait for it, or end it", path=path.parent) from None
-        except OSError:  # some network file systems have no locks
+        except OSError:  # some network file systems have no locks; a full disk is said where it matters
             return None
         finally:
             os.close(there)

@@ -17,6 +17,7 @@ from os import PathLike
 from typing import Any, TypeAlias
 
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.files.text import quoted
 from ner_lstm_crf.tags.notation import (
     PERHAPS_A_LABEL,
     STANDARD,
@@ -183,7 +184,7 @@ def _no_scheme(readings: Sequence[_Reading]) -> NoSchemeError:
     tag, count = nearest.unknown.most_common(1)[0]
     hint = "" if has_prefix(tag) else f" (--rename {tag}=O reads it as O)"
     message = (
-        f"expected the tags of one scheme ({', '.join(SCHEMES)}), found {tag!r} "
+        f"expected the tags of one scheme ({', '.join(SCHEMES)}), found {quoted(tag)} "
         f"({_counted(count, 'time', 'times')}), which does not fit {nearest.scheme.name}, the nearest{hint}"
     )
     return NoSchemeError(message, tag)
@@ -218,7 +219,7 @@ def _notation(counts: Counter[str], scheme: Scheme | None, labels: Container[str
             name = next((one.name for one in SCHEMES.values() if prefixes <= {*one.prefixes, OUTSIDE}), None)
             if notation.separators and name:
                 raise NoSchemeError(
-                    f"found {tags[0]!r}, which may be a label (--scheme IO) or {notation.read(tags[0])} "
+                    f"found {quoted(tags[0])}, which may be a label (--scheme IO) or {notation.read(tags[0])} "
                     f"(--scheme {name}; in convert --input-scheme)",
                     tags[0],
                     is_ambiguous=True,
@@ -226,7 +227,7 @@ def _notation(counts: Counter[str], scheme: Scheme | None, labels: Container[str
         other = next((tag for tag in counts if tag.upper() == PERHAPS_A_LABEL), None)
         if other and not signs and not any(map(has_prefix, counts)):
             raise NoSchemeError(
-                f"found labels without a prefix and no O: {other!r} may stand for O (--rename {other}=O) or be a label "
+                f"found labels without a prefix and no O: {quoted(other)} may stand for O (--rename {other}=O) or be a label "
                 "(--scheme IO; in convert --input-scheme)",
                 other,
                 is_ambiguous=True,

@@ -35,6 +35,7 @@ from itertools import chain
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from ner_lstm_crf.errors import InputError, did_you_mean
+from ner_lstm_crf.files.text import quoted
 from ner_lstm_crf.text.annotation import Span
 
 OUTSIDE = "O"
@@ -271,10 +272,10 @@ class Scheme:
         if policy == "error":
             position = ill_formed[0]
             tag, before = tags[position], tags[position - 1] if position else OUTSIDE
-            reason = f"may not follow {before!r}" if position else "may not start a sentence"
+            reason = f"may not follow {quoted(before)}" if position else "may not start a sentence"
             if not self.state(before)[tag][1] & BREAKS:
                 reason = "may not end a sentence"
-            raise IllFormedError(f"{tag!r} {reason} in {self.name}", tag=tag, position=position)
+            raise IllFormedError(f"{quoted(tag)} {reason} in {self.name}", tag=tag, position=position)
         # Keep the spans whose tags are those that `encode` writes. Tags are compared parsed: `B_PER` equals `B-PER`.
         written = [split_tag(tag) for tag in self.encode(spans, len(tags))]
         found = [(self.state(tag).prefix, self.state(tag).label) for tag in tags]
@@ -293,7 +294,9 @@ class Scheme:
         if tag != OUTSIDE and prefix not in self.prefixes:
             if not (self.bare_labels and tag and prefix not in PREFIXES):
                 expected = ", ".join([OUTSIDE, *(f"{known}-" for known in self.prefixes)])
-                raise UnknownTagError(f"expected a tag of {self.name} ({expected}), found {tag!r}", tag=tag, position=0)
+                raise UnknownTagError(
+                    f"expected a tag of {self.name} ({expected}), found {quoted(tag)}", tag=tag, position=0
+                )
             prefix, label = self.inside, tag
         return self._states.setdefault(tag, State(self, prefix, label))
 

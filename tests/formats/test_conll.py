@@ -918,3 +918,18 @@ def test_numbers_of_sentences_stay_when_words_become_characters(tmp_path):
         *("1,北,B-LOC", "1,京,I-LOC", "1,很,O"),
         *("2,上,B-LOC", "2,海,I-LOC", "2,也,O"),
     ]
+
+
+@pytest.mark.parametrize("label", ["\u3000PER", "PER\u00a0", "\u2003PER\u2003"])
+def test_white_space_around_a_label_is_no_part_of_it(label, tmp_path):
+    path = tmp_path / "x.conll"
+    path.write_text(f"Ada\tB-{label}\nleft\tO\n", encoding="utf-8")
+    assert [one.spans for one in read_conll(path)] == [(Span(0, 1, "PER"),)]
+
+
+def test_the_message_about_an_endless_tag_is_short(tmp_path):
+    path = tmp_path / "x.conll"
+    path.write_text(f"Ada\tB-{'9' * 5000}\nleft\tI-PER\n", encoding="utf-8")
+    with pytest.raises(InputError, match="'I-PER' may not follow 'B-9999") as error:
+        list(read_conll(path, ReadOptions(ill_formed="error")))
+    assert len(str(error.value)) < len(str(path)) + 300

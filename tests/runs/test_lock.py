@@ -96,3 +96,12 @@ def test_the_lock_of_one_that_was_replaced_holds_when_it_is_left(tmp_path: Path)
         with pytest.raises(subprocess.CalledProcessError):
             subprocess.run([sys.executable, "-c", HOLD, str(tmp_path)], check=True, capture_output=True, timeout=20)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_takes_no_file_of_ours_is_not_called_that_of_another_run(tmp_path, monkeypatch):
+    def refused(*args: object, **options: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkstemp", refused)
+    with locked(tmp_path) as check:  # what cannot be written is said where it is written
+        check()
