@@ -227,8 +227,8 @@ def _notation(counts: Counter[str], scheme: Scheme | None, labels: Container[str
         other = next((tag for tag in counts if tag.upper() == PERHAPS_A_LABEL), None)
         if other and not signs and not any(map(has_prefix, counts)):
             raise NoSchemeError(
-                f"found labels without a prefix and no O: {quoted(other)} may stand for O (--rename {other}=O) or be a label "
-                "(--scheme IO; in convert --input-scheme)",
+                f"found labels without a prefix and no O: {quoted(other)} may stand for O (--rename {other}=O) or be a "
+                "label (--scheme IO; in convert --input-scheme)",
                 other,
                 is_ambiguous=True,
             )
