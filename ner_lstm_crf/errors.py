@@ -1,4 +1,4 @@
-"""The error that a user can fix: what was expected, what was found, in which file and line, and what is near to it."""
+"""The error that a user can fix, and the words of messages: numbers with their noun, names near to an unknown one."""
 
 from __future__ import annotations
 
@@ -81,6 +81,21 @@ def path_given(given: object) -> str:
     if isinstance(given, os.PathLike) and isinstance(path := os.fspath(given), str):
         return path
     raise TypeError(f"expected the path of a file or folder, got {type(given).__name__}")
+
+
+def counted(count: int, one: str, more: str | None = None) -> str:
+    """A number and its noun, or other words that go with it.
+
+    Args:
+        count: The number.
+        one: The words for one.
+        more: The words for any other number; None for `one` with an s.
+
+    Example:
+        >>> counted(1, "column"), counted(2000, "row"), counted(2, "entity", "entities")
+        ('1 column', '2,000 rows', '2 entities')
+    """
+    return f"{count:,} {one if count == 1 else more or f'{one}s'}"
 
 
 def missing(path: str | PathLike[str], message: str = "no such file") -> InputError:

@@ -21,8 +21,8 @@ from ner_lstm_crf.cli.options import (
 )
 from ner_lstm_crf.cli.output import say_next, show, show_json
 from ner_lstm_crf.config import VECTORS_LIMIT, Config, Tables, TokenUnit
-from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.formats.options import ReadOptions, ReadReport, counted
+from ner_lstm_crf.errors import InputError, counted
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.formats.registry import read_sentences
 from ner_lstm_crf.runs.display import progress_bar, say
 from ner_lstm_crf.tags.labels import require_entities, warn_of_unknown_labels
@@ -310,8 +310,7 @@ def _describe_lexicon(words: Mapping[str, str], train: Sequence[Sentence], args:
     """Show the size of the lexicon; of the words of a file, also how many of them the training data have."""
     from ner_lstm_crf.features.lexicon import Lexicon
 
-    categories = len(set(words.values()))
-    size = f"{len(words):,} words in the lexicon, of {categories:,} {'category' if categories == 1 else 'categories'}"
+    size = f"{len(words):,} words in the lexicon, of {counted(len(set(words.values())), 'category', 'categories')}"
     say(size if args.lexicon else f"{size} (jieba's dictionary; --lexicon none does without)")
     if args.lexicon not in (None, "builtin"):
         frequent = Lexicon.of_words(words, [sentence.words for sentence in train]).trainable

@@ -14,8 +14,9 @@ from typing import Any
 
 from ner_lstm_crf.corpora.statistics import LONG, FileStatistics, Lengths, Overlap
 from ner_lstm_crf.corpora.warnings import file_warnings, pair_warnings
+from ner_lstm_crf.errors import counted
 from ner_lstm_crf.files.text import FilePath
-from ner_lstm_crf.formats.options import ReadOptions, counted, some_lines
+from ner_lstm_crf.formats.options import ReadOptions, some_lines
 from ner_lstm_crf.formats.registry import FORMATS, detect_format
 from ner_lstm_crf.progress import Progress, silent
 
@@ -96,10 +97,8 @@ def _file(statistics: FileStatistics) -> Iterator[str]:
     if statistics.layout is not None:
         rows = ", ".join(f"{counted(count, 'row')} of {width}" for width, count in sorted(statistics.widths.items()))
         yield _row("ragged", _count(statistics.ragged) + (f" ({rows})" if statistics.ragged else ""))
-    verb = "sentence occurs" if statistics.duplicates == 1 else "sentences occur"
-    yield _row(
-        "duplicates", f"{statistics.duplicates:,} {verb} earlier in the file" if statistics.duplicates else "none"
-    )
+    duplicates = counted(statistics.duplicates, "sentence occurs", "sentences occur")
+    yield _row("duplicates", f"{duplicates} earlier in the file" if statistics.duplicates else "none")
     for name, lines, meaning in (
         ("left out", statistics.skipped, "lines that are no rows (names of columns, marks)"),
         ("joined", statistics.marked, "byte order marks within the file, which are left out"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from ner_lstm_crf.corpora.statistics import LONG, FileStatistics, Overlap
-from ner_lstm_crf.formats.options import counted
+from ner_lstm_crf.errors import counted
 from ner_lstm_crf.tags.notation import OTHER_NOTATIONS, STANDARD, has_family, is_label
 from ner_lstm_crf.tags.scheme import SCHEMES
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 from unicodedata import east_asian_width
 
+from ner_lstm_crf.errors import counted
 from ner_lstm_crf.text.annotation import Sentence, Span
 
 
@@ -92,8 +93,8 @@ class Evaluation:
     def __repr__(self) -> str:
         micro, sentences = self.micro, len(self.by_sentence)
         scores = f"F1 {micro.f1:.4f}, precision {micro.precision:.4f}, recall {micro.recall:.4f}"
-        entities = "entity" if micro.gold == 1 else "entities"
-        return f"<Evaluation: {scores}; {micro.gold:,} {entities} in {sentences:,} sentence{'s' * (sentences != 1)}>"
+        entities = counted(micro.gold, "entity", "entities")
+        return f"<Evaluation: {scores}; {entities} in {counted(sentences, 'sentence')}>"
 
     def __add__(self, other: Evaluation) -> Evaluation:
         if not isinstance(other, Evaluation):

@@ -150,20 +150,20 @@ class CharCnn(TypeModule):
             ValueError: If the characters are not words of these lengths with gaps, or one is not in the vocabulary.
         """
         words = self._checked(*words)
-        if not available_for(self.embedding.weight):
-            return self._dropped(self._portable(*words))
+        vectors = self._compiled(*words) if available_for(self.embedding.weight) else self._portable(*words)
+        return dropout(vectors, self.dropout, self.generator) if self.training else vectors
+
+    def _compiled(self, characters: Tensor, lengths: Tensor) -> Tensor:
+        """The vectors without dropout (W, F), from the kernel."""
         maxima = []
         for convolution in self.convolutions:
             # The score of each filter for each character at each of its offsets is looked up, not computed anew.
             weight, bias = convolution.get_parameter("weight"), convolution.get_parameter("bias")
             offsets = weight.permute(1, 2, 0)  # (D, width, F)
             table = self.embedding.weight @ offsets.flatten(1)  # (characters, width * F)
-            best = _Maxima.apply(table, *words, self.gap, weight.shape[2])  # type: ignore[no-untyped-call]
+            best = _Maxima.apply(table, characters, lengths, self.gap, weight.shape[2])  # type: ignore[no-untyped-call]
             maxima.append(best + bias)
-        return self._dropped(torch.cat(maxima, dim=1))
-
-    def _dropped(self, vectors: Tensor) -> Tensor:
-        return dropout(vectors, self.dropout, self.generator) if self.training else vectors
+        return torch.cat(maxima, dim=1)
 
     def _checked(self, characters: Tensor, lengths: Tensor) -> Spellings:
         """A copy of these numbers, which say where both passes of the kernels read and write."""
@@ -182,7 +182,7 @@ class CharCnn(TypeModule):
         return Spellings(characters, lengths)
 
     def _portable(self, characters: Tensor, lengths: Tensor) -> Tensor:
-        """The same in plain torch, without dropout, on any device."""
+        """The same in plain torch, on any device."""
         embedded = self.embedding(characters).T.unsqueeze(0)  # (1, D, N)
         # A filter of even width has one position more than there are characters.
         scores = torch.cat([conv(embedded)[0, :, : len(characters)] for conv in self.convolutions]).T  # (N, F)

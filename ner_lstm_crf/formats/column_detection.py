@@ -109,33 +109,14 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
     """
     # 1. Cut the first rows into cells.
     sample = _sample(lines, options, path)
-    width = sample.width
-    # 2. Columns that number tokens or name documents hold neither tokens nor tags.
-    numbered = width > 1 and _counts_tokens([row[0] for row in sample.rows])
+    numbered = sample.width > 1 and _counts_tokens([row[0] for row in sample.rows])
     if numbered:
         sample = sample.without_ranges()
-    rows = sample.rows
-    has_document_columns = _begin_with_documents(rows)
-    # 3. The column of tags: the one named, else the first of those with the best content, else features.
-    token = _column(options.token_column, width, "--token-column", path)
-    tag = _column(options.tag_column, width, "--tag-column", path)
-    others: list[int] = []
-    if tag is None and options.tag_key is None:
-        contents = _CONTENTS if options.read_tags else _CONTENTS_TO_REPLACE
-        first = _DOCUMENT_COLUMNS + 1 if has_document_columns else 0
-        found = _tag_columns(sample, contents, numbered=numbered, taken=token, first=first)
-        tag, others = next(iter(found), None), found[1:]
-    tag, key = _tag_key(sample, tag, options, path)
-    if tag is None and options.read_tags:
-        raise _no_tags(sample, path)
-    # 4. The column of tokens: the one named, else the first that is free and holds words.
-    numbered = numbered and tag != 0 and not (width == 2 and tag == 1)
-    if token is None:
-        first = _DOCUMENT_COLUMNS if has_document_columns else int(numbered)
-        token = _token_column(sample, [column for column in range(first, width) if column != tag], path)
-    if token == tag:
-        raise InputError(f"the token and the tag cannot both be column {token + 1} of {width}", path=path)
-    # 5. The form of the cells of these two columns.
+    # 2. Find the columns of the tokens and of the tags.
+    columns = _find_columns(sample, options, path, numbered=numbered)
+    token, tag, key = columns.token, columns.tag, columns.key
+    rows, width = sample.rows, sample.width
+    # 3. The form of the cells of these two columns.
     words, cells = sample.column(token), [] if tag is None else sample.column(tag)
     tags = cells if key is None else [features_of(cell).get(key, OUTSIDE) for cell in cells]
     is_io = options.scheme is not None and get_scheme(options.scheme).bare_labels
@@ -151,31 +132,82 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
         tag,
         width if tag is None or not tag_is_rest else tag + 1,
         sample.separator,
-        numbered=numbered,
+        numbered=columns.numbered,
         key=key,
         prefixless=content == "prefixless" or (is_named and _may_be_labels(tags)) or (is_io and content == "outside"),
         notation=notation_of_sample(Counter(tags)),
         bracketed=content == "brackets",
-        has_document_columns=has_document_columns,
+        has_document_columns=columns.has_document_columns,
         has_char_index=_have_char_index(words),
         language=_language_of(words),
         quoted=sample.quoted,
         token_from_end=options.token_column is not None and options.token_column < 0,
         tag_from_end=options.tag_column is not None and options.tag_column < 0 and not tag_is_rest,
         tag_is_rest=tag_is_rest,
-        sentence=_sentence_column(sample, token, tag, numbered=numbered),
+        sentence=_sentence_column(sample, token, tag, numbered=columns.numbered),
         header=sample.header,
         marks=sample.marks,
         names_outside=any(features_of(cell).get(key) == OUTSIDE for cell in cells) if key else False,
         spaces=next((at for at in range(width) if any(map(_SPACES_SAID.search, sample.column(at)))), None),
         texts=_column_of_texts(sample) if tag is None else None,
-        other_tag_columns=tuple(others) if content in ("entities", "brackets", "chunks") else (),
+        other_tag_columns=tuple(columns.others) if content in ("entities", "brackets", "chunks") else (),
     )
     if layout.bracketed:
         return replace(layout, sample_tags=frozenset(f"B-{label}" for label in labels_of_brackets(tags)))
     if layout.separator == "space" and tag is not None:  # in a longer row another word may stand in its place
         cells = [row[tag] for row in rows if len(row) == width]
     return replace(layout, sample_tags=frozenset(map(layout.tag_in, set(cells))))
+
+
+class _Columns(NamedTuple):
+    """The columns of a file; see `ColumnLayout`.
+
+    Attributes:
+        others: Further columns that tags could be read from.
+    """
+
+    token: int
+    tag: int | None
+    key: str | None
+    others: Sequence[int]
+    numbered: bool
+    has_document_columns: bool
+
+
+def _find_columns(sample: _Sample, options: ReadOptions, path: str, *, numbered: bool) -> _Columns:
+    """The columns of the tokens and of the tags.
+
+    Args:
+        sample: The first rows.
+        options: The options of reading, which may name columns.
+        path: The file.
+        numbered: True if the first column counts the tokens of a sentence.
+
+    Raises:
+        InputError: As in `find_layout`.
+    """
+    # 1. Columns that number tokens or name documents hold neither tokens nor tags.
+    width, has_document_columns = sample.width, _begin_with_documents(sample.rows)
+    # 2. The column of tags: the one named, else the first of those with the best content, else features.
+    token = _column(options.token_column, width, "--token-column", path)
+    tag = _column(options.tag_column, width, "--tag-column", path)
+    others: list[int] = []
+    if tag is None and options.tag_key is None:
+        contents = _CONTENTS if options.read_tags else _CONTENTS_TO_REPLACE
+        first = _DOCUMENT_COLUMNS + 1 if has_document_columns else 0
+        found = _tag_columns(sample, contents, numbered=numbered, taken=token, first=first)
+        tag, others = next(iter(found), None), found[1:]
+    tag, key = _tag_key(sample, tag, options, path)
+    if tag is None and options.read_tags:
+        raise _no_tags(sample, path)
+    # 3. The column of tokens: the one named, else the first that is free and holds words.
+    numbered = numbered and tag != 0 and not (width == 2 and tag == 1)
+    if token is None:
+        first = _DOCUMENT_COLUMNS if has_document_columns else int(numbered)
+        token = _token_column(sample, [column for column in range(first, width) if column != tag], path)
+    if token == tag:
+        raise InputError(f"the token and the tag cannot both be column {token + 1} of {width}", path=path)
+    return _Columns(token, tag, key, others, numbered, has_document_columns)
 
 
 @dataclass(frozen=True, slots=True)

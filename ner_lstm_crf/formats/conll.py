@@ -15,7 +15,7 @@ from itertools import count, groupby, islice, repeat
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.errors import InputError, counted
 from ner_lstm_crf.files.text import FilePath, TextFile, quoted, writing
 from ner_lstm_crf.formats.column_detection import find_layout
 from ner_lstm_crf.formats.columns import (
@@ -38,7 +38,7 @@ from ner_lstm_crf.formats.columns import (
     without_mark,
 )
 from ner_lstm_crf.formats.format import Format
-from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions, counted
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.formats.tagged_file import TagReader, TagWriter
 from ner_lstm_crf.tags.scheme import OUTSIDE, TagError, get_scheme, split_tag
 from ner_lstm_crf.text.annotation import Sentence, characters_of, unspaced_chinese

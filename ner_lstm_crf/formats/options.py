@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
 from ner_lstm_crf.config import Hyphens, TokenUnit
-from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.errors import InputError, counted
 from ner_lstm_crf.files.text import FilePath
 from ner_lstm_crf.formats.columns import ColumnLayout, Separator
 from ner_lstm_crf.tags.labels import LabelMap
@@ -184,6 +184,7 @@ class ReadReport:
         unannotated = self.unannotated if options.read_tags else []
         keys = "expected the key entities, spans, ents, label or labels"
         key = self.layout.key if self.layout else None
+        cut, dropped = (counted(len(lines), "entity", "entities") for lines in (self.cut, self.dropped))
         for lines, finding in (
             (self.skipped, "lines that are no rows (names of columns, marks) are left out"),
             (self.marked, "byte order marks within the file are left out"),
@@ -194,8 +195,8 @@ class ReadReport:
                 f"{counted(len(self.ill_formed), 'tag')} against {self.scheme}, read by the policy "
                 f"{options.ill_formed}",
             ),
-            (self.cut, f"{_entities(self.cut)} with a begin or an end within a word, which was cut there"),
-            (self.dropped, f"{_entities(self.dropped)} left out, since longer ones overlap them"),
+            (self.cut, f"{cut} with a begin or an end within a word, which was cut there"),
+            (self.dropped, f"{dropped} left out, since longer ones overlap them"),
             (self.rejected, f"{len(self.rejected):,} left out, since an annotator rejected them"),
             (unannotated, f"{counted(len(unannotated), 'object')} without entities ({keys})"),
             (ragged, f"rows with fewer or more columns than most, which have {width}"),
@@ -218,20 +219,6 @@ class ReadReport:
             _log.warning("%s: %s", path, self.notation_words)
         if labels:
             options.labels.warn_of_missing(path, self.names)
-
-
-def counted(count: int, noun: str) -> str:
-    """A number and its noun.
-
-    Example:
-        >>> counted(1, "column"), counted(2000, "row")
-        ('1 column', '2,000 rows')
-    """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _entities(lines: Sequence[int]) -> str:
-    return f"{len(lines):,} {'entity' if len(lines) == 1 else 'entities'}"
 
 
 def some_lines(lines: Sequence[int], most: int = 10) -> str:

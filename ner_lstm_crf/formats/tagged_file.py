@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.errors import InputError, counted
 from ner_lstm_crf.files.text import FilePath, quoted
 from ner_lstm_crf.formats.columns import Separator
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport
@@ -289,6 +289,6 @@ class TagWriter:
     def warn(self) -> None:
         """Log the number of spans that were merged."""
         if self.merged:
-            entities = "1 entity touches" if self.merged == 1 else f"{self.merged} entities touch"
+            entities = counted(self.merged, "entity touches", "entities touch")
             message = "%s: %s another of the same label, which %s cannot tell apart: joined"
             _log.warning(message, self.target, entities, self.scheme.name)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from ner_lstm_crf import __version__
 from ner_lstm_crf.config import Config
@@ -29,6 +28,41 @@ def is_card(path: Path) -> bool:
         return False
 
 
+_CARD = """\
+{mark}
+# {name}
+
+Finds {labels} in text, whose tokens are {token_unit}s. Trained with ner_lstm_crf {version}.
+
+## Use
+
+```python
+from ner_lstm_crf import Tagger
+
+tagger = Tagger.load({name!r})  # the path of this directory
+tagger.tag("Your text.")
+```
+
+## Data
+
+{data}
+
+TODO: where the data come from, and what kind of text they are.
+
+## Scores
+
+{scores}
+
+## Configuration
+
+{settings}
+
+## Licence
+
+TODO: the licence of this model, which that of the data may decide.
+"""
+
+
 def model_card(directory: Path, data: ResolvedData, test: Sequence[Sentence], result: RunResult, config: Config) -> str:
     """The card as Markdown.
 
@@ -39,93 +73,62 @@ def model_card(directory: Path, data: ResolvedData, test: Sequence[Sentence], re
         result: Its scores.
         config: Its configuration.
     """
-    name = directory.resolve().name
-    parts = {"train": data.train, "dev": data.dev, "test": test}
-    entities = {part: Counter(span.label for one in parts[part] for span in one.spans) for part in parts}
-    labels, known = (
-        sorted({label for one in entities.values() for label in one}),
-        ModelDescription.read(directory).labels,
+    card = _CARD.format(
+        mark=_MARK,
+        name=directory.resolve().name,
+        labels=", ".join(ModelDescription.read(directory).labels),
+        token_unit=config.model.token_unit,
+        version=__version__,
+        data=_sizes({"train": data.train, "dev": data.dev, "test": test}),
+        scores=_scores(result),
+        settings=_settings(config, data.init_from),
     )
-    # 1. The table of the data, and that of the scores.
-    counts = [
+    return printable(card)
+
+
+def _sizes(parts: Mapping[str, Sequence[Sentence]]) -> str:
+    """The table of the sentences, tokens and entities of each part of the data."""
+    entities = {part: Counter(span.label for one in parts[part] for span in one.spans) for part in parts}
+    labels = sorted({label for one in entities.values() for label in one})
+    rows = [
         [part, len(sentences), sum(map(len, sentences)), *(entities[part][label] for label in labels)]
         for part, sentences in parts.items()
         if sentences
     ]
+    return _table(["part", "sentences", "tokens", *labels], rows)
+
+
+def _scores(result: RunResult) -> str:
+    """The table of precision, recall and F1: on test, else on dev."""
     scored = result.test.evaluation.to_json() if result.test else result.dev
-    scores = ["There was no dev or test data to measure it on."]
-    if scored is not None:
-        rows = [*scored["per_label"].items(), ("all (micro)", scored)]
-        figures = ("precision", "recall", "f1")
-        scores = [
-            f"On {'test' if result.test else 'dev, which also chose the epoch to keep: other text is harder'}:",
-            "",
-            *_table(
-                ["label", "precision", "recall", "F1", "entities"],
-                [[label, *(f"{row[figure]:.4f}" for figure in figures), row["support"]] for label, row in rows],
-            ),
-        ]
-    # 2. The settings that are not the defaults, as a file for --config.
-    settings = [
-        line
-        for table, values in asdict(config).items()
-        for line in (f"[{table}]", *_changed(values, asdict(Config())[table]))
-    ]
+    if scored is None:
+        return "There was no dev or test data to measure it on."
+    rows = [*scored["per_label"].items(), ("all (micro)", scored)]
+    figures = ("precision", "recall", "f1")
+    table = _table(
+        ["label", "precision", "recall", "F1", "entities"],
+        [[label, *(f"{row[figure]:.4f}" for figure in figures), row["support"]] for label, row in rows],
+    )
+    return (
+        f"On {'test' if result.test else 'dev, which also chose the epoch to keep: other text is harder'}:\n\n{table}"
+    )
+
+
+def _settings(config: Config, init_from: Path | None) -> str:
+    """The settings that are not the defaults, as a file for `--config`."""
+    lines = []
+    for table, values in asdict(config).items():
+        defaults = asdict(Config())[table]
+        changed = {name: value for name, value in values.items() if value != defaults[name] and value is not None}
+        lines += [f"[{table}]", *(f"{name} = {json.dumps(changed[name], ensure_ascii=False)}" for name in changed)]
     if config.training.epochs is not None:  # then these do not count, and a file with both is refused
-        settings = [line for line in settings if not line.startswith("min_")]
-    start = [] if data.init_from is None else [f"It started from the weights of `{data.init_from.name}`."]
-    lines = [
-        _MARK,
-        f"# {name}",
-        "",
-        f"Finds {', '.join(known)} in text, whose tokens are {config.model.token_unit}s. Trained with ner_lstm_crf "
-        f"{__version__}.",
-        "",
-        "## Use",
-        "",
-        "```python",
-        "from ner_lstm_crf import Tagger",
-        "",
-        f"tagger = Tagger.load({name!r})  # the path of this directory",
-        'tagger.tag("Your text.")',
-        "```",
-        "",
-        "## Data",
-        "",
-        *_table(["part", "sentences", "tokens", *labels], counts),
-        "",
-        "TODO: where the data come from, and what kind of text they are.",
-        "",
-        "## Scores",
-        "",
-        *scores,
-        "",
-        "## Configuration",
-        "",
-        *start,
-        "The settings that are not the defaults:" if len(settings) > 2 else "The defaults.",
-        "",
-        "```toml",
-        *settings,
-        "```",
-        "",
-        "## Licence",
-        "",
-        "TODO: the licence of this model, which that of the data may decide.",
-    ]
-    return printable("\n".join(lines) + "\n")
+        lines = [line for line in lines if not line.startswith("min_")]
+    start = "" if init_from is None else f"It started from the weights of `{init_from.name}`.\n"
+    title = "The settings that are not the defaults:" if len(lines) > 2 else "The defaults."
+    return "\n".join([start + title, "", "```toml", *lines, "```"])
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A table in Markdown: text on the left, numbers on the right."""
     lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
-    return [f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in line)} |" for line in lines]
-
-
-def _changed(values: dict[str, Any], defaults: dict[str, Any]) -> list[str]:
-    """The values that differ from the defaults, as lines of TOML."""
-    return [
-        f"{name} = {json.dumps(value, ensure_ascii=False)}"
-        for name, value in values.items()
-        if value != defaults[name] and value is not None
-    ]
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in line)} |" for line in lines)

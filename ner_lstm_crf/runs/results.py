@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ner_lstm_crf.config import Config, HeadName
-from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.errors import InputError, counted
 from ner_lstm_crf.evaluation.evaluate import TestResult, evaluate_model
 from ner_lstm_crf.evaluation.metrics import Evaluation, Summary, text_table
 from ner_lstm_crf.evaluation.significance import Difference, f1_difference
@@ -237,5 +237,5 @@ class Comparison:
             means = [figures[name]["mean"] for name in ("ill_formed", "training_seconds", "tagging_seconds")]
             rows.append((result.head, f"  {result.f1}", f"{means[0]:.1f}", f"{means[1]:.1f}", f"{means[2]:.2f}"))
         seeds = len(self.crf.tests)
-        gain = f"gain of the CRF: {self.gain} (paired bootstrap, 95%; {seeds} seed{'s' * (seeds > 1)})"
+        gain = f"gain of the CRF: {self.gain} (paired bootstrap, 95%; {counted(seeds, 'seed')})"
         return f"{text_table(rows, '<>>>>')}\n{gain}"

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from ner_lstm_crf.config import ModelConfig, check_tables
-from ner_lstm_crf.errors import InputError, missing
+from ner_lstm_crf.errors import InputError, counted, missing
 from ner_lstm_crf.features.batch import MOST_TOKENS, RaggedSentences
 from ner_lstm_crf.features.registry import FEATURES, Features
 from ner_lstm_crf.features.token_feature import Resources
@@ -87,9 +87,8 @@ class Model:
     networks: tuple[Network, ...]
 
     def __repr__(self) -> str:
-        labels, networks = ", ".join(self.tags.labels), len(self.networks)
-        size = f"{networks} network{'s' * (networks > 1)} of {self.config.hidden_size} units"
-        return f"<Model: {labels} over {self.config.token_unit}s, {size}>"
+        size = f"{counted(len(self.networks), 'network')} of {self.config.hidden_size} units"
+        return f"<Model: {', '.join(self.tags.labels)} over {self.config.token_unit}s, {size}>"
 
     @classmethod
     @computing()

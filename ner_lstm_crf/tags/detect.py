@@ -16,7 +16,7 @@ from itertools import chain
 from os import PathLike
 from typing import Any, TypeAlias
 
-from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.errors import InputError, counted
 from ner_lstm_crf.files.text import quoted
 from ner_lstm_crf.tags.notation import (
     PERHAPS_A_LABEL,
@@ -185,7 +185,7 @@ def _no_scheme(readings: Sequence[_Reading]) -> NoSchemeError:
     hint = "" if has_prefix(tag) else f" (--rename {tag}=O reads it as O)"
     message = (
         f"expected the tags of one scheme ({', '.join(SCHEMES)}), found {quoted(tag)} "
-        f"({_counted(count, 'time', 'times')}), which does not fit {nearest.scheme.name}, the nearest{hint}"
+        f"({counted(count, 'time')}), which does not fit {nearest.scheme.name}, the nearest{hint}"
     )
     return NoSchemeError(message, tag)
 
@@ -292,23 +292,19 @@ def _boundaries(reading: _Reading, counts: Counter[str]) -> str:
     first, inside, last, single = scheme.first, scheme.inside, scheme.last, scheme.single
     if scheme.bare_labels:
         labels = ", ".join(tag for tag, _ in counts.most_common(3)) + (", ..." if len(counts) > 3 else "")
-        return f"{_counted(counts.total(), 'tag is a label', 'tags are labels')} without a prefix ({labels})"
+        return f"{counted(counts.total(), 'tag is a label', 'tags are labels')} without a prefix ({labels})"
     if inside not in (first, last):  # both sides of every entity are marked
-        longer = _counted(end[last], "entity runs", "entities run")
+        longer = counted(end[last], "entity runs", "entities run")
         alone = f"a lone {single}-, there is no S-" if single == first else f"{single}-"
-        return f"{longer} from {first}- to {last}-, {_counted(end[single], 'is', 'are')} {alone}"
+        return f"{longer} from {first}- to {last}-, {counted(end[single], 'is', 'are')} {alone}"
     side, verb, position = (end, "end", "before")
     if inside == last and not scheme.before_same:
         side, verb, position = (begin, "begin", "after")
     one, more = f"entity {verb}s", f"entities {verb}"
     if mark := scheme.after_same or scheme.before_same:  # IOB1, IOE1: a mark between spans of one label
         marked = f"{side[mark]:,} {mark}- only {position} a span of the same label"
-        return f"{_counted(side[inside], one, more)} with {inside}-, {marked if side[mark] else f'there is no {mark}-'}"
+        return f"{counted(side[inside], one, more)} with {inside}-, {marked if side[mark] else f'there is no {mark}-'}"
     some = "all " if side.total() > 1 else ""  # IOB2, IOE2: a mark on every entity
     if side[single] < side.total():
         some = f"{side[single]:,} of "
-    return f"{some}{_counted(side.total(), one, more)} with {single}-"
-
-
-def _counted(count: int, one: str, more: str) -> str:
-    return f"{count:,} {one if count == 1 else more}"
+    return f"{some}{counted(side.total(), one, more)} with {single}-"

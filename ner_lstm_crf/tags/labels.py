@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ner_lstm_crf.errors import InputError, did_you_mean
+from ner_lstm_crf.errors import InputError, counted, did_you_mean
 from ner_lstm_crf.files.text import FilePath
 from ner_lstm_crf.tags.scheme import OUTSIDE
 from ner_lstm_crf.text.annotation import Span
@@ -124,10 +124,9 @@ def warn_of_unknown_labels(path: FilePath, counts: Mapping[str, int], known: Col
     """
     unknown = sorted(label for label in counts if label not in known)
     if unknown:
-        count, labels = sum(counts[label] for label in unknown), ", ".join(unknown)
-        entities = "1 entity has a label" if count == 1 else f"{count:,} entities have labels"
+        entities = counted(sum(counts[label] for label in unknown), "entity has a label", "entities have labels")
         hint = _rename_to_known(unknown, known)
-        _log.warning("%s: %s that %s (%s): counted as missed%s", path, entities, whose, labels, hint)
+        _log.warning("%s: %s that %s (%s): counted as missed%s", path, entities, whose, ", ".join(unknown), hint)
 
 
 def _rename_to_known(labels: Iterable[str], known: Iterable[str]) -> str:
@@ -147,7 +146,7 @@ def warn_of_labels_never_gold(path: FilePath, found: Mapping[str, int], gold: Co
     """
     if others := sorted(label for label in found if label not in gold):
         count, rules = sum(found[label] for label in others), ",".join(f"{label}=O" for label in others)
-        entities = "1 entity found has a label" if count == 1 else f"{count:,} entities found have labels"
+        entities = counted(count, "entity found has a label", "entities found have labels")
         # Labels that only case tells apart are to be the same, as `warn_of_unknown_labels` says: then none is left out.
         hint = "" if _rename_to_known(gold, others) else f" (--rename {rules} leaves them out)"
         message = "%s: %s that the file lacks (%s): counted as wrong%s"

@@ -36,7 +36,7 @@ class Notation:
     """A way to write tags.
 
     Attributes:
-        separators: What may stand between prefix and label; "" for nothing.
+        separators: What may stand between prefix and label; "" for nothing. Only the standard notation has several.
         prefix_last: True if the prefix stands behind the label.
         small: True if the prefix is a small letter.
         words: True if it is a word (`BEGIN-PER`), in letters of any size.
@@ -53,11 +53,6 @@ class Notation:
     words: bool = False
     outside: str = OUTSIDE
 
-    @property
-    def is_standard(self) -> bool:
-        """True if tags are written in the standard notation."""
-        return self == STANDARD
-
     def read(self, tag: str) -> str | None:
         """The tag in the standard notation; None if it is not written in this one."""
         if tag == self.outside:
@@ -65,19 +60,15 @@ class Notation:
         match = _pattern(self.separators, self.prefix_last, self.small, self.words).fullmatch(tag)
         if match is None:
             return None
-        if self._is_prefix_first_in_capitals:
+        if self.separators == STANDARD.separators:
             return tag
         prefix, label = match["prefix"][0].upper(), match["label"]
         return f"{prefix}-{label}" if label else prefix
 
-    @property
-    def _is_prefix_first_in_capitals(self) -> bool:
-        return self == replace(STANDARD, outside=self.outside)
-
     def describe(self, tag: str) -> str:
         """The notation in words, shown by one of the tags that have a prefix."""
         parts = []
-        if not self._is_prefix_first_in_capitals:
+        if self.separators != STANDARD.separators:
             parts.append(f"tags are written {tag}: read as {self.read(tag)}")
         if self.outside != OUTSIDE:
             parts.append(f"{self.outside or 'an empty tag'} is read as O")
@@ -137,7 +128,7 @@ def _fitting(notation: Notation, tags: Collection[str]) -> Iterator[Notation]:
                 return
     found = {notation.read(tag) for tag in tags} - {None, OUTSIDE}
     # Small letters alone are tags only beside a sign that is like them: a column of `m` and `-` may be anything.
-    if not found or (not notation.is_standard and found <= PREFIXES and not {*rest} <= {"o", "0"}):
+    if not found or (notation != STANDARD and found <= PREFIXES and not {*rest} <= {"o", "0"}):
         return
     if not rest:
         yield notation

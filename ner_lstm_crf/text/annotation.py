@@ -19,6 +19,7 @@ from operator import add
 from typing import Any, NamedTuple, TypeVar, cast, get_args
 
 from ner_lstm_crf.config import Hyphens, TokenUnit
+from ner_lstm_crf.errors import counted
 from ner_lstm_crf.text.scripts import has_han
 
 
@@ -216,7 +217,7 @@ class Sentence:
             pieces[end - 1] += f"]({label})"
         gaps = ["", *(" " * (after.start > before.end) for before, after in pairwise(shown))]
         text = "".join(map(add, gaps, pieces)) + " …" * (len(self.tokens) > _SHOWN)
-        return f"<Sentence of {len(self.tokens)} token{'s' * (len(self.tokens) != 1)}: {text}>"
+        return f"<Sentence of {counted(len(self.tokens), 'token')}: {text}>"
 
     @property
     def words(self) -> list[str]:

@@ -42,15 +42,15 @@ _NARROW = {code: code - 0xFEE0 for code in range(0xFF10, 0xFF5B)}
 
 @dataclass(slots=True)
 class _Edits:
-    """Where the places of an edited text lie in the text before.
+    """The offsets of an edited text in the text before.
 
-    A place moves by the shift of the last break at or before it. An edit moves what begins behind it; it moves an end
+    An offset moves by the shift of the last break at or before it. An edit moves what begins behind it; it moves an end
     only if something of the text stands between, so that what was left out beside a word is no part of it.
 
     Attributes:
         starts: The breaks for starts, in order.
         ends: The breaks for ends, in order.
-        shifts: How far the places from each break on move.
+        shifts: How far the offsets from each break on move.
     """
 
     starts: list[int] = field(default_factory=list)
@@ -65,12 +65,12 @@ class _Edits:
 
 @dataclass(frozen=True, slots=True)
 class NormalizedText:
-    """A text as it is read.
+    """A text in the form that is read, and the way back to its source.
 
     Attributes:
-        text: What is read.
-        source: The text.
-        edits: What was changed in it, in this order.
+        text: The normalized text.
+        source: The text as it was.
+        edits: The changes, in this order.
     """
 
     text: str
@@ -78,7 +78,7 @@ class NormalizedText:
     edits: Sequence[_Edits] = ()
 
     def in_source(self, start: int, end: int) -> tuple[int, int]:
-        """Where in the source the characters `start` to `end` (exclusive) of what is read begin and end.
+        """The start and the end in the source of the characters `start` to `end` (exclusive) of the normalized text.
 
         Example:
             >>> normalized("Ro\u00adme\u200b!").in_source(0, 4)
@@ -90,14 +90,14 @@ class NormalizedText:
 
 
 def normalized(source: str) -> NormalizedText:
-    """A text as it is read, any Unicode string.
+    """Normalize any Unicode string.
 
     Example:
         >>> normalized("Cafe\u0301\u200b in Ｒｏｍｅ").text
         'Café in Rome'
     """
     text, edits = source, list[_Edits]()
-    if _has_rare(text):
+    if (_RARE_IN_ASCII if text.isascii() else _RARE).search(text):
         text, unseen = _replaced(_UNSEEN, lambda _: "", text)
         text = _WIDE_RUN.sub(lambda run: run[0].translate(_NARROW), text)
         edits.append(unseen)
@@ -108,20 +108,13 @@ def normalized(source: str) -> NormalizedText:
 
 
 def normalized_words(words: Sequence[str]) -> Sequence[str]:
-    """Each word as it is read; the words themselves if they are so already, as nearly always.
+    """Each word, normalized; the words themselves if they are so already, as nearly always.
 
     Example:
         >>> normalized_words(["in", "Rome\u200b"])
         ['in', 'Rome']
     """
-    joined = "\n".join(words)
-    if is_normalized("NFC", joined) and not _has_rare(joined):
-        return words
-    return [normalized(word).text for word in words]
-
-
-def _has_rare(text: str) -> bool:
-    return (_RARE_IN_ASCII if text.isascii() else _RARE).search(text) is not None
+    return [normalized(word).text for word in words] if normalized("\n".join(words)).edits else words
 
 
 def _replaced(pattern: re.Pattern[str], replace: Callable[[str], str], text: str) -> tuple[str, _Edits]:
