@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ner_lstm_crf.cli.options import Parser, add_training_options, at_least, config_from, reading_words, settings_from
 from ner_lstm_crf.cli.output import say_next, show, show_json
-from ner_lstm_crf.cli.train import read_data, saying_how_to_go_on
+from ner_lstm_crf.cli.train import naming_resume, read_data
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.runs.display import say
 
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
         # 3. The runs: each head with each seed.
         planned = plan_comparison(config, directory, **options)
         cache = None if args.transformer_cache is None else Path(args.transformer_cache)
-        with saying_how_to_go_on(args):
+        with naming_resume(args):
             train_planned(
                 data,
                 [plan for plans in planned.values() for plan in plans],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ner_lstm_crf.cli.options import COLUMN_OPTIONS, READING, SCHEME_NAMES, Parser, add_options, read_options
+from ner_lstm_crf.cli.options import READ_OPTIONS, READING, SCHEME_NAMES, Parser, add_options, read_options
 from ner_lstm_crf.cli.output import check_not_output, say_next
 from ner_lstm_crf.formats.registry import FORMATS, convert
 from ner_lstm_crf.tags.scheme import get_scheme
@@ -36,18 +36,8 @@ def add_command(parser: Parser) -> None:
     parser.add_argument("target", metavar="OUT", help="file to write, - for standard output")
     parser.add_argument("--scheme", metavar="S", help=f"tag scheme to write: {SCHEME_NAMES} (default: as in IN)")
     parser.add_argument("--output-format", choices=FORMATS, help="format of OUT")
-    names = (
-        *COLUMN_OPTIONS,
-        "--input-scheme",
-        "--ill-formed",
-        "--several-tags",
-        "--labels",
-        "--rename",
-        "--overlaps",
-        "--label-names",
-        "--token-unit",
-    )
-    add_options(parser.add_argument_group(*READING), *names)
+    names = ("--input-scheme" if name == "--scheme" else name for name in READ_OPTIONS)
+    add_options(parser.add_argument_group(*READING), *names, "--token-unit")
     parser.set_defaults(command=run)
 
 

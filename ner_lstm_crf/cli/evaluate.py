@@ -188,7 +188,7 @@ def _confusion_table(counts: Mapping[tuple[str | None, str | None], int]) -> str
 def _error_row(error: SpanError, gold: Sequence[Item]) -> tuple[str, str, str, str]:
     """The line of an error (of a text of no file, its number), both entities, and what is around them."""
     one = gold[error.sentence]
-    text = one.text if isinstance(one, AnnotatedText) else text_of(one).text
+    text = _text(one)
     entities = [_entity(one, span) for span in (error.gold, error.predicted)]
     start = min(entity.start for entity in entities if entity)
     end = max(entity.end for entity in entities if entity)
@@ -196,6 +196,11 @@ def _error_row(error: SpanError, gold: Sequence[Item]) -> tuple[str, str, str, s
     context = f"{'…' * (start > _CONTEXT)}{before}[{text[start:end]}]{after}{'…' * (end + _CONTEXT < len(text))}"
     true, found = (f"{entity.label} {' '.join(entity.text.split())}" if entity else "-" for entity in entities)
     return str(one.line or error.sentence + 1), true, found, " ".join(context.split())
+
+
+def _text(one: Item) -> str:
+    """The text of an item; of a sentence its tokens."""
+    return one.text if isinstance(one, AnnotatedText) else text_of(one).text
 
 
 def _entity(one: Item, span: Span | None) -> Entity | None:
@@ -214,7 +219,7 @@ def errors_to_json(gold: Sequence[Item], predicted: Sequence[Item]) -> dict[str,
             "kind": error.kind,
             "line": one.line,
             "sentence": error.sentence + 1,
-            "text": one.text if isinstance(one, AnnotatedText) else text_of(one).text,
+            "text": _text(one),
             **{
                 name: None if (entity := _entity(one, span)) is None else asdict(entity)
                 for name, span in (("gold", error.gold), ("predicted", error.predicted))

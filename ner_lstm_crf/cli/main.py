@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):  # results are UTF-8, whatever the terminal or the locale
         sys.stdout.reconfigure(encoding="utf-8")
-    with _warnings_said(), _signals_as_interrupts() as signals:
+    with _warnings_shown(), _signals_as_interrupts() as signals:
         try:
             code = _run(arguments)
             show("", end="")  # writes what argparse has printed
@@ -150,7 +150,7 @@ def parser_for(arguments: Sequence[str]) -> Parser:
 
 
 @contextmanager
-def _warnings_said() -> Iterator[None]:
+def _warnings_shown() -> Iterator[None]:
     logger, warnings = logging.getLogger("ner_lstm_crf"), _Warnings(logging.WARNING)
     logger.addHandler(warnings)
     try:

@@ -23,7 +23,7 @@ from ner_lstm_crf.cli.output import PAGE_BEGINS, PAGE_ENDS, check_not_output, in
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.json import as_object, json_line, json_values
-from ner_lstm_crf.files.text import STANDARD_STREAM, standard_input, stream_lines, writing
+from ner_lstm_crf.files.text import STANDARD_STREAM, input_name, standard_input, stream_lines, writing
 from ner_lstm_crf.formats.conll import Conll, holds_tags, read_conll, replace_tags
 from ner_lstm_crf.formats.inline import Inline, format_inline
 from ner_lstm_crf.formats.options import ReadReport, WriteOptions
@@ -299,7 +299,8 @@ def _write_marks(tagged: Tagged, path: str) -> None:
             try:
                 out.write(format_inline(sentence, tagged.unit) + "\n")
             except ValueError as error:  # a label that the marks cannot hold
-                raise InputError(str(error), path=_shown(path)) from None
+                shown = "standard output" if path == STANDARD_STREAM else path
+                raise InputError(str(error), path=shown) from None
 
 
 def _write_page(tagged: Tagged, path: str) -> None:
@@ -357,7 +358,7 @@ def _json_records(lines: Iterable[str], path: str) -> Iterator[TextRecord | Toke
                 are_tokens = isinstance(value, dict) and has_tokens(value)
             yield parse_tokens(as_object(value), number, read_tags=False) if are_tokens else as_text(value)
     except InputError as error:
-        raise error.at(_shown(path), number) from None
+        raise error.at(input_name(path), number) from None
 
 
 class Input(NamedTuple):
@@ -567,12 +568,12 @@ def _tag_columns(args: argparse.Namespace, scheme: str) -> None:
         options = read_options(args, token_unit=tagger.model.config.token_unit, read_tags=False)
         report = ReadReport()
         with _bar(args.output, "sentences") as count:
-            tagged = _counted(tagger.tag_sentences(read_conll(path, options, report=report)), count)
+            tagged = _with_progress(tagger.tag_sentences(read_conll(path, options, report=report)), count)
             replace_tags(path, args.output, tagged, scheme=scheme, options=options)
-        report.warn(_shown(args.input), options)
+        report.warn(input_name(args.input), options)
 
 
-def _counted(sentences: Iterable[Sentence], count: Progress) -> Iterator[Sentence]:
+def _with_progress(sentences: Iterable[Sentence], count: Progress) -> Iterator[Sentence]:
     for number, sentence in enumerate(sentences, 1):
         yield sentence
         count(number, None)
@@ -594,9 +595,4 @@ def _as_file(path: str) -> Iterator[str]:
         except InputError as error:
             if error.path != str(copy):
                 raise
-            raise InputError(error.message, path=_shown(path), line=error.line) from None
-
-
-def _shown(path: str) -> str:
-    """The name of an input in messages."""
-    return "standard input" if path == STANDARD_STREAM else path
+            raise InputError(error.message, path=input_name(path), line=error.line) from None

@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> None:
     whole = replace(whole, config=config)
     planned = plan_seeds(whole, args.seeds) if args.seeds > 1 else [whole]
     cache = None if args.transformer_cache is None else Path(args.transformer_cache)
-    with saying_how_to_go_on(args):
+    with naming_resume(args):
         train_planned(data, planned, directory, workers=args.workers, transformer_cache=cache)
 
     # 4. The results: of several seeds the model of the median is kept.
@@ -106,8 +106,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 @contextmanager
-def saying_how_to_go_on(args: argparse.Namespace) -> Iterator[None]:
-    """Tell a user who interrupts the training within this context how to go on, unless the runs are thrown away."""
+def naming_resume(args: argparse.Namespace) -> Iterator[None]:
+    """Name `--resume` to a user who interrupts the training within this context, unless the runs are thrown away."""
     try:
         yield
     except KeyboardInterrupt:

@@ -255,7 +255,7 @@ class _Stream:
         pieces: The text that has not been read.
         line: The line at which reading is.
         held: The text that has been read and holds the next value.
-        at: The place in it at which reading is.
+        at: The offset in it at which reading is.
     """
 
     pieces: Iterator[str]
@@ -308,9 +308,9 @@ class _Stream:
             if not self._read():
                 return ""
 
-    def _pass_to(self, place: int) -> None:
-        self.line += self.held.count("\n", self.at, place)
-        self.at = place
+    def _pass_to(self, offset: int) -> None:
+        self.line += self.held.count("\n", self.at, offset)
+        self.at = offset
 
     def _read(self) -> bool:
         """Read on, at least as much as is held: so a long value is not parsed too often. False at the end."""

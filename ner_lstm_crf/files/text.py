@@ -370,13 +370,17 @@ def stream_lines(
             for line in lines:  # noqa: UP028 `yield from` would close it, and standard input, with this generator
                 yield line
         except UnicodeError as error:
-            where = "standard input" if path == STANDARD_STREAM else path
             message = f"{error}: say --encoding {encoding}-le or {encoding}-be"  # without a byte order mark
             if isinstance(error, UnicodeDecodeError):
                 message = f"byte 0x{error.object[error.start]:02x} is not valid {encoding}: say --encoding"
-            raise InputError(message, path=where) from None
+            raise InputError(message, path=input_name(path)) from None
         finally:
             text.detach()  # else it would close standard input
+
+
+def input_name(path: FilePath) -> str:
+    """The name of an input in messages."""
+    return "standard input" if path == STANDARD_STREAM else os.fspath(path)
 
 
 @contextmanager

@@ -82,7 +82,7 @@ _PENN = """CC CD DT EX FW IN JJ JJR JJS LS MD NN NNS NNP NNPS PDT POS PRP PRP$ R
 _PARTS_OF_SPEECH = frozenset((*_UNIVERSAL.split(), *_PENN.split()))
 _DIGITS = re.compile(r"[-+]?[0-9]+(?:[.,][0-9]+)*(?:[eE][-+]?[0-9]+)?")
 _RANGE = re.compile(r"[\[(]?([0-9]{1,9})[-:,][ ]?([0-9]{1,9})[\])]?")
-_SPACES_SAID = re.compile(r"\bSpaces?After=|\bNoSpaceAfter\b")
+_SPACE_AFTER = re.compile(r"\bSpaces?After=|\bNoSpaceAfter\b")
 _WHOLE_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _OBJECTS = re.compile(r'"?\[\{"')
 _WEBANNO = re.compile(r"#\s*FORMAT=(WebAnno TSV[^\r\n]*)")
@@ -148,7 +148,7 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
         header=sample.header,
         marks=sample.marks,
         names_outside=any(features_of(cell).get(key) == OUTSIDE for cell in cells) if key else False,
-        spaces=next((at for at in range(width) if any(map(_SPACES_SAID.search, sample.column(at)))), None),
+        spaces=next((at for at in range(width) if any(map(_SPACE_AFTER.search, sample.column(at)))), None),
         texts=_column_of_texts(sample) if tag is None else None,
         other_tag_columns=tuple(columns.others) if content in ("entities", "brackets", "chunks") else (),
     )
@@ -506,12 +506,12 @@ def _tag_key(sample: _Sample, tag: int | None, options: ReadOptions, path: str) 
         for (column, name), values in features.items()
         if (content := content_of(values.values())) == "entities" or (content == "outside" and name in _KNOWN_KEYS)
     ]
-    entities = [place for place in found if content_of(features[place].values()) == "entities"]
+    entities = [feature for feature in found if content_of(features[feature].values()) == "entities"]
     found = entities or found
     if not found:
         return tag, None
     outside = {value: {at: tag for at, tag in features[value].items() if tag != OUTSIDE} for value in found}
-    if any(outside[place] != outside[found[0]] for place in found[1:]):
+    if any(outside[feature] != outside[found[0]] for feature in found[1:]):
         names = " and ".join(dict.fromkeys(name for _, name in found))
         raise InputError(f"the features {names} hold different tags: choose one with --tag-key", path=path)
     return found[0]
@@ -778,7 +778,7 @@ def _are_labels(counts: Counter[str]) -> bool:
 
 
 def _may_be_labels(cells: Sequence[str]) -> bool:
-    """True if the cells of a column that is said to hold tags are labels without prefixes, with or without an O."""
+    """True if the cells of a column that is known to hold tags are labels without prefixes, with or without an O."""
     labels = {cell for cell in cells if not is_outside(cell)}
     return bool(labels) and all(map(is_label, labels)) and not any(map(has_prefix, labels))
 
@@ -832,7 +832,7 @@ def _no_tags(sample: _Sample, path: str) -> InputError:
             message += f" ({' or '.join(labels)} could hold labels without prefixes)"
         features = {name: [*values.values()] for (_, name), values in _features(sample, range(width)).items()}
         names = [name for name, cells in features.items() if _may_be_labels(cells)]
-        if names := sorted(name for name in names if not _SPACES_SAID.match(f"{name}=")):
+        if names := sorted(name for name in names if not _SPACE_AFTER.match(f"{name}=")):
             message += f", or the feature with --tag-key ({', '.join(names[:8])})"
     return InputError(message, path=path, line=line)
 

@@ -308,8 +308,8 @@ class ColumnFile:
     def _text(self, raw: RawSentence, words: Sequence[str]) -> str | None:
         """The running text of a sentence, as far as the file tells it: in a comment, or in features of the tokens."""
         for comment in raw.comments:
-            if (said := _TEXT.match(comment)) and characters_of(said[1]) == characters_of("".join(words)):
-                return said[1]
+            if (found := _TEXT.match(comment)) and characters_of(found[1]) == characters_of("".join(words)):
+                return found[1]
         if self.layout.spaces is None:
             return None
         text, column = list[str](), self.layout.spaces

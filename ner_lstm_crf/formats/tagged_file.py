@@ -50,7 +50,7 @@ class TagReader:
     notation: Notation = STANDARD
     notation_words: str = ""
     prefixless: bool = False
-    _places: dict[str, tuple[int, int]] = field(default_factory=dict)  # where a tag first occurs: position and line
+    _first_seen: dict[str, tuple[int, int]] = field(default_factory=dict)  # where a tag first occurs: position and line
     _replaced: dict[str, str] = field(default_factory=dict)  # what the options read in place of a tag
     _standard: dict[str, str] = field(default_factory=dict)  # the tags read so far, each in the standard notation
     _differs: bool = False  # one of them is not written so
@@ -87,7 +87,7 @@ class TagReader:
                 self._check_labels(detection, expects_labels)
             except NoSchemeError as error:
                 # Beside tags with prefixes, those that are renamed to O stand for it.
-                outside = {tag for tag in self._places if self._stands_for_outside(tag)}
+                outside = {tag for tag in self._first_seen if self._stands_for_outside(tag)}
                 if not outside:
                     raise self._no_scheme(error) from None
                 self._replaced.update(dict.fromkeys(outside, OUTSIDE))
@@ -102,11 +102,11 @@ class TagReader:
     def _noted(self, sentences: Iterable[tuple[Sequence[str], Sequence[int]]]) -> Iterator[Sequence[str]]:
         """The tags of the sentences with entities, and the first `O`; where each tag first occurs is noted."""
         for tags, lines in sentences:
-            if tags.count(OUTSIDE) != len(tags) or (tags and OUTSIDE not in self._places):
-                for tag in sorted(set(tags) - self._places.keys(), key=tags.index):
+            if tags.count(OUTSIDE) != len(tags) or (tags and OUTSIDE not in self._first_seen):
+                for tag in sorted(set(tags) - self._first_seen.keys(), key=tags.index):
                     position = tags.index(tag)
-                    self._places[tag] = position, lines[position]
-                    if len(self._places) > _MOST_TAGS:
+                    self._first_seen[tag] = position, lines[position]
+                    if len(self._first_seen) > _MOST_TAGS:
                         raise self._not_a_tag(tag)
                     if (single := self._single(tag, position, lines)) != tag:
                         self._replaced[tag] = single
@@ -140,8 +140,8 @@ class TagReader:
 
     def _no_scheme(self, error: NoSchemeError) -> InputError:
         """The error of a file whose tags are those of no scheme: about the first text that is none, if there is one."""
-        has_prefixes = any(map(has_prefix, self._places))
-        for tag in self._places:
+        has_prefixes = any(map(has_prefix, self._first_seen))
+        for tag in self._first_seen:
             if (
                 tag != OUTSIDE
                 and not has_prefix(tag)
@@ -151,10 +151,10 @@ class TagReader:
                 return self._not_a_tag(
                     tag, f"--rename {tag}=O reads it as O" if has_prefixes and 0 < len(tag) < _LONGEST_IN_HINT else ""
                 )
-        return InputError(error.message, path=self.path, line=self._places[error.tag][1])
+        return InputError(error.message, path=self.path, line=self._first_seen[error.tag][1])
 
     def _not_a_tag(self, tag: str, hint: str = "") -> InputError:
-        position, line = self._places[tag]
+        position, line = self._first_seen[tag]
         message = f"expected a tag such as O or B-PER, found {quoted(tag)}{hint and ': '}{hint}"
         return InputError(f"{self.tag_name.format(position + 1)}: {message}", path=self.path, line=line)
 

@@ -303,7 +303,7 @@ class _Found(NamedTuple):
     ends: str = "exclusive"
 
     @property
-    def place(self) -> str:
+    def offsets(self) -> str:
         """Its start and end, for messages."""
         return f"{quoted_json(self.start)}-{quoted_json(self.end)}"
 
@@ -323,13 +323,13 @@ def _annotated(content: Mapping[str, Any], number: int, options: ReadOptions, re
         label = found.label.strip() if isinstance(found.label, str) else ""
         new = options.labels.renaming(label) if label else None
         if new == OUTSIDE:
-            raise InputError(f"expected a label for the entity at {found.place}, found O: {NAME_FOR_O}")
+            raise InputError(f"expected a label for the entity at {found.offsets}, found O: {NAME_FOR_O}")
         if new is not None:
             labels.setdefault(_entity(found, new, text), label)
         elif label:
             report.labels[label] += 1
         elif options.labels.keep is None:
-            raise InputError(f"expected a label for the entity at {found.place}, found {quoted_json(found.label)}")
+            raise InputError(f"expected a label for the entity at {found.offsets}, found {quoted_json(found.label)}")
     # 2. Of those that overlap the longest are kept.
     entities = _without_overlap(labels, number, options, report)
     report.labels.update(labels[entity] for entity in entities)
@@ -438,7 +438,7 @@ def _entity(found: _Found, label: str, text: str) -> Entity:
     elif not is_visible(inner):
         problem = f"covers no text: {quoted(covered)}"
     if problem:
-        raise InputError(f"the entity {label[:80]} at {found.place} {problem}")
+        raise InputError(f"the entity {label[:80]} at {found.offsets} {problem}")
     start += len(covered) - len(covered.lstrip())
     return Entity(start, start + len(inner), label, inner)
 
@@ -461,12 +461,12 @@ def _without_overlap(
         raise InputError(f"the entities {names} overlap: --overlaps longest keeps the longer one")
     kept: list[Entity] = []  # sorted
     for entity in sorted(ordered, key=lambda entity: entity.start - entity.end):
-        place = bisect_left(kept, entity)
-        neighbours = kept[max(place - 1, 0) : place + 1]
+        at = bisect_left(kept, entity)
+        neighbours = kept[max(at - 1, 0) : at + 1]
         if any(entity.start < other.end and other.start < entity.end for other in neighbours):
             report.dropped.append(number)
         else:
-            kept.insert(place, entity)
+            kept.insert(at, entity)
     return tuple(kept)
 
 

@@ -249,7 +249,7 @@ def resolve_defaults(data: Data, config: ModelConfig) -> ResolvedData:
         with suppress(InputError):  # a missing transformer is an error only for whoever needs it
             fingerprints["transformer"] = folder_digest(pretrained_folder(config.transformer))
     resolved = ResolvedData(data.train, data.dev, vectors, init_from, lexicon, fingerprints)
-    # 5. What the model will not learn is said before it begins.
+    # 5. Warn of what the model will not learn before it begins.
     _warn_of_other_tokens(resolved, config)
     _warn_of_labels(resolved, () if base is None else base.labels)
     own = data.vectors

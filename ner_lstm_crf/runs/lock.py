@@ -82,7 +82,7 @@ def _take(path: Path) -> int | None:
         # 1. Lock the file that is there, as a process that is alive does. Its own locks never stop a process.
         try:
             there = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except OSError:  # what cannot be written is said where it matters
+        except OSError:  # what cannot be written is refused where it matters
             return None
         try:
             try:

@@ -37,19 +37,19 @@ class TaggedPortion(NamedTuple):
 
     @property
     def stop(self) -> int:
-        """Where in the text it ends."""
+        """The offset in the text at which it ends."""
         portion = self.portion
         if self.last or not self.end:
             return portion.offset + (len(portion.normal.source) if self.last else 0)
         return portion.offsets(self.end - 1, self.end - 1)[1]
 
     def source(self, start: int) -> str:
-        """The text from this place, where the portion before ended, to its end."""
+        """The text from the offset `start`, where the portion before ended, to its end."""
         offset = self.portion.offset
         return self.portion.normal.source[max(start - offset, 0) : self.stop - offset]
 
     def entities(self) -> list[Entity]:
-        """The entities, with their places in the whole text."""
+        """The entities, with their offsets in the whole text."""
         portion, found = self.portion, list[Entity]()
         for first, end, label in self.spans:
             start, stop = portion.offsets(first, end - 1)
@@ -58,7 +58,7 @@ class TaggedPortion(NamedTuple):
         return found
 
     def sentences(self) -> list[Sentence]:
-        """The sentences with their entities; the places of tokens are those in the whole text."""
+        """The sentences with their entities; the offsets of tokens are those in the whole text."""
         portion, spans, found = self.portion, deque(self.spans), list[Sentence]()
         inner = (edge for edge in portion.edges if self.first < edge < self.end)
         for start, end in pairwise(dict.fromkeys([self.first, *inner, self.end])):

@@ -19,7 +19,7 @@ _MOST_TEXTS, _MOST_CHARACTERS = 1000, 65_536
 class ScriptTagger:
     """Tags each of many texts with the shipped tagger of its script, which is loaded when it is first needed.
 
-    A script that none of them was trained on is said once.
+    A script that none of them was trained on is named once.
 
     Attributes:
         precision: Number type of their LSTMs, see `Tagger`.

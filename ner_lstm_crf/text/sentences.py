@@ -205,7 +205,7 @@ class Portion(NamedTuple):
 
     Attributes:
         normal: The part of the text that was read, normalized.
-        offset: Where in the text it begins.
+        offset: The offset in the text at which it begins.
         words: Each token as it is read.
         starts: The offset of each token in the normalized part.
         edges: The index of each sentence's first token, and the number of all tokens.
@@ -230,7 +230,7 @@ class Portion(NamedTuple):
     token_unit: TokenUnit
 
     def offsets(self, first: int, final: int) -> tuple[int, int]:
-        """Where in the text the token `first` begins and the token `final` ends."""
+        """The offsets in the text at which the token `first` begins and the token `final` ends."""
         start, end = self.normal.in_source(self.starts[first], self.starts[final] + len(self.words[final]))
         return start + self.offset, end + self.offset
 

@@ -213,7 +213,7 @@ def characters(text: str) -> list[Token]:
 def read_tokens(
     text: str, start: int, end: int, token_unit: TokenUnit, hyphens: Hyphens
 ) -> tuple[list[str], list[int]]:
-    """The tokens that begin between two places of a text, as two lists, their texts and their starts.
+    """The tokens that begin between two offsets of a text, as two lists, their texts and their starts.
 
     This is faster than one object per token.
 
