@@ -216,22 +216,20 @@ class TaggedTokens:
 
         Offsets count in its tokens, joined by single spaces if they are words.
         """
-        unit = self.tagger.model.config.token_unit
-        tagged = self.tagger.tag_sentences(record.sentence(unit) for record in self.records)
+        tagged = self.tagger.tag_sentences(record.sentence(self.unit) for record in self.records)
         return ((number, list(text_of(sentence).entities)) for number, sentence in enumerate(tagged, 1))
 
     def objects(self) -> Iterator[Iterable[str]]:
         """Each object with its tags, as a line of JSON."""
-        unit, scheme = self.tagger.model.config.token_unit, get_scheme(self.scheme)
+        scheme = get_scheme(self.scheme)
         read, held = tee(self.records)
-        tagged = self.tagger.tag_sentences(record.sentence(unit) for record in read)
+        tagged = self.tagger.tag_sentences(record.sentence(self.unit) for record in read)
         for record, sentence in zip(held, tagged, strict=False):
             yield [json_line(record.retagged(sentence.words, scheme.encode(sentence.spans, len(sentence.tokens))))]
 
     def sentences(self) -> Iterator[Sentence]:
         """The tagged sentences that have tokens."""
-        unit = self.tagger.model.config.token_unit
-        return self.tagger.tag_sentences(record.sentence(unit) for record in self.records if record.tokens)
+        return self.tagger.tag_sentences(record.sentence(self.unit) for record in self.records if record.tokens)
 
 
 Tagged: TypeAlias = TaggedTexts | TaggedTokens
