@@ -42,7 +42,7 @@ _SOFT = 1  # omp_pause_soft of OpenMP 5.0: settings stay as they are
 
 
 class _Gate:
-    """What the library computes at the moment, and the forks that wait for its end.
+    """The computations of the library at the moment, and the forks that wait for their end.
 
     Attributes:
         threads: The thread of each computation.

@@ -65,7 +65,7 @@ class Unbroken:
 
 @dataclass
 class Outcome:
-    """What came of all kills of one kind of training.
+    """The outcome of all kills of one kind of training.
 
     Attributes:
         counts: Of kills, of equal weights, of trainings that had not begun, of loads in between.

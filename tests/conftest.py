@@ -1,4 +1,4 @@
-"""What tests share: where the real corpora and vectors lie, and where scripts are imported from."""
+"""Fixtures that tests share: the folders of the real corpora and vectors, and of the scripts."""
 
 from __future__ import annotations
 

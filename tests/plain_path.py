@@ -1,4 +1,4 @@
-"""What a model makes of sentences on the plain path: whole networks, one batch, no cached vectors."""
+"""The plain path of a model from sentences to spans: whole networks, one batch, no cached vectors."""
 
 from __future__ import annotations
 

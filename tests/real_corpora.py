@@ -1,4 +1,4 @@
-"""What is known of the files of the real corpora, whether they are beside this checkout or not."""
+"""The known facts about the files of the real corpora, whether they are beside this checkout or not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["EVERY_FILE", "FACTS", "Facts"]
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a file.
+    """The known facts about a file.
 
     Attributes:
         name: The corpus and the file, `wnut17/dev.conll`.

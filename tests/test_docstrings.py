@@ -17,7 +17,7 @@ OPTIONAL = {"matplotlib", "transformers"}
 
 
 def examples_in(module: str) -> int:
-    """How many examples stand in the source, whether doctest finds them or not."""
+    """The number of examples in the source, whether doctest finds them or not."""
     spec = find_spec(module)
     assert spec is not None
     assert spec.origin is not None

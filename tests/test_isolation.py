@@ -131,7 +131,7 @@ def three_threads() -> Iterator[None]:
 
 @contextmanager
 def python_settings() -> Iterator[None]:
-    """What programs set beside torch, all of it at once."""
+    """The settings of programs beside torch, all of them at once."""
     limit, precision, level = sys.getrecursionlimit(), decimal.getcontext().prec, logging.getLogger().level
     sys.setrecursionlimit(400)
     decimal.getcontext().prec = 2

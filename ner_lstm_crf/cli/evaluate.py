@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ner_lstm_crf.evaluation.metrics import Evaluation
 
 Item: TypeAlias = Sentence | AnnotatedText
-"""What is evaluated: a sentence of tokens, or a text."""
+"""An item that is evaluated: a sentence of tokens, or a text."""
 
 ERRORS_SHOWN = 10  # of each kind
 _CONTEXT = 40  # characters shown before and after an error

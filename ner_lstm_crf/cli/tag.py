@@ -96,7 +96,7 @@ class LongText:
             yield part
 
     def taken(self) -> str:
-        """What the tagger has read since the last call."""
+        """The text that the tagger has read since the last call."""
         text = "".join(self.read)
         self.read.clear()
         return text
@@ -203,7 +203,7 @@ class TaggedTokens:
 
     @property
     def unit(self) -> TokenUnit:
-        """What the tagger's tokens are."""
+        """The unit of the tagger's tokens."""
         return self.tagger.model.config.token_unit
 
     def texts(self) -> Iterator[tuple[str, Sequence[Entity], bool]]:

@@ -74,7 +74,7 @@ MOST_TOKENS = 2000
 
 
 class Rows(NamedTuple):
-    """What a network reads at once in tagging.
+    """The sequences that a network reads in tagging: sentences, or windows of long ones.
 
     Attributes:
         starts: The position of the first token among all (R,).

@@ -352,7 +352,7 @@ def _head(lines: Iterable[str], path: str) -> list[_Line]:
 
 
 def _separator(bodies: Sequence[str], *, is_csv: bool) -> Separator:
-    """What stands between columns: tabs if half of the rows have some, else spaces, or what CSV has.
+    """The separator of columns: tabs if half of the rows have some, else spaces, or what CSV has.
 
     Rows of CSV have as many commas or semicolons each, and, unless their file is named so, cut at spaces they have no
     column of tags.

@@ -1,4 +1,4 @@
-"""What the person at the terminal sees of long work, on standard error: lines, bars, the epochs of a training.
+"""Long work as the person at the terminal sees it, on standard error: lines, bars, the epochs of a training.
 
 The command line and `ner_lstm_crf.train` show their work with it. It imports neither torch nor the rooms below.
 """

@@ -241,7 +241,7 @@ def write_results(
 
 
 def summary_line(directory: Path, chosen: RunResult, results: Sequence[RunResult]) -> str:
-    """What was trained, in one line: the epoch that was kept, its dev F1, the time."""
+    """The training in one line: the epoch that was kept, its dev F1, the time."""
     dev = "" if chosen.dev_f1 is None else f", dev F1 {chosen.dev_f1:.4f}"
     seconds = sum(result.seconds for result in results)
     kept = f"epoch {chosen.best_epochs[0]} of {len(chosen.histories[0])}"

@@ -99,7 +99,7 @@ def as_bytes(tensor: Tensor) -> Tensor:
 
 
 class StoredTensor(NamedTuple):
-    """What the header of a file says of one of its tensors.
+    """An entry of the header of a file: the type, shape and bytes of a tensor.
 
     Attributes:
         dtype: The type of its values.

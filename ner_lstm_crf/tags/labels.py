@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 NAME_FOR_O = "--rename O=O reads it as O, --rename O=NAME as the label NAME"
-"""What to do about entities that have the label O: it says of them that they are none."""
+"""The ways to read entities that have the label O, which says of them that they are none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ class Result:
 
     @property
     def said(self) -> str:
-        """What stands on standard error but for these."""
+        """The text on standard error but for these."""
         return "".join(line for line in self.err.splitlines(keepends=True) if not line.startswith("next: "))
 
 
@@ -182,7 +182,7 @@ def equal_weights(first: Path, second: Path) -> bool:
 
 
 def same_history(first: Path, second: Path) -> bool:
-    """Whether each epoch had the same loss and dev scores: then the weights after the last are the same as well."""
+    """True if each epoch had the same loss and dev scores: then the weights after the last are the same as well."""
     one, two = (
         [json.loads(line) | {"seconds": 0, "tokens_per_second": 0} for line in path.read_text().splitlines()]
         for path in (first / "history.jsonl", second / "history.jsonl")

@@ -26,7 +26,7 @@ TEST = b"Rome\tB-LOC\n\n"
 
 @dataclass
 class Server:
-    """What the server holds, how it misbehaves, and which files it was asked for."""
+    """The files of the server, its misbehaviour, and the files that it was asked for."""
 
     address: str
     content: dict[str, bytes]

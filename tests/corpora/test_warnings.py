@@ -1,4 +1,4 @@
-"""What will go wrong in training is said, by file and for two files, and nothing is said of good files."""
+"""Warnings name what will go wrong in training, by file and for two files; good files have none."""
 
 from __future__ import annotations
 

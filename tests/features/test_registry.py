@@ -1,4 +1,4 @@
-"""What holds of every token feature, whichever there are."""
+"""Every token feature of the registry, whichever there are."""
 
 from __future__ import annotations
 

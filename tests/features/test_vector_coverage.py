@@ -1,4 +1,4 @@
-"""How much of a text the vectors know: each word is counted once, under the best spelling that has a vector."""
+"""The share of a text that the vectors know: each word is counted once, under the best spelling that has a vector."""
 
 from __future__ import annotations
 

@@ -318,7 +318,7 @@ def check_inspection(path: Path, options: ReadOptions, sentences: Sequence[Sente
 
 
 def check_converted(path: Path, target: Path, name: str, options: ReadOptions, sentences: Sequence[Sentence]) -> None:
-    """What is written in another format is read again as the same."""
+    """Sentences written in another format are read again as the same."""
     try:
         convert(
             path,

@@ -1,4 +1,4 @@
-"""What a run learns from: what is general, and when it is taken."""
+"""The data of a run: what is general, and when it is taken."""
 
 from __future__ import annotations
 

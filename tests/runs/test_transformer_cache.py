@@ -87,7 +87,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
 
 
 def test_tags_are_those_of_the_dev_scores(data: Data, tiny: Config, encoder: Path, tmp_path: Path) -> None:
-    """What training computed once in half precision, tagging computes anew."""
+    """Vectors that training computed once in half precision, tagging computes anew."""
     reports = list(Run(tmp_path).epochs(data, configured(tiny, encoder, epochs=6)))
     best = next(report for report in reversed(reports) if report.best)
     found = Tagger.load(tmp_path).tag_sentences(data.dev)

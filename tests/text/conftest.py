@@ -1,4 +1,4 @@
-"""Whether time is linear in the text."""
+"""A check that time is linear in the text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _seconds(function: Callable[[str], object], text: str) -> float:
 
 @pytest.fixture(scope="session")
 def is_linear() -> Callable[[Callable[[str], object], str], bool]:
-    """Whether a function's time grows like the number of repetitions of a piece of text, and not like its square.
+    """True if a function's time grows like the number of repetitions of a piece of text, and not like its square.
 
     The text ends in a way that makes rules fail which have read all of it.
     """

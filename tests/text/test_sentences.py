@@ -272,7 +272,7 @@ def test_columns_are_sentences(text: str, expected: list[str]) -> None:
 
 
 def barriers(text: str, token_unit: TokenUnit = "word") -> list[str]:
-    """What no entity holds, and `before|after` where it goes over no place."""
+    """The barriers that no entity holds, and `before|after` where it goes over no place."""
     (portion,) = portions(text, token_unit=token_unit)
     words = ["", *portion.words, ""]
     return [

@@ -109,7 +109,7 @@ def test_gradients_are_clipped_to_their_common_norm(largest: float) -> None:
 def test_a_state_has_the_same_names_and_shapes_from_the_beginning(
     parts: tuple[Network, Batch], settings: dict[str, Any]
 ) -> None:
-    """What torch would add at a later step would be missed by whoever compares the state with a saved one."""
+    """State that torch would add at a later step would be missed by whoever compares the state with a saved one."""
     optimizer = Optimizer(parts[0], TrainingConfig(**settings, learning_rate=0.1), 1, 9)
     before = {name: tensor.shape for name, tensor in optimizer.state().items()}
     take_step(optimizer, *parts)
