@@ -324,10 +324,10 @@ def _describe_lexicon(words: Mapping[str, str], train: Sequence[Sentence], args:
 def _show_results(directory: Path, chosen: RunResult, results: Sequence[RunResult], args: argparse.Namespace) -> None:
     """Show the scores."""
     from ner_lstm_crf.evaluation.metrics import Summary
-    from ner_lstm_crf.runs.results import results_to_json
+    from ner_lstm_crf.runs.results import summary_to_json
     from ner_lstm_crf.runs.train import summary_line
 
-    summary = {"directory": str(directory), "seed": chosen.seed, **results_to_json(results)}
+    summary = summary_to_json(directory, chosen, results)
     if args.json:
         show_json(summary)
         return

@@ -55,7 +55,15 @@ def evaluate_model(
     Raises:
         InputError: If the processor lacks the precision.
     """
-    decoded, seconds = _decode(model, test, precision, progress)
+    items = [(None, sentence.words, [len(sentence.tokens)], ()) for sentence in test]
+    predictor = Predictor(model, precision)
+    list(predictor.stream(chunks(items[:8])))  # not timed: only the first call pays for what happens once
+    began = time.perf_counter()
+    decoded: list[DecodedTags] = []
+    for _, of_chunk in predictor.stream(chunks(items)):
+        decoded += of_chunk
+        progress(len(decoded), len(items))
+    seconds = time.perf_counter() - began
     spans = tuple(tags.spans for tags in decoded)
     ill_formed = (tags.ill_formed for tags in decoded)
     evaluation = evaluate_spans((sentence.spans for sentence in test), spans, ill_formed=ill_formed)
@@ -90,21 +98,6 @@ def evaluate_texts(
     seconds = time.perf_counter() - began
     evaluation = evaluate_spans((record.spans for record in test), spans, ill_formed=ill_formed)
     return TestResult(evaluation, tuple(spans), seconds, tokens)
-
-
-def _decode(
-    model: Model, test: Sequence[Sentence], precision: Precision, progress: Progress
-) -> tuple[list[DecodedTags], float]:
-    """The spans of each sentence, and the seconds it took to find them."""
-    items = [(None, sentence.words, [len(sentence.tokens)], ()) for sentence in test]
-    predictor = Predictor(model, precision)
-    list(predictor.stream(chunks(items[:8])))  # not timed: only the first call pays for what happens once
-    began = time.perf_counter()
-    decoded: list[DecodedTags] = []
-    for _, of_chunk in predictor.stream(chunks(items)):
-        decoded += of_chunk
-        progress(len(decoded), len(items))
-    return decoded, time.perf_counter() - began
 
 
 def score_sentences(

@@ -92,11 +92,19 @@ def median_result(results: Sequence[RunResult]) -> RunResult:
     return sorted(results, key=lambda result: result.dev_f1 or 0.0)[(len(results) - 1) // 2]
 
 
-def results_to_json(results: Sequence[RunResult]) -> dict[str, Any]:
-    """Each run, and mean and deviation over all of them."""
+def summary_to_json(directory: Path, chosen: RunResult, results: Sequence[RunResult]) -> dict[str, Any]:
+    """The content of summary.json: the run whose model is kept, each run, and mean and deviation over all of them.
+
+    Args:
+        directory: The directory of the model.
+        chosen: The result whose model is kept.
+        results: All results.
+    """
     dev = [result.dev_f1 for result in results if result.dev_f1 is not None]
     test = [result.test.evaluation.micro.f1 for result in results if result.test is not None]
     return {
+        "directory": str(directory),
+        "seed": chosen.seed,
         "runs": [result.to_json() for result in results],
         "dev_f1": Summary.of(dev).to_json() if dev else None,
         "test_f1": Summary.of(test).to_json() if test else None,

@@ -27,7 +27,7 @@ from ner_lstm_crf.runs.card import is_card, model_card
 from ner_lstm_crf.runs.data import Data, ResolvedData, as_sentences, read_with_transformer, resolve_defaults
 from ner_lstm_crf.runs.display import TrainingDisplay, progress_bar, say
 from ner_lstm_crf.runs.processes import PlannedRun, train_runs
-from ner_lstm_crf.runs.results import RunResult, median_result, plot_curves, results_to_json
+from ner_lstm_crf.runs.results import RunResult, median_result, plot_curves, summary_to_json
 from ner_lstm_crf.runs.run import CARD, CURVES, SUMMARY, Run
 from ner_lstm_crf.saving.model import Model, ModelDescription, model_directory
 from ner_lstm_crf.tagging.tagger import Tagger
@@ -232,7 +232,7 @@ def write_results(
     chosen = median_result(results)
     if chosen.directory != directory:
         Model.load(chosen.directory).save(directory)
-    summary = {"directory": str(directory), "seed": chosen.seed, **results_to_json(results)}
+    summary = summary_to_json(directory, chosen, results)
     write_text(directory / SUMMARY, json.dumps(summary, indent=2) + "\n")
     plot_curves(results, directory / CURVES)
     if is_card(directory / CARD) or not (directory / CARD).exists():

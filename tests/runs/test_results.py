@@ -23,7 +23,7 @@ from ner_lstm_crf.runs.results import (
     median_result,
     plan_comparison,
     plot_curves,
-    results_to_json,
+    summary_to_json,
 )
 from ner_lstm_crf.runs.run import Run
 from ner_lstm_crf.saving.model import Model
@@ -58,7 +58,7 @@ def test_a_result_has_the_epochs_and_the_best_of_each_network(planned: list[Plan
 
 def test_several_results_have_a_mean_and_a_median(planned: list[PlannedRun]) -> None:
     results = [RunResult.of(plan, []) for plan in planned]
-    figures = results_to_json(results)
+    figures = summary_to_json(Path("model"), results[0], results)
     assert figures["dev_f1"]["mean"] == pytest.approx(sum(result.dev_f1 or 0 for result in results) / 2)
     assert figures["test_f1"] is None
     assert median_result(results).dev_f1 == min(result.dev_f1 or 0 for result in results)
