@@ -97,7 +97,7 @@ def normalized(source: str) -> NormalizedText:
         'Café in Rome'
     """
     text, edits = source, list[_Edits]()
-    if (_RARE_IN_ASCII if text.isascii() else _RARE).search(text):
+    if _has_rare(text):
         text, unseen = _replaced(_UNSEEN, lambda _: "", text)
         text = _WIDE_RUN.sub(lambda run: run[0].translate(_NARROW), text)
         edits.append(unseen)
@@ -105,6 +105,10 @@ def normalized(source: str) -> NormalizedText:
         text, composed = _replaced(_CLUSTER, lambda cluster: normalize("NFC", cluster), text)
         edits.append(composed)
     return NormalizedText(text, source, edits)
+
+
+def _has_rare(text: str) -> bool:
+    return (_RARE_IN_ASCII if text.isascii() else _RARE).search(text) is not None
 
 
 def normalized_words(words: Sequence[str]) -> Sequence[str]:
