@@ -17,12 +17,15 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import logging
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+
+_log = logging.getLogger(__name__)
 
 _FOLDER = Path(__file__).parent
 _LEVELS = {"AVX512": ("x86-64-v4", "x86-64-v3"), "AVX2": ("x86-64-v3",)}
@@ -62,6 +65,12 @@ def kernel(name: str, dtype: torch.dtype) -> Any:
 
 
 @cache
+def _say_that_old(folder: Path) -> None:
+    """Log, once, that libraries are not used."""
+    _log.warning("%s: compiled from other sources, not used, which is slower: install the package again", folder)
+
+
+@cache
 def _library(file: str, dtype: torch.dtype) -> ctypes.CDLL | None:
     """The library that was compiled from `file` for the best level of this processor, or None."""
     if dtype not in _BITS:
@@ -71,7 +80,10 @@ def _library(file: str, dtype: torch.dtype) -> ctypes.CDLL | None:
     for path in sorted(_FOLDER.glob("*.[ch]")):
         digest.update(path.read_bytes())
     compiled_from = _FOLDER / "built" / "sources.sha256"
-    if not compiled_from.is_file() or compiled_from.read_text(encoding="ascii") != digest.hexdigest():
+    if not compiled_from.is_file():
+        return None
+    if compiled_from.read_text(encoding="ascii") != digest.hexdigest():
+        _say_that_old(compiled_from.parent)
         return None
     # 2. The first level that loads.
     for level in (*_LEVELS.get(torch.backends.cpu.get_cpu_capability(), ()), "generic"):

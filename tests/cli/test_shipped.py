@@ -175,7 +175,7 @@ def test_new_labels_are_learnt_beside_those_of_the_model(here: Path, write, run:
     train = write("drugs.conll", column_text(30, 5).replace("LOC", "CITY"))
     result = run("train", "--init-from", "./base", "--train", train, "--dev", train, "--epochs", 8, "--output", "m")
     assert "base" in result.complaint
-    arguments = ["--init-from", "en", "--train", train, "--dev", train, "--epochs", 8, "--preset", "small"]
+    arguments = ["--init-from", "en", "--train", train, "--dev", train, "--epochs", 20, "--preset", "small"]
     assert run("train", *arguments, "--output", "m").code == 0
     assert Model.load("m").tags.labels == ("CITY", "LOC", "PER")
     assert json.loads(Path("m/summary.json").read_text())["dev_f1"]["mean"] > 0.9

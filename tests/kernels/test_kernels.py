@@ -30,7 +30,7 @@ def test_each_function_is_found_in_its_library(name: str) -> None:
 
 @pytest.mark.parametrize("change", ["another header", "changed", "no digest", None])
 def test_libraries_of_other_sources_are_not_loaded(
-    change: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    change: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = Path(shutil.copytree(Path(kernels.__file__).parent, tmp_path / "kernels"))
     if change == "another header":
@@ -42,6 +42,7 @@ def test_libraries_of_other_sources_are_not_loaded(
     monkeypatch.setattr(kernels, "_FOLDER", folder)
     library = kernels._library.__wrapped__("crf_sums", torch.float32)
     assert (library is None) == (change is not None)
+    assert ("compiled from other sources" in caplog.text) == (change in ("another header", "changed"))
 
 
 @pytest.mark.parametrize("capability", ["avx2", "default"])
