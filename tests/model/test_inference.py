@@ -104,7 +104,8 @@ def test_emissions_and_tags_are_those_of_the_networks(
         vectors = [type_vectors(network, batch) for network in networks]
         fast.type_vectors(np.zeros(0, np.int64))
         tagging = for_network(networks[0], tagging)
-        emissions, tags = fast.emissions(vectors, tagging), fast.decode(vectors, tagging)
+        emissions = fast.emissions(vectors, tagging)
+        tags = fast.decode(emissions, tagging.lengths)
     assert emissions.is_contiguous()
     for row, sentence in enumerate(sentences):
         torch.testing.assert_close(emissions[row, : len(sentence)], expected[row, : len(sentence)])

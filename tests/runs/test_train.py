@@ -117,7 +117,7 @@ def test_a_preset_suits_the_data(tmp_path: Path, make_sentences: Make) -> None:
         ({"config": Path("a.toml")}, TypeError, "preset or a Config, got PosixPath: read_config reads a file"),
         ({"data": "train.conll"}, TypeError, r"expected Data, got str: Data.read\('train.conll'\) reads files"),
         ({"data": []}, TypeError, r"expected Data, got list: Data\(sentences\)"),
-        ({"directory": None}, TypeError, "expected the path of a directory, got NoneType"),
+        ({"directory": None}, TypeError, "expected the path of a file or folder, got NoneType"),
         ({"test": "test.conll"}, TypeError, "expected sentences as test, got str: read_sentences reads a file"),
     ],
     ids=str,
