@@ -680,6 +680,7 @@ def _fits_offsets(sample: _Sample, column: int) -> bool:
     """True if the cells of a column are as long as the offsets of two columns, or of one (`0-3`), say."""
 
     def lengths(start: int, end: int) -> list[bool]:
+        """For each row, True if the cell is as long as the offsets in these columns say."""
         fits = list[bool]()
         for row in sample.rows:
             if len(row) > max(column, start, end):

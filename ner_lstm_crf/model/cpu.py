@@ -52,9 +52,11 @@ def worker_map() -> Iterator[Map]:
     process = os.getpid()
 
     def run(function: Callable[[Value], Result], values: Iterable[Value], /) -> Iterator[Result]:
+        """Start all calls at once."""
         return results(deque(pool.submit(function, value) for value in values))
 
     def results(futures: deque[Future[Result]]) -> Iterator[Result]:
+        """Wait for each in turn."""
         while futures:
             if os.getpid() != process:  # of a fork: the threads are not here, so the results would never come
                 raise RuntimeError("expected results to be read by the process that began to compute them")
