@@ -99,6 +99,8 @@ def _show(comparison: Comparison, differences: Sequence[SentenceDifference], *, 
     show(comparison.table())
     total = sum(1 for _ in comparison.differences())
     say(f"{total:,} of {len(comparison.test):,} sentences are tagged differently (first seed)")
+    if all(one.micro.true_positives == 0 for head in (comparison.crf, comparison.softmax) for one in head.evaluations):
+        say("neither head finds an entity of test: train longer, with more --epochs")
     for difference in differences:
         sentence = difference.sentence
         # The sentence is shown around the first token of a span that only one of the heads predicts.

@@ -11,11 +11,11 @@ from ner_lstm_crf.tags.scheme import get_scheme
 
 EPILOG = """\
 examples:
-  ner-lstm-crf convert iob1.conll bioes.conll --scheme BIOES
+  ner-lstm-crf convert iob1.conll bioes.conll --output-scheme BIOES
   ner-lstm-crf convert train.conll train.jsonl
   ner-lstm-crf convert train.conll train.jsonl --output-format tokens
-  ner-lstm-crf convert source.inline train.conll --scheme BIEO
-  ner-lstm-crf convert all.conll three.conll --scheme IOB2 --labels PER,LOC,ORG
+  ner-lstm-crf convert source.inline train.conll --output-scheme BIEO
+  ner-lstm-crf convert all.conll three.conll --output-scheme IOB2 --labels PER,LOC,ORG
 
 formats:
   conll    one token a line, in columns
@@ -34,16 +34,15 @@ def add_command(parser: Parser) -> None:
     parser.epilog = EPILOG
     parser.add_argument("source", metavar="IN", help="file to read")
     parser.add_argument("target", metavar="OUT", help="file to write, - for standard output")
-    parser.add_argument("--scheme", metavar="S", help=f"tag scheme to write: {SCHEME_NAMES} (default: as in IN)")
+    parser.add_argument("--output-scheme", metavar="S", help=f"tag scheme to write: {SCHEME_NAMES} (default: as in IN)")
     parser.add_argument("--output-format", choices=FORMATS, help="format of OUT")
-    names = ("--input-scheme" if name == "--scheme" else name for name in READ_OPTIONS)
-    add_options(parser.add_argument_group(*READING), *names, "--token-unit")
+    add_options(parser.add_argument_group(*READING), *READ_OPTIONS, "--token-unit")
     parser.set_defaults(command=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the file."""
-    scheme = None if args.scheme is None else get_scheme(args.scheme).name
+    scheme = None if args.output_scheme is None else get_scheme(args.output_scheme).name
     options = read_options(args)
     check_not_output(args.source)
     convert(args.source, args.target, scheme=scheme, output_format=args.output_format, options=options)

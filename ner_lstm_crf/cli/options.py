@@ -150,7 +150,6 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "help": "encoding of what is read and written, such as latin-1 or gb18030 (default: utf-8)",
     },
     "--scheme": {"metavar": "S", "help": f"tag scheme of the files: {SCHEME_NAMES} (default: detected)"},
-    "--input-scheme": {"metavar": "S", "help": f"tag scheme of the files read: {SCHEME_NAMES} (default: detected)"},
     "--ill-formed": {
         "choices": get_args(Policy),
         "default": "conlleval",
@@ -295,7 +294,7 @@ def read_options(
     from ner_lstm_crf.formats.token_json import label_names  # and with it all that reads text, which --help needs not
 
     given = vars(args)
-    scheme = given.get("input_scheme", given.get("scheme")) if read_tags else None
+    scheme = given.get("scheme") if read_tags else None
     return ReadOptions(
         token_column=given.get("token_column"),
         tag_column=given.get("tag_column"),

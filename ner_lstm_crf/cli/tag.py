@@ -242,7 +242,7 @@ class Output(NamedTuple):
         name: Its name on the command line.
         suffixes: The suffixes of files that are written so unless `--output-format` names another.
         write: Writes a stream into a file, or to standard output as `-`.
-        has_tags: The streams of which it writes tags, in the scheme of `--scheme`.
+        has_tags: The streams of which it writes tags, in the scheme of `--output-scheme`.
     """
 
     name: str
@@ -394,7 +394,7 @@ def add_command(parser: Parser) -> None:
     parser.add_argument("--output", metavar="F", default=STANDARD_STREAM, help="file to write (default: -, the output)")
     parser.add_argument("--input-format", choices=INPUTS, help="format of --input")
     parser.add_argument("--output-format", choices=OUTPUTS, help="format to write")
-    parser.add_argument("--scheme", metavar="S", help=f"tag scheme to write: {SCHEME_NAMES} (default: IOB2)")
+    parser.add_argument("--output-scheme", metavar="S", help=f"tag scheme to write: {SCHEME_NAMES} (default: IOB2)")
     add_options(parser.add_argument_group("reading the input"), *COLUMN_OPTIONS)
     add_options(parser, "--threads", "--precision")
     parser.set_defaults(command=run)
@@ -406,7 +406,7 @@ def run(args: argparse.Namespace) -> None:
     if args.input is not None:
         check_not_output(args.input)
     source, output = _formats(args)
-    scheme = get_scheme(args.scheme or "IOB2").name
+    scheme = get_scheme(args.output_scheme or "IOB2").name
     try:
         "".join(args.texts).encode()
     except UnicodeEncodeError:
@@ -425,8 +425,10 @@ def run(args: argparse.Namespace) -> None:
     first = list(islice(records, 1))
     records = chain(first, records)
     stream: type[Tagged] = TaggedTokens if first and isinstance(first[0], TokenRecord) else TaggedTexts
-    if args.scheme is not None and stream not in output.has_tags:
-        raise InputError(f"--scheme {args.scheme}: {stream.noun} written as {output.name} have no tags: leave it out")
+    if args.output_scheme is not None and stream not in output.has_tags:
+        raise InputError(
+            f"--output-scheme {args.output_scheme}: {stream.noun} written as {output.name} have no tags: leave it out"
+        )
     if stream is TaggedTexts:
         tagged: Tagged = TaggedTexts(
             _text_tagger(args), cast("Iterator[TextRecord]", records), scheme, numbered=len(args.texts) != 1

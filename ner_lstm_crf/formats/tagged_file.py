@@ -135,7 +135,7 @@ class TagReader:
             return
         odd = [tag for tag in labels if not is_label(tag)]
         if odd or sum(labels.values()) < 2 * len(labels):
-            hint = "--scheme IO reads it as a label (in convert --input-scheme IO)"
+            hint = "--scheme IO reads it as a label"
             raise self._not_a_tag([*odd, *labels][0], hint)
 
     def _no_scheme(self, error: NoSchemeError) -> InputError:

@@ -311,6 +311,12 @@ def check_settings(data: ResolvedData, config: Config) -> None:
     if data.init_from is None:
         for message in without_effect(config):
             _log.warning("%s", message)
+    elif config.model.token_unit == "character" and not are_chinese(data.train):
+        _log.warning(
+            "the tokens of %s are characters, so every letter of the training data is a token of its own: start from a "
+            "model of words, such as en",
+            data.init_from,
+        )
     if config.training.patience and not any(sentence.spans for sentence in data.dev):
         _log.warning("patience has no effect without entities in dev: nothing tells epochs apart")
 

@@ -220,7 +220,7 @@ def _notation(counts: Counter[str], scheme: Scheme | None, labels: Container[str
             if notation.separators and name:
                 raise NoSchemeError(
                     f"found {quoted(tags[0])}, which may be a label (--scheme IO) or {notation.read(tags[0])} "
-                    f"(--scheme {name}; in convert --input-scheme)",
+                    f"(--scheme {name})",
                     tags[0],
                     is_ambiguous=True,
                 )
@@ -228,7 +228,7 @@ def _notation(counts: Counter[str], scheme: Scheme | None, labels: Container[str
         if other and not signs and not any(map(has_prefix, counts)):
             raise NoSchemeError(
                 f"found labels without a prefix and no O: {quoted(other)} may stand for O (--rename {other}=O) or be a "
-                "label (--scheme IO; in convert --input-scheme)",
+                "label (--scheme IO)",
                 other,
                 is_ambiguous=True,
             )

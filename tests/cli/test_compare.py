@@ -68,6 +68,15 @@ def test_characters_are_found_and_trained_as_such(write, tmp_path: Path, run: Ru
         assert (config["model"]["token_unit"], config["training"]["adversarial_epsilon"]) == ("character", epsilon)
 
 
+def test_two_models_that_find_nothing_are_not_compared_in_silence(write, run: Run) -> None:
+    data, unlike = write("zh.conll", ZH), write("unlike.conll", ZH.replace("PER", "X").replace("LOC", "X"))
+    small = write("small.toml", "[model]\nhidden_size = 4\n[training]\nmin_steps = 1\n")
+    options = ["--train", data, "--config", small, "--vectors", "none", "--lexicon", "none", "--seeds", "1"]
+    said = "neither head finds an entity of test: train longer, with more --epochs"
+    assert said in run("compare", *options, "--test", unlike).said
+    assert said not in run("compare", *options, "--test", data, "--epochs", "9").said
+
+
 def test_the_head_is_not_a_choice(options: list[object], run: Run) -> None:
     assert "--head" in run("compare", *options, "--head", "crf").complaint
 

@@ -12,16 +12,16 @@ SOURCE = "# note\nAda\tx\tI-PER\nBrandt\tx\tI-PER\nmet\ty\tO\nOslo\tx\tI-LOC\n\n
 
 def test_columns_keep_all_but_the_tags(write, tmp_path: Path, run: Run) -> None:
     source, target = write("in.conll", SOURCE), tmp_path / "out.conll"
-    result = run("convert", source, target, "--scheme", "iobes")
+    result = run("convert", source, target, "--output-scheme", "iobes")
     assert (result.code, result.out, result.said) == (0, "", "")
     expected = SOURCE.replace("I-PER", "B-PER", 1).replace("Brandt\tx\tI", "Brandt\tx\tE").replace("I-LOC", "S-LOC")
     assert target.read_text() == expected
-    assert run("convert", source, "-", "--scheme", "BIOES").out == expected
+    assert run("convert", source, "-", "--output-scheme", "BIOES").out == expected
 
 
 def test_labels_are_dropped_and_renamed(write, run: Run) -> None:
     source = write("in.conll", SOURCE)
-    out = run("convert", source, "-", "--scheme", "IOB2", "--rename", "PER=person", "--labels", "person").out
+    out = run("convert", source, "-", "--output-scheme", "IOB2", "--rename", "PER=person", "--labels", "person").out
     assert [line.split("\t")[2] for line in out.splitlines()[1:5]] == ["B-person", "I-person", "O", "O"]
 
 
@@ -33,7 +33,7 @@ def test_formats_follow_the_suffix_or_the_option(write, tmp_path: Path, run: Run
     assert marked.read_text() == "[Ada Brandt](PER) met [Oslo](LOC)\n"
     assert run("convert", marked, tmp_path / "back.conll").code == 0
     assert (tmp_path / "back.conll").read_text() == "Ada\tB-PER\nBrandt\tI-PER\nmet\tO\nOslo\tB-LOC\n\n"
-    assert run("convert", marked, tmp_path / "back", "--scheme", "BIEO").code == 0
+    assert run("convert", marked, tmp_path / "back", "--output-scheme", "BIEO").code == 0
     assert (tmp_path / "back").read_text() == "Ada\tB-PER\nBrandt\tE-PER\nmet\tO\nOslo\tB-LOC\n\n"
     assert json.loads(run("convert", source, "-", "--output-format", "jsonl").out)["entities"][0]["label"] == "PER"
 
@@ -63,10 +63,10 @@ def test_every_suffix_of_columns_tells_the_format(write, tmp_path: Path, run: Ru
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["missing.conll", "out.conll", "--scheme", "IOB2"], "missing.conll: no such file"),
-        (["in.conll", "out.conll", "--scheme", "BIX"], "BIX"),
-        (["in.conll", "out.jsonl", "--scheme", "IOB2"], "the formats conll and tokens have tags, not jsonl"),
-        (["in.conll", "no/such/place.conll", "--scheme", "IOB2"], "cannot be written"),
+        (["missing.conll", "out.conll", "--output-scheme", "IOB2"], "missing.conll: no such file"),
+        (["in.conll", "out.conll", "--output-scheme", "BIX"], "BIX"),
+        (["in.conll", "out.jsonl", "--output-scheme", "IOB2"], "the formats conll and tokens have tags, not jsonl"),
+        (["in.conll", "no/such/place.conll", "--output-scheme", "IOB2"], "cannot be written"),
     ],
 )
 def test_mistakes(

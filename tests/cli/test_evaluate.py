@@ -37,7 +37,7 @@ def test_it_agrees_with_scoring_the_written_predictions(model: Path, tmp_path: P
     hard = tmp_path / "hard.conll"
     hard.write_text(column_text(30, 8).replace("B-LOC", "B-PER"))
     predicted = tmp_path / "predicted.conll"
-    assert run("tag", "--model", model, "--input", hard, "--output", predicted, "--scheme", "BIOES").code == 0
+    assert run("tag", "--model", model, "--input", hard, "--output", predicted, "--output-scheme", "BIOES").code == 0
     evaluated = json.loads(run("evaluate", model, hard, "--json").out)
     scored = json.loads(run("score", hard, predicted, "--json").out)
     assert 0 < evaluated["f1"] < 1

@@ -121,7 +121,7 @@ def test_a_command_without_its_action_says_what_there_is(arguments: list[str], r
     ("arguments", "said"),
     [
         (["corpora", "fetch", "wnut-17"], "'wnut-17', did you mean wnut17"),
-        (["convert", "in.conll", "out.conll", "--scheme", "BIOXX"], "'BIOXX', did you mean BIEO"),
+        (["convert", "in.conll", "out.conll", "--output-scheme", "BIOXX"], "'BIOXX', did you mean BIEO"),
         (["inspect", "inn.conll"], "inn.conll: no such file, did you mean in.conll?"),
         (["evaluate", "modell", "in.conll"], "found no such directory, did you mean model"),
         (

@@ -51,7 +51,9 @@ def test_a_text_as_json(model: Path, run: Run) -> None:
 
 
 def test_a_text_as_columns(model: Path, run: Run) -> None:
-    result = run("tag", "--model", model, "--output-format", "conll", "--scheme", "bioes", "Ada Brandt met Oslo today.")
+    result = run(
+        "tag", "--model", model, "--output-format", "conll", "--output-scheme", "bioes", "Ada Brandt met Oslo today."
+    )
     assert result.out == "Ada\tB-PER\nBrandt\tE-PER\nmet\tO\nOslo\tS-LOC\ntoday\tO\n.\tO\n\n"
 
 
@@ -115,7 +117,7 @@ def test_lists_of_tokens(piped: bool, model: Path, write, run: Run) -> None:
 def test_tags_of_something_else_are_not_written_over(model: Path, write, run: Run) -> None:
     record = {"tokens": ["Milo", "fell"], "tags": ["NNP", "VBD"], "labels": ["news"], "ner": ["S-LOC", "O"]}
     path = write("news.dat", json.dumps(record) + "\n")
-    result = run("tag", "--model", model, "--input", path, "--output-format", "jsonl", "--scheme", "BIOES")
+    result = run("tag", "--model", model, "--input", path, "--output-format", "jsonl", "--output-scheme", "BIOES")
     assert json.loads(result.out) == {**record, "ner": ["S-PER", "O"]}
     assert "news.dat: taken for JSON lines" in result.err
     path = write("news.jsonl", json.dumps({"tokens": ["Milo", "fell"], "labels": []}) + "\n")
@@ -126,8 +128,8 @@ def test_tags_of_something_else_are_not_written_over(model: Path, write, run: Ru
     }
     path = write("news.jsonl", '{"text": "Milo"}\n')
     assert (
-        "--scheme BIOES: texts written as jsonl have no tags: leave it out"
-        in run("tag", "--input", path, "--scheme", "BIOES").complaint
+        "--output-scheme BIOES: texts written as jsonl have no tags: leave it out"
+        in run("tag", "--input", path, "--output-scheme", "BIOES").complaint
     )
 
 
@@ -207,7 +209,7 @@ def test_columns_keep_all_but_the_tags(model: Path, write, run: Run) -> None:
     assert result.out == expected
     piped = run("tag", "--model", model, "--input", "-", "--input-format", "conll", stdin=COLUMNS.encode())
     assert piped.out == expected
-    run("tag", "--model", model, "--input", path, "--output", path, "--scheme", "BILOU")  # in its own place
+    run("tag", "--model", model, "--input", path, "--output", path, "--output-scheme", "BILOU")  # in its own place
     assert path.read_text() == expected.replace("I-PER", "L-PER").replace("B-LOC", "U-LOC")
 
 
@@ -277,11 +279,11 @@ def test_a_model_that_is_not_there(run: Run) -> None:
             "not as jsonl: say --output-format conll, or choose another name",
         ),
         (["--input", "f.inline"], "f.inline: this text is marked already"),
-        (["text", "--scheme", "BIX", "--output-format", "conll"], "expected a tag scheme"),
+        (["text", "--output-scheme", "BIX", "--output-format", "conll"], "expected a tag scheme"),
         (["--input", "missing.txt"], "missing.txt: no such file"),
         (["--input", "missing.conll"], "missing.conll: no such file"),
         (["bad \udcff bytes"], "UTF-8"),
-        (["text", "--scheme", "BIOES"], "--scheme BIOES: texts written as text have no tags"),
+        (["text", "--output-scheme", "BIOES"], "--output-scheme BIOES: texts written as text have no tags"),
         (["--input", "-", "--token-column", "2"], "--token-column: only column files have columns, the input is text"),
         (["text", "--separator", "tab", "--output-format", "conll"], "--separator: only column files have columns"),
         (["text", "--output", "no/such/folder/out.txt"], "cannot be written"),

@@ -14,7 +14,7 @@ import torch
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.vectors import Vectors, builtin_character_vectors
-from ner_lstm_crf.runs.data import Data, resolve_defaults
+from ner_lstm_crf.runs.data import Data, check_settings, resolve_defaults
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text.annotation import Sentence, Span
 from tests.made import trainer_for
@@ -186,6 +186,16 @@ def test_sentences_that_teach_nothing_or_stand_in_no_file_are_named(make_sentenc
         Data(one)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="train: expected entities, found none: nothing in these"):
         resolve_defaults(Data([one.with_spans([])]), tiny.model)
+
+
+def test_a_model_of_characters_is_no_start_for_words(caplog: pytest.LogCaptureFixture) -> None:
+    base = Config(model=Tagger.load("zh").model.config)
+    words = [Sentence.from_words(["Ada", "met", "Bob", "Fox"], [Span(0, 1, "PER")])]
+    check_settings(resolve_defaults(Data(words, words, init_from="zh"), base.model), base)
+    assert any("every letter of the training data is a token of its own" in message for message in caplog.messages)
+    caplog.clear()
+    check_settings(resolve_defaults(Data(CHINESE, init_from="zh"), base.model), base)
+    assert not any("letter" in message for message in caplog.messages)
 
 
 def test_labels_that_cannot_be_learnt_are_told(tiny: Config, caplog: pytest.LogCaptureFixture) -> None:
