@@ -36,6 +36,7 @@ _CLUSTER = re.compile(  # a letter with its accents, Hangul in parts, characters
     rf"\S[{MARKS}]+|[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?|[\uac00-\ud7a3][\u11a8-\u11c2]"
     "|[\u2126\u212a\u212b\uf900-\ufaff\U0002f800-\U0002fa1f]"
 )
+_GOES_ON = re.compile(f"[{INVISIBLE}{_JOINERS}{_SELECTORS}{_TAGS}{MARKS}\u1161-\u1175\u11a8-\u11c2]")
 _WIDE_RUN = re.compile(f"[{_FULL_WIDTH}]+")
 _NARROW = {code: code - 0xFEE0 for code in range(0xFF10, 0xFF5B)}
 
@@ -109,6 +110,16 @@ def normalized(source: str) -> NormalizedText:
 
 def _has_rare(text: str) -> bool:
     return (_RARE_IN_ASCII if text.isascii() else _RARE).search(text) is not None
+
+
+def goes_on(character: str) -> bool:
+    r"""True if a character is read together with the one before it: a text must not be cut there.
+
+    Example:
+        >>> goes_on("\u0301"), goes_on("\ufe0f"), goes_on("e"), goes_on("❤")
+        (True, True, False, False)
+    """
+    return _GOES_ON.match(character) is not None
 
 
 def normalized_words(words: Sequence[str]) -> Sequence[str]:

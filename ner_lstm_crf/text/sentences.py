@@ -29,7 +29,7 @@ from typing import NamedTuple, get_args
 
 from ner_lstm_crf.config import Hyphens, TokenUnit
 from ner_lstm_crf.text.annotation import Sentence, Token
-from ner_lstm_crf.text.normalization import NormalizedText, normalized
+from ner_lstm_crf.text.normalization import NormalizedText, goes_on, normalized
 from ner_lstm_crf.text.scripts import CLOSERS, EMOJI, EMOJI_MODIFIERS, FLAG_LETTERS, HAN, KANA, OPENERS, has_han
 from ner_lstm_crf.text.tokenizer import ABBREVIATIONS, BEFORE_NAMES, BEFORE_NUMBERS, check_text, read_tokens
 
@@ -284,8 +284,12 @@ def portions(
         if is_cut and starts[new : new + 1] < [end - _MARGIN]:
             stop = bisect_left(starts, end - _MARGIN)
             stop -= stop == len(words) > new + 1  # the last one may go on behind the block
+            while new + 1 < stop < len(words) and goes_on(words[stop][0]):  # half an emoji would be another one
+                stop -= 1
             fresh = starts[stop] if stop < len(words) else end
             again = bisect_left(starts, fresh - _MARGIN)
+            while again < stop and goes_on(words[again][0]):
+                again += 1
             begin = starts[again] if again < stop else fresh
         edges = {0, len(words), *(bisect_left(starts, border) for border in borders[:reach])}
         barriers = _barriers(normal.text, words, starts, token_unit)

@@ -190,6 +190,17 @@ PIECES = [
     "…",
 ]
 
+# What is read in another way if a block begins within it: emoji of several signs, letters with their accents.
+JOINED = [
+    "👨\u200d👩\u200d👧" * 9,
+    "❤\ufe0f" * 20,
+    "\U0001f3f4\U000e0067\U000e007f" * 9,
+    *(
+        f" {word * 7} "
+        for word in ("1\ufe0f\u20e3", "\u1112\u1161\u11ab", "x\u0327\u0301\u0302", "می\u200cخ", "हिन्\u200dदी")
+    ),
+]
+
 
 @contextmanager
 def blocks_of(size: int, margin: int = 8) -> Iterator[None]:
@@ -203,7 +214,8 @@ def blocks_of(size: int, margin: int = 8) -> Iterator[None]:
 
 @pytest.mark.parametrize("token_unit", ["word", "character"])
 @given(
-    st.lists(st.sampled_from([*PIECES, "Ro\u00adme\u200b ", "e\u0301"]), max_size=40).map("".join), st.integers(80, 160)
+    st.lists(st.sampled_from([*PIECES, *JOINED, "Ro\u00adme\u200b ", "e\u0301"]), max_size=40).map("".join),
+    st.integers(80, 160),
 )
 def test_blocks_hold_the_same_tokens_none_twice(token_unit: TokenUnit, text: str, size: int) -> None:
     expected = [token for sentence in sentences(text, token_unit=token_unit) for token in sentence.tokens]
