@@ -206,7 +206,7 @@ class TagReader:
         spans: Sequence[Span] = ()
         # 1. Tags become spans.
         if self.scheme is not None:
-            spans, ill_formed = self._decoded(self.scheme, tags, lines, report)
+            spans, ill_formed, _ = self._decoded(self.scheme, tags, lines, report)
             report.ill_formed += [lines[position] for position in ill_formed]
         # 2. Words become characters.
         joiner = " "

@@ -61,6 +61,9 @@ FORMAT, VERSION = "ner_lstm_crf", 1
 CONFIG, VOCABULARY, FROZEN = "config.json", "vocabulary.json", "frozen.safetensors"
 NETWORK = "network-{}.safetensors"
 
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.01, 100.0
+"""The temperature of a model lies between these, lest scores overflow or forbidden transitions become probable."""
+
 SHIPPED = ("en", "zh")
 """The names of the taggers that come with the package: English and Chinese. `scripts/train_shipped.py` makes them."""
 
@@ -79,12 +82,16 @@ class Model:
         features: The token features: strings become ids.
         tags: The tags.
         networks: The networks, one or more: ids become scores of tags.
+        temperature: What emissions and transition scores are divided by before they become probabilities; above 1 these
+            are less certain. The best tags do not depend on it (Guo et al. 2017, On calibration of modern neural
+            networks).
     """
 
     config: ModelConfig
     features: Features
     tags: TagSet
     networks: tuple[Network, ...]
+    temperature: float = 1.0
 
     def __repr__(self) -> str:
         size = f"{counted(len(self.networks), 'network')} of {self.config.hidden_size} units"
@@ -128,7 +135,7 @@ class Model:
     @classmethod
     @computing()
     def ensemble(cls, models: Sequence[Model]) -> Model:
-        """The networks of several models as one model.
+        """The networks of several models as one model, whose temperature is 1 until it is fitted.
 
         Raises:
             ValueError: If there are none, or they were not trained on the same data with the same configuration, or
@@ -152,7 +159,8 @@ class Model:
                     raise ValueError("expected networks with the same frozen vectors, got others")
                 for network in other.networks:  # in memory once
                     network.embedding.tables[name].frozen = shared
-        return replace(first, networks=tuple(chain.from_iterable(model.networks for model in models)))
+        networks = tuple(chain.from_iterable(model.networks for model in models))
+        return replace(first, networks=networks, temperature=1.0)
 
     @computing()
     def encode(
@@ -229,7 +237,7 @@ class Model:
             network = new_network(config, features, tags, None)
             network.load_state_dict(usable)
             networks.append(network.eval())
-        return cls(config, features, tags, tuple(networks))
+        return cls(config, features, tags, tuple(networks), description.temperature)
 
     @computing()
     def save(self, directory: str | Path, *, quantize: bool = False) -> None:
@@ -260,6 +268,7 @@ class Model:
             "labels": list(self.tags.labels),
             "networks": len(self.networks),
             "folders": folders,
+            "temperature": self.temperature,
             "model": {name: value for name, value in asdict(self.config).items() if value is not None},
         }
         content["digest"] = _digest(json_text(content), vocabulary, weights)
@@ -306,6 +315,7 @@ class ModelDescription:
         labels: The labels.
         networks: The number of networks.
         folders: The folder of each feature that has files of its own, by the name of the feature.
+        temperature: The temperature of its probabilities.
         digest: SHA-256 of all that the model consists of.
         content: All of this but the digest, as JSON.
     """
@@ -314,6 +324,7 @@ class ModelDescription:
     labels: tuple[str, ...]
     networks: int
     folders: Mapping[str, str]
+    temperature: float
     digest: str
     content: str
 
@@ -348,11 +359,17 @@ class ModelDescription:
         labels = content["labels"]
         if not is_list_of(str, labels) or len(set(labels)) != len(labels):
             raise InputError("the model is damaged: expected distinct labels", path=path)
+        temperature = content.get("temperature", 1.0)
+        if type(temperature) not in (int, float) or not MIN_TEMPERATURE <= temperature <= MAX_TEMPERATURE:
+            limits = f"{MIN_TEMPERATURE:g} to {MAX_TEMPERATURE:g}"
+            message = f"the model is damaged: expected a temperature from {limits}, found {temperature!r:.40}"
+            raise InputError(message, path=path)
         return cls(
             config=ModelConfig(**check_tables({"model": content["model"]}, path)["model"]),
             labels=tuple(labels),
             networks=content["networks"],
             folders=content["folders"],
+            temperature=float(temperature),
             digest=str(digest),
             content=json_text(content),
         )

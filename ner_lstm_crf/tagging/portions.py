@@ -85,7 +85,7 @@ def tagged_portions(
         for portion in chunk.items:
             first, end, spans, broken = portion.first + done, portion.end, list[Span](), list[int]()
             reach = max(len(portion.words) - portion.is_cut, end)  # the last word may go on behind the block
-            for offset, (of_sentence, of_tags) in zip(portion.edges[:-1], remaining, strict=False):
+            for offset, (of_sentence, of_tags, _) in zip(portion.edges[:-1], remaining, strict=False):
                 broken += [offset + token for token in of_tags if first <= offset + token < portion.end]
                 for start, stop, label in of_sentence:
                     if first <= offset + start < portion.end:

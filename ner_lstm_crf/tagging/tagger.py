@@ -179,7 +179,7 @@ class Tagger:
                 yield sentence, words, (len(words),), ()
 
         for chunk, decoded in self._predictor.stream(chunks(with_words())):
-            for sentence, (spans, _) in zip(chunk.items, decoded, strict=True):
+            for sentence, (spans, _, _) in zip(chunk.items, decoded, strict=True):
                 yield sentence if spans == sentence.spans else sentence.with_spans(spans)
 
     def evaluate(self, sentences: Iterable[Sentence]) -> Evaluation:

@@ -99,10 +99,17 @@ def split_tag(tag: str) -> tuple[str, str]:
 
 
 class DecodedTags(NamedTuple):
-    """The spans of one tag sequence, and the positions of the tags that break the scheme (`()` if well formed)."""
+    """The spans of one tag sequence.
+
+    Attributes:
+        spans: The spans.
+        ill_formed: The positions of the tags that break the scheme.
+        scores: The probability of each span; () if it was not asked for.
+    """
 
     spans: tuple[Span, ...]
     ill_formed: tuple[int, ...] = ()
+    scores: tuple[float, ...] = ()
 
 
 class State(dict[str, "tuple[State, int]"]):
@@ -170,8 +177,8 @@ class Scheme:
     Example:
         >>> SCHEMES["BIEO"].encode([Span(0, 1, "LOC"), Span(1, 4, "PER")], 5)
         ['B-LOC', 'B-PER', 'I-PER', 'E-PER', 'O']
-        >>> SCHEMES["BIEO"].decode(["B-LOC", "I-PER"])
-        DecodedTags(spans=(Span(start=0, end=1, label='LOC'), Span(start=1, end=2, label='PER')), ill_formed=(1,))
+        >>> SCHEMES["BIEO"].decode(["B-LOC", "I-PER"])[:2]
+        ((Span(start=0, end=1, label='LOC'), Span(start=1, end=2, label='PER')), (1,))
     """
 
     name: str
@@ -266,7 +273,7 @@ class Scheme:
 
     def _judged(self, tags: Sequence[str], decoded: DecodedTags, policy: Policy) -> DecodedTags:
         """Ill-formed tags by the policies `strict` and `error`."""
-        spans, ill_formed = decoded
+        spans, ill_formed, _ = decoded
         if not ill_formed:
             return decoded
         if policy == "error":

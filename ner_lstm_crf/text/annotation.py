@@ -12,9 +12,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import accumulate, chain, islice, pairwise
+from itertools import accumulate, chain, islice, pairwise, zip_longest
 from operator import add
 from typing import Any, NamedTuple, TypeVar, cast, get_args
 
@@ -47,14 +47,37 @@ class Span(NamedTuple):
 _make_token = cast(Any, partial(tuple.__new__, Token))  # Token(...) without its Python frame: a third of the time
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True, order=True, repr=False)
 class Entity:
-    """An entity in a text: `text == source[start:end]`, counted in characters."""
+    """An entity in a text: `text == source[start:end]`, counted in characters.
+
+    Attributes:
+        start: Where it begins.
+        end: Where it ends, exclusive.
+        label: Its label.
+        text: What it covers.
+        score: The probability that exactly this is an entity, with this label; None if nobody has computed it. Entities
+            with other scores are equal.
+
+    Example:
+        >>> Entity(3, 7, "LOC", "Rome", score=0.98765)
+        Entity(start=3, end=7, label='LOC', text='Rome', score=0.988)
+    """
 
     start: int
     end: int
     label: str
     text: str
+    score: float | None = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        score = "" if self.score is None else f", score={self.score:.3f}"
+        return f"Entity(start={self.start!r}, end={self.end!r}, label={self.label!r}, text={self.text!r}{score})"
+
+    def to_json(self) -> dict[str, Any]:
+        """The entity as a JSON object: its score, if it has one, rounded to 4 digits."""
+        values = {"start": self.start, "end": self.end, "label": self.label, "text": self.text}
+        return values if self.score is None else values | {"score": round(self.score, 4)}
 
 
 Item = TypeVar("Item")
@@ -74,16 +97,20 @@ class Sentence:
         spans: The entities, sorted, without overlap.
         document: The number of the document within its file, from 0.
         line: The 1-based line of the first token in its file; None for text that came from no file.
+        scores: The probability of each span, as a tagger gives it; () if nobody has computed them. Sentences with other
+            scores are equal.
 
     Raises:
         TypeError: If a token is no `Token`, a span no `Span`, or a label no string.
-        ValueError: If a span is empty, out of range, out of order or overlaps the one before it.
+        ValueError: If a span is empty, out of range, out of order or overlaps the one before it; if there are scores,
+            but not one for each span.
     """
 
     tokens: tuple[Token, ...]
     spans: tuple[Span, ...] = ()
     document: int = 0
     line: int | None = None
+    scores: tuple[float, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         for what, given, kind in (("tokens", self.tokens, Token), ("spans", self.spans, Span)):
@@ -103,6 +130,9 @@ class Sentence:
                     f"expected sorted spans without overlap within {length} tokens, got {self.spans[number]}{after}"
                 )
             last = end
+        if self.scores and len(self.scores) != len(self.spans):
+            spans, scores = counted(len(self.spans), "span"), len(self.scores)
+            raise ValueError(f"expected one score for each of {spans}, got {scores}")
 
     @classmethod
     def from_words(
@@ -238,9 +268,9 @@ class Sentence:
 
         return get_scheme(scheme).encode(self.spans, len(self.tokens))
 
-    def with_spans(self, spans: Iterable[Span | tuple[int, int, str]]) -> Sentence:
-        """The same sentence with other spans."""
-        return replace(self, spans=tuple(Span(*span) for span in spans))
+    def with_spans(self, spans: Iterable[Span | tuple[int, int, str]], scores: Iterable[float] = ()) -> Sentence:
+        """The same sentence with other spans, and their scores if there are such."""
+        return replace(self, spans=tuple(Span(*span) for span in spans), scores=tuple(scores))
 
     def pieces(self, longest: int) -> Iterator[Sentence]:
         """The sentence in pieces of at most `longest` tokens, cut between entities; an entity is never cut.
@@ -259,9 +289,9 @@ class Sentence:
             number = bisect_left(begins, end) - 1  # of the last span before the cut
             if number >= 0 and self.spans[number].end > end:
                 end = begins[number] if begins[number] > start else self.spans[number].end
-            spans = self.spans[bisect_left(begins, start) : bisect_left(begins, end)]
-            moved = tuple(Span(first - start, stop - start, label) for first, stop, label in spans)
-            yield replace(self, tokens=self.tokens[start:end], spans=moved)
+            inside = slice(bisect_left(begins, start), bisect_left(begins, end))
+            moved = tuple(Span(first - start, stop - start, label) for first, stop, label in self.spans[inside])
+            yield replace(self, tokens=self.tokens[start:end], spans=moved, scores=self.scores[inside])
             start = end
 
     def entities(self, source: str | None = None) -> list[Entity]:
@@ -275,13 +305,13 @@ class Sentence:
             [Entity(start=3, end=7, label='LOC', text='Rome')]
         """
         entities = []
-        for begin, stop, label in self.spans:
+        for (begin, stop, label), score in zip_longest(self.spans, self.scores):
             start, end = self.tokens[begin].start, self.tokens[stop - 1].end
             text = "" if source is None else source[start:end]
             if source is None:
                 for token in self.tokens[begin:stop]:
                     text += " " * (token.start - start - len(text)) + token.text
-            entities.append(Entity(start, end, label, text))
+            entities.append(Entity(start, end, label, text, score))
         return entities
 
 

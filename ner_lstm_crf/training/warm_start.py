@@ -64,7 +64,7 @@ def warm_start(base: Model, sentences: Sequence[Sentence], *, freeze_vectors: bo
                 weight[now[:, None], now] = scores[was[:, None], was]
             else:
                 weight[now] = scores[was]
-    return replace(base, features=features, tags=tags, networks=(network,))
+    return replace(base, features=features, tags=tags, networks=(network,), temperature=1.0)
 
 
 def check_start(config: ModelConfig, networks: int) -> None:

@@ -121,7 +121,7 @@ def spans(draw) -> tuple[list[Span], int]:
 def test_brackets_are_read_as_iob2(annotated, single):
     expected, length = annotated
     tags = tags_of_brackets(as_brackets(expected, length, single=single))
-    assert SCHEMES["IOB2"].decode(tags) == (tuple(expected), ())
+    assert SCHEMES["IOB2"].decode(tags) == (tuple(expected), (), ())
     cells = as_brackets(expected, length, single=single)
     assert all(map(same_brackets, brackets_of(expected, length), cells))
 

@@ -222,6 +222,25 @@ def test_a_damaged_description_is_refused(copy: Path, values: dict[str, object])
         Model.load(copy)
 
 
+@pytest.mark.parametrize("value", [0, -1.0, 1e9, float("inf"), float("nan"), True, "1", None, [1.0]])
+def test_a_temperature_that_is_none_is_refused(copy: Path, value: object) -> None:
+    changed(copy, temperature=value)
+    with pytest.raises(InputError, match=r"config.json: .*(expected a temperature from 0.01 to 100, found|JSON)"):
+        Model.load(copy)
+
+
+def test_the_temperature_is_kept_and_covered_by_the_digest(copy: Path) -> None:
+    model = Model.load(copy)
+    assert model.temperature == 1.0
+    replace(model, temperature=1.25).save(copy)
+    assert Model.load(copy).temperature == 1.25
+    assert Model.ensemble([Model.load(copy)]).temperature == 1.0
+    text = (copy / "config.json").read_text(encoding="utf-8")
+    (copy / "config.json").write_text(text.replace('"temperature": 1.25', '"temperature": 1.5'), encoding="utf-8")
+    with pytest.raises(InputError, match="do not belong together"):
+        Model.load(copy)
+
+
 def test_a_network_that_is_missing_is_named(copy: Path) -> None:
     changed(copy, networks=2)
     with pytest.raises(InputError, match=r"network-2.safetensors: expected a model, but this file is missing"):

@@ -12,7 +12,7 @@ from seqeval.metrics.sequence_labeling import get_entities
 
 from ner_lstm_crf.config import SchemeName
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.tags.scheme import SCHEMES, IllFormedError, UnknownTagError, get_scheme, split_tag
+from ner_lstm_crf.tags.scheme import SCHEMES, DecodedTags, IllFormedError, UnknownTagError, get_scheme, split_tag
 from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Span
 from tests.tag_sequences import EVERY_SCHEME, LABELS, sequences
@@ -134,7 +134,7 @@ def test_a_pickled_scheme_is_the_same_object(scheme):
 
 
 def test_nothing_comes_from_nothing():
-    assert SCHEMES["BIEO"].decode([]) == ((), ())
+    assert SCHEMES["BIEO"].decode([]) == DecodedTags(())
     assert SCHEMES["BIEO"].encode([], 0) == []
 
 
@@ -287,7 +287,7 @@ def test_prefixes_alone_are_tags_of_one_unnamed_label():
 
 def test_underscores_are_read_and_hyphens_written():
     decoded = SCHEMES["IOB2"].decode(["B_PER", "I_PER", "I_LOC"], "strict")
-    assert decoded == ((Span(0, 2, "PER"),), (2,))
+    assert decoded == ((Span(0, 2, "PER"),), (2,), ())
 
 
 @pytest.mark.parametrize(

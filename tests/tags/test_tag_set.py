@@ -50,7 +50,7 @@ def test_ids_are_those_of_the_names(scheme: Scheme) -> None:
     ids = tags.encode(spans, 8)
     assert ids.dtype == np.int64
     assert [tags.names[tag] for tag in ids] == scheme.encode(spans, 8)
-    assert tags.decode(ids) == (tuple(spans), ())
+    assert tags.decode(ids) == (tuple(spans), (), ())
 
 
 def test_names_are_in_the_order_of_labels_and_prefixes() -> None:

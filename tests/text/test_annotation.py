@@ -166,3 +166,29 @@ def test_pieces_of_a_long_sentence_hold_all_and_cut_no_entity(
     assert [stop - start for piece in pieces for start, stop, _ in piece.spans] == [length for _, length in gaps]
     widest = max([longest, *(length for _, length in gaps)])
     assert all(len(piece.tokens) <= widest for piece in pieces)
+
+
+def test_scores_go_with_spans_and_do_not_count_in_comparisons() -> None:
+    sentence = Sentence.from_words(["Ada", "met", "Milo"], [Span(0, 1, "PER"), Span(2, 3, "PER")])
+    scored = sentence.with_spans(sentence.spans, (0.9, 0.25))
+    assert scored == sentence
+    assert hash(scored) == hash(sentence)
+    first, second = scored.entities("Ada met Milo")
+    assert (first.score, second.score) == (0.9, 0.25)
+    assert first == Entity(0, 3, "PER", "Ada")
+    assert not first < Entity(0, 3, "PER", "Ada", score=0.1)
+    assert repr(second) == "Entity(start=8, end=12, label='PER', text='Milo', score=0.250)"
+    assert eval(repr(second)) == second
+    assert repr(Entity(0, 3, "PER", "Ada")) == "Entity(start=0, end=3, label='PER', text='Ada')"
+    assert Entity(0, 3, "PER", "Ada", 0.123456).to_json() == {
+        "start": 0,
+        "end": 3,
+        "label": "PER",
+        "text": "Ada",
+        "score": 0.1235,
+    }
+    assert "score" not in Entity(0, 3, "PER", "Ada").to_json()
+    assert [piece.scores for piece in scored.pieces(2)] == [(0.9,), (0.25,)]
+    assert scored.with_spans([Span(0, 1, "PER")]).scores == ()
+    with pytest.raises(ValueError, match="expected one score for each of 2 spans, got 1"):
+        sentence.with_spans(sentence.spans, [0.5])
