@@ -1,11 +1,13 @@
 """Loops in C for which torch has no fast operation, and the functions that find them.
 
-    vector.h        vectors of the processor's width; exp
-    crf.h           the scores of a CRF, and the loops that its recursions share
-    crf_sums.c      forward-backward: likelihood with its gradients, posteriors
-    crf_viterbi.c   the best path
-    char_cnn.c      the char-CNN as sums of table rows, and its gradient
-    sparse_adamw.c  AdamW for the rows of an embedding table that a batch reads
+    vector.h          vectors of the processor's width; exp
+    crf.h             the scores of a CRF, and the loops that its recursions share
+    crf_posteriors.h  forward-backward
+    crf_sums.c        likelihood and partition with their gradients, posteriors
+    crf_spans.c       the probability of spans
+    crf_viterbi.c     the best path
+    char_cnn.c        the char-CNN as sums of table rows, and its gradient
+    sparse_adamw.c    AdamW for the rows of an embedding table that a batch reads
 
 `scripts/build_kernels.py` compiles them when the package is installed, one shared library per processor level and
 number type; nothing is compiled later. If they are missing, or were compiled from other sources than those in this
@@ -35,6 +37,8 @@ _KERNELS = {  # the file of each function, and the number of its arguments: addr
     "crf_viterbi": ("crf_viterbi", 12),
     "crf_log_likelihood": ("crf_sums", 16),
     "crf_gradient": ("crf_sums", 12),
+    "crf_span_probabilities": ("crf_spans", 16),
+    "crf_probable_spans": ("crf_spans", 18),
     "char_cnn_forward": ("char_cnn", 9),
     "char_cnn_backward": ("char_cnn", 9),
     "sparse_adamw_catch_up": ("sparse_adamw", 12),

@@ -18,7 +18,7 @@
 #define LOWEST ((real)-1e30) /* the score of padding: no path goes there */
 #define LARGE_WORK 400000    /* multiplications from which a second thread is faster */
 
-enum { DONE, BAD_LENGTH, BAD_TAG, NO_MEMORY };
+enum { DONE, BAD_LENGTH, BAD_TAG, NO_MEMORY, BAD_LABEL, BAD_SPAN };
 
 /* The scores of a CRF, padded and perhaps exponentiated: the factors of a path instead of the terms of its score. */
 typedef struct {

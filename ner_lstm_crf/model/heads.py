@@ -38,9 +38,51 @@ class Head(nn.Module, ABC):
     def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
         """Distribution over tags of each token (B, T, K), zero beyond the lengths."""
 
+    @abstractmethod
+    def scores(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores of the start (K,), of transitions from row to column (K, K), of the end (K,); -1e4 if forbidden."""
+
+    def log_partition(self, emissions: Tensor, lengths: Tensor, allowed: Tensor | None = None) -> Tensor:
+        """Log of the sum over all paths, or over those of allowed tags (B, T, K), (B,); see `crf.log_partition`."""
+        return crf.log_partition(emissions, lengths, *self.scores(), allowed)
+
+    def log_probability(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
+        """Log of the probability of each sentence's tags (B, T), (B,); differentiable."""
+        return crf.log_likelihood(emissions, tags, lengths, *self.scores())
+
+    def entropy(self, emissions: Tensor, lengths: Tensor) -> Tensor:
+        """Entropy of the distribution over paths, in nats (B,); 0 if one is certain."""
+        return crf.entropy(emissions, lengths, *self.scores())
+
+    def span_probabilities(
+        self, emissions: Tensor, lengths: Tensor, spans: Tensor, labels: Tensor, events: Tensor
+    ) -> Tensor:
+        """Probability of exactly each span (P,), given as in (P, 4); see `crf.span_probabilities`."""
+        return crf.span_probabilities(emissions, lengths, *self.scores(), spans, labels, events)
+
+    def probable_spans(
+        self, emissions: Tensor, lengths: Tensor, labels: Tensor, events: Tensor, least: float
+    ) -> tuple[Tensor, Tensor]:
+        """Every span of that probability at least (P, 4), and its probability (P,); see `crf.probable_spans`."""
+        return crf.probable_spans(emissions, lengths, *self.scores(), labels, events, least)
+
 
 class SoftmaxHead(Head):
-    """Each token by itself: p(tag | token) = softmax of its emissions."""
+    """Each token by itself: p(tag | token) = softmax of its emissions.
+
+    Args:
+        tags: The number of tags K.
+    """
+
+    no_scores: Tensor
+
+    def __init__(self, tags: int) -> None:
+        super().__init__()
+        self.register_buffer("no_scores", torch.zeros(tags, tags), persistent=False)
+
+    def scores(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Zeros: a CRF with these is a softmax at each token."""
+        return self.no_scores[0], self.no_scores, self.no_scores[0]
 
     def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
         """Negative log-likelihood of each sentence's tags, the sum over its tokens (B,)."""

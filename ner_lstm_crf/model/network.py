@@ -55,10 +55,10 @@ class Network(nn.Module):
             initialise=initialise,
         )
         # The head draws its numbers last, so that networks of one seed are equal below it, whatever the head.
-        projection = nn.Linear(encoder.size, len(allowed[0]))
-        head = (
-            SoftmaxHead() if config.head == "softmax" else CrfHead(*allowed, labelwise=config.crf_loss == "labelwise")
-        )
+        tags = len(allowed[0])
+        projection = nn.Linear(encoder.size, tags)
+        labelwise = config.crf_loss == "labelwise"
+        head = SoftmaxHead(tags) if config.head == "softmax" else CrfHead(*allowed, labelwise=labelwise)
         return cls(embedding, encoder, projection, head)
 
     def draw_from(self, generator: torch.Generator) -> None:

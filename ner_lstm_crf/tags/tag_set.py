@@ -72,6 +72,19 @@ class TagSet:
         end = [not before.event(outside) & BREAKS for before in states]
         return AllowedTransitions(np.array(start), np.array(allowed), np.array(end))
 
+    def events(self) -> NDArray[np.int64]:
+        """What happens between two neighbouring tags, [from, to] (K, K): `CLOSES`, `OPENS` and `BREAKS`, added.
+
+        Row and column 0, of `O`, are also those before and behind a sentence. Computed anew on each call.
+        """
+        states = [self.scheme.state(name) for name in self.names]
+        return np.array([[before.event(after) for after in states] for before in states], np.int64)
+
+    def label_numbers(self) -> NDArray[np.int64]:
+        """The position of each tag's label in `labels` (K,); -1 for `O`."""
+        numbers = np.arange(len(self.labels)).repeat(len(self.scheme.prefixes))
+        return np.concatenate([[-1], numbers]).astype(np.int64)
+
     def encode(self, spans: Iterable[Span], length: int) -> TagIds:
         """The tag ids of a sentence of `length` tokens (T,).
 

@@ -39,7 +39,7 @@ def test_a_crf_whose_transitions_are_zero_is_the_softmax_head(labelwise: bool) -
     with torch.no_grad():
         for scores in crf.parameters():
             scores.zero_()
-    softmax = SoftmaxHead()
+    softmax = SoftmaxHead(len(TAGS))
     emissions, tags = torch.randn(3, 5, 4), gold(4)
     torch.testing.assert_close(crf.loss(emissions, tags, LENGTHS), softmax.loss(emissions, tags, LENGTHS))
     torch.testing.assert_close(crf.marginals(emissions, LENGTHS), softmax.marginals(emissions, LENGTHS))
@@ -62,7 +62,7 @@ def test_no_decoded_sequence_is_ill_formed_however_hard_the_emissions_push() -> 
     lengths = torch.randint(1, 6, (200,))
     for path, length in zip(head.decode(emissions, lengths).tolist(), lengths.tolist(), strict=True):
         assert not TAG_SET.decode(np.array(path[:length])).ill_formed
-    softmax = SoftmaxHead().decode(emissions, lengths)
+    softmax = SoftmaxHead(len(TAGS)).decode(emissions, lengths)
     broken = [
         TAG_SET.decode(np.array(path[:length])).ill_formed
         for path, length in zip(softmax.tolist(), lengths.tolist(), strict=True)
@@ -93,7 +93,7 @@ def test_forbidden_transitions_get_no_gradient_and_allowed_ones_do(labelwise: bo
     assert gradient[TAGS.index("B-PER"), TAGS.index("E-PER")] != 0
 
 
-@pytest.mark.parametrize("head", [bieo_head(), SoftmaxHead()], ids=["crf", "softmax"])
+@pytest.mark.parametrize("head", [bieo_head(), SoftmaxHead(len(TAGS))], ids=["crf", "softmax"])
 def test_results_do_not_depend_on_what_lies_beyond_the_length(head: Head) -> None:
     torch.manual_seed(0)
     emissions = torch.randn(3, 5, len(TAGS))

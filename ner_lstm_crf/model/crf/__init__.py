@@ -20,6 +20,7 @@ Scores must be finite: a forbidden transition has a score such as -1e4, never -i
 
     sums.py   sums over all paths: partition, likelihood, marginals, entropy
     best.py   the best path
+    spans.py  the probability of spans
     calls.py  checks of arguments, calls of compiled kernels, and what the portable paths share
 
 CPU tensors go through compiled kernels (`kernels/crf_*.c`), which read torch's memory as it is and visit no padding.
@@ -32,9 +33,12 @@ from __future__ import annotations
 
 from ner_lstm_crf.model.crf.best import viterbi as viterbi
 from ner_lstm_crf.model.crf.calls import token_mask as token_mask
+from ner_lstm_crf.model.crf.spans import probable_spans as probable_spans, span_probabilities as span_probabilities
 from ner_lstm_crf.model.crf.sums import (
+    entropy as entropy,
     labelwise_log_likelihood as labelwise_log_likelihood,
     log_likelihood as log_likelihood,
     log_marginals as log_marginals,
+    log_partition as log_partition,
     marginals as marginals,
 )

@@ -8,6 +8,9 @@ from torchcrf import CRF
 
 from ner_lstm_crf import kernels
 
+BAD_LABEL = "expected label numbers from -1 to {}, got one out of range"
+BAD_SPAN = "expected spans (sentence, start, end, label) within their sentences, got one out of range"
+
 
 def token_mask(lengths: Tensor, longest: int) -> Tensor:
     """True where there is a token (B, T), given the lengths (B,) and T."""
@@ -23,7 +26,7 @@ def call_kernel(name: str, inputs: tuple[Tensor, ...], *more: int) -> None:
         more: Its other arguments: addresses and numbers.
 
     Raises:
-        ValueError: If a length or a tag is out of range.
+        ValueError: If a length, a tag, a label number or a span is out of range.
         MemoryError: If there is no memory left.
     """
     emissions = inputs[0] if inputs[0].stride(2) == 1 else inputs[0].contiguous()
@@ -39,6 +42,10 @@ def call_kernel(name: str, inputs: tuple[Tensor, ...], *more: int) -> None:
         raise ValueError(f"expected lengths from 1 to {tokens}, got one out of range")
     if failure == 2:
         raise ValueError(f"expected tags from 0 to {count - 1}, got one out of range")
+    if failure == 4:
+        raise ValueError(BAD_LABEL.format(count - 1))
+    if failure == 5:
+        raise ValueError(BAD_SPAN)
     raise MemoryError(f"{name}: no memory for emissions of shape {tuple(emissions.shape)}")
 
 
@@ -72,8 +79,11 @@ def checked_tags(tags: Tensor, mask: Tensor, count: int) -> Tensor:
     return tags
 
 
-def check(emissions: Tensor, lengths: Tensor, tables: tuple[Tensor, ...], tags: Tensor | None = None) -> None:
-    """Raise ValueError, with what was expected and what came, unless the arguments fit together."""
+def check(emissions: Tensor, lengths: Tensor, tables: tuple[Tensor, ...], **others: Tensor | None) -> None:
+    """Raise ValueError, with what was expected and what came, unless the arguments fit together.
+
+    `tables` are start, transitions and end; `others` are tags, allowed, labels, events, where a function has them.
+    """
     if emissions.ndim != 3 or 0 in emissions.shape:
         raise ValueError(f"expected emissions of shape (B, T, K), each at least 1, got {tuple(emissions.shape)}")
     if not emissions.is_floating_point():
@@ -85,7 +95,10 @@ def check(emissions: Tensor, lengths: Tensor, tables: tuple[Tensor, ...], tags: 
         ("transitions", transitions, (count, count), emissions.dtype),
         ("end", end, (count,), emissions.dtype),
         ("lengths", lengths, (batch,), torch.int64),
-        ("tags", tags, (batch, tokens), torch.int64),
+        ("tags", others.get("tags"), (batch, tokens), torch.int64),
+        ("allowed", others.get("allowed"), (batch, tokens, count), torch.bool),
+        ("labels", others.get("labels"), (count,), torch.int64),
+        ("events", others.get("events"), (count, count), torch.int64),
     ):
         if tensor is None:
             continue
