@@ -5,7 +5,9 @@
     crf_posteriors.h  forward-backward
     crf_sums.c        likelihood and partition with their gradients, posteriors
     crf_spans.c       the probability of spans
+    crf_best.h        the best scores of paths, which the next two search
     crf_viterbi.c     the best path
+    crf_k_best.c      the k best paths
     char_cnn.c        the char-CNN as sums of table rows, and its gradient
     sparse_adamw.c    AdamW for the rows of an embedding table that a batch reads
 
@@ -35,6 +37,7 @@ _BITS = {torch.float32: 32, torch.float64: 64}
 _KERNELS = {  # the file of each function, and the number of its arguments: addresses and numbers of 64 bits
     "crf_marginals": ("crf_sums", 12),
     "crf_viterbi": ("crf_viterbi", 12),
+    "crf_k_best": ("crf_k_best", 14),
     "crf_log_likelihood": ("crf_sums", 16),
     "crf_gradient": ("crf_sums", 12),
     "crf_span_probabilities": ("crf_spans", 16),

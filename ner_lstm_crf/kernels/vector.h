@@ -86,6 +86,17 @@ INLINE void store_first(real *to, int64_t count, vector value) {
 }
 #endif
 
+/* The lanes whose mask is all ones, as bits: lane i is bit i. */
+INLINE uint64_t lanes_of(int_vector mask) {
+#if defined(__AVX512F__) && REAL_BITS == 32
+    return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask);
+#else
+    uint64_t bits = 0;
+    for (int64_t lane = 0; lane < LANES; lane++) bits |= (uint64_t)(mask[lane] & 1) << lane;
+    return bits;
+#endif
+}
+
 /* exp(x) for x <= 0, to about one unit in the last place; 0 where the result would not be a normal number.
 
    x = n log 2 + r with an integer n and |r| <= log 2 / 2, so exp(x) = 2^n exp(r). The Taylor series of exp(r) ends

@@ -146,6 +146,12 @@ def test_the_functions_of_a_crf_give_their_shape_or_refuse(seed: int) -> None:
         assert best.shape == emissions.shape[:2]
         assert best.min() >= 0
         assert best.max() < tags
+        k = draw.one_of(0, -1) if draw.is_wild and draw.happens(0.1) else draw.one_of(1, 2, 5, 40)
+        paths, scores = crf.k_best(*arguments, k)
+        assert scores.shape == paths.shape[:2]
+        assert paths.shape == (len(emissions), scores.shape[1], emissions.shape[1])
+        assert paths.min() >= 0
+        assert paths.max() < tags
 
 
 @settings.get_profile("fuzz")
@@ -194,16 +200,18 @@ def test_no_kernel_reads_or_writes_beyond_its_tensors(
         pytest.skip("that process has all levels")
     # 1. Build the kernels with the sanitizers.
     command = build_kernels.compiler() or ["cc"]
-    asked = [*command, "-print-file-name=libasan.so"]
-    libasan = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() if command else ""
-    if not Path(libasan).is_absolute():
+    preloaded = []  # the sanitizer looks for C++'s exceptions, which torch throws, when it is loaded
+    for library in ("libasan.so", "libstdc++.so"):
+        asked = [*command, f"-print-file-name={library}"]
+        preloaded.append(subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip())
+    if not all(Path(library).is_absolute() for library in preloaded):
         pytest.skip("no C compiler with AddressSanitizer on this machine")
     folder = tmp_path / build_kernels.KERNELS
     shutil.copytree(Path(kernels.__file__).parent, folder, ignore=shutil.ignore_patterns("built", "__pycache__"))
     build_kernels.build(tmp_path, sanitize=True)
     # 2. Run the other tests of this file with them.
     environment = os.environ | {
-        "LD_PRELOAD": libasan,
+        "LD_PRELOAD": ":".join(preloaded),
         "ASAN_OPTIONS": "detect_leaks=0",  # Python frees little at its end
         SANITIZED: str(folder),
     }

@@ -19,7 +19,7 @@ Every function takes, in this order, where B counts sentences, T tokens of the l
 Scores must be finite: a forbidden transition has a score such as -1e4, never -inf, so that gradients stay finite.
 
     sums.py   sums over all paths: partition, likelihood, marginals, entropy
-    best.py   the best path
+    best.py   the best path, and the k best
     spans.py  the probability of spans
     calls.py  checks of arguments, calls of compiled kernels, and what the portable paths share
 
@@ -31,7 +31,7 @@ not offer, `log_marginals`. The tests hold the two paths against each other and 
 
 from __future__ import annotations
 
-from ner_lstm_crf.model.crf.best import viterbi as viterbi
+from ner_lstm_crf.model.crf.best import k_best as k_best, viterbi as viterbi
 from ner_lstm_crf.model.crf.calls import token_mask as token_mask
 from ner_lstm_crf.model.crf.spans import probable_spans as probable_spans, span_probabilities as span_probabilities
 from ner_lstm_crf.model.crf.sums import (
