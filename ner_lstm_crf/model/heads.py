@@ -66,6 +66,10 @@ class Head(nn.Module, ABC):
         """Every span of that probability at least (P, 4), and its probability (P,); see `crf.probable_spans`."""
         return crf.probable_spans(emissions, lengths, *self.scores(), labels, events, least)
 
+    def k_best(self, emissions: Tensor, lengths: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """The k best paths (B, k, T), the best first, and their scores (B, k); see `crf.k_best`."""
+        return crf.k_best(emissions, lengths, *self.scores(), k)
+
 
 class SoftmaxHead(Head):
     """Each token by itself: p(tag | token) = softmax of its emissions.

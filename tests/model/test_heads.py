@@ -70,6 +70,22 @@ def test_no_decoded_sequence_is_ill_formed_however_hard_the_emissions_push() -> 
     assert any(broken)
 
 
+def test_the_k_best_paths_are_all_well_formed_and_those_of_a_softmax_need_not_be() -> None:
+    torch.manual_seed(0)
+    emissions, head, softmax = 300 * torch.randn(20, 4, len(TAGS)), bieo_head(), SoftmaxHead(len(TAGS))
+    paths, scores = head.k_best(emissions, torch.full((20,), 4), 400)
+    legal = sum(not TAG_SET.decode(np.array(path)).ill_formed for path in product(range(len(TAGS)), repeat=4))
+    assert scores.isfinite().sum(1).tolist() == [legal] * 20
+    for path in paths[:, :legal].reshape(-1, 4).tolist():
+        assert not TAG_SET.decode(np.array(path)).ill_formed
+    assert softmax.k_best(emissions, torch.full((20,), 4), 3000)[1].isfinite().sum(1).tolist() == [len(TAGS) ** 4] * 20
+    for one in (head, softmax):
+        assert torch.equal(
+            one.k_best(emissions, LENGTHS.repeat(7)[:20].clamp(max=4), 1)[0][:, 0],
+            one.decode(emissions, LENGTHS.repeat(7)[:20].clamp(max=4)),
+        )
+
+
 def test_illegal_transitions_have_no_marginal_and_marginals_sum_to_one() -> None:
     torch.manual_seed(0)
     head = bieo_head()
