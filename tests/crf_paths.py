@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import product
 from typing import Any
 
@@ -23,10 +25,19 @@ class Path:
     def __init__(self, compiled: bool) -> None:
         self.compiled = compiled
 
+    @contextmanager
+    def chosen(self) -> Iterator[None]:
+        """Whatever is called inside takes this path."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(kernels, "available_for", lambda _: self.compiled)
+            yield
+
     def __getattr__(self, name: str) -> Any:
+        if not hasattr(crf, name):
+            raise AttributeError(name)
+
         def call(*arguments: Any) -> Any:
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(kernels, "available_for", lambda _: self.compiled)
+            with self.chosen():
                 return getattr(crf, name)(*arguments)
 
         return call

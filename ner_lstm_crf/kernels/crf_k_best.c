@@ -18,7 +18,7 @@
 
 #include "crf_best.h"
 
-#define FORBIDDING ((real)-5e3) /* a score of start, transition or end that no path may take, or lower */
+#define FORBIDDING ((real)-1e3) /* a score of start, transition or end that no path may take, or lower */
 #define UNREACHED (-LOWEST / 10) /* a loss that only forbidden scores give, or more */
 
 /* A path that follows `parent`, one of those found, from the end to `token`, has `tag` there, and is best before. */

@@ -156,6 +156,38 @@ def test_the_functions_of_a_crf_give_their_shape_or_refuse(seed: int) -> None:
 
 @settings.get_profile("fuzz")
 @given(seeds)
+def test_sums_over_paths_and_spans_give_their_shape_or_refuse(seed: int) -> None:
+    draw = Draw(seed)
+    sentences, tokens, tags, count = draw.size(8), draw.size(), draw.size(), draw.size(9) - 1
+    if draw.happens(0.05):
+        sentences, tokens, tags = 40, 60, 20  # shared by threads
+    emissions, lengths = draw.floats(sentences, tokens, tags), draw.ints(1, tokens + 1, sentences)
+    tables = [draw.reshaped(draw.floats(*shape)) for shape in ((tags,), (tags, tags), (tags,))]
+    # Spans within their sentences, but for wild numbers.
+    sentence, shares = draw.ints(0, sentences, count), torch.from_numpy(draw.random.random((2, count)))
+    length = lengths[sentence.clamp(0, sentences - 1)].clamp(1, tokens)
+    first = (shares[0] * length).long()
+    stop = first + 1 + (shares[1] * (length - first)).long() + draw.ints(0, 1, count)
+    spans = draw.reshaped(torch.stack([sentence, first, stop, draw.ints(0, tags, count)], 1))
+    reading = draw.reshaped(draw.ints(-1, tags, tags)), draw.reshaped(draw.ints(0, 8, tags, tags))
+    arguments = draw.reshaped(emissions), draw.reshaped(lengths), *tables
+    with draw.right_or_refused():
+        probabilities = crf.span_probabilities(*arguments, spans, *reading)
+        assert probabilities.shape == spans.shape[:1]
+        assert ((probabilities >= 0) & (probabilities <= 1) | probabilities.isnan()).all()
+        found, probabilities = crf.probable_spans(*arguments, *reading, float(draw.one_of(1e-3, 0.1, 1.0)))
+        assert found.shape == (*probabilities.shape, 4)
+        assert crf.entropy(*arguments).shape == arguments[0].shape[:1]
+        arguments[0].requires_grad_()
+        allowed = draw.reshaped(torch.from_numpy(draw.random.random((sentences, tokens, tags)) < 0.5))
+        log_z = crf.log_partition(*arguments, draw.one_of(None, allowed))
+        assert log_z.shape == arguments[0].shape[:1]
+        log_z.sum().backward()
+        assert arguments[0].grad is not None
+
+
+@settings.get_profile("fuzz")
+@given(seeds)
 def test_a_char_cnn_gives_its_shape_or_refuses(seed: int) -> None:
     draw = Draw(seed)
     known, words, width = draw.size(), draw.size() - 1, int(draw.random.integers(1, 8))

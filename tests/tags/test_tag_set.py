@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ner_lstm_crf.tags import tag_set as module
-from ner_lstm_crf.tags.scheme import SCHEMES, DecodedTags, Scheme
+from ner_lstm_crf.tags.scheme import CLOSES, OPENS, SCHEMES, DecodedTags, Scheme
 from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Span
 from tests.tag_sequences import EVERY_SCHEME, sequences
@@ -74,6 +74,22 @@ def test_transitions_allow_exactly_the_well_formed(scheme: Scheme) -> None:
         steps = all(allowed.transitions[i, j] for i, j in pairwise(ids))
         accepted = steps and (not ids or (allowed.start[ids[0]] and allowed.end[ids[-1]]))
         assert accepted == (scheme.encode(scheme.decode(sequence).spans, len(sequence)) == sequence), sequence
+
+
+@EVERY_SCHEME
+def test_events_and_label_numbers_read_any_tags_as_the_scheme_does(scheme: Scheme) -> None:
+    tags = TagSet(scheme, LABELS)
+    labels, events = tags.label_numbers(), tags.events()
+    assert (labels.dtype, events.dtype) == (np.int64, np.int64)
+    for sequence in sequences(scheme, 3, LABELS):
+        ids = [0, *(tags.names.index(tag) for tag in sequence), 0]
+        spans, start = [], 0
+        for position, (before, after) in enumerate(pairwise(ids)):
+            if events[before, after] & CLOSES:
+                spans.append(Span(start, position, LABELS[labels[before]]))
+            if events[before, after] & OPENS:
+                start = position
+        assert tuple(spans) == scheme.decode(sequence).spans
 
 
 def test_a_pickled_tag_set_is_equal() -> None:

@@ -7,10 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from ner_lstm_crf import kernels
-from ner_lstm_crf.model.crf.calls import TorchCrf, call_kernel, check, checked_mask, without_padding
-
-FORBIDDING = -5e3
-"""Scores of start, transitions and end that are at most this forbid: `heads.FORBIDDEN` is twice as low."""
+from ner_lstm_crf.model.crf.calls import FORBIDDING, TorchCrf, call_kernel, check, checked_mask, without_padding
 
 
 @torch.no_grad()
@@ -38,8 +35,8 @@ def k_best(
     """Return each sentence's k best paths, the best first, and their scores (Lawler 1972).
 
     Of paths with equal scores, that with the lower tag comes first at the last token in which they differ. A path over
-    a forbidden transition counts as none: one whose score of start, transition or end is at most -5000 (a score of
-    -1e4 forbids; no trained one comes near). Emissions may have any scores.
+    a forbidden transition counts as none: one whose score of start, transition or end is at most `calls.FORBIDDING`.
+    Emissions may have any scores.
 
     Args:
         emissions: Scores of tags (B, T, K).

@@ -9,11 +9,15 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ner_lstm_crf import kernels
-from ner_lstm_crf.model.crf.calls import TorchCrf, call_kernel, check, checked_mask, checked_tags, without_padding
-
-FORBIDDING = -1e3
-"""A transition of this score or less is forbidden, where paths over forbidden transitions are told from others: the
--1e4 of `heads.FORBIDDEN`, divided by any temperature up to 10."""
+from ner_lstm_crf.model.crf.calls import (
+    FORBIDDING,
+    TorchCrf,
+    call_kernel,
+    check,
+    checked_mask,
+    checked_tags,
+    without_padding,
+)
 
 NEVER = -1e30
 """The score that excludes a tag or a transition altogether; a sum that holds it is no path's."""
