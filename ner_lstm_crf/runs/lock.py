@@ -67,7 +67,7 @@ def locked(directory: Path, *, patience: float = 0) -> Iterator[Callable[[], Non
             with suppress(OSError):  # the directory may be gone
                 if _is_at(path, own):
                     path.unlink()
-            os.close(own)
+            _close(own)
 
 
 def _take(path: Path) -> int | None:
@@ -93,13 +93,24 @@ def _take(path: Path) -> int | None:
                 continue
             # 2. Rename a locked file over it: a run of this process that has the old one sees that it is gone.
             own, name = tempfile.mkstemp(prefix=f"{_LOCK}.{os.getpid()}-", suffix=".new", dir=path.parent)
-            fcntl.lockf(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            Path(name).replace(path)
+            try:
+                fcntl.lockf(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                Path(name).replace(path)
+            except OSError:
+                _close(own)
+                Path(name).unlink()
+                raise
             return own
         except OSError:  # some network file systems have no locks; a full disk is said where it matters
             return None
         finally:
-            os.close(there)
+            _close(there)
+
+
+def _close(descriptor: int) -> None:
+    """Close a file that nothing was written to: an error would hide the one that matters."""
+    with suppress(OSError):
+        os.close(descriptor)
 
 
 def _is_at(path: Path, descriptor: int) -> bool:

@@ -13,6 +13,7 @@ from ner_lstm_crf.errors import InputError, counted
 from ner_lstm_crf.evaluation.evaluate import TestResult, evaluate_model
 from ner_lstm_crf.evaluation.metrics import Evaluation, Summary, text_table
 from ner_lstm_crf.evaluation.significance import Difference, f1_difference
+from ner_lstm_crf.files.atomic import replacing
 from ner_lstm_crf.runs.processes import PlannedRun, plan_seeds
 from ner_lstm_crf.runs.run import Run
 from ner_lstm_crf.saving.model import Model
@@ -120,6 +121,9 @@ def plot_curves(results: Sequence[RunResult], path: Path) -> bool:
 
     Returns:
         True if it was drawn: matplotlib is an optional part of the installation.
+
+    Raises:
+        InputError: If it cannot be written.
     """
     if find_spec("matplotlib") is None:
         return False
@@ -140,7 +144,8 @@ def plot_curves(results: Sequence[RunResult], path: Path) -> bool:
         axes.xaxis.get_major_locator().set_params(integer=True)
     if len(loss.lines) > 1:
         loss.legend()
-    figure.savefig(path, dpi=120)
+    with replacing(path) as new:
+        figure.savefig(new, format=path.suffix[1:], dpi=120)
     return True
 
 

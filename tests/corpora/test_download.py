@@ -287,6 +287,19 @@ def test_a_full_disk(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyP
         fetch_corpus(server.corpus(train=TRAIN), tmp_path)
 
 
+def test_a_file_that_is_there_and_cannot_be_read(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch_corpus(server.corpus(train=TRAIN), tmp_path)
+
+    def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(hashlib, "file_digest", broken)
+    with pytest.raises(InputError, match=r"made-up/train\.conll: cannot be read: Input/output error"):
+        fetch_corpus(server.corpus(train=TRAIN), tmp_path)
+
+
 def test_a_folder_that_cannot_be_made(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="expected a directory that can be written"):

@@ -105,3 +105,25 @@ def test_a_folder_that_takes_no_file_of_ours_is_not_called_that_of_another_run(t
     monkeypatch.setattr("tempfile.mkstemp", refused)
     with locked(tmp_path) as check:  # what cannot be written is said where it is written
         check()
+
+
+def test_a_lock_that_a_full_disk_refuses_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with locked(tmp_path):
+        assert not list(tmp_path.glob("*.new"))
+
+
+def test_a_lock_that_cannot_be_closed_hides_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = os.close
+
+    def broken(descriptor: int) -> None:
+        closed(descriptor)
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(RuntimeError, match="the error that matters"), locked(tmp_path):  # noqa: PT012
+        monkeypatch.setattr(os, "close", broken)
+        raise RuntimeError("the error that matters")
+    monkeypatch.undo()

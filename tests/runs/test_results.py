@@ -82,6 +82,22 @@ def test_each_network_has_a_curve(planned: list[PlannedRun], tmp_path: Path, mon
     assert [len(line.get_xdata()) for line in f1.lines] == [2, 2, 2, 2]
 
 
+def test_curves_that_cannot_be_drawn_leave_the_old_ones(
+    planned: list[PlannedRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = pytest.importorskip("matplotlib.figure")
+
+    def full(_: object, path: Path, **__: object) -> None:
+        path.write_text("half of a")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(figure.Figure, "savefig", full)
+    (tmp_path / "curve.png").write_text("an old picture")
+    with pytest.raises(InputError, match=r"curve\.png: cannot be written.*No space left on device"):
+        plot_curves([RunResult.of(planned[0], [])], tmp_path / "curve.png")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["an old picture"]
+
+
 def test_a_history_without_a_best_epoch_is_damage(planned: list[PlannedRun], tmp_path: Path) -> None:
     history = [report | {"best": False} for report in Run(planned[0].directory).history()]
     (tmp_path / "history.jsonl").write_text("".join(json.dumps(report) + "\n" for report in history))
