@@ -77,6 +77,8 @@ if TYPE_CHECKING:
     from ner_lstm_crf.runs.data import Data as Data, split_dev as split_dev
     from ner_lstm_crf.runs.run import Run as Run
     from ner_lstm_crf.runs.train import train as train
+    from ner_lstm_crf.tagging.analysis import Analysis as Analysis
+    from ner_lstm_crf.tagging.constraints import Constraints as Constraints, Gazetteer as Gazetteer
     from ner_lstm_crf.tagging.tagger import Tagger as Tagger
     from ner_lstm_crf.tags.labels import LabelMap as LabelMap
     from ner_lstm_crf.tags.scheme import SCHEMES as SCHEMES, Scheme as Scheme, get_scheme as get_scheme
@@ -108,6 +110,8 @@ _HOMES = {
     "evaluation.metrics": ("Evaluation", "Score", "evaluate_spans"),
     "evaluation.significance": ("f1_interval", "f1_difference"),
     "tagging.tagger": ("Tagger",),
+    "tagging.analysis": ("Analysis",),
+    "tagging.constraints": ("Constraints", "Gazetteer"),
 }
 _MODULE_OF = {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}
 

@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from ner_lstm_crf import (
+    Analysis,
     Config,
+    Constraints,
     Data,
     Entity,
     EpochReport,
     Evaluation,
+    Gazetteer,
     LabelMap,
     ReadOptions,
     Run,
@@ -37,6 +40,21 @@ def tag(texts: Iterator[str]) -> dict[str, list[Entity]]:
     spans: list[Span] = tagger.tag_tokens(["Ada"])
     entities: list[list[Entity]] = list(tagger.tag_many(texts))
     return {f"{spans[0].label} {tokenize('Ada')[0].start}": entities[0], "call": tagger("Ada")}
+
+
+def look_inside(tagger: Tagger) -> float:
+    """Analyses, with and without constraints."""
+    analysis: Analysis = tagger.analyze("Ada")[0]
+    known = Constraints(
+        spans=[(0, 1, "PER"), Span(0, 1, "PER")],
+        forbidden=["LOC", (0, 1, "LOC")],
+        allowed=[(0, 1, ["PER", "O"])],
+        favoured=[(0, 1, "PER", 2.0)],
+        gazetteers=[Gazetteer({"Ada": "PER"}, bonus=1.5)],
+    )
+    vectors, table = tagger.vectors(["Ada"]), np.asarray(tagger.transitions)
+    total = float(analysis.emissions.sum() + analysis.marginals.sum() + vectors[0].sum() + table.sum())
+    return total + analysis.given(known | Constraints(rejected=[(0, 1, "LOC")])).constraint_probability
 
 
 def make() -> Data:

@@ -91,6 +91,13 @@ class InferenceNetwork:
         """The best tag of each token (B, T), zero beyond the lengths, of emissions (B, T, K) and lengths (B,)."""
         return self._head.decode(emissions, lengths)
 
+    def score_tables(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores of the start (K,), of transitions (K, K) and of the end (K,), the mean over the networks.
+
+        They are up to date after `type_vectors`.
+        """
+        return self._head.scores()
+
     def emissions(self, type_vectors: Sequence[Tensor], batch: Batch) -> Tensor:
         """Emission scores of each token, the mean over the networks (B, T, K), float32.
 
@@ -102,12 +109,24 @@ class InferenceNetwork:
         for network, encoder, vectors in zip(self.networks, self._encoders, type_vectors, strict=True):
             if len(encoder.forwards) == 1 and network.embedding.looks_up:
                 each.append(self._one_layer(network, encoder, vectors, batch))
-                continue
-            context = [module(batch.inputs[name]) for name, module in network.embedding.context]
-            parts = [nn.functional.embedding(batch.tokens, vectors), *(part.to(self._dtype) for part in context)]
-            encoded = encoder(torch.cat(parts, dim=-1), batch.lengths)  # (B, T, 2 H)
-            each.append(network.projection(encoded.float()))
+            else:
+                each.append(network.projection(self._encoded(network, encoder, vectors, batch)))
         return torch.stack(each).mean(0)
+
+    def encoded(self, type_vectors: Sequence[Tensor], batch: Batch) -> Tensor:
+        """The encoder's output for each token, those of the networks side by side (B, T, 2 H each), float32.
+
+        The arguments are those of `emissions`.
+        """
+        parts = zip(self.networks, self._encoders, type_vectors, strict=True)
+        return torch.cat([self._encoded(*part, batch) for part in parts], dim=-1)
+
+    def _encoded(self, network: Network, encoder: BiLstm, vectors: Tensor, batch: Batch) -> Tensor:
+        """The output of one network's encoder (B, T, 2 H)."""
+        context = [module(batch.inputs[name]) for name, module in network.embedding.context]
+        parts = [nn.functional.embedding(batch.tokens, vectors), *(part.to(self._dtype) for part in context)]
+        encoded: Tensor = encoder(torch.cat(parts, dim=-1), batch.lengths)
+        return encoded.float()
 
     def _one_layer(self, network: Network, encoder: BiLstm, vectors: Tensor, batch: Batch) -> Tensor:
         """Emission scores of one network (B, T, K) whose encoder has one layer and whose context features look up ids.

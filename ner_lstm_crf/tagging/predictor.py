@@ -15,7 +15,7 @@ meanwhile.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ner_lstm_crf.config import Precision
-from ner_lstm_crf.features.batch import RaggedSentences, WordTypes, like_lengths
+from ner_lstm_crf.features.batch import Batch, RaggedSentences, WordTypes, like_lengths
 from ner_lstm_crf.features.token_feature import Ids
 from ner_lstm_crf.isolation import computing
 from ner_lstm_crf.model.cpu import Map, one_thread, worker_map
@@ -118,6 +118,34 @@ class Predictor:
         """Spans of the sentences of many chunks, in the order given; at most one chunk is read ahead."""
         with worker_map() as run:
             yield from self._decode(((chunk, *self._encode(chunk)) for chunk in chunks), run)
+
+    def scores(self, chunk: Chunk[Any]) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+        """What the network says of one small chunk, on the calling thread.
+
+        Returns:
+            Emissions of all tokens (N, K); and the scores of the start (K,), of transitions (K, K) and of the end (K,).
+        """
+        emissions = self._for_tokens(chunk, self._network.emissions)
+        with computing(), torch.inference_mode():
+            return emissions, [table.numpy().copy() for table in self._network.score_tables()]
+
+    def vectors(self, chunk: Chunk[Any]) -> NDArray[np.float32]:
+        """The encoder's output for all tokens of one small chunk (N, D); see `InferenceNetwork.encoded`."""
+        return self._for_tokens(chunk, self._network.encoded)
+
+    def _for_tokens(self, chunk: Chunk[Any], compute: Callable[[list[Tensor], Batch], Tensor]) -> NDArray[np.float32]:
+        """A row for each token of a chunk (N, D), computed batch by batch (B, T, D)."""
+        with one_thread():
+            sentences, vectors, _ = self._encode(chunk)
+            rows = np.zeros((len(sentences.types), 0), np.float32)
+            with computing(), torch.inference_mode():
+                for batch_of in sentences.tagging_batches(sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS):
+                    batch, positions, counts = sentences.tagging_batch(*batch_of)
+                    computed = compute(vectors, batch).numpy()
+                    if not rows.shape[1]:
+                        rows = np.zeros((len(rows), computed.shape[2]), np.float32)
+                    rows[positions[counts]] = computed[counts]
+            return rows
 
     def _encode(self, chunk: Chunk[Any]) -> tuple[RaggedSentences, list[Tensor], Ids]:
         """Sentences as numbers; vectors of their word types, which stay valid if these are cleared later; pieces."""

@@ -7,14 +7,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ner_lstm_crf.config import Precision
 from ner_lstm_crf.saving.model import Model
+from ner_lstm_crf.tagging.analysis import Analysis, TransitionTable
 from ner_lstm_crf.tagging.portions import TaggedPortion, tagged_portions
 from ner_lstm_crf.tagging.predictor import Chunk, Predictor, chunks
 from ner_lstm_crf.tags.labels import warn_of_unknown_labels
-from ner_lstm_crf.text.annotation import Entity, Sentence, Span, check_words, each
+from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token, check_words, each, tokens_from_words
 from ner_lstm_crf.text.sentences import Portion, portions, sentences
 from ner_lstm_crf.text.tokenizer import check_characters
 
@@ -151,14 +155,7 @@ class Tagger:
             TypeError: If `tokens` is a string: that is `tag`; or if one of them is no string, with its number.
             InputError: If the model's tokens are characters, and one of these has several.
         """
-        if isinstance(tokens, str):
-            raise TypeError("expected a sequence of tokens, got a string: use tag(text)")
-        if isinstance(tokens, bytes | Set | Mapping | Sentence) or not isinstance(tokens, Iterable):
-            raise TypeError(f"expected a sequence of tokens, got {type(tokens).__name__}")
-        tokens = list(tokens)
-        check_words(tokens, "token")
-        if self._units[0] == "character":
-            check_characters(tokens)
+        tokens = self._checked(tokens)
         (decoded,) = self._predictor.decode(Chunk([], tokens, [len(tokens)]))
         return list(decoded.spans)
 
@@ -181,6 +178,56 @@ class Tagger:
         for chunk, decoded in self._predictor.stream(chunks(with_words())):
             for sentence, (spans, _, _) in zip(chunk.items, decoded, strict=True):
                 yield sentence if spans == sentence.spans else sentence.with_spans(spans)
+
+    def analyze(self, given: str | Sentence | Sequence[str]) -> list[Analysis]:
+        """What the model knows of each sentence: scores, probabilities, other readings.
+
+        Args:
+            given: A text; or one sentence, or its tokens. A sentence of more characters than are read at once is cut,
+                as in `tag_portions`, and its parts overlap.
+
+        Raises:
+            TypeError: If it is none of these.
+            InputError: If the model's tokens are characters, and one of these has several.
+
+        Example:
+            >>> (analysis,) = Tagger.load("en").analyze("She lives in Rome.")
+            >>> analysis.best
+            ['O', 'O', 'O', 'B-LOC', 'O']
+        """
+        sentences, chunk = self._sentences(given)
+        emissions, (start, transitions, end) = self._predictor.scores(chunk)
+        source, found, first = given if isinstance(given, str) else None, list[Analysis](), 0
+        for tokens, barriers in sentences:
+            own = emissions[first : first + len(tokens)]
+            first += len(tokens)
+            scores = own, start, transitions, end
+            found.append(Analysis(tokens, self.model.tags, *scores, self.model.temperature, source, barriers))
+        return found
+
+    def emissions(self, given: str | Sentence | Sequence[str]) -> list[NDArray[np.float32]]:
+        """The score of each tag (`model.tags.names`) for each token of each sentence, (T, K); see `analyze`."""
+        return [analysis.emissions for analysis in self.analyze(given)]
+
+    def marginals(self, given: str | Sentence | Sequence[str]) -> list[NDArray[np.float64]]:
+        """The probability of each tag for each token of each sentence, (T, K); see `analyze`."""
+        return [analysis.marginals for analysis in self.analyze(given)]
+
+    def vectors(self, given: str | Sentence | Sequence[str]) -> list[NDArray[np.float32]]:
+        """The vector of each token of each sentence, (T, D), in its context; see `analyze`.
+
+        It is what the encoder gives: the output of the LSTM, forwards and backwards. Of a model of several networks
+        those of each stand side by side.
+        """
+        sentences, chunk = self._sentences(given)
+        vectors, lengths = self._predictor.vectors(chunk), [len(tokens) for tokens, _ in sentences]
+        return np.split(vectors, np.cumsum(lengths)[:-1]) if lengths else []
+
+    @property
+    def transitions(self) -> TransitionTable:
+        """The score of each tag after each other, as a table; of several networks the mean."""
+        _, tables = self._predictor.scores(Chunk())
+        return TransitionTable(self.model.tags.names, *tables)
 
     def evaluate(self, sentences: Iterable[Sentence]) -> Evaluation:
         """Precision, recall and F1 on sentences with gold spans.
@@ -211,6 +258,45 @@ class Tagger:
         warn_of_unknown_labels("evaluate", counts, self.labels, "the model does not know")
         return evaluate_model(self.model, gold, precision=self._precision).evaluation
 
+    def _checked(self, tokens: Sequence[str]) -> list[str]:
+        """The tokens of one sentence.
+
+        Raises:
+            TypeError: If `tokens` is a string, or is no sequence, or one of them is no string, with its number.
+            InputError: If the model's tokens are characters, and one of these has several.
+        """
+        if isinstance(tokens, str):
+            raise TypeError("expected a sequence of tokens, got a string: use tag(text)")
+        if isinstance(tokens, bytes | Set | Mapping | Sentence) or not isinstance(tokens, Iterable):
+            raise TypeError(f"expected a sequence of tokens, got {type(tokens).__name__}")
+        tokens = list(tokens)
+        check_words(tokens, "token")
+        if self._units[0] == "character":
+            check_characters(tokens)
+        return tokens
+
+    def _sentences(self, given: str | Sentence | Sequence[str]) -> tuple[list[ReadSentence], Chunk[object]]:
+        """The sentences of what `analyze` is given that have tokens, and what the network reads of them.
+
+        Raises:
+            TypeError: If it is neither a text nor a sentence nor tokens.
+            InputError: If the model's tokens are characters, and one of these has several.
+        """
+        if not isinstance(given, str):
+            words = self._checked(given.words if isinstance(given, Sentence) else given)
+            joiner = " " if self._units[0] == "word" else ""
+            tokens = given.tokens if isinstance(given, Sentence) else tokens_from_words(words, joiner)
+            return [(tokens, ())] * bool(tokens), Chunk([], words, [len(words)])
+        found, chunk = list[ReadSentence](), Chunk[object]()
+        for portion, words, lengths, barriers in self._portions([given]):
+            chunk.words += words
+            chunk.lengths += lengths
+            for start, end in pairwise(portion.edges):
+                inside = [(first, final) for first, final in barriers if start < final and first < end]
+                places = tuple((max(first, start) - start, min(final, end) - start) for first, final in inside)
+                found.append((tuple(portion.tokens(start, end)), places))
+        return found, chunk
+
     def _portions(
         self, texts: Iterable[str | Iterable[str]]
     ) -> Iterator[tuple[Portion, list[str], list[int], list[tuple[int, int]]]]:
@@ -221,6 +307,9 @@ class Tagger:
                 lengths = [end - start for start, end in pairwise(portion.edges)]
                 yield portion, portion.words, lengths, portion.barriers
 
+
+ReadSentence: TypeAlias = tuple[tuple[Token, ...], tuple[tuple[int, int], ...]]
+"""The tokens of a sentence, and its barriers."""
 
 _OTHER_METHODS = {
     list: ": use tag_many(texts)",

@@ -269,3 +269,43 @@ def test_a_directory_that_is_named_like_a_shipped_tagger_is_told(
     assert caplog.messages == ["en: taken for the shipped tagger, the model in this directory is ./en"]
     Tagger.load("./en")
     assert len(caplog.messages) == 1
+
+
+def test_an_analysis_is_that_of_tagging(tagger: Tagger, make_sentences: Make) -> None:
+    text = "Anna Okafor met <b>Boris</b> Singh in #Oslo today. Emil 😀 Quist met Clara.\n\nIt rains in Quito"
+    analyses = tagger.analyze(text)
+    assert [analysis.words for analysis in analyses] == [sentence.words for sentence in tagger.split(text)]
+    assert [entity for analysis in analyses for entity in analysis.entities] == tagger.tag(text)
+    for sentence in make_sentences(20, seed=5):
+        (analysis,) = tagger.analyze(sentence)
+        assert list(analysis.spans) == tagger.tag_tokens(sentence.words)
+        assert [same.spans for same in tagger.analyze(sentence.words)] == [analysis.spans]
+        with torch.no_grad():
+            head, lengths = tagger.model.networks[0].head, torch.tensor([len(analysis)])
+            marginals = head.marginals(torch.from_numpy(analysis.emissions)[None], lengths)[0]
+        np.testing.assert_allclose(analysis.marginals, marginals, atol=1e-5)
+    assert tagger.analyze("") == tagger.analyze([]) == tagger.vectors(" ") == []
+
+
+def test_the_insides_are_arrays_that_fit_together(tagger: Tagger) -> None:
+    text = "Anna met Boris Singh. He was in Oslo."
+    network, lengths = tagger.model.networks[0], [5, 5]
+    emissions, vectors = tagger.emissions(text), tagger.vectors(text)
+    assert [one.shape for one in emissions] == [(length, len(tagger.model.tags)) for length in lengths]
+    assert [one.shape for one in vectors] == [(length, network.encoder.size) for length in lengths]
+    for of_sentence, own in zip(emissions, vectors, strict=True):
+        with torch.no_grad():
+            projected = network.projection(torch.from_numpy(own))
+        np.testing.assert_allclose(of_sentence, projected, atol=1e-5)
+    assert [one.sum(1) == pytest.approx(1.0) for one in tagger.marginals(text)] == [True, True]
+    with torch.no_grad():
+        start, transitions, end = network.head.scores()
+    assert np.asarray(tagger.transitions).tolist() == transitions.tolist()
+    assert tagger.transitions.start.tolist() == start.tolist()
+    assert tagger.transitions.end.tolist() == end.tolist()
+
+
+@pytest.mark.parametrize("wrong", [3, None, b"Anna", {"Anna": 1}, [1, 2]])
+def test_what_is_no_text_is_not_analysed(tagger: Tagger, wrong: Any) -> None:
+    with pytest.raises(TypeError, match="expected a"):
+        tagger.analyze(wrong)
