@@ -82,7 +82,13 @@ if TYPE_CHECKING:
     from ner_lstm_crf.tagging.tagger import Tagger as Tagger
     from ner_lstm_crf.tags.labels import LabelMap as LabelMap
     from ner_lstm_crf.tags.scheme import SCHEMES as SCHEMES, Scheme as Scheme, get_scheme as get_scheme
-    from ner_lstm_crf.text.annotation import Entity as Entity, Sentence as Sentence, Span as Span, Token as Token
+    from ner_lstm_crf.text.annotation import (
+        Entity as Entity,
+        Sentence as Sentence,
+        Span as Span,
+        Token as Token,
+        Unknown as Unknown,
+    )
     from ner_lstm_crf.text.sentences import sentences as sentences
     from ner_lstm_crf.text.tokenizer import tokenize as tokenize
     from ner_lstm_crf.training.trainer import EpochReport as EpochReport
@@ -90,7 +96,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "text.annotation": ("Token", "Span", "Sentence", "Entity"),
+    "text.annotation": ("Token", "Span", "Sentence", "Entity", "Unknown"),
     "text.tokenizer": ("tokenize",),
     "text.sentences": ("sentences",),
     "tags.scheme": ("SCHEMES", "Scheme", "get_scheme"),

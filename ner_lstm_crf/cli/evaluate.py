@@ -63,7 +63,12 @@ def run(args: argparse.Namespace) -> None:
     from ner_lstm_crf.formats.options import ReadReport
     from ner_lstm_crf.formats.registry import detect_format, read_sentences
     from ner_lstm_crf.saving.model import SHIPPED, Model
-    from ner_lstm_crf.tags.labels import require_entities, warn_of_labels_never_gold, warn_of_unknown_labels
+    from ner_lstm_crf.tags.labels import (
+        fully_known,
+        require_entities,
+        warn_of_labels_never_gold,
+        warn_of_unknown_labels,
+    )
 
     if Path(args.model).is_file() and (args.file in SHIPPED or Path(args.file).is_dir()):
         command = shlex.join(["ner-lstm-crf", "evaluate", args.file, args.model])
@@ -80,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
         texts = file_format.read_texts(args.file, options, report=report)
         items, evaluate = [*texts], partial(evaluate_texts, test=texts)
     else:
-        sentences = read_sentences(args.file, options, report=report)
+        sentences = fully_known(read_sentences(args.file, options, report=report), args.file)
         items, evaluate = [*sentences], partial(evaluate_model, test=sentences)
     report.warn(args.file, options, labels=False)
     options.labels.warn_of_missing(f"{args.file}, {args.model}", {*report.names, *model.tags.labels})

@@ -94,6 +94,14 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, message)
 
 
+def _labels(text: str) -> tuple[str, ...]:
+    """The labels of an option, with commas between them."""
+    labels = tuple(label.strip() for label in text.split(","))
+    if not all(labels):
+        raise argparse.ArgumentTypeError(f"expected labels such as PER,ORG, got '{text}'")
+    return labels
+
+
 def at_least(lowest: int) -> Callable[[str], int]:
     """The type of an option that takes whole numbers from `lowest` on."""
 
@@ -158,7 +166,8 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     },
     "--several-tags": {
         "choices": get_args(SeveralTags),
-        "help": "of several tags in one cell, B-PER|B-LOC, read the first or the last (default: refused)",
+        "help": "of several tags in one cell, B-PER|O, read the first or the last, or any: which is true is not known "
+        "(default: refused)",
     },
     "--labels": {"metavar": "PER,LOC", "help": "keep these labels, after --rename; the others become O"},
     "--rename": {
@@ -233,6 +242,12 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "--transformer-cache": {
         "metavar": "DIR",
         "help": "directory that keeps what a frozen transformer makes of the data, for later runs (default: not kept)",
+    },
+    "--unannotated": {
+        "type": _labels,
+        "default": (),
+        "metavar": "PER,ORG",
+        "help": "labels that the training files do not annotate: their O may be an entity of these",
     },
     "--seeds": {
         "type": _positive,
@@ -335,6 +350,7 @@ def add_training_options(parser: Parser, *, seeds: int, test_required: bool = Fa
     data = parser.add_argument_group("data")
     add_options(data, "--train", "--dev")
     add_options(data, "--test", required=test_required)
+    add_options(data, "--unannotated")
     config = parser.add_argument_group(
         "configuration",
         "A preset, changed by the file of --config, changed by the flags below. The defaults shown are those of the\n"

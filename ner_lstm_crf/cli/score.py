@@ -116,6 +116,8 @@ def _score_tokens(args: argparse.Namespace, options: ReadOptions) -> None:
     )
     schemes = {"gold_scheme": gold_report.scheme, "predicted_scheme": report.scheme}
     note = f"tag schemes: gold {gold_report.scheme or 'none'}, predicted {report.scheme or 'none'}"
+    known = [(one, other) for one, other in zip(gold, predicted, strict=True) if not one.unknown]
+    gold, predicted = [one for one, _ in known], [other for _, other in known]
     show_evaluation(evaluation, gold, predicted, args, note=note, **schemes)
 
 

@@ -25,7 +25,7 @@ from ner_lstm_crf.errors import InputError, counted
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.formats.registry import read_sentences
 from ner_lstm_crf.runs.display import progress_bar, say
-from ner_lstm_crf.tags.labels import require_entities, warn_of_unknown_labels
+from ner_lstm_crf.tags.labels import fully_known, require_entities, warn_of_unknown_labels
 from ner_lstm_crf.text.annotation import CHARACTER_SHARE, Sentence, share_of_characters
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Resolved
     options = read_options(args, token_unit=token_unit, hyphens=config.model.hyphens)
     dev, of_dev = _read([args.dev] if args.dev not in (None, "none") else [], options)
     test, of_test = _read([args.test] if args.test else [], options)
+    dev, test = fully_known(dev, args.dev or "dev"), fully_known(test, args.test or "test")
     if args.test:
         require_entities((sentence.spans for sentence in test), args.test, options.labels)
     if args.dev is None:
@@ -158,7 +159,7 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Resolved
     elif args.lexicon is not None:
         lexicon = builtin_words() if args.lexicon == "builtin" else read_lexicon(args.lexicon)
     start = None if args.init_from is None else model_directory(args.init_from)
-    data = resolve_defaults(Data(train, dev, vectors, start, lexicon=lexicon), config.model)
+    data = resolve_defaults(Data(train, dev, vectors, start, lexicon, args.unannotated), config.model)
     if args.test:
         known = {*labels["train"], *(() if start is None else ModelDescription.read(start).labels)}
         warn_of_unknown_labels(args.test, labels["test"], known, "the training data lack")
@@ -207,6 +208,7 @@ def _read(paths: Sequence[str], options: ReadOptions) -> tuple[list[Sentence], F
         report.warn(path, options, labels=False)
         statistics.labels.update(report.labels)
         statistics.outside |= report.outside
+        statistics.unknown += report.unknown
         statistics.scheme, statistics.layout = statistics.scheme or report.scheme, statistics.layout or report.layout
         sentences += (one for one in read if one.tokens)
     for sentence in sentences:
@@ -250,7 +252,8 @@ def _describe(parts: Mapping[str, Sequence[Sentence]]) -> Mapping[str, Counter[s
             counts = ", ".join(f"{label} {count:,}" for label, count in sorted(labels[name].items()))
             entities = labels[name].total()
             sizes = f"{counted(len(sentences), 'sentence')}, {tokens:,} tokens, {entities:,} entities"
-            say(f"{name + ':':<7}{sizes} ({counts})")
+            unknown = sum(len(sentence.unknown) for sentence in sentences)
+            say(f"{name + ':':<7}{sizes} ({counts})" + (f"; {counted(unknown, 'token')} unknown" if unknown else ""))
     return labels
 
 

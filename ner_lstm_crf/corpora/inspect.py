@@ -94,6 +94,9 @@ def _file(statistics: FileStatistics) -> Iterator[str]:
     labels = ", ".join(f"{label} {count:,}" for label, count in statistics.per_label.most_common())
     yield _row("entities", f"{statistics.per_label.total():,}: {labels}" if labels else "none")
     yield _row("ill-formed", _count(statistics.ill_formed))
+    if statistics.unknown:
+        tokens = counted(len(statistics.unknown), "token")
+        yield _row("unknown", f"{tokens} whose tag is not known: lines {some_lines(statistics.unknown)}")
     if statistics.layout is not None:
         rows = ", ".join(f"{counted(count, 'row')} of {width}" for width, count in sorted(statistics.widths.items()))
         yield _row("ragged", _count(statistics.ragged) + (f" ({rows})" if statistics.ragged else ""))

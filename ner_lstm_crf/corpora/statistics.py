@@ -112,6 +112,7 @@ class FileStatistics(ReadReport):
             "dropped": self.dropped,
             "rejected": self.rejected,
             "unannotated": self.unannotated,
+            "unknown": self.unknown,
         }
 
 

@@ -18,6 +18,7 @@ from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.predictor import Predictor, chunks
 from ner_lstm_crf.tagging.tagger import SHORT_TEXT, Tagger
+from ner_lstm_crf.tags.labels import fully_known
 from ner_lstm_crf.tags.scheme import DecodedTags
 from ner_lstm_crf.text.annotation import Sentence, Span
 
@@ -54,7 +55,10 @@ def evaluate_model(
 
     Raises:
         InputError: If the processor lacks the precision.
+        ValueError: If a sentence has unknown tokens.
     """
+    if any(sentence.unknown for sentence in test):
+        raise ValueError("expected sentences whose tokens are all known, got others")
     items = [(None, sentence.words, [len(sentence.tokens)], ()) for sentence in test]
     predictor = Predictor(model, precision)
     list(predictor.stream(chunks(items[:8])))  # not timed: only the first call pays for what happens once
@@ -117,8 +121,11 @@ def score_sentences(
         predicted_path: The file of the second, for messages.
         ill_formed_lines: The lines of ill-formed tags in the second (`ReadReport.ill_formed`); only counted.
 
+    Gold sentences with unknown tokens are left out, with their predictions, and logged.
+
     Raises:
-        InputError: If the tokens or the number of sentences differ, at the first difference.
+        InputError: If the tokens or the number of sentences differ, at the first difference; if predictions are
+            unknown, or no gold sentence is known.
         ValueError: If there are lines of ill-formed tags, but the sentences do not know their own.
     """
     pairs = list(_paired(gold, predicted, gold_path, predicted_path, "sentence"))
@@ -127,6 +134,11 @@ def score_sentences(
             difference = _first_difference(reference.words, candidate.words)
             message = f"expected the tokens of {_location(gold_path, reference.line)}, found {difference}"
             raise InputError(message, path=predicted_path, line=candidate.line)
+        if candidate.unknown:
+            raise InputError(
+                "expected predictions, found tokens whose tags are unknown", path=predicted_path, line=candidate.line
+            )
+    fully_known([reference for reference, _ in pairs], gold_path)
     # The line of a tag lies in the last sentence that begins at or before it.
     ill_formed: list[list[int]] = [[] for _ in pairs]
     starts = [candidate.line for _, candidate in pairs if candidate.line is not None]
@@ -136,8 +148,11 @@ def score_sentences(
         if line < starts[0]:
             raise ValueError(f"expected lines from {starts[0]}, where the first sentence begins, got {line}")
         ill_formed[bisect_right(starts, line) - 1].append(line)
+    measured = [number for number, (reference, _) in enumerate(pairs) if not reference.unknown]
     return evaluate_spans(
-        (reference.spans for reference, _ in pairs), (candidate.spans for _, candidate in pairs), ill_formed=ill_formed
+        (pairs[number][0].spans for number in measured),
+        (pairs[number][1].spans for number in measured),
+        ill_formed=[ill_formed[number] for number in measured],
     )
 
 

@@ -160,12 +160,15 @@ class Batch:
         inputs: The input of each feature's module, by name: in training for the distinct words (W,) and for the tokens
             in context (B, T), in tagging for the latter alone, since the vectors of word types are cached.
         tags: Gold tag ids (B, T), 0 beyond the lengths; None without gold tags.
+        allowed: True for the tags that each token may have (B, T, K), all True beyond the lengths; None if all tokens
+            are known, which then have their gold tags.
     """
 
     tokens: Tensor
     lengths: Tensor
     inputs: Mapping[str, Any]
     tags: Tensor | None = None
+    allowed: Tensor | None = None
 
 
 class RaggedSentences:
@@ -180,6 +183,8 @@ class RaggedSentences:
 
     Attributes:
         rows: The sentences, long ones in windows, as tagging reads them.
+        allowed: True for the tags that each token may have (N, K); None if all tokens are known.
+        partly_known: True for the sentences with unknown tokens (S,); all False if all tokens are known.
     """
 
     def __init__(
@@ -192,6 +197,8 @@ class RaggedSentences:
     ) -> None:
         self.word_types, self.types, self.lengths, self.context, self.tags = word_types, types, lengths, context, tags
         self.rows = rows_of(lengths)
+        self.allowed: NDArray[np.bool_] | None = None
+        self.partly_known: NDArray[np.bool_] = np.zeros(len(lengths), np.bool_)
         self._starts = lengths.cumsum() - lengths
 
     def __len__(self) -> int:
@@ -208,8 +215,10 @@ class RaggedSentences:
         tokens[real] = which
         if self.tags is not None:
             tags = torch.from_numpy(np.where(real, self.tags[positions], 0))
-        inputs = self.word_types.inputs(rows) | inputs
-        return Batch(torch.from_numpy(tokens), torch.from_numpy(lengths), inputs, tags)
+        inputs, allowed = self.word_types.inputs(rows) | inputs, None
+        if self.allowed is not None and self.partly_known[sentences].any():
+            allowed = torch.from_numpy(self.allowed[positions] | ~real[:, :, None])
+        return Batch(torch.from_numpy(tokens), torch.from_numpy(lengths), inputs, tags, allowed)
 
     def tagging_batches(self, *, sentences: int, tokens: int) -> list[tuple[Ids, int]]:
         """Batches of rows, as `like_lengths` cuts them."""

@@ -52,7 +52,15 @@ from ner_lstm_crf.formats.columns import (
 )
 from ner_lstm_crf.formats.inline import hold_marks
 from ner_lstm_crf.formats.options import ReadOptions
-from ner_lstm_crf.tags.notation import STANDARD, has_prefix, is_label, is_outside, notation_of_sample, tags_within
+from ner_lstm_crf.tags.notation import (
+    STANDARD,
+    UNKNOWN,
+    has_prefix,
+    is_label,
+    is_outside,
+    notation_of_sample,
+    tags_within,
+)
 from ner_lstm_crf.tags.scheme import OUTSIDE, get_scheme, split_tag
 from ner_lstm_crf.text.scripts import has_han
 
@@ -135,7 +143,7 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
         numbered=columns.numbered,
         key=key,
         prefixless=content == "prefixless" or (is_named and _may_be_labels(tags)) or (is_io and content == "outside"),
-        notation=notation_of_sample(Counter(tags)),
+        notation=notation_of_sample(Counter(tag for tag in tags if tag != UNKNOWN)),
         bracketed=content == "brackets",
         has_document_columns=columns.has_document_columns,
         has_char_index=_have_char_index(words),
@@ -534,10 +542,11 @@ def _check_first_tag(sample: _Sample, tags: Sequence[str], tag: int | None, path
     Raises:
         InputError: If it does.
     """
-    others = set(map(stripped, set(tags[1:])))
+    others = set(map(stripped, set(tags[1:]))) - {UNKNOWN}
     notation = notation_of_sample(others)
     has_entities = not others <= {OUTSIDE}
-    if has_entities and notation.read(stripped(tags[0])) is None and all(map(notation.read, others)):
+    is_tag_like = stripped(tags[0]) == UNKNOWN or notation.read(stripped(tags[0])) is not None
+    if has_entities and not is_tag_like and all(map(notation.read, others)):
         message = f"column {(tag or 0) + 1}: expected a tag such as O or B-PER, found {quoted(tags[0])}"
         raise InputError(f"{message}: delete the line if it names the columns", path=path, line=sample.lines[0].number)
 
@@ -736,6 +745,9 @@ def content_of(cells: Iterable[str], *, is_named: bool = False) -> str:
             clauses, or verbs and arguments; and labels without prefixes are read though there is no `O` among them.
     """
     written = _counted(stripped, Counter(cells))
+    known = written.copy()
+    known.pop(UNKNOWN, None)
+    written = known or written
     total, counts = written.total(), _counted(lambda cell: tags_within(cell)[0], written)
     if (notation := notation_of_sample(counts)) != STANDARD:
         counts = _counted(lambda cell: notation.read(cell) or cell, counts)
@@ -780,7 +792,7 @@ def _are_labels(counts: Counter[str]) -> bool:
 
 def _may_be_labels(cells: Sequence[str]) -> bool:
     """True if the cells of a column that is known to hold tags are labels without prefixes, with or without an O."""
-    labels = {cell for cell in cells if not is_outside(cell)}
+    labels = {cell for cell in cells if not is_outside(cell) and cell != UNKNOWN}
     return bool(labels) and all(map(is_label, labels)) and not any(map(has_prefix, labels))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from ner_lstm_crf.files.text import FilePath, quoted
-from ner_lstm_crf.tags.notation import STANDARD, Notation
+from ner_lstm_crf.tags.notation import STANDARD, UNKNOWN, Notation
 from ner_lstm_crf.tags.scheme import OUTSIDE, PREFIXES, TagError, split_tag
 from ner_lstm_crf.text.annotation import Span
 from ner_lstm_crf.text.scripts import EMOJI_MODIFIERS, MARKS
@@ -202,7 +202,7 @@ class ColumnLayout:
 
     def is_tag(self, text: str) -> bool:
         """True if a text can be a tag of this file."""
-        return bool(text) if self.prefixless else self.notation.read(text) is not None
+        return bool(text) if self.prefixless else text == UNKNOWN or self.notation.read(text) is not None
 
     def is_known(self, text: str) -> bool:
         """True if a text is the tag of one of the first rows, or can hardly be anything but a tag of this file."""

@@ -83,7 +83,7 @@ class Conll(Format):
                     if _NOT_IN_A_TOKEN.search(word) or DOCUMENT_START.match(word):
                         origin = "" if sentence.line is None else f" (line {sentence.line} of its source)"
                         raise InputError(f"the token {quoted(word)} cannot stand in a column file{origin}", path=path)
-                tags = writer.tags(sentence.spans, len(words))
+                tags = writer.tags(sentence)
                 if is_table:
                     out.writelines(map(_TABLE.row, zip(repeat(str(number)), words, tags, strict=False)))
                     continue
@@ -623,7 +623,7 @@ class _Rewriter:
                 if sentence is None:
                     out.writelines(raw.lines)
                     continue
-                tags = self.writer.tags(sentence.spans, len(sentence.tokens))
+                tags = self.writer.tags(sentence)
                 if self.keeps_brackets:
                     tags = brackets_of(sentence.spans, len(tags))
                 lines, sentences = self._lines(raw, tags), sentences + 1

@@ -16,8 +16,8 @@ from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.tags.scheme import Policy
 from ner_lstm_crf.text.annotation import Sentence
 
-SeveralTags: TypeAlias = Literal["first", "last"]
-"""The tag to read of several in one cell."""
+SeveralTags: TypeAlias = Literal["first", "last", "any"]
+"""What several tags in one cell mean: only the first or the last counts, or it is not known which is true."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +38,8 @@ class ReadOptions:
         encoding: Any encoding Python knows.
         scheme: The tag scheme, in any spelling `get_scheme` knows.
         ill_formed: The policy for tags that break the scheme.
-        several_tags: The tag to read of several in one cell (`B-PER|B-LOC`): `first` or `last`. None refuses them.
+        several_tags: What several tags in one cell (`B-PER|B-LOC`) mean: only the `first` or the `last` counts, or the
+            token has `any` of them, and which is not known. None refuses them.
         token_unit: With `character` every character of a token becomes a token of its own. None is `word`, but
             `character` for files whose entities are marked that way (Chinese in the format of CLUENER, or with inline
             marks).
@@ -116,6 +117,7 @@ class ReadReport:
         ragged: The lines of rows with fewer or more columns than most.
         widths: The number of rows by their number of columns.
         labels: The number of entities of each label, by its name in the file.
+        unknown: The lines of tokens whose tag is not known, one for each.
         outside: Tags that are read as O because the options rename them so.
         cut: The lines of entities of running text that begin or end within a word, one for each: the word became two
             tokens.
@@ -141,6 +143,7 @@ class ReadReport:
     ragged: list[int] = field(default_factory=list)
     widths: Counter[int] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
+    unknown: list[int] = field(default_factory=list)
     outside: set[str] = field(default_factory=set)
     cut: list[int] = field(default_factory=list)
     dropped: list[int] = field(default_factory=list)

@@ -195,7 +195,7 @@ def write_sentences(
     if isinstance(sentences, str | Sentence) or not isinstance(sentences, Iterable):
         raise TypeError(f"expected sentences, got {type(sentences).__name__}")
     chosen = _format_named(output_format) or format_of_name(path) or _without_name(path, _COLUMNS)
-    chosen.write(path, each(Sentence, sentences), WriteOptions(scheme, encoding))
+    chosen.write(path, _writable(each(Sentence, sentences), chosen, path), WriteOptions(scheme, encoding))
 
 
 def convert(
@@ -241,9 +241,24 @@ def convert(
     if new.can_rewrite(old):
         new.rewrite(source, target, options, output, findings)
     else:
-        new.write(target, old.read(source, options, findings), output)
+        new.write(target, _writable(old.read(source, options, findings), new, target), output)
     if report is None:
         findings.warn(source, options, rewritten=new.can_rewrite(old))
+
+
+def _writable(sentences: Iterable[Sentence], chosen: Format, path: FilePath) -> Iterator[Sentence]:
+    """The sentences, each checked when its turn comes.
+
+    Raises:
+        InputError: If one has unknown tokens, and the format has no tags to say so.
+    """
+    for sentence in sentences:
+        if sentence.unknown and not chosen.has_tags:
+            tagged = " and ".join(known.name for known in FORMATS.values() if known.has_tags)
+            origin = "" if sentence.line is None else f" (line {sentence.line} of its source)"
+            message = f"a token whose tag is unknown cannot stand in {chosen.description}{origin}: {tagged} can say so"
+            raise InputError(message, path=path)
+        yield sentence
 
 
 def _without_name(path: FilePath, default: Format) -> Format:

@@ -14,9 +14,18 @@ from ner_lstm_crf.formats.columns import Separator
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.tags.detect import Detection, NoSchemeError, detect_scheme
 from ner_lstm_crf.tags.labels import NAME_FOR_O
-from ner_lstm_crf.tags.notation import STANDARD, Notation, has_prefix, is_label, is_outside, tags_within
-from ner_lstm_crf.tags.scheme import OUTSIDE, DecodedTags, Scheme, TagError, UnknownTagError, get_scheme, split_tag
-from ner_lstm_crf.text.annotation import Sentence, Span, align, by_character, tokens_from_words
+from ner_lstm_crf.tags.notation import STANDARD, UNKNOWN, Notation, has_prefix, is_label, is_outside, tags_within
+from ner_lstm_crf.tags.partial import PartialReader, PartlyDecoded, Tags, encode_partial, rename_partial
+from ner_lstm_crf.tags.scheme import OUTSIDE, Scheme, TagError, UnknownTagError, get_scheme, split_tag
+from ner_lstm_crf.text.annotation import (
+    Sentence,
+    Span,
+    Unknown,
+    align,
+    by_character,
+    tokens_from_words,
+    unknown_by_character,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +63,9 @@ class TagReader:
     _replaced: dict[str, str] = field(default_factory=dict)  # what the options read in place of a tag
     _standard: dict[str, str] = field(default_factory=dict)  # the tags read so far, each in the standard notation
     _differs: bool = False  # one of them is not written so
+    _alternatives: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of unknown tags; () if it may be any
+    _partial: dict[str, Tags] = field(default_factory=dict)  # the same in the standard notation, of those read so far
+    _partial_reader: PartialReader | None = None
 
     def find_scheme(
         self,
@@ -77,13 +89,13 @@ class TagReader:
             return
         renamed = self.options.labels.renamed
         if self.options.scheme is not None:
-            first = sorted(tags_within(tag)[0] for tag in sample)
+            first = sorted(tags_within(tag)[0] for tag in sample if tag != UNKNOWN)
             shows_nothing = all(map(is_outside, first))  # then all tags are looked at
             tags = self._noted(sentences()) if shows_nothing else [first]
-            detection = detect_scheme(tags, get_scheme(self.options.scheme), renamed)
+            detection = detect_scheme(tags, get_scheme(self.options.scheme), renamed, self._alternatives)
         else:
             try:
-                detection = detect_scheme(self._noted(sentences()), labels=renamed)
+                detection = detect_scheme(self._noted(sentences()), labels=renamed, unknown=self._alternatives)
                 self._check_labels(detection, expects_labels)
             except NoSchemeError as error:
                 # Beside tags with prefixes, those that are renamed to O stand for it.
@@ -92,7 +104,7 @@ class TagReader:
                     raise self._no_scheme(error) from None
                 self._replaced.update(dict.fromkeys(outside, OUTSIDE))
                 try:
-                    detection = detect_scheme(self._noted(sentences()), labels=renamed)
+                    detection = detect_scheme(self._noted(sentences()), labels=renamed, unknown=self._alternatives)
                 except NoSchemeError as error:
                     raise self._no_scheme(error) from None
         self.scheme, self.notation = get_scheme(detection.scheme), detection.notation
@@ -108,15 +120,29 @@ class TagReader:
                     self._first_seen[tag] = position, lines[position]
                     if len(self._first_seen) > _MOST_TAGS:
                         raise self._not_a_tag(tag)
-                    if (single := self._single(tag, position, lines)) != tag:
+                    if not self._is_unknown(tag) and (single := self._single(tag, position, lines)) != tag:
                         self._replaced[tag] = single
                 yield [self._replaced.get(tag, tag) for tag in tags] if self._replaced else tags
+
+    def _is_unknown(self, tag: str) -> bool:
+        """True if a tag is not known; the tags that it may be are noted."""
+        if tag in self._alternatives:
+            return True
+        if tag == UNKNOWN:
+            if tag in self.options.labels.renamed:
+                return False
+            self._alternatives[tag] = ()
+        elif self.options.several_tags == "any" and len(several := tags_within(tag)) > 1:
+            self._alternatives[tag] = tuple(several)
+            if tag in self._first_seen:
+                self._first_seen |= dict.fromkeys(several, self._first_seen[tag]) | self._first_seen
+        return tag in self._alternatives
 
     def _single(self, tag: str, position: int, lines: Sequence[int]) -> str:
         """The tag that the options read of several in one cell."""
         several = tags_within(tag)
         if len(several) > 1 and self.options.several_tags is None:
-            hint = "--several-tags first or --several-tags last reads one of them"
+            hint = "--several-tags first or last reads one of them, any reads that it is not known which is true"
             raise self.error(f"expected one tag, found {len(several)} in {quoted(tag)}: {hint}", position, lines)
         return several[-1 if self.options.several_tags == "last" else 0]
 
@@ -204,9 +230,10 @@ class TagReader:
             InputError: If a tag is unknown to the scheme, or ill-formed where that is an error.
         """
         spans: Sequence[Span] = ()
+        unknown: Sequence[Unknown] = ()
         # 1. Tags become spans.
         if self.scheme is not None:
-            spans, ill_formed, _ = self._decoded(self.scheme, tags, lines, report)
+            spans, ill_formed, unknown = self._decoded(self.scheme, tags, lines, report)
             report.ill_formed += [lines[position] for position in ill_formed]
         # 2. Words become characters.
         joiner = " "
@@ -214,21 +241,33 @@ class TagReader:
             for start, end, _ in spans:
                 if not "".join(words[start:end]).strip():
                     _log.warning("%s:%d: an entity without characters is left out", self.path, lines[start])
+            unknown = unknown_by_character(words, unknown) if unknown else unknown
             words, spans = by_character(words, spans)
             joiner, text = "", None
         # 3. Labels are counted, then renamed and dropped.
         if spans:
             report.labels.update([label for _, _, label in spans])
-            spans = self.options.labels(spans) if self.options.labels else spans
+            spans = self.options.labels(spans) if self.options.labels and not unknown else spans
+        if unknown:
+            report.labels.update(dict.fromkeys((tag[2:] for one in unknown for tag in one.tags or () if tag[2:]), 0))
+            spans, unknown = rename_partial(spans, unknown, self.options.labels.renaming, len(words))
         tokens = None if text is None else align(words, text)
-        sentence = Sentence(tokens or tokens_from_words(words, joiner), tuple(spans), document, lines[0])
+        tokens = tokens or tokens_from_words(words, joiner)
+        sentence = Sentence(tokens, tuple(spans), document, lines[0], unknown=tuple(unknown))
         report.count(sentence)
         return sentence
 
-    def _decoded(self, scheme: Scheme, tags: Sequence[str], lines: Sequence[int], report: ReadReport) -> DecodedTags:
-        """The spans of the tags of a sentence, however they are written."""
+    def _decoded(
+        self, scheme: Scheme, tags: Sequence[str], lines: Sequence[int], report: ReadReport
+    ) -> PartlyDecoded | tuple[tuple[Span, ...], tuple[int, ...], tuple[()]]:
+        """The spans of the tags of a sentence, however they are written; the ill-formed ones; the unknown ones."""
         new = set(tags) - self._standard.keys()
         for tag in sorted(new, key=tags.index) if new else ():
+            if self._is_unknown(tag):
+                self._standard[tag] = tag
+                several = [self._read(one, tags.index(tag), lines) for one in self._alternatives[tag]]
+                self._partial[tag] = frozenset(several) if several else None
+                continue
             self._standard[tag] = self._read(tag, tags.index(tag), lines)
             self._differs = self._differs or self._standard[tag] != tag
             if self._standard[tag] == OUTSIDE and self._stands_for_outside(tag):
@@ -236,7 +275,13 @@ class TagReader:
         if self._differs:
             tags = [self._standard[tag] for tag in tags]
         try:
-            return scheme.decode(tags, self.options.ill_formed)
+            if self._partial and not self._partial.keys().isdisjoint(tags):
+                report.unknown += [line for tag, line in zip(tags, lines, strict=True) if tag in self._partial]
+                reader = self._partial_reader = self._partial_reader or PartialReader(scheme)
+                cells = [self._partial[tag] if tag in self._partial else frozenset((tag,)) for tag in tags]
+                return reader.decode(cells, self.options.ill_formed)
+            decoded = scheme.decode(tags, self.options.ill_formed)
+            return decoded.spans, decoded.ill_formed, ()
         except UnknownTagError as error:
             at = self.error(error.message, error.position, lines)
             raise NoSchemeError(at.message, error.tag, path=at.path, line=at.line) from None
@@ -247,6 +292,11 @@ class TagReader:
         """An error about the tag at a position of a sentence."""
         name = self.tag_name.format(position + 1)
         return InputError(f"{name}: {message}", path=self.path, line=lines[position])
+
+
+def _in_order(tags: Iterable[str]) -> list[str]:
+    """Alternatives as they are written, `O` last: a cell that begins with a prefix is seen to be a tag."""
+    return sorted(tags, key=lambda tag: (tag == OUTSIDE, tag))
 
 
 @dataclass(slots=True)
@@ -267,15 +317,16 @@ class TagWriter:
     prefixless: bool = False
     merged: int = 0
 
-    def tags(self, spans: Sequence[Span], length: int) -> list[str]:
-        """The tags of a sentence.
+    def tags(self, sentence: Sentence) -> list[str]:
+        """The tags of a sentence: `?` of a token that may have any, `B-PER|O` of one that may have these.
 
         Raises:
             InputError: If a label cannot stand in a column, or could not be read back.
         """
+        spans, length = sentence.spans, len(sentence.tokens)
         if not self.scheme.separates_neighbours:
             self.merged += sum(one.end == two.start and one.label == two.label for one, two in pairwise(spans))
-        for _, _, label in spans:
+        for label in sorted(sentence.labels) if sentence.unknown else [label for _, _, label in spans]:
             if self.separator and (_NOT_IN_A_LABEL.search(label) or (self.separator == "space" and " " in label)):
                 raise InputError(f"the label {quoted(label)} cannot stand in a column", path=self.target)
             if label == OUTSIDE or len(tags_within(f"B-{label}")) > 1:
@@ -283,8 +334,14 @@ class TagWriter:
                 raise InputError(
                     f"the label {quoted(label)} could not be read back from a tag: {hint}", path=self.target
                 )
+        if sentence.unknown:
+            cells = encode_partial(self.scheme, spans, sentence.unknown, length)
+            return [UNKNOWN if tags is None else "|".join(map(self._written, _in_order(tags))) for tags in cells]
         tags = self.scheme.encode(spans, length)
-        return [split_tag(tag)[1] or tag for tag in tags] if self.prefixless else tags
+        return list(map(self._written, tags)) if self.prefixless else tags
+
+    def _written(self, tag: str) -> str:
+        return split_tag(tag)[1] or tag if self.prefixless else tag
 
     def warn(self) -> None:
         """Log the number of spans that were merged."""

@@ -55,7 +55,7 @@ class TokenJson(Format):
         writer = TagWriter(get_scheme(options.scheme or "IOB2"), path)
         with writing(path, options.encoding) as out:
             for sentence in sentences:
-                tags = writer.tags(sentence.spans, len(sentence.tokens))
+                tags = writer.tags(sentence)
                 out.write(json_line({"tokens": sentence.words, "ner_tags": tags}, options.encoding))
         writer.warn()
 
@@ -71,7 +71,7 @@ class TokenJson(Format):
             for record, sentence in file.read(report):
                 content = record.content
                 if sentence is not None:
-                    content = record.retagged(sentence.words, writer.tags(sentence.spans, len(sentence.tokens)))
+                    content = record.retagged(sentence.words, writer.tags(sentence))
                 out.write(json_line(content, output.encoding))
         writer.warn()
 

@@ -31,6 +31,19 @@ class Head(nn.Module, ABC):
         """Negative log-likelihood of each sentence's tags (B, T), in nats (B,); differentiable."""
 
     @abstractmethod
+    def partial_loss(self, emissions: Tensor, allowed: Tensor, lengths: Tensor) -> Tensor:
+        """Negative log-likelihood that each token has one of its allowed tags, in nats (B,); differentiable.
+
+        The probability of all tag sequences that fit what is known (Tsuboi et al. 2008, Training conditional random
+        fields using incomplete annotations). Where all is known it is that of the gold tags.
+
+        Args:
+            emissions: (B, T, K).
+            allowed: True for the tags that each token may have (B, T, K), one or more; all True beyond the lengths.
+            lengths: (B,).
+        """
+
+    @abstractmethod
     def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
         """Best tags (B, T), zero beyond the lengths."""
 
@@ -93,6 +106,10 @@ class SoftmaxHead(Head):
         scores = emissions.log_softmax(-1).gather(2, tags.unsqueeze(2)).squeeze(2)  # (B, T)
         return -scores.masked_fill(~token_mask(lengths, scores.shape[1]), 0).sum(1)
 
+    def partial_loss(self, emissions: Tensor, allowed: Tensor, lengths: Tensor) -> Tensor:
+        """Negative log-likelihood that each token has one of its allowed tags, summed over tokens (B,)."""
+        return _log_sum_of_allowed(emissions.log_softmax(-1), allowed, lengths)
+
     def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
         """Tag of the highest emission at each token (B, T)."""
         return emissions.argmax(-1) * token_mask(lengths, emissions.shape[1])
@@ -143,6 +160,12 @@ class CrfHead(Head):
         likelihood = crf.labelwise_log_likelihood if self.labelwise else crf.log_likelihood
         return -likelihood(emissions, tags, lengths, *self.scores())
 
+    def partial_loss(self, emissions: Tensor, allowed: Tensor, lengths: Tensor) -> Tensor:
+        """Negative log-likelihood that all tags are among the allowed ones, or each of them by itself (B,)."""
+        if self.labelwise:
+            return _log_sum_of_allowed(crf.log_marginals(emissions, lengths, *self.scores()), allowed, lengths)
+        return self.log_partition(emissions, lengths) - self.log_partition(emissions, lengths, allowed)
+
     def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
         """Tags of the best sequence (Viterbi 1967) (B, T)."""
         return crf.viterbi(emissions, lengths, *self.scores())
@@ -150,3 +173,9 @@ class CrfHead(Head):
     def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
         """Distribution over tags of each token, summed over all sequences (forward-backward) (B, T, K)."""
         return crf.marginals(emissions, lengths, *self.scores())
+
+
+def _log_sum_of_allowed(log_probabilities: Tensor, allowed: Tensor, lengths: Tensor) -> Tensor:
+    """The sum over a sentence's tokens (B,) of the negative log of the probability of the allowed tags (B, T, K)."""
+    of_allowed = log_probabilities.masked_fill(~allowed, FORBIDDEN).logsumexp(2)  # (B, T)
+    return -of_allowed.masked_fill(~token_mask(lengths, of_allowed.shape[1]), 0).sum(1)

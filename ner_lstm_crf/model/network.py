@@ -73,7 +73,7 @@ class Network(nn.Module):
         return projected
 
     def loss(self, batch: Batch) -> Tensor:
-        """The negative log-likelihood of each sentence's gold tags, in nats (B,).
+        """The negative log-likelihood of each sentence's gold tags, or of all tags that it may have, in nats (B,).
 
         Raises:
             ValueError: If the batch has no gold tags.
@@ -84,4 +84,7 @@ class Network(nn.Module):
         """The same, given the vectors of the batch's tokens (B, T, D)."""
         if batch.tags is None:
             raise ValueError("expected a batch with gold tags, got none")
-        return self.head.loss(self.emissions(vectors, batch.lengths), batch.tags, batch.lengths)
+        emissions = self.emissions(vectors, batch.lengths)
+        if batch.allowed is not None:
+            return self.head.partial_loss(emissions, batch.allowed, batch.lengths)
+        return self.head.loss(emissions, batch.tags, batch.lengths)

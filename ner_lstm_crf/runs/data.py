@@ -17,7 +17,7 @@ import numpy as np
 from torch import Tensor
 
 from ner_lstm_crf.config import VECTORS_LIMIT, Config, ModelConfig, without_effect
-from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.errors import InputError, did_you_mean
 from ner_lstm_crf.features.lexicon import builtin_words, check_lexicon, read_lexicon
 from ner_lstm_crf.features.transformer.encoder import Transformer, contextual_vectors
 from ner_lstm_crf.features.transformer.subtokens import pretrained_folder
@@ -31,7 +31,9 @@ from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.feature_folders import folder_digest
 from ner_lstm_crf.saving.model import ModelDescription, model_directory
 from ner_lstm_crf.saving.tensors import read_tensors, write_tensors
-from ner_lstm_crf.tags.labels import warn_of_unknown_labels
+from ner_lstm_crf.tags.labels import fully_known, warn_of_unknown_labels
+from ner_lstm_crf.tags.partial import PartialReader, encode_partial
+from ner_lstm_crf.tags.scheme import SCHEMES
 from ner_lstm_crf.text.annotation import CHARACTER_SHARE, Sentence, share_of_characters
 from ner_lstm_crf.text.scripts import script_language
 from ner_lstm_crf.text.tokenizer import check_characters
@@ -55,6 +57,10 @@ class Data:
             `Tagger.load(init_from).model.config`.
         lexicon: Words to find in the text where tokens are characters, each with its category, "" for none; or
             "builtin", those of `builtin_words`; None for no lexicon.
+        unannotated: Labels that the training sentences do not annotate: a token without an entity may be in one of
+            these, see `Sentence.with_unannotated`.
+
+    Dev sentences with unknown tokens are left out, too, and logged.
 
     Raises:
         TypeError: If a part is of another type; with the number of what is no sentence.
@@ -66,6 +72,7 @@ class Data:
     vectors: Vectors | Literal["builtin"] | None = "builtin"
     init_from: str | Path | None = None
     lexicon: Mapping[str, str] | Literal["builtin"] | None = "builtin"
+    unannotated: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.train, Iterator) and self.train is self.dev:
@@ -76,6 +83,10 @@ class Data:
             setattr(self, part, tuple(sentence for sentence in sentences if sentence.tokens))
         if not self.train:
             raise InputError("train: expected sentences with tokens, found none")
+        self.dev = tuple(fully_known(self.dev, "dev"))
+        self.unannotated = _checked_labels(self.unannotated)
+        if self.unannotated:
+            self.train = tuple(sentence.with_unannotated(self.unannotated) for sentence in self.train)
         for part, kind, hint in (
             ("vectors", Vectors, "read_vectors reads a file, Vectors.from_dict takes a dict"),
             ("lexicon", Mapping, "read_lexicon reads a file, dict.fromkeys(words, '') takes a list"),
@@ -97,7 +108,7 @@ class Data:
         return f"<Data: {parts}, vectors {self.vectors}{start}>"
 
     @classmethod
-    def read(
+    def read(  # noqa: PLR0913  (one call)
         cls,
         train: FilePath | Sequence[FilePath],
         dev: FilePath | Literal["split"] | None = "split",
@@ -105,6 +116,7 @@ class Data:
         vectors: FilePath | Vectors | Literal["builtin"] | None = "builtin",
         lexicon: FilePath | Mapping[str, str] | Literal["builtin"] | None = "builtin",
         init_from: str | Path | None = None,
+        unannotated: Sequence[str] = (),
         options: ReadOptions | None = None,
     ) -> Data:
         """The data in files, as the command line reads them.
@@ -117,6 +129,7 @@ class Data:
                 sentences; or as in the class.
             lexicon: A file of words; or as in the class.
             init_from: As in the class.
+            unannotated: As in the class.
             options: How the files are read; what is not set is detected. If nearly all tokens are one character and
                 `token_unit` is not set, all become characters.
 
@@ -140,7 +153,18 @@ class Data:
             vectors = read_vectors(vectors, needed=needed_words([*sentences, *of_dev]), limit=VECTORS_LIMIT)
         if isinstance(lexicon, str | os.PathLike) and lexicon != "builtin":
             lexicon = read_lexicon(Path(lexicon))
-        return cls(sentences, of_dev, vectors, init_from, lexicon)  # type: ignore[arg-type]
+        return cls(sentences, of_dev, vectors, init_from, lexicon, unannotated)  # type: ignore[arg-type]
+
+
+def _checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
+    """Labels as a tuple.
+
+    Raises:
+        TypeError: If they are a string, or one is none.
+    """
+    if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
+        raise TypeError(f"unannotated: expected a list of labels, got {labels!r:.40}")
+    return tuple(labels)
 
 
 def as_sentences(given: Iterable[Sentence], part: str) -> tuple[Sentence, ...]:
@@ -163,10 +187,11 @@ def as_sentences(given: Iterable[Sentence], part: str) -> tuple[Sentence, ...]:
 
 
 def check_sentences(sentences: Sequence[Sentence], part: str) -> None:
-    """Refuse tokens and labels that no file could hold: they would be written, and learnt, as others.
+    """Refuse tokens, labels and unknown tokens that no file could hold: they would be written, and learnt, as others.
 
     Raises:
-        InputError: If a token is empty or has a line break, or a label has white space at its ends or a line break.
+        InputError: If a token is empty or has a line break, a label has white space at its ends or a line break, or no
+            tags fit what unknown tokens may be.
     """
     for number, sentence in enumerate(sentences, 1):
         for token in sentence.tokens:
@@ -177,6 +202,11 @@ def check_sentences(sentences: Sequence[Sentence], part: str) -> None:
             if span.label != span.label.strip() or len(span.label.splitlines()) > 1:
                 found = f"found {span.label!r:.40}"
                 raise InputError(f"{part}, sentence {number}: expected a label without white space around it, {found}")
+        if sentence.unknown:
+            bioes = encode_partial(SCHEMES["BIOES"], sentence.spans, sentence.unknown, len(sentence.tokens))
+            if broken := PartialReader(SCHEMES["BIOES"]).decode(bioes).ill_formed:
+                found = f"token {broken[0] + 1} has none that may follow"
+                raise InputError(f"{part}, sentence {number}: expected unknown tokens that some tags fit, {found}")
 
 
 def needed_words(sentences: Iterable[Sentence]) -> set[str]:
@@ -196,6 +226,7 @@ class ResolvedData:
         init_from: The directory of the model to start from, or None.
         lexicon: Words and their categories, or None.
         fingerprints: SHA-256 of each part, by its name in messages, to recognise the same data; "" for no such part.
+        unannotated: Labels that the training sentences do not annotate.
         contextual: The file with the vectors that a frozen transformer gives the tokens of `train` and then of `dev`;
             None where it has not read them (see `read_with_transformer`).
     """
@@ -206,7 +237,13 @@ class ResolvedData:
     init_from: Path | None
     lexicon: Mapping[str, str] | None
     fingerprints: Mapping[str, str]
+    unannotated: Sequence[str] = ()
     contextual: Path | None = None
+
+    @property
+    def uncounted(self) -> frozenset[str]:
+        """Labels that dev, like the training data, does not annotate: such entities are neither right nor wrong."""
+        return frozenset(self.unannotated) - {span.label for one in self.dev for span in one.spans}
 
 
 def resolve_defaults(data: Data, config: ModelConfig) -> ResolvedData:
@@ -240,7 +277,7 @@ def resolve_defaults(data: Data, config: ModelConfig) -> ResolvedData:
     # 4. The fingerprints.
     fingerprints = {
         "model to start from": "" if base is None else base.digest,
-        "training data": _fingerprint(repr((one.words, one.spans)) for one in data.train),
+        "training data": _fingerprint(map(_content_of, data.train)),
         "dev data": _fingerprint(repr((one.words, one.spans)) for one in data.dev),
         "vectors": "" if vectors is None else _fingerprint([repr(vectors.words), np.ascontiguousarray(vectors.matrix)]),
         "lexicon": "" if lexicon is None else _fingerprint(map(repr, sorted(lexicon.items()))),
@@ -248,7 +285,7 @@ def resolve_defaults(data: Data, config: ModelConfig) -> ResolvedData:
     if config.transformer is not None and init_from is None:
         with suppress(InputError):  # a missing transformer is an error only for whoever needs it
             fingerprints["transformer"] = folder_digest(pretrained_folder(config.transformer))
-    resolved = ResolvedData(data.train, data.dev, vectors, init_from, lexicon, fingerprints)
+    resolved = ResolvedData(data.train, data.dev, vectors, init_from, lexicon, fingerprints, data.unannotated)
     # 5. Warn of what the model will not learn before it begins.
     _warn_of_other_tokens(resolved, config)
     _warn_of_labels(resolved, () if base is None else base.labels)
@@ -256,6 +293,16 @@ def resolve_defaults(data: Data, config: ModelConfig) -> ResolvedData:
     if isinstance(own, Vectors) and config.word_size not in (ModelConfig().word_size, own.size):
         _log.warning("word_size is %d: the vectors, of %d values, count instead", config.word_size, own.size)
     return resolved
+
+
+def _content_of(sentence: Sentence) -> str:
+    """What a sentence teaches."""
+    known = repr((sentence.words, sentence.spans))
+    return (
+        known + repr([(token, tags and sorted(tags)) for token, tags in sentence.unknown])
+        if sentence.unknown
+        else known
+    )
 
 
 def _fingerprint(parts: Iterable[str | np.ndarray]) -> str:
@@ -287,16 +334,23 @@ def _warn_of_labels(data: ResolvedData, known: Sequence[str]) -> None:
         InputError: If no training sentence has an entity.
     """
     train, dev = (Counter(span.label for one in part for span in one.spans) for part in (data.train, data.dev))
+    if without := sorted({*data.unannotated} - {*train, *known}):
+        near = "".join(did_you_mean(label, {*train, *known}) for label in without)
+        raise InputError(
+            "unannotated: expected labels with an example in the training data, or in the model to start from, "
+            f"got {', '.join(without)}{near}"
+        )
     if not train:
         raise InputError("train: expected entities, found none: nothing in these sentences is annotated")
     if data.dev and data.dev == data.train:
         _log.warning("dev: these are the training sentences, so their F1 says nothing about other text")
     warn_of_unknown_labels("dev", dev, {*train, *known}, "the training data lack")
-    if lacking := [label for label in known if label not in train]:
+    if lacking := [label for label in known if label not in {*train, *data.unannotated}]:
         _log.warning(
             "no example of %s in the training data: the model to start from knows such entities, and unlearns them "
-            "where these data leave them unmarked",
+            "where these data leave them unmarked (--unannotated %s says that they do)",
             ", ".join(lacking),
+            ",".join(lacking),
         )
 
 
@@ -327,7 +381,7 @@ def are_chinese(sentences: Sequence[Sentence]) -> bool:
 
 
 def split_dev(sentences: Sequence[Sentence]) -> tuple[list[Sentence], list[Sentence]]:
-    """Split off every tenth sentence as dev data: (training sentences, dev sentences).
+    """Split off every tenth sentence as dev data, unless it has unknown tokens: (training sentences, dev sentences).
 
     Raises:
         InputError: If there are fewer than ten.
@@ -335,8 +389,8 @@ def split_dev(sentences: Sequence[Sentence]) -> tuple[list[Sentence], list[Sente
     sentences = as_sentences(sentences, "training data")
     if len(sentences) < 10:
         raise InputError(f"expected at least 10 sentences to set a tenth aside for dev, found {len(sentences)}")
-    train = [sentence for number, sentence in enumerate(sentences, 1) if number % 10]
-    dev = [sentence for number, sentence in enumerate(sentences, 1) if number % 10 == 0]
+    train = [sentence for number, sentence in enumerate(sentences, 1) if number % 10 or sentence.unknown]
+    dev = [sentence for number, sentence in enumerate(sentences, 1) if number % 10 == 0 and not sentence.unknown]
     return train, dev
 
 

@@ -278,7 +278,9 @@ class Run:
             for number in range(2, len(networks) + 1):
                 ensemble = replace(whole, networks=whole.networks[:number])
                 dev = ensemble.encode(data.dev, computed=computed_features(data, config.model)[1])
-                scores.append(evaluate_encoded(ensemble, DevSet(data.dev, dev)).to_json() if data.dev else None)
+                scores.append(
+                    evaluate_encoded(ensemble, DevSet(data.dev, dev, data.uncounted)).to_json() if data.dev else None
+                )
             for history, score in zip(histories, scores, strict=True):
                 history[-1]["ensemble_dev"] = score
             # 2. The model, the history, and the note that both are complete.
@@ -357,7 +359,7 @@ def prepare_trainer(data: ResolvedData, config: Config) -> Trainer:
             training = replace(training, learning_rate=MIN_LR)
     of_train, of_dev = computed_features(data, config.model)
     train, dev = model.encode(data.train, gold=True, computed=of_train), model.encode(data.dev, computed=of_dev)
-    return Trainer(model, train, DevSet(data.dev, dev) if data.dev else None, training)
+    return Trainer(model, train, DevSet(data.dev, dev, data.uncounted) if data.dev else None, training)
 
 
 def _read_history(directory: Path, epochs: int | None = None) -> list[dict[str, Any]]:

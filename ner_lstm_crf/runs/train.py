@@ -31,6 +31,7 @@ from ner_lstm_crf.runs.results import RunResult, median_result, plot_curves, sum
 from ner_lstm_crf.runs.run import CARD, CURVES, SUMMARY, Run
 from ner_lstm_crf.saving.model import Model, ModelDescription, model_directory
 from ner_lstm_crf.tagging.tagger import Tagger
+from ner_lstm_crf.tags.labels import fully_known
 from ner_lstm_crf.text.annotation import CHARACTER_SHARE, Sentence, share_of_characters
 from ner_lstm_crf.training.warm_start import check_start
 
@@ -76,7 +77,7 @@ def train(  # noqa: PLR0913  (one call)
     if resume and overwrite:
         raise ValueError("expected resume or overwrite, got both")
     config = config_for(data, config, settings)
-    directory, gold = Run(directory).directory, as_sentences(test, "test")
+    directory, gold = Run(directory).directory, fully_known(as_sentences(test, "test"), "test")
     plan = PlannedRun(config, directory, resume=resume, overwrite=overwrite)
     check_output(plan, [plan], data.init_from)
     resolved, shown = resolve_defaults(data, config.model), progress and sys.stderr is not None

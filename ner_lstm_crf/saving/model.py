@@ -129,7 +129,7 @@ class Model:
         if config.hyphens == "auto":
             config = replace(config, hyphens=detect_hyphens(chain.from_iterable(words)))
         features = Features.build(Resources(config, words, vectors, freeze_vectors, lexicon))
-        tags = TagSet(get_scheme(config.scheme), sorted({span.label for one in sentences for span in one.spans}))
+        tags = TagSet(get_scheme(config.scheme), sorted(set().union(*(one.labels for one in sentences))))
         return cls(config, features, tags, (new_network(config, features, tags, seed),))
 
     @classmethod
@@ -170,8 +170,8 @@ class Model:
 
         Args:
             sentences: The sentences.
-            gold: True to encode the tags of their spans too, for training; a sentence of more than `MOST_TOKENS` is cut
-                between its entities then.
+            gold: True to encode the tags of their spans too, and what unknown tokens may be, for training; a sentence
+                of more than `MOST_TOKENS` is cut between its entities then.
             computed: See `Features.encode`.
 
         Raises:
@@ -184,6 +184,10 @@ class Model:
         if gold:
             tags = [self.tags.encode(sentence.spans, len(sentence.tokens)) for sentence in sentences]
             encoded.tags = np.concatenate([np.zeros(0, np.int64), *tags])
+            if any(sentence.unknown for sentence in sentences):
+                parts = ((one.spans, one.unknown, len(one.tokens)) for one in sentences)
+                encoded.allowed = np.concatenate([self.tags.allowed(*part) for part in parts])
+                encoded.partly_known = np.array([bool(one.unknown) for one in sentences])
         return encoded
 
     @classmethod

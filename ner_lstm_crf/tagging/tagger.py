@@ -177,7 +177,7 @@ class Tagger:
 
         for chunk, decoded in self._predictor.stream(chunks(with_words())):
             for sentence, (spans, _, _) in zip(chunk.items, decoded, strict=True):
-                yield sentence if spans == sentence.spans else sentence.with_spans(spans)
+                yield sentence if spans == sentence.spans and not sentence.unknown else sentence.with_spans(spans)
 
     def analyze(self, given: str | Sentence | Sequence[str]) -> list[Analysis]:
         """What the model knows of each sentence: scores, probabilities, other readings.

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from os import PathLike
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from ner_lstm_crf.errors import InputError, counted
@@ -95,7 +96,10 @@ class NoSchemeError(InputError):
 
 
 def detect_scheme(
-    tag_sequences: Iterable[Sequence[str]], scheme: Scheme | None = None, labels: Container[str] = ()
+    tag_sequences: Iterable[Sequence[str]],
+    scheme: Scheme | None = None,
+    labels: Container[str] = (),
+    unknown: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Detection:
     """The tag scheme of a file, given the tags of its sentences.
 
@@ -103,6 +107,8 @@ def detect_scheme(
         tag_sequences: The tags of each sentence.
         scheme: The scheme, if it is known; then only the notation of its tags is detected.
         labels: Tags that are known to be labels without a prefix.
+        unknown: What is written where a tag is not known, and the tags it may be, `()` if it may be any. Pairs with it
+            say nothing of the scheme. It is looked at after the last sequence.
 
     Raises:
         NoSchemeError: If no scheme has all the prefixes that occur, or the tags can be read in two ways; the message
@@ -120,8 +126,7 @@ def detect_scheme(
         raw.update(zip(chain((None,), tags), chain(tags, (None,)), strict=True))
     written: Counter[str] = Counter()
     for (_, tag), count in raw.items():
-        if tag is not None:
-            written[tag] += count
+        written.update(dict.fromkeys(() if tag is None else unknown.get(tag, (tag,)), count))
     # 2. Write them in the standard notation, with an O before and after each sentence.
     notation = _notation(written, scheme, labels)
     standard: dict[str | None, str] = {tag: notation.read(tag) or tag for tag in written}
@@ -133,9 +138,10 @@ def detect_scheme(
     # 3. Read the pairs with every scheme.
     pairs: Counter[_Pair] = Counter()
     for (before, after), count in raw.items():
-        pairs[standard[before], standard[after]] += count
+        if before not in unknown and after not in unknown:
+            pairs[standard[before], standard[after]] += count
     try:
-        detection = _best_scheme(pairs)
+        detection = _best_scheme(pairs, _of_entities(written, standard))
     except NoSchemeError as error:
         raise NoSchemeError(error.message, next(tag for tag in written if standard[tag] == error.tag)) from None
     return replace(
@@ -147,16 +153,25 @@ def detect_scheme(
     )
 
 
-def _best_scheme(pairs: Counter[_Pair]) -> Detection:
+def _of_entities(written: Counter[str], standard: Mapping[str | None, str]) -> Counter[str]:
+    """The tags but O in the standard notation, with their numbers."""
+    counts: Counter[str] = Counter()
+    for tag, count in written.items():
+        if standard[tag] != OUTSIDE:
+            counts[standard[tag]] += count
+    return counts
+
+
+def _best_scheme(pairs: Counter[_Pair], counts: Counter[str]) -> Detection:
     """The scheme whose rules pairs of neighbouring tags break least.
+
+    Args:
+        pairs: The pairs and their numbers.
+        counts: The tags, without O, and their numbers.
 
     Raises:
         NoSchemeError: If none has all their prefixes.
     """
-    counts: Counter[str] = Counter()
-    for (_, tag), count in pairs.items():
-        if tag != OUTSIDE:
-            counts[tag] += count
     if not counts:
         return Detection("IOB2", "IOB2: assumed, there is no entity that could tell", tuple(SCHEMES))
     # 1. Read the pairs with every scheme, the most usual first.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ner_lstm_crf.errors import InputError, counted, did_you_mean
 from ner_lstm_crf.files.text import FilePath
 from ner_lstm_crf.tags.scheme import OUTSIDE
-from ner_lstm_crf.text.annotation import Span
+from ner_lstm_crf.text.annotation import Sentence, Span
 
 _log = logging.getLogger(__name__)
 
@@ -95,6 +95,25 @@ class LabelMap:
 
     def __bool__(self) -> bool:
         return bool(self.renamed) or self.keep is not None
+
+
+def fully_known(sentences: Sequence[Sentence], path: FilePath) -> list[Sentence]:
+    """The sentences without unknown tokens: nothing can be measured on the others, which are left out and logged.
+
+    Args:
+        sentences: The sentences.
+        path: Their file, or the name of the part of the data.
+
+    Raises:
+        InputError: If none is left.
+    """
+    known = [sentence for sentence in sentences if not sentence.unknown]
+    if len(known) < len(sentences):
+        message = f"{counted(len(sentences) - len(known), 'sentence has', 'sentences have')} tokens of unknown tags"
+        if not known:
+            raise InputError(f"expected sentences to measure on: {message}", path=path)
+        _log.warning("%s: %s: left out, since nothing can be measured on them", path, message)
+    return known
 
 
 def require_entities(annotated: Iterable[Sequence[Span]], path: FilePath, labels: LabelMap) -> None:

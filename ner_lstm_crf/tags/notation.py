@@ -7,7 +7,8 @@
     BEGIN-PER            the prefix is a word
     B-PER  I-PER  -      another sign for O
 
-A file is written in one of the other notations only if all its tags fit it.
+A file is written in one of the other notations only if all its tags fit it. A `?` in place of a tag says that it is not
+known.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from ner_lstm_crf.tags.scheme import OUTSIDE, PREFIXES, split_tag
 
 NO_LABELS = frozenset(("", "-", "_", "0", "O", "OUT", "OUTSIDE", "NONE", "NULL", "NIL", "NA", "N/A"))
 """Signs for O, in capital letters, that are never the label of an entity."""
+
+UNKNOWN = "?"
+"""The sign for a tag that is not known."""
 
 PERHAPS_A_LABEL = "OTHER"
 """A sign for O, in capital letters, that may also be the label of an entity."""

@@ -10,8 +10,9 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ner_lstm_crf.tags.partial import Tags, encode_partial
 from ner_lstm_crf.tags.scheme import BREAKS, OUTSIDE, DecodedTags, Scheme
-from ner_lstm_crf.text.annotation import Span
+from ner_lstm_crf.text.annotation import Span, Unknown
 
 TagIds: TypeAlias = NDArray[np.int64]
 
@@ -59,6 +60,7 @@ class TagSet:
         self.names = (OUTSIDE, *(prefix + suffix for suffix in suffixes for prefix in scheme.prefixes))
         self._ids = {name: number for number, name in enumerate(self.names)}
         self._cache: dict[tuple[int, ...], DecodedTags] = {}
+        self._rows: dict[Tags, NDArray[np.bool_]] = {}
 
     def __len__(self) -> int:
         """The number of tags K."""
@@ -96,6 +98,36 @@ class TagSet:
             return np.array([self._ids[name] for name in names], np.int64)
         except KeyError as error:
             raise ValueError(f"expected tags of the labels {', '.join(self.labels)}, got {error}") from None
+
+    def allowed(self, spans: Iterable[Span], unknown: Iterable[Unknown], length: int) -> NDArray[np.bool_]:
+        """True for the tags that each token of a partly known sentence may have (T, K).
+
+        Args:
+            spans: The spans that are known.
+            unknown: The unknown tokens.
+            length: The number of tokens T.
+
+        Raises:
+            ValueError: As `encode`.
+
+        Example:
+            >>> from ner_lstm_crf.tags.scheme import SCHEMES
+            >>> TagSet(SCHEMES["IO"], ["LOC"]).allowed([Span(0, 1, "LOC")], [Unknown(1)], 3).tolist()
+            [[False, True], [True, True], [True, False]]
+        """
+        cells = encode_partial(self.scheme, spans, unknown, length)
+        return np.array([self._row(tags) for tags in cells], np.bool_).reshape(length, len(self))
+
+    def _row(self, tags: Tags) -> NDArray[np.bool_]:
+        """True for these tags (K,)."""
+        if (row := self._rows.get(tags)) is None:
+            row = np.full(len(self), tags is None)
+            try:
+                row[[self._ids[name] for name in tags or ()]] = True
+            except KeyError as error:
+                raise ValueError(f"expected tags of the labels {', '.join(self.labels)}, got {error}") from None
+            self._rows[tags] = row
+        return row
 
     def decode(self, ids: NDArray[np.integer]) -> DecodedTags:
         """The spans of one sentence's tag ids (T,), and the positions of the tags that break the scheme."""

@@ -1,4 +1,4 @@
-"""Token, Span, Sentence and Entity: the values that readers make, models tag and writers write.
+"""Token, Span, Unknown, Sentence and Entity: the values that readers make, models tag and writers write.
 
 All are immutable, and all ends are exclusive. A `Span` counts tokens; a `Token` and an `Entity` count characters
 (Unicode code points of the string they came from).
@@ -9,6 +9,7 @@ quarter of the time.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,6 +43,19 @@ class Span(NamedTuple):
     start: int
     end: int
     label: str
+
+
+class Unknown(NamedTuple):
+    """A token of which it is not known what it is: in an entity, or in none.
+
+    Attributes:
+        token: Its position in the sentence.
+        tags: The tags that it may have, written in BIOES whatever the scheme of its file: `B-PER` begins an entity of
+            several tokens, `S-PER` is one, `O` is in none. None if it may have any.
+    """
+
+    token: int
+    tags: frozenset[str] | None = None
 
 
 _make_token = cast(Any, partial(tuple.__new__, Token))  # Token(...) without its Python frame: a third of the time
@@ -84,6 +98,8 @@ Item = TypeVar("Item")
 
 _SHOWN = 20  # tokens in the representation of a sentence
 
+_BIOES_TAG = re.compile(r"O|[BIES](?:-.+)?", re.DOTALL)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Sentence:
@@ -99,11 +115,14 @@ class Sentence:
         line: The 1-based line of the first token in its file; None for text that came from no file.
         scores: The probability of each span, as a tagger gives it; () if nobody has computed them. Sentences with other
             scores are equal.
+        unknown: The tokens of which it is not known what they are, sorted; none of them is in a span. All other tokens
+            are known: those in no span are in no entity.
 
     Raises:
         TypeError: If a token is no `Token`, a span no `Span`, or a label no string.
         ValueError: If a span is empty, out of range, out of order or overlaps the one before it; if there are scores,
-            but not one for each span.
+            but not one for each span; if an unknown token is in a span, out of range or out of order, or one of its
+            tags is none of BIOES.
     """
 
     tokens: tuple[Token, ...]
@@ -111,6 +130,7 @@ class Sentence:
     document: int = 0
     line: int | None = None
     scores: tuple[float, ...] = field(default=(), compare=False)
+    unknown: tuple[Unknown, ...] = ()
 
     def __post_init__(self) -> None:
         for what, given, kind in (("tokens", self.tokens, Token), ("spans", self.spans, Span)):
@@ -133,6 +153,22 @@ class Sentence:
         if self.scores and len(self.scores) != len(self.spans):
             spans, scores = counted(len(self.spans), "span"), len(self.scores)
             raise ValueError(f"expected one score for each of {spans}, got {scores}")
+        if self.unknown:
+            self._check_unknown()
+
+    def _check_unknown(self) -> None:
+        """Refuse unknown tokens that do not fit; see the class."""
+        known, last = {token for start, end, _ in self.spans for token in range(start, end)}, -1
+        for one in self.unknown:
+            if not isinstance(one, Unknown) or not isinstance(one.tags, frozenset | None):
+                raise TypeError(
+                    f"expected unknown tokens such as Unknown(0) or Unknown(0, frozenset({{'O'}})), got {one!r:.80}"
+                )
+            if not last < one.token < len(self.tokens) or one.token in known:
+                raise ValueError(f"expected sorted unknown tokens within the sentence and in no span, got {one}")
+            if one.tags is not None and not (one.tags and all(map(_BIOES_TAG.fullmatch, one.tags))):
+                raise ValueError(f"expected tags of BIOES for an unknown token, got {one}")
+            last = one.token
 
     @classmethod
     def from_words(
@@ -247,12 +283,19 @@ class Sentence:
             pieces[end - 1] += f"]({label})"
         gaps = ["", *(" " * (after.start > before.end) for before, after in pairwise(shown))]
         text = "".join(map(add, gaps, pieces)) + " …" * (len(self.tokens) > _SHOWN)
-        return f"<Sentence of {counted(len(self.tokens), 'token')}: {text}>"
+        unknown = f", {len(self.unknown):,} unknown" if self.unknown else ""
+        return f"<Sentence of {counted(len(self.tokens), 'token')}{unknown}: {text}>"
 
     @property
     def words(self) -> list[str]:
         """The text of each token."""
         return [token.text for token in self.tokens]
+
+    @property
+    def labels(self) -> set[str]:
+        """The labels of its spans, and those that unknown tokens may have."""
+        found = {tag[2:] for one in self.unknown for tag in one.tags or () if tag != "O"}
+        return found.union(span.label for span in self.spans)
 
     def tags(self, scheme: str = "IOB2") -> list[str]:
         """The tags of the spans, one for each token.
@@ -269,11 +312,41 @@ class Sentence:
         return get_scheme(scheme).encode(self.spans, len(self.tokens))
 
     def with_spans(self, spans: Iterable[Span | tuple[int, int, str]], scores: Iterable[float] = ()) -> Sentence:
-        """The same sentence with other spans, and their scores if there are such."""
-        return replace(self, spans=tuple(Span(*span) for span in spans), scores=tuple(scores))
+        """The same sentence with other spans, their scores if there are such, and no token unknown."""
+        return replace(self, spans=tuple(Span(*span) for span in spans), scores=tuple(scores), unknown=())
+
+    def with_unannotated(self, labels: Iterable[str]) -> Sentence:
+        """The same sentence where a token without an entity may also be in one of these labels.
+
+        For a corpus in which entities of these labels were not annotated: it does not say which tokens they are.
+
+        Raises:
+            TypeError: If `labels` is a string.
+
+        Example:
+            >>> Sentence.from_words(["Ada", "met", "Milo"], [(0, 1, "PER")]).with_unannotated(["ORG"]).unknown[0].token
+            1
+        """
+        if isinstance(labels, str):
+            raise TypeError("expected a list of labels, got a string")
+        more = {prefix + (f"-{label}" if label else "") for label in labels for prefix in "BIES"}
+        if not more:
+            return self
+        of_outside, given = frozenset(("O", *more)), {one.token: one for one in self.unknown}
+        known = {token for start, end, _ in self.spans for token in range(start, end)}
+        unknown = list[Unknown]()
+        for token in range(len(self.tokens)):
+            if token in given:
+                tags = given[token].tags
+                unknown.append(Unknown(token, tags if tags is None or "O" not in tags else tags | of_outside))
+            elif token not in known:
+                unknown.append(Unknown(token, of_outside))
+        return replace(self, unknown=tuple(unknown))
 
     def pieces(self, longest: int) -> Iterator[Sentence]:
         """The sentence in pieces of at most `longest` tokens, cut between entities; an entity is never cut.
+
+        Nor is it cut between two unknown tokens, which may be one entity.
 
         Example:
             >>> sentence = Sentence.from_words("He met Ada Fox".split(), [Span(2, 4, "PER")])
@@ -284,14 +357,18 @@ class Sentence:
             yield self
             return
         start, begins = 0, [span.start for span in self.spans]
+        blocks = sorted([*((span.start, span.end) for span in self.spans), *_runs(self.unknown)])
+        firsts = [first for first, _ in blocks]
         while start < len(self.tokens):
             end = min(start + longest, len(self.tokens))
-            number = bisect_left(begins, end) - 1  # of the last span before the cut
-            if number >= 0 and self.spans[number].end > end:
-                end = begins[number] if begins[number] > start else self.spans[number].end
+            number = bisect_left(firsts, end) - 1  # of the last block before the cut
+            if number >= 0 and blocks[number][1] > end:
+                end = firsts[number] if firsts[number] > start else blocks[number][1]
             inside = slice(bisect_left(begins, start), bisect_left(begins, end))
             moved = tuple(Span(first - start, stop - start, label) for first, stop, label in self.spans[inside])
-            yield replace(self, tokens=self.tokens[start:end], spans=moved, scores=self.scores[inside])
+            unknown = tuple(Unknown(token - start, tags) for token, tags in self.unknown if start <= token < end)
+            tokens, scores = self.tokens[start:end], self.scores[inside]
+            yield replace(self, tokens=tokens, spans=moved, scores=scores, unknown=unknown)
             start = end
 
     def entities(self, source: str | None = None) -> list[Entity]:
@@ -313,6 +390,17 @@ class Sentence:
                     text += " " * (token.start - start - len(text)) + token.text
             entities.append(Entity(start, end, label, text, score))
         return entities
+
+
+def _runs(unknown: Iterable[Unknown]) -> list[tuple[int, int]]:
+    """The runs of neighbouring unknown tokens, each as (start, end)."""
+    runs = list[tuple[int, int]]()
+    for token, _ in unknown:
+        if runs and runs[-1][1] == token:
+            runs[-1] = runs[-1][0], token + 1
+        else:
+            runs.append((token, token + 1))
+    return runs
 
 
 def _entity_of(text: str, given: Entity | tuple[int, int, str]) -> tuple[int, int, str]:
@@ -446,6 +534,33 @@ def by_character(words: Sequence[str], spans: Sequence[Span]) -> tuple[list[str]
     starts = list(accumulate(map(len, characters), initial=0))
     longer = (Span(starts[start], starts[end], label) for start, end, label in spans)
     return list("".join(characters)), tuple(span for span in longer if span.start < span.end)
+
+
+def unknown_by_character(words: Sequence[str], unknown: Iterable[Unknown]) -> tuple[Unknown, ...]:
+    """The unknown tokens among words as unknown characters, see `by_character`.
+
+    Example:
+        >>> unknown_by_character(["北京", "很"], [Unknown(0, frozenset({"S-LOC"}))])[1]
+        Unknown(token=1, tags=frozenset({'E-LOC'}))
+    """
+    lengths = [len(characters_of(word)) for word in words]
+    starts = list(accumulate(lengths, initial=0))
+    found = list[Unknown]()
+    for token, tags in unknown:
+        for at in range(lengths[token]):
+            # What begins with the word begins with its first character, and what ends with it ends with its last.
+            opens, closes = at == 0, at == lengths[token] - 1
+            moved = None if tags is None else {_within(tag, opens=opens, closes=closes) for tag in tags}
+            found.append(Unknown(starts[token] + at, None if moved is None else frozenset(moved)))
+    return tuple(found)
+
+
+def _within(tag: str, *, opens: bool, closes: bool) -> str:
+    """The BIOES tag of a character of a word that has a tag; it is the first of the word, the last, both or neither."""
+    if tag == "O":
+        return tag
+    opens, closes = opens and tag[0] in "BS", closes and tag[0] in "ES"
+    return ("S" if closes else "B") + tag[1:] if opens else ("E" if closes else "I") + tag[1:]
 
 
 def unspaced_chinese(sentences: Iterator[Sentence]) -> Iterator[Sentence]:

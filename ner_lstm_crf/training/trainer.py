@@ -32,15 +32,27 @@ _MAX_REPEATS = 10
 
 @dataclass(frozen=True, slots=True)
 class DevSet:
-    """The sentences that each epoch is measured on: gold sentences and the same encoded."""
+    """The sentences that each epoch is measured on: gold sentences and the same encoded.
+
+    Attributes:
+        gold: The gold sentences.
+        encoded: The same, encoded.
+        uncounted: Labels that they do not annotate: what is found of these is not counted.
+    """
 
     gold: Sequence[Sentence]
     encoded: RaggedSentences
+    uncounted: frozenset[str] = frozenset()
 
 
 def evaluate_encoded(model: Model, data: DevSet) -> Evaluation:
     """Span scores of a model on encoded sentences."""
     predicted = predict(model, data.encoded)
+    if data.uncounted:
+        predicted = [
+            tags._replace(spans=tuple(span for span in tags.spans if span.label not in data.uncounted))
+            for tags in predicted
+        ]
     return evaluate_spans(
         (sentence.spans for sentence in data.gold),
         (tags.spans for tags in predicted),

@@ -42,8 +42,8 @@ def warm_start(base: Model, sentences: Sequence[Sentence], *, freeze_vectors: bo
     old = base.networks[0]
     extended = {name: one.extended(resources, old.embedding[name]) for name, one in base.features.items()}
     features = Features(extended)
-    labels = {span.label for one in sentences for span in one.spans}
-    tags = TagSet(base.tags.scheme, sorted(labels.union(base.tags.labels)))
+    labels = set(base.tags.labels).union(*(one.labels for one in sentences))
+    tags = TagSet(base.tags.scheme, sorted(labels))
     # 2. A new network, and in it the weights of the old one.
     network = new_network(base.config, features, tags, seed)
     for name, module in network.embedding.items():

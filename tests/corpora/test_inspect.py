@@ -63,6 +63,7 @@ def test_the_facts_of_a_file(inspection, tmp_path):
         "dropped": [],
         "rejected": [],
         "unannotated": [],
+        "unknown": [],
         "warnings": ["labels of fewer than 5 entities, too few to learn from: LOC 1, PER 2"],
     }
 

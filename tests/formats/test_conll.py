@@ -400,7 +400,7 @@ def test_a_tag_that_contradicts_itself_is_refused_and_the_hint_reads_it(tag, ren
 @pytest.mark.parametrize("mark", ["|", "#", ",", ", ", " + ", "/", ";", "&"])
 def test_a_cell_of_several_tags_is_refused_and_the_hint_reads_one(mark, tmp_path):
     text = f"a\tB-PER{mark}B-ROLE\nb\tI-PER{mark}B-NAME\nc\tO{mark}O\nd\tO{mark}B-LOC\ne\tO\n"
-    with pytest.raises(InputError, match=r"train\.conll:1: column 2: .*--several-tags first or --several-tags last"):
+    with pytest.raises(InputError, match=r"train\.conll:1: column 2: .*--several-tags first or last reads one of them"):
         read(tmp_path, text)
     assert read(tmp_path, text, several_tags="first")[0].spans == (Span(0, 2, "PER"),)
     last = (Span(0, 1, "ROLE"), Span(1, 2, "NAME"), Span(3, 4, "LOC"))

@@ -207,7 +207,7 @@ def test_labels_that_cannot_be_learnt_are_told(tiny: Config, caplog: pytest.LogC
     resolve_defaults(Data([one.with_spans([Span(0, 1, "GOD")])], [one], init_from="en"), base)
     assert caplog.messages == [
         "no example of LOC, ORG, PER in the training data: the model to start from knows such entities, and unlearns "
-        "them where these data leave them unmarked"
+        "them where these data leave them unmarked (--unannotated LOC,ORG,PER says that they do)"
     ]
 
 
