@@ -62,7 +62,7 @@ def test_scores_are_those_of_distinct_paths_and_no_path_is_left_out(
 ) -> None:
     for seed in range(8):
         emissions, _, lengths, tables = drawn(seed, 3, 5, 4, scale=scale, forbidden=0.2)
-        tables = tuple(table.clamp(min=-990).where(table != FORBIDDEN, FORBIDDEN) for table in tables)
+        tables = tuple(table.clamp(min=-999).where(table != FORBIDDEN, FORBIDDEN) for table in tables)
         emissions, tables = emissions.to(dtype), tuple(table.to(dtype) for table in tables)
         paths, scores = path.k_best(emissions, lengths, *tables, 20)
         for number, length in enumerate(lengths.tolist()):
@@ -158,6 +158,16 @@ def test_a_score_forbids_from_minus_1000_on_in_any_table(path: Path, table: int)
         # Both transitions from tag 0: only 1 1 0 and 1 1 1 are left.
         expected = paths_left if table != 1 or value > -1000 else 2
         assert scores.isfinite().sum() == expected
+
+
+@PATHS
+def test_an_emission_of_never_excludes_its_tag(path: Path) -> None:
+    emissions, _, lengths, tables = drawn(12, 3, 4, 3)
+    emissions[:, 1, 2] = -1e30
+    paths, scores = path.k_best(emissions, lengths, *tables, 100)
+    counts = [3**length * 2 // 3 if length > 1 else 3 for length in lengths.tolist()]
+    assert scores.isfinite().sum(1).tolist() == counts
+    assert not paths[:, :, 1].eq(2).any()
 
 
 @PATHS

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from ner_lstm_crf import kernels
-from ner_lstm_crf.model.crf.calls import FORBIDDING, TorchCrf, call_kernel, check, checked_mask, without_padding
+from ner_lstm_crf.model.crf.calls import FORBIDDING, NEVER, TorchCrf, call_kernel, check, checked_mask, without_padding
 
 
 @torch.no_grad()
@@ -35,8 +35,9 @@ def k_best(
     """Return each sentence's k best paths, the best first, and their scores (Lawler 1972).
 
     Of paths with equal scores, that with the lower tag comes first at the last token in which they differ. A path over
-    a forbidden transition counts as none: one whose score of start, transition or end is at most `calls.FORBIDDING`.
-    Emissions may have any scores.
+    a forbidden transition counts as none: one where a score of start, transitions or end is `FORBIDDING` (-1000) or
+    less. Scores above that, and emissions of any score, may be taken; only an emission of `NEVER` (-1e30) excludes its
+    tag.
 
     Args:
         emissions: Scores of tags (B, T, K).
@@ -65,7 +66,8 @@ def k_best(
         return paths, scores
     mask = checked_mask(emissions, lengths)
     tables = tuple(table.masked_fill(table <= FORBIDDING, -torch.inf) for table in (start, transitions, end))
-    return _k_best_of_lists(without_padding(emissions, mask), mask, tables, k)
+    emissions = without_padding(emissions, mask)
+    return _k_best_of_lists(emissions.masked_fill(emissions < NEVER / 10, -torch.inf), mask, tables, k)
 
 
 def _k_best_of_lists(emissions: Tensor, mask: Tensor, tables: tuple[Tensor, ...], k: int) -> tuple[Tensor, Tensor]:

@@ -12,6 +12,9 @@ FORBIDDING = -1e3
 """Scores of start, transitions and end that are at most this forbid: -1e4 (`heads.FORBIDDEN`) at any temperature up to
 10. No trained score comes near."""
 
+NEVER = -1e30
+"""The score that excludes a tag or a transition altogether; a sum that holds it is no path's."""
+
 BAD_LABEL = "expected label numbers from -1 to {}, got one out of range"
 BAD_SPAN = "expected spans (sentence, start, end, label) within their sentences, got one out of range"
 

@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 from ner_lstm_crf import kernels
 from ner_lstm_crf.model.crf.calls import (
     FORBIDDING,
+    NEVER,
     TorchCrf,
     call_kernel,
     check,
@@ -18,9 +19,6 @@ from ner_lstm_crf.model.crf.calls import (
     checked_tags,
     without_padding,
 )
-
-NEVER = -1e30
-"""The score that excludes a tag or a transition altogether; a sum that holds it is no path's."""
 
 
 def log_likelihood(
