@@ -4,6 +4,7 @@
     crf.h             the scores of a CRF, and the loops that its recursions share
     crf_posteriors.h  forward-backward
     crf_sums.c        likelihood and partition with their gradients, posteriors
+    crf_labelwise.c   likelihood token by token, with its gradients
     crf_spans.c       the probability of spans
     crf_best.h        the best scores of paths, which the next two search
     crf_viterbi.c     the best path
@@ -39,6 +40,7 @@ _KERNELS = {  # the file of each function, and the number of its arguments: addr
     "crf_viterbi": ("crf_viterbi", 12),
     "crf_k_best": ("crf_k_best", 14),
     "crf_log_likelihood": ("crf_sums", 16),
+    "crf_labelwise": ("crf_labelwise", 16),
     "crf_gradient": ("crf_sums", 12),
     "crf_span_probabilities": ("crf_spans", 16),
     "crf_probable_spans": ("crf_spans", 18),

@@ -128,6 +128,13 @@ static int64_t longest_of(const batch *input) {
     return longest;
 }
 
+static inline int tags_in_range(const batch *input, const int64_t *tags, int64_t tag_stride) {
+    for (int64_t b = 0; b < input->sentences; b++)
+        for (int64_t t = 0; t < input->lengths[b]; t++)
+            if (tags[b * tag_stride + t] < 0 || tags[b * tag_stride + t] >= input->tags) return 0;
+    return 1;
+}
+
 static int threads_for(const batch *input, int64_t longest, int64_t threads) {
     return input->sentences * longest * input->tags * input->tags < LARGE_WORK ? 1 : (int)threads;
 }

@@ -102,13 +102,13 @@ static double forward(const scores *crf, const real *emissions, int64_t length, 
 /* All beta_t of one sentence, and the posteriors.
 
    p(y_t = i) goes to `out`, one row of K per token. `emissions` e_t become the right factor of the posteriors of
-   transitions: p(y_t = i, y_(t+1) = j) = alpha_t[i] A[i][j] emissions_(t+1)[j]. `work` holds two rows. Returns 0 if a
-   bound is not kept. */
-static int backward(const scores *crf, real *emissions, int64_t length, const real *alpha, real *work, real *out) {
+   transitions: p(y_t = i, y_(t+1) = j) = alpha_t[i] A[i][j] emissions_(t+1)[j]. `work` holds two rows. Returns the least
+   sum of products alpha_t * beta_t, or 0 if a bound is not kept. */
+static real backward(const scores *crf, real *emissions, int64_t length, const real *alpha, real *work, real *out) {
     int64_t padded = crf->padded, tags = crf->tags;
     real *beta = work, *beta_e = work + padded; /* beta_t, and e_t * beta_t */
     memcpy(beta, crf->end, padded * sizeof(real));
-    real scale_of_beta = 1;
+    real scale_of_beta = 1, least = -LOWEST;
     for (int64_t t = length - 1;; t--) {
         /* 1. Z as this token has it: the sum of alpha_t * beta_t. */
         vector products = {0}, sums = {0};
@@ -118,6 +118,7 @@ static int backward(const scores *crf, real *emissions, int64_t length, const re
         }
         real total = sum_of(products), sum = sum_of(sums);
         if (!(total >= PRODUCT_BOUND && sum >= SUM_BOUND)) return 0;
+        if (total < least) least = total;
         /* 2. The posteriors of the token, and of the transition into the next one, whose factor is now known. */
         vector share = broadcast(1 / total);
         for (int64_t i = 0; i < padded; i += LANES)
@@ -127,7 +128,7 @@ static int backward(const scores *crf, real *emissions, int64_t length, const re
             for (int64_t i = 0; i < padded; i += LANES)
                 store(emissions + (t + 1) * padded + i, load(beta_e + i) * factor);
         }
-        if (t == 0) return 1;
+        if (t == 0) return least;
         /* 3. beta_(t-1) = A (e_t * beta_t), scaled. */
         scale_of_beta = power_of_two(-exponent_of(sum));
         for (int64_t i = 0; i < padded; i += LANES)
@@ -144,13 +145,41 @@ INLINE real *left_of(real *work, const scores *crf, int64_t length) { return wor
 /* The posteriors p(y_t = i) of one sentence to `out` (n, K), and in `work`, 2 n + 2 rows, the factors of those of
    transitions: p(y_t = i, y_(t+1) = j) = left_t[i] A[i][j] right_(t+1)[j]. Returns log Z, or NaN if a bound is not
    kept. */
-static double scaled_posteriors(const scores *crf, const batch *input, int64_t sentence, real *work, real *out) {
+static inline double scaled_posteriors(const scores *crf, const batch *input, int64_t sentence, real *work, real *out) {
     int64_t length = input->lengths[sentence], padded = crf->padded;
     real *right = right_of(work, crf), *left = left_of(work, crf, length);
     double removed = exponential_emissions(input, sentence, length, padded, right);
     double log_z = forward(crf, right, length, left);
     if (isnan(log_z) || !backward(crf, right, length, left, work, out)) return NAN;
     return log_z + removed;
+}
+
+/* The sum over tokens of left_t[i] A[i][j] right_(t+1)[j], `weight` times, added to `rows` rows of `out`, in one vector
+   of columns. With the factors of `backward` it is the expected number of each transition. */
+INLINE void transitions_part(const scores *crf, const real *left, const real *right, int64_t length, int64_t first,
+                             int rows, int64_t column, real weight, real *out) {
+    int64_t padded = crf->padded, tags = crf->tags;
+    vector sum[8] = {{0}};
+    for (int64_t t = 0; t + 1 < length; t++) {
+        vector value = load(right + (t + 1) * padded + column);
+        for (int row = 0; row < rows; row++) sum[row] += broadcast(left[t * padded + first + row]) * value;
+    }
+    for (int row = 0; row < rows && first + row < tags; row++) {
+        real *to = out + (first + row) * tags + column;
+        vector counts = weight * sum[row] * load(crf->transitions + (first + row) * padded + column);
+        store_first(to, tags - column, load_first(to, tags - column, 0) + counts);
+    }
+}
+
+/* The same for all rows and columns (K, K). */
+static inline void add_transitions(const scores *crf, const real *left, const real *right, int64_t length, real weight,
+                                   real *out) {
+    for (int64_t column = 0; column < crf->padded; column += LANES) {
+        int64_t first = 0;
+        for (; first + 8 <= rounded(crf->tags, 4); first += 8)
+            transitions_part(crf, left, right, length, first, 8, column, weight, out);
+        if (first < crf->tags) transitions_part(crf, left, right, length, first, 4, column, weight, out);
+    }
 }
 
 /* log sum_i exp(values[i]) */

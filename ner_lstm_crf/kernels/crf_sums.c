@@ -5,33 +5,6 @@
 
 #include "crf_posteriors.h"
 
-/* The expected number of each transition, sum_t left_t[i] A[i][j] right_(t+1)[j], subtracted from `rows` rows of `out`,
-   in one vector of columns. */
-INLINE void transitions_part(const scores *crf, const real *left, const real *right, int64_t length, int64_t first,
-                             int rows, int64_t column, real *out) {
-    int64_t padded = crf->padded, tags = crf->tags;
-    vector sum[8] = {{0}};
-    for (int64_t t = 0; t + 1 < length; t++) {
-        vector value = load(right + (t + 1) * padded + column);
-        for (int row = 0; row < rows; row++) sum[row] += broadcast(left[t * padded + first + row]) * value;
-    }
-    for (int row = 0; row < rows && first + row < tags; row++) {
-        real *to = out + (first + row) * tags + column;
-        vector counts = sum[row] * load(crf->transitions + (first + row) * padded + column);
-        store_first(to, tags - column, load_first(to, tags - column, 0) - counts);
-    }
-}
-
-/* The same for all rows and columns (K, K). */
-static void subtract_transitions(const scores *crf, const real *left, const real *right, int64_t length, real *out) {
-    for (int64_t column = 0; column < crf->padded; column += LANES) {
-        int64_t first = 0;
-        for (; first + 8 <= rounded(crf->tags, 4); first += 8)
-            transitions_part(crf, left, right, length, first, 8, column, out);
-        if (first < crf->tags) transitions_part(crf, left, right, length, first, 4, column, out);
-    }
-}
-
 /* Posteriors in logarithms, as `posteriors` gives them. Returns log Z, or sets `failed` if there is no memory. */
 static double log_posteriors(const scores *crf, const batch *input, int64_t sentence, real *out, real *grad_transitions,
                              int *failed) {
@@ -69,7 +42,7 @@ static double posteriors(const scores *crf, const batch *input, int64_t sentence
     double log_z = scaled_posteriors(crf, input, sentence, work, out);
     if (isnan(log_z)) return log_posteriors(crf, input, sentence, out, grad_transitions, failed);
     if (grad_transitions)
-        subtract_transitions(crf, left_of(work, crf, length), right_of(work, crf), length, grad_transitions);
+        add_transitions(crf, left_of(work, crf, length), right_of(work, crf), length, -1, grad_transitions);
     return log_z;
 }
 
@@ -87,13 +60,6 @@ static double path_score(const scores *crf, const batch *input, int64_t sentence
         grad_transitions[tags[t - 1] * count + tags[t]] += 1;
     }
     return score;
-}
-
-static int tags_in_range(const batch *input, const int64_t *tags, int64_t tag_stride) {
-    for (int64_t b = 0; b < input->sentences; b++)
-        for (int64_t t = 0; t < input->lengths[b]; t++)
-            if (tags[b * tag_stride + t] < 0 || tags[b * tag_stride + t] >= input->tags) return 0;
-    return 1;
 }
 
 /* The posteriors of a batch (B, T, K), zero beyond the lengths. If `likelihood` is not NULL, the log-likelihood of each

@@ -141,6 +141,10 @@ def test_the_functions_of_a_crf_give_their_shape_or_refuse(seed: int) -> None:
         if likelihood.requires_grad:
             likelihood.sum().backward()
             assert emissions.grad is not None
+        by_token = crf.labelwise_log_likelihood(emissions, path, *arguments[1:])
+        assert by_token.shape == emissions.shape[:1]
+        if by_token.requires_grad:
+            by_token.sum().backward()
         assert crf.marginals(*arguments).shape == emissions.shape
         best = crf.viterbi(*arguments)
         assert best.shape == emissions.shape[:2]

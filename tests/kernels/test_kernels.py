@@ -58,6 +58,7 @@ def test_kernels_of_lesser_processors_agree(capability: str) -> None:
         ),
         "model/test_crf_partition.py": ("test_kernels_agree_with_plain_torch_for_any_scores",),
         "model/test_crf_spans.py": ("test_kernels_agree_with_plain_torch_for_any_scores_and_any_reading",),
+        "model/test_crf_labelwise.py": ("test_the_labelwise_kernel_agrees_with_plain_torch_for_any_scores",),
         "model/test_crf_k_best.py": ("test_kernels_find_what_plain_torch_finds",),
         "features/test_char*.py": ("test_looked_up_scores_are_those_of_convolutions",),
         "training/test_sparse_adamw.py": ("test_rows_end_where_adamw_takes_them",),

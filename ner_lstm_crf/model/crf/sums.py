@@ -31,7 +31,9 @@ def log_likelihood(
     """
     check(emissions, lengths, (start, transitions, end), tags=tags)
     if kernels.available_for(emissions):
-        likelihood: Tensor = _LogLikelihood.apply(emissions, tags, lengths, start, transitions, end)  # type: ignore[no-untyped-call]
+        likelihood: Tensor = _LogLikelihood.apply(
+            "crf_log_likelihood", emissions, tags, lengths, start, transitions, end
+        )  # type: ignore[no-untyped-call]
     else:
         mask = checked_mask(emissions, lengths)
         tags = checked_tags(tags, mask, len(start))
@@ -46,12 +48,15 @@ def labelwise_log_likelihood(
     """Return per sentence the sum over tokens t of log p(tag of t is tags[t]) (B,), differentiable.
 
     The label-wise loss of Kakade, Teh and Roweis (2002), An alternate objective function for Markovian fields: it asks
-    for each token's tag to be probable, not for the whole path to be. It has no compiled kernel.
+    for each token's tag to be probable, not for the whole path to be (kernels/crf_labelwise.c).
 
     Raises:
         ValueError: A shape, type, length or tag is not what the module describes.
     """
     check(emissions, lengths, (start, transitions, end), tags=tags)
+    if kernels.available_for(emissions):
+        likelihood: Tensor = _LogLikelihood.apply("crf_labelwise", emissions, tags, lengths, start, transitions, end)  # type: ignore[no-untyped-call]
+        return likelihood
     mask = checked_mask(emissions, lengths)
     tags = checked_tags(tags, mask, len(start))
     log_marginal = log_marginals(emissions, lengths, start, transitions, end).gather(2, tags.unsqueeze(2)).squeeze(2)
@@ -80,7 +85,7 @@ def log_partition(
         emissions = emissions.masked_fill(~allowed, NEVER)
         start, transitions, end = (table.masked_fill(table <= FORBIDDING, NEVER) for table in (start, transitions, end))
     if kernels.available_for(emissions):
-        less: Tensor = _LogLikelihood.apply(emissions, None, lengths, start, transitions, end)  # type: ignore[no-untyped-call]
+        less: Tensor = _LogLikelihood.apply("crf_log_likelihood", emissions, None, lengths, start, transitions, end)  # type: ignore[no-untyped-call]
         return -less
     mask = checked_mask(emissions, lengths)
     crf = TorchCrf(start, transitions, end)
@@ -105,7 +110,7 @@ def entropy(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tens
     if kernels.available_for(exact):
         # The gradients of -log Z are what is expected of each tag and transition, less than zero.
         tables = exact_start, exact_transitions, exact_end
-        less_log_z, tags, pairs = _with_gradients(exact, None, lengths, tables)
+        less_log_z, tags, pairs = _with_gradients("crf_log_likelihood", exact, None, lengths, tables)
         ends = tags[:, 0] @ exact_start + tags[torch.arange(len(tags)), lengths - 1] @ exact_end
         surplus = (tags * exact).sum((1, 2)) + (pairs * exact_transitions).sum((1, 2)) + ends - less_log_z
     else:
@@ -186,10 +191,12 @@ class _LogLikelihood(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, emissions: Tensor, tags: Tensor | None, lengths: Tensor, *tables: Tensor) -> Tensor:
-        """Log-likelihood of each sentence (B,); keeps its gradients."""
+    def forward(
+        ctx: Any, name: str, emissions: Tensor, tags: Tensor | None, lengths: Tensor, *tables: Tensor
+    ) -> Tensor:
+        """Log-likelihood of each sentence (B,), by the kernel of that name; keeps its gradients."""
         lengths = lengths.clone().contiguous()  # the backward pass reads those checked here
-        likelihood, *gradients = _with_gradients(emissions, tags, lengths, tables)
+        likelihood, *gradients = _with_gradients(name, emissions, tags, lengths, tables)
         ctx.save_for_backward(*gradients, lengths)
         return likelihood
 
@@ -205,11 +212,11 @@ class _LogLikelihood(torch.autograd.Function):
         outputs = (tensor.data_ptr() for tensor in (emissions, start, transitions, end))
         gradient = kernels.kernel("crf_gradient", emissions.dtype)
         gradient(*addresses, weights.stride(0), sentences, tokens, count, *outputs)
-        return emissions, None, None, start, transitions, end
+        return None, emissions, None, None, start, transitions, end
 
 
 def _with_gradients(
-    emissions: Tensor, tags: Tensor | None, lengths: Tensor, tables: tuple[Tensor, ...]
+    name: str, emissions: Tensor, tags: Tensor | None, lengths: Tensor, tables: tuple[Tensor, ...]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Log-likelihood of each sentence (B,), its gradients of emissions (B, T, K) and of transitions (B, K, K)."""
     sentences, _, count = emissions.shape
@@ -221,5 +228,5 @@ def _with_gradients(
     if tags is not None:
         tags = tags.contiguous()
         path = (tags.data_ptr(), tags.stride(0))
-    call_kernel("crf_log_likelihood", (emissions, lengths, *tables), *path, *outputs)
+    call_kernel(name, (emissions, lengths, *tables), *path, *outputs)
     return likelihood, grad_emissions, grad_transitions
