@@ -5,6 +5,8 @@ Each program runs in a process of its own, where torch may use two threads on an
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import socket
 import subprocess
@@ -14,6 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 import torch
@@ -226,6 +229,30 @@ def test_a_web_server_loads_the_tagger_once_and_tags_in_its_workers(tmp_path: Pa
     finally:
         server.terminate()
         assert server.wait(20) == 0
+
+
+def test_the_web_program_of_the_documentation_answers_whatever_comes() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
+    code = page.split("## In a web program")[1].split("```python\n")[1].split("```")[0]
+    names: dict[str, Any] = {}
+    exec(code, names)
+
+    def answer(body: bytes, **environ: str) -> tuple[str, Any]:
+        """The status of the answer and its content."""
+        started = list[str]()
+        parts = names["application"](
+            {"wsgi.input": io.BytesIO(body), **environ}, lambda status, _: started.append(status)
+        )
+        return started[0], json.loads(b"".join(parts))
+
+    text = "Angela Merkel visited Rome."
+    status, entities = answer(text.encode(), CONTENT_LENGTH=str(len(text)))
+    assert status == "200 OK"
+    assert [text[entity["start"] : entity["end"]] for entity in entities] == ["Angela Merkel", "Rome"]
+    assert answer(b"") == ("200 OK", [])  # as a GET request has it
+    status, error = answer(b"Merkel \xe9", CONTENT_LENGTH="8")
+    assert status == "400 Bad Request"
+    assert "UTF-8" in error["error"]
 
 
 def ask(address: Path, tagger: str, text: str) -> str:
