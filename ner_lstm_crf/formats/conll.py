@@ -160,6 +160,9 @@ def holds_tags(path: FilePath, encoding: str = "utf-8") -> bool:
     return any(map(layout.has_label, layout.sample_tags))
 
 
+_MOST_NUMBERS = 1_000_000  # of sentences that are remembered
+
+
 @dataclass(slots=True)
 class RawSentence:
     """The lines of one sentence with their ends: everything before its tokens, its tokens, the blank lines behind them.
@@ -252,12 +255,23 @@ class ColumnFile:
         report.scheme = self.tag_reader.scheme.name if self.tag_reader.scheme else None
         report.notation_words = self.tag_reader.notation_words
         report.evidence, report.layout = self.tag_reader.evidence, self.layout
+        numbers, last = dict[str, int](), -1  # the places of sentence numbers, in the order of their first rows
         for raw in self.raw_sentences():
             report.comments += len(raw.comments)
             report.skipped += raw.skipped
             report.marked += raw.marked
             if raw.rows:
                 words, tags = self.columns(raw, report)
+                # An empty cell is a word that was lost; a number of long ago shows that the rows are out of order.
+                if "" in words:
+                    report.empty += [line for line, word in zip(raw.line_numbers, words, strict=True) if not word]
+                by = self.layout.sentence
+                if by and by.rule == "value" and len(numbers) < _MOST_NUMBERS:
+                    number = self.layout.cells(raw.rows[0])[by.column]
+                    place = numbers.setdefault(number, len(numbers))
+                    if 0 < place <= last:  # with the first one another document begins
+                        report.returning.append(raw.line_numbers[0])
+                    last = place
                 text = self._text(raw, words)
                 yield raw, self.tag_reader.sentence(words, tags, raw.line_numbers, report, raw.document, text)
             else:
@@ -342,8 +356,8 @@ class ColumnFile:
             if "\0" in body:
                 raise InputError("expected text, found a NUL character", path=self.path, line=line)
             if layout.quoted and body.count('"') % 2:
-                message = f"a quotation mark is never closed: cells with line breaks are not read: {quoted(body)}"
-                raise InputError(message, path=self.path, line=line)
+                message = "a cell goes over several lines, which is not read: write its line breaks as spaces"
+                raise InputError(f"{message}: {quoted(body)}", path=self.path, line=line)
             if not layout.fits(width):
                 needed = 1 + max(layout.token, layout.tag or 0)
                 message = f"expected at least {counted(needed, 'column')}, found {width}: {quoted(body)}"

@@ -113,6 +113,8 @@ class ReadReport:
         skipped: The lines that are no rows: the names of the columns, and marks such as `IMGID:1`.
         marked: The lines that begin with a byte order mark, which is left out.
         padded: The lines of tags with white space around them, which is left out.
+        empty: The lines of tokens without a character.
+        returning: The lines at which a sentence number that was there before comes again, out of order.
         untagged: The lines of tokens without the feature that holds the tags, where those in no entity have it, too.
         ragged: The lines of rows with fewer or more columns than most.
         widths: The number of rows by their number of columns.
@@ -121,6 +123,8 @@ class ReadReport:
         outside: Tags that are read as O because the options rename them so.
         cut: The lines of entities of running text that begin or end within a word, one for each: the word became two
             tokens.
+        trimmed: The lines of entities of running text that begin or end with white space, one for each, which is left
+            out.
         dropped: The lines of entities left out because a longer one overlaps them, one for each.
         rejected: The lines of records and entities left out because an annotator rejected them, one for each.
         unannotated: The lines of objects without a key for entities.
@@ -139,6 +143,8 @@ class ReadReport:
     skipped: list[int] = field(default_factory=list)
     marked: list[int] = field(default_factory=list)
     padded: list[int] = field(default_factory=list)
+    empty: list[int] = field(default_factory=list)
+    returning: list[int] = field(default_factory=list)
     untagged: list[int] = field(default_factory=list)
     ragged: list[int] = field(default_factory=list)
     widths: Counter[int] = field(default_factory=Counter)
@@ -146,6 +152,7 @@ class ReadReport:
     unknown: list[int] = field(default_factory=list)
     outside: set[str] = field(default_factory=set)
     cut: list[int] = field(default_factory=list)
+    trimmed: list[int] = field(default_factory=list)
     dropped: list[int] = field(default_factory=list)
     rejected: list[int] = field(default_factory=list)
     unannotated: list[int] = field(default_factory=list)
@@ -187,9 +194,16 @@ class ReadReport:
         unannotated = self.unannotated if options.read_tags else []
         keys = "expected the key entities, spans, ents, label or labels"
         key = self.layout.key if self.layout else None
-        cut, dropped = (counted(len(lines), "entity", "entities") for lines in (self.cut, self.dropped))
+        marks = self.skipped[1:] if self.layout and self.layout.header else self.skipped
+        found = (self.cut, self.trimmed, self.dropped)
+        cut, trimmed, dropped = (counted(len(lines), "entity", "entities") for lines in found)
         for lines, finding in (
-            (self.skipped, "lines that are no rows (names of columns, marks) are left out"),
+            (marks, "lines that are no rows but marks are left out"),
+            (self.empty, f"{counted(len(self.empty), 'token')} without a character, as NaN is written by pandas"),
+            (
+                self.returning,
+                "sentence numbers come again: sort the rows by that column, or what belongs together is cut",
+            ),
             (self.marked, "byte order marks within the file are left out"),
             (self.padded, "white space around tags is left out"),
             (self.untagged, f"{counted(len(self.untagged), 'token')} without the feature {key} are read as O"),
@@ -199,6 +213,7 @@ class ReadReport:
                 f"{options.ill_formed}",
             ),
             (self.cut, f"{cut} with a begin or an end within a word, which was cut there"),
+            (self.trimmed, f"{trimmed} with white space at the ends, which is left out: is an offset one too far?"),
             (self.dropped, f"{dropped} left out, since longer ones overlap them"),
             (self.rejected, f"{len(self.rejected):,} left out, since an annotator rejected them"),
             (unannotated, f"{counted(len(unannotated), 'object')} without entities ({keys})"),

@@ -325,7 +325,10 @@ def _annotated(content: Mapping[str, Any], number: int, options: ReadOptions, re
         if new == OUTSIDE:
             raise InputError(f"expected a label for the entity at {found.offsets}, found O: {NAME_FOR_O}")
         if new is not None:
-            labels.setdefault(_entity(found, new, text), label)
+            entity = _entity(found, new, text)
+            if (entity.start, entity.end) != (found.start, found.end):
+                report.trimmed.append(number)
+            labels.setdefault(entity, label)
         elif label:
             report.labels[label] += 1
         elif options.labels.keep is None:

@@ -138,6 +138,8 @@ class Data:
             InputError: If a file cannot be read, or there are too few sentences to split off a dev set.
         """
         options = options or ReadOptions()
+        if hasattr(train, "columns"):
+            raise TypeError("expected the path of a training file, got a table: write it with to_csv, and read that")
         if not train or not isinstance(train, str | os.PathLike | Sequence):
             raise TypeError(f"expected the path of a training file, or several, got {train!r:.40}")
         paths = [train] if isinstance(train, str | os.PathLike) else list(train)
@@ -194,14 +196,15 @@ def check_sentences(sentences: Sequence[Sentence], part: str) -> None:
             tags fit what unknown tokens may be.
     """
     for number, sentence in enumerate(sentences, 1):
+        at = f"{part}, sentence {number}" + (f" (line {sentence.line})" if sentence.line is not None else "")
         for token in sentence.tokens:
             if not token.text or "\n" in token.text or "\r" in token.text:
                 found = f"found {token.text!r:.40}"
-                raise InputError(f"{part}, sentence {number}: expected tokens of characters on one line, {found}")
+                raise InputError(f"{at}: expected tokens of characters on one line, {found}")
         for span in sentence.spans:
             if span.label != span.label.strip() or len(span.label.splitlines()) > 1:
                 found = f"found {span.label!r:.40}"
-                raise InputError(f"{part}, sentence {number}: expected a label without white space around it, {found}")
+                raise InputError(f"{at}: expected a label without white space around it, {found}")
         if sentence.unknown:
             bioes = encode_partial(SCHEMES["BIOES"], sentence.spans, sentence.unknown, len(sentence.tokens))
             if broken := PartialReader(SCHEMES["BIOES"]).decode(bioes).ill_formed:

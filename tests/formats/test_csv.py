@@ -12,6 +12,7 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.formats.conll import DOCUMENT_START, Conll, read_conll, replace_tags
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.formats.registry import convert, read_sentences, write_sentences
+from ner_lstm_crf.runs.data import Data
 from ner_lstm_crf.text.annotation import Sentence, Span
 
 TABLE = (
@@ -79,7 +80,7 @@ def test_rows_of_empty_cells_are_blank_lines(tmp_path):
     ("row", "message"),
     [
         (",Oslo, Norway,NNP,B-geo", "expected 4 columns, as most rows have, found 5: ',Oslo, Norway,NNP,B-geo'"),
-        (',"Oslo', "a quotation mark is never closed: cells with line breaks are not read: ',\"Oslo'"),
+        (',"Oslo', "a cell goes over several lines, which is not read: write its line breaks as spaces: ',\"Oslo'"),
     ],
 )
 def test_commas_without_quotes_and_line_breaks_within_them_are_refused(row, message, tmp_path):
@@ -137,3 +138,43 @@ def test_whole_sentences_in_a_row_are_named_for_what_they_are(tags, tmp_path):
     path = table(tmp_path, f'text,labels\n"Ada left","{tags}"\n"Bo grew","{tags}"\n')
     with pytest.raises(InputError, match="found the tags of whole sentences in column 2: write JSON lines"):
         list(read_conll(path))
+
+
+def numbered(sentences: int) -> list[str]:
+    return [
+        f"{one},{word},{tag}" for one in range(sentences) for word, tag in (("Ada", "B-PER"), ("met", "O"), ("us", "O"))
+    ]
+
+
+@given(st.integers(8, 30), st.randoms(use_true_random=False))
+def test_rows_out_of_order_are_told_and_rows_in_order_are_not(tmp_path_factory, sentences, random):
+    folder, rows = tmp_path_factory.mktemp("order"), numbered(sentences)
+    header = "sentence_id,word,tag"
+    in_order, twice, shuffled = ReadReport(), ReadReport(), ReadReport()
+    read_sentences(table(folder, "\n".join([header, *rows]) + "\n"), report=in_order)
+    read_sentences(table(folder, "\n".join([header, *rows, *rows]) + "\n"), report=twice)  # two documents, both from 0
+    assert in_order.returning == twice.returning == []
+    # The number of an earlier sentence comes again, and not as the first of the next document.
+    mixed = random.sample(rows, len(rows))
+    read_sentences(table(folder, "\n".join([header, *mixed]) + "\n"), report=shuffled)
+    first, last, expected = list[str](), -1, list[int]()
+    for line, (before, row) in enumerate(zip(["", *mixed], mixed, strict=False), 2):
+        number = row.split(",")[0]
+        if number != before.split(",")[0]:
+            if number not in first:
+                first.append(number)
+            if 0 < first.index(number) <= last:
+                expected.append(line)
+            last = first.index(number)
+    assert shuffled.returning == expected
+
+
+def test_an_empty_word_is_told_where_it_is_read(tmp_path, caplog):
+    report = ReadReport()
+    path = table(tmp_path, "id,word,tag\n" + "\n".join([*numbered(3), "3,,O", "3,Bo,B-PER"]) + "\n")
+    sentences = read_sentences(path, report=report)
+    assert report.empty == [11]
+    report.warn(path, ReadOptions())
+    assert caplog.messages == [f"{path}: 1 token without a character, as NaN is written by pandas: lines 11"]
+    with pytest.raises(InputError, match=r"sentence 4 \(line 11\): expected tokens of characters"):
+        Data(sentences)
