@@ -1,6 +1,7 @@
 """Benchmarks of the package, beside the usual code written by hand and beside a floor that no code can undercut.
 
-    crf      loss and gradient, Viterbi, marginals of the CRF alone; baseline: pytorch-crf; floor: the multiply-adds
+    crf      loss and gradient, Viterbi, marginals of the CRF alone; baseline: pytorch-crf; floor: the multiply-adds;
+             label-wise loss, ten best paths, probable spans; baseline: plain torch; floor: what they extend
     train    an epoch of training; baseline: nn.LSTM, char-CNN on every token, pytorch-crf; floor: the bare nn.LSTM
     tag      tokens, running text, one short text; the same baseline and floor
     start    from a new process to the first tagged sentence; floor: import torch

@@ -3,11 +3,16 @@
     crf/loss/BxTxK        log-likelihood, with the gradient of emissions and of the three score tables
     crf/viterbi/BxTxK     the best path of each sentence
     crf/marginals/BxTxK   each token's distribution over tags
+    crf/labelwise/BxTxK   the label-wise log-likelihood, with the same gradients as the loss
+    crf/k-best/BxTxK      the ten best paths of each sentence
+    crf/spans/BxTxK       every span that is there with a probability of 0.3 or more, where tags are those of IOB2: more
+                          than one in two tokens, under scores drawn at random
 
-The baseline is `torchcrf.CRF`; it has no marginals, so theirs is the plain torch of `crf.log_marginals`, and
-`over_loss` is their time over that of our loss.
+The baseline is `torchcrf.CRF`; it has no more than loss and Viterbi, so that of the others is the portable path of
+`ner_lstm_crf.model.crf`, plain torch. `over_loss` is the time of our marginals over that of our loss.
 
-The floor is the arithmetic alone. A recursion over a sentence multiplies a vector of K values with a K x K table for
+The floor of the last three is what they extend, by this package: the loss, Viterbi, the marginals. That of the first
+three is the arithmetic alone. A recursion over a sentence multiplies a vector of K values with a K x K table for
 each token: 2 K^2 operations. The loss takes three such products per token (forward, backward, gradient of the
 transitions), marginals two, and Viterbi one, with a sum and a maximum in place of a product and a sum. The floor is one
 product of two square matrices with as many multiply-adds, their side rounded down to a multiple of 16: the shape in
@@ -20,18 +25,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
 from torchcrf import CRF
 
 from benchmarks.measure import Result, Samples, WrongAnswerError, interleave, ratio, say
+from ner_lstm_crf import kernels
 from ner_lstm_crf.model import crf
+from ner_lstm_crf.tags.scheme import SCHEMES
+from ner_lstm_crf.tags.tag_set import TagSet
 
 __all__ = ["SHAPES", "Problem", "check", "make_problem", "run"]
 
 VECTOR = 16  # float32 values that the widest registers hold
 SHAPES = ((32, 25, 13), (32, 50, 17), (64, 128, 33), (8, 512, 73))
+PATHS = 10  # how many best paths
+LEAST = 0.3  # probability of a span
+EXTENDED = {"labelwise": "loss", "k-best": "viterbi", "spans": "marginals"}  # what is the floor of what
+Value = TypeVar("Value")
 TOLERANCE = 1e-3  # of float32 sums over some hundred tokens, relative to values of the size of 1 or more
 
 
@@ -54,6 +68,13 @@ class Problem:
     def leaves(self) -> tuple[Tensor, ...]:
         """All that takes a gradient."""
         return self.emissions, *self.tables
+
+    @property
+    def reading(self) -> tuple[Tensor, Tensor]:
+        """Label number of each tag (K,), events between two tags (K, K): those of the first K tags of IOB2."""
+        count = len(self.tables[0])
+        tags = TagSet(SCHEMES["IOB2"], [str(number) for number in range(count // 2)] or ["0"])
+        return torch.from_numpy(tags.label_numbers())[:count], torch.from_numpy(tags.events())[:count, :count]
 
     @property
     def tokens(self) -> int:
@@ -96,6 +117,7 @@ def run(shapes: Sequence[tuple[int, int, int]], repeats: int, threads: int) -> l
 
 
 def _contenders(problem: Problem) -> dict[str, Callable[[], object]]:
+    reading = problem.reading
     return {
         "ours/loss": lambda: _descend(problem, _our_loss),
         "baseline/loss": lambda: _descend(problem, _torchcrf_loss),
@@ -106,16 +128,33 @@ def _contenders(problem: Problem) -> dict[str, Callable[[], object]]:
         "ours/marginals": lambda: _our_marginals(problem),
         "baseline/marginals": lambda: _torch_marginals(problem.emissions, problem.lengths, problem.tables),
         "floor/marginals": _floor(problem, products=2, exponentials=True),
+        "ours/labelwise": lambda: _descend(problem, _labelwise_loss),
+        "baseline/labelwise": _portable(lambda: _descend(problem, _labelwise_loss)),
+        "ours/k-best": lambda: _best_paths(problem),
+        "baseline/k-best": _portable(lambda: _best_paths(problem)),
+        "ours/spans": lambda: _probable_spans(problem, reading),
+        "baseline/spans": _portable(lambda: _probable_spans(problem, reading)),
     }
 
 
 def _results(name: str, samples: dict[str, Samples], threads: int) -> list[Result]:
     results = []
-    for work in ("loss", "viterbi", "marginals"):
+    for work in ("loss", "viterbi", "marginals", *EXTENDED):
         extra = {"over_loss": ratio(samples["ours/marginals"], samples["ours/loss"])} if work == "marginals" else {}
-        ours, baseline, floor = (samples[f"{side}/{work}"] for side in ("ours", "baseline", "floor"))
+        floor = samples[f"ours/{EXTENDED[work]}" if work in EXTENDED else f"floor/{work}"]
+        ours, baseline = samples[f"ours/{work}"], samples[f"baseline/{work}"]
         results.append(Result(f"crf/{work}/{name}", ours, baseline, floor, threads=threads, extra=extra))
     return results
+
+
+def _portable(work: Callable[[], Value]) -> Callable[[], Value]:
+    """The same work in plain torch, as where no kernels were compiled."""
+
+    def without_kernels() -> Value:
+        with patch.object(kernels, "available_for", return_value=False):
+            return work()
+
+    return without_kernels
 
 
 def _our_loss(problem: Problem) -> Tensor:
@@ -158,6 +197,18 @@ def _our_marginals(problem: Problem) -> Tensor:
     return crf.marginals(problem.emissions, problem.lengths, *problem.tables)
 
 
+def _labelwise_loss(problem: Problem) -> Tensor:
+    return -crf.labelwise_log_likelihood(problem.emissions, problem.tags, problem.lengths, *problem.tables).sum()
+
+
+def _best_paths(problem: Problem) -> tuple[Tensor, Tensor]:
+    return crf.k_best(problem.emissions, problem.lengths, *problem.tables, PATHS)
+
+
+def _probable_spans(problem: Problem, reading: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    return crf.probable_spans(problem.emissions, problem.lengths, *problem.tables, *reading, LEAST)
+
+
 def _floor(problem: Problem, *, products: int, exponentials: bool) -> Callable[[], None]:
     """As many multiply-adds as the recursions take, without recursion (see the head of this file)."""
     emissions = torch.rand(problem.tokens, len(problem.tables[0]))
@@ -190,6 +241,35 @@ def check(problem: Problem) -> None:
     tables = tuple(table.double() for table in problem.tables)
     portable = _torch_marginals(problem.emissions.double(), problem.lengths, tables)
     _agree("marginals", _our_marginals(problem), portable)
+    _check_what_torchcrf_lacks(problem)
+
+
+def _check_what_torchcrf_lacks(problem: Problem) -> None:
+    """The same for label-wise loss, k best paths and probable spans, whose baseline is plain torch."""
+    reading = problem.reading
+    portable = _portable(lambda: (_with_gradients(problem, _labelwise_loss), _best_paths(problem)))
+    (losses, (_, best)), (spans, probabilities) = portable(), _portable(lambda: _probable_spans(problem, reading))()
+    # 1. The label-wise loss and its gradients.
+    names = ("emissions", "start", "transitions", "end")
+    for name, mine, other in zip(("", *names), _with_gradients(problem, _labelwise_loss), losses, strict=True):
+        _agree(f"label-wise loss{name and f', gradient of {name}'}", mine, other)
+    # 2. The k best paths: their scores, by both and by the definition.
+    paths, scores = _best_paths(problem)
+    again = torch.stack([_score(problem, paths[:, rank]) for rank in range(PATHS)], 1)
+    _agree(
+        "scores of k best paths",
+        again.where(scores.isfinite(), best.double()).nan_to_num(neginf=0),
+        best.nan_to_num(neginf=0),
+    )
+    _agree("scores of k best paths", scores.nan_to_num(neginf=0), best.nan_to_num(neginf=0))
+    # 3. Probable spans. One next to the bound may be missing on one side: it counts as if it stood on the bound.
+    ours, theirs = (
+        dict(zip(map(tuple, which.tolist()), values.tolist(), strict=True))
+        for which, values in (_probable_spans(problem, reading), (spans, probabilities))
+    )
+    each = sorted(ours | theirs)
+    ours_values, their_values = (torch.tensor([found.get(span, LEAST) for span in each]) for found in (ours, theirs))
+    _agree("probabilities of spans", ours_values, their_values)
 
 
 @torch.no_grad()
@@ -202,6 +282,8 @@ def _torch_marginals(emissions: Tensor, lengths: Tensor, tables: tuple[Tensor, .
 
 
 def _agree(what: str, ours: Tensor, theirs: Tensor) -> None:
+    if not theirs.numel():
+        return
     error = float(((ours.double() - theirs.double()).abs() / theirs.double().abs().clamp(min=1)).max())
     if not error <= TOLERANCE:
         raise WrongAnswerError(

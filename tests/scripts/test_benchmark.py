@@ -13,6 +13,7 @@ import torch
 import benchmark
 from benchmarks.handrolled import HandRolled
 from benchmarks.text import SENTENCE, MadeText, read_corpus
+from ner_lstm_crf import kernels
 from ner_lstm_crf.features.batch import RaggedSentences
 from ner_lstm_crf.model import cpu, crf as our_crf
 from ner_lstm_crf.saving.model import Model
@@ -42,8 +43,9 @@ class TestCrf:
         assert set(found) == {"machine", "command", "corpus", "vectors", "results"}
         assert found["command"] == "python scripts/benchmark.py crf --json"
         assert set(found["machine"]) >= MACHINE
-        works = [f"crf/{work}/{shape}" for shape in ("3x6x4", "2x1x3") for work in ("loss", "viterbi", "marginals")]
-        assert [result["case"] for result in found["results"]] == works
+        works = ("loss", "viterbi", "marginals", "labelwise", "k-best", "spans")
+        cases = [f"crf/{work}/{shape}" for shape in ("3x6x4", "2x1x3") for work in works]
+        assert [result["case"] for result in found["results"]] == cases
         for result in found["results"]:
             assert set(result) >= FIGURES
             assert all(result[name] > 0 for name in FIGURES - {"case"})
@@ -54,14 +56,21 @@ class TestCrf:
         assert problem.lengths[0] == 9
         assert set(problem.lengths.tolist()) == {5, 6, 7, 8, 9}
 
-    @pytest.mark.parametrize("name", ["log_likelihood", "viterbi", "marginals"])
+    @pytest.mark.parametrize(
+        "name", ["log_likelihood", "viterbi", "marginals", "labelwise_log_likelihood", "k_best", "probable_spans"]
+    )
     def test_a_wrong_kernel_is_refused(self, tiny, capsys, monkeypatch, name):
         right = getattr(our_crf, name)
 
         def wrong(emissions, *others):
+            result = right(emissions, *others)
+            if not kernels.available_for(emissions):
+                return result
             if name == "viterbi":
-                return torch.zeros_like(right(emissions, *others))
-            return right(emissions, *others) * 1.01
+                return torch.zeros_like(result)
+            if name == "probable_spans":
+                return result[0][1:], result[1][1:]  # one is missing
+            return result * 1.01 if isinstance(result, torch.Tensor) else (result[0].flip(1), result[1])
 
         monkeypatch.setattr(our_crf, name, wrong)
         assert benchmark.main(["crf", "--json"], tiny) == 1
