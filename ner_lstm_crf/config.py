@@ -288,6 +288,27 @@ class TrainingConfig(_Checked):
     ] = "float32"
     momentum: Annotated[Share, "optimization", "momentum of SGD"] = 0.0
     weight_decay: Annotated[Number, "optimization", "decoupled weight decay of AdamW; L2 penalty of SGD"] = 0.01
+    class_weights: Annotated[
+        str,
+        "loss",
+        "weights of the loss of tokens by their label, O=0.5,ORG=2, 1 for the others; for losses of single tokens: of "
+        "the head softmax, and labelwise of the CRF",
+    ] = ""
+    missed_cost: Annotated[
+        Number,
+        "loss",
+        "cost of an O in place of an entity's tag, in nats: the higher, the higher the recall, and the lower the "
+        "precision (softmax-margin, Gimpel and Smith 2010)",
+    ] = 0.0
+    spurious_cost: Annotated[
+        Number, "loss", "cost of an entity's tag in place of an O, in nats: for a higher precision"
+    ] = 0.0
+    entity_ratio: Annotated[
+        Share,
+        "loss",
+        "share of tokens in entities, where training data do not say which tokens are in none: the share that the "
+        "model expects is drawn to it (Effland and Collins 2021); 0 for none",
+    ] = 0.0
     schedule: Annotated[
         Schedule,
         "schedule",
@@ -341,6 +362,7 @@ class TrainingConfig(_Checked):
 
     def __post_init__(self) -> None:
         _Checked.__post_init__(self)
+        weights_of(self.class_weights)
         if self.optimizer != "adamw":
             if self.learning_rate is None:
                 raise InputError(f"learning_rate: expected one for the optimizer '{self.optimizer}', got None")
@@ -348,6 +370,28 @@ class TrainingConfig(_Checked):
             raise InputError(
                 f"weight_decay: expected learning_rate * weight_decay below 1, which leaves no weight, got {product:g}"
             )
+
+
+def weights_of(text: str) -> dict[str, float]:
+    """The weights that `class_weights` gives to labels, and to `O`.
+
+    Raises:
+        InputError: If it is written otherwise, or a weight is no positive number.
+
+    Example:
+        >>> weights_of("O=0.5,ORG=2")
+        {'O': 0.5, 'ORG': 2.0}
+    """
+    weights: dict[str, float] = {}
+    for part in text.split(",") if text else ():
+        label, equals, number = part.rpartition("=")
+        try:
+            weights[label.strip()] = float(number)
+        except ValueError:
+            equals = ""
+        if not equals or not 0 < weights[label.strip()] < HUGE:
+            raise InputError(f"class_weights: expected weights above 0 such as O=0.5,ORG=2, got {_shown(text)}")
+    return weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -368,6 +412,18 @@ class Config(_Table):
                 raise TypeError(f"expected a {kind.__name__} as {name}, got {type(getattr(self, name)).__name__}")
         if self.model.fine_tune and self.model.transformer is None:
             raise InputError("fine_tune: expected a transformer to train, got none")
+        labelwise = self.model.head == "crf" and self.model.crf_loss == "labelwise"
+        if self.training.class_weights and self.model.head == "crf" and not labelwise:
+            raise InputError(
+                "class_weights: expected a loss of single tokens (crf_loss labelwise, or the head softmax), got that "
+                "of whole sequences: missed_cost raises the recall of it"
+            )
+        for name in ("missed_cost", "spurious_cost"):
+            if labelwise and getattr(self.training, name):
+                raise InputError(
+                    f"{name}: expected crf_loss sequence, or the head softmax, got crf_loss labelwise: class_weights "
+                    "raise its recall"
+                )
         if self.model.fine_tune and self.training.ensemble_size > 1:
             raise InputError(
                 f"ensemble_size: expected 1 where a transformer is fine-tuned, got {self.training.ensemble_size}"

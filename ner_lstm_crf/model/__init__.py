@@ -4,6 +4,7 @@
     inference    the same for tagging: several networks, over cached vectors of word types
     bilstm       token vectors in their context
     heads        emissions -> loss, tags, marginals: a CRF or a softmax
+    losses       what training minimizes beside the loss of the head: costs of mistakes, weights, an expected ratio
     crf          the sums and the best path of a linear-chain CRF
     cpu          threads and number types of the processor
 

@@ -43,6 +43,13 @@ class Head(nn.Module, ABC):
             lengths: (B,).
         """
 
+    def token_losses(self, emissions: Tensor, allowed: Tensor, lengths: Tensor) -> Tensor:
+        """Negative log of the probability that a token has one of its allowed tags, each by itself (B, T).
+
+        Zero beyond the lengths; differentiable. Arguments are as those of `partial_loss`.
+        """
+        return _token_losses(crf.log_marginals(emissions, lengths, *self.scores()), allowed, lengths)
+
     @abstractmethod
     def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
         """Best tags (B, T), zero beyond the lengths."""
@@ -108,7 +115,11 @@ class SoftmaxHead(Head):
 
     def partial_loss(self, emissions: Tensor, allowed: Tensor, lengths: Tensor) -> Tensor:
         """Negative log-likelihood that each token has one of its allowed tags, summed over tokens (B,)."""
-        return _log_sum_of_allowed(emissions.log_softmax(-1), allowed, lengths)
+        return self.token_losses(emissions, allowed, lengths).sum(1)
+
+    def token_losses(self, emissions: Tensor, allowed: Tensor, lengths: Tensor) -> Tensor:
+        """Negative log of the sum of the softmax over the allowed tags of each token (B, T)."""
+        return _token_losses(emissions.log_softmax(-1), allowed, lengths)
 
     def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
         """Tag of the highest emission at each token (B, T)."""
@@ -163,7 +174,7 @@ class CrfHead(Head):
     def partial_loss(self, emissions: Tensor, allowed: Tensor, lengths: Tensor) -> Tensor:
         """Negative log-likelihood that all tags are among the allowed ones, or each of them by itself (B,)."""
         if self.labelwise:
-            return _log_sum_of_allowed(crf.log_marginals(emissions, lengths, *self.scores()), allowed, lengths)
+            return self.token_losses(emissions, allowed, lengths).sum(1)
         return self.log_partition(emissions, lengths) - self.log_partition(emissions, lengths, allowed)
 
     def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
@@ -175,7 +186,7 @@ class CrfHead(Head):
         return crf.marginals(emissions, lengths, *self.scores())
 
 
-def _log_sum_of_allowed(log_probabilities: Tensor, allowed: Tensor, lengths: Tensor) -> Tensor:
-    """The sum over a sentence's tokens (B,) of the negative log of the probability of the allowed tags (B, T, K)."""
-    of_allowed = log_probabilities.masked_fill(~allowed, FORBIDDEN).logsumexp(2)  # (B, T)
-    return -of_allowed.masked_fill(~token_mask(lengths, of_allowed.shape[1]), 0).sum(1)
+def _token_losses(log_probabilities: Tensor, allowed: Tensor, lengths: Tensor) -> Tensor:
+    """Negative log of the probability of the allowed tags (B, T, K) of each token (B, T), zero beyond the lengths."""
+    of_allowed = log_probabilities.masked_fill(~allowed, FORBIDDEN).logsumexp(2)
+    return -of_allowed.masked_fill(~token_mask(lengths, of_allowed.shape[1]), 0)

@@ -10,6 +10,7 @@ from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.features.embedding import TokenEmbedding
 from ner_lstm_crf.model.bilstm import BiLstm
 from ner_lstm_crf.model.heads import CrfHead, Head, SoftmaxHead
+from ner_lstm_crf.model.losses import Objective
 
 
 class Network(nn.Module):
@@ -20,6 +21,9 @@ class Network(nn.Module):
         encoder: These in their context (B, T, 2 H).
         projection: Emission scores (B, T, K).
         head: Turns emissions into a loss, tags or marginals.
+
+    Attributes:
+        objective: What training minimizes; the loss of the head alone, unless a trainer sets another.
     """
 
     def __init__(self, embedding: TokenEmbedding, encoder: BiLstm, projection: nn.Linear, head: Head) -> None:
@@ -28,6 +32,7 @@ class Network(nn.Module):
         self.encoder = encoder
         self.projection = projection
         self.head = head
+        self.objective = Objective()
 
     @classmethod
     def build(
@@ -73,7 +78,7 @@ class Network(nn.Module):
         return projected
 
     def loss(self, batch: Batch) -> Tensor:
-        """The negative log-likelihood of each sentence's gold tags, or of all tags that it may have, in nats (B,).
+        """The loss of each sentence in training, in nats (B,), see `Objective`.
 
         Raises:
             ValueError: If the batch has no gold tags.
@@ -82,9 +87,4 @@ class Network(nn.Module):
 
     def loss_from_vectors(self, vectors: Tensor, batch: Batch) -> Tensor:
         """The same, given the vectors of the batch's tokens (B, T, D)."""
-        if batch.tags is None:
-            raise ValueError("expected a batch with gold tags, got none")
-        emissions = self.emissions(vectors, batch.lengths)
-        if batch.allowed is not None:
-            return self.head.partial_loss(emissions, batch.allowed, batch.lengths)
-        return self.head.loss(emissions, batch.tags, batch.lengths)
+        return self.objective.losses(self.head, self.emissions(vectors, batch.lengths), batch)

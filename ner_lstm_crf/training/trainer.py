@@ -13,16 +13,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ner_lstm_crf.config import TrainingConfig
-from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.config import TrainingConfig, weights_of
+from ner_lstm_crf.errors import InputError, did_you_mean
 from ner_lstm_crf.evaluation.metrics import Evaluation, evaluate_spans
 from ner_lstm_crf.features.batch import Batch, RaggedSentences, shuffled_batches
 from ner_lstm_crf.isolation import computing
 from ner_lstm_crf.model.cpu import check_bfloat16
+from ner_lstm_crf.model.losses import Objective
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.predictor import predict
+from ner_lstm_crf.tags.scheme import OUTSIDE, split_tag
+from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Sentence
 from ner_lstm_crf.training.optimizer import Optimizer
 
@@ -130,6 +133,7 @@ class Trainer:
             dev,
             config,
         )
+        self.network.objective = objective_of(model.tags, config)
         encoder = self.network.embedding.fine_tuned()
         self._fine_tune = encoder is not None
         if encoder is not None:
@@ -243,6 +247,25 @@ class Trainer:
         self.optimizer.restore({name: tensor for name, tensor in tensors.items() if name != "progress"})
         epoch, best_epoch, self.best_f1 = progress.tolist()
         self.epoch, self.best_epoch = int(epoch), int(best_epoch)
+
+
+def objective_of(tags: TagSet, config: TrainingConfig) -> Objective:
+    """The loss that a configuration asks for.
+
+    Raises:
+        InputError: If it weighs a label that the tags lack.
+    """
+    # 1. The weight of each tag is that of its label.
+    weights = weights_of(config.class_weights)
+    labels = [split_tag(name)[1] if name != OUTSIDE else OUTSIDE for name in tags.names]
+    if unknown := [label for label in weights if label not in labels]:
+        near = "".join(did_you_mean(label, labels) for label in unknown)
+        raise InputError(f"class_weights: expected labels of the model, got {', '.join(unknown)}{near}")
+    weight = torch.tensor([weights.get(label, 1.0) for label in labels])
+    # 2. Mistakes cost where one of two tags is O, which is the first.
+    costs = torch.zeros(len(tags), len(tags))
+    costs[1:, 0], costs[0, 1:] = config.missed_cost, config.spurious_cost
+    return Objective(costs if costs.any() else None, weight if weights else None, config.entity_ratio)
 
 
 _MIN_NORM = 1e-12  # of a gradient; a smaller one has nothing to teach, and no direction to trust

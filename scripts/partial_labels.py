@@ -1,0 +1,215 @@
+"""What partly labelled data are worth: a label is added to a model, and half of the entities are hidden.
+
+    python scripts/partial_labels.py ../shared/corpora/uner-en_ewt --output runs/partial --seeds 3
+    python scripts/partial_labels.py ../shared/corpora/uner-en_ewt --output runs/quick --quick
+
+A folder of train, dev and test files with the labels LOC, PER and ORG. Two experiments, each with the ways to train
+that its table compares:
+
+- new label: a model of LOC and PER, trained on one half of the sentences, learns ORG from the other half, which
+  annotates ORG alone. `naive` takes its O for O, `unannotated` for O, LOC or PER; `all labels` sees them all.
+- hidden: half of the entities of the training data are hidden, drawn at random. `full` sees all of them, `as O` takes
+  the tokens of hidden ones for O, `as ?` is told which tokens they are, `every O` may be an entity.
+
+Each figure is F1 on the test set. A result is kept as a line of results.jsonl, and not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from ner_lstm_crf import (
+    Config,
+    Data,
+    LabelMap,
+    ReadOptions,
+    Sentence,
+    Tagger,
+    Unknown,
+    preset,
+    read_sentences,
+    train,
+)
+from ner_lstm_crf.evaluation.metrics import Evaluation, Score
+
+LABELS = ("LOC", "ORG", "PER")
+OLD, NEW = ("LOC", "PER"), ("ORG",)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a training is given.
+
+    Attributes:
+        train: Training sentences.
+        dev: Dev sentences.
+        test: Test sentences.
+        config: The configuration, with the seed.
+        directory: The folder of models.
+    """
+
+    train: Sequence[Sentence]
+    dev: Sequence[Sentence]
+    test: Sequence[Sentence]
+    config: Config
+    directory: Path
+
+    def trained(self, data: Data, **settings: Any) -> Tagger:
+        """A tagger trained on data."""
+        config = self.config.replace(**settings)
+        if data.init_from is not None:
+            config = replace(config, model=Tagger.load(data.init_from).model.config)
+        return train(data, config, self.directory, overwrite=True, progress=False)
+
+
+def only(sentences: Sequence[Sentence], labels: Sequence[str]) -> list[Sentence]:
+    """The sentences with the entities of these labels alone."""
+    return [one.with_spans(span for span in one.spans if span.label in labels) for one in sentences]
+
+
+def without_half(sentences: Sequence[Sentence], seed: int, *, told: bool) -> list[Sentence]:
+    """The sentences without half of their entities.
+
+    Args:
+        sentences: The sentences.
+        seed: Of what is drawn.
+        told: True if the tokens of hidden entities become unknown; else they are in no entity.
+    """
+    source = random.Random(seed)
+    found = []
+    for one in sentences:
+        hidden = [span for span in one.spans if source.random() < 0.5]
+        tokens = sorted(token for span in hidden for token in range(span.start, span.end))
+        seen = one.with_spans(span for span in one.spans if span not in hidden)
+        found.append(replace(seen, unknown=tuple(map(Unknown, tokens))) if told else seen)
+    return found
+
+
+# A new label
+
+
+def base_model(setting: Setting) -> Tagger:
+    """The model of the old labels; made once for all that start from it."""
+    folder = setting.directory.parent / f"base-{setting.config.training.seed}"
+    if (folder / "summary.json").exists():
+        return Tagger.load(folder)
+    first = only(setting.train[: len(setting.train) // 2], OLD)
+    return replace(setting, directory=folder).trained(Data(first, only(setting.dev, OLD)))
+
+
+def continued(setting: Setting, labels: Sequence[str] = NEW, **data: Any) -> Tagger:
+    """The model of the old labels, trained on the sentences that annotate these."""
+    base_model(setting)
+    folder = setting.directory.parent / f"base-{setting.config.training.seed}"
+    second = only(setting.train[len(setting.train) // 2 :], labels)
+    return setting.trained(Data(second, only(setting.dev, labels), init_from=folder, **data))
+
+
+NEW_LABEL: Mapping[str, Callable[[Setting], Tagger]] = {
+    "before": base_model,
+    "naive": continued,
+    "unannotated": lambda setting: continued(setting, unannotated=OLD),
+    "all labels": lambda setting: continued(setting, LABELS),
+}
+
+# Hidden entities
+
+
+def on_hidden(setting: Setting, *, told: bool = False, unannotated: Sequence[str] = (), **settings: Any) -> Tagger:
+    """A tagger trained without half of the entities."""
+    half = without_half(setting.train, setting.config.training.seed, told=told)
+    return setting.trained(Data(half, setting.dev, unannotated=unannotated), **settings)
+
+
+HIDDEN: Mapping[str, Callable[[Setting], Tagger]] = {
+    "full": lambda setting: setting.trained(Data(setting.train, setting.dev)),
+    "as O": on_hidden,
+    "as ?": lambda setting: on_hidden(setting, told=True),
+    "missed_cost 1": lambda setting: on_hidden(setting, missed_cost=1.0),
+    "missed_cost 2": lambda setting: on_hidden(setting, missed_cost=2.0),
+    "every O": lambda setting: on_hidden(setting, unannotated=LABELS),
+    "every O, ratio": lambda setting: on_hidden(setting, unannotated=LABELS, entity_ratio=ratio_of(setting.train)),
+}
+
+
+def ratio_of(sentences: Sequence[Sentence]) -> float:
+    """The share of tokens in entities."""
+    inside = sum(span.end - span.start for one in sentences for span in one.spans)
+    return inside / sum(map(len, sentences))
+
+
+EXPERIMENTS = {"new label": NEW_LABEL, "hidden": HIDDEN}
+
+
+def f1_of(evaluation: Evaluation, labels: Sequence[str]) -> float:
+    """The micro F1 of some labels."""
+    return sum((evaluation.per_label.get(label, Score()) for label in labels), Score()).f1
+
+
+def main() -> None:
+    """Make the results that lack, and show the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", type=Path, help="folder of train, dev and test")
+    parser.add_argument("--output", type=Path, required=True, help="folder of models and of results.jsonl")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", help="the ways to train, all unless named")
+    parser.add_argument("--quick", action="store_true", help="one seed, 4,000 sentences, 6 epochs of the preset small")
+    args = parser.parse_args()
+    options = ReadOptions(labels=LabelMap.parse(",".join(LABELS), ["O=O"]))
+    parts = (read_sentences(next(args.corpus.glob(f"{part}.*")), options) for part in ("train", "dev", "test"))
+    of_train, dev, test = ([one for one in part if one.tokens] for part in parts)
+    config = preset("small").replace(epochs=6) if args.quick else preset("fast")
+    if args.quick:
+        of_train, args.seeds = of_train[:4000], 1
+    args.output.mkdir(parents=True, exist_ok=True)
+    path = args.output / "results.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    done: dict[tuple[str, str, int], dict[str, float]] = {
+        (line["experiment"], line["way"], line["seed"]): line["figures"] for line in map(json.loads, lines)
+    }
+    for seed in range(1, args.seeds + 1):
+        for experiment, ways in EXPERIMENTS.items():
+            for way, trained in ways.items():
+                if (experiment, way, seed) in done or (args.only and way not in args.only):
+                    continue
+                setting = Setting(of_train, dev, test, config.replace(seed=seed), args.output / "model")
+                began = time.process_time()
+                evaluation = trained(setting).evaluate(test)
+                figures = {label: f1_of(evaluation, [label]) for label in LABELS}
+                figures |= {"old": f1_of(evaluation, OLD), "all": f1_of(evaluation, LABELS)}
+                figures |= {"precision": evaluation.micro.precision, "recall": evaluation.micro.recall}
+                figures["seconds"] = time.process_time() - began
+                done[experiment, way, seed] = figures
+                line = {"experiment": experiment, "way": way, "seed": seed, "figures": figures}
+                with path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(line) + "\n")
+                print(json.dumps(line), flush=True)
+    print(table(done))
+
+
+def table(done: Mapping[tuple[str, str, int], Mapping[str, float]]) -> str:
+    """The figures as a Markdown table: mean and standard deviation over the seeds."""
+    names = ("old", *NEW, "all", "precision", "recall", "seconds")
+    rows = [f"| experiment | way | seeds | {' | '.join(names)} |", "|---|---|" + "---:|" * (len(names) + 1)]
+    for experiment, ways in EXPERIMENTS.items():
+        for way in ways:
+            seeds = [figures for (one, other, _), figures in done.items() if (one, other) == (experiment, way)]
+            cells = []
+            for name in names if seeds else ():
+                values = [(1 if name == "seconds" else 100) * figures[name] for figures in seeds]
+                cells.append(f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else ""))
+            if seeds:
+                rows.append(f"| {experiment} | {way} | {len(seeds)} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    main()
