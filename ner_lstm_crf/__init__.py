@@ -12,6 +12,7 @@ Each room imports only from those below it:
 
     cli/         the command line, the only place that prints results
     runs/        training runs in directories: history, resuming, several seeds, comparison
+    explanation/ what a model found and why, to look at
     training/    the training loop and the optimizer
     evaluation/  precision, recall, F1, intervals and tests
     tagging/     text in, entities out

@@ -33,6 +33,8 @@ COMMANDS = {
     "evaluate": "evaluate a model on an annotated file",
     "score": "score the predictions of any tool against gold annotation",
     "tag": "find the entities in texts and files",
+    "explain": "show why a tagger finds what it finds in a text",
+    "show": "show texts or annotated files with their entities in colours",
     "compare": "train the CRF and the softmax head on equal terms",
     "inspect": "show what annotated files hold, and what is wrong with them",
     "convert": "write annotated files in another tag scheme or format",

@@ -19,9 +19,11 @@ from tempfile import SpooledTemporaryFile, TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
 from ner_lstm_crf.cli.options import COLUMN_OPTIONS, SCHEME_NAMES, Parser, add_options, read_options
-from ner_lstm_crf.cli.output import PAGE_BEGINS, PAGE_ENDS, check_not_output, in_colours, in_html, shows_colours
+from ner_lstm_crf.cli.output import check_not_output, shows_colours
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.explanation.marked_text import in_colours, in_html
+from ner_lstm_crf.explanation.style import PAGE_ENDS, page_begins
 from ner_lstm_crf.files.json import as_object, json_line, json_values
 from ner_lstm_crf.files.text import STANDARD_STREAM, input_name, standard_input, stream_lines, writing
 from ner_lstm_crf.formats.conll import Conll, holds_tags, read_conll, replace_tags
@@ -304,7 +306,7 @@ def _write_marks(tagged: Tagged, path: str) -> None:
 def _write_page(tagged: Tagged, path: str) -> None:
     """A page for a browser, with the entities in colours."""
     with writing(path) as out, _bar(path, tagged.noun) as count:
-        out.write(PAGE_BEGINS)
+        out.write(page_begins("Entities"))
         for number, (text, entities, _) in enumerate(tagged.texts(), 1):
             count(number, None)
             out.write(in_html(text, entities, tagged.tagger.labels))

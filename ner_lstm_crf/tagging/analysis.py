@@ -173,6 +173,12 @@ class Analysis:
         )
         return f"<Analysis of {counted(len(self.tokens), 'token')}: {found or 'no entity'}>"
 
+    def _repr_html_(self) -> str:
+        """The sentence explained, for a notebook."""
+        from ner_lstm_crf.explanation.explanation import Explanation  # which needs what is here; see pyproject.toml
+
+        return Explanation([self])._repr_html_()
+
     # What the model scores
 
     @property

@@ -24,6 +24,8 @@ from ner_lstm_crf.text.tokenizer import check_characters
 
 if TYPE_CHECKING:
     from ner_lstm_crf.evaluation.metrics import Evaluation
+    from ner_lstm_crf.explanation.explanation import Explanation
+    from ner_lstm_crf.explanation.marked_text import MarkedText
 
 # Characters of the longest text that is tagged on the calling thread: there is too little to share.
 SHORT_TEXT = 4000
@@ -228,6 +230,21 @@ class Tagger:
         """The score of each tag after each other, as a table; of several networks the mean."""
         _, tables = self._predictor.scores(Chunk())
         return TransitionTable(self.model.tags.names, *tables)
+
+    def explain(self, given: str | Sentence | Sequence[str]) -> Explanation:
+        """Why the tagger finds what it finds: a page in a notebook or a browser, or text on a terminal.
+
+        The arguments and errors are those of `analyze`.
+        """
+        from ner_lstm_crf.explanation.explanation import Explanation  # which needs what is here; see pyproject.toml
+
+        return Explanation(self.analyze(given))
+
+    def show(self, text: str) -> MarkedText:
+        """A text with its entities in colours, in a notebook or a browser; its errors are those of `tag`."""
+        from ner_lstm_crf.explanation.marked_text import MarkedText  # as in `explain`
+
+        return MarkedText(text, self.tag(text), self.labels)
 
     def evaluate(self, sentences: Iterable[Sentence]) -> Evaluation:
         """Precision, recall and F1 on sentences with gold spans.

@@ -19,6 +19,7 @@ import torch
 
 from ner_lstm_crf import read_sentences
 from ner_lstm_crf.cli import output, tag
+from ner_lstm_crf.explanation import style
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.tags.scheme import get_scheme
 from tests.cli.conftest import Files, Run
@@ -455,13 +456,14 @@ def test_a_page_is_escaped_and_says_each_text_whole(model: Path, tmp_path: Path,
     page = tmp_path / "page.html"
     assert run("tag", "--model", model, "--output", page, TEXT, HOSTILE, "").code == 0
     content = page.read_text()
-    assert content.startswith('<!DOCTYPE html>\n<html lang="und">\n<meta charset="utf-8">')
-    assert '<mark class="c1">Ada Brandt <b>PER</b></mark> met <mark class="c0">Port Alba <b>LOC</b></mark>' in content
+    assert content.startswith('<!DOCTYPE html>\n<html lang="und">\n<head>\n<meta charset="utf-8">')
+    assert '<mark class="c1">Ada Brandt&nbsp;<b dir="ltr">PER</b></mark> met <mark class="c0">Port Alba' in content
     assert "<script" not in content
     assert "\x1b" not in content
-    assert "http" not in content  # nothing is fetched
-    without_labels = re.sub(r" <b>\w+</b></mark>", "</mark>", content)
-    texts = [html.unescape(re.sub("<[^>]+>", "", one)) for one in re.findall("<p>.*?</p>", without_labels, re.DOTALL)]
+    assert "://" not in content  # nothing is fetched
+    without_labels = re.sub(r'&nbsp;<b dir="ltr">\w+</b></mark>', "</mark>", content)
+    paragraphs = re.findall("<p class=.*?</p>", without_labels, re.DOTALL)
+    texts = [html.unescape(re.sub("<[^>]+>", "", one)) for one in paragraphs]
     assert texts == [TEXT, HOSTILE.replace("\x1b", r"\x1b"), ""]
 
 
@@ -498,9 +500,9 @@ def test_every_label_is_legible_on_its_colour() -> None:
         levels = (0, 95, 135, 175, 215, 255)
         return "#" + "".join(f"{levels[(number - 16) // weight % 6]:02x}" for weight in (36, 6, 1))
 
-    for light, dark, number in output.COLOURS:
-        assert contrast(light, output.INK[0]) >= 7
-        assert contrast(dark, output.INK[1]) >= 7
+    for light, dark, number in style.COLOURS:
+        assert contrast(light, style.INK[0]) >= 7
+        assert contrast(dark, style.INK[1]) >= 7
         assert contrast(of_terminal(number), "#000000") >= 7
 
 
