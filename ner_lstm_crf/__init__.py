@@ -11,6 +11,7 @@ Tagging (`Tagger.tag`), where the vector of each distinct word is computed once:
 Each room imports only from those below it:
 
     cli/         the command line, the only place that prints results
+    curation/    which sentences to annotate next, which annotations may be wrong
     runs/        training runs in directories: history, resuming, several seeds, comparison
     explanation/ what a model found and why, to look at
     training/    the training loop and the optimizer
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
         preset as preset,
         read_config as read_config,
     )
+    from ner_lstm_crf.curation.selection import select as select
+    from ner_lstm_crf.curation.suspects import find_suspects as find_suspects
     from ner_lstm_crf.errors import InputError as InputError
     from ner_lstm_crf.evaluation.metrics import (
         Evaluation as Evaluation,
@@ -116,6 +119,8 @@ _HOMES = {
     "training.trainer": ("EpochReport",),
     "evaluation.metrics": ("Evaluation", "Score", "evaluate_spans"),
     "evaluation.significance": ("f1_interval", "f1_difference"),
+    "curation.selection": ("select",),
+    "curation.suspects": ("find_suspects",),
     "tagging.tagger": ("Tagger",),
     "tagging.analysis": ("Analysis",),
     "tagging.constraints": ("Constraints", "Gazetteer"),

@@ -133,6 +133,7 @@ Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal["linear", "inverse", "constant"]
 Reduction = Literal["token", "sentence", "sum"]
 Precision = Literal["float32", "bfloat16"]
+Criterion = Literal["entropy", "margin", "errors", "random"]
 
 Count: TypeAlias = Annotated[int, Range(1)]
 Whole: TypeAlias = Annotated[int, Range(0)]

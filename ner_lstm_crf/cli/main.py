@@ -36,6 +36,8 @@ COMMANDS = {
     "explain": "show why a tagger finds what it finds in a text",
     "show": "show texts or annotated files with their entities in colours",
     "compare": "train the CRF and the softmax head on equal terms",
+    "select": "choose the sentences to annotate next",
+    "suspects": "find annotations that may be wrong",
     "inspect": "show what annotated files hold, and what is wrong with them",
     "convert": "write annotated files in another tag scheme or format",
     "corpora": "list and fetch public corpora",
