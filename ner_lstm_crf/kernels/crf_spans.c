@@ -1,8 +1,8 @@
 /* The probability of spans: the sum over all paths of tags that read back with exactly this span.
 
-   Between two neighbouring tags a span may end (CLOSES), and one may begin (OPENS); an O, tag 0, stands before and behind
-   the sentence. Given the words, the tags are a Markov chain, with q_t[i][j] = p(y_(t+1) = j | y_t = i). For the span
-   [s, e) with label L:
+   Between two neighbouring tags a span may end (CLOSES), and one may begin (OPENS); an O, tag 0, stands before and
+   behind the sentence. Given the words, the tags are a Markov chain, with q_t[i][j] = p(y_(t+1) = j | y_t = i). For the
+   span [s, e) with label L:
 
        u_s[j] = sum_i p(y_(s-1) = i) q_(s-1)[i][j]        over pairs where a span begins, j a tag of L
        u_(t+1)[j] = sum_i u_t[i] q_t[i][j]                over pairs of tags of L where none ends
@@ -20,24 +20,34 @@ typedef struct {
     const int64_t *events; /* (K, K), [from][to] */
     int64_t *members;      /* the tags of label 0, those of label 1, ... */
     int64_t *first;        /* where those of each label begin (K + 1,) */
+    real *opening;         /* the factors A of pairs where a span begins (KP, KP), [from][to] */
+    real *closing;         /* and of those where one ends, [to][from] */
+    void *memory;
 } reading;
 
-/* The tags of one sentence as a Markov chain. */
+/* The tags of one sentence as a Markov chain. If forward-backward had to be done in logarithms, log_beta is not NULL,
+   and left, right, opened and closed are not used. */
 typedef struct {
     const scores *crf;
+    const reading *read;
     const real *emissions; /* the first row, and the distance to the next */
     int64_t token_stride, length;
-    real *posteriors;  /* p(y_t = i) (n, K) */
-    real *left, *right; /* p(y_t = i, y_(t+1) = j) = left_t[i] A[i][j] right_(t+1)[j] (n, KP), unless there is ... */
-    double *log_beta;   /* ... log beta_t (n, K): the sentence was computed in logarithms */
+    real *posteriors;       /* p(y_t = i) (n, K) */
+    real *left, *right;     /* p(y_t = i, y_(t+1) = j) = left_t[i] A[i][j] right_(t+1)[j] (n, KP) */
+    real *opened;           /* left_(t-1) times opening (KP,) for one t */
+    int64_t opened_at;      /* that t */
+    real *closed;           /* closing times right_(t+1) (n, KP); the first value is NAN until the row is needed */
+    double *log_beta;       /* log beta_t (n, K) */
 } chain;
 
-/* Fill `read`; its memory is `members`. */
-static int prepare_reading(reading *read, const int64_t *labels, const int64_t *events, int64_t tags) {
-    *read = (reading){.events = events, .members = calloc(2 * tags + 2, sizeof(int64_t))};
-    if (!read->members) return NO_MEMORY;
+/* Fill `read`; its memory has to be freed, whatever comes back. */
+static int prepare_reading(reading *read, const scores *crf, const int64_t *labels, const int64_t *events) {
+    int64_t tags = crf->tags, padded = crf->padded, filled = 0;
+    *read = (reading){.events = events, .members = calloc(2 * tags + 1, sizeof(int64_t))};
+    read->opening = allocate(2 * padded * padded, &read->memory);
+    if (!read->members || !read->opening) return NO_MEMORY;
+    read->closing = read->opening + padded * padded;
     read->first = read->members + tags;
-    int64_t filled = 0;
     for (int64_t i = 0; i < tags; i++)
         if (labels[i] < -1 || labels[i] >= tags) return BAD_LABEL;
     for (int64_t label = 0; label < tags; label++) {
@@ -46,26 +56,38 @@ static int prepare_reading(reading *read, const int64_t *labels, const int64_t *
             if (labels[i] == label) read->members[filled++] = i;
     }
     read->first[tags] = filled;
+    memset(read->opening, 0, 2 * padded * padded * sizeof(real));
+    for (int64_t i = 0; i < tags; i++)
+        for (int64_t j = 0; j < tags; j++) {
+            if (events[i * tags + j] & OPENS) read->opening[i * padded + j] = crf->transitions[i * padded + j];
+            if (events[i * tags + j] & CLOSES) read->closing[j * padded + i] = crf->transitions[i * padded + j];
+        }
     return DONE;
 }
 
-/* Rows that the chain of a sentence of n tokens needs: `real` ones of KP, and in logarithms `double` ones of K. */
-INLINE int64_t rows_for(int64_t length) { return 3 * length + 2; }
+/* Rows of KP values that the chain of a sentence of n tokens needs. */
+INLINE int64_t rows_for(int64_t length) { return 4 * length + 3; }
 
 /* Fill the chain of one sentence. `work` holds `rows_for` rows; `log_beta` has to be freed. */
-static int prepare_chain(chain *of, const scores *crf, const batch *input, int64_t sentence, real *work) {
-    int64_t length = input->lengths[sentence], tags = crf->tags;
+static int prepare_chain(chain *of, const scores *crf, const reading *read, const batch *input, int64_t sentence,
+                         real *work) {
+    int64_t length = input->lengths[sentence], tags = crf->tags, padded = crf->padded;
     *of = (chain){.crf = crf,
+                  .read = read,
                   .emissions = input->emissions + sentence * input->sentence_stride,
                   .token_stride = input->token_stride,
                   .length = length,
-                  .posteriors = work + (2 * length + 2) * crf->padded,
                   .left = left_of(work, crf, length),
-                  .right = right_of(work, crf)};
+                  .right = right_of(work, crf),
+                  .closed = work + (2 * length + 2) * padded,
+                  .opened = work + (3 * length + 2) * padded,
+                  .opened_at = -1,
+                  .posteriors = work + (3 * length + 3) * padded};
+    for (int64_t t = 0; t < length; t++) of->closed[t * padded] = NAN;
     if (!isnan(scaled_posteriors(crf, input, sentence, work, of->posteriors))) return DONE;
-    double *memory = malloc((2 * length + 1) * tags * sizeof(double));
-    if (!memory) return NO_MEMORY;
-    double *beta = memory, *alpha = beta + length * tags, *terms = alpha + length * tags;
+    double *beta = malloc((2 * length + 1) * tags * sizeof(double));
+    if (!beta) return NO_MEMORY;
+    double *alpha = beta + length * tags, *terms = alpha + length * tags;
     log_messages(crf, input, sentence, alpha, beta, terms);
     for (int64_t t = 0; t < length; t++) {
         for (int64_t i = 0; i < tags; i++) terms[i] = alpha[t * tags + i] + beta[t * tags + i];
@@ -76,62 +98,94 @@ static int prepare_chain(chain *of, const scores *crf, const batch *input, int64
     return DONE;
 }
 
-/* q_t[i][j] = p(y_(t+1) = j | y_t = i) */
-static double following(const chain *of, int64_t t, int64_t i, int64_t j) {
-    int64_t tags = of->crf->tags, padded = of->crf->padded;
-    if (of->log_beta)
-        return exp((double)of->crf->transition_scores[i * tags + j] + of->emissions[(t + 1) * of->token_stride + j] +
-                   of->log_beta[(t + 1) * tags + j] - of->log_beta[t * tags + i]);
-    real here = of->posteriors[t * tags + i];
-    if (here == 0) return 0;
-    return (double)of->left[t * padded + i] * of->crf->transitions[i * padded + j] * of->right[(t + 1) * padded + j] /
-           here;
+/* left_t[i] / p(y_t = i), which times A[i][j] right_(t+1)[j] is q_t[i][j]. */
+INLINE double share(const chain *of, int64_t t, int64_t i) {
+    real posterior = of->posteriors[t * of->crf->tags + i];
+    return posterior > 0 ? (double)of->left[t * of->crf->padded + i] / posterior : 0;
 }
 
-/* mass[j] = p(a span with the label begins at token t, and its first tag is the j-th of the label). Returns the sum. */
-static double begin(const chain *of, const reading *read, int64_t t, int64_t label, double *mass) {
+/* q_t[i][j] in logarithms. */
+INLINE double log_following(const chain *of, int64_t t, int64_t i, int64_t j) {
     int64_t tags = of->crf->tags;
-    double total = 0;
-    for (int64_t k = read->first[label]; k < read->first[label + 1]; k++, mass++) {
-        int64_t j = read->members[k];
-        *mass = 0;
-        if (t == 0 && read->events[j] & OPENS) *mass = of->posteriors[j];
-        for (int64_t i = 0; t > 0 && i < tags; i++)
-            if (read->events[i * tags + j] & OPENS)
-                *mass += of->posteriors[(t - 1) * tags + i] * following(of, t - 1, i, j);
-        total += *mass;
+    return exp((double)of->crf->transition_scores[i * tags + j] + of->emissions[(t + 1) * of->token_stride + j] +
+               of->log_beta[(t + 1) * tags + j] - of->log_beta[t * tags + i]);
+}
+
+/* p(a span begins at token t, and its first tag is j) */
+static double opening(chain *of, int64_t t, int64_t j) {
+    int64_t tags = of->crf->tags, padded = of->crf->padded;
+    const int64_t *events = of->read->events;
+    if (t == 0) return events[j] & OPENS ? of->posteriors[j] : 0;
+    if (of->log_beta) {
+        double sum = 0;
+        for (int64_t i = 0; i < tags; i++)
+            if (events[i * tags + j] & OPENS)
+                sum += of->posteriors[(t - 1) * tags + i] * log_following(of, t - 1, i, j);
+        return sum;
     }
+    if (of->opened_at != t) {
+        const real *row = of->left + (t - 1) * padded;
+        STEP(product_part, row, of->read->opening, tags, padded, of->opened);
+        of->opened_at = t;
+    }
+    return (double)of->opened[j] * of->right[t * padded + j];
+}
+
+/* p(a span ends with token t | its last tag is i) */
+static double closing(chain *of, int64_t t, int64_t i) {
+    int64_t tags = of->crf->tags, padded = of->crf->padded;
+    const int64_t *events = of->read->events + i * tags;
+    if (t + 1 == of->length) return events[0] & CLOSES ? 1 : 0;
+    if (of->log_beta) {
+        double sum = 0;
+        for (int64_t j = 0; j < tags; j++)
+            if (events[j] & CLOSES) sum += log_following(of, t, i, j);
+        return sum;
+    }
+    real *row = of->closed + t * padded;
+    if (isnan(row[0])) {
+        const real *next = of->right + (t + 1) * padded;
+        STEP(product_part, next, of->read->closing, tags, padded, row);
+    }
+    return share(of, t, i) * row[i];
+}
+
+/* mass[k] = p(a span with the label begins at token t, and its first tag is the k-th of the label). Returns the sum. */
+static double begin(chain *of, int64_t t, int64_t label, double *mass) {
+    double total = 0;
+    for (int64_t k = of->read->first[label]; k < of->read->first[label + 1]; k++, mass++)
+        total += *mass = opening(of, t, of->read->members[k]);
     return total;
 }
 
 /* The share of `mass` at token t that still belongs to the same span at token t + 1, in its place; `next` is as large.
    Returns the sum. */
-static double go_on(const chain *of, const reading *read, int64_t t, int64_t label, double *mass, double *next) {
-    int64_t tags = of->crf->tags, count = read->first[label + 1] - read->first[label];
-    const int64_t *members = read->members + read->first[label];
+static double go_on(const chain *of, int64_t t, int64_t label, double *mass, double *next) {
+    int64_t tags = of->crf->tags, padded = of->crf->padded;
+    int64_t count = of->read->first[label + 1] - of->read->first[label];
+    const int64_t *members = of->read->members + of->read->first[label];
+    const real *right = of->right + (t + 1) * padded;
     double total = 0;
-    for (int64_t l = 0; l < count; l++) {
-        next[l] = 0;
-        for (int64_t k = 0; k < count; k++)
-            if (!(read->events[members[k] * tags + members[l]] & (CLOSES | OPENS)))
-                next[l] += mass[k] * following(of, t, members[k], members[l]);
-        total += next[l];
+    memset(next, 0, count * sizeof(double));
+    for (int64_t k = 0; k < count; k++) {
+        int64_t i = members[k];
+        double scaled = of->log_beta ? 0 : mass[k] * share(of, t, i);
+        for (int64_t l = 0; l < count; l++) {
+            int64_t j = members[l];
+            if (of->read->events[i * tags + j] & (CLOSES | OPENS)) continue;
+            next[l] += of->log_beta ? mass[k] * log_following(of, t, i, j)
+                                    : scaled * of->crf->transitions[i * padded + j] * right[j];
+        }
     }
-    memcpy(mass, next, count * sizeof(double));
+    for (int64_t l = 0; l < count; l++) total += mass[l] = next[l];
     return total;
 }
 
 /* The share of `mass` of spans whose last token is t. */
-static double close(const chain *of, const reading *read, int64_t t, int64_t label, const double *mass) {
-    int64_t tags = of->crf->tags;
+static double close(chain *of, int64_t t, int64_t label, const double *mass) {
     double total = 0;
-    for (int64_t k = read->first[label]; k < read->first[label + 1]; k++, mass++) {
-        int64_t i = read->members[k];
-        const int64_t *events = read->events + i * tags;
-        if (t + 1 == of->length && events[0] & CLOSES) total += *mass;
-        for (int64_t j = 0; t + 1 < of->length && j < tags; j++)
-            if (events[j] & CLOSES) total += *mass * following(of, t, i, j);
-    }
+    for (int64_t k = of->read->first[label]; k < of->read->first[label + 1]; k++, mass++)
+        if (*mass != 0) total += *mass * closing(of, t, of->read->members[k]);
     return total > 1 ? 1 : total;
 }
 
@@ -154,12 +208,12 @@ static int sentence_spans(const scores *crf, const batch *input, const reading *
                           const int64_t *spans, const int64_t *places, int64_t count, real *work, double *mass,
                           real *out) {
     chain of;
-    if (prepare_chain(&of, crf, input, sentence, work)) return NO_MEMORY;
+    if (prepare_chain(&of, crf, read, input, sentence, work)) return NO_MEMORY;
     for (int64_t k = 0; k < count; k++) {
         const int64_t *span = spans + 4 * places[k];
-        begin(&of, read, span[1], span[3], mass);
-        for (int64_t t = span[1]; t + 1 < span[2]; t++) go_on(&of, read, t, span[3], mass, mass + crf->tags);
-        out[places[k]] = (real)close(&of, read, span[2] - 1, span[3], mass);
+        begin(&of, span[1], span[3], mass);
+        for (int64_t t = span[1]; t + 1 < span[2]; t++) go_on(&of, t, span[3], mass, mass + crf->tags);
+        out[places[k]] = (real)close(&of, span[2] - 1, span[3], mass);
     }
     free(of.log_beta);
     return DONE;
@@ -171,7 +225,7 @@ static int64_t sentence_probable(const scores *crf, const batch *input, const re
                                  double least, int64_t capacity, real *work, double *mass, int64_t *spans, real *out) {
     chain of;
     int64_t tags = crf->tags, found = 0;
-    if (prepare_chain(&of, crf, input, sentence, work)) return -1;
+    if (prepare_chain(&of, crf, read, input, sentence, work)) return -1;
     for (int64_t start = 0; start < of.length; start++)
         for (int64_t label = 0; label < tags; label++) {
             /* 1. Most tokens hardly have the label at all. */
@@ -180,9 +234,9 @@ static int64_t sentence_probable(const scores *crf, const batch *input, const re
                 most += of.posteriors[start * tags + read->members[k]];
             if (!(most >= least)) continue;
             /* 2. Follow what begins here and still goes on. */
-            double goes_on = begin(&of, read, start, label, mass);
+            double goes_on = begin(&of, start, label, mass);
             for (int64_t t = start; goes_on >= least; t++) {
-                real probability = (real)close(&of, read, t, label, mass);
+                real probability = (real)close(&of, t, label, mass);
                 if (probability >= least) {
                     if (found < capacity) {
                         memcpy(spans + 4 * found, (int64_t[]){sentence, start, t + 1, label}, 4 * sizeof(int64_t));
@@ -191,7 +245,7 @@ static int64_t sentence_probable(const scores *crf, const batch *input, const re
                     found++;
                 }
                 if (t + 1 == of.length) break;
-                goes_on = go_on(&of, read, t, label, mass, mass + tags);
+                goes_on = go_on(&of, t, label, mass, mass + tags);
             }
         }
     free(of.log_beta);
@@ -209,9 +263,9 @@ int crf_span_probabilities(const real *emissions, int64_t sentence_stride, int64
     scores crf = {0};
     reading read = {0};
     int64_t *first = calloc(sentences + 2 + count, sizeof(int64_t)), *order = first + sentences + 2;
-    int failure = first ? prepare_reading(&read, labels, events, tags) : NO_MEMORY;
-    if (!failure) failure = sort_by_sentence(&input, spans, count, first, order);
+    int failure = first ? sort_by_sentence(&input, spans, count, first, order) : NO_MEMORY;
     if (!failure) failure = prepare(&crf, tags, start, transitions, end, 1);
+    if (!failure) failure = prepare_reading(&read, &crf, labels, events);
     if (!failure) {
         int team = threads_for(&input, longest, threads), failed = 0;
 #pragma omp parallel num_threads(team) if (team > 1)
@@ -233,6 +287,7 @@ int crf_span_probabilities(const real *emissions, int64_t sentence_stride, int64
     }
     free(crf.memory);
     free(read.members);
+    free(read.memory);
     free(first);
     return failure;
 }
@@ -248,8 +303,8 @@ int crf_probable_spans(const real *emissions, int64_t sentence_stride, int64_t t
     if (longest < 0) return BAD_LENGTH;
     scores crf = {0};
     reading read = {0};
-    int failure = prepare_reading(&read, labels, events, tags);
-    if (!failure) failure = prepare(&crf, tags, start, transitions, end, 1);
+    int failure = prepare(&crf, tags, start, transitions, end, 1);
+    if (!failure) failure = prepare_reading(&read, &crf, labels, events);
     if (!failure) {
         int team = threads_for(&input, longest, threads), failed = 0;
 #pragma omp parallel num_threads(team) if (team > 1)
@@ -272,5 +327,6 @@ int crf_probable_spans(const real *emissions, int64_t sentence_stride, int64_t t
     }
     free(crf.memory);
     free(read.members);
+    free(read.memory);
     return failure;
 }

@@ -130,7 +130,7 @@ def _compiled_probable_spans(
     sentences, tokens, _ = inputs[0].shape
     labels, events, bound = labels.contiguous(), events.contiguous(), torch.tensor(least, dtype=torch.float64)
     found = torch.empty(sentences, dtype=torch.int64)
-    capacity = tokens + 8  # of a sentence; more are rare
+    capacity = 2 * tokens + 64  # of a sentence; more are rare
     while True:
         spans = torch.empty(sentences, capacity, 4, dtype=torch.int64)
         probabilities = inputs[0].new_empty(sentences, capacity)
@@ -209,9 +209,10 @@ class _Chain(NamedTuple):
 
 def _sorted(spans: Tensor, probabilities: Tensor) -> tuple[Tensor, Tensor]:
     """Spans (P, 4) and their probabilities (P,) by sentence, start, end and label."""
-    order = torch.arange(len(spans), device=spans.device)
-    for column in (3, 2, 1, 0):
-        order = order[spans[order, column].argsort(stable=True)]
+    key = torch.zeros_like(probabilities, dtype=torch.int64)
+    for column in spans.unbind(1) if len(spans) else ():
+        key = key * (column.max() + 1) + column
+    order = key.argsort()
     return spans[order], probabilities[order]
 
 
