@@ -68,7 +68,8 @@ def test_the_labelwise_kernel_agrees_with_plain_torch_for_any_scores(
     expected = with_gradients(crf_portable, emissions.double(), gold, lengths, exact_tables, weights)
     digits = 1e-5 if dtype == torch.float32 else 1e-10
     torch.testing.assert_close(found[0].double(), expected[0], rtol=10 * digits, atol=20 * digits * (1 + scale))
-    assert_near(found[1:], expected[1:], rtol=20 * digits, atol=100 * digits)
+    # In logarithms, sums of such scores have lost these digits in float64, too.
+    assert_near(found[1:], expected[1:], rtol=20 * digits, atol=100 * digits + 1e-11 * scale)
 
 
 @TYPES
