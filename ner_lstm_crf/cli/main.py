@@ -34,6 +34,7 @@ COMMANDS = {
     "score": "score the predictions of any tool against gold annotation",
     "tag": "find the entities in texts and files",
     "explain": "show why a tagger finds what it finds in a text",
+    "plot": "draw a training run: curves, transitions, confusions, reliability",
     "show": "show texts or annotated files with their entities in colours",
     "compare": "train the CRF and the softmax head on equal terms",
     "select": "choose the sentences to annotate next",

@@ -13,7 +13,7 @@ from ner_lstm_crf.errors import InputError, counted
 from ner_lstm_crf.evaluation.evaluate import TestResult, evaluate_model
 from ner_lstm_crf.evaluation.metrics import Evaluation, Summary, text_table
 from ner_lstm_crf.evaluation.significance import Difference, f1_difference
-from ner_lstm_crf.files.atomic import replacing
+from ner_lstm_crf.explanation.plots import learning_curves, saved
 from ner_lstm_crf.runs.processes import PlannedRun, plan_seeds
 from ner_lstm_crf.runs.run import Run
 from ner_lstm_crf.saving.model import Model
@@ -127,25 +127,12 @@ def plot_curves(results: Sequence[RunResult], path: Path) -> bool:
     """
     if find_spec("matplotlib") is None:
         return False
-    from matplotlib.figure import Figure  # optional, slow; without pyplot no display is needed
-
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    loss, f1 = figure.subplots(1, 2)
-    for result in results:
-        for number, history in enumerate(result.histories, 1):
-            name = f"seed {result.seed}" + f", network {number}" * (len(result.histories) > 1)
-            epochs = [report["epoch"] for report in history]
-            loss.plot(epochs, [report["loss"] for report in history], marker=".", label=name)
-            if result.dev is not None:
-                f1.plot(epochs, [report["dev"]["f1"] for report in history], marker=".", label=name)
-    for axes, title in ((loss, "training loss (nats per token)"), (f1, "dev F1")):
-        axes.set(title=title, xlabel="epoch")
-        axes.grid(alpha=0.3)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    if len(loss.lines) > 1:
-        loss.legend()
-    with replacing(path) as new:
-        figure.savefig(new, format=path.suffix[1:], dpi=120)
+    histories = {
+        f"seed {result.seed}" + f", network {number}" * (len(result.histories) > 1): history
+        for result in results
+        for number, history in enumerate(result.histories, 1)
+    }
+    saved(learning_curves(histories), path)
     return True
 
 
