@@ -17,27 +17,15 @@ Each figure is F1 on the test set. A result is kept as a line of results.jsonl, 
 from __future__ import annotations
 
 import argparse
-import json
 import random
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
-from ner_lstm_crf import (
-    Config,
-    Data,
-    LabelMap,
-    ReadOptions,
-    Sentence,
-    Tagger,
-    Unknown,
-    preset,
-    read_sentences,
-    train,
-)
+from experiments import Results, read_parts
+from ner_lstm_crf import Config, Data, Sentence, Tagger, Unknown, preset, train
 from ner_lstm_crf.evaluation.metrics import Evaluation, Score
 
 LABELS = ("LOC", "ORG", "PER")
@@ -105,18 +93,22 @@ def base_model(setting: Setting) -> Tagger:
     return replace(setting, directory=folder).trained(Data(first, only(setting.dev, OLD)))
 
 
-def continued(setting: Setting, labels: Sequence[str] = NEW, **data: Any) -> Tagger:
+def continued(
+    setting: Setting, labels: Sequence[str] = NEW, *, unannotated: Sequence[str] = (), **settings: Any
+) -> Tagger:
     """The model of the old labels, trained on the sentences that annotate these."""
     base_model(setting)
     folder = setting.directory.parent / f"base-{setting.config.training.seed}"
     second = only(setting.train[len(setting.train) // 2 :], labels)
-    return setting.trained(Data(second, only(setting.dev, labels), init_from=folder, **data))
+    data = Data(second, only(setting.dev, labels), init_from=folder, unannotated=unannotated)
+    return setting.trained(data, **settings)
 
 
 NEW_LABEL: Mapping[str, Callable[[Setting], Tagger]] = {
     "before": base_model,
     "naive": continued,
     "unannotated": lambda setting: continued(setting, unannotated=OLD),
+    "unannotated, distill": lambda setting: continued(setting, unannotated=OLD, distill=True),
     "all labels": lambda setting: continued(setting, LABELS),
 }
 
@@ -163,52 +155,26 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="the ways to train, all unless named")
     parser.add_argument("--quick", action="store_true", help="one seed, 4,000 sentences, 6 epochs of the preset small")
     args = parser.parse_args()
-    options = ReadOptions(labels=LabelMap.parse(",".join(LABELS), ["O=O"]))
-    parts = (read_sentences(next(args.corpus.glob(f"{part}.*")), options) for part in ("train", "dev", "test"))
-    of_train, dev, test = ([one for one in part if one.tokens] for part in parts)
+    of_train, dev, test = read_parts(args.corpus, LABELS)
     config = preset("small").replace(epochs=6) if args.quick else preset("fast")
     if args.quick:
         of_train, args.seeds = of_train[:4000], 1
-    args.output.mkdir(parents=True, exist_ok=True)
-    path = args.output / "results.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    done: dict[tuple[str, str, int], dict[str, float]] = {
-        (line["experiment"], line["way"], line["seed"]): line["figures"] for line in map(json.loads, lines)
-    }
+    results = Results(args.output, ("old", *NEW, "all", "precision", "recall", "seconds"))
     for seed in range(1, args.seeds + 1):
+        setting = Setting(of_train, dev, test, config.replace(seed=seed), args.output / "model")
         for experiment, ways in EXPERIMENTS.items():
             for way, trained in ways.items():
-                if (experiment, way, seed) in done or (args.only and way not in args.only):
-                    continue
-                setting = Setting(of_train, dev, test, config.replace(seed=seed), args.output / "model")
-                began = time.process_time()
-                evaluation = trained(setting).evaluate(test)
-                figures = {label: f1_of(evaluation, [label]) for label in LABELS}
-                figures |= {"old": f1_of(evaluation, OLD), "all": f1_of(evaluation, LABELS)}
-                figures |= {"precision": evaluation.micro.precision, "recall": evaluation.micro.recall}
-                figures["seconds"] = time.process_time() - began
-                done[experiment, way, seed] = figures
-                line = {"experiment": experiment, "way": way, "seed": seed, "figures": figures}
-                with path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(line) + "\n")
-                print(json.dumps(line), flush=True)
-    print(table(done))
+                if not args.only or way in args.only:
+                    results.make(experiment, way, seed, partial(figures, trained, setting))
+    print(results.table())
 
 
-def table(done: Mapping[tuple[str, str, int], Mapping[str, float]]) -> str:
-    """The figures as a Markdown table: mean and standard deviation over the seeds."""
-    names = ("old", *NEW, "all", "precision", "recall", "seconds")
-    rows = [f"| experiment | way | seeds | {' | '.join(names)} |", "|---|---|" + "---:|" * (len(names) + 1)]
-    for experiment, ways in EXPERIMENTS.items():
-        for way in ways:
-            seeds = [figures for (one, other, _), figures in done.items() if (one, other) == (experiment, way)]
-            cells = []
-            for name in names if seeds else ():
-                values = [(1 if name == "seconds" else 100) * figures[name] for figures in seeds]
-                cells.append(f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else ""))
-            if seeds:
-                rows.append(f"| {experiment} | {way} | {len(seeds)} | {' | '.join(cells)} |")
-    return "\n".join(rows)
+def figures(trained: Callable[[Setting], Tagger], setting: Setting) -> dict[str, float]:
+    """The scores of a tagger on the test set."""
+    evaluation = trained(setting).evaluate(setting.test)
+    f1 = {label: f1_of(evaluation, [label]) for label in LABELS}
+    f1 |= {"old": f1_of(evaluation, OLD), "all": f1_of(evaluation, LABELS)}
+    return f1 | {"precision": evaluation.micro.precision, "recall": evaluation.micro.recall}
 
 
 if __name__ == "__main__":

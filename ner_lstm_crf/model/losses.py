@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ner_lstm_crf.features.batch import Batch
+from ner_lstm_crf.model import crf
 from ner_lstm_crf.model.crf import token_mask
 from ner_lstm_crf.model.heads import Head
 
@@ -17,6 +19,45 @@ RATIO_MARGIN = 0.1
 
 RATIO_WEIGHT = 1.0
 """The weight of a token's share of the difference beyond, beside its loss in nats."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Teacher:
+    """A trained network that says how probable each of the tag sequences is that fit what is known.
+
+    Attributes:
+        head: Its head.
+        emissions: Gives the emissions of a batch (B, T, K).
+    """
+
+    head: Head
+    emissions: Callable[[Batch], Tensor]
+
+    def losses(self, head: Head, emissions: Tensor, batch: Batch, allowed: Tensor) -> Tensor:
+        """The cross-entropy between the teacher's distribution over the sequences that fit and that of a head (B,).
+
+        Distillation of whole sequences, restricted to what is not known (Monaikul et al. 2021, Continual learning for
+        named entity recognition; Wang et al. 2020, Structure-level knowledge distillation). It is that expected of
+        -score + log Z, and a score is a sum over emissions and transitions: so their expected numbers are all it takes,
+        the gradients of the teacher's log Z.
+
+        Args:
+            head: The head that learns.
+            emissions: Its emissions (B, T, K).
+            batch: The sentences.
+            allowed: True for the tags that each token may have (B, T, K).
+        """
+        with torch.no_grad():
+            taught = [self.emissions(batch), *self.head.scores()]
+        with torch.enable_grad():
+            inputs = [tensor.detach().requires_grad_() for tensor in taught]
+            of_emissions, start, transitions, end = inputs
+            fitting = crf.log_partition(of_emissions, batch.lengths, start, transitions, end, allowed)
+        expected = torch.autograd.grad(fitting.sum(), inputs)  # of each emission (B, T, K), and of all transitions
+        scores = (emissions * expected[0]).sum((1, 2))
+        of_tables = sum((one * number).sum() for one, number in zip(head.scores(), expected[1:], strict=True))
+        share = batch.lengths / batch.lengths.sum()  # of a sentence; only the sum over the batch is exact
+        return head.log_partition(emissions, batch.lengths) - scores - of_tables * share
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,11 +73,13 @@ class Objective:
         entity_ratio: The share of tokens in entities, to which that expected of the unknown tokens' sentences is drawn
             (expected entity ratio, Effland and Collins 2021, Partially supervised named entity recognition); 0 for
             none.
+        teacher: The network that tells how probable each tag of unknown tokens is; None if any is as good.
     """
 
     costs: Tensor | None = None
     weights: Tensor | None = None
     entity_ratio: float = 0.0
+    teacher: Teacher | None = None
 
     def losses(self, head: Head, emissions: Tensor, batch: Batch) -> Tensor:
         """The loss of each sentence, in nats (B,).
@@ -68,6 +111,8 @@ class Objective:
             losses = (head.token_losses(scores, may_be, lengths) * weights).sum(1)
         elif allowed is None:
             losses = head.loss(scores, tags, lengths)
+        elif self.teacher is not None:
+            losses = self.teacher.losses(head, scores, batch, allowed)
         else:
             losses = head.partial_loss(scores, allowed, lengths)
         # 3. The expected share of tokens in entities.

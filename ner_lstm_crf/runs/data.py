@@ -374,6 +374,10 @@ def check_settings(data: ResolvedData, config: Config) -> None:
             "model of words, such as en",
             data.init_from,
         )
+    if config.training.distill and data.init_from is None:
+        raise InputError("distill: expected a model to start from, which tells what unknown tokens are")
+    if config.training.distill and not any(sentence.unknown for sentence in data.train):
+        _log.warning("distill has no effect where all tokens are known")
     if config.training.patience and not any(sentence.spans for sentence in data.dev):
         _log.warning("patience has no effect without entities in dev: nothing tells epochs apart")
 

@@ -23,6 +23,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -351,15 +352,18 @@ def prepare_trainer(data: ResolvedData, config: Config) -> Trainer:
     """The trainer of a new network, or of one that starts from a trained model."""
     training = config.training
     options: dict[str, Any] = {"freeze_vectors": training.freeze_vectors, "seed": training.seed}
+    teacher = None
     if data.init_from is None:
         model = Model.build(data.train, config.model, vectors=data.vectors, lexicon=data.lexicon, **options)
     else:
         model = warm_start(Model.load(data.init_from), data.train, **options)
+        if training.distill:  # what it knows now, before it learns anything
+            teacher = deepcopy(model.networks[0])
         if training.learning_rate is None:  # a few long steps, and what it has learnt is lost
             training = replace(training, learning_rate=MIN_LR)
     of_train, of_dev = computed_features(data, config.model)
     train, dev = model.encode(data.train, gold=True, computed=of_train), model.encode(data.dev, computed=of_dev)
-    return Trainer(model, train, DevSet(data.dev, dev, data.uncounted) if data.dev else None, training)
+    return Trainer(model, train, DevSet(data.dev, dev, data.uncounted) if data.dev else None, training, teacher)
 
 
 def _read_history(directory: Path, epochs: int | None = None) -> list[dict[str, Any]]:

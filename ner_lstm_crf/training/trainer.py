@@ -19,7 +19,7 @@ from ner_lstm_crf.evaluation.metrics import Evaluation, evaluate_spans
 from ner_lstm_crf.features.batch import Batch, RaggedSentences, shuffled_batches
 from ner_lstm_crf.isolation import computing
 from ner_lstm_crf.model.cpu import check_bfloat16
-from ner_lstm_crf.model.losses import Objective
+from ner_lstm_crf.model.losses import Objective, Teacher
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.model import Model
@@ -109,6 +109,7 @@ class Trainer:
         sentences: The training data, with gold tags.
         dev: The sentences that each epoch is measured on; None for none.
         config: The training.
+        teacher: The network that unknown tokens are learnt from, where the configuration says so; None for none.
 
     Attributes:
         max_epochs: Number of epochs, unless training stops early.
@@ -121,7 +122,14 @@ class Trainer:
     """
 
     @computing()
-    def __init__(self, model: Model, sentences: RaggedSentences, dev: DevSet | None, config: TrainingConfig) -> None:
+    def __init__(
+        self,
+        model: Model,
+        sentences: RaggedSentences,
+        dev: DevSet | None,
+        config: TrainingConfig,
+        teacher: Network | None = None,
+    ) -> None:
         if not len(sentences):
             raise ValueError("expected at least one training sentence, got none")
         if len(model.networks) > 1:
@@ -133,7 +141,7 @@ class Trainer:
             dev,
             config,
         )
-        self.network.objective = objective_of(model.tags, config)
+        self.network.objective = objective_of(model.tags, config, teacher)
         encoder = self.network.embedding.fine_tuned()
         self._fine_tune = encoder is not None
         if encoder is not None:
@@ -249,8 +257,13 @@ class Trainer:
         self.epoch, self.best_epoch = int(epoch), int(best_epoch)
 
 
-def objective_of(tags: TagSet, config: TrainingConfig) -> Objective:
+def objective_of(tags: TagSet, config: TrainingConfig, teacher: Network | None = None) -> Objective:
     """The loss that a configuration asks for.
+
+    Args:
+        tags: The tags of the network.
+        config: The training.
+        teacher: A trained network of the same tags, or None.
 
     Raises:
         InputError: If it weighs a label that the tags lack.
@@ -265,7 +278,12 @@ def objective_of(tags: TagSet, config: TrainingConfig) -> Objective:
     # 2. Mistakes cost where one of two tags is O, which is the first.
     costs = torch.zeros(len(tags), len(tags))
     costs[1:, 0], costs[0, 1:] = config.missed_cost, config.spurious_cost
-    return Objective(costs if costs.any() else None, weight if weights else None, config.entity_ratio)
+    # 3. The teacher is read without dropout.
+    taught = None
+    if teacher is not None:
+        network = teacher.eval()
+        taught = Teacher(network.head, lambda batch: network.emissions(network.embedding(batch), batch.lengths))
+    return Objective(costs if costs.any() else None, weight if weights else None, config.entity_ratio, taught)
 
 
 _MIN_NORM = 1e-12  # of a gradient; a smaller one has nothing to teach, and no direction to trust

@@ -14,7 +14,7 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.model.crf import token_mask
 from ner_lstm_crf.model.heads import CrfHead, SoftmaxHead
-from ner_lstm_crf.model.losses import RATIO_MARGIN, RATIO_WEIGHT, Objective
+from ner_lstm_crf.model.losses import RATIO_MARGIN, RATIO_WEIGHT, Objective, Teacher
 from ner_lstm_crf.runs.data import Data
 from ner_lstm_crf.tagging.predictor import predict
 from ner_lstm_crf.tags.scheme import SCHEMES
@@ -146,3 +146,35 @@ def test_a_cost_of_missed_entities_finds_more_of_them_and_one_of_spurious_ones_f
         list(trainer.epochs())
         found[name] = sum(len(tags.spans) for tags in predict(trainer.model, trainer.sentences))
     assert found["missed_cost"] > found["spurious_cost"]
+
+
+@pytest.mark.parametrize("name", ["crf", "softmax"])
+def test_a_teacher_is_learnt_as_it_takes_what_is_not_known(name):
+    torch.manual_seed(0)
+    head, of_teacher, batch = head_of(name), head_of(name), batch_of(partly_known=True)
+    emissions, taught = torch.randn(2, 2, 3, len(TAGS), dtype=torch.float64).unbind()
+    losses = Objective(teacher=Teacher(of_teacher, lambda _: taught)).losses(head, emissions, batch)
+    total = 0.0
+    for number, length in enumerate(LENGTHS.tolist()):
+        paths = list(product(*(np.flatnonzero(row) for row in batch.allowed[number, :length])))
+        padded = torch.tensor([[*path, *[0] * (3 - length)] for path in paths])
+        many = LENGTHS[number].expand(len(paths))
+        of_each, learnt = (
+            one.log_probability(scores[number].expand(len(paths), -1, -1), padded, many)
+            for one, scores in ((of_teacher, taught), (head, emissions))
+        )
+        total -= (of_each.softmax(0) * learnt).sum()
+    torch.testing.assert_close(losses.sum(), total)
+
+
+@pytest.mark.parametrize("name", ["crf", "softmax"])
+def test_who_knows_what_the_teacher_knows_learns_nothing_from_it(name):
+    torch.manual_seed(0)
+    head = head_of(name)
+    emissions = torch.randn(2, 3, len(TAGS), dtype=torch.float64, requires_grad=True)
+    batch = batch_of()
+    nothing = Batch(batch.tokens, LENGTHS, {}, GOLD, torch.ones(2, 3, len(TAGS), dtype=torch.bool))
+    losses = Objective(teacher=Teacher(head, lambda _: emissions)).losses(head, emissions, nothing)
+    torch.testing.assert_close(losses.sum(), head.entropy(emissions.detach(), LENGTHS).sum())
+    (gradient,) = torch.autograd.grad(losses.sum(), emissions)
+    torch.testing.assert_close(gradient, torch.zeros_like(gradient))
