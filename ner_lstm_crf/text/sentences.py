@@ -270,9 +270,10 @@ def portions(
         borders = _borders(normal.text, token_unit)
         # 2. It ends with a sentence, if possible with a paragraph; else within a sentence that is too long.
         end = len(normal.text)
-        reach = bisect_right(borders, end if last else end - _MARGIN)
+        margin = min(_MARGIN, end // 4)  # little is left of a block of invisible characters
+        reach = bisect_right(borders, end if last else end - margin)
         final = borders[reach - 1] if reach else 0
-        if not last:
+        if reach and not last:
             blanks = _BLANK_LINE.finditer(normal.text, end - end // 4, final)
             blank = max((match.end() for match in blanks), default=final)
             final = borders[bisect_right(borders, blank) - 1]
@@ -280,17 +281,16 @@ def portions(
         words, starts = read_tokens(normal.text, begin, end if last or is_cut else final, token_unit, hyphens)
         # 3. If it is cut, the tokens before the cut, and a margin of those before them, come with the next block again.
         new, stop = bisect_left(starts, fresh), len(words)
-        begin = fresh = end if last else final
-        if is_cut and starts[new : new + 1] < [end - _MARGIN]:
-            stop = bisect_left(starts, end - _MARGIN)
-            stop -= stop == len(words) > new + 1  # the last one may go on behind the block
-            while new + 1 < stop < len(words) and goes_on(words[stop][0]):  # half an emoji would be another one
-                stop -= 1
+        behind = starts[-1] + len(words[-1]) if words else 0
+        if is_cut:
+            stop = _cut(words, starts, new, fresh, end, margin)
             fresh = starts[stop] if stop < len(words) else end
-            again = bisect_left(starts, fresh - _MARGIN)
-            while again < stop and goes_on(words[again][0]):
+            again = bisect_left(starts, fresh - margin)
+            while again < stop and goes_on(words[again][0]):  # half an emoji would be another one
                 again += 1
             begin = starts[again] if again < stop else fresh
+        else:
+            begin = fresh = end if last else max(final, behind)  # accents behind a full stop go over the border
         edges = {0, len(words), *(bisect_left(starts, border) for border in borders[:reach])}
         barriers = _barriers(normal.text, words, starts, token_unit)
         yield Portion(normal, offset, words, starts, sorted(edges), barriers, new, stop, is_cut, last, token_unit)
@@ -302,6 +302,29 @@ def portions(
             begin = seen = fresh
         kept, _ = normal.in_source(seen, 0)
         block, offset, begin, fresh = block[kept:], offset + kept, begin - seen, fresh - seen
+
+
+def _cut(words: Sequence[str], starts: Sequence[int], new: int, fresh: int, end: int, margin: int) -> int:
+    """The token that a sentence is cut before, which is too long; the number of all tokens if it is behind them.
+
+    Args:
+        words: The tokens of a block.
+        starts: Their offsets.
+        new: The first token that was not in the block before.
+        fresh: Where it may begin at the earliest.
+        end: The end of the block.
+        margin: The characters that are to be left behind the cut.
+    """
+    # 1. Before the margin; and before the last token if that may go on behind the block.
+    stop = max(bisect_left(starts, end - margin), new)
+    stop -= stop == len(words) > new and starts[-1] + len(words[-1]) == end
+    # 2. Not within an emoji or a letter with its accents.
+    while new < stop < len(words) and goes_on(words[stop][0]):
+        stop -= 1
+    # 3. If nothing at all would be read, not even space, behind the first of them.
+    if starts[stop : stop + 1] == [fresh]:
+        stop = next((at for at in range(new + 1, len(words)) if not goes_on(words[at][0])), len(words))
+    return stop
 
 
 def sentence_tokens(text: str, *, token_unit: TokenUnit = "word", hyphens: Hyphens = "split") -> Iterator[list[Token]]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import pytest
 from hypothesis import given, strategies as st
@@ -192,6 +192,7 @@ PIECES = [
 
 # What is read in another way if a block begins within it: emoji of several signs, letters with their accents.
 JOINED = [
+    *(" " * 300, "\n" * 200, "\u200b" * 300 + " ", " \u200b" * 100, "a" + "\u200b" * 400 + " ", "中。\u0301" * 20),
     "👨\u200d👩\u200d👧" * 9,
     "❤\ufe0f" * 20,
     "\U0001f3f4\U000e0067\U000e007f" * 9,
@@ -226,6 +227,14 @@ def test_blocks_hold_the_same_tokens_none_twice(token_unit: TokenUnit, text: str
         assert expected == [token for part in cut_up for token in part.tokens(part.first, part.end)]
     assert [part.last for part in parts] == [False] * (len(parts) - 1) + [True]
     assert all(len(part.normal.source) <= 2 * size + 16 for part in parts)
+
+
+@pytest.mark.parametrize("space", [" ", "\n", "\u3000", "\u200b"])
+def test_space_of_any_length_is_passed_over(space: str) -> None:
+    with blocks_of(100, 20):
+        for count in range(60, 260):
+            parts = list(islice(portions(space * count + "one two six " * 20), 100))  # an error had no end
+            assert [word for part in parts for word in part.words[part.first : part.end]] == ["one", "two", "six"] * 20
 
 
 @given(st.lists(st.sampled_from([piece for piece in PIECES if "\n" not in piece]), max_size=40).map("".join))
