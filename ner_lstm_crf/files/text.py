@@ -90,7 +90,7 @@ def open_compressed(
     """
     try:
         raw = io.BufferedReader(io.FileIO(path_given(path)) if content is None else io.BytesIO(content))
-        total = Path(path).stat().st_size if content is None else len(content)
+        total = os.fstat(raw.fileno()).st_size if content is None else len(content)
     except FileNotFoundError:
         raise missing(path) from None
     except IsADirectoryError:
@@ -192,9 +192,10 @@ class TextFile:
         elif is_pipe(path):
             with Path(path).open("rb") as stream:
                 self._content = _held(stream, self.path)
-        # 2. The first bytes show what is not text.
+        # 2. The first bytes show what is not text. If they are all, the file need not be opened again.
         with open_compressed(self.path, self._content) as file:
             sample = file.stream.read(_SAMPLE_BYTES)
+        self._whole = sample if len(sample) < _SAMPLE_BYTES else None
         problem = self._problem(sample)
         if problem:
             raise InputError(problem, path=self.path)
@@ -211,7 +212,7 @@ class TextFile:
             problem = f"expected {self.encoding} text, found {marked.upper()}: read it with --encoding {marked}"
         elif kind:
             problem = f"expected text, found {kind}"
-        elif Path(self.path).suffix.lower() == ".spacy":
+        elif self.path.lower().endswith(".spacy"):
             problem = f"expected text, found {_DOCBIN}"
         elif is_wide and not marked.startswith(WIDE) and b"\0" not in sample and (likely := likely_encoding(sample)):
             problem = f"expected {self.encoding} text, found none of its zero bytes: say --encoding {likely}"
@@ -262,6 +263,9 @@ class TextFile:
         """The text in parts of some size; lines of more bytes than `longest_line`, if it is given, are refused."""
         decoder = codecs.getincrementaldecoder(_WITHOUT_MARK.get(self.encoding, self.encoding))()
         try:
+            if self._whole is not None:
+                yield decoder.decode(self._whole, True)
+                return
             with open_compressed(self.path, self._content) as file:
                 for content in _bounded(file, longest_line):
                     yield decoder.decode(content)

@@ -24,8 +24,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from itertools import islice, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.text import quoted
@@ -43,9 +44,10 @@ from ner_lstm_crf.formats.columns import (
     features_of,
     has_suffix,
     is_bracketed,
-    is_tag,
+    is_tight,
     labels_of_brackets,
     mark_of,
+    marks_of,
     split_at_spaces,
     stripped,
     without_mark,
@@ -53,11 +55,13 @@ from ner_lstm_crf.formats.columns import (
 from ner_lstm_crf.formats.inline import hold_marks
 from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.tags.notation import (
+    BETWEEN_TAGS,
     STANDARD,
     UNKNOWN,
     has_prefix,
     is_label,
     is_outside,
+    is_tag,
     notation_of_sample,
     tags_within,
 )
@@ -81,6 +85,7 @@ _SHARE_OF_TAGS = 0.8  # a few broken rows must not hide the tag column: reading 
 # The contents of columns that tags are read from, the best first; predicted tags are not written over chunks.
 _CONTENTS = ("entities", "brackets", "no labels", "outside", "chunks", "prefixless")
 _CONTENTS_TO_REPLACE = tuple(content for content in _CONTENTS if content != "chunks")
+_TAGS = frozenset(_CONTENTS) - {"prefixless"}
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:[-_][A-Za-z-]+)?:")
 _CHUNKS = frozenset(("NP", "VP", "PP", "ADVP", "ADJP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP", "NC", "VC", "PC"))
@@ -117,7 +122,7 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
     """
     # 1. Cut the first rows into cells.
     sample = _sample(lines, options, path)
-    numbered = sample.width > 1 and _counts_tokens([row[0] for row in sample.rows])
+    numbered = sample.width > 1 and _counts_tokens(sample.columns[0])
     if numbered:
         sample = sample.without_ranges()
     # 2. Find the columns of the tokens and of the tags.
@@ -125,11 +130,15 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
     token, tag, key = columns.token, columns.tag, columns.key
     rows, width = sample.rows, sample.width
     # 3. The form of the cells of these two columns.
-    words, cells = sample.column(token), [] if tag is None else sample.column(tag)
+    words, cells = sample.columns[token], [] if tag is None else sample.columns[tag]
     tags = cells if key is None else [features_of(cell).get(key, OUTSIDE) for cell in cells]
     is_io = options.scheme is not None and get_scheme(options.scheme).bare_labels
     is_named = options.tag_column is not None or options.tag_key is not None or is_io or tag in sample.named_tags
-    content = content_of(tags, is_named=is_named or set(tags) == {"*"})
+    counts = Counter(tags)
+    if is_named or tag is None or key is not None or counts.keys() == {"*"}:
+        content = content_of(counts, is_named=is_named or counts.keys() == {"*"})
+    else:
+        content = sample.contents[tag]
     if content in ("entities", "prefixless"):
         _check_first_tag(sample, tags, tag, path)
     if content == "no labels" and tag is not None and not is_named:
@@ -142,11 +151,11 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
         sample.separator,
         numbered=columns.numbered,
         key=key,
-        prefixless=content == "prefixless" or (is_named and _may_be_labels(tags)) or (is_io and content == "outside"),
-        notation=notation_of_sample(Counter(tag for tag in tags if tag != UNKNOWN)),
+        prefixless=content == "prefixless" or (is_named and _may_be_labels(counts)) or (is_io and content == "outside"),
+        notation=notation_of_sample(counts.keys() - {UNKNOWN}),
         bracketed=content == "brackets",
         has_document_columns=columns.has_document_columns,
-        has_char_index=_have_char_index(words),
+        has_char_index=_have_char_index(words, sample.counts[token]),
         language=_language_of(words),
         quoted=sample.quoted,
         token_from_end=options.token_column is not None and options.token_column < 0,
@@ -155,13 +164,13 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
         sentence=_sentence_column(sample, token, tag, numbered=columns.numbered),
         header=sample.header,
         marks=sample.marks,
-        names_outside=any(features_of(cell).get(key) == OUTSIDE for cell in cells) if key else False,
-        spaces=next((at for at in range(width) if any(map(_SPACE_AFTER.search, sample.column(at)))), None),
+        names_outside=any(features_of(cell).get(key) == OUTSIDE for cell in set(cells)) if key else False,
+        spaces=next((at for at in range(width) if any(map(_SPACE_AFTER.search, sample.counts[at]))), None),
         texts=_column_of_texts(sample) if tag is None else None,
         other_tag_columns=tuple(columns.others) if content in ("entities", "brackets", "chunks") else (),
     )
     if layout.bracketed:
-        return replace(layout, sample_tags=frozenset(f"B-{label}" for label in labels_of_brackets(tags)))
+        return replace(layout, sample_tags=frozenset(f"B-{label}" for label in labels_of_brackets(counts)))
     if layout.separator == "space" and tag is not None:  # in a longer row another word may stand in its place
         cells = [row[tag] for row in rows if len(row) == width]
     return replace(layout, sample_tags=frozenset(map(layout.tag_in, set(cells))))
@@ -218,7 +227,7 @@ def _find_columns(sample: _Sample, options: ReadOptions, path: str, *, numbered:
     return _Columns(token, tag, key, others, numbered, has_document_columns)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Sample:
     """The first rows of a file.
 
@@ -242,17 +251,30 @@ class _Sample:
     names: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
 
-    def column(self, column: int) -> list[str]:
-        """The cells of a column, of the rows that have it."""
-        return [row[column] for row in self.rows if len(row) > column]
+    @cached_property
+    def columns(self) -> Sequence[list[str]]:
+        """The cells of each column, of the rows that have it."""
+        return [[row[column] for row in self.rows if len(row) > column] for column in range(self.width)]
+
+    @cached_property
+    def counts(self) -> Sequence[Counter[str]]:
+        """The different cells of each column, with their numbers."""
+        return list(map(Counter, self.columns))
+
+    @cached_property
+    def contents(self) -> Sequence[str]:
+        """The content of each column, as `content_of` finds it."""
+        return list(map(content_of, self.counts))
 
     def without_ranges(self) -> _Sample:
         """The sample without ranges and empty nodes of CoNLL-U (`1-2`, `1.1`), unless there are no other rows."""
+        if all(row[0].isdecimal() for row in self.rows):
+            return self
         kept, begins = list[tuple[_Line, list[str]]](), False
         for line, row in zip(self.lines, self.rows, strict=True):
             begins = begins or line.begins
             if row[0].isdecimal() or not NUMBER.fullmatch(row[0]):
-                kept.append((line._replace(begins=begins), row))
+                kept.append((line if line.begins == begins else line._replace(begins=begins), row))
                 begins = False
         lines, rows = [line for line, _ in kept], [row for _, row in kept]
         return replace(self, lines=lines, rows=rows) if kept else self
@@ -282,6 +304,9 @@ class _Line(NamedTuple):
     begins: bool
 
 
+_make_line = cast(Any, partial(tuple.__new__, _Line))  # _Line(...) in half the time
+
+
 def _sample(lines: Iterable[str], options: ReadOptions, path: str) -> _Sample:
     """The first rows, without comments and other lines that are no rows.
 
@@ -297,33 +322,37 @@ def _sample(lines: Iterable[str], options: ReadOptions, path: str) -> _Sample:
     bodies = [line.body for line in found]
     separator = options.separator or _separator(bodies, is_csv=has_suffix(path, ".csv"))
     layout = ColumnLayout(0, None, 0, separator, quoted=separator in ("comma", "semicolon"))
-    rows = list(map(layout.cells, bodies))
-    if options.separator is None and separator == "tab" and _are_quoted(rows):
+    rows = layout.table(bodies)
+    if options.separator is None and separator == "tab" and _are_quoted(bodies, rows):
         layout = replace(layout, quoted=True)
-        rows = list(map(layout.cells, bodies))
+        rows = layout.table(bodies)
     # 3. The first line may name the columns, or a comment does in CoNLL-U Plus. Others may be marks.
     header = bodies[0] if is_headed and _names_columns(rows) else ""
     names = rows[0] if header else []
     for line in head:
         if line.body.startswith(_GLOBAL_COLUMNS):
             names = line.body.removeprefix(_GLOBAL_COLUMNS).split()
-    found_marks = {mark for body, cells in zip(bodies, rows, strict=True) if (mark := mark_of(body, cells))}
-    tokens = {cells[0] for cells in rows if any(map(is_tag, cells[1:]))}  # `%` may be one
-    marks = tuple(sorted(found_marks - tokens)) if max(map(len, rows)) > 1 else ()
-    kept, begins = list[tuple[_Line, list[str]]](), False
-    for line, cells in zip(found, rows, strict=True):
-        is_mark = line.body.startswith(marks or ("\n",)) and mark_of(line.body, cells)
-        if line.body == header or is_mark or (layout.quoted and not any(cells)):
-            begins = True
-        else:
-            kept.append((line._replace(begins=True) if begins else line, cells))
-            begins = False
-    if not kept:
+    marks: tuple[str, ...] = ()
+    found_marks = marks_of(bodies, rows)
+    if found_marks and max(map(len, rows)) > 1:
+        tokens = {cells[0] for cells in rows if any(map(is_tag, cells[1:]))}  # `%` may be one
+        marks = tuple(sorted(found_marks - tokens))
+    if header or marks or layout.quoted:
+        kept, begins = list[tuple[_Line, list[str]]](), False
+        for line, cells in zip(found, rows, strict=True):
+            is_mark = line.body.startswith(marks or ("\n",)) and mark_of(line.body, cells)
+            if line.body == header or is_mark or (layout.quoted and not any(cells)):
+                begins = True
+            else:
+                kept.append((line._replace(begins=True) if begins else line, cells))
+                begins = False
+        found, rows = [line for line, _ in kept], [cells for _, cells in kept]
+    if not rows:
         raise InputError("expected rows of a token and a tag, found names of columns or marks alone", path=path)
-    widths = Counter(len(cells) for _, cells in kept)
+    widths = Counter(map(len, rows))
     return _Sample(
-        [line for line, _ in kept],
-        [cells for _, cells in kept],
+        found,
+        rows,
         max(widths, key=lambda width: (widths[width], width > 1, -width)),  # of several the least, but one
         separator,
         layout.quoted,
@@ -340,18 +369,24 @@ def _head(lines: Iterable[str], path: str) -> list[_Line]:
         if number == 1 and (webanno := _WEBANNO.match(line)):
             message = f"expected columns with a tag for each token, found {webanno[1].strip()}"
             raise InputError(f"{message}: export the annotation as CoNLL 2003", path=path, line=1)
+        if not line or line.isspace():
+            begins = True
+            continue
         body = line.rstrip("\r\n")
         if len(body) > LONGEST_ROW and not body.startswith("#"):
             message = f"expected a row of at most {LONGEST_ROW:,} characters, found one of {len(body):,}"
             raise InputError(message, path=path, line=number)
-        body = without_mark(body, "\t")
-        is_blank = not body.strip().strip(BYTE_ORDER_MARK).strip()
-        if is_blank or DOCUMENT_START.match(body) or "-DOCSTART-" in body:
+        is_blank = False
+        if BYTE_ORDER_MARK in body:
+            body = without_mark(body, "\t")
+            is_blank = not body.strip().strip(BYTE_ORDER_MARK).strip()
+        if is_blank or "-DOCSTART-" in body or (body[0] in "-<" and DOCUMENT_START.match(body)):
             begins = True
         else:
-            head.append(_Line(number, body[:LONGEST_ROW], begins))
-            is_comment = body[0] == "#"
-            begins, size, rows = begins and is_comment, size + len(body), rows + (not is_comment)
+            head.append(_make_line((number, body[:LONGEST_ROW], begins)))
+            size += len(body)
+            if body[0] != "#":
+                begins, rows = False, rows + 1
         if rows == SAMPLE_ROWS or len(head) == 2 * SAMPLE_ROWS or size > _SAMPLE_SIZE:
             break
     if not head:
@@ -381,11 +416,12 @@ def _separator(bodies: Sequence[str], *, is_csv: bool) -> Separator:
     return max(fitting, key=lambda separator: fitting[separator], default="space")
 
 
-def _are_quoted(rows: Sequence[Sequence[str]]) -> bool:
+def _are_quoted(bodies: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """True if the cells between tabs are quoted as in CSV: all are, or a quotation mark is four of them, never one."""
-    cells = [cell for row in rows for cell in row]
-    marked = [cell for cell in cells if cell.startswith('"')]
-    return ('""""' in marked or marked == cells) and all(map(_WHOLE_QUOTED.fullmatch, marked))
+    with_quotes = (row for body, row in zip(bodies, rows, strict=True) if '"' in body)
+    marked = [cell for row in with_quotes for cell in row if cell.startswith('"')]
+    are_all = len(marked) == sum(map(len, rows))
+    return ('""""' in marked or are_all) and all(map(_WHOLE_QUOTED.fullmatch, marked))
 
 
 def _names_columns(rows: Sequence[list[str]]) -> bool:
@@ -421,12 +457,14 @@ def _column(number: int | None, width: int, option: str, path: str) -> int | Non
 def _counts_tokens(cells: Sequence[str]) -> bool:
     """True if a column counts 1, 2, 3 and starts anew in each sentence."""
     found = [number for cell in cells if (number := NUMBER.fullmatch(cell))]
-    numbers = [int(number[1]) for number in found]
-    if len(numbers) < 0.9 * len(cells) or numbers[0] not in (0, 1) or not any(map(str.isdecimal, cells)):
+    if len(found) < 0.9 * len(cells) or int(found[0][1]) not in (0, 1) or not any(map(str.isdecimal, cells)):
         return False
+    numbers = [int(number[1]) for number in found]
     steps = [after - before == 1 or after in (0, 1) for before, after in pairwise(numbers)]
-    parts = [bool(one[1] == other[1] and one[0] != other[0]) for one, other in pairwise(found)]  # of CoNLL-U's `1-2`
-    return sum(map(max, zip(steps, parts, strict=True))) >= 0.9 * len(steps)
+    if not all(map(str.isdecimal, cells)):  # parts of CoNLL-U's `1-2` are steps, too
+        parts = (one[1] == other[1] and one[0] != other[0] for one, other in pairwise(found))
+        steps = list(map(max, steps, parts))
+    return sum(steps) >= 0.9 * len(steps)
 
 
 def _begin_with_documents(rows: Sequence[list[str]]) -> bool:
@@ -444,10 +482,12 @@ def _language_of(cells: Sequence[str]) -> str:
     return language[0] if language and all(cell.startswith(language[0]) for cell in cells) else ""
 
 
-def _have_char_index(cells: Sequence[str]) -> bool:
+def _have_char_index(cells: Sequence[str], counts: Counter[str]) -> bool:
     """True if a column holds Chinese characters, each with its index in its word, which counts 0, 1, 2."""
+    if sum(map(counts.__getitem__, filter(INDEXED_CHARACTER.fullmatch, counts))) < _SHARE_OF_NUMBERS * len(cells):
+        return False
     found = [match for cell in cells if (match := INDEXED_CHARACTER.fullmatch(cell))]
-    if len(found) < _SHARE_OF_NUMBERS * len(cells) or not any(has_han(match[1]) for match in found):
+    if not any(has_han(match[1]) for match in found):
         return False
     indices = [int(match[2]) for match in found]
     steps = sum(after in (0, before + 1) for before, after in pairwise(indices))
@@ -472,9 +512,9 @@ def _tag_columns(
     rows, width = sample.rows, sample.width
     by_content: dict[str, list[int]] = {content: [] for content in _CONTENTS}
     for column in sorted(set(range(width)) - {taken}):
-        cells = sample.column(column)
-        if 2 * len(cells) >= len(rows):
-            content = content_of(cells, is_named=column in sample.named_tags)
+        if 2 * len(sample.columns[column]) >= len(rows):
+            is_named = column in sample.named_tags
+            content = content_of(sample.counts[column], is_named=True) if is_named else sample.contents[column]
             by_content.setdefault(content, []).append(column)
     by_content["chunks"].reverse()  # predicted ones stand behind
     if not numbered:  # as in CoNLL-2003, where entities come last
@@ -483,7 +523,7 @@ def _tag_columns(
         contents = [content for content in contents if content not in ("outside", "prefixless", "no labels")]
     found = next((columns for content in contents if (columns := by_content[content])), [])
     if not found and first:  # CoNLL-2012 without any entities: the first column of nothing but `*` is theirs
-        found = [at for at in range(first, width) if set(sample.column(at)) == {"*"}][:1]
+        found = [at for at in range(first, width) if sample.counts[at].keys() == {"*"}][:1]
     return sorted(found, key=lambda column: column not in sample.named_tags)
 
 
@@ -495,7 +535,8 @@ def _tag_key(sample: _Sample, tag: int | None, options: ReadOptions, path: str) 
     """
     # 1. A column of tags alone is better than any feature.
     if options.tag_key is None and tag is not None:
-        content = content_of(sample.column(tag), is_named=options.tag_column is not None)
+        is_named = options.tag_column is not None
+        content = content_of(sample.counts[tag], is_named=True) if is_named else sample.contents[tag]
         if content in ("entities", "brackets", "no labels", "prefixless"):
             return tag, None
     # 2. The values of each feature, by its column and name.
@@ -581,7 +622,7 @@ def _holds_spaced_labels(sample: _Sample, tag: int | None) -> bool:
         return False
     if not labels.isdisjoint(label for label, _ in longer):
         return False
-    return OUTSIDE in sample.column(tag) and 0 < 2 * len({(label, *rest) for label, rest in longer}) <= len(longer)
+    return OUTSIDE in sample.counts[tag] and 0 < 2 * len({(label, *rest) for label, rest in longer}) <= len(longer)
 
 
 # Tokens
@@ -599,13 +640,15 @@ def _token_column(sample: _Sample, free: Sequence[int], path: str) -> int:
             return column
     # 2. Those that hold words: not numbers, nothing, or one value in row after row; no parts of speech or tags either.
     words = [column for column in free if not _is_no_word_column(sample, column)]
-    words = [column for column in words if not _holds_parts_of_speech(sample.column(column))]
-    words = [column for column in words if not _holds_tags(sample.column(column))] or words
+    words = [column for column in words if not _holds_parts_of_speech(sample.counts[column])]
+    words = [column for column in words if sample.contents[column] not in _TAGS] or words
     if not words:
         column = next(iter(free), 0)
-        cells = sample.column(column)
-        if not any(map(str.strip, cells)) or set(cells) == {"_"} or (_repeats(sample, column) and _is_numeric(cells)):
-            message = f"no column of tokens: column {column + 1} holds {quoted(cells[-1])} in row after row"
+        counts = sample.counts[column]
+        is_empty = not any(map(str.strip, counts)) or counts.keys() == {"_"}
+        if is_empty or (_repeats(sample, column) and _is_numeric(counts)):
+            last = quoted(sample.columns[column][-1])
+            message = f"no column of tokens: column {column + 1} holds {last} in row after row"
             raise InputError(f"{message}; if it is that of the tokens, say --token-column {column + 1}", path=path)
         return column
     # 3. Words are as long as the offsets beside them say.
@@ -625,7 +668,7 @@ def _is_class_of(sample: _Sample, column: int, words: int, path: str) -> bool:
     Raises:
         InputError: If it may be, or may hold words itself.
     """
-    kinds, types = (len(set(filter(_has_no_digit, sample.column(one)))) for one in (column, words))
+    kinds, types = (sum(map(_has_no_digit, sample.counts[one])) for one in (column, words))
     if types <= kinds:
         return False
     if len(sample.rows) < _ROWS_OF_EVIDENCE or types < 1.5 * kinds:
@@ -636,7 +679,7 @@ def _is_class_of(sample: _Sample, column: int, words: int, path: str) -> bool:
     return True
 
 
-def _holds_parts_of_speech(cells: Sequence[str]) -> bool:
+def _holds_parts_of_speech(cells: Iterable[str]) -> bool:
     letters = [cell for cell in cells if cell[:1].isalpha()]
     return bool(letters) and _PARTS_OF_SPEECH.issuperset(letters)
 
@@ -651,34 +694,30 @@ def _is_lemma_of(sample: _Sample, column: int, words: int) -> bool:
 
 def _is_no_word_column(sample: _Sample, column: int) -> bool:
     """True if a column holds mostly nothing, numbers (or one text with numbers in it), or one value again and again."""
-    cells = sample.column(column)
-    return (
-        2 * sum(cell in ("", "_") for cell in cells) > len(cells)
-        or (len(cells) > 1 and _is_numeric(cells))
-        or _repeats(sample, column)
-    )
+    counts, total = sample.counts[column], len(sample.columns[column])
+    is_empty = 2 * (counts[""] + counts["_"]) > total
+    return is_empty or (total > 1 and _is_numeric(counts)) or _repeats(sample, column)
 
 
-def _is_numeric(cells: Sequence[str]) -> bool:
+def _is_numeric(counts: Counter[str]) -> bool:
     """True if cells differ in their numbers alone: `0`, `0-3`, `Sentence: 1`, `a.txt-5`."""
-    filled = [cell for cell in cells if cell] or [""]
-    shape, count = Counter(_DIGITS.sub("0", cell) for cell in filled).most_common(1)[0]
-    return "0" in shape and count >= _SHARE_OF_SHAPES * len(filled)
+    least = _SHARE_OF_SHAPES * (counts.total() - counts[""])
+    numbers = Counter({cell: count for cell, count in counts.items() if _DIGITS.search(cell)})
+    if not numbers or numbers.total() < least:
+        return False
+    return max(_counted(lambda cell: _DIGITS.sub("0", cell), numbers).values()) >= least
 
 
 def _repeats(sample: _Sample, column: int) -> bool:
     """True if a cell is mostly the same as the one before it in its sentence."""
-    neighbours = zip(sample.rows, sample.rows[1:], sample.lines[1:], strict=False)
-    same = [
-        one[column] == other[column]
-        for one, other, line in neighbours
-        if not line.begins and column < min(len(one), len(other))
-    ]
+    cells = [row[column] if column < len(row) else None for row in sample.rows]
+    neighbours = zip(cells, cells[1:], sample.lines[1:], strict=False)
+    same = [one == other for one, other, line in neighbours if not (line.begins or one is None or other is None)]
     return len(same) > 1 and 2 * sum(same) > len(same)
 
 
 def _holds_tags(cells: Iterable[str]) -> bool:
-    return content_of(cells) in ("entities", "brackets", "chunks", "no labels", "outside")
+    return content_of(cells) in _TAGS
 
 
 def _has_no_digit(cell: str) -> bool:
@@ -710,23 +749,23 @@ def _sentence_column(sample: _Sample, token: int, tag: int | None, *, numbered: 
     # 1. The one whose name says so, if its values stay.
     for column in free:
         name = sample.names[column] if column < len(sample.names) else ""
-        repeats = 2 * len(_values(sample.column(column))) <= len(sample.rows) + 1
+        repeats = 2 * len(_values(sample.columns[column])) <= len(sample.rows) + 1
         if name in _SENTENCE_NAMES or (name.startswith(_SENTENCE_NAME) and repeats):
             return SentenceColumn(column, "value")
     if sample.has_blank_lines:
         return None
     # 2. Numbers of tokens that begin anew.
-    counter, cells = SentenceColumn(0, "count"), sample.column(0)
+    counter, cells = SentenceColumn(0, "count"), sample.columns[0]
     if numbered and len(set(cells)) > 1 and any(counter.begins(*pair) for pair in pairwise(cells)):
         return counter
     # 3. Numbers of sentences: each stands in rows that follow each other; of several columns that with the most.
-    runs = {column: _values(sample.column(column)) for column in free if _is_numeric(sample.column(column))}
-    most = {column: len(sample.column(column)) // 2 for column in runs}
+    runs = {column: _values(sample.columns[column]) for column in free if _is_numeric(sample.counts[column])}
+    most = {column: len(sample.columns[column]) // 2 for column in runs}
     stays = [column for column, found in runs.items() if 1 < len(found) == len(set(found)) <= most[column]]
     if stays:
         return SentenceColumn(max(stays, key=lambda column: len(runs[column])), "value")
     # 4. The last token of each sentence is marked.
-    marked = (column for column in free if any(map(SENTENCE_END.search, sample.column(column))))
+    marked = (column for column in free if any(map(SENTENCE_END.search, sample.counts[column])))
     return next((SentenceColumn(column, "end") for column in marked), None)
 
 
@@ -744,13 +783,13 @@ def content_of(cells: Iterable[str], *, is_named: bool = False) -> str:
         is_named: True if it is known to hold tags. Then all brackets are of entities, else not those of chunks,
             clauses, or verbs and arguments; and labels without prefixes are read though there is no `O` among them.
     """
-    written = _counted(stripped, Counter(cells))
+    written = Counter(cells)
+    if not is_tight("".join(written)):
+        written = _counted(stripped, written)
     known = written.copy()
     known.pop(UNKNOWN, None)
     written = known or written
-    total, counts = written.total(), _counted(lambda cell: tags_within(cell)[0], written)
-    if (notation := notation_of_sample(counts)) != STANDARD:
-        counts = _counted(lambda cell: notation.read(cell) or cell, counts)
+    total, counts = written.total(), _standard_tags(written)
     # 1. Tags, of entities or of chunks, with or without labels.
     tags = Counter({cell: count for cell, count in counts.items() if is_tag(cell)})
     if tags.total() >= _SHARE_OF_TAGS * total:
@@ -768,13 +807,26 @@ def content_of(cells: Iterable[str], *, is_named: bool = False) -> str:
             return "entities"
         return "no labels" if OUTSIDE in tags else "something else"
     # 2. Brackets.
-    if sum(count for cell, count in written.items() if is_bracketed(cell)) >= _SHARE_OF_BRACKETS * total:
+    bracketed = (cell for cell in written if cell[-1:] in "*)" and is_bracketed(cell))
+    if sum(map(written.__getitem__, bracketed)) >= _SHARE_OF_BRACKETS * total:
         names = labels_of_brackets(written)
         if is_named or (not names <= _CHUNKS | {"S"} and "V" not in names):
             return "brackets"
     # 3. Labels without prefixes.
     has_outside = is_named or counts[OUTSIDE] >= 0.2 * total
     return "prefixless" if has_outside and _are_labels(counts) else "something else"
+
+
+def _standard_tags(written: Counter[str]) -> Counter[str]:
+    """The cells of a column, of several tags in one the first, in the standard notation if they fit another.
+
+    A column of words has many different cells, and hardly one of them changes.
+    """
+    several = filter(BETWEEN_TAGS.search, written)
+    if first := {cell: tag for cell in several if (tag := tags_within(cell)[0]) != cell}:
+        written = _counted(lambda cell: first.get(cell, cell), written)
+    notation = notation_of_sample(written)
+    return written if notation == STANDARD else _counted(lambda cell: notation.read(cell) or cell, written)
 
 
 def _counted(read: Callable[[str], str], counts: Counter[str]) -> Counter[str]:
@@ -790,7 +842,7 @@ def _are_labels(counts: Counter[str]) -> bool:
     return 0 < len(counts) <= 100 and all(map(is_label, counts))
 
 
-def _may_be_labels(cells: Sequence[str]) -> bool:
+def _may_be_labels(cells: Iterable[str]) -> bool:
     """True if the cells of a column that is known to hold tags are labels without prefixes, with or without an O."""
     labels = {cell for cell in cells if not is_outside(cell) and cell != UNKNOWN}
     return bool(labels) and all(map(is_label, labels)) and not any(map(has_prefix, labels))
@@ -804,9 +856,8 @@ def _are_perhaps_labels(cells: Sequence[str], *, is_first: bool) -> bool:
 
 def _column_of_texts(sample: _Sample) -> int | None:
     """The first column in which most cells hold several words, as those of a table with a text a row do."""
-    for column in range(sample.width):
-        cells = sample.column(column)
-        if 2 * sum(len(cell.split()) > 1 for cell in cells) > len(cells):
+    for column, counts in enumerate(sample.counts):
+        if 2 * sum(count for cell, count in counts.items() if len(cell.split()) > 1) > counts.total():
             return column
     return None
 
@@ -817,7 +868,7 @@ def _no_tags(sample: _Sample, path: str) -> InputError:
     lines = zip(sample.lines, sample.rows, strict=True)
     is_text = sample.is_running_text
     line, body = next((line.number, line.body) for line, row in lines if is_text or len(row) == width)
-    columns = [sample.column(at) for at in range(width)]
+    columns = sample.columns
     first = sample.lines[0].body
     if first.startswith(("{", "[{")) or first == "[":
         message = "expected columns, found JSON: name a file, or - for standard input"

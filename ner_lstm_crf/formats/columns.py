@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from ner_lstm_crf.files.text import FilePath, quoted
-from ner_lstm_crf.tags.notation import STANDARD, UNKNOWN, Notation
+from ner_lstm_crf.tags.notation import STANDARD, UNKNOWN, Notation, is_tag
 from ner_lstm_crf.tags.scheme import OUTSIDE, PREFIXES, TagError, split_tag
 from ner_lstm_crf.text.annotation import Span
 from ner_lstm_crf.text.scripts import EMOJI_MODIFIERS, MARKS
@@ -160,6 +160,15 @@ class ColumnLayout:
             return split_at_spaces(body, self.width - 1 if self.tag_is_rest else 0)
         return list(map(unquoted, self._pieces(body))) if self.quoted else body.split(SEPARATORS[self.separator])
 
+    def table(self, rows: Sequence[str]) -> list[list[str]]:
+        """The cells of each row."""
+        if self.quoted or self.tag_is_rest or BYTE_ORDER_MARK in "".join(rows):
+            return list(map(self.cells, rows))
+        if self.separator == "space":
+            return [split_at_spaces(row.rstrip("\r\n")) for row in rows]
+        separator = SEPARATORS[self.separator]
+        return [row.rstrip("\r\n").split(separator) for row in rows]
+
     def columns(self, rows: Sequence[str]) -> tuple[list[str], list[str]] | None:
         """The token and the tag column of raw rows; None unless all have the usual width and one space, if any.
 
@@ -302,6 +311,12 @@ def mark_of(body: str, cells: Sequence[str]) -> str:
     return ""
 
 
+def marks_of(bodies: Iterable[str], rows: Iterable[Sequence[str]]) -> set[str]:
+    """The marks among lines, given with their cells."""
+    possible = ((body, cells) for body, cells in zip(bodies, rows, strict=True) if _MARK.match(body))
+    return {mark_of(body, cells) for body, cells in possible} - {""}
+
+
 def without_mark(body: str, separator: str) -> str:
     r"""A row without the byte order mark before it, unless that is all its first cell holds.
 
@@ -339,14 +354,9 @@ def stripped(text: str) -> str:
     return text.strip().strip(_INVISIBLE).strip()
 
 
-def is_tag(text: str) -> bool:
-    """True if a text can be a tag of some scheme: `O`, or a known prefix, alone or with a label.
-
-    Example:
-        >>> [is_tag(text) for text in ("O", "B", "B-creative-work", "M_PER", "NNP", "I-")]
-        [True, True, True, True, False, False]
-    """
-    return STANDARD.read(text) is not None
+def is_tight(text: str) -> bool:
+    """True if a text surely has no white space and no invisible characters."""
+    return text.isprintable() and " " not in text
 
 
 def split_at_spaces(body: str, most: int = 0) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count, groupby, islice, repeat
+from operator import itemgetter
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -49,6 +50,7 @@ _TEXT = re.compile(r"#\s*text\s*=\s*(.*)")
 _NO_SPACE = re.compile(r"\bSpaceAfter=No\b|\bNoSpaceAfter\b|\bSpacesAfter=(?:\||$)")
 _NOT_A_TOKEN = re.compile(r"\d+[-.]\d+[ \t]")
 _NOT_A_TOKEN_LATER = re.compile(r"\n\d+[-.]\d+[ \t]")
+_MOST_KEPT = 2**22  # characters of a file whose sentences are kept for the second time it is read
 _NOT_IN_A_TOKEN = re.compile(r"[\t\n\0]")  # NUL marks binary data
 
 
@@ -177,6 +179,8 @@ class RawSentence:
         comments: The lines that are neither tokens nor blank nor a `-DOCSTART-`.
         skipped: The numbers of the lines that are no rows: the names of the columns, and marks such as `IMGID:1`.
         marked: The numbers of the lines that begin with a byte order mark.
+        cells: The token and the tag column of the rows, if these have been cut.
+        widths: The numbers of columns of the rows, if these have been cut and are not all alike.
     """
 
     line: int
@@ -188,10 +192,14 @@ class RawSentence:
     comments: list[str] = field(default_factory=list)
     skipped: Sequence[int] = ()
     marked: Sequence[int] = ()
+    cells: tuple[list[str], list[str]] | None = None
+    widths: Sequence[int] = ()
 
 
 class ColumnFile:
     """A column file whose columns are known; it can be read as often as needed.
+
+    Small files are cut into sentences once: those that were looked at to find the scheme are kept for the reading.
 
     Args:
         path: The file, or `-` for standard input.
@@ -208,6 +216,7 @@ class ColumnFile:
         self.text = TextFile(path, options.encoding)
         self.path, self.options = self.text.path, options
         self.layout: ColumnLayout = find_layout(self.text.lines(), options, self.path)
+        self._kept: tuple[ColumnLayout, list[RawSentence]] | None = None  # all sentences, as this layout has them
 
     def keeps_rows(self, target: FilePath) -> bool:
         """True if its rows can stand in a file of this name: those of CSV in a `.csv` file, and others elsewhere."""
@@ -229,8 +238,15 @@ class ColumnFile:
 
     def _tags(self) -> Iterator[tuple[Sequence[str], Sequence[int]]]:
         """The tags of each sentence, and their lines."""
+        kept, size = list[RawSentence](), 0
         for raw in self.raw_sentences():
             yield self.columns(raw)[1], raw.line_numbers
+            size += sum(map(len, raw.lines))
+            if size <= _MOST_KEPT:
+                kept.append(raw)
+            else:
+                kept.clear()
+        self._kept = (self.layout, kept) if size <= _MOST_KEPT else None
 
     def raw_sentences(self) -> Iterator[RawSentence]:
         """The raw lines of each sentence.
@@ -238,8 +254,15 @@ class ColumnFile:
         Raises:
             InputError: If the file cannot be read to its end, or a sentence has more than `MOST_LINES` lines.
         """
+        kept, self._kept = self._kept, None
         try:
-            yield from read_raw_sentences(self.text.lines(), self.layout)
+            if kept is not None and kept[0] == self.layout:
+                waiting = kept[1]
+                waiting.reverse()
+                while waiting:
+                    yield waiting.pop()
+            else:
+                yield from read_raw_sentences(self.text.lines(), self.layout)
         except InputError as error:
             raise error.at(self.path) from None
 
@@ -282,13 +305,15 @@ class ColumnFile:
     def columns(self, raw: RawSentence, report: ReadReport | None = None) -> tuple[list[str], list[str]]:
         """The tokens and the tags of a raw sentence (no tags in a file without); the report counts the rows' widths."""
         layout, rows = self.layout, raw.rows
-        columns = layout.columns(rows) if rows else ([], [])
-        if columns is None:
-            columns = self._columns_by_row(raw, rows, report)
-        elif report is not None:
-            report.widths[layout.width] += len(rows)
-        words, tags = columns
-        # Some layouts have more than the token and the tag in their cells.
+        # 1. The rows are cut, unless they have been.
+        if raw.cells is None:
+            raw.cells = layout.columns(rows) if rows else ([], [])
+        if raw.cells is None:
+            raw.cells = self._columns_by_row(raw)
+        words, tags = raw.cells
+        if report is not None:
+            self._report_widths(raw, report)
+        # 2. Some layouts have more than the token and the tag in their cells.
         if layout.has_char_index or layout.language:
             for token, cell in enumerate(words):
                 if not cell.startswith(layout.language):
@@ -301,6 +326,17 @@ class ColumnFile:
             except TagError as error:
                 raise self.tag_reader.error(error.message, error.position, raw.line_numbers) from None
         return words, self._tags_in(tags, raw, report)
+
+    def _report_widths(self, raw: RawSentence, report: ReadReport) -> None:
+        """Count the widths of the rows of a raw sentence."""
+        layout = self.layout
+        if not raw.widths:
+            report.widths[layout.width] += len(raw.rows)
+            return
+        report.widths.update(raw.widths)
+        if not (layout.bracketed or layout.has_document_columns):  # a column for each predicate of the sentence
+            odd = zip(raw.line_numbers, raw.widths, strict=True)
+            report.ragged += [line for line, width in odd if width != layout.width]
 
     def _tags_in(self, cells: list[str], raw: RawSentence, report: ReadReport | None) -> list[str]:
         """The tags in cells of the tag column; the report counts those that are not all of their cell."""
@@ -322,36 +358,37 @@ class ColumnFile:
     def _text(self, raw: RawSentence, words: Sequence[str]) -> str | None:
         """The running text of a sentence, as far as the file tells it: in a comment, or in features of the tokens."""
         for comment in raw.comments:
-            if (found := _TEXT.match(comment)) and characters_of(found[1]) == characters_of("".join(words)):
-                return found[1]
+            if found := _TEXT.match(comment):
+                text, joined = found[1], "".join(words)
+                if text.replace(" ", "") == joined or characters_of(text) == characters_of(joined):
+                    return text
         if self.layout.spaces is None:
             return None
-        text, column = list[str](), self.layout.spaces
+        pieces, column = list[str](), self.layout.spaces
         for word, row in zip(words, raw.rows, strict=True):
             cells = self.layout.cells(row) if "Space" in row else []
-            text += word, "" if len(cells) > column and _NO_SPACE.search(cells[column]) else " "
-        return "".join(text)
+            pieces += word, "" if len(cells) > column and _NO_SPACE.search(cells[column]) else " "
+        return "".join(pieces)
 
-    def _columns_by_row(
-        self, raw: RawSentence, rows: Sequence[str], report: ReadReport | None
-    ) -> tuple[list[str], list[str]]:
+    def _columns_by_row(self, raw: RawSentence) -> tuple[list[str], list[str]]:
         """The token and the tag column of rows that are not all alike."""
-        layout, lines = self.layout, raw.line_numbers
+        layout, rows, lines = self.layout, raw.rows, raw.line_numbers
         # 1. Rows too long to be such are refused before they are cut.
-        if max(map(len, rows)) > LONGEST_ROW:
+        text = "".join(rows)
+        if len(text) > LONGEST_ROW and max(map(len, rows)) > LONGEST_ROW:
             line, length = next(
                 (line, len(row)) for line, row in zip(lines, rows, strict=True) if len(row) > LONGEST_ROW
             )
             message = f"expected a row of at most {LONGEST_ROW:,} characters, found one of {length:,}"
             raise InputError(message, path=self.path, line=line)
-        table = list(map(layout.cells, rows))
-        widths = list(map(len, table))
+        table = layout.table(rows)
+        raw.widths = list(map(len, table))
         # 2. Another width is a riddle where spaces or commas separate columns: one may belong to a token or to a tag.
         #    With tabs it is not: some corpora have further columns behind the tag where there is an entity.
         is_clear = layout.separator == "tab" or layout.bracketed or layout.has_document_columns
         is_clear = is_clear or self.options.tag_column is not None or layout.tag is None
-        odd = {width for width in set(widths) if not layout.fits(width) or (width != layout.width and not is_clear)}
-        for row, cells, line in zip(rows, table, lines, strict=True) if odd or any("\0" in row for row in rows) else ():
+        odd = {width for width in set(raw.widths) if not layout.fits(width) or (width != layout.width and not is_clear)}
+        for row, cells, line in zip(rows, table, lines, strict=True) if odd or "\0" in text else ():
             body, width = row.rstrip("\r\n"), len(cells)
             if "\0" in body:
                 raise InputError("expected text, found a NUL character", path=self.path, line=line)
@@ -366,14 +403,12 @@ class ColumnFile:
                 raise InputError(message, path=self.path, line=line)
             if width in odd:
                 raise self._other_width(body, cells, line)
-        # 3. The report counts the widths.
-        if report is not None:
-            report.widths.update(widths)
-            if not (layout.bracketed or layout.has_document_columns):  # a column for each predicate of the sentence
-                report.ragged += [line for line, width in zip(lines, widths, strict=True) if width != layout.width]
-        token, tag = ({width: at(width) for width in set(widths)} for at in (layout.token_at, layout.tag_at))
-        words = [cells[token[width]] for cells, width in zip(table, widths, strict=True)]
-        return words, [] if layout.tag is None else [c[tag[width]] for c, width in zip(table, widths, strict=True)]
+        # 3. The columns.
+        if layout.token_from_end or layout.tag_from_end:
+            words = [cells[layout.token_at(len(cells))] for cells in table]
+            return words, [] if layout.tag is None else [cells[layout.tag_at(len(cells))] for cells in table]
+        tags = [] if layout.tag is None else list(map(itemgetter(layout.tag), table))
+        return list(map(itemgetter(layout.token), table)), tags
 
     def _other_width(self, body: str, cells: Sequence[str], line: int) -> InputError:
         """The error of a row with more or fewer cells than most; it names the option that reads it, if there is one."""

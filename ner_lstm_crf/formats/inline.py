@@ -21,10 +21,10 @@ from typing import cast
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.text import FilePath, TextFile, writing
-from ner_lstm_crf.formats.columns import is_tag
 from ner_lstm_crf.formats.format import Format, Sample
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.tags.labels import NAME_FOR_O
+from ner_lstm_crf.tags.notation import is_tag
 from ner_lstm_crf.tags.scheme import OUTSIDE
 from ner_lstm_crf.text.annotation import Sentence, Span, Token
 from ner_lstm_crf.text.scripts import has_han

@@ -19,11 +19,11 @@ from ner_lstm_crf.errors import InputError, counted
 from ner_lstm_crf.files.json import as_object, json_line, json_values, keys_of, kind_of
 from ner_lstm_crf.files.text import FilePath, TextFile, quoted, writing
 from ner_lstm_crf.formats.column_detection import SAMPLE_ROWS, content_of
-from ner_lstm_crf.formats.columns import is_tag
 from ner_lstm_crf.formats.format import Format, Sample
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.formats.tagged_file import TagReader, TagWriter
 from ner_lstm_crf.formats.text_json import is_rejected
+from ner_lstm_crf.tags.notation import is_tag
 from ner_lstm_crf.tags.scheme import get_scheme
 from ner_lstm_crf.text.annotation import Sentence, characters_of, unspaced_chinese
 

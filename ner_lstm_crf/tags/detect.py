@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain
+from itertools import chain, pairwise
 from os import PathLike
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -121,9 +121,8 @@ def detect_scheme(
         'IOB2: all 2 entities begin with B-; tags are written PER-B: read as B-PER; - is read as O'
     """
     # 1. Count the pairs of neighbouring tags; None stands before the first and after the last tag of a sentence.
-    raw: Counter[tuple[str | None, str | None]] = Counter()
-    for tags in tag_sequences:
-        raw.update(zip(chain((None,), tags), chain(tags, (None,)), strict=True))
+    ended = chain.from_iterable(chain(tags, (None,)) for tags in tag_sequences)
+    raw: Counter[tuple[str | None, str | None]] = Counter(pairwise(chain((None,), ended)))
     written: Counter[str] = Counter()
     for (_, tag), count in raw.items():
         written.update(dict.fromkeys(() if tag is None else unknown.get(tag, (tag,)), count))

@@ -17,6 +17,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import islice
 
 from ner_lstm_crf.tags.scheme import OUTSIDE, PREFIXES, split_tag
 
@@ -32,7 +33,9 @@ PERHAPS_A_LABEL = "OTHER"
 _SEPARATORS = "-_.:/|\N{EN DASH}"
 _WORDS = "begin|beginning|inside|intermediate|middle|end|last|single|singleton|unit|unique|whole"
 _LABEL = re.compile(r"[^\W\d][\w.&/-]*")
-_BETWEEN_TAGS = re.compile(r"\s*[#|,;+&/]\s*|\s+")
+
+BETWEEN_TAGS = re.compile(r"\s*[#|,;+&/]\s*|\s+")
+"""What stands between the tags of a cell that holds several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,16 @@ STANDARD = Notation()
 """The standard notation."""
 
 
+def is_tag(text: str) -> bool:
+    """True if a text can be a tag of some scheme: `O`, or a known prefix, alone or with a label.
+
+    Example:
+        >>> [is_tag(text) for text in ("O", "B", "B-creative-work", "M_PER", "NNP", "I-")]
+        [True, True, True, True, False, False]
+    """
+    return _TAG.fullmatch(text) is not None
+
+
 @cache
 def _pattern(separators: str, prefix_last: bool, small: bool, words: bool) -> re.Pattern[str]:
     """A tag with a prefix."""
@@ -96,6 +109,8 @@ def _pattern(separators: str, prefix_last: bool, small: bool, words: bool) -> re
     return re.compile(f"{prefix}(?:{separator}{label})?", re.DOTALL)
 
 
+_TAG = re.compile(f"{OUTSIDE}|{_pattern('-_', False, False, False).pattern}", re.DOTALL)  # in the standard notation
+
 OTHER_NOTATIONS = (
     *(Notation(mark, prefix_last=True, small=small) for small in (False, True) for mark in _SEPARATORS),
     *(Notation(mark) for mark in _SEPARATORS if mark not in STANDARD.separators),
@@ -105,6 +120,16 @@ OTHER_NOTATIONS = (
     Notation("", small=True),
 )
 """The other notations."""
+
+_ANY_TAG = re.compile(  # in one of the other notations
+    "|".join(
+        _pattern(one.separators, one.prefix_last, one.small, one.words)
+        .pattern.replace("?P<prefix>", "")
+        .replace("?P<label>", "")
+        for one in OTHER_NOTATIONS
+    ),
+    re.DOTALL,
+)
 
 
 def notations_of(tags: Collection[str]) -> list[Notation]:
@@ -117,9 +142,12 @@ def notations_of(tags: Collection[str]) -> list[Notation]:
         >>> notations_of(["PER-B", "PER-I", "-"])
         [Notation(separators='-', prefix_last=True, small=False, words=False, outside='-')]
     """
-    return list(_fitting(STANDARD, tags)) or [
-        notation for other in OTHER_NOTATIONS for notation in _fitting(other, tags)
-    ]
+    if standard := list(_fitting(STANDARD, tags)):
+        return standard
+    odd = (tag for tag in tags if tag != OUTSIDE and not _ANY_TAG.fullmatch(tag))
+    if len(list(islice(odd, 2))) > 1:  # so no notation fits, as for most words
+        return []
+    return [notation for other in OTHER_NOTATIONS for notation in _fitting(other, tags)]
 
 
 def _fitting(notation: Notation, tags: Collection[str]) -> Iterator[Notation]:
@@ -186,7 +214,7 @@ def tags_within(cell: str) -> list[str]:
         >>> tags_within("B-PER|B-LOC"), tags_within("O#B-LOC"), tags_within("B-R&B")
         (['B-PER', 'B-LOC'], ['O', 'B-LOC'], ['B-R&B'])
     """
-    parts = _BETWEEN_TAGS.split(cell)
+    parts = BETWEEN_TAGS.split(cell)
     if len(parts) > 1 and all(parts):
         for notation in (STANDARD, *OTHER_NOTATIONS):
             tags = (

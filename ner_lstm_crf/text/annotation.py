@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import accumulate, chain, islice, pairwise, zip_longest
+from itertools import accumulate, chain, count, islice, pairwise, repeat, zip_longest
 from operator import add
 from typing import Any, NamedTuple, TypeVar, cast, get_args
 
@@ -58,7 +58,7 @@ class Unknown(NamedTuple):
     tags: frozenset[str] | None = None
 
 
-_make_token = cast(Any, partial(tuple.__new__, Token))  # Token(...) without its Python frame: a third of the time
+_make_tokens = cast(Any, partial(map, tuple.__new__, repeat(Token)))  # Token(...) without its Python frame
 
 
 @dataclass(frozen=True, slots=True, order=True, repr=False)
@@ -134,7 +134,7 @@ class Sentence:
 
     def __post_init__(self) -> None:
         for what, given, kind in (("tokens", self.tokens, Token), ("spans", self.spans, Span)):
-            if not isinstance(given, tuple) or [*map(type, given)].count(kind) < len(given):
+            if given != () and (not isinstance(given, tuple) or [*map(type, given)].count(kind) < len(given)):
                 found = given if not isinstance(given, tuple) else next(one for one in given if type(one) is not kind)
                 raise TypeError(
                     f"expected a tuple of {kind.__name__} as {what}, found {found!r:.80}: "
@@ -472,12 +472,12 @@ def tokens_from_words(words: Sequence[str], joiner: str = " ") -> tuple[Token, .
         >>> tokens_from_words(["In", "Rome"])
         (Token(text='In', start=0, end=2), Token(text='Rome', start=3, end=7))
     """
-    lengths, gap = list(map(len, words)), len(joiner)
-    starts = list(accumulate([length + gap for length in lengths] if gap else lengths, initial=0))
-    return tuple(map(_make_token, zip(words, starts, map(add, starts, lengths), strict=False)))
+    lengths = list(map(len, words))
+    starts = list(map(add, accumulate(lengths, initial=0), count(0, len(joiner))))
+    return tuple(_make_tokens(zip(words, starts, map(add, starts, lengths), strict=False)))
 
 
-def align(words: Iterable[str], text: str) -> tuple[Token, ...] | None:
+def align(words: Sequence[str], text: str) -> tuple[Token, ...] | None:
     """Words as tokens of a text that consists of them and of white space; None if it does not.
 
     Example:
@@ -486,13 +486,25 @@ def align(words: Iterable[str], text: str) -> tuple[Token, ...] | None:
         >>> align(["New", "York"], "New York!") is None
         True
     """
+    # 1. Of most texts single spaces are all that stands between words, and is not in these: a word begins where the
+    #    words before it, or these words and the spaces so far, end. Without a loop this takes a third of the time.
+    chunks = text.split(" ")
+    if "".join(chunks) == "".join(words) and all(words):
+        lengths = list(map(len, words))
+        starts = list(accumulate(lengths, initial=0))
+        edges = set(accumulate(map(len, chunks[:-1])))
+        spaced = list(map(edges.__contains__, starts[:-1]))
+        if spaced.count(True) == len(chunks) - 1:
+            starts = list(map(add, starts, accumulate(spaced)))
+            return tuple(_make_tokens(zip(words, starts, map(add, starts, lengths), strict=False)))
+    # 2. Else word by word.
     tokens, position = list[Token](), 0
     for word in words:
         start = text.find(word, position)
         if start != position and (start < 0 or text[position:start].strip()):
             return None
         position = start + len(word)
-        tokens.append(_make_token((word, start, position)))
+        tokens.append(Token(word, start, position))
     return None if text[position:].strip() else tuple(tokens)
 
 

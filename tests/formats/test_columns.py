@@ -13,7 +13,6 @@ from ner_lstm_crf.formats.column_detection import find_layout
 from ner_lstm_crf.formats.columns import (
     ColumnLayout,
     brackets_of,
-    is_tag,
     same_brackets,
     split_at_spaces,
     tags_of_brackets,
@@ -22,6 +21,7 @@ from ner_lstm_crf.formats.conll import read_conll, replace_tags
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.formats.registry import convert
 from ner_lstm_crf.tags.labels import LabelMap
+from ner_lstm_crf.tags.notation import is_tag
 from ner_lstm_crf.tags.scheme import SCHEMES, TagError
 from ner_lstm_crf.text.annotation import Span
 
@@ -53,6 +53,12 @@ def test_all_rows_at_once_equal_row_by_row(rows, token, tag, width, separator, f
     if at_once is not None:
         assert all(len(cells) == width for cells in one_by_one)
         assert at_once == ([cells[token] for cells in one_by_one], [cells[tag] for cells in one_by_one])
+
+
+@given(st.lists(st.text('ab \t,"\ufeff\r', max_size=6)), st.sampled_from(["tab", "space", "comma"]), st.booleans())
+def test_a_table_has_the_cells_of_each_row(rows, separator, is_quoted):
+    layout = ColumnLayout(0, 1, 2, separator, quoted=is_quoted)
+    assert layout.table(rows) == list(map(layout.cells, rows))
 
 
 @given(ROWS, st.integers(0, 3), st.sampled_from(["tab", "space"]), st.sampled_from(["", "\n", "\r\n"]))

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.files import text
 from ner_lstm_crf.formats import conll, registry
 from ner_lstm_crf.formats.columns import ColumnLayout, SentenceColumn
 from ner_lstm_crf.formats.conll import (
@@ -259,6 +260,25 @@ def test_invisible_characters_stay_in_tokens(tmp_path):
 def test_cells_of_tab_separated_files_may_hold_spaces_or_nothing(tmp_path):
     (sentence,) = read(tmp_path, "10 000\tO\n😀 \tO\n\tO\n Rome\tB-LOC\n")
     assert sentence.words == ["10 000", "😀 ", "", " Rome"]
+
+
+@pytest.mark.parametrize("ragged", ["", "\tmore"])
+def test_a_small_file_is_opened_and_cut_once_and_reads_as_a_large_one(ragged, tmp_path, monkeypatch):
+    path = tmp_path / "train.conll"
+    path.write_text(f"# text = Ada left.\nAda\tB-PER\nleft\tO{ragged}\n.\tO\n\nRome\tB-LOC\n\n" * 3)
+    cuts, opened = list[str](), list[str]()
+    columns, open_compressed = ColumnLayout.columns, text.open_compressed
+    with monkeypatch.context() as patch:
+        patch.setattr(ColumnLayout, "columns", lambda layout, rows: cuts.append(rows[0]) or columns(layout, rows))
+        patch.setattr(text, "open_compressed", lambda *given: opened.append(given[0]) or open_compressed(*given))
+        report = ReadReport()
+        sentences = list(read_conll(path, report=report))
+    assert (len(opened), len(cuts), len(sentences)) == (1, 6, 6)
+    monkeypatch.setattr(conll, "_MOST_KEPT", 0)
+    monkeypatch.setattr(text, "_SAMPLE_BYTES", 8)
+    large = ReadReport()
+    assert list(read_conll(path, report=large)) == sentences
+    assert large == report
 
 
 def test_the_reader_is_lazy(tmp_path):

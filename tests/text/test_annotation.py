@@ -10,7 +10,7 @@ from hypothesis import given, strategies
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.tags.scheme import SCHEMES
-from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token
+from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token, align
 
 TEXT = "Ada Green flew from Rome."
 
@@ -192,3 +192,20 @@ def test_scores_go_with_spans_and_do_not_count_in_comparisons() -> None:
     assert scored.with_spans([Span(0, 1, "PER")]).scores == ()
     with pytest.raises(ValueError, match="expected one score for each of 2 spans, got 1"):
         sentence.with_spans(sentence.spans, [0.5])
+
+
+WORDS = strategies.lists(strategies.text(" ab\u00a0\u200b", max_size=3), max_size=5)
+
+
+@given(WORDS, strategies.lists(strategies.sampled_from(["", " ", "  ", "\t", "\u00a0", "x"]), min_size=6, max_size=6))
+def test_words_are_found_in_their_text_one_behind_another(words, gaps):
+    text = "".join(gap + word for gap, word in zip(gaps, [*words, ""], strict=False))
+    expected, position = [], 0
+    for word in words:  # the slow way
+        start = text.find(word, position)
+        if start < 0 or text[position:start].strip():
+            assert align(words, text) is None
+            return
+        position = start + len(word)
+        expected.append(Token(word, start, position))
+    assert align(words, text) == (None if text[position:].strip() else tuple(expected))
