@@ -1,6 +1,6 @@
-"""Draw the pictures of the README from real output: a tagged text, and a training run with its learning curve.
+"""Draw the pictures of the README from real output: a tagged text, a sentence explained, and a training run.
 
-    python scripts/make_pictures.py                  # writes docs/images/tagging.svg and docs/images/training.svg
+    python scripts/make_pictures.py                  # writes tagging.svg, explanation.svg, training.svg in docs/images
     python scripts/make_pictures.py --output DIR
 
 The pictures are SVG without external fonts. They bring a background of their own and follow a dark colour scheme, so
@@ -20,12 +20,15 @@ from unicodedata import east_asian_width
 from xml.sax.saxutils import escape
 
 from locations import ROOT
-from ner_lstm_crf import Entity, Tagger
+from ner_lstm_crf import Analysis, Entity, Tagger
+from ner_lstm_crf.explanation.figures import percent, shades
+from ner_lstm_crf.explanation.style import SHADES
 
 TEXTS = {
     "en": "Angela Merkel met engineers from Siemens in Munich before she flew to Tokyo.",
     "zh": "李娜在清华大学学习，后来去了上海。",
 }
+EXPLAINED = "Angela Merkel met Siemens Energy in Munich for Manchester United."
 TRAINING = "train --train corpora/en/train.conll --dev corpora/en/dev.conll --output runs/en --preset small"
 FIRST_LINES, LAST_LINES = 6, 4  # of what training prints
 
@@ -45,7 +48,13 @@ text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mo
 .loss { stroke: #bc4c00; fill: none; stroke-width: 2; stroke-dasharray: 5 3 }
 .f1-name { fill: #0969da }
 .loss-name { fill: #bc4c00 }
+.cell { fill: #2664aa }
+.path { stroke: #b8380e; fill: none; stroke-width: 2; stroke-linejoin: round }
+.alone { stroke: #1f2328; fill: none; stroke-dasharray: 3 2 }
 @media (prefers-color-scheme: dark) {
+  .cell { fill: #5896e6 }
+  .path { stroke: #ff9e64 }
+  .alone { stroke: #e6edf3 }
   .card { fill: #0d1117; stroke: #30363d }
   .text { fill: #e6edf3 }
   .dim { fill: #9198a1 }
@@ -62,13 +71,15 @@ text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mo
 
 
 def main() -> None:
-    """Draw both pictures."""
+    """Draw all pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images", help="folder of the pictures")
     output: Path = parser.parse_args().output
     output.mkdir(parents=True, exist_ok=True)
     tagged = [(text, Tagger.load(name).tag(text)) for name, text in TEXTS.items()]
     (output / "tagging.svg").write_text(tagging_picture(tagged), encoding="utf-8")
+    (analysis,) = Tagger.load("en").analyze(EXPLAINED)
+    (output / "explanation.svg").write_text(explanation_picture(analysis), encoding="utf-8")
     lines, history = train()
     (output / "training.svg").write_text(training_picture(lines, history), encoding="utf-8")
 
@@ -96,6 +107,44 @@ def tagging_picture(tagged: Iterable[tuple[str, Sequence[Entity]]]) -> str:
         parts.append(words(text, MARGIN, top))
         widest, top = max(widest, width(text)), top + 64
     return svg(widest + 2 * MARGIN, top - 64 + 24 + MARGIN, parts)
+
+
+def explanation_picture(analysis: Analysis) -> str:
+    """The emission of each tag for each token, shaded, with the best sequence of tags drawn through them."""
+    names, across, down = analysis.tag_names, 44, 24
+    left, top = MARGIN + max(map(width, analysis.words)) + 12, MARGIN + 22
+    right = left + across * len(names) + 12
+    best, alone = [names.index(tag) for tag in analysis.best], analysis.emissions.argmax(1).tolist()
+    # 1. The names of the tags, and for each token its cells and the probability of its tag.
+    parts = [
+        words(name, left + across * (tag + 0.5) - width(name, SMALL) / 2, top - 10, "dim small")
+        for tag, name in enumerate(names)
+    ]
+    for row, (word, shade) in enumerate(zip(analysis.words, shades(analysis).tolist(), strict=True)):
+        y = top + down * row
+        parts.append(words(word, MARGIN, y + 17))
+        for tag, level in enumerate(shade):
+            place = f'x="{left + across * tag:.1f}" y="{y:.1f}" width="{across}" height="{down}"'
+            parts.append(f'<rect class="cell" opacity="{level / SHADES * 0.62:.2f}" {place}/>')
+            value = f"{analysis.emissions[row, tag]:.1f}"
+            parts.append(words(value, left + across * (tag + 0.5) - width(value, SMALL) / 2, y + 16, "text small"))
+        share = percent(float(analysis.marginals[row, best[row]]))
+        parts.append(words(f"{names[best[row]]} {share}", right, y + 16, "dim small"))
+    # 2. The path over them, and frames around its cells and around other cells with the highest emission.
+    middles = [(left + across * (tag + 0.5), top + down * (row + 0.5)) for row, tag in enumerate(best)]
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in middles)
+    parts.append(f'<polyline class="path" opacity="0.45" points="{points}"/>')
+    for row, (tag, other) in enumerate(zip(best, alone, strict=True)):
+        for column, style in {other: "alone", tag: "path"}.items():
+            place = f'x="{left + across * column + 2:.1f}" y="{top + down * row + 2:.1f}"'
+            parts.append(f'<rect class="{style}" {place} width="{across - 4}" height="{down - 4}" rx="4"/>')
+    bottom = top + down * len(analysis) + 26
+    parts.append(
+        words(
+            "framed: the best sequence of tags; dashed: a higher emission that it gives up", MARGIN, bottom, "dim small"
+        )
+    )
+    return svg(right + width("B-LOC >99.9%", SMALL) + MARGIN, bottom + MARGIN - 6, parts)
 
 
 def training_picture(lines: Sequence[str], history: Sequence[dict[str, float]]) -> str:

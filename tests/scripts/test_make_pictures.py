@@ -7,8 +7,17 @@ from xml.etree import ElementTree
 
 import pytest
 
-from make_pictures import FIRST_LINES, LAST_LINES, svg, tagging_picture, training_picture, width, words
-from ner_lstm_crf import Entity
+from make_pictures import (
+    FIRST_LINES,
+    LAST_LINES,
+    explanation_picture,
+    svg,
+    tagging_picture,
+    training_picture,
+    width,
+    words,
+)
+from ner_lstm_crf import Entity, Tagger
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -24,6 +33,22 @@ def test_an_entity_is_marked_where_it_stands() -> None:
     start = float(box.get("x", "nan"))
     assert start < 24 + width("In <b> ") < start + float(box.get("width", "nan"))
     assert texts(picture) == ["LOC", "In <b> Rome"]
+
+
+def test_a_path_runs_through_the_cells_of_the_best_tags() -> None:
+    (analysis,) = Tagger.load("en").analyze("Ada Green met <b>Milo in New York.")
+    picture = ElementTree.fromstring(explanation_picture(analysis))
+    line = picture.find(f"{SVG}polyline")
+    assert line is not None
+    points = [tuple(map(float, point.split(","))) for point in line.get("points", "").split()]
+    cells = [one for one in picture.iter(f"{SVG}rect") if one.get("class") == "cell"]
+    assert len(cells) == len(analysis) * len(analysis.tag_names)
+    for row, (x, y) in enumerate(points):
+        tag = analysis.tag_names.index(analysis.best[row])
+        cell = {
+            name: float(value) for name, value in cells[row * len(analysis.tag_names) + tag].items() if name != "class"
+        }
+        assert (x, y) == pytest.approx((cell["x"] + cell["width"] / 2, cell["y"] + cell["height"] / 2))
 
 
 def test_each_character_of_a_wide_text_has_a_position_of_its_own() -> None:
@@ -45,7 +70,7 @@ def test_a_run_is_shown_by_its_first_and_last_lines_and_its_curve() -> None:
     assert min(heights["f1"]) == pytest.approx(min(heights["loss"]))  # a loss beyond the top stays inside
 
 
-@pytest.mark.parametrize("name", ["tagging.svg", "training.svg"])
+@pytest.mark.parametrize("name", ["tagging.svg", "explanation.svg", "training.svg"])
 def test_the_pictures_of_the_readme_need_nothing_from_elsewhere(name: str) -> None:
     picture = (IMAGES / name).read_text(encoding="utf-8")
     ElementTree.fromstring(picture)
