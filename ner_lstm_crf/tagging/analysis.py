@@ -399,7 +399,7 @@ class Analysis:
             lattice = constrained(self._free, others, self.tag_set.labels)
             if lattice.forbids(_best_path(lattice)):
                 rules = others
-        shown = "; ".join(map(str, rules))
+        shown = "; ".join(f"{rule} ({' '.join(self.words[rule.start : rule.end]):.30})" for rule in rules)
         if len(rules) > 1:
             return f"these constraints cannot hold together: {shown}"
         (rule,) = rules

@@ -215,11 +215,27 @@ def test_what_is_given_is_added_to_what_was() -> None:
 @pytest.mark.parametrize(
     ("scheme", "wanted", "message"),
     [
-        ("BIOES", {"spans": [(0, 2, "PER"), (1, 3, "LOC")]}, "cannot hold together: PER at 0-2; LOC at 1-3$"),
-        ("BIOES", {"spans": [(0, 2, "PER"), (3, 4, "LOC")], "forbidden": ["PER"]}, "PER at 0-2; only LOC, O at 0-4$"),
-        ("BIOES", {"spans": [(0, 2, "PER")], "rejected": [(0, 2, "PER")]}, "PER at 0-2; no PER at 0-2$"),
-        ("BIOES", {"allowed": [(2, 3, [])]}, "this constraint cannot hold: only no label at 2-3$"),
-        ("IO", {"spans": [(0, 2, "PER"), (2, 3, "PER")]}, "cannot hold together: PER at 0-2; PER at 2-3$"),
+        (
+            "BIOES",
+            {"spans": [(0, 2, "PER"), (1, 3, "LOC")]},
+            r"cannot hold together: PER at 0-2 \(Ada New\); LOC at 1-3 \(New York\)$",
+        ),
+        (
+            "BIOES",
+            {"spans": [(0, 2, "PER"), (3, 4, "LOC")], "forbidden": ["PER"]},
+            r"PER at 0-2 \(Ada New\); only LOC, O at 0-4 \(Ada New York City\)$",
+        ),
+        (
+            "BIOES",
+            {"spans": [(0, 2, "PER")], "rejected": [(0, 2, "PER")]},
+            r"PER at 0-2 \(Ada New\); no PER at 0-2 \(Ada New\)$",
+        ),
+        ("BIOES", {"allowed": [(2, 3, [])]}, r"this constraint cannot hold: only no label at 2-3 \(York\)$"),
+        (
+            "IO",
+            {"spans": [(0, 2, "PER"), (2, 3, "PER")]},
+            r"cannot hold together: PER at 0-2 \(Ada New\); PER at 2-3 \(York\)$",
+        ),
     ],
 )
 def test_what_cannot_hold_is_refused_with_what_conflicts(scheme: str, wanted: dict[str, Any], message: str) -> None:
@@ -228,7 +244,7 @@ def test_what_cannot_hold_is_refused_with_what_conflicts(scheme: str, wanted: di
 
 
 def test_an_entity_over_markup_is_refused_with_the_reason() -> None:
-    with pytest.raises(InputError, match=r"no entity goes over markup.*: PER at 0-2$"):
+    with pytest.raises(InputError, match=r"no entity goes over markup.*: PER at 0-2 \(Ada New\)$"):
         analysis_of(TAGS, 4, barriers=((1, 1),)).given(Constraints(spans=[(0, 2, "PER")]))
 
 
