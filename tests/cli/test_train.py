@@ -505,3 +505,21 @@ def test_the_text_to_try_next_is_one_of_the_data(files: Files, tmp_path: Path, r
     (tag,) = [words for words in result.next if words[0] == "tag"] or [result.next[-1]]
     sentences = [" ".join(sentence.words) for sentence in read_sentences(files.dev) if sentence.spans]
     assert tag[-1] == sentences[0]
+
+
+# Partly labelled data
+
+
+def test_unknown_tags_and_labels_that_are_not_annotated_train_a_model(files: Files, tmp_path: Path, run: Run) -> None:
+    path = tmp_path / "partly.conll"
+    path.write_text("Ada\tB-PER\nmet\tO\nMilo\t?\n.\tO\n\nRome\tB-LOC|O\nfell\tO\n\n" * 10, encoding="utf-8")
+    options = ("--train", path, "--dev", "none", "--config", files.config, "--several-tags", "any")
+    result = run("train", *options, "--output", tmp_path / "m", "--epochs", "1", "--unannotated", "PER")
+    assert result.code == 0
+    assert result.err.splitlines()[0].endswith("(PER 10); 20 tokens unknown")
+    assert Tagger.load(tmp_path / "m").labels == ("LOC", "PER")
+    refused = run("train", *options, "--output", tmp_path / "n", "--unannotated", "Per")
+    assert "unannotated: expected labels with an example" in refused.complaint
+    assert "did you mean PER" in refused.complaint
+    refused = run("train", *options, "--output", tmp_path / "n", "--unannotated", "PER,")
+    assert "argument --unannotated: expected labels such as PER,ORG, got 'PER,'" in refused.err

@@ -176,6 +176,29 @@ def test_labels_that_are_not_annotated_are_kept(make_sentences: Make, tiny: Conf
     assert people["fuzzy"] > 0.9 > 0.5 > people["naive"]
 
 
+def test_a_model_to_start_from_teaches_what_is_not_annotated(make_sentences: Make, tiny: Config, tmp_path: Path):
+    people = [one.with_spans(s for s in one.spans if s.label == "PER") for one in make_sentences(60)]
+    places = [one.with_spans(s for s in one.spans if s.label == "LOC") for one in make_sentences(60)]
+    list(Run(tmp_path / "old").epochs(Data(people), changed(tiny, epochs=10)))
+    config = changed(tiny, epochs=10, distill=True)
+    config = replace(config, model=Model.load(tmp_path / "old").config)
+    data = Data(places, make_sentences(20, seed=1), init_from=tmp_path / "old", unannotated=["PER"])
+    *_, report = Run(tmp_path / "whole").epochs(data, config)
+    assert report.dev is not None
+    assert all(score.f1 > 0.9 for score in report.dev.per_label.values())
+    next(Run(tmp_path / "broken").epochs(data, config))
+    list(Run(tmp_path / "broken").epochs(data, config, resume=True))
+    assert same_networks(tmp_path / "whole", tmp_path / "broken")
+
+
+def test_only_a_model_to_start_from_can_teach(make_sentences: Make, tiny: Config, tmp_path: Path):
+    with pytest.raises(InputError, match="distill: expected a model to start from"):
+        next(Run(tmp_path).epochs(Data(half_unknown(make_sentences(5))), changed(tiny, distill=True)))
+    for others in ({"crf_loss": "labelwise"}, {"head": "softmax", "class_weights": "O=2"}):
+        with pytest.raises(InputError, match="distill: expected the loss of whole sequences, or the head softmax"):
+            changed(tiny, distill=True, **others)
+
+
 def test_what_dev_does_not_annotate_is_not_counted(make_sentences: Make, tiny: Config, tmp_path: Path):
     places = [one.with_spans(s for s in one.spans if s.label == "LOC") for one in make_sentences(40)]
     list(Run(tmp_path / "old").epochs(Data(make_sentences(60)), changed(tiny, epochs=10)))
