@@ -34,8 +34,8 @@ Each room imports only from those below it:
 Example:
     >>> from ner_lstm_crf import Tagger
     >>> tagger = Tagger.load("en")  # it comes with the package; or the directory of a model
-    >>> tagger.tag("Angela Merkel visited Rome.")
-    [Entity(start=0, end=13, label='PER', text='Angela Merkel'), Entity(start=22, end=26, label='LOC', text='Rome')]
+    >>> [(entity.text, entity.label) for entity in tagger.tag("Angela Merkel visited Rome.")]
+    [('Angela Merkel', 'PER'), ('Rome', 'LOC')]
 
 The public names are imported when they are first used: reading a file need not wait for torch.
 """

@@ -134,6 +134,7 @@ Schedule = Literal["linear", "inverse", "constant"]
 Reduction = Literal["token", "sentence", "sum"]
 Precision = Literal["float32", "bfloat16"]
 Criterion = Literal["entropy", "margin", "errors", "random"]
+DecodingName = Literal["viterbi", "posterior"]
 
 Count: TypeAlias = Annotated[int, Range(1)]
 Whole: TypeAlias = Annotated[int, Range(0)]

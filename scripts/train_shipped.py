@@ -5,13 +5,14 @@
 
 It trains (a run that was interrupted goes on), removes rare words, quantizes the weights, scores the result on every
 test set, and writes model and card to `ner_lstm_crf/shipped/LANGUAGE`. With `--trial EPOCHS` it does the same faster,
-with so few epochs and with the dev sets in place of the test sets, which stay unread.
+with so few epochs and with the dev sets in place of the test sets, which stay unread. With `--temperature` it trains
+nothing: it fits the temperature of the tagger that is there on the dev sets, and leaves weights and card alone.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -22,6 +23,7 @@ from locations import ROOT, SHARED
 from ner_lstm_crf.cli.options import at_least
 from ner_lstm_crf.config import MIN_LR, Config, preset
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.evaluation.calibration import fitted_temperature
 from ner_lstm_crf.evaluation.evaluate import evaluate_model
 from ner_lstm_crf.evaluation.metrics import Evaluation
 from ner_lstm_crf.features.vectors import Vectors, read_vectors
@@ -61,20 +63,32 @@ def main() -> None:
 def _make(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     language, trial = LANGUAGES[args.language], "" if args.trial is None else "-trial"
+    package = ROOT / "ner_lstm_crf" / "shipped" / args.language
+    if args.temperature:
+        _fit_temperature(args.output or package, [dev for _, dev in _parts(language, args.data)])
+        return
     run = Run(args.runs / f"{args.language}-seed-{args.seed}{trial}")
     config, data = _config(args, language), _data(language, args.data)
     for report in run.epochs(data, config, resume=run.exists):
         f1 = report.dev.micro.f1 if report.dev else 0.0
         print(f"epoch {report.epoch}/{report.epochs}: dev F1 {f1:.4f}, {report.seconds:.0f} s", flush=True)
-    package = ROOT / "ner_lstm_crf" / "shipped" / args.language
     trained = run.directory
     output = args.output or (package if args.trial is None else trained.with_name(f"{trained.name}-quantized"))
     vectors = resolve_defaults(data, config.model).vectors
     _cut(Model.load(trained), vectors, language.words).save(output, quantize=True)
+    _fit_temperature(output, [data.dev])
     measured = _measure_all(Model.load(output), language, args)
     card = model_card(args.language, language, _facts(args, data, run, output), measured)
     (output / CARD).write_text(card, encoding="utf-8")
     print(card)
+
+
+def _fit_temperature(output: Path, dev: Iterable[Sequence[Sentence]]) -> None:
+    """Set the temperature of the tagger in a directory: cut and quantized it is another than that of the run."""
+    model = Model.load(output)
+    temperature = fitted_temperature(model, [sentence for part in dev for sentence in part])
+    replace(model, temperature=temperature).save(output, quantize=True)
+    print(f"temperature {temperature:g}", flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,6 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=at_least(0), default=1)
     parser.add_argument(
         "--trial", type=at_least(1), metavar="EPOCHS", help="train so few epochs, leave the test sets alone"
+    )
+    parser.add_argument(
+        "--temperature", action="store_true", help="fit the temperature of the tagger that is there, and train nothing"
     )
     parser.add_argument("--threads", type=at_least(1), default=1)
     parser.add_argument(
@@ -109,7 +126,7 @@ def _config(args: argparse.Namespace, language: Language) -> Config:
 
 def _data(language: Language, folder: Path) -> Data:
     """The training and dev data, with variants of the training sentences if the script has case."""
-    parts = [corpus.training_data(folder / "corpora", language.token_unit) for corpus in language.corpora]
+    parts = _parts(language, folder)
     train = [sentence for part, _ in parts for sentence in part]
     dev = [sentence for _, part in parts for sentence in part]
     if language.cased:
@@ -120,6 +137,11 @@ def _data(language: Language, folder: Path) -> Data:
         _read(folder / "vectors" / language.vectors) if language.vectors else "builtin",
         lexicon=language.lexicon() if language.lexicon else None,
     )
+
+
+def _parts(language: Language, folder: Path) -> list[tuple[list[Sentence], list[Sentence]]]:
+    """The training and dev sentences of each corpus."""
+    return [corpus.training_data(folder / "corpora", language.token_unit) for corpus in language.corpora]
 
 
 def _read(path: Path) -> Vectors:

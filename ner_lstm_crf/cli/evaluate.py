@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -18,12 +18,16 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.evaluation.error_analysis import ErrorKind, SpanError, confusion, find_errors
 from ner_lstm_crf.evaluation.metrics import text_table
 from ner_lstm_crf.formats.text_json import AnnotatedText, TextFormat, text_of
+from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.runs.display import progress_bar, say
 from ner_lstm_crf.text.annotation import Entity, Sentence, Span
 
 if TYPE_CHECKING:
+    from ner_lstm_crf.evaluation.calibration import Calibration, ScoredSpans
     from ner_lstm_crf.evaluation.evaluate import TestResult
-    from ner_lstm_crf.evaluation.metrics import Evaluation
+    from ner_lstm_crf.evaluation.metrics import Evaluation, Score
+    from ner_lstm_crf.saving.model import Model
+    from ner_lstm_crf.tags.labels import LabelMap
 
 Item: TypeAlias = Sentence | AnnotatedText
 """An item that is evaluated: a sentence of tokens, or a text."""
@@ -38,6 +42,7 @@ examples:
   ner-lstm-crf evaluate my-model test.conll
   ner-lstm-crf evaluate my-model test.conll --errors
   ner-lstm-crf evaluate my-model test.conll --labels PER,LOC,ORG --json
+  ner-lstm-crf evaluate my-model test.conll --calibration --curve
 
 An entity is right if its start, end and label are right. --labels and --rename hold for the file and for what the
 model finds. The interval is that of other sentences of the same kind (bootstrap, 95%). A model trained on characters
@@ -52,31 +57,67 @@ def add_command(parser: Parser) -> None:
     parser.add_argument("model", metavar="MODEL", help="directory of the model, or en or zh: the shipped taggers")
     parser.add_argument("file", metavar="FILE", help="annotated file")
     add_options(parser.add_argument_group(*READING), *READ_OPTIONS)
-    add_options(parser, "--errors", "--show", "--threads", "--precision", "--json")
+    parser.add_argument(
+        "--calibration", action="store_true", help="show how far the scores of entities can be trusted as probabilities"
+    )
+    parser.add_argument(
+        "--curve", action="store_true", help="show precision and recall by the least score of an entity"
+    )
+    add_options(parser, "--errors", "--show", "--min-score", "--decoding", "--threads", "--precision", "--json")
     parser.set_defaults(command=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Tag the file and score the entities against its own."""
-    from ner_lstm_crf.evaluation.evaluate import evaluate_model, evaluate_texts
     from ner_lstm_crf.evaluation.metrics import evaluate_spans
+    from ner_lstm_crf.tags.labels import warn_of_labels_never_gold
+
+    # 1. Tag the file.
+    trial = _read(args)
+    gold = [one.spans for one in trial.items]
+    least = args.min_score if args.min_score is not None else 0.5 if args.decoding == "posterior" else 0.0
+    with progress_bar("tagging", unit=" sentences") as progress:
+        result, found = trial.tag(least, scored=args.calibration or args.curve or least > 0, progress=progress)
+    scores = result.evaluation
+    if trial.labels or least > 0:
+        chosen = evaluate_spans(gold, found.spans)
+        scores = replace(chosen, ill_formed=scores.ill_formed, ill_formed_tags=scores.ill_formed_tags)
+    counts = Counter(span.label for spans in gold for span in spans)
+    warn_of_labels_never_gold(args.file, Counter(span.label for spans in found.spans for span in spans), counts)
+    # 2. How far the scores of entities can be trusted, and what other least scores find.
+    named = {name: one.calibration(gold) for name, one in trial.kinds(found, least)} if args.calibration else {}
+    curve = [(at, evaluate_spans(gold, one.spans).micro) for at, one in trial.by_threshold(found, least)]
+    more: dict[str, Any] = {"calibration": {name: one.to_json() for name, one in named.items()}} if named else {}
+    if curve:
+        more["curve"] = [{"min_score": threshold, **score.to_json()} for threshold, score in curve]
+    # 3. The scores of the model, and the errors behind them.
+    predicted = [one.with_spans(spans) for one, spans in zip(trial.items, found.spans, strict=True)]
+    show_evaluation(scores, trial.items, predicted, args, seconds=result.seconds, **more)
+    if not args.json:
+        show_calibration(named, curve)
+        say(f"{result.tokens:,} tokens tagged in {result.seconds:.2f} s")
+        if not args.errors:
+            say_next("evaluate", args.model, args.file, *reading_words(args), "--errors")
+
+
+def _read(args: argparse.Namespace) -> _Trial:
+    """The model and the annotated file.
+
+    Raises:
+        InputError: If one of them cannot be read, or they are given the wrong way round.
+    """
+    from ner_lstm_crf.evaluation.evaluate import evaluate_model, evaluate_texts
     from ner_lstm_crf.formats.options import ReadReport
     from ner_lstm_crf.formats.registry import detect_format, read_sentences
     from ner_lstm_crf.saving.model import SHIPPED, Model
-    from ner_lstm_crf.tags.labels import (
-        fully_known,
-        require_entities,
-        warn_of_labels_never_gold,
-        warn_of_unknown_labels,
-    )
+    from ner_lstm_crf.tags.labels import fully_known, require_entities, warn_of_unknown_labels
 
     if Path(args.model).is_file() and (args.file in SHIPPED or Path(args.file).is_dir()):
         command = shlex.join(["ner-lstm-crf", "evaluate", args.file, args.model])
         raise InputError(f"expected the model first, then the file: {command}")
     model = Model.load(args.model)
     options = read_options(args, token_unit=model.config.token_unit, hyphens=model.config.hyphens)
-
-    # The file: running text is cut into tokens as in tagging; cut at its entities, it would give them away.
+    # Running text is cut into tokens as in tagging; cut at its entities, it would give them away.
     report = ReadReport()
     items: list[Item]
     evaluate: Callable[..., TestResult]
@@ -94,26 +135,58 @@ def run(args: argparse.Namespace) -> None:
     known = {name for label in model.tags.labels if (name := options.labels.renaming(label)) is not None}
     counts = Counter(span.label for spans in gold for span in spans)
     warn_of_unknown_labels(args.file, counts, known, "the model does not know")
+    return _Trial(args, model, items, evaluate, options.labels)
 
-    # The model's entities, under the labels that the file has after --labels and --rename: else every entity of a label
-    # that was dropped from the file would count as wrong.
-    with progress_bar("tagging", unit=" sentences") as progress:
-        result = evaluate(model, precision=args.precision, progress=progress)
-    scores, found = result.evaluation, result.spans
-    if options.labels:
-        found = tuple(map(options.labels, found))
-        renamed = evaluate_spans(gold, found)
-        scores = replace(renamed, ill_formed=scores.ill_formed, ill_formed_tags=scores.ill_formed_tags)
 
-    warn_of_labels_never_gold(args.file, Counter(span.label for spans in found for span in spans), counts)
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A model and the annotated file that it is evaluated on.
 
-    # The scores, and the errors behind them.
-    predicted = [one.with_spans(spans) for one, spans in zip(items, found, strict=True)]
-    show_evaluation(scores, items, predicted, args, seconds=result.seconds)
-    if not args.json:
-        say(f"{result.tokens:,} tokens tagged in {result.seconds:.2f} s")
-        if not args.errors:
-            say_next("evaluate", args.model, args.file, *reading_words(args), "--errors")
+    Attributes:
+        args: The arguments of the command.
+        model: The model.
+        items: The sentences or texts of the file.
+        evaluate: Tags them with a model.
+        labels: What `--labels` and `--rename` say. They hold for the model's entities, too: else every entity of a
+            label that was dropped from the file would count as wrong.
+    """
+
+    args: argparse.Namespace
+    model: Model
+    items: list[Item]
+    evaluate: Callable[..., TestResult]
+    labels: LabelMap
+
+    def tag(
+        self, least: float, *, scored: bool = True, temperature: float | None = None, progress: Progress = silent
+    ) -> tuple[TestResult, ScoredSpans]:
+        """The entities that have at least this score, under the labels of the file."""
+        from ner_lstm_crf.evaluation.calibration import ScoredSpans
+        from ner_lstm_crf.tagging.decoding import Decoding
+
+        model = self.model if temperature is None else replace(self.model, temperature=temperature)
+        decoding = Decoding(self.args.decoding, least, scored=scored)
+        result = self.evaluate(model, precision=self.args.precision, decoding=decoding, progress=progress)
+        return result, ScoredSpans(result.spans, result.scores).renamed(self.labels).at_least(least)
+
+    def kinds(self, found: ScoredSpans, least: float) -> Iterator[tuple[str, ScoredSpans]]:
+        """The entities with what may be taken for their probability, by name; first with the probability itself."""
+        from ner_lstm_crf.evaluation.calibration import stand_ins
+
+        yield f"probability (temperature {self.model.temperature:g})", found
+        if self.model.temperature != 1:
+            yield "probability at temperature 1", self.tag(least, temperature=1.0)[1]
+        sentences = [one for one in self.items if isinstance(one, Sentence)]
+        if sentences and self.args.decoding == "viterbi":
+            for name, one in stand_ins(self.model, sentences).items():
+                yield name, one.renamed(self.labels).at_least(least)
+
+    def by_threshold(self, found: ScoredSpans, least: float) -> Iterator[tuple[float, ScoredSpans]]:
+        """Each least score with the entities that it leaves; none without `--curve`."""
+        from ner_lstm_crf.evaluation.calibration import THRESHOLDS
+
+        for threshold in THRESHOLDS if self.args.curve else ():
+            yield threshold, self.tag(threshold)[1] if threshold < least else found.at_least(threshold)
 
 
 def show_evaluation(
@@ -152,6 +225,29 @@ def show_evaluation(
         show(note)
     if with_errors:
         show_errors(gold, predicted, ERRORS_SHOWN if args.show is None else args.show)
+
+
+def show_calibration(named: Mapping[str, Calibration], curve: Sequence[tuple[float, Score]]) -> None:
+    """Print how far scores can be trusted, and precision and recall by the least score.
+
+    Args:
+        named: Kinds of scores by name; the first is the probability.
+        curve: Each least score with its counts.
+    """
+    from ner_lstm_crf.evaluation.calibration import calibration_table
+
+    if named:
+        first = next(iter(named.values()))
+        show(f"\n{calibration_table(named)}")
+        perfect = f"{first.expected_error():.4f}"
+        show(f"ECE of a model whose scores are perfect, on so many entities ({len(first.scores):,}): {perfect}")
+        show(f"\n{first.table()}")
+    if curve:
+        rows = [("min score", "precision", "recall", "F1", "entities")]
+        for threshold, score in curve:
+            precision, recall, f1 = (f"{figure:.4f}" for figure in (score.precision, score.recall, score.f1))
+            rows.append((f"{threshold:.2f}", precision, recall, f1, f"{score.predicted:,}"))
+        show("\n" + text_table(rows, ">>>>>"))
 
 
 def show_errors(gold: Sequence[Item], predicted: Sequence[Item], most: int) -> None:
@@ -226,7 +322,7 @@ def errors_to_json(gold: Sequence[Item], predicted: Sequence[Item]) -> dict[str,
             "sentence": error.sentence + 1,
             "text": _text(one),
             **{
-                name: None if (entity := _entity(one, span)) is None else asdict(entity)
+                name: None if (entity := _entity(one, span)) is None else entity.to_json()
                 for name, span in (("gold", error.gold), ("predicted", error.predicted))
             },
         }

@@ -16,6 +16,7 @@ from ner_lstm_crf.config import (
     PRESETS,
     VECTORS_LIMIT,
     Config,
+    DecodingName,
     Hyphens,
     Precision,
     Setting,
@@ -118,6 +119,17 @@ def at_least(lowest: int) -> Callable[[str], int]:
     return whole_number
 
 
+def _probability(text: str) -> float:
+    """The type of an option that takes numbers from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got '{text}'")
+    return value
+
+
 _positive = at_least(1)
 
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
@@ -132,6 +144,17 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "choices": get_args(Precision),
         "default": "float32",
         "help": "what the LSTM computes in; bfloat16 is faster on processors that have it (default: float32)",
+    },
+    "--decoding": {
+        "choices": get_args(DecodingName),
+        "default": "viterbi",
+        "help": "viterbi: the entities of the most probable tag sequence; posterior: each entity that is more probable "
+        "than --min-score (default: viterbi)",
+    },
+    "--min-score": {
+        "type": _probability,
+        "metavar": "P",
+        "help": "least score of an entity, from 0 to 1 (default: none; of posterior decoding 0.5)",
     },
     "--token-column": {
         "type": int,

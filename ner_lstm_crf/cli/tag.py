@@ -11,7 +11,7 @@ import shlex
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, islice, tee
 from pathlib import Path
@@ -22,7 +22,7 @@ from ner_lstm_crf.cli.options import COLUMN_OPTIONS, SCHEME_NAMES, Parser, add_o
 from ner_lstm_crf.cli.output import check_not_output, shows_colours
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.explanation.marked_text import in_colours, in_html
+from ner_lstm_crf.explanation.marked_text import in_colours, in_html, shown_score
 from ner_lstm_crf.explanation.style import PAGE_ENDS, page_begins
 from ner_lstm_crf.files.json import as_object, json_line, json_values
 from ner_lstm_crf.files.text import STANDARD_STREAM, input_name, standard_input, stream_lines, writing
@@ -51,19 +51,23 @@ _LONGEST_PIECE = 65_536  # characters of a line of text that are read at once
 EPILOG = """\
 formats:
   text   in: one text a line. out: one line per entity, its start, end, label and text with tabs between; the number of
-         the text comes first where there may be several
+         the text comes first where there may be several, and --scores puts the score before the text
   conll  in: one token a line; everything is kept, the predicted tag takes the place of the file's own, or is added.
          out, from text: token and tag
-  jsonl  in: objects with the key "text", one a line. out: the same with "entities": start, end, label, text;
+  jsonl  in: objects with the key "text", one a line. out: the same with "entities": start, end, label, text, score;
          or objects with a list of "tokens" in place of a text (or with "ner_tags" beside it), all of them, if the first
          is one. out: the same with their tags, under "ner_tags" or where tags are; words become characters if the
          model's tokens are
   inline   out: sentences with their entities in marks, [Rome](LOC), which 'train' and 'convert' read
-  html     out: a page for a browser, with the entities in colours
+  html     out: a page for a browser, with the entities in colours, and their scores under the mouse
   colours  out: the same for a terminal; what texts give there, unless NO_COLOR is set
 Starts and ends count characters, from 0; ends are exclusive. The input has the format of --input-format, else of its
 suffix or content (- is text). The output has the format of --output-format, else of the suffix of --output, else of the
 input.
+
+scores:
+  The score of an entity is the probability that exactly this is one, with this label. --min-score 0.9 keeps what is
+  nearly certain. With --decoding posterior a low --min-score finds more: all entities that are so probable.
 
 models:
   Two taggers come with the package, en and zh, and find PER, LOC and ORG. Without --model each text goes to the one of
@@ -112,6 +116,8 @@ class TaggedTexts:
         tagger: The tagger, or that of each text's script.
         records: The texts.
         scheme: The scheme of tags that are written.
+        min_score: The least score of an entity, if there is one.
+        scored: True to write scores where they are not written anyway.
         numbered: True if a line about an entity needs the number of its text.
         unit: What the tokens of the last of `sentences` are.
     """
@@ -119,6 +125,8 @@ class TaggedTexts:
     tagger: Tagger | ScriptTagger
     records: Iterator[TextRecord]
     scheme: str
+    min_score: float | None
+    scored: bool
     numbered: bool
     unit: TokenUnit = "word"
     noun: ClassVar = "texts"
@@ -126,7 +134,7 @@ class TaggedTexts:
     def texts(self) -> Iterator[tuple[str, Sequence[Entity], bool]]:
         """Each text, its entities, and True; a long one in parts, each with its own entities, True with the last."""
         read, held = tee(self.records)  # the tagger reads ahead: the texts on their way are held
-        portions = self.tagger.tag_portions(record["text"] for record in read)
+        portions = self._portions(read)
         for text in (record["text"] for record in held):
             if isinstance(text, LongText):
                 yield from _long_parts(text, portions)
@@ -136,29 +144,33 @@ class TaggedTexts:
     def entities(self) -> Iterator[tuple[int, list[Entity]]]:
         """The entities of each text, those of a long one in several lists, with its number, from 1."""
         number = 1
-        for portion in self.tagger.tag_portions(record["text"] for record in self.records):
+        for portion in self._portions(self.records):
             yield number, portion.entities()
             number += portion.last
 
     def objects(self) -> Iterator[Iterable[str]]:
         """Each object with its entities, as the parts of a line of JSON."""
         read, held = tee(self.records)  # as in `texts`
-        portions = self.tagger.tag_portions(record["text"] for record in read)
+        portions = self._portions(read)
         for record in held:
             if isinstance(record["text"], LongText):
                 yield _long_object(record["text"], portions)
             else:
-                entities = [asdict(entity) for portion in _of_one_text(portions) for entity in portion.entities()]
+                entities = [entity.to_json() for portion in _of_one_text(portions) for entity in portion.entities()]
                 yield [json_line(record | {"entities": entities})]
 
     def sentences(self) -> Iterator[Sentence]:
         """The tagged sentences of all texts, each text a document."""
         number = 0
-        for portion in self.tagger.tag_portions(record["text"] for record in self.records):
+        for portion in self._portions(self.records):
             self.unit = portion.portion.token_unit
             for sentence in portion.sentences():
                 yield replace(sentence, document=number)
             number += portion.last
+
+    def _portions(self, records: Iterable[TextRecord]) -> Iterator[TaggedPortion]:
+        """The portions of texts with their entities."""
+        return self.tagger.tag_portions((record["text"] for record in records), min_score=self.min_score)
 
 
 def _of_one_text(portions: Iterator[TaggedPortion]) -> Iterator[TaggedPortion]:
@@ -186,7 +198,7 @@ def _long_object(text: LongText, portions: Iterator[TaggedPortion]) -> Iterator[
         for portion in _of_one_text(portions):
             yield json_line(text.taken())[1:-2]  # without quotes and line end
             for entity in portion.entities():
-                entities.write((", " if entities.tell() else "") + json_line(asdict(entity))[:-1])
+                entities.write((", " if entities.tell() else "") + json_line(entity.to_json())[:-1])
         yield '", "entities": ['
         entities.seek(0)
         yield from iter(partial(entities.read, 2**16), "")
@@ -200,6 +212,8 @@ class TaggedTokens:
     tagger: Tagger
     records: Iterator[TokenRecord]
     scheme: str
+    min_score: float | None
+    scored: bool
     numbered: ClassVar = True
     noun: ClassVar = "sentences"
 
@@ -210,7 +224,7 @@ class TaggedTokens:
 
     def texts(self) -> Iterator[tuple[str, Sequence[Entity], bool]]:
         """Each sentence as a text, its tokens joined by single spaces if they are words, its entities, and True."""
-        tagged = self.tagger.tag_sentences(record.sentence(self.unit) for record in self.records)
+        tagged = self._tagged(self.records)
         return ((text.text, text.entities, True) for text in map(text_of, tagged))
 
     def entities(self) -> Iterator[tuple[int, list[Entity]]]:
@@ -218,20 +232,24 @@ class TaggedTokens:
 
         Offsets count in its tokens, joined by single spaces if they are words.
         """
-        tagged = self.tagger.tag_sentences(record.sentence(self.unit) for record in self.records)
+        tagged = self._tagged(self.records)
         return ((number, list(text_of(sentence).entities)) for number, sentence in enumerate(tagged, 1))
 
     def objects(self) -> Iterator[Iterable[str]]:
         """Each object with its tags, as a line of JSON."""
         scheme = get_scheme(self.scheme)
         read, held = tee(self.records)
-        tagged = self.tagger.tag_sentences(record.sentence(self.unit) for record in read)
+        tagged = self._tagged(read)
         for record, sentence in zip(held, tagged, strict=False):
             yield [json_line(record.retagged(sentence.words, scheme.encode(sentence.spans, len(sentence.tokens))))]
 
     def sentences(self) -> Iterator[Sentence]:
         """The tagged sentences that have tokens."""
-        return self.tagger.tag_sentences(record.sentence(self.unit) for record in self.records if record.tokens)
+        return self._tagged(record for record in self.records if record.tokens)
+
+    def _tagged(self, records: Iterable[TokenRecord]) -> Iterator[Sentence]:
+        """Tagged sentences."""
+        return self.tagger.tag_sentences((record.sentence(self.unit) for record in records), min_score=self.min_score)
 
 
 Tagged: TypeAlias = TaggedTexts | TaggedTokens
@@ -245,16 +263,18 @@ class Output(NamedTuple):
         suffixes: The suffixes of files that are written so unless `--output-format` names another.
         write: Writes a stream into a file, or to standard output as `-`.
         has_tags: The streams of which it writes tags, in the scheme of `--output-scheme`.
+        has_scores: The streams of which it writes scores with `--scores`, or anyway.
     """
 
     name: str
     suffixes: tuple[str, ...]
     write: Callable[[Tagged, str], None]
     has_tags: tuple[type[Tagged], ...] = ()
+    has_scores: tuple[type[Tagged], ...] = (TaggedTexts, TaggedTokens)
 
 
 def _write_lines(tagged: Tagged, path: str) -> None:
-    """One line per entity: number (where there may be several texts), start, end, label and text.
+    """One line per entity: number (where there may be several texts), start, end, label, score if asked for, and text.
 
     White space within an entity becomes one space, since its offsets tell the original.
     """
@@ -264,11 +284,12 @@ def _write_lines(tagged: Tagged, path: str) -> None:
             for entity in entities:
                 first = f"{number}\t" if tagged.numbered else ""
                 text = " ".join(entity.text.split())
-                out.write(f"{first}{entity.start}\t{entity.end}\t{entity.label}\t{text}\n")
+                score = f"{shown_score(entity.score)}\t" if tagged.scored else ""
+                out.write(f"{first}{entity.start}\t{entity.end}\t{entity.label}\t{score}{text}\n")
 
 
 def _write_columns(tagged: Tagged, path: str) -> None:
-    Conll().write(path, tagged.sentences(), WriteOptions(tagged.scheme))
+    Conll().write(path, tagged.sentences(), WriteOptions(tagged.scheme, scores=tagged.scored))
 
 
 def _write_objects(tagged: Tagged, path: str) -> None:
@@ -284,7 +305,7 @@ def _write_colours(tagged: Tagged, path: str) -> None:
     with writing(path, coloured=True) as out, _bar(path, tagged.noun) as count:
         for number, (text, entities, last) in enumerate(tagged.texts(), 1):
             count(number, None)
-            out.write(in_colours(text, entities, tagged.tagger.labels) + "\n" * last)
+            out.write(in_colours(text, entities, tagged.tagger.labels, scored=tagged.scored) + "\n" * last)
 
 
 def _write_marks(tagged: Tagged, path: str) -> None:
@@ -309,7 +330,7 @@ def _write_page(tagged: Tagged, path: str) -> None:
         out.write(page_begins("Entities"))
         for number, (text, entities, _) in enumerate(tagged.texts(), 1):
             count(number, None)
-            out.write(in_html(text, entities, tagged.tagger.labels))
+            out.write(in_html(text, entities, tagged.tagger.labels, scored=tagged.scored))
         out.write(PAGE_ENDS)
 
 
@@ -318,8 +339,8 @@ OUTPUTS = {
     for output in (
         Output("text", (".txt",), _write_lines),
         Output(Conll.name, Conll.suffixes, _write_columns, has_tags=(TaggedTexts, TaggedTokens)),
-        Output(TextJson.name, TextJson.suffixes, _write_objects, has_tags=(TaggedTokens,)),
-        Output(Inline.name, Inline.suffixes, _write_marks),
+        Output(TextJson.name, TextJson.suffixes, _write_objects, has_tags=(TaggedTokens,), has_scores=(TaggedTexts,)),
+        Output(Inline.name, Inline.suffixes, _write_marks, has_scores=()),
         Output("html", (".html", ".htm"), _write_page),
         Output("colours", (), _write_colours),
     )
@@ -398,7 +419,10 @@ def add_command(parser: Parser) -> None:
     parser.add_argument("--output-format", choices=OUTPUTS, help="format to write")
     parser.add_argument("--output-scheme", metavar="S", help=f"tag scheme to write: {SCHEME_NAMES} (default: IOB2)")
     add_options(parser.add_argument_group("reading the input"), *COLUMN_OPTIONS)
-    add_options(parser, "--threads", "--precision")
+    parser.add_argument(
+        "--scores", action="store_true", help="write the score of each entity, which JSON lines of texts have anyway"
+    )
+    add_options(parser, "--min-score", "--decoding", "--threads", "--precision")
     parser.set_defaults(command=run)
 
 
@@ -431,16 +455,18 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(
             f"--output-scheme {args.output_scheme}: {stream.noun} written as {output.name} have no tags: leave it out"
         )
+    if args.scores and stream not in output.has_scores:
+        raise InputError(f"--scores: {stream.noun} written as {output.name} have no place for scores: leave it out")
+    choices = scheme, args.min_score, args.scores
     if stream is TaggedTexts:
-        tagged: Tagged = TaggedTexts(
-            _text_tagger(args), cast("Iterator[TextRecord]", records), scheme, numbered=len(args.texts) != 1
-        )
+        numbered, texts = len(args.texts) != 1, cast("Iterator[TextRecord]", records)
+        tagged: Tagged = TaggedTexts(_text_tagger(args), texts, *choices, numbered=numbered)
     else:
         tokens = cast("Iterator[TokenRecord]", records)
         words = list[str]()
         if args.model is None:
             words, tokens = _first_tokens(tokens)
-        tagged = TaggedTokens(_tagger(args, words), tokens, scheme)
+        tagged = TaggedTokens(_tagger(args, words), tokens, *choices)
     output.write(tagged, args.output)
 
 
@@ -522,8 +548,8 @@ def _text_tagger(args: argparse.Namespace) -> Tagger | ScriptTagger:
     from ner_lstm_crf.tagging.tagger import Tagger
 
     if args.model is not None:
-        return Tagger.load(args.model, precision=args.precision)
-    return ScriptTagger(args.precision, say)
+        return Tagger.load(args.model, precision=args.precision, decoding=args.decoding)
+    return ScriptTagger(args.precision, say, args.decoding)
 
 
 def _tagger(args: argparse.Namespace, first: Iterable[str]) -> Tagger:
@@ -570,8 +596,9 @@ def _tag_columns(args: argparse.Namespace, scheme: str) -> None:
         options = read_options(args, token_unit=tagger.model.config.token_unit, read_tags=False)
         report = ReadReport()
         with _bar(args.output, "sentences") as count:
-            tagged = _with_progress(tagger.tag_sentences(read_conll(path, options, report=report)), count)
-            replace_tags(path, args.output, tagged, scheme=scheme, options=options)
+            sentences = read_conll(path, options, report=report)
+            tagged = _with_progress(tagger.tag_sentences(sentences, min_score=args.min_score), count)
+            replace_tags(path, args.output, tagged, scheme=scheme, scores=args.scores, options=options)
         report.warn(input_name(args.input), options)
 
 

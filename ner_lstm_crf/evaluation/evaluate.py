@@ -16,7 +16,8 @@ from ner_lstm_crf.files.text import FilePath, quoted
 from ner_lstm_crf.formats.text_json import AnnotatedText
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.model import Model
-from ner_lstm_crf.tagging.predictor import Predictor, chunks
+from ner_lstm_crf.tagging.decoding import Decoding
+from ner_lstm_crf.tagging.predictor import UNSCORED, Predictor, chunks
 from ner_lstm_crf.tagging.tagger import SHORT_TEXT, Tagger
 from ner_lstm_crf.tags.labels import fully_known
 from ner_lstm_crf.tags.scheme import DecodedTags
@@ -34,16 +35,23 @@ class TestResult:
         spans: The spans that it predicts in each sentence.
         seconds: The time that took.
         tokens: The number of tokens tagged.
+        scores: The probability of each span; () for each sentence if it was not asked for.
     """
 
     evaluation: Evaluation
     spans: tuple[tuple[Span, ...], ...]
     seconds: float
     tokens: int
+    scores: tuple[tuple[float, ...], ...]
 
 
 def evaluate_model(
-    model: Model, test: Sequence[Sentence], *, precision: Precision = "float32", progress: Progress = silent
+    model: Model,
+    test: Sequence[Sentence],
+    *,
+    precision: Precision = "float32",
+    decoding: Decoding = UNSCORED,
+    progress: Progress = silent,
 ) -> TestResult:
     """Tag the test sentences and score the result; a sentence without tokens counts, and has no spans.
 
@@ -51,6 +59,7 @@ def evaluate_model(
         model: The model.
         test: The sentences with their gold spans.
         precision: As in `Predictor`.
+        decoding: How spans are found.
         progress: Receives the number of sentences done.
 
     Raises:
@@ -61,21 +70,27 @@ def evaluate_model(
         raise ValueError("expected sentences whose tokens are all known, got others")
     items = [(None, sentence.words, [len(sentence.tokens)], ()) for sentence in test]
     predictor = Predictor(model, precision)
-    list(predictor.stream(chunks(items[:8])))  # not timed: only the first call pays for what happens once
+    list(predictor.stream(chunks(items[:8]), decoding))  # not timed: only the first call pays for what happens once
     began = time.perf_counter()
     decoded: list[DecodedTags] = []
-    for _, of_chunk in predictor.stream(chunks(items)):
+    for _, of_chunk in predictor.stream(chunks(items), decoding):
         decoded += of_chunk
         progress(len(decoded), len(items))
     seconds = time.perf_counter() - began
     spans = tuple(tags.spans for tags in decoded)
     ill_formed = (tags.ill_formed for tags in decoded)
     evaluation = evaluate_spans((sentence.spans for sentence in test), spans, ill_formed=ill_formed)
-    return TestResult(evaluation, spans, seconds, sum(len(sentence.tokens) for sentence in test))
+    tokens = sum(len(sentence.tokens) for sentence in test)
+    return TestResult(evaluation, spans, seconds, tokens, tuple(tags.scores for tags in decoded))
 
 
 def evaluate_texts(
-    model: Model, test: Sequence[AnnotatedText], *, precision: Precision = "float32", progress: Progress = silent
+    model: Model,
+    test: Sequence[AnnotatedText],
+    *,
+    precision: Precision = "float32",
+    decoding: Decoding = UNSCORED,
+    progress: Progress = silent,
 ) -> TestResult:
     """Tag running text, which is cut into tokens as in tagging, not at its gold entities, and score the result.
 
@@ -84,24 +99,28 @@ def evaluate_texts(
     Returns:
         The result; its spans count the characters of each text, and in its evaluation texts stand for sentences.
     """
-    tagger, tokens = Tagger(model, precision), 0
+    tagger, tokens = Tagger(model, precision, decoding=decoding.method), 0
+    min_score = decoding.threshold if decoding.method == "posterior" else None
     spans: list[tuple[Span, ...]] = []
+    scores: list[tuple[float, ...]] = []
     ill_formed: list[list[int]] = []
     tagger.tag(test[0].text[:SHORT_TEXT] if test else "")  # not timed: only the first call pays for what happens once
     began = time.perf_counter()
-    in_text, broken = list[Span](), list[int]()
-    for portion in tagger.tag_portions(record.text for record in test):
+    in_text, broken, of_text = list[Span](), list[int](), list[float]()
+    for portion in tagger.tag_portions((record.text for record in test), min_score=min_score):
         in_text += [Span(entity.start, entity.end, entity.label) for entity in portion.entities()]
+        of_text += portion.scores
         broken += portion.ill_formed
         tokens += portion.end - portion.first
         if portion.last:
             spans.append(tuple(in_text))
+            scores.append(tuple(of_text))
             ill_formed.append(broken)
-            in_text, broken = [], []
+            in_text, broken, of_text = [], [], []
             progress(len(spans), len(test))
     seconds = time.perf_counter() - began
     evaluation = evaluate_spans((record.spans for record in test), spans, ill_formed=ill_formed)
-    return TestResult(evaluation, tuple(spans), seconds, tokens)
+    return TestResult(evaluation, tuple(spans), seconds, tokens, tuple(scores))
 
 
 def score_sentences(

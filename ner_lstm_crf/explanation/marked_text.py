@@ -29,7 +29,7 @@ class MarkedText:
     labels: Sequence[str]
 
     def __str__(self) -> str:
-        return _marked(self.text, self.entities, self.labels, str, lambda entity, label, _: f"[{entity}]({label})")
+        return _marked(self.text, self.entities, self.labels, str, lambda one, covered, _: f"[{covered}]({one.label})")
 
     def _repr_html_(self) -> str:
         """The text for a notebook."""
@@ -40,22 +40,31 @@ class MarkedText:
         return page(title, [in_html(self.text, self.entities, self.labels)])
 
 
-def in_colours(text: str, entities: Sequence[Entity], labels: Sequence[str]) -> str:
-    """A text for a terminal: its entities in the colours of their labels, which stand behind them."""
+def shown_score(score: float | None) -> str:
+    """A score in three digits; a dash for none."""
+    return "-" if score is None else f"{score:.3f}"
 
-    def coloured(entity: str, label: str, colour: int) -> str:
+
+def in_colours(text: str, entities: Sequence[Entity], labels: Sequence[str], *, scored: bool = False) -> str:
+    """A text for a terminal: its entities in the colours of their labels, which stand behind them, then the scores."""
+
+    def coloured(entity: Entity, covered: str, colour: int) -> str:
         """Black on a light colour, the label in bold type."""
-        return f"\x1b[38;5;16;48;5;{COLOURS[colour][2]}m{printable(entity)} \x1b[1m{printable(label)}\x1b[0m"
+        score = f"\x1b[22m {shown_score(entity.score)}" if scored else ""
+        label = f"\x1b[1m{printable(entity.label)}{score}"
+        return f"\x1b[38;5;16;48;5;{COLOURS[colour][2]}m{printable(covered)} {label}\x1b[0m"
 
     return _marked(text, entities, labels, printable, coloured)
 
 
-def in_html(text: str, entities: Sequence[Entity], labels: Sequence[str]) -> str:
-    """A text as a paragraph of a page, each entity in the colour of its label."""
+def in_html(text: str, entities: Sequence[Entity], labels: Sequence[str], *, scored: bool = False) -> str:
+    """A text as a paragraph of a page, each entity in the colour of its label; scores under the mouse, or beside it."""
 
-    def coloured(entity: str, label: str, colour: int) -> str:
+    def coloured(entity: Entity, covered: str, colour: int) -> str:
         """The entity and its label, in an element of the colour."""
-        return f'<mark class="c{colour}">{escaped(entity)}&nbsp;<b dir="ltr">{escaped(label)}</b></mark>'
+        tip = "" if entity.score is None else f' title="{shown_score(entity.score)}"'
+        label = escaped(entity.label) + (f" {shown_score(entity.score)}" if scored else "")
+        return f'<mark class="c{colour}"{tip}>{escaped(covered)}&nbsp;<b dir="ltr">{label}</b></mark>'
 
     inner = _marked(text, entities, labels, escaped, coloured)
     return f'<p class="text" dir="auto">{inner}</p>\n'
@@ -66,12 +75,12 @@ def _marked(
     entities: Sequence[Entity],
     labels: Sequence[str],
     plain: Callable[[str], str],
-    coloured: Callable[[str, str, int], str],
+    coloured: Callable[[Entity, str, int], str],
 ) -> str:
     """A text whose entities and what is between them are written by two functions; each label has a colour."""
     pieces, end = list[str](), 0
     for entity in entities:
         colour = labels.index(entity.label) % len(COLOURS)
-        pieces += [plain(text[end : entity.start]), coloured(text[entity.start : entity.end], entity.label, colour)]
+        pieces += [plain(text[end : entity.start]), coloured(entity, text[entity.start : entity.end], colour)]
         end = entity.end
     return "".join([*pieces, plain(text[end:])])

@@ -71,31 +71,32 @@ class Conll(Format):
     def write(self, path: FilePath, sentences: Iterable[Sentence], options: WriteOptions) -> None:
         """Write sentences as two columns, token and tag, with a `-DOCSTART-` line between documents.
 
-        Under a name that ends in `.csv`, they are the rows of a table whose first column counts the sentences.
+        Under a name that ends in `.csv`, they are the rows of a table whose first column counts the sentences. With
+        `scores` each token has the score of its entity in a further column, `_` in none.
         """
         writer = TagWriter(get_scheme(options.scheme or "IOB2"), path, "tab")
         document: int | None = None
         is_table = has_suffix(path, ".csv")
         with writing(path, options.encoding) as out:
             if is_table:
-                out.write(_TABLE.row(("sentence", "token", "tag")))
+                out.write(_TABLE.row(("sentence", "token", "tag", "score")[: 4 if options.scores else 3]))
             for number, sentence in enumerate(sentences, 1):
                 words = sentence.words
                 for word in words:
                     if _NOT_IN_A_TOKEN.search(word) or DOCUMENT_START.match(word):
                         origin = "" if sentence.line is None else f" (line {sentence.line} of its source)"
                         raise InputError(f"the token {quoted(word)} cannot stand in a column file{origin}", path=path)
-                tags = writer.tags(sentence)
+                columns = [writer.tags(sentence), *([score_cells(sentence)] * options.scores)]
                 if is_table:
-                    out.writelines(map(_TABLE.row, zip(repeat(str(number)), words, tags, strict=False)))
+                    out.writelines(map(_TABLE.row, zip(repeat(str(number)), words, *columns, strict=False)))
                     continue
                 if document is None and words and words[0].startswith(BYTE_ORDER_MARK):
                     out.write(BYTE_ORDER_MARK)  # else the token's own would be read as that of the file
                 if document not in (None, sentence.document):
-                    out.write("-DOCSTART-\tO\n\n")
+                    out.write(f"-DOCSTART-\tO\t{NO_SCORE}\n\n" if options.scores else "-DOCSTART-\tO\n\n")
                 document = sentence.document
                 words = [f"{word[:1]}{word}" if word[:1] == BYTE_ORDER_MARK != word else word for word in words]
-                out.writelines(f"{word}\t{tag}\n" for word, tag in zip(words, tags, strict=True))
+                out.writelines("\t".join(row) + "\n" for row in zip(words, *columns, strict=True))
                 out.write("\n")
         writer.warn()
 
@@ -114,6 +115,18 @@ class Conll(Format):
             return
         keeps_brackets = file.layout.bracketed and output.scheme is None
         _Rewriter(file, file.writer(target, output.scheme), keeps_brackets).write(file.read(report))
+
+
+NO_SCORE = "_"
+"""What stands in the column of scores beside a token in no entity."""
+
+
+def score_cells(sentence: Sentence) -> list[str]:
+    """The score of each token's entity in 4 digits, as a column has it."""
+    cells = [NO_SCORE] * len(sentence.tokens)
+    for (start, end, _), score in zip(sentence.spans, sentence.scores, strict=False):
+        cells[start:end] = [f"{score:.4f}"] * (end - start)
+    return cells
 
 
 _TABLE = ColumnLayout(1, 2, 3, "comma", quoted=True)  # the columns that are written as CSV
@@ -614,6 +627,7 @@ def replace_tags(
     sentences: Iterable[Sentence],
     *,
     scheme: str = "IOB2",
+    scores: bool = False,
     options: ReadOptions | None = None,
 ) -> None:
     """Write a column file again with other spans, for instance predicted ones, in place of its own.
@@ -623,6 +637,7 @@ def replace_tags(
         target: The file to write.
         sentences: Those that `read_conll` yields for the source with these options, with new spans.
         scheme: The tag scheme to write.
+        scores: True to add a column with the scores of the entities, as `Conll.write` does.
         options: The options of reading the source.
 
     Raises:
@@ -632,9 +647,9 @@ def replace_tags(
     file = ColumnFile(source, replace(options or ReadOptions(), read_tags=False))
     if not file.keeps_rows(target):
         tagged = (sentence for _, sentence in _paired(file, iter(sentences)) if sentence is not None)
-        Conll().write(target, tagged, WriteOptions(scheme, file.options.encoding))
+        Conll().write(target, tagged, WriteOptions(scheme, file.options.encoding, scores=scores))
         return
-    _Rewriter(file, file.writer(target, scheme)).write(_paired(file, iter(sentences)))
+    _Rewriter(file, file.writer(target, scheme), scores=scores).write(_paired(file, iter(sentences)))
 
 
 def _paired(file: ColumnFile, sentences: Iterator[Sentence]) -> Iterator[tuple[RawSentence, Sentence | None]]:
@@ -656,11 +671,13 @@ class _Rewriter:
         file: The file.
         writer: Makes the tags.
         keeps_brackets: True to write entities in brackets again.
+        scores: True to add a column with the scores of entities.
     """
 
     file: ColumnFile
     writer: TagWriter
     keeps_brackets: bool = False
+    scores: bool = False
 
     def write(self, pairs: Iterable[tuple[RawSentence, Sentence | None]]) -> None:
         """Write the lines of each raw sentence with the tags of its sentence."""
@@ -675,7 +692,8 @@ class _Rewriter:
                 tags = self.writer.tags(sentence)
                 if self.keeps_brackets:
                     tags = brackets_of(sentence.spans, len(tags))
-                lines, sentences = self._lines(raw, tags), sentences + 1
+                cells = score_cells(sentence) if self.scores else [""] * len(tags)
+                lines, sentences = self._lines(raw, tags, cells), sentences + 1
                 out.writelines(lines)
             if sentences == 1 and self.file.options.token_unit == "character":
                 self._check_numbers(lines)
@@ -691,8 +709,8 @@ class _Rewriter:
             message = f"column {found.column + 1}, repeated for each character, would number sentences: take it out"
             raise InputError(message, path=self.file.path)
 
-    def _lines(self, raw: RawSentence, tags: list[str]) -> list[str]:
-        """The lines of a raw sentence with new tags."""
+    def _lines(self, raw: RawSentence, tags: list[str], cells: list[str]) -> list[str]:
+        """The lines of a raw sentence with new tags, and cells to be added where they are not empty."""
         file, layout = self.file, self.file.layout
         words, old = file.columns(raw)
         by_character = file.options.token_unit == "character"
@@ -701,27 +719,36 @@ class _Rewriter:
             raise ValueError(f"{file.path}:{raw.line}: expected tags for {expected} tokens, got {len(tags)}")
         if layout.bracketed:
             old = []  # they were read as tags, but the file has brackets
-        if tags == old and not by_character:
+        if tags == old and not by_character and not self.scores:
             return raw.lines
         rows = raw.rows
-        if layout.tag is None:  # a column can only be added where all rows have the same
+        if layout.tag is None or self.scores:  # a column can only be added where all rows have the same
             for row, line in zip(rows, raw.line_numbers, strict=True):
                 if len(layout.cells(row)) != layout.width:
                     usual, body = counted(layout.width, "column"), row.rstrip("\r\n")
-                    message = f"expected {usual}, as most rows have, to add one of tags, found {quoted(body)}"
+                    added = "tags" if layout.tag is None else "scores"
+                    message = f"expected {usual}, as most rows have, to add one of {added}, found {quoted(body)}"
                     raise InputError(message, path=file.path, line=line)
         if by_character:
-            rows = self._rows_by_character(rows, words, tags)
+            rows = self._rows_by_character(rows, words, zip(tags, cells, strict=True))
         else:
-            rows = list(map(self._tagged, rows, old or [""] * len(words), tags))
+            rows = list(map(self._tagged, rows, old or [""] * len(words), tags, cells))
         lines = list(raw.lines)
         for index, row in zip(raw.token_lines, rows, strict=True):
             lines[index] = row
         return lines
 
-    def _rows_by_character(self, rows: Sequence[str], words: Sequence[str], tags: Sequence[str]) -> list[str]:
-        """Each row repeated for every character of its token, and counted anew if the rows are numbered."""
-        layout, remaining, numbers = self.file.layout, iter(tags), count(1)
+    def _rows_by_character(
+        self, rows: Sequence[str], words: Sequence[str], tagged: Iterator[tuple[str, str]]
+    ) -> list[str]:
+        """Each row repeated for every character of its token, and counted anew if the rows are numbered.
+
+        Args:
+            rows: The rows.
+            words: The token of each.
+            tagged: The tag of each character, and the cell to be added.
+        """
+        layout, numbers = self.file.layout, count(1)
         counts_tokens = layout.numbered and layout.sentence != SentenceColumn(0, "value")
         repeated = []
         for row, word in zip(rows, words, strict=True):
@@ -731,14 +758,17 @@ class _Rewriter:
                 changes: Mapping[int, str] = {0: str(next(numbers))} if counts_tokens else {}
                 if len(word) > 1 and character:
                     changes = {**changes, column: layout.language + character}
-                tag = next(remaining) if character else OUTSIDE
-                pieces += self._tagged(layout.rewritten(line, changes), "", tag)
+                tag, cell = next(tagged) if character else (OUTSIDE, NO_SCORE * self.scores)
+                pieces += self._tagged(layout.rewritten(line, changes), "", tag, cell)
             repeated.append(pieces)
         return repeated
 
-    def _tagged(self, row: str, old: str, tag: str) -> str:
-        """A row with a new tag; `old` is the tag it has, "" if it has none."""
+    def _tagged(self, row: str, old: str, tag: str, added: str) -> str:
+        """A row with a new tag; `old` is the tag it has, "" if it has none, `added` a cell at its end, "" for none."""
         layout = self.file.layout
+        if added:
+            row = self._tagged(row, old, tag, "")
+            return layout.extended(row, added)
         if layout.tag is None:
             return layout.extended(row, tag)
         if old == tag:

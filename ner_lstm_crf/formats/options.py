@@ -89,11 +89,13 @@ class WriteOptions:
         scheme: The tag scheme, if the format has tags. None is that of the source if a file is rewritten, else IOB2.
         encoding: Any encoding Python knows.
         token_unit: The unit of the tokens, if it is known; else it is `character` where each of them is one.
+        scores: True for a column with the scores of entities, in columns.
     """
 
     scheme: str | None = None
     encoding: str = "utf-8"
     token_unit: TokenUnit | None = None
+    scores: bool = False
 
 
 @dataclass(slots=True)

@@ -11,7 +11,8 @@
     {"text": "罗马很老", "label": {"address": {"罗马": [[0, 1]]}}}                       CLUENER; ends are inclusive
 
 The objects stand one a line, or in one array. Offsets count Unicode code points, and ends are exclusive, except for
-CLUENER. All styles are read alike, even within one file. The first is written here, the last by `cluener`.
+CLUENER. All styles are read alike, even within one file. The first is written here, the last by `cluener`. The "score"
+of an entity, its probability, is kept.
 
 Labels are chosen first: entities of others are not checked. What an annotator rejected is left out and counted.
 """
@@ -46,7 +47,7 @@ _log = logging.getLogger(__name__)
 ENTITY_KEYS = ("entities", "spans", "ents", "label", "labels")
 """The keys that entities may stand under; the first that has some counts, else the first that has a value."""
 
-_KEYS_OF_ENTITIES = {"start", "end", "start_offset", "end_offset", "label", "labels", "text"}
+_KEYS_OF_ENTITIES = {"start", "end", "start_offset", "end_offset", "label", "labels", "text", "score"}
 
 # Values, in small letters, by which an annotator says that a record or an entity is not as it stands there.
 _REJECTIONS: Mapping[str, Sequence[str | bool]] = {
@@ -212,8 +213,8 @@ class TextJson(TextFormat):
         return sample.content is not None or super().detect(sample)
 
     def content_of(self, text: AnnotatedText) -> dict[str, object]:
-        """The object with a list of entities under `entities`."""
-        entities = [{"start": entity.start, "end": entity.end, "label": entity.label} for entity in text.entities]
+        """The object with a list of entities under `entities`, with their scores if they have some."""
+        entities = [{key: value for key, value in one.to_json().items() if key != "text"} for one in text.entities]
         return {**text.rest, "text": text.text, "entities": entities}
 
 
@@ -300,6 +301,7 @@ class _Found(NamedTuple):
     end: object
     label: object
     text: object = None
+    score: object = None
     ends: str = "exclusive"
 
     @property
@@ -386,13 +388,14 @@ def _found_in(content: Mapping[str, Any], key: str, number: int, report: ReadRep
             continue
         match item:
             case {"start": start, "end": end, "label": label}:
-                yield _Found(start, end, label, item.get("text"))
+                yield _Found(start, end, label, item.get("text"), item.get("score"))
             case {"start_offset": start, "end_offset": end, "label": label}:
-                yield _Found(start, end, label, item.get("text"))
+                yield _Found(start, end, label, item.get("text"), item.get("score"))
             case {"start": start, "end": end, "labels": [_, *_] as labels}:
-                yield from (_Found(start, end, label, item.get("text")) for label in labels)
+                yield from (_Found(start, end, label, item.get("text"), item.get("score")) for label in labels)
             case {"token_start": int(first), "token_end": int(last), "label": label}:
-                yield _Found(*_of_tokens(content.get("tokens"), first, last), label, item.get("text"))
+                start, end = _of_tokens(content.get("tokens"), first, last)
+                yield _Found(start, end, label, item.get("text"), item.get("score"))
             case [start, end, label]:
                 yield _Found(start, end, label)
             case _:
@@ -443,7 +446,10 @@ def _entity(found: _Found, label: str, text: str) -> Entity:
     if problem:
         raise InputError(f"the entity {label[:80]} at {found.offsets} {problem}")
     start += len(covered) - len(covered.lstrip())
-    return Entity(start, start + len(inner), label, inner)
+    score = (
+        found.score if isinstance(found.score, float | int) and 0 <= found.score <= 1 else None
+    )  # it may be anything
+    return Entity(start, start + len(inner), label, inner, None if score is None else float(score))
 
 
 def _compared(text: str) -> str:

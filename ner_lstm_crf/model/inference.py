@@ -39,8 +39,8 @@ _TYPES_AT_ONCE = 1024
 class InferenceNetwork:
     """The networks of a model in evaluation mode.
 
-    Whoever tags calls `type_vectors` for the words of some sentences, then `emissions` for each batch of them, and
-    `decode`; the latter two may run on other threads.
+    Whoever tags calls `type_vectors` for the words of some sentences, then `emissions` for each batch of them, which
+    `head` reads; the latter two may run on other threads.
 
     Args:
         networks: The networks, with heads of one kind. They are shared, not copied, but for encoders of another
@@ -87,9 +87,10 @@ class InferenceNetwork:
                 module.eval()
         return [cache.vectors(rows) for cache in self._caches]
 
-    def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """The best tag of each token (B, T), zero beyond the lengths, of emissions (B, T, K) and lengths (B,)."""
-        return self._head.decode(emissions, lengths)
+    @property
+    def head(self) -> Head:
+        """The mean of the heads, which reads emissions; of the weights that the last `type_vectors` met."""
+        return self._head
 
     def score_tables(self) -> tuple[Tensor, Tensor, Tensor]:
         """Scores of the start (K,), of transitions (K, K) and of the end (K,), the mean over the networks.

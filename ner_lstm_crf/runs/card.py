@@ -109,9 +109,14 @@ def _scores(result: RunResult) -> str:
         ["label", "precision", "recall", "F1", "entities"],
         [[label, *(f"{row[figure]:.4f}" for figure in figures), row["support"]] for label, row in rows],
     )
-    return (
-        f"On {'test' if result.test else 'dev, which also chose the epoch to keep: other text is harder'}:\n\n{table}"
-    )
+    calibrated = ""
+    if result.dev is not None:
+        calibrated = (
+            f"\n\nThe scores of entities are probabilities at temperature {result.temperature:.4g}, fitted on dev: "
+            "`ner-lstm-crf evaluate --calibration` says how far they can be trusted."
+        )
+    on = "test" if result.test else "dev, which also chose the epoch to keep: other text is harder"
+    return f"On {on}:\n\n{table}{calibrated}"
 
 
 def _settings(config: Config, init_from: Path | None) -> str:

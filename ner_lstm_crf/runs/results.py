@@ -16,7 +16,7 @@ from ner_lstm_crf.evaluation.significance import Difference, f1_difference
 from ner_lstm_crf.explanation.plots import learning_curves, saved
 from ner_lstm_crf.runs.processes import PlannedRun, plan_seeds
 from ner_lstm_crf.runs.run import Run
-from ner_lstm_crf.saving.model import Model
+from ner_lstm_crf.saving.model import Model, ModelDescription
 from ner_lstm_crf.text.annotation import Sentence, Span
 
 HEADS: tuple[HeadName, ...] = get_args(HeadName)
@@ -34,6 +34,7 @@ class RunResult:
         seconds: Time spent training.
         dev: The dev scores of the model; None without a dev set.
         dev_f1: Its dev F1.
+        temperature: The temperature of its probabilities, fitted on the dev set; 1 without one.
         test: Scores and spans on the test set; None without one.
     """
 
@@ -44,6 +45,7 @@ class RunResult:
     seconds: float
     dev: Mapping[str, Any] | None
     dev_f1: float | None
+    temperature: float
     test: TestResult | None
 
     @classmethod
@@ -68,6 +70,7 @@ class RunResult:
             seconds=sum(report["seconds"] for report in history),
             dev=dev,
             dev_f1=None if dev is None else float(dev["f1"]),
+            temperature=ModelDescription.read(planned.directory).temperature,
             test=evaluate_model(Model.load(planned.directory), test) if test else None,
         )
 
@@ -80,6 +83,7 @@ class RunResult:
             "epochs": sum(map(len, self.histories)),
             "best_epochs": list(self.best_epochs),
             "training_seconds": self.seconds,
+            "temperature": self.temperature,
             "dev": self.dev,
             "test": self.test.evaluation.to_json() if self.test else None,
         }

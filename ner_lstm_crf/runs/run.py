@@ -30,6 +30,7 @@ from typing import Any
 
 from ner_lstm_crf.config import MIN_LR, Config
 from ner_lstm_crf.errors import InputError, path_given
+from ner_lstm_crf.evaluation.calibration import fitted_temperature
 from ner_lstm_crf.files.atomic import append_line, make_directory, write_text
 from ner_lstm_crf.files.json import parse_json
 from ner_lstm_crf.files.saved import read_saved
@@ -274,22 +275,23 @@ class Run:
             except ValueError as error:
                 raise InputError(f"the run is damaged: {error}", path=self.directory) from error
             # 1. The dev scores of the first network, of the first two together, and so on.
+            encoded = whole.encode(data.dev, computed=computed_features(data, config.model)[1])
+            dev = DevSet(data.dev, encoded, data.uncounted)
             histories = [_read_history(network.directory) for network in networks]
             scores = [next(report["dev"] for report in reversed(histories[0]) if report["best"])]
             for number in range(2, len(networks) + 1):
                 ensemble = replace(whole, networks=whole.networks[:number])
-                dev = ensemble.encode(data.dev, computed=computed_features(data, config.model)[1])
-                scores.append(
-                    evaluate_encoded(ensemble, DevSet(data.dev, dev, data.uncounted)).to_json() if data.dev else None
-                )
+                scores.append(evaluate_encoded(ensemble, dev).to_json() if data.dev else None)
             for history, score in zip(histories, scores, strict=True):
                 history[-1]["ensemble_dev"] = score
-            # 2. The model, the history, and the note that both are complete.
-            whole.save(self.directory)
+            # 2. The temperature at which the dev sentences are most likely; without a dev set it is 1.
+            temperature = fitted_temperature(whole, data.dev, encoded, data.uncounted) if data.dev else 1.0
+            # 3. The model, the history, and the note that both are complete.
+            replace(whole, temperature=temperature).save(self.directory)
             lines = [json.dumps(report) for history in histories for report in history]
             write_text(self.directory / HISTORY, "".join(f"{line}\n" for line in lines))
             write_text(self.directory / RUN, json.dumps(self._read() | {"finished": True}, indent=2) + "\n")
-        # 3. What only the training needed.
+        # 4. What only the training needed.
         shutil.rmtree(self.directory / _TRAINING, ignore_errors=True)
 
 

@@ -242,8 +242,8 @@ def write_results(
 
 
 def summary_line(directory: Path, chosen: RunResult, results: Sequence[RunResult]) -> str:
-    """The training in one line: the epoch that was kept, its dev F1, the time."""
-    dev = "" if chosen.dev_f1 is None else f", dev F1 {chosen.dev_f1:.4f}"
+    """The training in one line: the epoch that was kept, its dev F1, its temperature, the time."""
+    dev = "" if chosen.dev_f1 is None else f", dev F1 {chosen.dev_f1:.4f}, temperature {chosen.temperature:.2f}"
     seconds = sum(result.seconds for result in results)
     kept = f"epoch {chosen.best_epochs[0]} of {len(chosen.histories[0])}"
     if len(chosen.histories) > 1:

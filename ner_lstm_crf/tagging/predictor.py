@@ -1,11 +1,12 @@
 """Sentences to spans: in batches of like length whatever their order, over vectors that are computed once per word.
 
     chunk of about 32,000 tokens -> word types -> their cached vectors
-        -> batches of sentences of like length -> emissions -> tags -> spans
+        -> batches of sentences of like length -> emissions -> spans (see `decoding`)
 
 Emissions of a long sentence come from windows (`features.batch.rows_of`), each token's from the window where it has
 most context; its tags are those of the best path over the whole sentence. A sentence with barriers, which no entity
 holds, is read as a whole, too, and the best path is found of each piece between them; outside the pieces all is `O`.
+The probability of an entity is that in its sentence, or in its piece: as if nothing stood before and after.
 
 A chunk is large enough to fill batches of like length, and small enough that memory stays flat and the first result
 comes soon. Where torch may use several threads, each computes batches of its own, and the next chunk is encoded
@@ -20,7 +21,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from threading import Lock
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -32,11 +33,14 @@ from ner_lstm_crf.features.batch import Batch, RaggedSentences, WordTypes, like_
 from ner_lstm_crf.features.token_feature import Ids
 from ner_lstm_crf.isolation import computing
 from ner_lstm_crf.model.cpu import Map, one_thread, worker_map
+from ner_lstm_crf.model.heads import Head
 from ner_lstm_crf.model.inference import InferenceNetwork
 from ner_lstm_crf.saving.model import Model
+from ner_lstm_crf.tagging.decoding import Decoding, Reader
 from ner_lstm_crf.tags.scheme import DecodedTags
 
 Item = TypeVar("Item")
+Emissions: TypeAlias = NDArray[np.float32]
 
 CHUNK_TOKENS = 32_768
 BATCH_SENTENCES = 256
@@ -44,6 +48,8 @@ BATCH_TOKENS = 4096
 # Word types whose vectors are cached, beside those of the last chunk; with 158 values each, 30 to 50 MB, for each
 # network of the model.
 CACHED_TYPES = 50_000
+# Without probabilities, as training and evaluation need spans.
+UNSCORED = Decoding(scored=False)
 
 
 @dataclass(eq=False, slots=True)
@@ -109,15 +115,17 @@ class Predictor:
     def __reduce__(self) -> tuple[object, ...]:
         return Predictor, (self.model, self.precision)
 
-    def decode(self, chunk: Chunk[Item]) -> list[DecodedTags]:
+    def decode(self, chunk: Chunk[Item], decoding: Decoding = UNSCORED) -> list[DecodedTags]:
         """Spans of the sentences of one small chunk, on the calling thread: none to start, and none to wait for."""
         with one_thread():
-            return next(self._decode([(chunk, *self._encode(chunk))], map))[1]
+            return next(self._decode([(chunk, *self._encode(chunk))], map, decoding))[1]
 
-    def stream(self, chunks: Iterable[Chunk[Item]]) -> Generator[tuple[Chunk[Item], list[DecodedTags]], None, None]:
+    def stream(
+        self, chunks: Iterable[Chunk[Item]], decoding: Decoding = UNSCORED
+    ) -> Generator[tuple[Chunk[Item], list[DecodedTags]], None, None]:
         """Spans of the sentences of many chunks, in the order given; at most one chunk is read ahead."""
         with worker_map() as run:
-            yield from self._decode(((chunk, *self._encode(chunk)) for chunk in chunks), run)
+            yield from self._decode(((chunk, *self._encode(chunk)) for chunk in chunks), run, decoding)
 
     def scores(self, chunk: Chunk[Any]) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
         """What the network says of one small chunk, on the calling thread.
@@ -156,74 +164,70 @@ class Predictor:
             return sentences, self._network.type_vectors(sentences.types), pieces_of(sentences, chunk.barriers)
 
     def _decode(
-        self, encoded: Iterable[tuple[Item, RaggedSentences, list[Tensor], Ids]], run: Map
+        self, encoded: Iterable[tuple[Item, RaggedSentences, list[Tensor], Ids]], run: Map, decoding: Decoding
     ) -> Iterator[tuple[Item, list[DecodedTags]]]:
         """Each item with the spans of its sentences, computed batch by batch with `run`."""
-        waiting: deque[tuple[Item, RaggedSentences, Ids, Scores | None, Iterator[None]]] = deque()
+        waiting: deque[tuple[Item, RaggedSentences, Ids, Reader, Emissions | None, Iterator[None]]] = deque()
         for started in chain(encoded, [None]):
-            # 1. Start the batches of this chunk; all write their tags into one array.
+            # 1. Start the batches of this chunk; what all of them find goes into one reader.
             if started is not None:
                 item, sentences, vectors, pieces = started
-                tags = np.zeros(len(sentences.types), np.int64)
-                scores = (
-                    Scores(pieces, np.zeros((len(tags), len(self.model.tags)), np.float32)) if len(pieces) else None
-                )
-                batches = sentences.tagging_batches(sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS)
-                results = run(partial(self._decode_batch, sentences, vectors, tags, scores), batches)
-                waiting.append((item, sentences, tags, scores, results))
-            # 2. Read the tags of the chunk before, if other threads compute this one meanwhile; else of this one.
+                reader = decoding.reader(self.model.tags, self.model.temperature, len(sentences.types))
+                kept = self._room(sentences) if len(pieces) else None
+                results = run(partial(self._decode_batch, sentences, vectors, reader, kept), _batches(sentences))
+                waiting.append((item, sentences, pieces, reader, kept, results))
+            # 2. Read the spans of the chunk before, if other threads compute this one meanwhile; else of this one.
             while len(waiting) > (run is not map and started is not None):
-                item, sentences, tags, scores, results = waiting.popleft()
+                item, sentences, pieces, reader, kept, results = waiting.popleft()
                 deque(results, maxlen=0)  # waits for all of them; raises what they raised
-                cuts = None
-                if scores is not None:
-                    self._decode_pieces(scores, tags)
-                    cuts = scores.pieces[:, :2]
-                yield item, self.model.tags.decode_all(tags, sentences.lengths, cuts)
+                if kept is not None:
+                    self._decode_pieces(pieces, kept, reader)
+                yield item, reader.decoded(sentences.lengths, pieces[:, :2] if len(pieces) else None)
 
     def _decode_batch(
         self,
         sentences: RaggedSentences,
         vectors: list[Tensor],
-        tags: Ids,
-        scores: Scores | None,
+        reader: Reader | None,
+        kept: Emissions | None,
         batch_of: tuple[Ids, int],
     ) -> None:
-        """Write the tags of one batch into `tags` (N,), the array of all tokens, and emissions into `scores`."""
+        """Let `reader` read one batch, and write its emissions into `kept` (N, K), the array of all tokens."""
         with computing(), torch.inference_mode():
             batch, positions, counts = sentences.tagging_batch(*batch_of)
             emissions = self._network.emissions(vectors, batch)  # (B, T, K)
-            if scores is not None:
-                scores.emissions[positions[counts]] = emissions.numpy()[counts]
-            best = self._network.decode(emissions, batch.lengths).numpy()  # (B, T)
-        tags[positions[counts]] = best[counts]
+            if kept is not None:
+                kept[positions[counts]] = emissions.numpy()[counts]
+            if reader is not None:
+                reader.read(self._network.head, emissions, batch.lengths, positions, counts)
 
-    def _decode_pieces(self, scores: Scores, tags: Ids) -> None:
-        """Write the tags of sentences that are decoded in pieces."""
-        starts, ends, decoded = scores.pieces.T
+    def _decode_pieces(self, pieces: Ids, kept: Emissions, reader: Reader) -> None:
+        """Let `reader` read the sentences that are decoded in pieces.
+
+        Args:
+            pieces: The result of `pieces_of` (P, 3).
+            kept: The emissions of all tokens (N, K).
+            reader: What it has read of these sentences is forgotten.
+        """
+        starts, ends, decoded = pieces.T
         for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-            tags[start:end] = 0
+            reader.clear(start, end)
         starts, lengths = starts[decoded > 0], (ends - starts)[decoded > 0]
         for numbers, longest in like_lengths(lengths, sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS):
             steps = np.arange(longest)
-            positions = np.minimum(starts[numbers, None] + steps, len(tags) - 1)
+            positions = np.minimum(starts[numbers, None] + steps, len(kept) - 1)
             real = steps < lengths[numbers, None]
             with computing(), torch.inference_mode():
-                emissions = torch.from_numpy(scores.emissions[positions])
-                best = self._network.decode(emissions, torch.from_numpy(lengths[numbers])).numpy()
-            tags[positions[real]] = best[real]
+                emissions = torch.from_numpy(kept[positions])
+                reader.read(self._network.head, emissions, torch.from_numpy(lengths[numbers]), positions, real)
+
+    def _room(self, sentences: RaggedSentences) -> Emissions:
+        """An array for the emissions of all tokens of some sentences (N, K)."""
+        return np.zeros((len(sentences.types), len(self.model.tags)), np.float32)
 
 
-class Scores(NamedTuple):
-    """Emissions that are kept for sentences that are decoded in pieces.
-
-    Attributes:
-        pieces: The result of `pieces_of` (P, 3).
-        emissions: Emissions of all tokens (N, K).
-    """
-
-    pieces: Ids
-    emissions: NDArray[np.float32]
+def _batches(sentences: RaggedSentences) -> list[tuple[Ids, int]]:
+    return sentences.tagging_batches(sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS)
 
 
 def pieces_of(sentences: RaggedSentences, barriers: Sequence[tuple[int, int]]) -> Ids:
@@ -257,7 +261,7 @@ def pieces_of(sentences: RaggedSentences, barriers: Sequence[tuple[int, int]]) -
 
 
 def predict(model: Model, sentences: RaggedSentences) -> list[DecodedTags]:
-    """Spans of each encoded sentence and its ill-formed tags (none with a CRF), in the order given.
+    """Spans of each encoded sentence and its ill-formed tags (none with a CRF), in the order given; no probabilities.
 
     The networks may be in training, and are again afterwards.
     """
@@ -267,7 +271,23 @@ def predict(model: Model, sentences: RaggedSentences) -> list[DecodedTags]:
         with computing():
             vectors = predictor._network.type_vectors(sentences.types)
         with worker_map() as run:
-            return next(predictor._decode([(None, sentences, vectors, pieces_of(sentences, []))], run))[1]
+            encoded = [(None, sentences, vectors, pieces_of(sentences, []))]
+            return next(predictor._decode(encoded, run, UNSCORED))[1]
     finally:
         for network, was_training in zip(model.networks, were_training, strict=True):
             network.train(was_training)
+
+
+def emissions_of(model: Model, sentences: RaggedSentences) -> tuple[Emissions, Head]:
+    """The emissions of all tokens of encoded sentences (N, K), and the head that reads them.
+
+    Of several networks both are the mean. The networks are in evaluation mode afterwards.
+    """
+    predictor = Predictor(model, word_types=sentences.word_types)
+    with computing():
+        vectors = predictor._network.type_vectors(sentences.types)
+    kept = predictor._room(sentences)
+    with worker_map() as run:
+        batches = run(partial(predictor._decode_batch, sentences, vectors, None, kept), _batches(sentences))
+        deque(batches, maxlen=0)  # waits for all of them
+    return kept, predictor._network.head

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, groupby
 
-from ner_lstm_crf.config import Precision
+from ner_lstm_crf.config import DecodingName, Precision
 from ner_lstm_crf.tagging.portions import TaggedPortion
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text.scripts import script_language, unknown_script
@@ -24,27 +24,32 @@ class ScriptTagger:
     Attributes:
         precision: Number type of their LSTMs, see `Tagger`.
         say: Called with a line about a tagger that is loaded, and about a script that none knows.
+        decoding: How they find entities, see `Tagger`.
     """
 
     precision: Precision
     say: Callable[[str], None]
+    decoding: DecodingName = "viterbi"
     _taggers: dict[str, Tagger] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
     _last: str = ""
 
-    def tag_portions(self, texts: Iterable[str | Iterable[str]]) -> Iterator[TaggedPortion]:
+    def tag_portions(
+        self, texts: Iterable[str | Iterable[str]], *, min_score: float | None = None
+    ) -> Iterator[TaggedPortion]:
         """As `Tagger.tag_portions`; memory stays flat."""
         for language, windows in groupby(self._windows(texts), key=_common_language):
             # 1. A run of texts of one language is one stream.
             if language:
-                yield from self.tagger(language).tag_portions(text for window in windows for _, text in window)
+                of_run = (text for window in windows for _, text in window)
+                yield from self.tagger(language).tag_portions(of_run, min_score=min_score)
                 continue
             # 2. Of other texts some at a time are sorted by their language, tagged, and put back in order.
             for window in windows:
-                found = {
-                    language: iter(list(self.tagger(language).tag_portions(t for of, t in window if of == language)))
-                    for language in dict(window)
-                }
+                found = dict[str, Iterator[TaggedPortion]]()
+                for chosen in dict(window):
+                    of_language = (text for of, text in window if of == chosen)
+                    found[chosen] = iter(list(self.tagger(chosen).tag_portions(of_language, min_score=min_score)))
                 for of_text, _ in window:
                     for portion in found[of_text]:
                         yield portion
@@ -61,7 +66,7 @@ class ScriptTagger:
         if language not in self._taggers:
             which = f"the tagger that comes with the package for '{language}'"
             self.say(f"{which} (by the script of the text; --model names another)")
-            self._taggers[language] = Tagger.load(language, precision=self.precision)
+            self._taggers[language] = Tagger.load(language, precision=self.precision, decoding=self.decoding)
         return self._taggers[language]
 
     def language(self, text: str) -> str:

@@ -7,14 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ner_lstm_crf.config import Precision
+from ner_lstm_crf.config import DecodingName, Precision
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.analysis import Analysis, TransitionTable
+from ner_lstm_crf.tagging.decoding import Decoding, at_least
 from ner_lstm_crf.tagging.portions import TaggedPortion, tagged_portions
 from ner_lstm_crf.tagging.predictor import Chunk, Predictor, chunks
 from ner_lstm_crf.tags.labels import warn_of_unknown_labels
@@ -34,32 +35,41 @@ SHORT_TEXT = 4000
 class Tagger:
     """Finds entities with a trained model.
 
-    Results do not depend on what else is tagged at the same time.
+    Each entity has a score, the probability that exactly this is an entity with this label: that of all sequences of
+    tags that say so. Where a sentence is read in pieces (a long one, or one that markup or a table interrupts) it is
+    the probability within the piece. Results do not depend on what else is tagged at the same time.
 
     Args:
         model: The model; `Tagger.load` reads one from a directory.
         precision: Number type of the LSTM. With "bfloat16" a processor that has it is half as fast again, and one
             sentence in some thousands gets other spans; the model, and what `save` writes, stays as it is.
+        decoding: "viterbi": the entities of the most probable sequence of tags. "posterior": the entities that are
+            each more probable than `min_score`, 0.5 if it is not given; of those that overlap the better ones. A lower
+            `min_score` then finds more entities, of which more are wrong.
 
     Attributes:
         model: The model.
+        decoding: How entities are found.
 
     Raises:
         TypeError: If `model` is none.
         InputError: If the processor lacks the precision.
+        ValueError: If there is no such decoding.
 
     Example:
         >>> tagger = Tagger.load("en")
-        >>> tagger.tag("Angela Merkel visited Rome.")
-        [Entity(start=0, end=13, label='PER', text='Angela Merkel'), Entity(start=22, end=26, label='LOC', text='Rome')]
+        >>> [(entity.text, entity.label, entity.score > 0.9) for entity in tagger.tag("Angela Merkel visited Rome.")]
+        [('Angela Merkel', 'PER', True), ('Rome', 'LOC', True)]
     """
 
-    def __init__(self, model: Model, precision: Precision = "float32") -> None:
+    def __init__(self, model: Model, precision: Precision = "float32", *, decoding: DecodingName = "viterbi") -> None:
         given: object = model
         if not isinstance(given, Model):
             load = f": use Tagger.load({str(given)!r})" if isinstance(given, str | os.PathLike) else ""
             raise TypeError(f"expected a Model, got {type(given).__name__}{load}")
-        self.model, self._precision = model, precision
+        if decoding not in get_args(DecodingName):
+            raise ValueError(f"expected a decoding ({', '.join(get_args(DecodingName))}), got {decoding!r}")
+        self.model, self.decoding, self._precision = model, decoding, precision
         self._predictor = Predictor(model, precision)
         self._units = model.config.token_unit, model.config.hyphens
 
@@ -71,18 +81,22 @@ class Tagger:
         return self.tag(text)
 
     @classmethod
-    def load(cls, directory: str | Path, *, precision: Precision = "float32") -> Tagger:
+    def load(
+        cls, directory: str | Path, *, precision: Precision = "float32", decoding: DecodingName = "viterbi"
+    ) -> Tagger:
         """Load the tagger that `save` or training wrote, or one that comes with the package.
 
         Args:
             directory: Its directory; or "en" or "zh", the shipped tagger of the language.
             precision: Number type of its LSTM; see the class.
+            decoding: How it finds entities; see the class.
 
         Raises:
             InputError: If there is none in the directory, or it is damaged, or was written by another version, or the
                 processor lacks the precision.
+            ValueError: If there is no such decoding.
         """
-        return cls(Model.load(directory), precision)
+        return cls(Model.load(directory), precision, decoding=decoding)
 
     def save(self, directory: str | Path, *, quantize: bool = False) -> None:
         """Write the tagger into a directory, JSON and safetensors, in place of the one that may be there.
@@ -112,60 +126,87 @@ class Tagger:
         token_unit, hyphens = self._units
         return sentences(text, token_unit=token_unit, hyphens=hyphens)
 
-    def tag(self, text: str) -> list[Entity]:
-        """Entities of a text, in order; `text[e.start:e.end] == e.text`.
+    def tag(self, text: str, *, min_score: float | None = None) -> list[Entity]:
+        """Entities of a text, in order, with their scores; `text[e.start:e.end] == e.text`.
+
+        Args:
+            text: The text.
+            min_score: The least score of an entity, from 0 to 1; None for all that the tagger's decoding finds.
 
         Raises:
             TypeError: If `text` is no string.
+            ValueError: If `min_score` is no probability.
         """
         if not isinstance(text, str):
             raise TypeError(f"expected a text, got {type(text).__name__}{_OTHER_METHODS.get(type(text), '')}")
         if len(text) > SHORT_TEXT:
-            return next(self.tag_many([text]))
-        parts = chunks(self._portions([text]))
-        return next(_entities(tagged_portions((chunk, self._predictor.decode(chunk)) for chunk in parts)))
+            return next(self.tag_many([text], min_score=min_score))
+        decoding, least = self._decoding(min_score)
+        decoded = ((chunk, self._predictor.decode(chunk, decoding)) for chunk in chunks(self._portions([text])))
+        return next(_entities(tagged_portions(decoded, least)))
 
-    def tag_many(self, texts: Iterable[str]) -> Iterator[list[Entity]]:
+    def tag_many(self, texts: Iterable[str], *, min_score: float | None = None) -> Iterator[list[Entity]]:
         """Entities of each text, in the order given; reads ahead a bounded number of tokens, never all.
+
+        Args:
+            texts: The texts.
+            min_score: As in `tag`.
 
         Raises:
             TypeError: If `texts` is a string: that is `tag`; or if one of them is no string, with its number.
+            ValueError: If `min_score` is no probability.
         """
         if isinstance(texts, str):
             raise TypeError("expected texts, got a string: use tag(text)")
         if isinstance(texts, bytes | Mapping) or hasattr(texts, "columns") or not isinstance(texts, Iterable):
             raise TypeError(f"expected texts, got {type(texts).__name__}")  # a table gives the names of its columns
-        return _entities(self.tag_portions(each(str, texts)))
+        return _entities(self.tag_portions(each(str, texts), min_score=min_score))
 
-    def tag_portions(self, texts: Iterable[str | Iterable[str]]) -> Iterator[TaggedPortion]:
+    def tag_portions(
+        self, texts: Iterable[str | Iterable[str]], *, min_score: float | None = None
+    ) -> Iterator[TaggedPortion]:
         """The texts in portions of some thousand tokens with their entities: memory stays flat, however long a text is.
 
         Args:
             texts: Each text as a string, or as the parts of one, which are read when they are needed.
+            min_score: As in `tag`.
 
         Raises:
             TypeError: If `texts` is a string: that is `tag`.
+            ValueError: If `min_score` is no probability.
         """
         if isinstance(texts, str):
             raise TypeError("expected texts, got a string: use tag(text)")
-        return tagged_portions(self._predictor.stream(chunks(self._portions(texts))))
+        decoding, least = self._decoding(min_score)
+        return tagged_portions(self._predictor.stream(chunks(self._portions(texts)), decoding), least)
 
-    def tag_tokens(self, tokens: Sequence[str]) -> list[Span]:
-        """Spans of one sentence that is already cut into tokens.
+    def tag_tokens(self, tokens: Sequence[str], *, min_score: float | None = None) -> list[Span]:
+        """Spans of one sentence that is already cut into tokens; `tag_sentences` gives their scores, too.
+
+        Args:
+            tokens: The tokens.
+            min_score: As in `tag`.
 
         Raises:
             TypeError: If `tokens` is a string: that is `tag`; or if one of them is no string, with its number.
+            ValueError: If `min_score` is no probability.
             InputError: If the model's tokens are characters, and one of these has several.
         """
         tokens = self._checked(tokens)
-        (decoded,) = self._predictor.decode(Chunk([], tokens, [len(tokens)]))
-        return list(decoded.spans)
+        decoding, least = self._decoding(min_score)
+        (decoded,) = self._predictor.decode(Chunk([], tokens, [len(tokens)]), decoding)
+        return at_least(least, decoded.spans, decoded.scores)[0]
 
-    def tag_sentences(self, items: Iterable[Sentence]) -> Iterator[Sentence]:
-        """Sentences with the spans found in place of theirs, in the order given; memory stays flat.
+    def tag_sentences(self, items: Iterable[Sentence], *, min_score: float | None = None) -> Iterator[Sentence]:
+        """Sentences with the spans found and their scores in place of theirs, in the order given; memory stays flat.
+
+        Args:
+            items: The sentences.
+            min_score: As in `tag`.
 
         Raises:
             TypeError: If one of them is no `Sentence`, with its number.
+            ValueError: If `min_score` is no probability.
             InputError: If the model's tokens are characters, and one of these has several.
         """
 
@@ -177,9 +218,12 @@ class Tagger:
                     check_characters(words)
                 yield sentence, words, (len(words),), ()
 
-        for chunk, decoded in self._predictor.stream(chunks(with_words())):
-            for sentence, (spans, _, _) in zip(chunk.items, decoded, strict=True):
-                yield sentence if spans == sentence.spans and not sentence.unknown else sentence.with_spans(spans)
+        decoding, least = self._decoding(min_score)
+        for chunk, decoded in self._predictor.stream(chunks(with_words()), decoding):
+            for sentence, found in zip(chunk.items, decoded, strict=True):
+                spans, scores = at_least(least, found.spans, found.scores)
+                changes = spans or sentence.spans or sentence.unknown
+                yield sentence.with_spans(spans, scores) if changes else sentence
 
     def analyze(self, given: str | Sentence | Sequence[str]) -> list[Analysis]:
         """What the model knows of each sentence: scores, probabilities, other readings.
@@ -313,6 +357,18 @@ class Tagger:
                 places = tuple((max(first, start) - start, min(final, end) - start) for first, final in inside)
                 found.append((tuple(portion.tokens(start, end)), places))
         return found, chunk
+
+    def _decoding(self, min_score: float | None) -> tuple[Decoding, float]:
+        """How spans are found for this least score, and the least score.
+
+        Raises:
+            ValueError: If it is no probability.
+        """
+        if min_score is None:
+            return Decoding(self.decoding), 0.0
+        if isinstance(min_score, bool) or not isinstance(min_score, int | float) or not 0 <= min_score <= 1:
+            raise ValueError(f"expected a probability from 0 to 1 as min_score, got {min_score!r:.40}")
+        return Decoding(self.decoding, threshold=min_score), min_score
 
     def _portions(
         self, texts: Iterable[str | Iterable[str]]

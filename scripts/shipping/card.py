@@ -97,6 +97,8 @@ def model_card(name: str, language: Language, facts: Facts, measured: Sequence[M
         "",
         f"{facts.minutes:.0f} minutes of training on {_cores(facts.threads)}. On another processor or with another "
         "release of torch the weights are rounded differently, and the scores differ a little.",
+        "",
+        "The temperature of its probabilities was fitted on the dev sentences (`--temperature` does this alone).",
     ]
     return "\n".join(lines) + "\n"
 

@@ -275,3 +275,36 @@ def test_of_many_labels_the_pairs_are_listed(write, run: Run) -> None:
 
 def test_no_errors_are_said_to_be_none(both: tuple[Path, Path], run: Run) -> None:
     assert run("score", both[0], both[0], "--errors").out.endswith("\n\nno errors\n")
+
+
+def test_calibration_and_curve(model: Path, files: Files, run: Run) -> None:
+    result = run("evaluate", model, files.test, "--calibration", "--curve")
+    assert result.code == 0
+    assert "probability (temperature" in result.out
+    assert "product of softmax of emissions" in result.out
+    assert "ECE of a model whose scores are perfect" in result.out
+    found = json.loads(run("evaluate", model, files.test, "--calibration", "--curve", "--json").out)
+    assert all(0 <= one["ece"] <= 1 for one in found["calibration"].values())
+    assert {one["entities"] for one in found["calibration"].values()} == {found["predicted"]}
+    first, *others = found["curve"]
+    assert first["min_score"] == 0
+    assert (first["f1"], first["predicted"]) == (found["f1"], found["predicted"])
+    predicted = [one["predicted"] for one in found["curve"]]
+    assert predicted == sorted(predicted, reverse=True)
+    at = next(one for one in others if one["min_score"] == 0.9)
+    chosen = json.loads(run("evaluate", model, files.test, "--min-score", "0.9", "--json").out)
+    assert (chosen["precision"], chosen["recall"]) == (at["precision"], at["recall"])
+    posterior = json.loads(run("evaluate", model, files.test, "--decoding", "posterior", "--curve", "--json").out)
+    assert posterior["curve"][0]["predicted"] >= predicted[0]
+    half = next(one for one in posterior["curve"] if one["min_score"] == 0.5)
+    assert half["f1"] == posterior["f1"]
+
+
+def test_texts_and_chosen_labels_are_calibrated_too(model: Path, files: Files, tmp_path: Path, run: Run) -> None:
+    texts = tmp_path / "test.jsonl"
+    assert run("convert", files.test, texts).code == 0
+    found = json.loads(run("evaluate", model, texts, "--calibration", "--labels", "PER", "--json").out)
+    names = list(found["calibration"])
+    assert all(name.startswith("probability") for name in names)
+    assert found["calibration"][names[0]]["entities"] == found["predicted"]
+    assert set(found["per_label"]) == {"PER"}

@@ -51,6 +51,65 @@ def test_a_text_as_json(model: Path, run: Run) -> None:
     assert all(TEXT[entity["start"] : entity["end"]] == entity["text"] for entity in record["entities"])
 
 
+def test_scores_are_probabilities_and_the_least_chooses(model: Path, write, run: Run) -> None:
+    def entities(*options: str) -> list[dict[str, object]]:
+        found = json.loads(run("tag", "--model", model, "--output-format", "jsonl", *options, TEXT).out)
+        return cast("list[dict[str, object]]", found["entities"])
+
+    scores = [cast("float", entity["score"]) for entity in entities()]
+    assert all(0 < score <= 1 for score in scores)
+    between = sorted(scores)[1]
+    assert [entity["score"] for entity in entities("--min-score", str(between - 1e-4))] == [
+        score for score in scores if score >= between
+    ]
+    posterior = entities("--decoding", "posterior", "--min-score", "0.01")
+    assert len(posterior) >= len(scores)
+    path = write("news.jsonl", run("tag", "--model", model, "--output-format", "jsonl", TEXT).out)
+    converted = run("convert", path, "-", "--output-format", "jsonl")
+    assert [entity["score"] for entity in json.loads(converted.out)["entities"]] == scores
+    assert "score" not in converted.err
+
+
+@pytest.mark.parametrize("name", ["text", "conll", "html", "colours"])
+def test_scores_stand_beside_entities(name: str, model: Path, run: Run) -> None:
+    record = json.loads(run("tag", "--model", model, "--output-format", "jsonl", TEXT).out)
+    scores = [f"{entity['score']:.3f}" for entity in record["entities"]]
+    out = run("tag", "--model", model, "--output-format", name, "--scores", TEXT).out
+    if name == "conll":
+        rows = [line.split("\t") for line in out.splitlines() if line]
+        assert {len(row) for row in rows} == {3}
+        assert [f"{float(row[2]):.3f}" for row in rows if row[1].startswith("B-")] == scores
+        assert all((row[1] == "O") == (row[2] == "_") for row in rows)
+    elif name == "text":
+        rows = [line.split("\t") for line in out.splitlines()]
+        assert [row[3] for row in rows] == scores
+        assert ["\t".join([*row[:3], *row[4:]]) + "\n" for row in rows] == ROWS.splitlines(keepends=True)
+    else:
+        assert all(score in out for score in scores)
+
+
+def test_columns_get_a_column_of_scores_and_are_read_again(model: Path, files: Files, tmp_path: Path, run: Run) -> None:
+    plain, scored = tmp_path / "plain.conll", tmp_path / "scored.conll"
+    assert run("tag", "--model", model, "--input", files.test, "--output", plain).code == 0
+    assert run("tag", "--model", model, "--input", files.test, "--output", scored, "--scores").code == 0
+    rows = [line.split() for line in scored.read_text(encoding="utf-8").splitlines()]
+    assert [" ".join(row[:-1]) for row in rows] == [
+        " ".join(line.split()) for line in plain.read_text(encoding="utf-8").splitlines()
+    ]
+    cells = {row[-1] for row in rows if row} - {"_"}
+    assert cells
+    assert all(0 < float(cell) <= 1 for cell in cells)
+    assert [one.spans for one in read_sentences(scored)] == [one.spans for one in read_sentences(plain)]
+
+
+@pytest.mark.parametrize("name", ["inline", "jsonl"])
+def test_scores_without_a_place_are_refused(name: str, model: Path, write, run: Run) -> None:
+    path = write("tokens.jsonl", '{"tokens": ["Ada", "met", "Milo"]}\n')
+    result = run("tag", "--model", model, "--input", path, "--output-format", name, "--scores")
+    assert f"--scores: sentences written as {name} have no place for scores: leave it out" in result.complaint
+    assert run("tag", "--model", model, "--input", path, "--output-format", name).code == 0
+
+
 def test_a_text_as_columns(model: Path, run: Run) -> None:
     result = run(
         "tag", "--model", model, "--output-format", "conll", "--output-scheme", "bioes", "Ada Brandt met Oslo today."
@@ -288,6 +347,8 @@ def test_a_model_that_is_not_there(run: Run) -> None:
         (["--input", "-", "--token-column", "2"], "--token-column: only column files have columns, the input is text"),
         (["text", "--separator", "tab", "--output-format", "conll"], "--separator: only column files have columns"),
         (["text", "--output", "no/such/folder/out.txt"], "cannot be written"),
+        (["text", "--min-score", "90"], "expected a number from 0 to 1, got '90'"),
+        (["text", "--decoding", "beam"], "expected one of viterbi, posterior, got 'beam'"),
     ],
 )
 def test_mistakes(arguments: list[str], said: str, model: Path, run: Run) -> None:
@@ -457,7 +518,9 @@ def test_a_page_is_escaped_and_says_each_text_whole(model: Path, tmp_path: Path,
     assert run("tag", "--model", model, "--output", page, TEXT, HOSTILE, "").code == 0
     content = page.read_text()
     assert content.startswith('<!DOCTYPE html>\n<html lang="und">\n<head>\n<meta charset="utf-8">')
-    assert '<mark class="c1">Ada Brandt&nbsp;<b dir="ltr">PER</b></mark> met <mark class="c0">Port Alba' in content
+    assert len(re.findall(r'<mark class="c\d" title="[01]\.\d{3}">', content)) == content.count("<mark") > 3
+    marked = '<mark class="c1">Ada Brandt&nbsp;<b dir="ltr">PER</b></mark> met <mark class="c0">Port Alba'
+    assert marked in re.sub(' title="[^"]*"', "", content)
     assert "<script" not in content
     assert "\x1b" not in content
     assert "://" not in content  # nothing is fetched

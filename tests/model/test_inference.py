@@ -105,7 +105,7 @@ def test_emissions_and_tags_are_those_of_the_networks(
         fast.type_vectors(np.zeros(0, np.int64))
         tagging = for_network(networks[0], tagging)
         emissions = fast.emissions(vectors, tagging)
-        tags = fast.decode(emissions, tagging.lengths)
+        tags = fast.head.decode(emissions, tagging.lengths)
     assert emissions.is_contiguous()
     for row, sentence in enumerate(sentences):
         torch.testing.assert_close(emissions[row, : len(sentence)], expected[row, : len(sentence)])

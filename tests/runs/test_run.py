@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save
 
 from ner_lstm_crf.config import Config, HeadName
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.evaluation.calibration import fitted_temperature
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.runs.data import Data, resolve_defaults
 from ner_lstm_crf.runs.processes import PlannedRun, plan_seeds, train_runs
@@ -86,6 +87,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
     unbroken = list(whole.epochs(data, config))
     broken_after(broken, data, config, epochs)
     resumed = list(broken.epochs(data, config, resume=True))
+    assert Model.load(broken.directory).temperature == Model.load(whole.directory).temperature
     assert [report.epoch for report in resumed] == list(range(epochs + 1, 6))
     assert same_networks(whole.directory, broken.directory)
     losses = [[report["loss"] for report in run.history()] for run in (whole, broken)]
@@ -405,6 +407,16 @@ def test_each_network_is_the_one_it_would_be_by_itself(trio: Run, alone: list[Mo
         expected = model.networks[0].state_dict()
         assert all(torch.equal(weight, expected[name]) for name, weight in network.state_dict().items())
     assert not torch.equal(networks[0].projection.weight, networks[1].projection.weight)
+
+
+def test_the_temperature_of_all_networks_together_is_fitted_on_dev(
+    trio: Run, alone: list[Model], data: Data, tiny: Config, tmp_path: Path
+) -> None:
+    model = Model.load(trio.directory)
+    assert model.temperature == fitted_temperature(Model.ensemble(alone), data.dev) != 1
+    single = Run(tmp_path / "single")
+    list(single.epochs(replace(data, dev=[]), changed(tiny, epochs=1)))
+    assert Model.load(single.directory).temperature == 1.0
 
 
 def test_the_history_shows_what_each_network_adds(trio: Run, alone: list[Model], data: Data) -> None:

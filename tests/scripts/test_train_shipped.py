@@ -219,3 +219,18 @@ def test_the_settings_at_the_top_are_those_of_the_training() -> None:
         assert config.model == replace(
             train_shipped.SETTINGS[name].model, token_unit=language.token_unit, hyphens="split"
         )
+
+
+def test_the_temperature_is_set_without_training(
+    data: Path, language: shipping.Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = make(data, monkeypatch)
+    weights, card = (out / "network-1.safetensors").read_bytes(), (out / "README.md").read_text()
+    fitted = Tagger.load(out).model
+    assert fitted.temperature != 1
+    replace(fitted, temperature=1.0).save(out, quantize=True)
+    make(data, monkeypatch, "--temperature")
+    assert Tagger.load(out).model.temperature == fitted.temperature
+    assert (out / "network-1.safetensors").read_bytes() == weights
+    assert (out / "README.md").read_text() == card
+    assert "The temperature of its probabilities was fitted on the dev sentences" in card
