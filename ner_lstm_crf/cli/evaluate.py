@@ -70,12 +70,14 @@ def add_command(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Tag the file and score the entities against its own."""
     from ner_lstm_crf.evaluation.metrics import evaluate_spans
+    from ner_lstm_crf.tagging.decoding import THRESHOLD
     from ner_lstm_crf.tags.labels import warn_of_labels_never_gold
 
     # 1. Tag the file.
     trial = _read(args)
     gold = [one.spans for one in trial.items]
-    least = args.min_score if args.min_score is not None else 0.5 if args.decoding == "posterior" else 0.0
+    least = THRESHOLD if args.decoding == "posterior" else 0.0
+    least = least if args.min_score is None else args.min_score
     with progress_bar("tagging", unit=" sentences") as progress:
         result, found = trial.tag(least, scored=args.calibration or args.curve or least > 0, progress=progress)
     scores = result.evaluation

@@ -154,7 +154,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "--min-score": {
         "type": _probability,
         "metavar": "P",
-        "help": "least score of an entity, from 0 to 1 (default: none; of posterior decoding 0.5)",
+        "help": "least score of an entity, from 0 to 1 (default: none; of posterior decoding 0.4)",
     },
     "--token-column": {
         "type": int,

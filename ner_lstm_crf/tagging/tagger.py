@@ -44,7 +44,7 @@ class Tagger:
         precision: Number type of the LSTM. With "bfloat16" a processor that has it is half as fast again, and one
             sentence in some thousands gets other spans; the model, and what `save` writes, stays as it is.
         decoding: "viterbi": the entities of the most probable sequence of tags. "posterior": the entities that are
-            each more probable than `min_score`, 0.5 if it is not given; of those that overlap the better ones. A lower
+            each more probable than `min_score`, 0.4 if it is not given; of those that overlap the better ones. A lower
             `min_score` then finds more entities, of which more are wrong.
 
     Attributes:
@@ -317,7 +317,8 @@ class Tagger:
                 check_characters(sentence.words)
         counts = Counter(span.label for sentence in gold for span in sentence.spans)
         warn_of_unknown_labels("evaluate", counts, self.labels, "the model does not know")
-        return evaluate_model(self.model, gold, precision=self._precision).evaluation
+        decoding = Decoding(self.decoding, scored=False)
+        return evaluate_model(self.model, gold, precision=self._precision, decoding=decoding).evaluation
 
     def _checked(self, tokens: Sequence[str]) -> list[str]:
         """The tokens of one sentence.

@@ -9,6 +9,7 @@ import pytest
 
 from ner_lstm_crf.config import Hyphens
 from ner_lstm_crf.saving.model import Model
+from ner_lstm_crf.tagging.decoding import THRESHOLD
 from tests.cli.conftest import Files, Run, column_text
 
 
@@ -296,8 +297,8 @@ def test_calibration_and_curve(model: Path, files: Files, run: Run) -> None:
     assert (chosen["precision"], chosen["recall"]) == (at["precision"], at["recall"])
     posterior = json.loads(run("evaluate", model, files.test, "--decoding", "posterior", "--curve", "--json").out)
     assert posterior["curve"][0]["predicted"] >= predicted[0]
-    half = next(one for one in posterior["curve"] if one["min_score"] == 0.5)
-    assert half["f1"] == posterior["f1"]
+    usual = next(one for one in posterior["curve"] if one["min_score"] == THRESHOLD)
+    assert usual["f1"] == posterior["f1"]
 
 
 def test_texts_and_chosen_labels_are_calibrated_too(model: Path, files: Files, tmp_path: Path, run: Run) -> None:
