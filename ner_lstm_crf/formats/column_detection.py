@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import islice, pairwise
@@ -38,6 +38,7 @@ from ner_lstm_crf.formats.columns import (
     MOST_LINES,
     NUMBER,
     SENTENCE_END,
+    SEPARATOR_MARK,
     ColumnLayout,
     SentenceColumn,
     Separator,
@@ -109,6 +110,8 @@ _TAG_NAMES = frozenset(_NAMES_OF_TAGS.split())
 _NAMES = _TAG_NAMES | {*_TOKEN_NAMES, *_OTHER_NAMES.split()}
 _SENTENCE_NAME = "sent"
 _SENTENCE_NAMES = ("sentence", "sentenceid", "sentid")  # surely those of sentences
+_NAME = re.compile(r"[A-Za-z_][\w #./:-]*")
+_SAID: Mapping[str, Separator] = {",": "comma", ";": "semicolon", "\t": "tab"}
 _GLOBAL_COLUMNS = "# global.columns ="  # CoNLL-U Plus
 _KNOWN_KEYS = ("name", "NER", "ner", "NE", "ne", "Entity", "entity", "Tag", "tag")
 
@@ -318,16 +321,18 @@ def _sample(lines: Iterable[str], options: ReadOptions, path: str) -> _Sample:
     found = [line for line in head if not line.body.startswith("#")]
     is_headed = bool(found)
     found = (found or head)[:SAMPLE_ROWS]
+    says = SEPARATOR_MARK.fullmatch(found[0].body) if len(found) > 1 else None
+    found = found[1:] if says else found
     # 2. Their cells.
     bodies = [line.body for line in found]
-    separator = options.separator or _separator(bodies, is_csv=has_suffix(path, ".csv"))
+    separator = options.separator or (_SAID[says[1]] if says else _separator(bodies, is_csv=has_suffix(path, ".csv")))
     layout = ColumnLayout(0, None, 0, separator, quoted=separator in ("comma", "semicolon"))
     rows = layout.table(bodies)
     if options.separator is None and separator == "tab" and _are_quoted(bodies, rows):
         layout = replace(layout, quoted=True)
         rows = layout.table(bodies)
     # 3. The first line may name the columns, or a comment does in CoNLL-U Plus. Others may be marks.
-    header = bodies[0] if is_headed and _names_columns(rows) else ""
+    header = bodies[0] if is_headed and _names_columns(rows, is_table=layout.quoted) else ""
     names = rows[0] if header else []
     for line in head:
         if line.body.startswith(_GLOBAL_COLUMNS):
@@ -337,6 +342,8 @@ def _sample(lines: Iterable[str], options: ReadOptions, path: str) -> _Sample:
     if found_marks and max(map(len, rows)) > 1:
         tokens = {cells[0] for cells in rows if any(map(is_tag, cells[1:]))}  # `%` may be one
         marks = tuple(sorted(found_marks - tokens))
+    if says:
+        marks = (*marks, says[0])
     if header or marks or layout.quoted:
         kept, begins = list[tuple[_Line, list[str]]](), False
         for line, cells in zip(found, rows, strict=True):
@@ -424,14 +431,23 @@ def _are_quoted(bodies: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     return ('""""' in marked or are_all) and all(map(_WHOLE_QUOTED.fullmatch, marked))
 
 
-def _names_columns(rows: Sequence[list[str]]) -> bool:
-    """True if the first row names the columns: one is of tokens, and the others are known names or occur just here."""
+def _names_columns(rows: Sequence[list[str]], *, is_table: bool) -> bool:
+    """True if the first row names the columns: one is of tokens, and the others are known names or occur just here.
+
+    In a table (CSV), whose first row is seldom one of data, it need not be: names are enough that occur just here, one
+    of them above tags of entities alone.
+    """
     first, others = rows[0], [row for row in rows[1:] if row != rows[0]]
     if len(first) < 2 or not others or any(map(is_tag, first)):
         return False
     names = [_plain(cell) for cell in first]
     if not set(names) & set(_TOKEN_NAMES):
-        return False
+        if not is_table or not all(map(_NAME.fullmatch, first)):
+            return False
+        columns = [[row[column] for row in others if len(row) > column] for column in range(len(first))]
+        are_new = all(cell not in column for cell, column in zip(first, columns, strict=True))
+        tags = (column for column in columns if all(is_tag(cell) and " " not in cell for cell in column))
+        return are_new and any(set(column) - {OUTSIDE} for column in tags)
     return all(
         name in _NAMES
         or name.startswith(_SENTENCE_NAME)

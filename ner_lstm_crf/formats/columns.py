@@ -47,6 +47,7 @@ _COMMENT_SIGN = r"(?:%+|;;+|//+)(?=\s)"  # that of a `#` is every file's
 _RULER = r"([-=*~])\1\1(?=\1*$)|([=*])\2(?=.*\s\2\2+$)"  # a row of signs, or a text between two
 _MARK = re.compile(rf"[A-Z][A-Z_]+ ?[:=]|</?[A-Za-z]\w*(?=[\s/>])|{_COMMENT_SIGN}|{_RULER}")
 _SPACED_MARK = re.compile(rf"[A-Z][A-Z_]+ ?[:=] ?\S*[0-9]\S*|<[^<>]*>|{_COMMENT_SIGN}.*|([=*])\1+\s.*\s\1\1+")
+SEPARATOR_MARK = re.compile(r"sep=([,;\t])")  # as the first line of a table, for Excel
 _BETWEEN_FEATURES = re.compile(r"\||[\s;,]+(?=[^\s|;,=]+=)")  # `a=b|c=d`; badly written also `a=b c=d` and `a=b;c=d`
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"  # no white space to Python
 _PIECES = {
@@ -305,6 +306,8 @@ def mark_of(body: str, cells: Sequence[str]) -> str:
         >>> mark_of("== a ==", ["==", "a", "=="]), mark_of("% a", ["%", "a"]), mark_of("% O", ["%", "O"])
         ('==', '%', '')
     """
+    if SEPARATOR_MARK.fullmatch(body):
+        return body
     mark = _MARK.match(body)
     if mark and (len(cells) == 1 or (_SPACED_MARK.fullmatch(body) and not any(map(is_tag, cells)))):
         return mark[0]

@@ -196,7 +196,9 @@ class ReadReport:
         unannotated = self.unannotated if options.read_tags else []
         keys = "expected the key entities, spans, ents, label or labels"
         key = self.layout.key if self.layout else None
-        marks = self.skipped[1:] if self.layout and self.layout.header else self.skipped
+        marks = self.skipped
+        if self.layout is not None:  # names of columns, and what separates them, are usual before the rows of a table
+            marks = marks[bool(self.layout.header) + any(mark.startswith("sep=") for mark in self.layout.marks) :]
         found = (self.cut, self.trimmed, self.dropped)
         cut, trimmed, dropped = (counted(len(lines), "entity", "entities") for lines in found)
         for lines, finding in (

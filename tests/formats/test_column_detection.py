@@ -603,7 +603,7 @@ def test_the_last_column_of_each_row_may_hold_words_that_become_characters(tmp_p
     [
         ("Etwas\tDing\nBo\tB-X\nin\tO\na\tO\nb\tO\n", "delete the line", "Bo\tB-X\nin\tO\na\tO\nb\tO\n"),
         ("Bo B-X\nNew York here\nb O\n", "need tabs between columns", "Bo\tB-X\nNew York\tO\nb\tO\n"),
-        ('Bo,B-X\n"New\nYork",O\nb,O\n', "line breaks are not read", 'Bo,B-X\n"New York",O\nb,O\n'),
+        ('Bo,B-X\n"New\nYork",O\nb,O\n', "write its line breaks as spaces", 'Bo,B-X\n"New York",O\nb,O\n'),
     ],
 )
 def test_a_file_that_is_mended_as_the_message_says_is_read(text, hint, mended, tmp_path):

@@ -178,3 +178,31 @@ def test_an_empty_word_is_told_where_it_is_read(tmp_path, caplog):
     assert caplog.messages == [f"{path}: 1 token without a character, as NaN is written by pandas: lines 11"]
     with pytest.raises(InputError, match=r"sentence 4 \(line 11\): expected tokens of characters"):
         Data(sentences)
+
+
+ROWS = [("1", "Ada", "B-PER"), ("1", "met", "O"), ("1", "Oslo", "B-LOC"), ("2", "He", "O"), ("2", "left", "O")]
+
+
+@pytest.mark.parametrize("names", ["doc,text,entity", "id,tok,bio", "s,w,t", "sentence_id,word,tag"])
+@pytest.mark.parametrize("mark", [",", ";"])
+@pytest.mark.parametrize("says", [False, True])
+def test_the_first_row_of_a_table_names_its_columns_whatever_the_names(names, mark, says, tmp_path, caplog):
+    lines = [f"sep={mark}"] * says + [names.replace(",", mark), *(mark.join(row) for row in ROWS)]
+    path, report = table(tmp_path, "\n".join(lines) + "\n"), ReadReport()
+    first, second = read_sentences(path, report=report)
+    assert (first.words, first.spans) == (["Ada", "met", "Oslo"], (Span(0, 1, "PER"), Span(2, 3, "LOC")))
+    assert second.words == ["He", "left"]
+    report.warn(path, ReadOptions())
+    assert not caplog.messages
+    replaced = tmp_path / "again.csv"
+    replace_tags(path, replaced, read_sentences(path))
+    assert replaced.read_text() == path.read_text()
+
+
+def test_a_first_row_that_may_be_data_is_none_of_names(tmp_path):
+    # In a file of tabs `EU  entity` may be a token with a wrong tag; in a table the cell may come again.
+    with pytest.raises(InputError, match="delete the line if it names the columns"):
+        read_sentences(table(tmp_path, "x\tentity\n" + "".join(f"{row[1]}\t{row[2]}\n" for row in ROWS), "x.conll"))
+    again = "Ada,entity\n" + "".join(f"{row[1]},{row[2]}\n" for row in ROWS)
+    with pytest.raises(InputError, match="delete the line if it names the columns"):
+        read_sentences(table(tmp_path, again))
