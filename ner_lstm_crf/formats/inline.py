@@ -116,7 +116,7 @@ def _are_rows(lines: Sequence[str]) -> bool:
     """True if all lines are rows of columns, which would be read as sentences without entities."""
     last = {line.split()[-1] for line in lines}
     are_tags = all(map(is_tag, last)) and any(len(tag) > 1 for tag in last)
-    return bool(lines) and (are_tags or all("\t" in line for line in lines))
+    return bool(lines) and (are_tags or all("\t" in line.replace("\\\t", "") for line in lines))  # `\` + tab is text
 
 
 def _write(path: FilePath, lines: Sequence[str], unit: TokenUnit, encoding: str) -> None:

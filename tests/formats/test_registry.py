@@ -226,14 +226,14 @@ def test_json_lines_to_json_lines_keeps_what_else_the_objects_hold(tmp_path, cap
     source, target = tmp_path / "x.jsonl", tmp_path / "y.jsonl"
     rest = {"id": 7, "meta": {"source": [1, None]}, "é": "\ud83d"}
     records = [
-        {**rest, "text": "Ada sings.", "spans": [{"start": 0, "end": 3, "label": "PER", "score": 0.5}]},
+        {**rest, "text": "Ada sings.", "spans": [{"start": 0, "end": 3, "label": "PER", "score": 0.5, "by": "x"}]},
         {"text": "Rome", "entities": [], "labels": ["news"]},
         {"text": "Oslo", "n": 1},
     ]
     source.write_text("".join(json.dumps(record) + "\n" for record in records))
     convert(source, target)
     first, second, third = (json.loads(line) for line in target.read_text().splitlines())
-    assert first == {**rest, "text": "Ada sings.", "entities": [{"start": 0, "end": 3, "label": "PER"}]}
+    assert first == {**rest, "text": "Ada sings.", "entities": [{"start": 0, "end": 3, "label": "PER", "score": 0.5}]}
     assert second == {"text": "Rome", "entities": [], "labels": ["news"]}
     assert third == {"text": "Oslo", "n": 1, "entities": []}
     assert [message for message in caplog.messages if "what else they hold: lines 1" in message]
