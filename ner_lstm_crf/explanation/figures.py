@@ -86,7 +86,7 @@ def emission_figure(analysis: Analysis, *, probabilities: bool = False) -> str:
         word = escaped(token.text)
         rows.append(
             f'<tr><th class="token" scope="row" title="{word}"><bdi dir="auto">{word}</bdi></th>{"".join(cells)}'
-            f'<td class="more"><b>{escaped(names[best[number]])}</b> {escaped(percent(float(probability)))}</td></tr>\n'
+            f'<td class="more">{escaped(percent(float(probability)))} <b>{escaped(names[best[number]])}</b></td></tr>\n'
         )
     head = f"<thead><tr>{''.join(heads)}</tr>\n<tr>{''.join(prefixes)}</tr></thead>"
     line = path_line([shown.index(tag) for tag in best], len(shown))

@@ -75,7 +75,8 @@ body.nlc {{ max-width: 48rem; margin: 0 auto; padding: 1.5rem 1rem 4rem }}
 .nlc .text {{ white-space: pre-wrap; font-size: 1.15rem; line-height: 1.9 }}
 .nlc mark {{ color: inherit; border-radius: .3em; padding: .12em .3em; unicode-bidi: isolate;
   -webkit-box-decoration-break: clone; box-decoration-break: clone }}
-.nlc mark b {{ font: 600 .62em/1 system-ui, sans-serif; letter-spacing: .04em; margin-inline-start: .15em }}
+.nlc mark b {{ font: 600 .62em/1 system-ui, sans-serif; letter-spacing: .04em; margin-inline-start: .15em;
+  white-space: nowrap }}
 .nlc figure {{ margin: 1.2rem 0 }}
 .nlc figcaption, .nlc .note {{ color: var(--faint); font-size: .88rem; line-height: 1.5; margin-top: .6rem }}
 .nlc .scroll {{ overflow-x: auto; overflow-y: hidden; padding: 2px 0 }}
@@ -96,7 +97,8 @@ body.nlc {{ max-width: 48rem; margin: 0 auto; padding: 1.5rem 1rem 4rem }}
 .nlc .grid .token {{ min-width: var(--token); max-width: var(--token); text-align: start;
   padding-inline-end: .5rem; font-size: .84rem;
   text-overflow: ellipsis; position: sticky; left: 0; z-index: 2; background: var(--paper) }}
-.nlc .grid .more {{ min-width: var(--more); max-width: var(--more); font-size: .74rem; padding-inline-start: .5rem;
+.nlc .grid .more {{ min-width: var(--more); max-width: var(--more); text-overflow: ellipsis;
+  font-size: .74rem; padding-inline-start: .5rem;
   text-align: start }}
 .nlc .grid .first {{ box-shadow: inset 1px 0 0 var(--line) }}
 .nlc .grid .path {{ box-shadow: inset 0 0 0 2px var(--path); border-radius: 4px; font-weight: 600 }}
@@ -107,13 +109,19 @@ body.nlc {{ max-width: 48rem; margin: 0 auto; padding: 1.5rem 1rem 4rem }}
 .nlc .grid polyline {{ fill: none; stroke: var(--path); stroke-width: 2.5; stroke-linejoin: round;
   vector-effect: non-scaling-stroke }}
 {_shades()}
-.nlc .square {{ --token: 4rem }}
+.nlc .square {{ --token: 7rem }}
+.nlc .square thead th:not(.token) {{ height: 6.5rem; padding: .3rem 0; writing-mode: vertical-rl;
+  border-bottom: 0; border-top: 1px solid var(--ink); transform: rotate(180deg); text-align: start;
+  text-overflow: ellipsis; vertical-align: middle }}
+.nlc ul {{ padding-inline-start: 1.2rem }}
 .nlc .list {{ border-collapse: collapse; width: 100%; font-size: .95rem; color: inherit; background: none }}
 .nlc .list th, .nlc .list td {{ text-align: start; vertical-align: top; padding: .35rem .6rem .35rem 0; border: 0;
   border-bottom: 1px solid var(--line); overflow-wrap: anywhere; color: inherit; background: none; font-weight: 400 }}
 .nlc .list thead th {{ font-weight: 600; border-bottom: 1px solid var(--ink); font-size: .88rem }}
+.nlc .list td:first-child {{ width: 34% }}
 .nlc .list .number {{ white-space: nowrap; width: 1%; font-variant-numeric: tabular-nums }}
-.nlc .label {{ font: 600 .72em/1 system-ui, sans-serif; letter-spacing: .03em; color: var(--faint) }}
+.nlc .label {{ font: 600 .72em/1 system-ui, sans-serif; letter-spacing: .03em; color: var(--faint);
+  white-space: nowrap }}
 .nlc .readings {{ padding-inline-start: 1.4rem }}
 .nlc .readings li + li {{ margin-top: .7rem }}
 .nlc .readings p {{ margin: .2rem 0; font-size: 1rem; line-height: 1.8; white-space: pre-wrap }}
@@ -124,9 +132,12 @@ body.nlc {{ max-width: 48rem; margin: 0 auto; padding: 1.5rem 1rem 4rem }}
 .nlc .key.alone {{ outline: 1.5px dashed var(--ink); outline-offset: -2px }}
 .nlc .hidden {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
   white-space: nowrap }}
+@media (min-width: 52rem) {{
+body.nlc .scroll {{ margin-inline: calc((46rem - 94vw) / 2) }}
+}}
 @media (max-width: 40rem) {{
 .nlc {{ --cell: 1.25rem; --token: 4.6rem; --row: 1.5rem; --more: 3.4rem }}
-.nlc .square {{ --cell: 2.4rem }}
+.nlc .square {{ --cell: 2.4rem; --token: 5rem }}
 .nlc .path-grid td span {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%) }}
 .nlc .grid .more {{ font-size: .68rem; padding-inline-start: .3rem }}
 .nlc .path-grid .more b {{ display: none }}

@@ -114,7 +114,7 @@ def test_the_table_is_that_of_the_analysis(explanation: Explanation) -> None:
             np.testing.assert_allclose(shown, values, atol=0.051)
         best = [next(number for number, cell in enumerate(row[1:-1]) if "best" in cell) for row in rows]
         assert [analysis.tag_names[number] for number in best] == analysis.best
-        assert [row[-1].split()[0] for row in rows] == analysis.best
+        assert [row[-1].split()[-1] for row in rows] == analysis.best
 
 
 def test_nothing_of_a_text_becomes_an_element(taggers: dict[str, Tagger]) -> None:
