@@ -15,13 +15,13 @@ examples:
   ner-lstm-crf plot my-model test.conll --output pictures --picture-format svg
 
 Drawn are the learning curves (curve.png; not of a model without a training history) and the transition scores
-(transitions.png); with an annotated file also which labels are taken for which (confusion.png). It needs matplotlib:
-pip install 'ner-lstm-crf[plots]'."""
+(transitions.png); with an annotated file also which labels are taken for which (confusion.png) and how reliable the
+scores of entities are (reliability.png). It needs matplotlib: pip install 'ner-lstm-crf[plots]'."""
 
 
 def add_command(parser: Parser) -> None:
     """Add the command's options."""
-    parser.description = "Draw a training run: learning curves, transition scores, confusions."
+    parser.description = "Draw a training run: learning curves, transition scores, confusions, reliability."
     parser.epilog = EPILOG
     parser.add_argument("model", metavar="RUN", help="directory of a training run or a model, or en or zh")
     parser.add_argument("gold", nargs="?", metavar="FILE", help="annotated file to measure the model on")
@@ -33,6 +33,7 @@ def add_command(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Draw the pictures, and say where they are."""
+    from ner_lstm_crf.evaluation.calibration import Calibration
     from ner_lstm_crf.evaluation.error_analysis import confusion
     from ner_lstm_crf.explanation import plots
     from ner_lstm_crf.formats.registry import read_sentences
@@ -60,5 +61,9 @@ def run(args: argparse.Namespace) -> None:
         gold = list(read_sentences(args.gold, read_options(args, token_unit=unit)))
         found = list(tagger.tag_sentences(gold))
         pictures["confusion"] = plots.confusion_picture(confusion(gold, found))
+        calibration = Calibration.of(
+            [one.spans for one in gold], [one.spans for one in found], [one.scores for one in found]
+        )
+        pictures["reliability"] = plots.reliability_picture(calibration.bins(10), calibration.error())
     for name, figure in pictures.items():
         show(str(plots.saved(figure, folder / f"{name}.{args.picture_format}")))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from ner_lstm_crf.evaluation.calibration import Bin
+
 _BLUE = "#2664aa"  # that of the tables of `style`
 _MOST_NUMBERS = 25  # tags of a table whose cells have room for a number
 
@@ -128,7 +130,7 @@ def confusion_picture(counts: Mapping[tuple[str | None, str | None], int]) -> Fi
     return figure
 
 
-def reliability_picture(bins: Sequence[Any], error: float) -> Figure:
+def reliability_picture(bins: Sequence[Bin], error: float) -> Figure:
     """How many entities of each score are right.
 
     Args:

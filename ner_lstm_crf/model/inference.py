@@ -92,13 +92,6 @@ class InferenceNetwork:
         """The mean of the heads, which reads emissions; of the weights that the last `type_vectors` met."""
         return self._head
 
-    def score_tables(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores of the start (K,), of transitions (K, K) and of the end (K,), the mean over the networks.
-
-        They are up to date after `type_vectors`.
-        """
-        return self._head.scores()
-
     def emissions(self, type_vectors: Sequence[Tensor], batch: Batch) -> Tensor:
         """Emission scores of each token, the mean over the networks (B, T, K), float32.
 

@@ -135,7 +135,7 @@ class Predictor:
         """
         emissions = self._for_tokens(chunk, self._network.emissions)
         with computing(), torch.inference_mode():
-            return emissions, [table.numpy().copy() for table in self._network.score_tables()]
+            return emissions, [table.numpy().copy() for table in self._network.head.scores()]
 
     def vectors(self, chunk: Chunk[Any]) -> NDArray[np.float32]:
         """The encoder's output for all tokens of one small chunk (N, D); see `InferenceNetwork.encoded`."""

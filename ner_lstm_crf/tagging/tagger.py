@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ner_lstm_crf.config import DecodingName, Precision
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.analysis import Analysis, TransitionTable
+from ner_lstm_crf.tagging.constraints import Constraints, constraints_of_sentences
 from ner_lstm_crf.tagging.decoding import Decoding, at_least
 from ner_lstm_crf.tagging.portions import TaggedPortion, tagged_portions
 from ner_lstm_crf.tagging.predictor import Chunk, Predictor, chunks
@@ -126,22 +127,31 @@ class Tagger:
         token_unit, hyphens = self._units
         return sentences(text, token_unit=token_unit, hyphens=hyphens)
 
-    def tag(self, text: str, *, min_score: float | None = None) -> list[Entity]:
+    def tag(self, text: str, *, min_score: float | None = None, constraints: Constraints | None = None) -> list[Entity]:
         """Entities of a text, in order, with their scores; `text[e.start:e.end] == e.text`.
 
         Args:
             text: The text.
             min_score: The least score of an entity, from 0 to 1; None for all that the tagger's decoding finds.
+            constraints: What is known of the entities; starts and ends count characters of the text. The others are
+                those of the most probable sequence of tags that agrees, whatever the tagger's decoding.
 
         Raises:
             TypeError: If `text` is no string.
             ValueError: If `min_score` is no probability.
+            InputError: If no sequence of tags agrees with the constraints, or one names an unknown label, or a place
+                that is no token's.
         """
         if not isinstance(text, str):
             raise TypeError(f"expected a text, got {type(text).__name__}{_OTHER_METHODS.get(type(text), '')}")
+        decoding, least = self._decoding(min_score)
+        if constraints is not None:
+            analyses = self.analyze(text)
+            parts = constraints_of_sentences(constraints, [analysis.tokens for analysis in analyses])
+            given = (analysis.given(part) for analysis, part in zip(analyses, parts, strict=True))
+            return [entity for one in given for entity in one.entities if (entity.score or 0.0) >= least]
         if len(text) > SHORT_TEXT:
             return next(self.tag_many([text], min_score=min_score))
-        decoding, least = self._decoding(min_score)
         decoded = ((chunk, self._predictor.decode(chunk, decoding)) for chunk in chunks(self._portions([text])))
         return next(_entities(tagged_portions(decoded, least)))
 

@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib")
 def test_a_run_is_drawn_and_the_pictures_are_named(model: Path, files: Files, run: Run, tmp_path: Path) -> None:
     done = run("plot", model, files.test, "--output", tmp_path / "new" / "pictures")
     paths = [Path(line) for line in done.out.splitlines()]
-    assert [path.name for path in paths] == ["transitions.png", "curve.png", "confusion.png"]
+    assert [path.name for path in paths] == ["transitions.png", "curve.png", "confusion.png", "reliability.png"]
     assert {path.parent for path in paths} == {tmp_path / "new" / "pictures"}
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.evaluation.calibration import Bin
 from ner_lstm_crf.explanation import plots
 from ner_lstm_crf.model.heads import FORBIDDEN
 from ner_lstm_crf.tagging.analysis import TransitionTable
@@ -48,7 +48,7 @@ def test_confusions_are_counted_by_gold_and_predicted_label() -> None:
 
 
 def test_reliability_is_precision_by_score() -> None:
-    bins = [SimpleNamespace(score=0.3, precision=0.25, count=4), SimpleNamespace(score=0.9, precision=1.0, count=8)]
+    bins = [Bin(0.2, 0.4, 4, score=0.3, precision=0.25), Bin(0.8, 1.0, 8, score=0.9, precision=1.0)]
     (axes,) = plots.reliability_picture(bins, 0.06).axes
     assert axes.collections[0].get_offsets().tolist() == [[0.3, 0.25], [0.9, 1.0]]
     assert "0.060" in axes.get_title(loc="left")

@@ -20,9 +20,10 @@ from ner_lstm_crf.evaluation.metrics import evaluate_spans
 from ner_lstm_crf.model import cpu
 from ner_lstm_crf.runs.data import Data
 from ner_lstm_crf.tagging import predictor as module
+from ner_lstm_crf.tagging.constraints import Constraints, Gazetteer
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text import sentences as splitter
-from ner_lstm_crf.text.annotation import Sentence, Span
+from ner_lstm_crf.text.annotation import Entity, Sentence, Span
 from tests.made import trainer_for
 
 Make = Callable[..., list[Sentence]]
@@ -275,7 +276,9 @@ def test_an_analysis_is_that_of_tagging(tagger: Tagger, make_sentences: Make) ->
     text = "Anna Okafor met <b>Boris</b> Singh in #Oslo today. Emil 😀 Quist met Clara.\n\nIt rains in Quito"
     analyses = tagger.analyze(text)
     assert [analysis.words for analysis in analyses] == [sentence.words for sentence in tagger.split(text)]
-    assert [entity for analysis in analyses for entity in analysis.entities] == tagger.tag(text)
+    entities = [entity for analysis in analyses for entity in analysis.entities]
+    assert entities == tagger.tag(text)
+    assert [one.score for one in entities] == pytest.approx([one.score for one in tagger.tag(text)], abs=1e-5)
     for sentence in make_sentences(20, seed=5):
         (analysis,) = tagger.analyze(sentence)
         assert list(analysis.spans) == tagger.tag_tokens(sentence.words)
@@ -309,3 +312,42 @@ def test_the_insides_are_arrays_that_fit_together(tagger: Tagger) -> None:
 def test_what_is_no_text_is_not_analysed(tagger: Tagger, wrong: Any) -> None:
     with pytest.raises(TypeError, match="expected a"):
         tagger.analyze(wrong)
+
+
+def test_entities_under_constraints_are_counted_in_characters(tagger: Tagger) -> None:
+    text = "  Anna Okafor met Boris in\u00a0Oslo.\n\nEmil met <b>Clara</b> in Quito."
+    assert tagger.tag(text, constraints=Constraints()) == tagger.tag(text)
+    known = Constraints(
+        spans=[(2, 6, "PER"), Entity(18, 23, "LOC", "Boris")],
+        rejected=[(27, 31, "LOC")],
+        forbidden=[(34, 38, "PER")],
+        allowed=[(46, 51, ["LOC"])],
+        gazetteers=[Gazetteer({"Quito": "PER"})],
+    )
+    found = tagger.tag(text, constraints=known)
+    assert all(text[entity.start : entity.end] == entity.text for entity in found)
+    labels = {entity.text: entity.label for entity in found}
+    assert labels | {"Anna": "PER", "Boris": "LOC", "Clara": "LOC", "Quito": "PER"} == labels
+    assert "Anna Okafor" not in labels
+    assert labels.get("Oslo") != "LOC"
+    assert labels.get("Emil") != "PER"
+    scores = {entity.text: entity.score for entity in found}
+    assert [scores[name] for name in ("Anna", "Boris", "Quito")] == pytest.approx([1.0, 1.0, 1.0])
+    sure = tagger.tag(text, constraints=known, min_score=0.99)
+    assert sure == [entity for entity in found if (entity.score or 0) >= 0.99]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"spans": [(0, 3, "PER")]}, "begins and ends with a token, got 0-3: the token 'Anna' goes from 0 to 4"),
+        ({"spans": [(0, 6, "PER")]}, "the token 'met' goes from 5 to 8"),
+        ({"rejected": [(10, 16, "PER")]}, "an entity within a sentence, got 10-16: the sentence ends at 14"),
+        ({"favoured": [(20, 24, "PER", 1.0)]}, "an entity within the text, got 20-24: no sentence holds its start"),
+        ({"allowed": [(14, 15, ["PER"])]}, "a token within the characters 14 to 15, found none"),
+        ({"spans": [(0, 4, "PER")], "forbidden": ["PER"]}, r"PER at 0-1 \(Anna\); only LOC, O"),
+    ],
+)
+def test_constraints_that_do_not_fit_a_text_are_refused(tagger: Tagger, wanted: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        tagger.tag("Anna met Oslo. Emil", constraints=Constraints(**wanted))
