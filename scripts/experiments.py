@@ -50,6 +50,10 @@ class Results:
             file.write(line + "\n")
         print(line, flush=True)
 
+    def of(self, experiment: str, way: str) -> list[dict[str, float]]:
+        """The figures of each seed, in the order of the seeds."""
+        return [figures for _, figures in sorted(self._done.get((experiment, way), {}).items())]
+
     def table(self) -> str:
         """The figures in Markdown: mean and standard deviation over the seeds."""
         rows = [

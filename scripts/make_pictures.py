@@ -50,11 +50,17 @@ text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mo
 .loss-name { fill: #bc4c00 }
 .cell { fill: #2664aa }
 .path { stroke: #b8380e; fill: none; stroke-width: 2; stroke-linejoin: round }
+.path-name { fill: #b8380e }
 .alone { stroke: #1f2328; fill: none; stroke-dasharray: 3 2 }
+.box { fill: #f0f2f5; stroke: #afb8c1 }
+.arrow { fill: none; stroke: #59636e; stroke-width: 1 }
 @media (prefers-color-scheme: dark) {
   .cell { fill: #5896e6 }
   .path { stroke: #ff9e64 }
+  .path-name { fill: #ff9e64 }
   .alone { stroke: #e6edf3 }
+  .box { fill: #21262d; stroke: #6e7681 }
+  .arrow { stroke: #9198a1 }
   .card { fill: #0d1117; stroke: #30363d }
   .text { fill: #e6edf3 }
   .dim { fill: #9198a1 }
