@@ -95,12 +95,11 @@ def tagged_portions(
         for portion in chunk.items:
             first, end, broken = portion.first + done, portion.end, list[int]()
             spans, scores = list[Span](), list[float]()
-            reach = max(len(portion.words) - portion.is_cut, end)  # the last word may go on behind the block
             for offset, (of_sentence, of_tags, of_spans) in zip(portion.edges[:-1], remaining, strict=False):
                 broken += [offset + token for token in of_tags if first <= offset + token < portion.end]
                 for (start, stop, label), score in zip(of_sentence, of_spans, strict=True):
                     if first <= offset + start < portion.end:
-                        spans.append(Span(offset + start, min(offset + stop, reach), label))
+                        spans.append(Span(offset + start, min(offset + stop, portion.sure), label))
                         scores.append(score)
             if spans:
                 end = max(end, spans[-1].end)

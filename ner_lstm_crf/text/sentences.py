@@ -229,6 +229,14 @@ class Portion(NamedTuple):
     last: bool
     token_unit: TokenUnit
 
+    @property
+    def sure(self) -> int:
+        """The number of tokens that stay as they are: before a cut the last ones may go on behind the block."""
+        if not self.is_cut:
+            return len(self.words)
+        near = bisect_left(self.starts, len(self.normal.text) - _MARGIN // 2)
+        return max(self.end, min(near, len(self.words) - 1))
+
     def offsets(self, first: int, final: int) -> tuple[int, int]:
         """The offsets in the text at which the token `first` begins and the token `final` ends."""
         start, end = self.normal.in_source(self.starts[first], self.starts[final] + len(self.words[final]))

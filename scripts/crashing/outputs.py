@@ -78,7 +78,7 @@ def kill_outputs(work: Path, kills: int, names: Sequence[str], source: random.Ra
     print(f"{'command':<24} {'kills':>5} {'no file':>7} {'old file':>8} {'new file':>8} {'temporary left':>14}")
     for number, name in enumerate(names):
         output, counts, found = OUTPUTS[name], Counter[str](), list[str]()
-        write_inputs(inputs, 20_000 if output.words[0] == "convert" else 2_000)
+        write_inputs(inputs, 4_000 if output.words[0] == "convert" else 400)
         shutil.rmtree(work / "unbroken", ignore_errors=True)
         shutil.copytree(inputs, work / "unbroken")
         unbroken = run_unbroken(work, output.arguments(work / "unbroken"))

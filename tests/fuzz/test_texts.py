@@ -169,6 +169,13 @@ def _is_spelled(text: str, place: int) -> bool:
     name="word",
     text="[Ada Lovelace](PER) wrote her notes a century before the first machine could have run them ." * 10,
 )
+@example(
+    name="word",
+    text="[Omar Haddad](PER) left [Jordan](LOC) as a child and returned forty years later as an ambassador ."
+    "[复旦大学](ORG)的[吴](PER)老师用AI修复了一卷残破的家谱。\ud800"
+    + "The curfew was lifted at noon , and by one o'clock the cafés were full ."
+    * 11,
+)
 def test_blocks_and_windows_of_any_size_are_tagged(name: str, text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK", 300)

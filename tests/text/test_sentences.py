@@ -279,6 +279,16 @@ def test_a_sentence_longer_than_a_block_is_read_with_what_stands_around_each_cut
         assert [token.text for token in sentences("x" * 1000)[0].tokens] == ["x" * 200] * 5
 
 
+def test_the_tokens_that_an_entity_may_take_from_the_next_block_are_the_same_there() -> None:
+    text = "the curfew was lifted at noon and by one o'clock the cafés of e.g. Oslo were full " * 20
+    for size in range(120, 200):
+        with blocks_of(size, 30):
+            parts = list(portions(text))
+        for part, after in pairwise(parts):
+            assert part.end <= part.sure < len(part.words)
+            assert part.tokens(part.end, part.sure) == after.tokens(after.first, after.first + part.sure - part.end)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
