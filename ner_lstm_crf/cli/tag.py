@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -120,6 +121,7 @@ class TaggedTexts:
         scored: True to write scores where they are not written anyway.
         numbered: True if a line about an entity needs the number of its text.
         unit: What the tokens of the last of `sentences` are.
+        read: The number of texts that the tagger has read or passed over.
     """
 
     tagger: Tagger | ScriptTagger
@@ -129,6 +131,7 @@ class TaggedTexts:
     scored: bool
     numbered: bool
     unit: TokenUnit = "word"
+    read: int = 0
     noun: ClassVar = "texts"
 
     def texts(self) -> Iterator[tuple[str, Sequence[Entity], bool]]:
@@ -143,10 +146,12 @@ class TaggedTexts:
 
     def entities(self) -> Iterator[tuple[int, list[Entity]]]:
         """The entities of each text, those of a long one in several lists, with its number, from 1."""
-        number = 1
-        for portion in self._portions(self.records):
+        done = 0
+        for number, portion in self._numbered_portions():
+            yield from ((blank, []) for blank in range(done + 1, number))
             yield number, portion.entities()
-            number += portion.last
+            done = number
+        yield from ((blank, []) for blank in range(done + 1, self.read + 1))
 
     def objects(self) -> Iterator[Iterable[str]]:
         """Each object with its entities, as the parts of a line of JSON."""
@@ -161,12 +166,30 @@ class TaggedTexts:
 
     def sentences(self) -> Iterator[Sentence]:
         """The tagged sentences of all texts, each text a document."""
-        number = 0
-        for portion in self._portions(self.records):
+        for number, portion in self._numbered_portions():
             self.unit = portion.portion.token_unit
             for sentence in portion.sentences():
-                yield replace(sentence, document=number)
-            number += portion.last
+                yield replace(sentence, document=number - 1)
+
+    def _numbered_portions(self) -> Iterator[tuple[int, TaggedPortion]]:
+        """The portions of each text, with its number, from 1; texts of nothing but white space are passed over."""
+        numbers = deque[int]()  # of the texts on their way
+
+        def texts() -> Iterator[str | Iterator[str]]:
+            """The texts for the tagger, which reads ahead."""
+            for record in self.records:
+                self.read, text = self.read + 1, record["text"]
+                if isinstance(text, LongText):
+                    text = text.parts  # what has been read of it is not needed again
+                elif not text or text.isspace():
+                    continue
+                numbers.append(self.read)
+                yield text
+
+        for portion in self.tagger.tag_portions(texts(), min_score=self.min_score):
+            yield numbers[0], portion
+            if portion.last:
+                numbers.popleft()
 
     def _portions(self, records: Iterable[TextRecord]) -> Iterator[TaggedPortion]:
         """The portions of texts with their entities."""

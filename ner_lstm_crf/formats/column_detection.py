@@ -25,7 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 from ner_lstm_crf.errors import InputError
@@ -371,13 +371,13 @@ def _sample(lines: Iterable[str], options: ReadOptions, path: str) -> _Sample:
 
 def _head(lines: Iterable[str], path: str) -> list[_Line]:
     """The first lines that are neither blank nor the start of a document."""
-    head, begins, size, rows = list[_Line](), True, 0, 0
-    for number, line in enumerate(islice(lines, MOST_LINES), 1):
+    head, begins, size, rows, blank = list[_Line](), True, 0, 0, 0
+    for number, line in enumerate(lines, 1):
         if number == 1 and (webanno := _WEBANNO.match(line)):
             message = f"expected columns with a tag for each token, found {webanno[1].strip()}"
             raise InputError(f"{message}: export the annotation as CoNLL 2003", path=path, line=1)
         if not line or line.isspace():
-            begins = True
+            begins, blank = True, blank + 1
             continue
         body = line.rstrip("\r\n")
         if len(body) > LONGEST_ROW and not body.startswith("#"):
@@ -394,7 +394,11 @@ def _head(lines: Iterable[str], path: str) -> list[_Line]:
             size += len(body)
             if body[0] != "#":
                 begins, rows = False, rows + 1
-        if rows == SAMPLE_ROWS or len(head) == 2 * SAMPLE_ROWS or size > _SAMPLE_SIZE:
+        if (
+            rows == SAMPLE_ROWS
+            or len(head) == 2 * SAMPLE_ROWS
+            or max(size - _SAMPLE_SIZE, number - blank - MOST_LINES) > 0
+        ):
             break
     if not head:
         raise InputError("expected rows of a token and a tag, found no rows", path=path)

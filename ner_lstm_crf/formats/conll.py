@@ -51,6 +51,7 @@ _NO_SPACE = re.compile(r"\bSpaceAfter=No\b|\bNoSpaceAfter\b|\bSpacesAfter=(?:\||
 _NOT_A_TOKEN = re.compile(r"\d+[-.]\d+[ \t]")
 _NOT_A_TOKEN_LATER = re.compile(r"\n\d+[-.]\d+[ \t]")
 _MOST_KEPT = 2**22  # characters of a file whose sentences are kept for the second time it is read
+_MOST_BLANK = 2**16  # blank lines that are held at once
 _NOT_IN_A_TOKEN = re.compile(r"[\t\n\0]")  # NUL marks binary data
 
 
@@ -186,7 +187,8 @@ class RawSentence:
         line: The number of the first line, from 1.
         document: The number of the document, from 0.
         lines: All lines: comments, document marks, rows and blank lines.
-        rows: Those that are tokens; there are none only in the last raw sentence of a file, if it holds leftovers.
+        rows: Those that are tokens; there are none in the last raw sentence of a file, if it holds leftovers, and among
+            very many blank lines.
         token_lines: The indices of the rows in `lines`.
         line_numbers: The numbers of the rows in the file.
         comments: The lines that are neither tokens nor blank nor a `-DOCSTART-`.
@@ -207,6 +209,22 @@ class RawSentence:
     marked: Sequence[int] = ()
     cells: tuple[list[str], list[str]] | None = None
     widths: Sequence[int] = ()
+
+    def add(self, piece: _Piece) -> None:
+        """Add lines and the tokens among them, before which there are none."""
+        indices, before = piece.token_lines, len(self.lines)
+        if isinstance(indices, range):  # as almost always
+            self.token_lines = range(before + indices.start, before + indices.stop)
+            self.line_numbers = range(self.line + self.token_lines.start, self.line + self.token_lines.stop)
+        else:
+            self.token_lines = [before + index for index in indices]
+            self.line_numbers = [self.line + index for index in self.token_lines]
+        self.rows = piece.rows
+        self.comments += piece.comments
+        if piece.skipped or piece.marked:
+            self.skipped = [*self.skipped, *(self.line + before + index for index in piece.skipped)]
+            self.marked = [*self.marked, *(self.line + before + index for index in piece.marked)]
+        self.lines += piece.lines
 
 
 class ColumnFile:
@@ -483,6 +501,9 @@ def read_raw_sentences(lines: Iterable[str], layout: ColumnLayout) -> Iterator[R
             raise InputError(message, line=raw.line + len(raw.lines))
         if is_blank:
             raw.lines += block
+            if len(raw.lines) > _MOST_BLANK:  # millions of them may follow each other: memory stays flat
+                yield raw
+                raw, has_sentence = RawSentence(raw.line + len(raw.lines), raw.document), has_sentence or bool(raw.rows)
             continue
         for piece in _pieces(block, layout, no_rows):
             if raw.rows:
@@ -491,19 +512,7 @@ def read_raw_sentences(lines: Iterable[str], layout: ColumnLayout) -> Iterator[R
             if piece.opens_document:
                 raw.document += has_sentence
                 has_sentence = False
-            indices, before = piece.token_lines, len(raw.lines)
-            if isinstance(indices, range):  # as almost always
-                raw.token_lines = range(before + indices.start, before + indices.stop)
-                raw.line_numbers = range(raw.line + raw.token_lines.start, raw.line + raw.token_lines.stop)
-            else:
-                raw.token_lines = [before + index for index in indices]
-                raw.line_numbers = [raw.line + index for index in raw.token_lines]
-            raw.rows = piece.rows
-            raw.comments += piece.comments
-            if piece.skipped or piece.marked:
-                raw.skipped = [*raw.skipped, *(raw.line + before + index for index in piece.skipped)]
-                raw.marked = [*raw.marked, *(raw.line + before + index for index in piece.marked)]
-            raw.lines += piece.lines
+            raw.add(piece)
     if raw.lines:
         yield raw
 
@@ -514,8 +523,12 @@ def _blocks(lines: Iterable[str], layout: ColumnLayout) -> Iterator[tuple[bool, 
     Of too many for a sentence, the first are given, and one more.
     """
     for is_blank, group in groupby(lines, str.isspace):
-        if is_blank or layout.sentence is None:
-            yield is_blank, list(islice(group, MOST_LINES + 1))
+        if is_blank:
+            while block := list(islice(group, _MOST_BLANK)):
+                yield True, block
+            continue
+        if layout.sentence is None:
+            yield False, list(islice(group, MOST_LINES + 1))
             continue
         block, comments, before = list[str](), list[str](), ""
         for line in group:

@@ -24,6 +24,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain, groupby, pairwise
 from typing import NamedTuple, get_args
 
@@ -252,6 +253,18 @@ class Portion(NamedTuple):
         return [new(Token, (source[start - offset : end - offset], start, end)) for start, end in places]
 
 
+def _check_unit(token_unit: str) -> None:
+    """Refuse what is no unit of tokens."""
+    if token_unit not in get_args(TokenUnit):
+        raise ValueError(f'expected token_unit "word" or "character", got {token_unit!r}')
+
+
+@lru_cache(maxsize=16)  # as millions of empty lines in a row are all alike
+def _blank_portion(text: str, token_unit: TokenUnit) -> Portion:
+    """The portion of a text of white space."""
+    return Portion(NormalizedText(text, text), 0, [], [], [0], [], 0, 0, False, True, token_unit)
+
+
 def portions(
     text: str | Iterable[str], *, token_unit: TokenUnit = "word", hyphens: Hyphens = "split"
 ) -> Iterator[Portion]:
@@ -265,8 +278,10 @@ def portions(
     Raises:
         ValueError: If `token_unit` is neither "word" nor "character".
     """
-    if token_unit not in get_args(TokenUnit):
-        raise ValueError(f'expected token_unit "word" or "character", got {token_unit!r}')
+    _check_unit(token_unit)
+    if isinstance(text, str) and len(text) <= BLOCK and not text.strip():  # as blank lines are
+        yield _blank_portion(text, token_unit)
+        return
     parts = (text[at : at + BLOCK] for at in range(0, len(text), BLOCK)) if isinstance(text, str) else iter(text)
     block, offset, begin, fresh, last = "", 0, 0, 0, False
     while not last:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import torch
@@ -587,3 +587,21 @@ def test_the_object_of_a_long_text_is_never_in_memory_as_a_whole(monkeypatch: py
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw))
     tag.OUTPUTS["jsonl"].write(cast(tag.Tagged, tagged), "-")
     assert written == [0, 10, 20]
+
+
+@pytest.mark.parametrize("way", ["entities", "sentences"])
+def test_a_long_text_is_not_kept_and_empty_lines_do_not_reach_the_tagger(way: str) -> None:
+    read = list[str]()
+
+    def tag_portions(texts: Iterator[str | Iterator[str]], min_score: float | None) -> Iterator[object]:
+        for text in texts:
+            read.extend([text] if isinstance(text, str) else text)
+        yield from ()
+
+    text = tag.LongText(iter(["Ada ", "left."]))
+    records = iter([{"text": ""}, {"text": text}, {"text": " \t"}, {"text": "Rome"}])
+    tagger = cast(Any, SimpleNamespace(tag_portions=tag_portions))
+    tagged = tag.TaggedTexts(tagger, records, "IOB2", min_score=None, scored=False, numbered=True)
+    assert list(getattr(tagged, way)()) == ([(number, []) for number in (1, 2, 3, 4)] if way == "entities" else [])
+    assert read == ["Ada ", "left.", "Rome"]
+    assert text.read == []

@@ -610,7 +610,7 @@ def test_very_long_sentences_and_tokens(length, tmp_path):
     assert (len(sentence.tokens), len(sentence.spans), len(sentence.words[0])) == (length, length, len(word))
 
 
-@pytest.mark.parametrize("rest", ["a\tO\n", "\n", "# a\n", "1\ta\tO\n"])
+@pytest.mark.parametrize("rest", ["a\tO\n", "# a\n", "1\ta\tO\n"])
 def test_lines_without_end_of_a_sentence_are_not_held_in_memory(rest, tmp_path, monkeypatch):
     monkeypatch.setattr(conll, "MOST_LINES", 100)
     head = "sentence\ttoken\ttag\n" if rest.startswith("1") else "a\tB-PER\n\n"
@@ -955,3 +955,18 @@ def test_the_message_about_an_endless_tag_is_short(tmp_path):
     with pytest.raises(InputError, match="'I-PER' may not follow 'B-9999") as error:
         list(read_conll(path, ReadOptions(ill_formed="error")))
     assert len(str(error.value)) < len(str(path)) + 300
+
+
+def test_any_number_of_blank_lines_is_read_with_flat_memory_and_written_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(conll, "_MOST_BLANK", 100)
+    monkeypatch.setattr(conll, "MOST_LINES", 150)
+    content = (
+        "\n" * 1000 + "Ada\tB-PER\n" + "\n" * 1000 + "-DOCSTART-\tO\n" + "\n" * 1000 + "Rome\tB-LOC\n" + "\n" * 1000
+    )
+    path, target = tmp_path / "train.conll", tmp_path / "new.conll"
+    path.write_text(content)
+    sentences = list(read_conll(path))
+    assert [(one.line, one.words, one.document) for one in sentences] == [(1001, ["Ada"], 0), (3003, ["Rome"], 1)]
+    assert max(len(raw.lines) for raw in conll.ColumnFile(path, ReadOptions()).raw_sentences()) <= 202
+    replace_tags(path, target, [sentence.with_spans([]) for sentence in sentences])
+    assert target.read_text() == content.replace("B-PER", "O").replace("B-LOC", "O")

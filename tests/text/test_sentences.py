@@ -360,3 +360,12 @@ def test_marks_and_foreign_words_are_barriers_in_chinese(text: str, expected: li
 def test_chinese_is_cut_at_foreign_words_in_lower_case(text: str, expected: list[str]) -> None:
     found = sentences(text, token_unit="character")
     assert [text[one.tokens[0].start : one.tokens[-1].end] for one in found] == expected
+
+
+@pytest.mark.parametrize("unit", ["word", "character"])
+@pytest.mark.parametrize("text", ["", " ", "\n \t", "\u3000\x1c\u2000\x85"])
+def test_a_text_of_white_space_is_one_portion_without_tokens_as_its_parts_give(text, unit):
+    whole, parts = (
+        [one._replace(normal=one.normal.text) for one in portions(t, token_unit=unit)] for t in (text, [text])
+    )
+    assert whole == parts
