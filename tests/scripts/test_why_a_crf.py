@@ -13,6 +13,7 @@ import why_a_crf
 from ner_lstm_crf import Config, Data, Sentence
 from why_a_crf import Part, picture, table
 
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 SVG = "{http://www.w3.org/2000/svg}"
 PARTS = [
     Part(250, {"crf": [0.4, 0.5], "softmax": [0.3, 0.36]}, {"crf": [0, 0], "softmax": [20, 30]}),
@@ -77,3 +78,27 @@ def test_too_many_sentences_are_refused(
     with pytest.raises(SystemExit, match="2"):
         why_a_crf.main()
     assert "expected a seed or more, and 1 to 1 sentences" in capsys.readouterr().err
+
+
+def rows_of(page: str, start: str) -> list[list[str]]:
+    """The cells of a table of a page, from the row that begins so."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    rows = text[text.index(start) :].partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+def test_the_page_quotes_the_results_of_both_heads() -> None:
+    quoted = {row[0].split()[0]: row for row in rows_of("why-a-crf.md", "| corpus | labels |")}
+    results = {row[0].split()[0]: row for row in rows_of("results.md", "| corpus | CRF | softmax | gain of the CRF")}
+    assert quoted.keys() == results.keys()
+    for name, (_, crf, softmax, gain, interval, of_crf, of_softmax, sentences) in results.items():
+        ends = interval.replace(" to ", ", ")
+        assert quoted[name][2:] == [crf, softmax, f"{gain} [{ends}]", f"{of_softmax} of {sentences}"]
+        assert of_crf == "0"
+
+
+def test_the_picture_of_the_page_shows_its_table() -> None:
+    shown = ElementTree.parse(DOCS / "images" / "crf-data.svg").iter(f"{SVG}text")
+    texts = [element.text for element in shown]
+    for sentences, _, _, gain, _ in rows_of("why-a-crf.md", "| sentences | CRF | softmax |"):
+        assert texts.index(sentences) + 1 == texts.index(gain.split()[0], texts.index(sentences))
