@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
@@ -189,6 +190,20 @@ def test_a_model_to_start_from_teaches_what_is_not_annotated(make_sentences: Mak
     next(Run(tmp_path / "broken").epochs(data, config))
     list(Run(tmp_path / "broken").epochs(data, config, resume=True))
     assert same_networks(tmp_path / "whole", tmp_path / "broken")
+
+
+def test_where_every_o_may_be_an_entity_the_share_of_entities_says_which_are(make_sentences: Make, tiny: Config):
+    sentences, dev = make_sentences(200), make_sentences(50, seed=1)
+    inside = sum(span.end - span.start for one in sentences for span in one.spans) / sum(map(len, sentences))
+    source = random.Random(1)
+    half = [one.with_spans(span for span in one.spans if source.random() < 0.5) for one in sentences]
+    f1 = []
+    for ratio in (0.0, inside):
+        data = Data(half, dev, unannotated=["LOC", "PER"])
+        *_, report = trainer_for(data, changed(tiny, epochs=12, entity_ratio=ratio)).epochs()
+        assert report.dev is not None
+        f1.append(report.dev.micro.f1)
+    assert f1[0] < 0.6 < 0.9 < f1[1]
 
 
 def test_only_a_model_to_start_from_can_teach(make_sentences: Make, tiny: Config, tmp_path: Path):
