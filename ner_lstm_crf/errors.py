@@ -37,7 +37,7 @@ class InputError(ValueError):
     def at(self, path: str | PathLike[str] | None = None, line: int | None = None) -> InputError:
         """The same error with a path and a line, where it has none."""
         line = line if self.line is None else self.line
-        return InputError(self.message, path=path if self.path is None else self.path, line=line)
+        return type(self)(self.message, path=path if self.path is None else self.path, line=line)
 
 
 def one_line(text: str) -> str:

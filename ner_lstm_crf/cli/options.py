@@ -39,6 +39,50 @@ FORM: Mapping[str, Any] = {"allow_abbrev": False, "formatter_class": argparse.Ra
 """Arguments of every `Parser`: options are written in full, and help keeps the lines of its examples."""
 
 
+class StoreOnce(argparse._StoreAction):
+    """Stores the value of an argument; an option that is given twice is refused, since one value would be lost."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
+    ) -> None:
+        """Store the value.
+
+        Raises:
+            InputError: If the option was given before.
+        """
+        if option_string is not None:
+            refuse_second(parser, namespace, self.dest, option_string)
+        super().__call__(parser, namespace, values, option_string)
+
+
+class YesOrNo(argparse.BooleanOptionalAction):
+    """Stores true for `--name` and false for `--no-name`; one of both after the other is refused."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
+    ) -> None:
+        """Store the value.
+
+        Raises:
+            InputError: If the option was given before.
+        """
+        refuse_second(parser, namespace, self.dest, str(option_string))
+        super().__call__(parser, namespace, values, option_string)
+
+
+def refuse_second(parser: argparse.ArgumentParser, namespace: argparse.Namespace, dest: str, option: str) -> None:
+    """Keep in mind that an option was given.
+
+    Raises:
+        InputError: If it was given before.
+    """
+    given = vars(namespace).setdefault("options_given", {})
+    if dest in given:
+        first = given[dest]
+        parser.error(f"{option} was given twice" if first == option else f"{first} and {option} were both given")
+    given[dest] = option
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser with errors of one line.
 
@@ -47,6 +91,11 @@ class Parser(argparse.ArgumentParser):
     """
 
     help_all = False
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.register("action", None, StoreOnce)
+        self.register("action", "store", StoreOnce)
 
     def error(self, message: str) -> NoReturn:
         """Refuse the command line.
@@ -406,7 +455,7 @@ def add_settings(parser: Parser, *, without: str = "") -> dict[str, argparse._Ar
             default = str(fast[name]).strip("(),")
             if setting.kind is bool:
                 default = "yes" if fast[name] else "no"
-                options: dict[str, Any] = {"action": argparse.BooleanOptionalAction}
+                options: dict[str, Any] = {"action": YesOrNo}
             elif setting.choices:
                 options = {"choices": setting.choices}
             else:

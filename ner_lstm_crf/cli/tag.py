@@ -9,34 +9,47 @@ from __future__ import annotations
 import argparse
 import shlex
 import shutil
+import sys
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, islice, tee
+from operator import itemgetter
 from pathlib import Path
 from tempfile import SpooledTemporaryFile, TemporaryDirectory
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, TypeVar, cast
 
 from ner_lstm_crf.cli.options import COLUMN_OPTIONS, SCHEME_NAMES, Parser, add_options, read_options
 from ner_lstm_crf.cli.output import check_not_output, shows_colours
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.explanation.marked_text import in_colours, in_html, shown_score
-from ner_lstm_crf.explanation.style import PAGE_ENDS, page_begins
+from ner_lstm_crf.explanation.style import PAGE_ENDS, escaped, page_begins
 from ner_lstm_crf.files.json import as_object, json_line, json_values
-from ner_lstm_crf.files.text import STANDARD_STREAM, input_name, standard_input, stream_lines, writing
-from ner_lstm_crf.formats.conll import Conll, holds_tags, read_conll, replace_tags
+from ner_lstm_crf.files.table import SEPARATORS as TABLE_SEPARATORS, column_of_texts, read_texts
+from ner_lstm_crf.files.text import (
+    STANDARD_STREAM,
+    EmptyFileError,
+    input_name,
+    printable,
+    standard_input,
+    stream_lines,
+    writing,
+)
+from ner_lstm_crf.formats.conll import ColumnFile, Conll, holds_tags, read_conll, replace_tags
 from ner_lstm_crf.formats.inline import Inline, format_inline
 from ner_lstm_crf.formats.options import ReadReport, WriteOptions
 from ner_lstm_crf.formats.registry import detect_format, format_of_name, suffix_of
 from ner_lstm_crf.formats.text_json import TextFormat, TextJson, as_text, text_of
 from ner_lstm_crf.formats.token_json import TokenJson, TokenRecord, has_tokens, parse_tokens
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.runs.display import progress_bar, say
+from ner_lstm_crf.runs.display import is_terminal, progress_bar, say
 from ner_lstm_crf.tags.scheme import get_scheme
-from ner_lstm_crf.text.annotation import Entity, Sentence
+from ner_lstm_crf.text.annotation import Entity, Sentence, unspaced_chinese
+from ner_lstm_crf.text.wrapping import look_wrapped, unwrapped
 
 if TYPE_CHECKING:
     from ner_lstm_crf.tagging.portions import TaggedPortion
@@ -46,6 +59,10 @@ if TYPE_CHECKING:
 TextRecord: TypeAlias = dict[str, Any]
 """A JSON object with the key `text`, a string or a `LongText`."""
 
+Record = TypeVar("Record")
+"""An object of a line, a text of a row, a sentence."""
+
+_WRAPPED_SAMPLE = 200  # lines that are looked at for signs of wrapped text
 _FIRST_SENTENCES, _FIRST_RECORDS = 20, 1000
 _LONGEST_PIECE = 65_536  # characters of a line of text that are read at once
 
@@ -53,8 +70,8 @@ EPILOG = """\
 formats:
   text   in: one text a line. out: one line per entity, its start, end, label and text with tabs between; the number of
          the text comes first where there may be several, and --scores puts the score before the text
-  conll  in: one token a line; everything is kept, the predicted tag takes the place of the file's own, or is added.
-         out, from text: token and tag
+  conll  in: one token a line. out, from one such file: everything is kept, the predicted tag takes the place of the
+         file's own, or is added; from text: token and tag
   jsonl  in: objects with the key "text", one a line. out: the same with "entities": start, end, label, text, score;
          or objects with a list of "tokens" in place of a text (or with "ner_tags" beside it), all of them, if the first
          is one. out: the same with their tags, under "ner_tags" or where tags are; words become characters if the
@@ -64,7 +81,8 @@ formats:
   colours  out: the same for a terminal; what texts give there, unless NO_COLOR is set
 Starts and ends count characters, from 0; ends are exclusive. The input has the format of --input-format, else of its
 suffix or content (- is text). The output has the format of --output-format, else of the suffix of --output, else of the
-input.
+input. - is standard input, and so is a pipe where nothing is named. Results from several files name the file: in the
+first column of text, under "file" in jsonl, as a heading in html and colours.
 
 scores:
   The score of an entity is the probability that exactly this is one, with this label. --min-score 0.9 keeps what is
@@ -82,6 +100,8 @@ examples:
   ner-lstm-crf tag --model my-model --output-format jsonl "Angela Merkel visited Rome."
   ner-lstm-crf tag --model my-model --input test.conll --output predicted.conll
   ner-lstm-crf tag --model my-model --input news.txt --output news.html
+  ner-lstm-crf tag --model my-model --input letters/*.txt --wrapped --output letters.jsonl
+  ner-lstm-crf tag --model my-model --input reviews.csv --text-column review --output reviews.jsonl
   cat news.txt | ner-lstm-crf tag --model my-model --input - --output-format jsonl > news.jsonl"""
 
 
@@ -110,6 +130,39 @@ class LongText:
 
 
 @dataclass(slots=True)
+class Sources:
+    """The files that a stream is read from, and which of its records is of which.
+
+    Attributes:
+        are_named: True if results name the file of a record, since there are several.
+        count: The records read so far.
+        begins: The number of the first record of each file, and the name of the file.
+    """
+
+    are_named: bool = False
+    count: int = 0
+    begins: list[tuple[int, str]] = field(default_factory=list)
+
+    def read(self, path: str, records: Iterable[Record]) -> Iterator[Record]:
+        """The records of a file, counted; a file without any is said to be empty."""
+        before = self.count
+        self.begins.append((before + 1, input_name(path)))
+        with suppress(EmptyFileError):
+            for record in records:
+                self.count += 1
+                yield record
+        if self.count == before:
+            say(f"warning: {input_name(path)}: nothing to tag: it is empty")
+
+    def place(self, number: int) -> tuple[str, int]:
+        """The file of a record, and its number in that file, from 1; "" for the file if there is one alone."""
+        if not self.are_named:
+            return "", number
+        first, name = self.begins[bisect_right(self.begins, number, key=itemgetter(0)) - 1]
+        return name, number - first + 1
+
+
+@dataclass(slots=True)
 class TaggedTexts:
     """A stream of texts and what the tagger finds in them; it can be gone through once.
 
@@ -117,9 +170,11 @@ class TaggedTexts:
         tagger: The tagger, or that of each text's script.
         records: The texts.
         scheme: The scheme of tags that are written.
+        sources: The files of the texts.
         min_score: The least score of an entity, if there is one.
         scored: True to write scores where they are not written anyway.
         numbered: True if a line about an entity needs the number of its text.
+        is_wrapped: True if single line breaks within a text are to be read as spaces.
         unit: What the tokens of the last of `sentences` are.
         read: The number of texts that the tagger has read or passed over.
     """
@@ -127,9 +182,11 @@ class TaggedTexts:
     tagger: Tagger | ScriptTagger
     records: Iterator[TextRecord]
     scheme: str
+    sources: Sources
     min_score: float | None
     scored: bool
     numbered: bool
+    is_wrapped: bool = False
     unit: TokenUnit = "word"
     read: int = 0
     noun: ClassVar = "texts"
@@ -159,10 +216,12 @@ class TaggedTexts:
         portions = self._portions(read)
         for record in held:
             if isinstance(record["text"], LongText):
-                yield _long_object(record["text"], portions)
+                yield _long_object(record, portions)
             else:
-                entities = [entity.to_json() for portion in _of_one_text(portions) for entity in portion.entities()]
-                yield [json_line(record | {"entities": entities})]
+                found = [entity for portion in _of_one_text(portions) for entity in portion.entities()]
+                if self.is_wrapped:  # the text keeps its line breaks
+                    found = [replace(one, text=record["text"][one.start : one.end]) for one in found]
+                yield [json_line(record | {"entities": [entity.to_json() for entity in found]})]
 
     def sentences(self) -> Iterator[Sentence]:
         """The tagged sentences of all texts, each text a document."""
@@ -184,7 +243,7 @@ class TaggedTexts:
                 elif not text or text.isspace():
                     continue
                 numbers.append(self.read)
-                yield text
+                yield unwrapped(text) if self.is_wrapped and isinstance(text, str) else text
 
         for portion in self.tagger.tag_portions(texts(), min_score=self.min_score):
             yield numbers[0], portion
@@ -193,7 +252,10 @@ class TaggedTexts:
 
     def _portions(self, records: Iterable[TextRecord]) -> Iterator[TaggedPortion]:
         """The portions of texts with their entities."""
-        return self.tagger.tag_portions((record["text"] for record in records), min_score=self.min_score)
+        texts = (record["text"] for record in records)
+        if self.is_wrapped:
+            texts = (unwrapped(text) if isinstance(text, str) else text for text in texts)
+        return self.tagger.tag_portions(texts, min_score=self.min_score)
 
 
 def _of_one_text(portions: Iterator[TaggedPortion]) -> Iterator[TaggedPortion]:
@@ -214,10 +276,11 @@ def _long_parts(text: LongText, portions: Iterator[TaggedPortion]) -> Iterator[t
         start = portion.stop
 
 
-def _long_object(text: LongText, portions: Iterator[TaggedPortion]) -> Iterator[str]:
+def _long_object(record: TextRecord, portions: Iterator[TaggedPortion]) -> Iterator[str]:
     """The line of JSON about a long text: the text as it is read, then the entities, which are kept in a file."""
+    text: LongText = record["text"]
     with SpooledTemporaryFile(2**20, "w+", encoding="utf-8", newline="") as entities:
-        yield '{"text": "'
+        yield json_line({**record, "text": ""}).removesuffix('"}\n')
         for portion in _of_one_text(portions):
             yield json_line(text.taken())[1:-2]  # without quotes and line end
             for entity in portion.entities():
@@ -235,6 +298,7 @@ class TaggedTokens:
     tagger: Tagger
     records: Iterator[TokenRecord]
     scheme: str
+    sources: Sources
     min_score: float | None
     scored: bool
     numbered: ClassVar = True
@@ -275,7 +339,45 @@ class TaggedTokens:
         return self.tagger.tag_sentences((record.sentence(self.unit) for record in records), min_score=self.min_score)
 
 
-Tagged: TypeAlias = TaggedTexts | TaggedTokens
+@dataclass(slots=True)
+class TaggedColumns:
+    """The sentences of column files, which are written as texts; the attributes are those of `TaggedTexts`."""
+
+    tagger: Tagger
+    records: Iterator[Sentence]
+    scheme: str
+    sources: Sources
+    min_score: float | None
+    scored: bool
+    numbered: ClassVar = True
+    noun: ClassVar = "sentences"
+
+    @property
+    def unit(self) -> TokenUnit:
+        """The unit of the tagger's tokens."""
+        return self.tagger.model.config.token_unit
+
+    def texts(self) -> Iterator[tuple[str, Sequence[Entity], bool]]:
+        """Each sentence as a text, its tokens joined as the file joins them, its entities, and True."""
+        return ((text.text, text.entities, True) for text in map(text_of, self.sentences()))
+
+    def entities(self) -> Iterator[tuple[int, list[Entity]]]:
+        """The entities of each sentence, with its number, from 1; offsets count in its text."""
+        return ((number, list(entities)) for number, (_, entities, _) in enumerate(self.texts(), 1))
+
+    def objects(self) -> Iterator[Iterable[str]]:
+        """Each sentence as a line of JSON: its text and its entities."""
+        for number, (text, entities, _) in enumerate(self.texts(), 1):
+            name, _ = self.sources.place(number)
+            file = {"file": name} if name else {}
+            yield [json_line({**file, "text": text, "entities": [entity.to_json() for entity in entities]})]
+
+    def sentences(self) -> Iterator[Sentence]:
+        """The tagged sentences."""
+        return self.tagger.tag_sentences(self.records, min_score=self.min_score)
+
+
+Tagged: TypeAlias = TaggedTexts | TaggedTokens | TaggedColumns
 
 
 class Output(NamedTuple):
@@ -293,11 +395,11 @@ class Output(NamedTuple):
     suffixes: tuple[str, ...]
     write: Callable[[Tagged, str], None]
     has_tags: tuple[type[Tagged], ...] = ()
-    has_scores: tuple[type[Tagged], ...] = (TaggedTexts, TaggedTokens)
+    has_scores: tuple[type[Tagged], ...] = (TaggedTexts, TaggedTokens, TaggedColumns)
 
 
 def _write_lines(tagged: Tagged, path: str) -> None:
-    """One line per entity: number (where there may be several texts), start, end, label, score if asked for, and text.
+    """One line per entity: file and number (where there may be several), start, end, label, score if asked for, text.
 
     White space within an entity becomes one space, since its offsets tell the original.
     """
@@ -305,7 +407,8 @@ def _write_lines(tagged: Tagged, path: str) -> None:
         for number, entities in tagged.entities():
             count(number, None)
             for entity in entities:
-                first = f"{number}\t" if tagged.numbered else ""
+                name, of_file = tagged.sources.place(number)
+                first = f"{name}\t" * bool(name) + f"{of_file}\t" * tagged.numbered
                 text = " ".join(entity.text.split())
                 score = f"{shown_score(entity.score)}\t" if tagged.scored else ""
                 out.write(f"{first}{entity.start}\t{entity.end}\t{entity.label}\t{score}{text}\n")
@@ -326,9 +429,19 @@ def _write_objects(tagged: Tagged, path: str) -> None:
 def _write_colours(tagged: Tagged, path: str) -> None:
     """Each text with its entities in colours, followed by their labels."""
     with writing(path, coloured=True) as out, _bar(path, tagged.noun) as count:
-        for number, (text, entities, last) in enumerate(tagged.texts(), 1):
+        for number, name, text, entities, last in _numbered(tagged):
             count(number, None)
+            out.write(f"{printable(name)}:\n" * bool(name))
             out.write(in_colours(text, entities, tagged.tagger.labels, scored=tagged.scored) + "\n" * last)
+
+
+def _numbered(tagged: Tagged) -> Iterator[tuple[int, str, str, Sequence[Entity], bool]]:
+    """What `texts` gives; before it the number of the text, from 1, and the name of the file that begins with it."""
+    number, is_first = 1, True
+    for text, entities, last in tagged.texts():
+        name, of_file = tagged.sources.place(number)
+        yield number, name if is_first and of_file == 1 else "", text, entities, last
+        number, is_first = number + last, last
 
 
 def _write_marks(tagged: Tagged, path: str) -> None:
@@ -351,8 +464,9 @@ def _write_page(tagged: Tagged, path: str) -> None:
     """A page for a browser, with the entities in colours."""
     with writing(path) as out, _bar(path, tagged.noun) as count:
         out.write(page_begins("Entities"))
-        for number, (text, entities, _) in enumerate(tagged.texts(), 1):
+        for number, name, text, entities, _ in _numbered(tagged):
             count(number, None)
+            out.write(f"<h2>{escaped(name)}</h2>\n" * bool(name))
             out.write(in_html(text, entities, tagged.tagger.labels, scored=tagged.scored))
         out.write(PAGE_ENDS)
 
@@ -362,7 +476,13 @@ OUTPUTS = {
     for output in (
         Output("text", (".txt",), _write_lines),
         Output(Conll.name, Conll.suffixes, _write_columns, has_tags=(TaggedTexts, TaggedTokens)),
-        Output(TextJson.name, TextJson.suffixes, _write_objects, has_tags=(TaggedTokens,), has_scores=(TaggedTexts,)),
+        Output(
+            TextJson.name,
+            TextJson.suffixes,
+            _write_objects,
+            has_tags=(TaggedTokens,),
+            has_scores=(TaggedTexts, TaggedColumns),
+        ),
         Output(Inline.name, Inline.suffixes, _write_marks, has_scores=()),
         Output("html", (".html", ".htm"), _write_page),
         Output("colours", (), _write_colours),
@@ -371,10 +491,11 @@ OUTPUTS = {
 """The outputs by name."""
 
 
-def _text_records(lines: Iterable[str], path: str) -> Iterator[TextRecord]:
-    """The lines of a file of texts as objects; a line that comes in pieces as a `LongText`."""
-    del path  # any line is a text
-    pieces = iter(lines)
+def _text_records(args: argparse.Namespace, path: str) -> Iterator[TextRecord]:
+    """The lines of a file of texts as objects, or with `--wrapped` its paragraphs; a long one as a `LongText`."""
+    pieces: Iterator[str] = stream_lines(path, args.encoding, longest=_LONGEST_PIECE)
+    if args.wrapped:
+        pieces = _paragraphs(pieces)
 
     def rest() -> Iterator[str]:
         """The other pieces of a line."""
@@ -389,7 +510,40 @@ def _text_records(lines: Iterable[str], path: str) -> Iterator[TextRecord]:
         yield {"text": text if is_whole else LongText(chain([text], rest()))}
 
 
-def _json_records(lines: Iterable[str], path: str) -> Iterator[TextRecord | TokenRecord]:
+def _paragraphs(pieces: Iterable[str]) -> Iterator[str]:
+    """The pieces of lines joined to paragraphs: the line ends within become spaces, blank lines are left out."""
+    held, is_begin = "", True  # what is read of a paragraph; True where a line begins
+    for piece in pieces:
+        if is_begin and not piece.strip():
+            if held:
+                yield held
+            held = ""
+            continue
+        if is_begin and held:
+            held = f"{held[:-2]}  " if held.endswith("\r\n") else f"{held[:-1]} "
+        held += piece
+        is_begin = piece[-1] == "\n"
+        if len(held) > _LONGEST_PIECE:  # the line end that may be the last of the paragraph stays for the next piece
+            yield held[:_LONGEST_PIECE]
+            held = held[_LONGEST_PIECE:]
+    if held:
+        yield held
+
+
+def _table_records(args: argparse.Namespace, path: str) -> Iterator[TextRecord]:
+    """The rows of a table as objects, with their text and all other cells.
+
+    Raises:
+        InputError: If the column of `--text-column` is not there, or a row has other cells than the first.
+    """
+    try:
+        yield from read_texts(stream_lines(path, args.encoding), args.text_column, args.separator)
+    except InputError as error:
+        message = error.message if error.path or error.line else f"--text-column: {error.message}"
+        raise InputError(message, path=error.path or input_name(path), line=error.line) from None
+
+
+def _json_records(args: argparse.Namespace, path: str) -> Iterator[TextRecord | TokenRecord]:
     """The objects of JSON lines, or of one array.
 
     Raises:
@@ -397,7 +551,7 @@ def _json_records(lines: Iterable[str], path: str) -> Iterator[TextRecord | Toke
     """
     are_tokens, number = None, None
     try:
-        for number, value in json_values(lines):
+        for number, value in json_values(stream_lines(path, args.encoding)):
             if are_tokens is None:
                 are_tokens = isinstance(value, dict) and has_tokens(value)
             yield parse_tokens(as_object(value), number, read_tags=False) if are_tokens else as_text(value)
@@ -411,17 +565,20 @@ class Input(NamedTuple):
     Attributes:
         name: Its name on the command line.
         suffixes: The suffixes of its files.
-        records: The objects of its lines, read as they come; None for columns, which are written again as a whole.
+        records: The objects of its lines, read as they come; None for columns, which wait for the unit of the tagger.
+        output: The name of the format that is written by default.
     """
 
     name: str
     suffixes: tuple[str, ...]
-    records: Callable[[Iterable[str], str], Iterator[TextRecord | TokenRecord]] | None
+    records: Callable[[argparse.Namespace, str], Iterator[TextRecord | TokenRecord]] | None
+    output: str
 
 
-TEXT = Input("text", (".txt",), _text_records)
-COLUMNS = Input(Conll.name, Conll.suffixes, None)
-JSON_LINES = Input(TextJson.name, TextJson.suffixes, _json_records)
+TEXT = Input("text", (".txt",), _text_records, "text")
+COLUMNS = Input(Conll.name, Conll.suffixes, None, Conll.name)
+JSON_LINES = Input(TextJson.name, TextJson.suffixes, _json_records, TextJson.name)
+TABLE = Input("table", (), _table_records, "text")  # what --text-column is for
 INPUTS = {each.name: each for each in (TEXT, COLUMNS, JSON_LINES)}
 """The inputs by name."""
 
@@ -436,12 +593,32 @@ def add_command(parser: Parser) -> None:
         metavar="DIR",
         help="directory of a model, or en or zh: the shipped taggers (default: by the script)",
     )
-    parser.add_argument("--input", metavar="F", help="file to tag in place of texts, - for standard input")
+    parser.add_argument(
+        "--input",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="F",
+        help="files to tag in place of texts, - for standard input; of several the results name the file",
+    )
     parser.add_argument("--output", metavar="F", default=STANDARD_STREAM, help="file to write (default: -, the output)")
     parser.add_argument("--input-format", choices=INPUTS, help="format of --input")
     parser.add_argument("--output-format", choices=OUTPUTS, help="format to write")
     parser.add_argument("--output-scheme", metavar="S", help=f"tag scheme to write: {SCHEME_NAMES} (default: IOB2)")
-    add_options(parser.add_argument_group("reading the input"), *COLUMN_OPTIONS)
+    reading = parser.add_argument_group("reading the input")
+    reading.add_argument(
+        "--wrapped",
+        action="store_true",
+        help="read a single line break within a text as a space, and a blank line as the end of a paragraph (of a file "
+        "of text, each paragraph is a text)",
+    )
+    reading.add_argument(
+        "--text-column",
+        metavar="NAME|N",
+        help="tag the texts in this column of a table (CSV): its name in the first row, or its number in a table "
+        "without names; the other cells stay with the results of jsonl",
+    )
+    add_options(reading, *COLUMN_OPTIONS)
     parser.add_argument(
         "--scores", action="store_true", help="write the score of each entity, which JSON lines of texts have anyway"
     )
@@ -452,95 +629,231 @@ def add_command(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Tag what was given."""
     # 1. Check everything before a model is loaded.
-    if args.input is not None:
-        check_not_output(args.input)
+    _check_given(args)
     source, output = _formats(args)
     scheme = get_scheme(args.output_scheme or "IOB2").name
-    try:
-        "".join(args.texts).encode()
-    except UnicodeEncodeError:
-        raise InputError("expected a text in UTF-8 on the command line, found other bytes") from None
-    for text in args.texts:
-        _check_text(text)
-    # 2. Column files are written again with the predicted tags.
-    if source.records is None:
+    # 2. Column files are written again with the predicted tags, unless they become something else.
+    if source is COLUMNS and output.name == source.name:
         _tag_columns(args, scheme)
         return
     # 3. All else is a stream of texts, or of sentences of tokens if the first one is such.
+    sources = Sources(are_named=len(args.input) > 1)
     records: Iterator[TextRecord | TokenRecord] = ({"text": text} for text in args.texts)
-    if not args.texts:
-        longest = _LONGEST_PIECE if source is TEXT else None
-        records = source.records(stream_lines(args.input, args.encoding, longest=longest), args.input)
-    first = list(islice(records, 1))
-    records = chain(first, records)
-    stream: type[Tagged] = TaggedTokens if first and isinstance(first[0], TokenRecord) else TaggedTexts
-    if args.output_scheme is not None and stream not in output.has_tags:
-        raise InputError(
-            f"--output-scheme {args.output_scheme}: {stream.noun} written as {output.name} have no tags: leave it out"
-        )
-    if args.scores and stream not in output.has_scores:
-        raise InputError(f"--scores: {stream.noun} written as {output.name} have no place for scores: leave it out")
-    choices = scheme, args.min_score, args.scores
-    if stream is TaggedTexts:
-        numbered, texts = len(args.texts) != 1, cast("Iterator[TextRecord]", records)
-        tagged: Tagged = TaggedTexts(_text_tagger(args), texts, *choices, numbered=numbered)
-    else:
+    if args.input:
+        read = source.records or (lambda *_: iter(()))
+        records = chain.from_iterable(sources.read(path, read(args, path)) for path in args.input)
+    first = list(islice(records, 1)) if source.records else []
+    records = _of_one_kind(chain(first, records), sources)
+    stream: type[Tagged] = TaggedColumns if source is COLUMNS else TaggedTexts
+    if first and isinstance(first[0], TokenRecord):
+        stream = TaggedTokens
+    _check_stream(args, stream, output)
+    output.write(_stream(args, stream, records, sources, is_by_line=source is TEXT and bool(args.input)), args.output)
+
+
+def _stream(
+    args: argparse.Namespace,
+    kind: type[Tagged],
+    records: Iterator[TextRecord | TokenRecord],
+    sources: Sources,
+    *,
+    is_by_line: bool,
+) -> Tagged:
+    """The records and the tagger that they need; the sentences of columns are read here.
+
+    Args:
+        args: The arguments of the command.
+        kind: The kind of stream.
+        records: Its records; those of columns are read here.
+        sources: The files of the records.
+        is_by_line: True if each line of the input is a text.
+    """
+    choices = get_scheme(args.output_scheme or "IOB2").name, sources, args.min_score, args.scores
+    if kind is TaggedTexts:
+        texts = cast("Iterator[TextRecord]", records)
+        if not args.wrapped:
+            texts = _hinting_at_wrapped(texts, is_by_line=is_by_line)
+        is_wrapped = args.wrapped and not is_by_line
+        return TaggedTexts(_text_tagger(args), texts, *choices, len(args.texts) != 1, is_wrapped)
+    if kind is TaggedTokens:
         tokens = cast("Iterator[TokenRecord]", records)
         words = list[str]()
         if args.model is None:
             words, tokens = _first_tokens(tokens)
-        tagged = TaggedTokens(_tagger(args, words), tokens, *choices)
-    output.write(tagged, args.output)
+        return TaggedTokens(_tagger(args, words), tokens, *choices)
+    tagger, sentences = _read_columns(args, sources)
+    return TaggedColumns(tagger, sentences, *choices)
 
 
-def _check_text(text: str) -> None:
-    """Refuse the name of a file in the place of a text, and say of what looks like one that there is none.
+def _check_stream(args: argparse.Namespace, stream: type[Tagged], output: Output) -> None:
+    """Refuse options that are of no use to what is tagged and written.
 
     Raises:
-        InputError: If there is a file of that name.
+        InputError: If there are such.
     """
-    with suppress(OSError):  # a text may be too long for a name
-        if Path(text).is_file():
-            command = shlex.join(["--input", text])
-            raise InputError(f"a file of this name exists: say {command} (or pipe the text itself to --input -)")
+    if args.output_scheme is not None and stream not in output.has_tags:
+        raise InputError(
+            f"--output-scheme {args.output_scheme}: {stream.noun} written as {output.name} have no tags: leave it out"
+        )
+    if args.wrapped and stream is not TaggedTexts:
+        raise InputError("--wrapped: expected texts, found sentences of tokens")
+    if args.scores and stream not in output.has_scores:
+        raise InputError(f"--scores: {stream.noun} written as {output.name} have no place for scores: leave it out")
+
+
+def _check_given(args: argparse.Namespace) -> None:
+    """Find out what is to be tagged: `args.input` becomes `-` for standard input where nothing else is named.
+
+    Raises:
+        InputError: If there is nothing to tag, or too much; or a text is not UTF-8, or the name of a file.
+    """
+    if args.texts and args.input:
+        raise InputError("expected either texts or --input FILE (- for standard input)")
+    if args.texts == [STANDARD_STREAM] or not (args.texts or args.input):
+        if not args.texts and is_terminal(sys.stdin):
+            raise InputError("expected either texts or --input FILE (- for standard input)")
+        args.texts, args.input = [], [STANDARD_STREAM]
+    if args.texts and args.input_format is not None:
+        raise InputError("--input-format is for --input FILE: expected --output-format for texts, or none")
+    if STANDARD_STREAM in args.texts or args.input.count(STANDARD_STREAM) > 1:
+        raise InputError("- is standard input: expected it once, and no texts beside it")
+    for path in args.input:
+        check_not_output(path)
+        if len(args.input) > 1 and path != STANDARD_STREAM and _is_same_file(path, args.output):
+            raise InputError("this file is the output as well: choose another one", path=path)
+    try:
+        "".join(args.texts).encode()
+    except UnicodeEncodeError:
+        raise InputError("expected a text in UTF-8 on the command line, found other bytes") from None
+    _check_texts(args.texts)
+
+
+def _is_same_file(one: str, other: str) -> bool:
+    """True if both are there, and the same."""
+    try:
+        return Path(one).samefile(other)
+    except OSError:
+        return False
+
+
+def _check_texts(texts: Sequence[str]) -> None:
+    """Refuse names of files in the place of texts, and say of what looks like one that there is none.
+
+    Raises:
+        InputError: If there are files of these names.
+    """
+    files = list[str]()
+    for text in texts:
+        with suppress(OSError):  # a text may be too long for a name
+            files += [text] * Path(text).is_file()
+    if files:
+        exist = "a file of this name exists" if len(files) == 1 else "files of these names exist"
+        command = shlex.join(["--input", *files])
+        raise InputError(f"{exist}: say {command} (or pipe the text itself to --input -)")
     suffixes = [suffix for each in INPUTS.values() for suffix in each.suffixes]
-    if not any(map(str.isspace, text)) and suffix_of(text) in suffixes:
-        say(f"warning: {text} is tagged as a text: there is no such file (and --input reads files)")
+    for text in texts:
+        if not any(map(str.isspace, text)) and suffix_of(text) in suffixes:
+            say(f"warning: {text} is tagged as a text: there is no such file (and --input reads files)")
+
+
+def _of_one_kind(records: Iterator[TextRecord | TokenRecord], sources: Sources) -> Iterator[TextRecord | TokenRecord]:
+    """The records, which name their file if there are several; refused if some are texts and others tokens."""
+    are_tokens: bool | None = None
+    for number, record in enumerate(records, 1):
+        is_tokens = isinstance(record, TokenRecord)
+        if are_tokens not in (None, is_tokens):
+            found, before = ("sentences of tokens", "texts") if is_tokens else ("texts", "sentences of tokens")
+            message = f"expected {before} as in the files before, found {found}: tag them apart"
+            raise InputError(message, path=sources.begins[-1][1])
+        are_tokens = is_tokens
+        name, _ = sources.place(number)
+        if not name:
+            yield record
+        elif isinstance(record, TokenRecord):
+            yield record._replace(content={"file": name, **record.content})
+        else:
+            yield {"file": name, **record}
+
+
+def _hinting_at_wrapped(records: Iterable[TextRecord], *, is_by_line: bool) -> Iterator[TextRecord]:
+    """The texts; if their first lines look wrapped, the user is told of `--wrapped`, once."""
+    lines = list[str]()
+    is_said = False
+    for record in records:
+        if not is_said and isinstance(record["text"], str):
+            lines += [record["text"]] if is_by_line else ["", *record["text"].split("\n")]
+            if len(lines) >= _WRAPPED_SAMPLE:
+                is_said = True
+                _hint_at_wrapped(lines)
+        yield record
+    if not is_said:
+        _hint_at_wrapped(lines)
+
+
+def _hint_at_wrapped(lines: Sequence[str]) -> None:
+    """Tell the user of `--wrapped` if lines look wrapped."""
+    if look_wrapped(lines):
+        say("the lines look wrapped, and each is read by itself: --wrapped reads their ends as spaces")
 
 
 def _formats(args: argparse.Namespace) -> tuple[Input, Output]:
     """The format of the input and the output.
 
     Raises:
-        InputError: If there is nothing to tag, or too much, or a column file is to become something else, or the format
-            of a file is unknown, or an option is of no use to it.
+        InputError: If the files have several formats, or column files are to become one, or the format of a file is
+            unknown, or an option is of no use to it.
     """
-    if bool(args.texts) == (args.input is not None):
-        raise InputError("expected either texts or --input FILE (- for standard input)")
-    if args.texts and args.input_format is not None:
-        raise InputError("--input-format is for --input FILE: expected --output-format for texts, or none")
-    source = TEXT
-    if args.input is not None:
-        source = INPUTS[args.input_format] if args.input_format else _input_of(args.input, args.encoding)
-    suffix = suffix_of(args.output)
+    source = _source(args)
+    if args.wrapped and source is COLUMNS:
+        raise InputError("--wrapped: expected texts, found columns")
+    suffix, taken = suffix_of(args.output), [suffix_of(path) for path in args.input]
     named = next((output for output in OUTPUTS.values() if suffix in output.suffixes), None)
-    if named is None and not args.output_format and suffix not in ("", suffix_of(args.input or "")):
+    if named is None and not args.output_format and suffix not in ("", *taken):
         suffixes = ", ".join(suffix for output in OUTPUTS.values() for suffix in output.suffixes)
         why = f"say --output-format ({', '.join(OUTPUTS)}), or choose one of {suffixes}"
         raise InputError(f"the suffix {suffix} tells no format: {why}", path=args.output)
-    usual = "colours" if source is TEXT and args.output == STANDARD_STREAM and shows_colours() else source.name
-    output = OUTPUTS[args.output_format] if args.output_format else named or OUTPUTS[usual]
-    if source is COLUMNS and output.name != source.name:
-        why = "say --output-format conll, or choose another name for --output"
-        if args.output_format:
-            why = "leave out --output-format"
-        raise InputError(f"a column file is written as columns, not as {output.name}: {why}, or see 'convert --help'")
-    given = (
-        option for option in ("token_column", "tag_column", "tag_key", "separator") if getattr(args, option) is not None
+    is_shown = source in (TEXT, TABLE) and args.output == STANDARD_STREAM and shows_colours()
+    output = (
+        OUTPUTS[args.output_format]
+        if args.output_format
+        else named or OUTPUTS["colours" if is_shown else source.output]
     )
+    if source is COLUMNS and output.name == source.name and len(args.input) > 1:
+        why = "each keeps its own columns: tag them one by one, or say --output-format jsonl, text or html"
+        raise InputError(f"several column files do not become one: {why}")
+    if source is TABLE and output.name == Conll.name and suffix == ".csv":
+        raise InputError(
+            "a CSV file of tokens does not keep the rows: choose a name that ends in .jsonl", path=args.output
+        )
+    of_columns = ("token_column", "tag_column", "tag_key", *(() if source is TABLE else ("separator",)))
+    given = (option for option in of_columns if getattr(args, option) is not None)
     if source is not COLUMNS and (option := next(given, None)):
         raise InputError(f"--{option.replace('_', '-')}: only column files have columns, the input is {source.name}")
     return source, output
+
+
+def _source(args: argparse.Namespace) -> Input:
+    """The format of what is to be tagged.
+
+    Raises:
+        InputError: If it is unknown, or the files have several.
+    """
+    if args.text_column is not None:
+        if args.texts or args.input_format:
+            unfit = f"--input-format {args.input_format}" if args.input_format else "texts"
+            raise InputError(f"--text-column: expected --input with a table, got {unfit}")
+        if args.separator not in (None, *TABLE_SEPARATORS):
+            raise InputError(f"--separator {args.separator}: expected {', '.join(TABLE_SEPARATORS)} for --text-column")
+        return TABLE
+    if args.input_format or not args.input:
+        return INPUTS[args.input_format or TEXT.name]
+    found = {path: _input_of(path, args.encoding) for path in args.input}
+    first, source = next(iter(found.items()))
+    for path, other in found.items():
+        if other is not source:
+            formats = f"{first} is {source.name}, {path} {other.name}"
+            raise InputError(f"{formats}: expected one format, tag them apart (or --input-format names one for all)")
+    return source
 
 
 def _input_of(path: str, encoding: str) -> Input:
@@ -548,7 +861,10 @@ def _input_of(path: str, encoding: str) -> Input:
     suffix = suffix_of(path)
     named = next((each for each in INPUTS.values() if suffix in each.suffixes), None)
     is_file = path != STANDARD_STREAM and not path.startswith("/dev/") and Path(path).is_file()
-    detected = detect_format(path, encoding) if is_file and named is not JSON_LINES else None
+    try:
+        detected = detect_format(path, encoding) if is_file and named is not JSON_LINES else None
+    except EmptyFileError:
+        return named or TEXT
     if isinstance(detected, TextFormat | TokenJson):
         say(f"{path}: taken for JSON lines, as its first line is (--input-format says otherwise)")
         return JSON_LINES
@@ -610,11 +926,15 @@ def _bar(output: str, noun: str) -> AbstractContextManager[Progress]:
 
 def _tag_columns(args: argparse.Namespace, scheme: str) -> None:
     """Tag a column file and write it again with the predicted tags, all else kept."""
-    with _as_file(args.input) as path:
-        first: list[str] = []
-        if args.model is None:
-            sentences = read_conll(path, read_options(args, read_tags=False), report=ReadReport())
-            first = [word for sentence in islice(sentences, _FIRST_SENTENCES) for word in sentence.words]
+    given: str = args.input[0]
+    with _as_file(given) as path:
+        try:
+            first = _first_words(args, path)
+        except EmptyFileError:
+            say(f"warning: {input_name(given)}: nothing to tag: it is empty")
+            with writing(args.output, args.encoding) as out, suppress(EmptyFileError):
+                out.writelines(stream_lines(path, args.encoding))  # blank lines, if anything
+            return
         tagger = _tagger(args, first)
         options = read_options(args, token_unit=tagger.model.config.token_unit, read_tags=False)
         report = ReadReport()
@@ -622,7 +942,58 @@ def _tag_columns(args: argparse.Namespace, scheme: str) -> None:
             sentences = read_conll(path, options, report=report)
             tagged = _with_progress(tagger.tag_sentences(sentences, min_score=args.min_score), count)
             replace_tags(path, args.output, tagged, scheme=scheme, scores=args.scores, options=options)
-        report.warn(input_name(args.input), options)
+        report.keeps_lines = ColumnFile(path, options).keeps_rows(args.output)
+        report.warn(input_name(given), options)
+
+
+def _first_words(args: argparse.Namespace, path: str) -> list[str]:
+    """The words of the first sentences of a column file, by which a tagger is chosen.
+
+    Raises:
+        InputError: If it cannot be read, or is a table of texts.
+    """
+    options, report = read_options(args, read_tags=False), ReadReport()
+    if args.token_column is None:
+        _check_no_texts(path, args)
+    sentences = read_conll(path, options, report=report)
+    return [word for sentence in islice(sentences, _FIRST_SENTENCES) for word in sentence.words]
+
+
+def _check_no_texts(path: str, args: argparse.Namespace) -> None:
+    """Refuse a table of texts, each of which would be taken for a token.
+
+    Raises:
+        InputError: If the file is one; it says how its texts are tagged.
+    """
+    if ColumnFile(path, read_options(args, read_tags=False)).layout.texts is None:
+        return
+    column = column_of_texts(stream_lines(path, args.encoding))
+    how = "--input-format text" if column is None else shlex.join(["--text-column", column])
+    tokens = " (if a row is a token, --token-column names its column)"
+    raise InputError(f"expected a token a row, found texts: to tag them, say {how}{tokens}", path=path)
+
+
+def _read_columns(args: argparse.Namespace, sources: Sources) -> tuple[Tagger, Iterator[Sentence]]:
+    """The tagger of column files, and their sentences, to be written as texts."""
+    with ExitStack() as stack:
+        paths = [stack.enter_context(_as_file(given)) for given in args.input]
+        first = list[str]()
+        for path in paths:
+            with suppress(EmptyFileError):
+                first = first or _first_words(args, path)
+        tagger = _tagger(args, first if args.model is None else [])
+        files, options = stack.pop_all(), read_options(args, token_unit=tagger.model.config.token_unit, read_tags=False)
+
+    def sentences() -> Iterator[Sentence]:
+        """The sentences of all files."""
+        with files:
+            for given, path in zip(args.input, paths, strict=True):
+                report = ReadReport()
+                read = read_conll(path, options, report=report)
+                yield from sources.read(given, unspaced_chinese(read))
+                report.warn(input_name(given), options)
+
+    return tagger, sentences()
 
 
 def _with_progress(sentences: Iterable[Sentence], count: Progress) -> Iterator[Sentence]:

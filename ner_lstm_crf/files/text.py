@@ -51,6 +51,10 @@ _SMALL_EXPANDED = 2**25  # bytes that a compressed file may become in any case
 _MOST_HELD = 2**30  # bytes of a pipe, which are in memory, since they can be read only once
 
 
+class EmptyFileError(InputError):
+    """A file holds nothing, or nothing but blank lines; see `InputError`."""
+
+
 @dataclass(frozen=True, slots=True)
 class CompressedFile:
     """A file that `open_compressed` opened.
@@ -195,6 +199,8 @@ class TextFile:
         # 2. The first bytes show what is not text. If they are all, the file need not be opened again.
         with open_compressed(self.path, self._content) as file:
             sample = file.stream.read(_SAMPLE_BYTES)
+        if not sample:
+            raise EmptyFileError("the file is empty", path=self.path)
         self._whole = sample if len(sample) < _SAMPLE_BYTES else None
         problem = self._problem(sample)
         if problem:
@@ -206,9 +212,7 @@ class TextFile:
         is_wide, problem = self.encoding.startswith(WIDE), None
         kind = next((kind for first, kind in _NO_TEXT.items() if sample.startswith(first)), None)
         marked = next((encoding for mark, encoding in MARKS.items() if sample.startswith(mark)), "")
-        if not sample:
-            problem = "the file is empty"
-        elif marked.startswith(WIDE) and not is_wide:
+        if marked.startswith(WIDE) and not is_wide:
             problem = f"expected {self.encoding} text, found {marked.upper()}: read it with --encoding {marked}"
         elif kind:
             problem = f"expected text, found {kind}"

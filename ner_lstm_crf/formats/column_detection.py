@@ -29,7 +29,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.files.text import quoted
+from ner_lstm_crf.files.text import EmptyFileError, quoted
 from ner_lstm_crf.formats.columns import (
     BYTE_ORDER_MARK,
     DOCUMENT_START,
@@ -72,6 +72,9 @@ from ner_lstm_crf.text.scripts import has_han
 SAMPLE_ROWS = 2000
 """The number of rows that are looked at."""
 
+GLOBAL_COLUMNS = "# global.columns ="
+"""The beginning of the comment that names the columns, in CoNLL-U Plus."""
+
 _FEW = 3  # columns that are named in a message
 _SAMPLE_SIZE = 10_000_000  # characters of these
 
@@ -112,7 +115,6 @@ _SENTENCE_NAME = "sent"
 _SENTENCE_NAMES = ("sentence", "sentenceid", "sentid")  # surely those of sentences
 _NAME = re.compile(r"[A-Za-z_][\w #./:-]*")
 _SAID: Mapping[str, Separator] = {",": "comma", ";": "semicolon", "\t": "tab"}
-_GLOBAL_COLUMNS = "# global.columns ="  # CoNLL-U Plus
 _KNOWN_KEYS = ("name", "NER", "ner", "NE", "ne", "Entity", "entity", "Tag", "tag")
 
 
@@ -169,7 +171,7 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
         marks=sample.marks,
         names_outside=any(features_of(cell).get(key) == OUTSIDE for cell in set(cells)) if key else False,
         spaces=next((at for at in range(width) if any(map(_SPACE_AFTER.search, sample.counts[at]))), None),
-        texts=_column_of_texts(sample) if tag is None else None,
+        texts=(0 if sample.is_running_text else _column_of_texts(sample)) if tag is None else None,
         other_tag_columns=tuple(columns.others) if content in ("entities", "brackets", "chunks") else (),
     )
     if layout.bracketed:
@@ -325,18 +327,20 @@ def _sample(lines: Iterable[str], options: ReadOptions, path: str) -> _Sample:
     found = found[1:] if says else found
     # 2. Their cells.
     bodies = [line.body for line in found]
-    separator = options.separator or (_SAID[says[1]] if says else _separator(bodies, is_csv=has_suffix(path, ".csv")))
+    separator = options.separator or (_SAID[says[1]] if says else _separator(bodies, path))
     layout = ColumnLayout(0, None, 0, separator, quoted=separator in ("comma", "semicolon"))
     rows = layout.table(bodies)
     if options.separator is None and separator == "tab" and _are_quoted(bodies, rows):
         layout = replace(layout, quoted=True)
         rows = layout.table(bodies)
     # 3. The first line may name the columns, or a comment does in CoNLL-U Plus. Others may be marks.
-    header = bodies[0] if is_headed and _names_columns(rows, is_table=layout.quoted) else ""
+    least = 1 if has_suffix(path, ".csv") or has_suffix(path, ".tsv") else 2
+    is_named = is_headed and len(rows[0]) >= least and _names_columns(rows, is_table=layout.quoted)
+    header = bodies[0] if is_named else ""
     names = rows[0] if header else []
     for line in head:
-        if line.body.startswith(_GLOBAL_COLUMNS):
-            names = line.body.removeprefix(_GLOBAL_COLUMNS).split()
+        if line.body.startswith(GLOBAL_COLUMNS):
+            names = line.body.removeprefix(GLOBAL_COLUMNS).split()
     marks: tuple[str, ...] = ()
     found_marks = marks_of(bodies, rows)
     if found_marks and max(map(len, rows)) > 1:
@@ -401,20 +405,21 @@ def _head(lines: Iterable[str], path: str) -> list[_Line]:
         ):
             break
     if not head:
-        raise InputError("expected rows of a token and a tag, found no rows", path=path)
+        raise EmptyFileError("expected rows of a token and a tag, found no rows", path=path)
     return head
 
 
-def _separator(bodies: Sequence[str], *, is_csv: bool) -> Separator:
+def _separator(bodies: Sequence[str], path: str) -> Separator:
     """The separator of columns: tabs if half of the rows have some, else spaces, or what CSV has.
 
     Rows of CSV have as many commas or semicolons each, and, unless their file is named so, cut at spaces they have no
-    column of tags.
+    column of tags. Where a file has one column alone, its name tells what a second one is to be separated by.
     """
+    is_csv = has_suffix(path, ".csv")
     if sum("\t" in body for body in bodies) * 2 >= len(bodies):
         return "tab"
-    columns = zip(*map(split_at_spaces, bodies), strict=False)
-    if not is_csv and any(map(_holds_tags, columns)):
+    has_tags = any(map(_holds_tags, zip(*map(split_at_spaces, bodies), strict=False)))
+    if has_tags and not is_csv:
         return "space"
     fitting: dict[Separator, tuple[bool, int]] = {}
     separators: tuple[Separator, ...] = ("comma", "semicolon")
@@ -424,7 +429,10 @@ def _separator(bodies: Sequence[str], *, is_csv: bool) -> Separator:
         if width > 1 and (is_csv or count >= _SHARE_OF_CSV * len(bodies)):
             columns = zip(*(row for row in rows if len(row) == width), strict=True)
             fitting[separator] = any(map(_holds_tags, columns)), count
-    return max(fitting, key=lambda separator: fitting[separator], default="space")
+    usual: Separator = "comma" if is_csv and not has_tags else "space"
+    if has_suffix(path, ".tsv") and not any(" " in body for body in bodies):
+        usual = "tab"
+    return max(fitting, key=lambda separator: fitting[separator], default=usual)
 
 
 def _are_quoted(bodies: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
@@ -442,7 +450,7 @@ def _names_columns(rows: Sequence[list[str]], *, is_table: bool) -> bool:
     of them above tags of entities alone.
     """
     first, others = rows[0], [row for row in rows[1:] if row != rows[0]]
-    if len(first) < 2 or not others or any(map(is_tag, first)):
+    if not others or any(map(is_tag, first)):
         return False
     names = [_plain(cell) for cell in first]
     if not set(names) & set(_TOKEN_NAMES):
@@ -898,6 +906,9 @@ def _no_tags(sample: _Sample, path: str) -> InputError:
         message = (
             f"expected one token and its tag a row, found running text: {quoted(body)}; to tag it, say tag --input"
         )
+    elif not any(map(_holds_many_tags, columns)) and (column := _column_of_texts(sample)) is not None:
+        message = f"expected one token and its tag a row, found texts in column {column + 1}: {quoted(body)}; to tag "
+        message += "them, say tag --input"
     elif width == 1:
         message = f"expected at least 2 columns (a token and its tag), found 1: {quoted(body)}"
     elif several := [at for at, cells in enumerate(columns, 1) if _holds_many_tags(cells)]:

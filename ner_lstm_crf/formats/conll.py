@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 from ner_lstm_crf.errors import InputError, counted
 from ner_lstm_crf.files.text import FilePath, TextFile, quoted, writing
-from ner_lstm_crf.formats.column_detection import find_layout
+from ner_lstm_crf.formats.column_detection import GLOBAL_COLUMNS, find_layout
 from ner_lstm_crf.formats.columns import (
     BYTE_ORDER_MARK,
     DOCUMENT_START,
@@ -52,6 +52,7 @@ _NOT_A_TOKEN = re.compile(r"\d+[-.]\d+[ \t]")
 _NOT_A_TOKEN_LATER = re.compile(r"\n\d+[-.]\d+[ \t]")
 _MOST_KEPT = 2**22  # characters of a file whose sentences are kept for the second time it is read
 _MOST_BLANK = 2**16  # blank lines that are held at once
+_NEW_NAMES = ("tag", "ner_tag", "predicted_tag", "new_tag")  # of a column that is added: the first that is free
 _NOT_IN_A_TOKEN = re.compile(r"[\t\n\0]")  # NUL marks binary data
 
 
@@ -114,6 +115,7 @@ class Conll(Format):
             scheme = output.scheme or (file.tag_reader.scheme or get_scheme("IOB2")).name
             self.write(target, self.read(source, options, report), replace(output, scheme=scheme))
             return
+        report.keeps_lines = True
         keeps_brackets = file.layout.bracketed and output.scheme is None
         _Rewriter(file, file.writer(target, output.scheme), keeps_brackets).write(file.read(report))
 
@@ -747,9 +749,24 @@ class _Rewriter:
         else:
             rows = list(map(self._tagged, rows, old or [""] * len(words), tags, cells))
         lines = list(raw.lines)
+        if (layout.tag is None or self.scores) and (raw.skipped or raw.comments):
+            lines = [self._named(line) for line in lines]
         for index, row in zip(raw.token_lines, rows, strict=True):
             lines[index] = row
         return lines
+
+    def _named(self, line: str) -> str:
+        """A line; with names for the columns that are added, if it names the columns."""
+        layout, body = self.file.layout, line.rstrip("\r\n")
+        is_global = body.startswith(GLOBAL_COLUMNS)
+        if not is_global and (body != layout.header or not body):
+            return line
+        names = body.split() if is_global else layout.cells(line)
+        added = [next(name for name in _NEW_NAMES if name not in names)] if layout.tag is None else []
+        for name in [*added, "score"] if self.scores else added:
+            line = f"{body} {name}{line[len(body) :]}" if is_global else layout.extended(line, name)
+            body = line.rstrip("\r\n")
+        return line
 
     def _rows_by_character(
         self, rows: Sequence[str], words: Sequence[str], tagged: Iterator[tuple[str, str]]

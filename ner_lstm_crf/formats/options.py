@@ -131,6 +131,7 @@ class ReadReport:
         rejected: The lines of records and entities left out because an annotator rejected them, one for each.
         unannotated: The lines of objects without a key for entities.
         reduced: The lines of objects whose entities hold more than start, end, label and text.
+        keeps_lines: True if the file was written again, with all lines that are no rows.
     """
 
     scheme: str | None = None
@@ -159,6 +160,7 @@ class ReadReport:
     rejected: list[int] = field(default_factory=list)
     unannotated: list[int] = field(default_factory=list)
     reduced: list[int] = field(default_factory=list)
+    keeps_lines: bool = False
 
     def count(self, sentence: Sentence) -> None:
         """Add one sentence."""
@@ -196,9 +198,10 @@ class ReadReport:
         unannotated = self.unannotated if options.read_tags else []
         keys = "expected the key entities, spans, ents, label or labels"
         key = self.layout.key if self.layout else None
-        marks = self.skipped
+        marks = [] if self.keeps_lines else self.skipped
         if self.layout is not None:  # names of columns, and what separates them, are usual before the rows of a table
             marks = marks[bool(self.layout.header) + any(mark.startswith("sep=") for mark in self.layout.marks) :]
+        marked = [] if self.keeps_lines else self.marked
         found = (self.cut, self.trimmed, self.dropped)
         cut, trimmed, dropped = (counted(len(lines), "entity", "entities") for lines in found)
         for lines, finding in (
@@ -208,7 +211,7 @@ class ReadReport:
                 self.returning,
                 "sentence numbers come again: sort the rows by that column, or what belongs together is cut",
             ),
-            (self.marked, "byte order marks within the file are left out"),
+            (marked, "byte order marks within the file are left out"),
             (self.padded, "white space around tags is left out"),
             (self.untagged, f"{counted(len(self.untagged), 'token')} without the feature {key} are read as O"),
             (
@@ -234,8 +237,7 @@ class ReadReport:
             message = "%s: the tags of column %s are read, not those of %s: --tag-column chooses"
             _log.warning(message, path, one, ", ".join(more))
         if self.layout and self.layout.texts is not None:
-            message = "%s: read as one token a row (column %d), though column %d holds texts of several words: "
-            message += "--input-format text tags each row as a text"
+            message = "%s: read as one token a row (column %d), though column %d holds texts of several words"
             _log.warning(message, path, self.layout.token + 1, self.layout.texts + 1)
         if self.notation_words:
             _log.warning("%s: %s", path, self.notation_words)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies
 
-from ner_lstm_crf.cli.main import parser_for
-from ner_lstm_crf.cli.options import config_from, settings_from
+from ner_lstm_crf.cli.main import COMMANDS, parser_for
+from ner_lstm_crf.cli.options import StoreOnce, YesOrNo, config_from, settings_from
 from ner_lstm_crf.config import Config, preset, settings
 from ner_lstm_crf.errors import InputError
 from tests.cli.conftest import Files, Run
@@ -186,3 +186,21 @@ def test_help_shows_the_common_flags_and_help_all_the_rare_ones_too(command: str
     assert shown < all_shown
     assert "\ndropout:" in every.out
     assert "\ndropout:" not in common.out  # a group of which nothing is shown
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_option_takes_the_last_of_two_values_in_silence(command: str) -> None:
+    parser = parser_for([command])
+    options = next(action for action in parser._actions if isinstance(action.choices, dict)).choices[command]
+    for action in options._actions:
+        if action.option_strings and isinstance(action, StoreOnce):
+            option = action.option_strings[0]
+            action.type = action.choices = None  # any value will do
+            with pytest.raises(InputError, match=f"{option} was given twice"):
+                options.parse_args([option, "1", option, "2"])
+        elif isinstance(action, YesOrNo):
+            yes, no = action.option_strings
+            with pytest.raises(InputError, match=f"{yes} and {no} were both given"):
+                options.parse_args([yes, no])
+        else:  # it can be given as often as one likes, or has no value
+            assert action.nargs == 0 or not action.option_strings or isinstance(action.default, list) or action.required

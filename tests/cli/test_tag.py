@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -283,18 +284,191 @@ def test_a_file_of_tokens_alone_gets_a_column(model: Path, write, run: Run) -> N
     [
         ("x.csv", 'id,text\n1,"Milo saw Oslo again"\n2,Ada Brandt met Milo\n'),
         ("x.tsv", "Ada Brandt\tOslo\nTom Harju\tGraz\nRosa Lind\tPort Alba\n"),
+        ("x.csv", "text\nAda Brandt met Graz, twice, again.\nMilo saw Oslo, today.\nMilo saw Oslo\n"),
+        ("x.csv", "Ada Brandt, who met Milo, left.\nMilo saw Oslo again.\nMilo saw Graz, twice.\n"),
+        ("x.csv", '"Ada Brandt, who met Milo, left."\n"Milo saw Oslo again."\n'),
+        ("x.conll", "Ada Brandt met Milo\nMilo saw Oslo again, and Graz.\nMilo left.\n"),
     ],
 )
-def test_a_table_of_texts_is_said_and_the_hint_tags_its_rows(
+def test_a_table_of_texts_is_refused_and_the_hint_tags_its_texts(
     name: str, rows: str, model: Path, write, run: Run
 ) -> None:
     path = write(name, rows)
-    result = run("tag", "--model", model, "--input", path)
-    assert "though column" in result.err
-    assert "holds texts of several words: --input-format text tags each row as a text" in result.err
-    as_text = run("tag", "--model", model, "--input", path, "--input-format", "text")
-    assert "PER" in as_text.out
-    assert as_text.err == ""
+    complaint = run("tag", "--model", model, "--input", path).complaint
+    assert "expected a token a row, found texts: to tag them, say --" in complaint
+    hint = shlex.split(re.findall(r"say (--.*?) \(", complaint)[0])
+    tagged = run("tag", "--model", model, "--input", path, *hint)
+    assert tagged.code == 0
+    assert "error" not in tagged.err
+    assert "PER\tAda Brandt\n" in tagged.out
+    described = run("inspect", path).complaint
+    assert "found texts in column" in described or "found running text" in described
+    assert described.endswith("say tag --input")
+
+
+def test_the_rows_of_a_table_stay_with_their_entities(model: Path, write, run: Run) -> None:
+    rows = 'id;body;date\n7;"Milo saw Oslo again; ""Ada""\nor so";May\n8;;June\n'
+    path = write("t.csv", rows)
+    arguments = ["tag", "--model", model, "--input", path, "--text-column"]
+    first, second = map(json.loads, run(*arguments, "body", "--output-format", "jsonl").out.splitlines())
+    assert list(first) == ["id", "text", "date", "entities"]
+    assert (first["id"], first["text"], first["date"]) == ("7", 'Milo saw Oslo again; "Ada"\nor so', "May")
+    assert first["entities"]
+    assert all(first["text"][one["start"] : one["end"]] == one["text"] for one in first["entities"])
+    assert second == {"id": "8", "text": "", "date": "June", "entities": []}
+    assert run(*arguments, "body").out.startswith("1\t0\t")
+    numbered = run(*arguments, "-2", "--output-format", "jsonl")
+    assert json.loads(numbered.out.splitlines()[1])["column 1"] == "7"
+    assert "warning: the first row is read as a text: id, body, date" in numbered.err
+    piped = run("tag", "--model", model, "--text-column", "body", "--separator", "semicolon", stdin=rows.encode())
+    assert piped.out == run(*arguments, "body").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["--text-column", "bodi"],
+            "t.csv:1: no column is called 'bodi', did you mean body? (the first row has id, body)",
+        ),
+        (["--text-column", "3"], "t.csv: --text-column: expected a column from 1 to 2, or from -2 to -1, got 3"),
+        (["--text-column", "id"], "t.csv:3: expected 2 cells as in the first row, found 3"),
+        (["--text-column", "id", "--input-format", "text"], "--text-column: expected --input with a table"),
+        (["--text-column", "id", "--separator", "space"], "--separator space: expected tab, comma, semicolon"),
+        (["--text-column", "id", "--tag-column", "2"], "--tag-column: only column files have columns"),
+        (["--text-column", "id", "--output", "o.csv"], "o.csv: a CSV file of tokens does not keep the rows"),
+    ],
+)
+def test_mistakes_about_tables(arguments: list[str], said: str, model: Path, write, run: Run) -> None:
+    path = write("t.csv", "id,body\n1,Milo\n2,Milo, again\n")
+    assert said in run("tag", "--model", model, "--input", path, *arguments).complaint
+
+
+def test_a_column_that_is_added_gets_a_name(model: Path, write, tmp_path: Path, run: Run) -> None:
+    for name, mark in (("n.csv", ","), ("n.csv", ";"), ("n.tsv", "\t"), ("n.conll", " ")):
+        path, out = write(name, "id,word\n1,Milo\n2,saw\n".replace(",", mark)), tmp_path / f"out-{name}"
+        assert run("tag", "--model", model, "--input", path, "--output", out).err == ""
+        assert out.read_text() == "id,word,tag\n1,Milo,B-PER\n2,saw,O\n".replace(",", mark)
+    for name, mark in (("w.csv", ","), ("w.tsv", "\t")):
+        path = write(name, "word\nMilo\nsaw\n")
+        result = run("tag", "--model", model, "--input", path)
+        assert (result.out, result.err) == ("word,tag\nMilo,B-PER\nsaw,O\n".replace(",", mark), "")
+    path = write("g.conllup", "# global.columns = ID FORM\n1\tMilo\n2\tsaw\n")
+    shown = run("tag", "--model", model, "--input", path, "--input-format", "conll").out
+    assert shown == "# global.columns = ID FORM tag\n1\tMilo\tB-PER\n2\tsaw\tO\n"
+    converted = write("t.csv", "word,tag\nMilo,B-PER\nsaw,O\n")
+    assert run("convert", converted, tmp_path / "u.csv").said == ""  # all lines are kept
+
+
+# Several files, standard input, wrapped lines, files of nothing
+
+
+def test_all_files_are_tagged_and_named(model: Path, write, tmp_path: Path, run: Run) -> None:
+    one, two, empty = write("one.txt", f"{TEXT}\n\n"), write("two.txt", "Milo left."), write("none.txt", "")
+    for inputs in (["--input", one, empty, two], ["--input", one, "--input", empty, "--input", two]):
+        result = run("tag", "--model", model, *inputs)
+        expected = [f"{one}\t{row}" for row in numbered(1).splitlines()] + [f"{two}\t1\t0\t4\tPER\tMilo"]
+        assert result.out.splitlines() == expected
+        assert result.err == f"warning: {empty}: nothing to tag: it is empty\n"
+    lines = run("tag", "--model", model, "--input", one, two, "--output-format", "jsonl").out.splitlines()
+    assert [json.loads(line)["file"] for line in lines] == [str(one), str(one), str(two)]
+    page = tmp_path / "page.html"
+    run("tag", "--model", model, "--input", one, two, "--output", page)
+    pieces = re.findall(r"<h2>(.*?)</h2>|<p [^>]*>(.*?)</p>", page.read_text())
+    assert [bool(heading) for heading, _ in pieces] == [True, False, False, True, False]
+    assert [heading for heading, _ in pieces if heading] == [str(one), str(two)]
+    coloured = run("tag", "--model", model, "--input", one, two, "--output-format", "colours").out
+    assert [line for line in coloured.splitlines() if line.endswith(":")] == [f"{one}:", f"{two}:"]
+    tokens = write("a.jsonl", '{"tokens": ["Milo"]}\n'), write("b.jsonl", '{"file": "own", "tokens": ["Oslo"]}\n')
+    lines = run("tag", "--model", model, "--input", *tokens).out.splitlines()
+    assert [json.loads(line)["file"] for line in lines] == [str(tokens[0]), "own"]
+
+
+def test_files_that_do_not_go_together(model: Path, files: Files, write, run: Run) -> None:
+    text, tokens = write("a.txt", "Milo"), write("b.jsonl", '{"tokens": ["Milo"]}\n')
+    texts = write("c.jsonl", '{"text": "Milo"}\n')
+    tagging = ["tag", "--model", model, "--input"]
+    assert f"{text} is text, {tokens} jsonl: expected one format" in run(*tagging, text, tokens).complaint
+    complaint = run(*tagging, texts, tokens).complaint
+    assert f"{tokens}: expected texts as in the files before, found sentences of tokens" in complaint
+    assert "several column files do not become one" in run(*tagging, files.test, files.dev).complaint
+    assert "this file is the output as well" in run(*tagging, text, text, "--output", text).complaint
+    assert text.read_text() == "Milo"
+    for arguments in (["--input", "-", "-"], ["Milo", "-"]):
+        assert "- is standard input: expected it once" in run("tag", "--model", model, *arguments).complaint
+    assert "files of these names exist: say --input" in run("tag", "--model", model, text, texts).complaint
+
+
+@pytest.mark.parametrize("arguments", [[], ["-"], ["--input", "-"]])
+def test_a_pipe_is_read_without_being_named(arguments: list[str], model: Path, run: Run) -> None:
+    result = run("tag", "--model", model, *arguments, stdin=f"{TEXT}\n".encode())
+    assert (result.out, result.err) == (numbered(1), "")
+
+
+def test_a_terminal_is_not_waited_for(model: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tag, "is_terminal", lambda _: True)
+    assert "either texts or --input" in run("tag", "--model", model).complaint
+    assert run("tag", "--model", model, "-", stdin=TEXT.encode()).out == numbered(1)
+
+
+@pytest.mark.parametrize("name", ["in.txt", "in.jsonl", "in.conll", "in", "-"])
+@pytest.mark.parametrize("output", ["out.txt", "out.jsonl", "out.html", "out.conll"])
+def test_a_file_of_nothing_gives_nothing(name: str, output: str, model: Path, write, tmp_path: Path, run: Run) -> None:
+    for content in ["", "\n \n"] if name in ("in.conll", "in.jsonl") else [""]:
+        path = "-" if name == "-" else write(name, content)
+        result = run("tag", "--model", model, "--input", path, "--output", tmp_path / output)
+        assert result.code == 0
+        assert "nothing to tag: it is empty" in result.err
+        written = (tmp_path / output).read_text()
+        assert ("</html>" in written) == output.endswith("html")
+        assert "PER" not in written
+
+
+WRAPPED = (
+    "Milo, who had seen a great deal of the world, met Ada\n"
+    "Brandt in the morning and left for the town of Port\n"
+    "Alba, where Ines and the other people of the company\n"
+    "had been for quite some time. Then they went to Oslo.\n"
+)
+
+
+def test_wrapped_lines(model: Path, write, run: Run) -> None:
+    path = write("mail.txt", f"{WRAPPED}\r\n \r\nAda\r\nBrandt met Milo.\n")
+    joined = WRAPPED.strip().replace("\n", " "), "Ada  Brandt met Milo."
+    result = run("tag", "--model", model, "--input", path, "--wrapped", "--output-format", "jsonl")
+    records = [json.loads(line) for line in result.out.splitlines()]
+    assert tuple(record["text"] for record in records) == joined
+    assert "Port Alba" in [entity["text"] for entity in records[0]["entities"]]
+    assert result.err == ""
+    lines = write("mail.jsonl", json.dumps({"text": WRAPPED}))
+    (record,) = map(json.loads, run("tag", "--model", model, "--input", lines, "--wrapped").out.splitlines())
+    assert record["text"] == WRAPPED
+    assert "Port\nAlba" in [entity["text"] for entity in record["entities"]]
+    assert all(WRAPPED[one["start"] : one["end"]] == one["text"] for one in record["entities"])
+    shown = run("tag", "--model", model, "--wrapped", "Ada Brandt met Port\nAlba.")
+    assert "PER\tAda Brandt\n" in shown.out
+
+
+def test_lines_that_look_wrapped_are_said_to_be_once(model: Path, write, run: Run) -> None:
+    hint = "the lines look wrapped, and each is read by itself: --wrapped reads their ends as spaces\n"
+    path = write("mail.txt", WRAPPED * 100)
+    assert run("tag", "--model", model, "--input", path).err == hint
+    assert run("tag", "--model", model, "--input", path, "--wrapped").err == ""
+    assert run("tag", "--model", model, "--input", write("s.txt", f"{TEXT}\n" * 30)).err == ""
+
+
+def test_wrapped_is_for_texts(model: Path, files: Files, run: Run) -> None:
+    said = "--wrapped: expected texts"
+    assert said in run("tag", "--model", model, "--input", files.test, "--wrapped").complaint
+
+
+@pytest.mark.parametrize("longest", [5, 7, 64])
+def test_long_paragraphs_come_in_pieces(longest: int, model: Path, write, run: Run, monkeypatch) -> None:
+    paragraphs = ["Milo saw\nOslo again", "Ada", "x" * 7, "Milo\nmet\nTom Harju .", "a" * 64]
+    path = write("in.txt", "\n\n".join(paragraphs))
+    monkeypatch.setattr(tag, "_LONGEST_PIECE", longest)
+    out = run("tag", "--model", model, "--input", path, "--wrapped", "--output-format", "jsonl").out
+    assert [json.loads(line)["text"] for line in out.splitlines()] == [one.replace("\n", " ") for one in paragraphs]
 
 
 def test_one_window_after_another_in_order(model: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,14 +504,9 @@ def test_a_model_that_is_not_there(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "either texts or --input"),
         (["text", "--input", "f.txt"], "either texts or --input"),
         (["text", "--input-format", "text"], "--input-format is for --input FILE"),
-        (["--input", "f.conll", "--output-format", "jsonl"], "not as jsonl"),
-        (
-            ["--input", "f.conll", "--output", "g.jsonl"],
-            "not as jsonl: say --output-format conll, or choose another name",
-        ),
+        (["--model", "twice", "text"], "--model was given twice"),
         (["--input", "f.inline"], "f.inline: this text is marked already"),
         (["text", "--output-scheme", "BIX", "--output-format", "conll"], "expected a tag scheme"),
         (["--input", "missing.txt"], "missing.txt: no such file"),
@@ -390,7 +559,6 @@ def test_chunks_are_kept(model: Path, write, run: Run) -> None:
         (b'{"text": ' + b"[" * 100_000, ":1: expected one JSON object per line, found values nested too deeply"),
         (b'{"text": "caf\xe9"}\n', "0xe9"),
         (b"\x00\x01\x02", "binary"),
-        (b"", "empty"),
     ],
 )
 def test_a_broken_file_of_records(content: bytes, said: str, model: Path, write, tmp_path: Path, run: Run) -> None:
@@ -569,10 +737,29 @@ def test_every_label_is_legible_on_its_colour() -> None:
         assert contrast(of_terminal(number), "#000000") >= 7
 
 
-def test_columns_are_written_as_columns_alone(model: Path, files: Files, run: Run) -> None:
-    for name in ("inline", "html", "colours"):
-        complaint = run("tag", "--model", model, "--input", files.test, "--output-format", name).complaint
-        assert f"a column file is written as columns, not as {name}" in complaint
+SPACED = "# text = Milo saw Oslo again.\n1\tMilo\tO\n2\tsaw\tO\n3\tOslo\tO\n4\tagain\tO\n5\t.\tO\n\n1\tOslo\tB-PER\n"
+
+
+def test_columns_become_any_output(model: Path, write, tmp_path: Path, run: Run) -> None:
+    path = write("in.conll", SPACED)
+    tagging = ["tag", "--model", model, "--input", path]
+    assert run(*tagging, "--output-format", "text").out.splitlines()[0] == "1\t0\t4\tPER\tMilo"
+    run(*tagging, "--output", tmp_path / "out.jsonl")
+    first, second = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
+    assert (first["text"], second["text"]) == ("Milo saw Oslo again.", "Oslo")
+    assert [one["text"] for one in first["entities"]] == ["Milo", "Oslo"]
+    run(*tagging, "--output", tmp_path / "out.html")
+    shown = re.sub("<[^>]+>", "", (tmp_path / "out.html").read_text())
+    assert "Milo\xa0PER saw Oslo\xa0LOC again." in html.unescape(shown)
+    assert run(*tagging, "--output-format", "inline").out.splitlines()[0] == "[Milo](PER) saw [Oslo](LOC) again ."
+    assert "Milo" in run(*tagging, "--output-format", "colours").out
+    piped = run("tag", "--model", model, "--input-format", "conll", "--output-format", "text", stdin=SPACED.encode())
+    assert piped.out == run(*tagging, "--output-format", "text").out
+    two = run(*tagging, path, "--output-format", "jsonl").out
+    assert [json.loads(line)["file"] for line in two.splitlines()] == [str(path)] * 4
+    assert (
+        "written as jsonl have no tags" in run(*tagging, "--output-format", "jsonl", "--output-scheme", "BIO").complaint
+    )
 
 
 def test_the_object_of_a_long_text_is_never_in_memory_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
