@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> None:
     if not args.json:
         show_calibration(named, curve)
         say(f"{result.tokens:,} tokens tagged in {result.seconds:.2f} s")
-        if not args.errors:
+        if not args.errors and args.show is None:
             say_next("evaluate", args.model, args.file, *reading_words(args), "--errors")
 
 

@@ -187,7 +187,11 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "action": "store_true",
         "help": "show each error in its context, and which labels are taken for which",
     },
-    "--show": {"type": at_least(0), "metavar": "N", "help": "errors of each kind that --errors shows (default: 10)"},
+    "--show": {
+        "type": at_least(0),
+        "metavar": "N",
+        "help": "show N errors of each kind, as --errors does (default: 10)",
+    },
     "--threads": {"type": _positive, "metavar": "N", "help": "processor threads (default: all cores)"},
     "--precision": {
         "choices": get_args(Precision),

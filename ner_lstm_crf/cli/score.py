@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
         show_evaluation(evaluation, gold, predicted, args)
     else:
         _score_tokens(args, options)
-    if not args.json and not args.errors:
+    if not args.json and not args.errors and args.show is None:
         column = () if args.predicted_column is None else ("--predicted-column", str(args.predicted_column))
         scheme = () if args.predicted_scheme is None else ("--predicted-scheme", args.predicted_scheme)
         say_next("score", args.gold, args.predicted, *column, *scheme, *reading_words(args), "--errors")

@@ -788,7 +788,7 @@ def test_a_long_text_is_not_kept_and_empty_lines_do_not_reach_the_tagger(way: st
     text = tag.LongText(iter(["Ada ", "left."]))
     records = iter([{"text": ""}, {"text": text}, {"text": " \t"}, {"text": "Rome"}])
     tagger = cast(Any, SimpleNamespace(tag_portions=tag_portions))
-    tagged = tag.TaggedTexts(tagger, records, "IOB2", min_score=None, scored=False, numbered=True)
+    tagged = tag.TaggedTexts(tagger, records, "IOB2", tag.Sources(), min_score=None, scored=False, numbered=True)
     assert list(getattr(tagged, way)()) == ([(number, []) for number in (1, 2, 3, 4)] if way == "entities" else [])
     assert read == ["Ada ", "left.", "Rome"]
     assert text.read == []
