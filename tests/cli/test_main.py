@@ -52,7 +52,7 @@ def test_help_of_a_command_shows_examples_that_parse(command: list[str], run: Ru
 def test_help_and_the_catalogue_do_without_torch() -> None:
     code = (
         "import sys; from ner_lstm_crf.cli.main import main; main(['--help']); main(['train', '--help-all']);"
-        "main(['corpora', 'list']); main(['tag']);"
+        "main(['corpora', 'list']); main(['tag', 'a', '-']);"
         "heavy = {'torch', 'transformers', 'matplotlib', 'numpy'} & sys.modules.keys(); sys.exit(', '.join(heavy) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
