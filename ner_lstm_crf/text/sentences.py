@@ -126,11 +126,18 @@ _FOREIGN_WORDS = re.compile(
 def _borders(text: str, token_unit: TokenUnit) -> list[int]:
     """The offsets at which a sentence may begin or end, in order."""
     stops = [match.end() for match in _STOP.finditer(text) if _ends_sentence(text, match)]
+    if _is_plain(text):  # as most short texts are
+        return [0, *stops]
     columns = [match.end() for match in _COLUMN_END.finditer(text)]
     foreign = list[int]()
     if token_unit == "character" and has_han(text):
         foreign = [border for match in _FOREIGN_WORDS.finditer(text) for border in match.span()]
     return sorted([*stops, *columns, *foreign, *_line_starts(text)])
+
+
+def _is_plain(text: str) -> bool:
+    """True if a text is one line of ASCII characters without columns, markup and bars."""
+    return text.isascii() and text.isprintable() and not ("<" in text or "|" in text or "   " in text or not text)
 
 
 def _line_starts(text: str) -> Iterator[int]:
@@ -170,6 +177,7 @@ _CHINESE_BARRIER = re.compile(
     rf"|(?<=[{HAN}][{_SPACE}])[{_SPACE}]*+(?={_FOREIGN})|(?<={_FOREIGN}[{_SPACE}])[{_SPACE}]*+(?=[{HAN}]))"
 )
 # An entity begins at the earliest with #tag and @name, and holds an address alone or not at all.
+_ADDRESS_SIGNS = ("#", "@", "://", "www.")
 _ADDRESS = re.compile(r"[#@:w](?:(?<=[#@])|(?<=:)//|(?<=w)ww\.)")
 
 
@@ -185,11 +193,12 @@ def _barriers(text: str, words: Sequence[str], starts: Sequence[int], token_unit
         token_unit: What they are.
     """
     is_chinese = token_unit == "character" and has_han(text)
-    matches = (
-        chain(_CHINESE_BARRIER.finditer(text), _FOREIGN_WORDS.finditer(text)) if is_chinese else _BARRIER.finditer(text)
-    )
-    spans = (match.span() for match in matches)
-    found = {(bisect_left(starts, start), bisect_left(starts, end)) for start, end in spans}
+    matches = chain(_CHINESE_BARRIER.finditer(text), _FOREIGN_WORDS.finditer(text)) if is_chinese else iter(())
+    if not is_chinese and not _is_plain(text):
+        matches = _BARRIER.finditer(text)
+    found = {(bisect_left(starts, match.start()), bisect_left(starts, match.end())) for match in matches}
+    if not any(sign in text for sign in _ADDRESS_SIGNS):
+        return sorted(found)
     for match in _ADDRESS.finditer(text):
         token = max(bisect_right(starts, match.start()) - 1, 0)
         found.add((token, token))
