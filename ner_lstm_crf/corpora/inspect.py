@@ -96,27 +96,28 @@ def _file(statistics: FileStatistics) -> Iterator[str]:
     yield _row("ill-formed", _count(statistics.ill_formed))
     if statistics.unknown:
         tokens = counted(len(statistics.unknown), "token")
-        yield _row("unknown", f"{tokens} whose tag is not known: lines {some_lines(statistics.unknown)}")
+        yield _row("unknown", f"{tokens} whose tag is not known: {some_lines(statistics.unknown)}")
     if statistics.layout is not None:
         rows = ", ".join(f"{counted(count, 'row')} of {width}" for width, count in sorted(statistics.widths.items()))
         yield _row("ragged", _count(statistics.ragged) + (f" ({rows})" if statistics.ragged else ""))
     duplicates = counted(statistics.duplicates, "sentence occurs", "sentences occur")
     yield _row("duplicates", f"{duplicates} earlier in the file" if statistics.duplicates else "none")
-    for name, lines, meaning in (
-        ("left out", statistics.skipped, "lines that are no rows (names of columns, marks)"),
-        ("joined", statistics.marked, "byte order marks within the file, which are left out"),
-        ("padded", statistics.padded, "tags with white space around them, which is left out"),
-        ("empty", statistics.empty, "tokens without a character, as NaN is written by pandas: training refuses them"),
-        ("returning", statistics.returning, "sentence numbers that come again: sort the rows by that column"),
-        ("untagged", statistics.untagged, "tokens without the feature that holds the tags, read as O"),
-        ("cut words", statistics.cut, "entities that begin or end within a word"),
-        ("trimmed", statistics.trimmed, "entities with white space at their ends, which is left out"),
-        ("dropped", statistics.dropped, "entities that longer ones overlap"),
-        ("rejected", statistics.rejected, "records or entities that an annotator rejected"),
-        ("unannotated", statistics.unannotated, "objects without a key for entities"),
+    for name, lines, one, meaning in (
+        ("left out", statistics.skipped, "line", "without a token (names of columns, marks)"),
+        ("joined", statistics.marked, "byte order mark", "within the file, left out"),
+        ("padded", statistics.padded, "tag", "with white space around, left out"),
+        ("empty", statistics.empty, "token", "without a character, as NaN is written by pandas: training takes none"),
+        ("returning", statistics.returning, "sentence number", "out of order: sort the rows by that column"),
+        ("untagged", statistics.untagged, "token", "without the feature that holds the tags, read as O"),
+        ("cut words", statistics.cut, "entity", "with a begin or an end within a word"),
+        ("trimmed", statistics.trimmed, "entity", "with white space at an end, left out"),
+        ("dropped", statistics.dropped, "entity", "under a longer one, left out"),
+        ("rejected", statistics.rejected, "annotation", "rejected by an annotator"),
+        ("unannotated", statistics.unannotated, "object", "without a key for entities"),
     ):
         if lines:
-            yield _row(name, f"{len(lines):,} {meaning}: lines {some_lines(lines)}")
+            many = "entities" if one == "entity" else f"{one}s"
+            yield _row(name, f"{counted(len(lines), one, many)} {meaning}: {some_lines(lines)}")
     yield from _lengths(Lengths.of(statistics.lengths))
 
 
@@ -138,7 +139,7 @@ def _columns(statistics: FileStatistics) -> str:
 
 
 def _count(lines: Sequence[int]) -> str:
-    return f"{len(lines):,}: lines {some_lines(lines)}" if lines else "none"
+    return f"{len(lines):,}: {some_lines(lines)}" if lines else "none"
 
 
 def _lengths(lengths: Lengths) -> Iterator[str]:

@@ -231,7 +231,7 @@ class ReadReport:
             ),
         ):
             if lines:
-                _log.warning("%s: %s: lines %s", path, finding, some_lines(lines))
+                _log.warning("%s: %s: %s", path, finding, some_lines(lines))
         if options.read_tags and self.layout and self.layout.other_tag_columns:
             one, *more = (str(column + 1) for column in self.layout.tag_columns)
             message = "%s: the tags of column %s are read, not those of %s: --tag-column chooses"
@@ -246,7 +246,8 @@ class ReadReport:
 
 
 def some_lines(lines: Sequence[int], most: int = 10) -> str:
-    """The first line numbers, each once: `3, 18, 40 and 12 more`."""
+    """The first line numbers, each once: `line 3`, or `lines 3, 18, 40 and 12 more`."""
     lines = list(dict.fromkeys(lines))
     shown = ", ".join(map(str, lines[:most]))
-    return shown if len(lines) <= most else f"{shown} and {len(lines) - most} more"
+    more = f" and {len(lines) - most} more" if len(lines) > most else ""
+    return f"line{'s' * (len(lines) > 1)} {shown}{more}"

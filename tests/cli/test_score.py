@@ -108,7 +108,7 @@ def test_rows_of_other_columns_are_told(write, run: Run) -> None:
     gold, found = write("gold.conll", "Ada B-X\nmet O\nLu B-X\n"), write("found.conll", "Ada B-X\nmet O X\nLu B-X\n")
     assert "--tag-column 2 reads 'O' as its tag" in run("score", gold, found).complaint
     told = run("score", gold, found, "--tag-column", 2).err
-    assert f"{found}: rows with fewer or more columns than most, which have 2: lines 2" in told
+    assert f"{found}: rows with fewer or more columns than most, which have 2: line 2" in told
 
 
 def test_entities_left_out_are_told(write, run: Run) -> None:

@@ -240,7 +240,7 @@ def test_broken_columns_through_pipes_are_named_by_what_they_are(
     assert f"{path}:2: expected at least 2 columns" in run(*arguments, path).complaint
     assert "standard input:2: expected at least 2 columns" in run(*arguments, "-", stdin=b"Milo O\nsaw\n").complaint
     warned = run(*arguments, "-", "--tag-column", 2, stdin=b"Milo O\nsaw O\nOslo O X\n")
-    assert "warning: standard input: rows with fewer or more columns than most, which have 2: lines 3" in warned.err
+    assert "warning: standard input: rows with fewer or more columns than most, which have 2: line 3" in warned.err
 
 
 def test_texts_become_documents_of_columns(model: Path, run: Run) -> None:

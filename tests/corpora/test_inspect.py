@@ -99,8 +99,8 @@ def test_the_facts_as_text(inspection):
         "  columns     token 2, tag 3, of 3, separated by tabs",
         "  size        2 documents, 3 sentences, 9 tokens",
         "  entities    3: PER 2, LOC 1",
-        "  ill-formed  1: lines 12",
-        "  ragged      1: lines 9 (8 rows of 3, 1 row of 4)",
+        "  ill-formed  1: line 12",
+        "  ragged      1: line 9 (8 rows of 3, 1 row of 4)",
         "  duplicates  1 sentence occurs earlier in the file",
         "  length      2 to 5 tokens, mean 3.0, half up to 2, 95% up to 5",
         "  sentences   2 of 4 (50.0%), 1 of them of more than 3 tokens",
@@ -126,7 +126,7 @@ def test_json_lines_have_no_columns(tmp_path):
     facts = inspection.files[0].to_json()
     assert (facts["format"], facts["scheme"], facts["columns"], facts["tag_column"]) == ("jsonl", None, None, None)
     assert (facts["cut"], facts["unannotated"]) == ([1], [2])
-    assert "1 entities that begin or end within a word: lines 1" in describe(inspection)
+    assert "1 entity with a begin or an end within a word: line 1" in describe(inspection)
 
 
 def test_a_file_without_entities_can_be_inspected(tmp_path):
@@ -183,8 +183,8 @@ def test_what_was_left_out_of_a_column_file_is_shown(tmp_path):
     shown = describe(inspection)
     for line in (
         "columns     token 2, tag 10 (the feature ent), of 10, separated by tabs",
-        "joined      1 byte order marks within the file, which are left out: lines 2",
-        "untagged    1 tokens without the feature that holds the tags, read as O: lines 3",
+        "joined      1 byte order mark within the file, left out: line 2",
+        "untagged    1 token without the feature that holds the tags, read as O: line 3",
     ):
         assert f"  {line}\n" in shown
     path.write_text("sent_id\ttoken\ttag\n1\tAda\tB-PER \n1\tleft\tO\n2\tOslo\tB-LOC\n2\tgrew\tO\n")
@@ -192,8 +192,8 @@ def test_what_was_left_out_of_a_column_file_is_shown(tmp_path):
     shown = describe(inspection)
     for line in (
         "columns     token 2, tag 3, sentences by 1, of 3, separated by tabs",
-        "left out    1 lines that are no rows (names of columns, marks): lines 1",
-        "padded      1 tags with white space around them, which is left out: lines 2",
+        "left out    1 line without a token (names of columns, marks): line 1",
+        "padded      1 tag with white space around, left out: line 2",
     ):
         assert f"  {line}\n" in shown
     facts = inspection.files[0].to_json()

@@ -343,7 +343,7 @@ RAGGED = "Ada B-PER\n" * 3 + "met O more\n" + "Lu B-PER\n"
     ("text", "said"),
     [
         (ILL_FORMED, "2 tags against IOB2, read by the policy conlleval: lines 3, 8"),
-        (RAGGED, "rows with fewer or more columns than most, which have 2: lines 4"),
+        (RAGGED, "rows with fewer or more columns than most, which have 2: line 4"),
     ],
     ids=["ill-formed", "ragged"],
 )

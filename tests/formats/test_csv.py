@@ -175,7 +175,7 @@ def test_an_empty_word_is_told_where_it_is_read(tmp_path, caplog):
     sentences = read_sentences(path, report=report)
     assert report.empty == [11]
     report.warn(path, ReadOptions())
-    assert caplog.messages == [f"{path}: 1 token without a character, as NaN is written by pandas: lines 11"]
+    assert caplog.messages == [f"{path}: 1 token without a character, as NaN is written by pandas: line 11"]
     with pytest.raises(InputError, match=r"sentence 4 \(line 11\): expected tokens of characters"):
         Data(sentences)
 

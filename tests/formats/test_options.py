@@ -22,8 +22,8 @@ def test_unknown_units_and_separators_are_refused() -> None:
 
 
 def test_line_numbers_for_people() -> None:
-    assert some_lines([3, 18]) == "3, 18"
-    assert some_lines(range(1, 15)) == "1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 4 more"
+    assert (some_lines([3]), some_lines([3, 18])) == ("line 3", "lines 3, 18")
+    assert some_lines(range(1, 15)) == "lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 4 more"
 
 
 def test_findings_are_warnings_with_their_lines(caplog: pytest.LogCaptureFixture) -> None:
@@ -32,15 +32,18 @@ def test_findings_are_warnings_with_their_lines(caplog: pytest.LogCaptureFixture
     assert caplog.messages[0].startswith("x.jsonl: 2 tags against IOB2, read by the policy conlleval: ")
     assert caplog.messages[1].startswith("x.jsonl: 1 entity with a begin or an end within a word")
     assert caplog.messages[2].startswith("x.jsonl: 2 entities left out")
-    assert [message.rpartition("lines ")[2] for message in caplog.messages] == ["1, 2", "3", "4, 9", "5"]
+    assert [message.rpartition(": ")[2] for message in caplog.messages] == [
+        "lines 1, 2",
+        "line 3",
+        "lines 4, 9",
+        "line 5",
+    ]
     caplog.clear()
     report.warn("x.jsonl", ReadOptions(read_tags=False), ill_formed=False)  # then no entities are no finding
-    assert [message.rpartition("lines ")[2] for message in caplog.messages] == ["3", "4, 9"]
+    assert [message.rpartition(": ")[2] for message in caplog.messages] == ["line 3", "lines 4, 9"]
     caplog.clear()
     report.warn("x.jsonl", ReadOptions(), rewritten=True)
-    assert (
-        "x.jsonl: of entities only start, end and label are kept, not what else they hold: lines 6" in caplog.messages
-    )
+    assert "x.jsonl: of entities only start, end and label are kept, not what else they hold: line 6" in caplog.messages
     caplog.clear()
     ReadReport().warn("x.jsonl", ReadOptions())
     assert caplog.messages == []
@@ -49,7 +52,7 @@ def test_findings_are_warnings_with_their_lines(caplog: pytest.LogCaptureFixture
 @pytest.mark.parametrize("separator", ["tab", "space"])
 def test_ragged_rows_matter_where_spaces_separate(separator: str, caplog: pytest.LogCaptureFixture) -> None:
     ReadReport(layout=ColumnLayout(0, 1, 2, separator), ragged=[7]).warn("x", ReadOptions())
-    expected = ["x: rows with fewer or more columns than most, which have 2: lines 7"]
+    expected = ["x: rows with fewer or more columns than most, which have 2: line 7"]
     assert caplog.messages == (expected if separator == "space" else [])
 
 

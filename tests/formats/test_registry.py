@@ -236,7 +236,7 @@ def test_json_lines_to_json_lines_keeps_what_else_the_objects_hold(tmp_path, cap
     assert first == {**rest, "text": "Ada sings.", "entities": [{"start": 0, "end": 3, "label": "PER", "score": 0.5}]}
     assert second == {"text": "Rome", "entities": [], "labels": ["news"]}
     assert third == {"text": "Oslo", "n": 1, "entities": []}
-    assert [message for message in caplog.messages if "what else they hold: lines 1" in message]
+    assert [message for message in caplog.messages if "what else they hold: line 1" in message]
     assert [message for message in caplog.messages if "1 object without entities" in message]
     convert(source, target, output_format="cluener")
     first, *_ = (json.loads(line) for line in target.read_text().splitlines())

@@ -156,7 +156,7 @@ def test_an_entity_within_a_word_cuts_it(tmp_path, caplog):
     assert (sentence.spans, report.cut) == ((Span(1, 2, "LOC"),), [1])
     with caplog.at_level(logging.WARNING):
         read_sentences(path)
-    assert "1 entity with a begin or an end within a word, which was cut there: lines 1" in caplog.text
+    assert "1 entity with a begin or an end within a word, which was cut there: line 1" in caplog.text
 
 
 def test_an_entity_across_the_end_of_a_sentence_joins_them(tmp_path):
@@ -189,7 +189,7 @@ def test_of_overlapping_cluener_entities_the_longest_stays(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         (sentence,) = read_sentences(file_of(tmp_path, line))
     assert sentence.spans == (Span(0, 4, "organization"),)
-    assert "1 entity left out, since longer ones overlap them: lines 1" in caplog.text
+    assert "1 entity left out, since longer ones overlap them: line 1" in caplog.text
 
 
 def test_texts_without_a_key_for_entities_are_counted(tmp_path, caplog):
@@ -468,7 +468,7 @@ def test_what_an_annotator_rejected_is_left_out_and_counted(key, tmp_path, caplo
     assert (sentence.words, report.rejected, report.labels) == (["Ada"], [2], {"PER": 1})
     with caplog.at_level(logging.WARNING):
         read_sentences(path)
-    assert "1 left out, since an annotator rejected them: lines 2" in caplog.text
+    assert "1 left out, since an annotator rejected them: line 2" in caplog.text
     assert len(read_sentences(path, ReadOptions(read_tags=False))) == 2  # the text is one all the same
     with pytest.raises(InputError, match="expected texts, found none: an annotator rejected all of them"):
         read_sentences(file_of(tmp_path, bad | key))
