@@ -10,7 +10,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ner_lstm_crf.cli.options import Parser, add_training_options, at_least, config_from, reading_words, settings_from
+from ner_lstm_crf.cli.options import (
+    Parser,
+    add_training_options,
+    at_least,
+    config_from,
+    reading_words,
+    setting_words,
+    settings_from,
+)
 from ner_lstm_crf.cli.output import say_next, show, show_json
 from ner_lstm_crf.cli.train import naming_resume, read_data
 from ner_lstm_crf.errors import InputError
@@ -91,8 +99,8 @@ def run(args: argparse.Namespace) -> None:
         joiner = "" if config.model.token_unit == "character" else " "
         _show(comparison, differences, path=args.test, joiner=joiner)
         parts = [("--train", path) for path in args.train] + [("--dev", args.dev)] * (args.dev is not None)
-        words = [word for part in [*parts, ("--test", args.test), ("--preset", args.preset)] for word in part]
-        say_next("train", *words, *reading_words(args), "--output", "my-model")
+        words = [word for part in [*parts, ("--test", args.test)] for word in part]
+        say_next("train", *words, *setting_words(args), *reading_words(args), "--output", "my-model")
 
 
 def _show(comparison: Comparison, differences: Sequence[SentenceDifference], *, path: str, joiner: str) -> None:

@@ -39,7 +39,8 @@ def run(args: argparse.Namespace) -> None:
         show_json(inspection.to_json())
     else:
         show(describe(inspection))
-        say_next("train", *_parts(args.files), *reading_words(args), "--output", "my-model")
+        if any(statistics.per_label for statistics in inspection.files):
+            say_next("train", *_parts(args.files), *reading_words(args), "--output", "my-model")
 
 
 def _parts(files: Sequence[str]) -> list[str]:

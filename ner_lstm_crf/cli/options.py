@@ -414,6 +414,22 @@ def reading_words(args: argparse.Namespace) -> list[str]:
     return words
 
 
+def setting_words(args: argparse.Namespace) -> list[str]:
+    """The preset, and the options of the configuration that were given, as they are written on a command line."""
+    words = ["--preset", args.preset]
+    for name in ("--config", "--vectors", "--vectors-limit", "--lexicon"):
+        value = vars(args)[name.removeprefix("--").replace("-", "_")]
+        words += [] if value is None else [name, str(value)]
+    for table in ("model", "training"):
+        for field, setting in settings(table).items():
+            value = vars(args).get(f"{table}.{field}")
+            if isinstance(value, bool):
+                words.append(setting.flag if value else f"--no-{setting.flag.removeprefix('--')}")
+            elif value is not None:
+                words += [setting.flag, ",".join(map(str, value)) if setting.many else str(value)]
+    return words
+
+
 def add_training_options(parser: Parser, *, seeds: int, test_required: bool = False, without: str = "") -> None:
     """Add the options of a command that trains.
 

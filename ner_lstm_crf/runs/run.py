@@ -205,9 +205,10 @@ class Run:
         for table, values in json.loads(json.dumps(asdict(config))).items():
             for key, value in values.items():
                 if (was := old["config"][table].get(key)) != value:
+                    further = "; a model that is to learn further is one to start from (--init-from)"
                     raise InputError(
                         f"the run to resume had {key} = {was!r}, this one has {value!r}: give the preset and the "
-                        "settings that it was begun with",
+                        f"settings that it was begun with{further if key == 'epochs' else ''}",
                         path=self.directory,
                     )
         if other:

@@ -89,3 +89,16 @@ def test_a_long_sentence_is_cut_to_where_it_differs() -> None:
     assert line.endswith(" 539 …")
     assert marked(words[:80], [], around=3) == " ".join(words[:80])
     assert marked(["北", "京"], [Span(0, 2, "LOC")], joiner="") == "[北京](LOC)"
+
+
+def test_the_next_command_line_has_the_settings_of_this_one(
+    options: list[object], files: Files, write, run: Run
+) -> None:
+    vectors = write("vectors.txt", "ada 1 2\nmet 3 4\n")
+    more = ["--seeds", "1", "--epochs", "2", "--vectors", vectors, "--no-residual", "--char-widths", "2,3"]
+    (words,) = run("compare", *options[:-4], *more).next
+    assert words[0] == "train"
+    for pair in (["--epochs", "2"], ["--vectors", str(vectors)], ["--char-widths", "2,3"], ["--preset", "fast"]):
+        assert words[words.index(pair[0]) + 1] == pair[1]
+    assert "--no-residual" in words
+    assert "--seeds" not in words
