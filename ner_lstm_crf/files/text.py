@@ -314,6 +314,8 @@ class TextFile:
                     error = precise
                     offset -= len(pending)
                     break
+                except UnicodeError as unmarked:  # UTF-16 without a byte order mark, and cut short besides
+                    return self._without_mark(unmarked)
                 if not content:
                     break
                 before, offset = before or content, offset + len(content)

@@ -178,10 +178,12 @@ def test_words_have_no_general_vectors(files: Files, tmp_path: Path, run: Run) -
     assert run(*options, "--vectors", "builtin").complaint.startswith(refused)
     frozen = tmp_path / "frozen.toml"
     frozen.write_text(files.config.read_text() + "freeze_vectors = true\n")
+    others = [frozen if option == str(files.config) else option for option in options]
+    assert frozen in others
     for vectors in ([], ["--vectors", "none"]):
         complaint = run(*options, *vectors, "--freeze-vectors").complaint
         assert complaint == "error: --freeze-vectors: expected --vectors as well"
-        complaint = run(*options, *vectors, "--config", frozen).complaint
+        complaint = run(*others, *vectors).complaint
         assert complaint == f"error: {frozen}: [training] freeze_vectors: expected --vectors as well"
     plain = run(*options)
     assert (plain.code, "vectors" in plain.err) == (0, False)

@@ -396,3 +396,10 @@ def test_only_a_terminal_is_spared_control_characters(is_terminal, monkeypatch):
         stream.write("\x1b[2J\n")
         stream.writelines(["\x1b", "\n"])
     assert out.buffer.getvalue() == (rb"\x1b[2J" b"\n" rb"\x1b" b"\n" if is_terminal else b"\x1b[2J\n\x1b\n")
+
+
+def test_utf_16_without_a_mark_that_is_cut_short_is_named_for_its_mark(tmp_path: Path) -> None:
+    path = tmp_path / "x.conll"
+    path.write_bytes(b"\x00\x00\xfe\xffAda\tB-PER\n")  # an odd number of bytes
+    with pytest.raises(InputError, match="does not start with BOM: say --encoding "):
+        list(TextFile(path, "utf-16").lines())

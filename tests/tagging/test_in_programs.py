@@ -298,6 +298,7 @@ def test_ctrl_c_ends_tagging_and_training_and_leaves_no_thread(program: Program)
         from ner_lstm_crf.saving.model import Model
         from ner_lstm_crf.training.trainer import Trainer
 
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it
         tagger = Tagger.load("en")
         sentences = [Sentence.from_words(["Ada", "met", f"Bo{number}"], [(0, 1, "PER")]) for number in range(40)]
         fast = preset("fast")
