@@ -140,10 +140,8 @@ def find_layout(lines: Iterable[str], options: ReadOptions, path: str) -> Column
     is_io = options.scheme is not None and get_scheme(options.scheme).bare_labels
     is_named = options.tag_column is not None or options.tag_key is not None or is_io or tag in sample.named_tags
     counts = Counter(tags)
-    if is_named or tag is None or key is not None or counts.keys() == {"*"}:
-        content = content_of(counts, is_named=is_named or counts.keys() == {"*"})
-    else:
-        content = sample.contents[tag]
+    is_given = is_named or tag is None or key is not None or counts.keys() == {"*"}
+    content = content_of(counts, is_named=is_named or counts.keys() == {"*"}) if is_given else sample.contents[tag or 0]
     if content in ("entities", "prefixless"):
         _check_first_tag(sample, tags, tag, path)
     if content == "no labels" and tag is not None and not is_named:

@@ -191,6 +191,23 @@ class ReadReport:
             rewritten: True if the file was written again, so that what its entities lost matters.
             labels: True to log the labels of the options that the file lacks; else the caller does, for all its files.
         """
+        for lines, finding in self._in_lines(options, ill_formed=ill_formed, rewritten=rewritten):
+            if lines:
+                _log.warning("%s: %s: %s", path, finding, some_lines(lines))
+        if options.read_tags and self.layout and self.layout.other_tag_columns:
+            one, *more = (str(column + 1) for column in self.layout.tag_columns)
+            message = "%s: the tags of column %s are read, not those of %s: --tag-column chooses"
+            _log.warning(message, path, one, ", ".join(more))
+        if self.layout and self.layout.texts is not None:
+            message = "%s: read as one token a row (column %d), though column %d holds texts of several words"
+            _log.warning(message, path, self.layout.token + 1, self.layout.texts + 1)
+        if self.notation_words:
+            _log.warning("%s: %s", path, self.notation_words)
+        if labels:
+            options.labels.warn_of_missing(path, self.names)
+
+    def _in_lines(self, options: ReadOptions, *, ill_formed: bool, rewritten: bool) -> list[tuple[list[int], str]]:
+        """The lines of each finding, maybe none, and its words; the arguments are those of `warn`."""
         # Ragged rows matter where spaces separate columns, since one of them may belong to a token. Behind tabs they do
         # not: some corpora have further columns behind the tag where there is an entity.
         ragged = self.ragged if self.layout and self.layout.separator != "tab" else []
@@ -204,7 +221,7 @@ class ReadReport:
         marked = [] if self.keeps_lines else self.marked
         found = (self.cut, self.trimmed, self.dropped)
         cut, trimmed, dropped = (counted(len(lines), "entity", "entities") for lines in found)
-        for lines, finding in (
+        return [
             (marks, "lines that are no rows but marks are left out"),
             (self.empty, f"{counted(len(self.empty), 'token')} without a character, as NaN is written by pandas"),
             (
@@ -229,20 +246,7 @@ class ReadReport:
                 self.reduced if rewritten else [],
                 "of entities only start, end and label are kept, not what else they hold",
             ),
-        ):
-            if lines:
-                _log.warning("%s: %s: %s", path, finding, some_lines(lines))
-        if options.read_tags and self.layout and self.layout.other_tag_columns:
-            one, *more = (str(column + 1) for column in self.layout.tag_columns)
-            message = "%s: the tags of column %s are read, not those of %s: --tag-column chooses"
-            _log.warning(message, path, one, ", ".join(more))
-        if self.layout and self.layout.texts is not None:
-            message = "%s: read as one token a row (column %d), though column %d holds texts of several words"
-            _log.warning(message, path, self.layout.token + 1, self.layout.texts + 1)
-        if self.notation_words:
-            _log.warning("%s: %s", path, self.notation_words)
-        if labels:
-            options.labels.warn_of_missing(path, self.names)
+        ]
 
 
 def some_lines(lines: Sequence[int], most: int = 10) -> str:
