@@ -291,7 +291,9 @@ def _values_of_regions(result: object) -> Iterator[dict[str, Any]]:
         if isinstance(value, dict) and "labels" in value:
             yield value
         elif isinstance(value, dict) and (key := next((key for key in value if key.endswith("labels")), None)):
-            raise InputError(f"expected entities of a text under 'labels', found {key!r}: annotate the plain text")
+            raise InputError(
+                f"expected entities of a text under 'labels', found {quoted(key)}: annotate the plain text"
+            )
 
 
 class _Found(NamedTuple):

@@ -583,6 +583,9 @@ def test_regions_of_hypertext_are_refused():
     value = {"start": "/p[1]", "end": "/p[1]", "startOffset": 0, "endOffset": 3, "hypertextlabels": ["PER"]}
     with pytest.raises(InputError, match="expected entities of a text under 'labels', found 'hypertextlabels'"):
         as_text({"data": {"text": "Ada"}, "annotations": [{"result": [{"value": value}]}]})
+    with pytest.raises(InputError) as refused:  # a name of any length, in a message of some length
+        as_text({"data": {"text": "Ada"}, "annotations": [{"result": [{"value": {"9" * 5000 + "labels": ["PER"]}}]}]})
+    assert len(refused.value.message) < 200
 
 
 def test_annotations_that_differ_are_refused(tmp_path):
