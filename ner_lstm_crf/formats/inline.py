@@ -136,7 +136,7 @@ def _lines(
     """
     document, has_sentence = 0, False
     for number, line in enumerate(TextFile(path, options.encoding).lines(), 1):
-        text = line.removeprefix(_MARK).removesuffix("\n").removesuffix("\r")
+        text = line.lstrip(_MARK).removesuffix("\n").removesuffix("\r")
         text = text.strip() if text.lstrip().startswith("#") else text
         if not text or text.isspace() or text.startswith("#"):
             if text.startswith("## ") and has_sentence:
@@ -165,7 +165,7 @@ def _unit_of(lines: Sequence[str]) -> TokenUnit:
     It is the one that a comment names; else characters, if entities touch the text around them, or if it is Chinese
     without white space; else words.
     """
-    bodies = [line.removeprefix(_MARK).rstrip("\r\n") for line in lines[:_SAMPLE_LINES]]
+    bodies = [line.lstrip(_MARK).rstrip("\r\n") for line in lines[:_SAMPLE_LINES]]
     named = next((match[1] for body in bodies if (match := _UNIT.fullmatch(body))), None)
     if named:
         return cast(TokenUnit, named)

@@ -178,3 +178,13 @@ def test_the_unit_is_named_where_the_marks_that_showed_it_are_dropped(tmp_path: 
     options = ReadOptions(labels=LabelMap.parse("LOC"))
     Inline().rewrite(source, target, options, WriteOptions(), ReadReport())
     assert target.read_text() == "# token unit: character\nAdas [b](LOC) c\n"
+
+
+@pytest.mark.parametrize("marks", [1, 2, 3])
+def test_a_comment_behind_byte_order_marks_is_one(marks, tmp_path):
+    path, again = tmp_path / "x.inline", tmp_path / "y.inline"
+    path.write_text("\ufeff" * marks + "# token unit: character\n[王 明](PER) 在\n", encoding="utf-8")
+    convert(path, again)
+    for one in (path, again):
+        (sentence,) = read_sentences(one)
+        assert (sentence.words, sentence.spans) == (["王", "明", "在"], (Span(0, 2, "PER"),))
