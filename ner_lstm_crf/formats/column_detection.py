@@ -571,7 +571,7 @@ def _tag_key(sample: _Sample, tag: int | None, options: ReadOptions, path: str) 
     if options.tag_key is not None:
         named = [column for column, name in features if name == options.tag_key]
         if not named and options.read_tags:
-            known = ", ".join(sorted({name for _, name in features})) or "none"
+            known = ", ".join(sorted({name[:80] for _, name in features})[:10]) or "none"
             message = f"--tag-key {options.tag_key}: no cell of the first rows has such a feature (found: {known})"
             raise InputError(message, path=path)
         return next(iter(named), sample.width - 1 if tag is None else tag), options.tag_key
@@ -587,7 +587,7 @@ def _tag_key(sample: _Sample, tag: int | None, options: ReadOptions, path: str) 
         return tag, None
     outside = {value: {at: tag for at, tag in features[value].items() if tag != OUTSIDE} for value in found}
     if any(outside[feature] != outside[found[0]] for feature in found[1:]):
-        names = " and ".join(dict.fromkeys(name for _, name in found))
+        names = " and ".join(dict.fromkeys(name[:80] for _, name in found[:10]))
         raise InputError(f"the features {names} hold different tags: choose one with --tag-key", path=path)
     return found[0]
 
