@@ -614,3 +614,11 @@ def test_a_file_that_is_mended_as_the_message_says_is_read(text, hint, mended, t
     path.write_text(mended)
     (sentence,) = read_conll(path)
     assert sentence.spans == (Span(0, 1, "X"),)
+
+
+def test_a_long_name_of_a_feature_makes_no_long_message(tmp_path):
+    path = tmp_path / "x.conll"
+    path.write_text(f"Ada\tname=B-PER|{'n' * 5000}=B-LOC\nmet\tname=O|{'n' * 5000}=B-LOC\n" * 3)
+    with pytest.raises(InputError, match="hold different tags: choose one with --tag-key") as refused:
+        list(read_conll(path))
+    assert len(refused.value.message) < 300
