@@ -10,6 +10,7 @@ import argparse
 import shlex
 import shutil
 import sys
+from abc import abstractmethod
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,7 +21,7 @@ from itertools import chain, islice, tee
 from operator import itemgetter
 from pathlib import Path
 from tempfile import SpooledTemporaryFile, TemporaryDirectory
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
 from ner_lstm_crf.cli.options import COLUMN_OPTIONS, SCHEME_NAMES, Parser, add_options, read_options
 from ner_lstm_crf.cli.output import check_not_output, shows_colours
@@ -60,6 +61,7 @@ TextRecord: TypeAlias = dict[str, Any]
 """A JSON object with the key `text`, a string or a `LongText`."""
 
 Record = TypeVar("Record")
+Read = TypeVar("Read")  # what is read of a sentence: a record of tokens, or the sentence itself
 """An object of a line, a text of a row, a sentence."""
 
 _WRAPPED_SAMPLE = 200  # lines that are looked at for signs of wrapped text
@@ -292,11 +294,11 @@ def _long_object(record: TextRecord, portions: Iterator[TaggedPortion]) -> Itera
 
 
 @dataclass(slots=True)
-class TaggedTokens:
-    """A stream of sentences of tokens and what the tagger finds in them; the attributes are those of `TaggedTexts`."""
+class _TaggedSentences(Generic[Read]):
+    """A stream of sentences and what the tagger finds in them; the attributes are those of `TaggedTexts`."""
 
     tagger: Tagger
-    records: Iterator[TokenRecord]
+    records: Iterator[Read]
     scheme: str
     sources: Sources
     min_score: float | None
@@ -310,17 +312,24 @@ class TaggedTokens:
         return self.tagger.model.config.token_unit
 
     def texts(self) -> Iterator[tuple[str, Sequence[Entity], bool]]:
-        """Each sentence as a text, its tokens joined by single spaces if they are words, its entities, and True."""
-        tagged = self._tagged(self.records)
-        return ((text.text, text.entities, True) for text in map(text_of, tagged))
+        """Each sentence as a text, its tokens joined as the file joins them, its entities, and True.
+
+        Tokens that no file joins have single spaces between them if they are words.
+        """
+        return ((text.text, text.entities, True) for text in map(text_of, self._tagged(self.records)))
 
     def entities(self) -> Iterator[tuple[int, list[Entity]]]:
-        """The entities of each sentence, with its number, from 1.
+        """The entities of each sentence, with its number, from 1; offsets count in its text."""
+        return ((number, list(entities)) for number, (_, entities, _) in enumerate(self.texts(), 1))
 
-        Offsets count in its tokens, joined by single spaces if they are words.
-        """
-        tagged = self._tagged(self.records)
-        return ((number, list(text_of(sentence).entities)) for number, sentence in enumerate(tagged, 1))
+    @abstractmethod
+    def _tagged(self, records: Iterable[Read]) -> Iterator[Sentence]:
+        """Tagged sentences."""
+
+
+@dataclass(slots=True)
+class TaggedTokens(_TaggedSentences[TokenRecord]):
+    """The sentences of JSON lines of tokens."""
 
     def objects(self) -> Iterator[Iterable[str]]:
         """Each object with its tags, as a line of JSON."""
@@ -340,30 +349,8 @@ class TaggedTokens:
 
 
 @dataclass(slots=True)
-class TaggedColumns:
-    """The sentences of column files, which are written as texts; the attributes are those of `TaggedTexts`."""
-
-    tagger: Tagger
-    records: Iterator[Sentence]
-    scheme: str
-    sources: Sources
-    min_score: float | None
-    scored: bool
-    numbered: ClassVar = True
-    noun: ClassVar = "sentences"
-
-    @property
-    def unit(self) -> TokenUnit:
-        """The unit of the tagger's tokens."""
-        return self.tagger.model.config.token_unit
-
-    def texts(self) -> Iterator[tuple[str, Sequence[Entity], bool]]:
-        """Each sentence as a text, its tokens joined as the file joins them, its entities, and True."""
-        return ((text.text, text.entities, True) for text in map(text_of, self.sentences()))
-
-    def entities(self) -> Iterator[tuple[int, list[Entity]]]:
-        """The entities of each sentence, with its number, from 1; offsets count in its text."""
-        return ((number, list(entities)) for number, (_, entities, _) in enumerate(self.texts(), 1))
+class TaggedColumns(_TaggedSentences[Sentence]):
+    """The sentences of column files, which are written as texts."""
 
     def objects(self) -> Iterator[Iterable[str]]:
         """Each sentence as a line of JSON: its text and its entities."""
@@ -374,7 +361,11 @@ class TaggedColumns:
 
     def sentences(self) -> Iterator[Sentence]:
         """The tagged sentences."""
-        return self.tagger.tag_sentences(self.records, min_score=self.min_score)
+        return self._tagged(self.records)
+
+    def _tagged(self, records: Iterable[Sentence]) -> Iterator[Sentence]:
+        """Tagged sentences."""
+        return self.tagger.tag_sentences(records, min_score=self.min_score)
 
 
 Tagged: TypeAlias = TaggedTexts | TaggedTokens | TaggedColumns
