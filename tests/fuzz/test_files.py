@@ -433,7 +433,9 @@ def test_a_damaged_file_is_read_and_counted_right_or_refused_in_one_line(
     logging.disable(logging.CRITICAL)
     try:
         with in_time():
-            check(path, folder / f"target{(FORMATS[use].suffixes or ('',))[0] if use in FORMATS else ''}", options, use)
+            # What `tag` writes is read again as the file was: its name says so, too.
+            ending = (FORMATS[use].suffixes or ("",))[0] if use in FORMATS else path.suffix
+            check(path, folder / f"target{ending}", options, use)
     finally:
         logging.disable(logging.NOTSET)
         path.unlink()
