@@ -93,11 +93,12 @@ def run(args: argparse.Namespace) -> None:
             )
     if not any(one.spans for one in sentences):
         raise InputError("expected entities, found none", path=args.file)
+    joiner = " " if unit == "word" else ""
     if args.json:
-        show_json({"suspects": [_to_json(one, sentences[one.sentence]) for one in suspects]})
+        show_json({"suspects": [_to_json(one, sentences[one.sentence], joiner) for one in suspects]})
         return
     for one in suspects[: args.count]:
-        show(_row(one, sentences[one.sentence], " " if unit == "word" else ""))
+        show(_row(one, sentences[one.sentence], joiner))
 
 
 def _row(suspect: Suspect, sentence: Sentence, joiner: str) -> str:
@@ -113,7 +114,7 @@ def _row(suspect: Suspect, sentence: Sentence, joiner: str) -> str:
     return f"{place:>7}  {suspicion:.3f}  {what}  |  {marked(words, sentence.spans, joiner=joiner, around=start)}"
 
 
-def _to_json(suspect: Suspect, sentence: Sentence) -> dict[str, Any]:
+def _to_json(suspect: Suspect, sentence: Sentence, joiner: str) -> dict[str, Any]:
     """A suspect as plain values."""
     number, span, kind, suspicion, instead = suspect
     return {
@@ -122,7 +123,7 @@ def _to_json(suspect: Suspect, sentence: Sentence) -> dict[str, Any]:
         "kind": kind,
         "suspicion": round(suspicion, 4),
         **span._asdict(),
-        "text": " ".join(sentence.words[span.start : span.end]),
+        "text": joiner.join(sentence.words[span.start : span.end]),
         "instead": None
         if instead is None
         else {**instead.span._asdict(), "probability": round(instead.probability, 4)},

@@ -80,20 +80,23 @@ def select(  # noqa: PLR0913  (one call)
         raise InputError(f"expected one of {', '.join(CRITERIA)}, got {by!r}{did_you_mean(str(by), CRITERIA)}")
     values = np.random.default_rng(seed).random
 
-    def choices() -> Iterator[Choice]:
-        """Every distinct sentence with its value."""
+    def choices() -> Iterator[tuple[Choice, Analysis | None]]:
+        """Every distinct sentence with its value, and what the model says of it if the value depends on that."""
         known = set[tuple[str, ...]]()
         for number, sentence in enumerate(each(Sentence, pool)):
             words = tuple(sentence.words)
             if words and words not in known:
                 known.add(words)
-                (analysis,) = tagger.analyze(sentence)
-                value = float(values()) if by == "random" else worth(analysis, by)
-                found = sentence.with_spans(analysis.spans, analysis.scores)
-                yield Choice(number, value / len(words) if per_token else value, found)
+                analysis = None if by == "random" else tagger.analyze(sentence)[0]
+                value = float(values()) if analysis is None else worth(analysis, by)
+                yield Choice(number, value / len(words) if per_token else value, sentence), analysis
             progress(number + 1, None)
 
-    return heapq.nlargest(count, choices(), key=lambda choice: (choice.value, -choice.number))
+    chosen = []
+    for choice, analysis in heapq.nlargest(count, choices(), key=lambda one: (one[0].value, -one[0].number)):
+        found = tagger.analyze(choice.sentence)[0] if analysis is None else analysis
+        chosen.append(choice._replace(sentence=choice.sentence.with_spans(found.spans, found.scores)))
+    return chosen
 
 
 def worth(analysis: Analysis, by: Criterion) -> float:

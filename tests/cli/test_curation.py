@@ -54,6 +54,12 @@ def test_a_wrong_label_is_the_first_suspect(write, run: Run) -> None:
     assert run("suspects", spoilt, *options, "--count", "2").out.count("\n") == 2
 
 
+def test_the_text_of_a_suspect_is_written_as_its_language_is(write, run: Run) -> None:
+    file = write("zh.conll", "我\tO\n在\tO\n北\tB-PER\n京\tI-PER\n\n")
+    first = json.loads(run("suspects", file, "--model", "zh", "--json").out)["suspects"][0]
+    assert first["text"] == "北京"
+
+
 def test_a_model_of_other_data_judges_at_once(files: Files, model: Path, write, run: Run) -> None:
     text = Path(files.test).read_text().replace("B-LOC", "B-GOD", 1)
     result = run("suspects", write("odd.conll", text), "--model", model, "--count", "1")
