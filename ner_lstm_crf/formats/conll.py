@@ -322,8 +322,8 @@ class ColumnFile:
                 if "" in words:
                     report.empty += [line for line, word in zip(raw.line_numbers, words, strict=True) if not word]
                 by = self.layout.sentence
-                if by and by.rule == "value" and len(numbers) < _MOST_NUMBERS:
-                    number = self.layout.cells(raw.rows[0])[by.column]
+                number = self._number(raw, by.column) if by and by.rule == "value" else ""
+                if number and len(numbers) < _MOST_NUMBERS:
                     place = numbers.setdefault(number, len(numbers))
                     if 0 < place <= last:  # with the first one another document begins
                         report.returning.append(raw.line_numbers[0])
@@ -334,6 +334,11 @@ class ColumnFile:
                 yield raw, None
         if not report.sentences:
             raise InputError("expected rows of a token and a tag, found none", path=self.path)
+
+    def _number(self, raw: RawSentence, column: int) -> str:
+        """The first cell in a column of a raw sentence that is there and not empty; "" if none is."""
+        rows = map(self.layout.cells, raw.rows)
+        return next((cells[column] for cells in rows if len(cells) > column and cells[column]), "")
 
     def columns(self, raw: RawSentence, report: ReadReport | None = None) -> tuple[list[str], list[str]]:
         """The tokens and the tags of a raw sentence (no tags in a file without); the report counts the rows' widths."""
@@ -535,11 +540,12 @@ def _blocks(lines: Iterable[str], layout: ColumnLayout) -> Iterator[tuple[bool, 
         block, comments, before = list[str](), list[str](), ""
         for line in group:
             cells = layout.cells(line)
-            is_comment = line[0] == "#" and not _is_hashtag(line, layout)
-            if is_comment or len(cells) <= layout.sentence.column:
+            is_no_row = line.rstrip("\r\n") == layout.header or (line[0] == "#" and not _is_hashtag(line, layout))
+            has_cell = len(cells) > layout.sentence.column
+            if is_no_row or not (has_cell or layout.fits(len(cells))):
                 comments.append(line)  # it belongs to the row behind it
                 continue
-            cell = cells[layout.sentence.column]
+            cell = cells[layout.sentence.column] if has_cell else ""  # of a row that is too short
             if before and layout.sentence.begins(before, cell):
                 yield False, block
                 block = []

@@ -169,6 +169,18 @@ def test_rows_out_of_order_are_told_and_rows_in_order_are_not(tmp_path_factory, 
     assert shuffled.returning == expected
 
 
+@pytest.mark.parametrize("rows", ["Ada met/7 us/7 Bo/8 left Oslo/9", "Ada/7 met us/7 Bo/8 left Oslo/9"])
+@pytest.mark.parametrize("read_tags", [True, False])
+def test_a_row_that_lacks_the_number_of_its_sentence_goes_on_with_the_one_before(rows, read_tags, tmp_path):
+    cells = (row.partition("/") for row in rows.split())
+    text = "".join(f"{word}\tO{slash and chr(9)}{number}\n" for word, slash, number in cells)
+    report, options = ReadReport(), ReadOptions(read_tags=read_tags, tag_column=2)
+    path = table(tmp_path, "word\ttag\tsentence_id\n" + text, "x.tsv")
+    read = read_sentences(path, options, report=report)
+    assert [sentence.words for sentence in read] == [["Ada", "met", "us"], ["Bo", "left"], ["Oslo"]]
+    assert report.returning == []
+
+
 def test_an_empty_word_is_told_where_it_is_read(tmp_path, caplog):
     report = ReadReport()
     path = table(tmp_path, "id,word,tag\n" + "\n".join([*numbered(3), "3,,O", "3,Bo,B-PER"]) + "\n")
