@@ -1,0 +1,4 @@
+"""Tagging without torch: networks as ONNX graphs, which ONNX Runtime computes.
+
+graph.py          a writer of ONNX models
+"""
