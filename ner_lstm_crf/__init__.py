@@ -77,6 +77,7 @@ if TYPE_CHECKING:
         read_sentences as read_sentences,
         write_sentences as write_sentences,
     )
+    from ner_lstm_crf.integrations.huggingface import read_dataset as read_dataset, to_dataset as to_dataset
     from ner_lstm_crf.progress import Progress as Progress
     from ner_lstm_crf.runs.data import Data as Data, split_dev as split_dev
     from ner_lstm_crf.runs.run import Run as Run
@@ -113,6 +114,7 @@ _HOMES = {
     "config": ("Config", "ModelConfig", "TrainingConfig", "PRESETS", "preset", "read_config"),
     "progress": ("Progress",),
     "errors": ("InputError",),
+    "integrations.huggingface": ("read_dataset", "to_dataset"),
     "runs.data": ("Data", "split_dev"),
     "runs.run": ("Run",),
     "runs.train": ("train",),

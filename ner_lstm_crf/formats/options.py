@@ -249,9 +249,9 @@ class ReadReport:
         ]
 
 
-def some_lines(lines: Sequence[int], most: int = 10) -> str:
-    """The first line numbers, each once: `line 3`, or `lines 3, 18, 40 and 12 more`."""
+def some_lines(lines: Sequence[int], most: int = 10, *, what: str = "line") -> str:
+    """The first line numbers, or those of `what`, each once: `line 3`, or `lines 3, 18, 40 and 12 more`."""
     lines = list(dict.fromkeys(lines))
     shown = ", ".join(map(str, lines[:most]))
     more = f" and {len(lines) - most} more" if len(lines) > most else ""
-    return f"line{'s' * (len(lines) > 1)} {shown}{more}"
+    return f"{what}{'s' * (len(lines) > 1)} {shown}{more}"

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from torch import Tensor
@@ -156,6 +156,38 @@ class Data:
         if isinstance(lexicon, str | os.PathLike) and lexicon != "builtin":
             lexicon = read_lexicon(Path(lexicon))
         return cls(sentences, of_dev, vectors, init_from, lexicon, unannotated)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_datasets(
+        cls,
+        dataset: Any,
+        *,
+        tokens: str | None = None,
+        tags: str | None = None,
+        options: ReadOptions | None = None,
+        **further: Any,
+    ) -> Data:
+        """The data in a dataset of Hugging Face's `datasets`; `read_dataset` says which, and reads its test split.
+
+        Args:
+            dataset: A `DatasetDict`, whose splits `train` and `validation` (or `dev`) are read; or one dataset. Without
+                dev sentences every tenth one of the training sentences is taken for them, as in `read`.
+            tokens: The column of the tokens; None for `tokens` or `words`.
+            tags: The column of the tags; None for `ner_tags`, `tags`, `labels` or `ner`.
+            options: The options of reading; `label_names` are the names of numbers that the dataset does not name.
+            **further: `vectors`, `init_from`, `lexicon` and `unannotated`, as in the class.
+
+        Raises:
+            TypeError: If it is no dataset.
+            InputError: If it lacks the split or a column, a row is malformed, or there are too few sentences to split
+                off a dev set; the message names row, from 0, and column.
+        """
+        from ner_lstm_crf.integrations.huggingface import read_splits  # a door to another library; see pyproject.toml
+
+        train, dev = read_splits(dataset, options, tokens, tags)
+        if dev is None:
+            train, dev = split_dev([sentence for sentence in train if sentence.tokens])
+        return cls(train, dev, **further)
 
 
 def _checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
