@@ -96,7 +96,7 @@ class Graph:
 
         Args:
             values: The values. Whoever changes them later changes the graph.
-            name: Their name; if not given, one is made.
+            name: Their name; if not given, one is made. The same memory may be added again under its name.
 
         Returns:
             Their name.
@@ -105,6 +105,9 @@ class Graph:
             KeyError: If the format has no such type of values.
         """
         _TYPES[values.dtype.name]  # a type that it does not have is met here, where it comes from
+        known = self.constants.get(name)
+        if known is not None and known.__array_interface__ == values.__array_interface__:
+            return name
         name = self._new(name or f"constant-{len(self.constants)}")
         self.constants[name] = values
         return name

@@ -123,6 +123,14 @@ def test_a_name_is_given_once_and_known_before_it_is_used() -> None:
         graph.output("nothing", np.float32, [])
 
 
+def test_the_same_memory_may_be_added_again_under_its_name() -> None:
+    weight = np.zeros((3, 5), np.float32)
+    graph = product(weight)
+    assert graph.constant(weight[:], "weight") == "weight"
+    with pytest.raises(ValueError, match="expected a new name"):
+        graph.constant(weight.copy(), "weight")
+
+
 @pytest.mark.parametrize("value", [None, True, [1, "a"], b"", struct, [1.5]], ids=repr)
 def test_what_an_attribute_cannot_be_is_refused(value: object) -> None:
     graph = product(np.zeros((3, 5), np.float32))
