@@ -89,7 +89,13 @@ def test_every_program_runs(program: str, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
-LINKED = [*PAGES, ROOT / "corpora" / "README.md"]
+LINKED = [
+    *PAGES,
+    *sorted((ROOT / "docs" / "repository").glob("*.md")),
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "corpora" / "README.md",
+]
 
 
 def anchor(heading: str) -> str:
