@@ -102,6 +102,7 @@ def _run(arguments: Sequence[str]) -> int:
         import torch
 
         torch.set_num_threads(args.threads)
+    args.words = arguments
     args.command(args)
     return DONE
 

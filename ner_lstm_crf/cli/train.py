@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -96,13 +97,23 @@ def run(args: argparse.Namespace) -> None:
         train_planned(data, planned, directory, workers=args.workers, transformer_cache=cache)
 
     # 4. The results: of several seeds the model of the median is kept.
-    chosen, results = write_results(data, planned, directory, test)
+    chosen, results = write_results(data, planned, directory, test, command=_command_of(args))
     _show_results(directory, chosen, results, args)
     if not args.json:
         tested = args.test or (None if args.dev == "none" else args.dev)
         if tested is not None:
             say_next("evaluate", args.output, tested, *reading_words(args), "--errors")
         say_next("tag", "--model", args.output, _example([*(data.dev or ()), *data.train]))
+
+
+def _command_of(args: argparse.Namespace) -> str:
+    """The command line for the card: of absolute paths the last part, without what says how it began or went on."""
+    words = ["ner-lstm-crf"]
+    for word in args.words:
+        option, equals, path = word.partition("=") if word.startswith("--") else ("", "", word)
+        if word not in ("--resume", "--overwrite"):
+            words.append(f"{option}{equals}{Path(path).name}" if Path(path).is_absolute() else word)
+    return shlex.join(words)
 
 
 @contextmanager

@@ -7,14 +7,23 @@ used: rows are read of anything that gives them, so `read_dataset` needs neither
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ner_lstm_crf.errors import InputError, counted, did_you_mean
 from ner_lstm_crf.formats.column_detection import SAMPLE_ROWS, content_of
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, some_lines
 from ner_lstm_crf.formats.tagged_file import TagReader
+from ner_lstm_crf.runs.card import HUB_FIELDS, LICENCE, USE, bare_card
+from ner_lstm_crf.runs.run import CARD
+from ner_lstm_crf.saving.model import CONFIG, FROZEN, NETWORK, VOCABULARY, ModelDescription
 from ner_lstm_crf.tags.scheme import OUTSIDE, get_scheme
 from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import (
@@ -28,11 +37,15 @@ from ner_lstm_crf.text.annotation import (
 if TYPE_CHECKING:
     import datasets
 
+    from ner_lstm_crf.tagging.tagger import Tagger
+
 _log = logging.getLogger(__name__)
 
 _TOKEN_COLUMNS = ("tokens", "words")
 _TAG_COLUMNS = ("ner_tags", "tags", "labels", "ner")
 _DEV_SPLITS = ("validation", "dev", "valid", "val")
+
+_OF_A_MODEL = re.compile(r"network-\d+\.safetensors|[a-z]+-[0-9a-f]{12}/.*")  # the files that not every model has
 
 
 def read_dataset(
@@ -229,10 +242,7 @@ def to_dataset(
         >>> to_dataset([Sentence.from_words(["Ada", "sings"], [(0, 1, "PER")])])[0]
         {'tokens': ['Ada', 'sings'], 'ner_tags': [1, 0]}
     """
-    try:
-        import datasets
-    except ImportError as error:
-        raise InputError("datasets need another package: pip install 'ner-lstm-crf[huggingface]'") from error
+    datasets = _package("datasets")
     sentences = list(each(Sentence, sentences))
     found = sorted(set().union(*(sentence.labels for sentence in sentences)))
     tags = TagSet(get_scheme(scheme), found if labels is None else labels)
@@ -252,3 +262,128 @@ def to_dataset(
         "ner_tags": [tags.encode(sentence.spans, len(sentence.tokens)).tolist() for sentence in sentences],
     }
     return datasets.Dataset.from_dict(rows, features=features)
+
+
+def download(
+    repo: str,
+    *,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> Path:
+    """The files of a model in a repository of the hub: the folder in the cache of `huggingface_hub`.
+
+    No other file is fetched. Whether they are whole is seen when they are loaded: config.json has their digest.
+
+    Args:
+        repo: The repository, `NAME/MODEL`.
+        revision: Its branch, tag or commit; None for its main branch.
+        token: As in `huggingface_hub`.
+        cache_dir: The folder of the cache; None for the usual one.
+
+    Raises:
+        InputError: If there is no such repository, revision or model in it; if the hub cannot be reached and the cache
+            does not have the files; if `huggingface_hub` is not installed.
+    """
+    hub = _package("huggingface_hub")
+    with _of_the_hub(hub, repo):
+        # 1. Its config.json says which files belong to it. What the branch is now, it is for all of them.
+        options: dict[str, Any] = {"token": token, "cache_dir": cache_dir}
+        folder = Path(hub.snapshot_download(repo, revision=revision, allow_patterns=[CONFIG], **options))
+        if not (folder / CONFIG).is_file():
+            raise InputError(f"{repo}: expected a model, found no {CONFIG} in this repository")
+    model = ModelDescription.read(folder)
+    # 2. The others.
+    names = [VOCABULARY, FROZEN, *(NETWORK.format(number) for number in range(1, model.networks + 1))]
+    names += [f"{name}/*" for name in model.folders.values()]
+    with _of_the_hub(hub, repo):
+        return Path(hub.snapshot_download(repo, revision=folder.name, allow_patterns=[CONFIG, *names], **options))
+
+
+def upload(  # noqa: PLR0913  (see `Tagger.push_to_hub`)
+    tagger: Tagger,
+    repo: str,
+    *,
+    private: bool | None,
+    token: str | bool | None,
+    commit_message: str,
+    quantize: bool,
+    licence: str | None,
+    language: str | Sequence[str] | None,
+    datasets: Sequence[str],
+) -> str:
+    """Write a tagger and its card into a repository of the hub, in one commit; see `Tagger.push_to_hub`.
+
+    Returns:
+        The address of the repository.
+    """
+    hub = _package("huggingface_hub")
+    api = hub.HfApi(token=token)
+    with TemporaryDirectory() as temporary, _of_the_hub(hub, repo):
+        # 1. The files of the model, as `save` writes them.
+        folder = Path(temporary) / "model"
+        tagger.save(folder, quantize=quantize)
+        # 2. The repository, made if it does not exist; its name has its owner, who may be left out.
+        made = api.create_repo(repo, private=private, exist_ok=True)
+        # 3. The card.
+        card = hub.ModelCard(_card_of(tagger, made.repo_id), ignore_metadata_errors=True)
+        known = {"license": licence, "language": language, "datasets": [*datasets] or None}
+        for key, value in [*HUB_FIELDS.items(), *((key, value) for key, value in known.items() if value is not None)]:
+            if key in known or getattr(card.data, key) is None:
+                setattr(card.data, key, value)
+        card.text = card.text if licence is None else card.text.replace(LICENCE, licence)
+        (folder / CARD).write_text(str(card), encoding="utf-8")
+        if missing := [line for line in card.text.splitlines() if line.startswith("TODO")]:
+            _log.warning("%s: the card is not complete: %s", made.repo_id, "; ".join(missing))
+        # 4. One commit, which also removes what only a model that was there before had.
+        files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+        old = {name for name in api.list_repo_files(made.repo_id) if _OF_A_MODEL.fullmatch(name)}
+        changes = [hub.CommitOperationDelete(name) for name in sorted(old - files.keys())]
+        changes += [hub.CommitOperationAdd(name, path) for name, path in sorted(files.items())]
+        api.create_commit(made.repo_id, changes, commit_message=commit_message)
+    return str(made)
+
+
+def _card_of(tagger: Tagger, repo: str) -> str:
+    """The card in the directory that the tagger is from, or a new one, which says how it is loaded from the hub."""
+    name = repo.rpartition("/")[2]
+    own = None if tagger.directory is None else tagger.directory / CARD
+    if own is not None and own.is_file():
+        text = own.read_text(encoding="utf-8")
+        name = own.resolve().parent.name
+    else:
+        text = bare_card(name, tagger.labels, tagger.model.config.token_unit)
+    return text.replace(USE.format(name=name), f"Tagger.from_pretrained({repo!r})")
+
+
+def _package(name: str) -> Any:
+    """A package of the extra `huggingface`.
+
+    Raises:
+        InputError: If it is not installed.
+    """
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise InputError(f"this needs the package {name}: pip install 'ner-lstm-crf[huggingface]'") from error
+
+
+@contextmanager
+def _of_the_hub(hub: Any, repo: str) -> Iterator[None]:
+    """What goes wrong with the hub within this context as one line about the repository.
+
+    Raises:
+        InputError: If it does.
+    """
+    errors = hub.errors
+    try:
+        yield
+    except InputError:
+        raise
+    except errors.RevisionNotFoundError as error:
+        raise InputError(f"{repo}: expected a branch, tag or commit of this repository, found no such") from error
+    except errors.RepositoryNotFoundError as error:  # also a private one, and one whose conditions are not accepted
+        message = f"{repo}: found no such repository, or one that is closed: `hf auth login` or token='...' opens it"
+        raise InputError(message) from error
+    except (OSError, ValueError, RuntimeError, errors.HTTPError) as error:
+        raise InputError(f"{repo}: {' '.join(str(error).split()):.300}") from error

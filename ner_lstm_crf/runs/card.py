@@ -1,4 +1,8 @@
-"""The card of a trained model, README.md in its directory: what it was trained on, how good it is, how to use it."""
+"""The card of a trained model, README.md in its directory: what it was trained on, how good it is, how to use it.
+
+Its first lines, between `---`, are what the hub of Hugging Face reads of a card: YAML, whose values are in the form of
+JSON, which is YAML as well. See https://huggingface.co/docs/hub/model-cards.
+"""
 
 from __future__ import annotations
 
@@ -10,26 +14,50 @@ from pathlib import Path
 
 from ner_lstm_crf import __version__
 from ner_lstm_crf.config import Config
+from ner_lstm_crf.evaluation.metrics import Summary
+from ner_lstm_crf.evaluation.significance import f1_interval
 from ner_lstm_crf.files.text import printable
 from ner_lstm_crf.runs.data import ResolvedData
-from ner_lstm_crf.runs.results import RunResult
+from ner_lstm_crf.runs.results import RunResult, median_result
 from ner_lstm_crf.saving.model import ModelDescription
 from ner_lstm_crf.text.annotation import Sentence
 
-_MARK = "<!-- Written by ner_lstm_crf. Without this line a later run leaves the file as it is. -->"
+_MARK = "# Written by ner_lstm_crf. Without this line a later run leaves the file as it is."
+
+USE = "Tagger.load({name!r})  # the path of this directory"
+"""How the card says that the model is loaded; in a repository of the hub that is another line."""
+
+_METRICS = ("f1", "precision", "recall")
+
+HUB_FIELDS = {
+    "library_name": "ner_lstm_crf",
+    "pipeline_tag": "token-classification",
+    "tags": ["ner", "named-entity-recognition", "lstm", "crf"],
+    "metrics": [*_METRICS],
+}
+"""What every card tells the hub."""
+
+_DATA = "TODO: where the data come from, and what kind of text they are."
+
+LICENCE = "TODO: the licence of this model, which that of the data may decide."
+"""What the card says of the licence, until somebody knows it."""
 
 
 def is_card(path: Path) -> bool:
     """True if the file is a card that nobody has made their own."""
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
-            return file.readline().rstrip("\n") == _MARK
+            return [file.readline().rstrip("\n"), file.readline().rstrip("\n")] == ["---", _MARK]
     except OSError:
         return False
 
 
 _CARD = """\
+---
 {mark}
+{header}
+---
+
 # {name}
 
 Finds {labels} in text, whose tokens are {token_unit}s. Trained with ner_lstm_crf {version}.
@@ -39,51 +67,101 @@ Finds {labels} in text, whose tokens are {token_unit}s. Trained with ner_lstm_cr
 ```python
 from ner_lstm_crf import Tagger
 
-tagger = Tagger.load({name!r})  # the path of this directory
+tagger = {use}
 tagger.tag("Your text.")
 ```
 
-## Data
-
-{data}
-
-TODO: where the data come from, and what kind of text they are.
-
-## Scores
-
-{scores}
-
-## Configuration
-
-{settings}
+{sections}
 
 ## Licence
 
-TODO: the licence of this model, which that of the data may decide.
+{licence}
 """
 
 
-def model_card(directory: Path, data: ResolvedData, test: Sequence[Sentence], result: RunResult, config: Config) -> str:
+def model_card(
+    directory: Path,
+    data: ResolvedData,
+    test: Sequence[Sentence],
+    results: Sequence[RunResult],
+    config: Config,
+    command: str | None,
+) -> str:
     """The card as Markdown.
 
     Args:
         directory: The directory of the model.
         data: What it was trained on.
         test: What it was evaluated on; may be empty.
-        result: Its scores.
+        results: The results of all seeds; the model is that of the median.
         config: Its configuration.
+        command: The command line that trained it; None if a program did.
     """
+    name, chosen = directory.resolve().name, median_result(results)
+    sections = {
+        "Data": f"{_sizes({'train': data.train, 'dev': data.dev, 'test': test})}\n\n{_DATA}",
+        "Scores": _scores(chosen, results),
+        "Train it again": f"{_settings(config, data.init_from)}\n\n{_command(name, command)}",
+    }
+    return _card(
+        name, ModelDescription.read(directory).labels, config.model.token_unit, _evaluated(name, chosen), sections
+    )
+
+
+def bare_card(name: str, labels: Sequence[str], token_unit: str) -> str:
+    """The card of a model of which nothing is known but what it is.
+
+    Args:
+        name: Its name.
+        labels: Its labels.
+        token_unit: The unit of its tokens.
+    """
+    return _card(name, labels, token_unit, {}, {"Data": _DATA, "Scores": "TODO: how good it is, and on what text."})
+
+
+def _card(
+    name: str,
+    labels: Sequence[str],
+    token_unit: str,
+    further_fields: Mapping[str, object],
+    sections: Mapping[str, str],
+) -> str:
+    """The card of a model, with what else the hub is told, and its sections by their titles."""
+    fields = {**HUB_FIELDS, **further_fields}
     card = _CARD.format(
         mark=_MARK,
-        name=directory.resolve().name,
-        labels=", ".join(ModelDescription.read(directory).labels),
-        token_unit=config.model.token_unit,
+        header="\n".join(f"{field}: {json.dumps(value, ensure_ascii=False)}" for field, value in fields.items()),
+        name=name,
+        labels=", ".join(labels),
+        token_unit=token_unit,
         version=__version__,
-        data=_sizes({"train": data.train, "dev": data.dev, "test": test}),
-        scores=_scores(result),
-        settings=_settings(config, data.init_from),
+        use=USE.format(name=name),
+        sections="\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items()),
+        licence=LICENCE,
     )
     return printable(card)
+
+
+def _evaluated(name: str, result: RunResult) -> dict[str, object]:
+    """The scores as the hub reads them: on test, else on dev; nothing without any."""
+    scored = result.test.evaluation.to_json() if result.test else result.dev
+    if scored is None:
+        return {}
+    part = "test" if result.test else "dev"
+    evaluated = {
+        "task": {"type": "token-classification", "name": "named entity recognition"},
+        "dataset": {"type": "custom", "name": part, "split": part},
+        "metrics": [{"type": one, "name": f"span {one}", "value": round(scored[one], 4)} for one in _METRICS],
+    }
+    return {"model-index": [{"name": name, "results": [evaluated]}]}
+
+
+def _command(name: str, command: str | None) -> str:
+    """How the model is trained again."""
+    if command is not None:
+        return f"```sh\n{command}\n```"
+    call = f"train(data, read_config('settings.toml'), {name!r})"
+    return f"In Python, with these settings in a file:\n\n```python\n{call}\n```"
 
 
 def _sizes(parts: Mapping[str, Sequence[Sentence]]) -> str:
@@ -98,25 +176,36 @@ def _sizes(parts: Mapping[str, Sequence[Sentence]]) -> str:
     return _table(["part", "sentences", "tokens", *labels], rows)
 
 
-def _scores(result: RunResult) -> str:
-    """The table of precision, recall and F1: on test, else on dev."""
+def _scores(result: RunResult, results: Sequence[RunResult]) -> str:
+    """Precision, recall and F1 of the model on test, else on dev; its interval, and the deviation over the seeds."""
     scored = result.test.evaluation.to_json() if result.test else result.dev
     if scored is None:
         return "There was no dev or test data to measure it on."
     rows = [*scored["per_label"].items(), ("all (micro)", scored)]
-    figures = ("precision", "recall", "f1")
     table = _table(
-        ["label", "precision", "recall", "F1", "entities"],
-        [[label, *(f"{row[figure]:.4f}" for figure in figures), row["support"]] for label, row in rows],
+        ["label", "F1", "precision", "recall", "entities"],
+        [[label, *(f"{row[figure]:.4f}" for figure in _METRICS), row["support"]] for label, row in rows],
     )
-    calibrated = ""
+    on = "test" if result.test else "dev, which also chose the epoch to keep: other text is harder"
+    parts = [f"On {on}:", table]
+    if result.test:
+        parts.append(
+            f"F1 with its 95% interval (bootstrap over the sentences): {f1_interval([result.test.evaluation])}."
+        )
+    if len(results) > 1:
+        for part, values in (
+            ("test", [one.test.evaluation.micro.f1 for one in results if one.test]),
+            ("dev", [one.dev_f1 for one in results if one.dev_f1 is not None]),
+        ):
+            if values:
+                parts.append(f"F1 on {part} over {len(values)} seeds, mean and deviation: {Summary.of(values)}.")
+        parts.append("The model is that of the seed with the median F1 on dev.")
     if result.dev is not None:
-        calibrated = (
-            f"\n\nThe scores of entities are probabilities at temperature {result.temperature:.4g}, fitted on dev: "
+        parts.append(
+            f"The scores of entities are probabilities at temperature {result.temperature:.4g}, fitted on dev: "
             "`ner-lstm-crf evaluate --calibration` says how far they can be trusted."
         )
-    on = "test" if result.test else "dev, which also chose the epoch to keep: other text is harder"
-    return f"On {on}:\n\n{table}{calibrated}"
+    return "\n\n".join(parts)
 
 
 def _settings(config: Config, init_from: Path | None) -> str:

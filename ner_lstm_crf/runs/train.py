@@ -216,7 +216,12 @@ def train_planned(
 
 
 def write_results(
-    data: ResolvedData, planned: Sequence[PlannedRun], directory: Path, test: Sequence[Sentence]
+    data: ResolvedData,
+    planned: Sequence[PlannedRun],
+    directory: Path,
+    test: Sequence[Sentence],
+    *,
+    command: str | None = None,
 ) -> tuple[RunResult, list[RunResult]]:
     """Keep the model of one run, or that of the median of several, and write beside it what it is.
 
@@ -225,6 +230,7 @@ def write_results(
         planned: The runs, all finished.
         directory: The output directory.
         test: The sentences that all models are evaluated on; may be empty.
+        command: The command line, for the card; None if a program trains.
 
     Returns:
         The result whose model is kept, and all of them.
@@ -237,7 +243,7 @@ def write_results(
     write_text(directory / SUMMARY, json.dumps(summary, indent=2) + "\n")
     plot_curves(results, directory / CURVES)
     if is_card(directory / CARD) or not (directory / CARD).exists():
-        write_text(directory / CARD, model_card(directory, data, test, chosen, planned[0].config))
+        write_text(directory / CARD, model_card(directory, data, test, results, planned[0].config, command))
     return chosen, results
 
 

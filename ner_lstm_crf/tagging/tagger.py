@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ner_lstm_crf.config import DecodingName, Precision
-from ner_lstm_crf.saving.model import Model
+from ner_lstm_crf.saving.model import SHIPPED, Model, model_directory
 from ner_lstm_crf.tagging.analysis import Analysis, TransitionTable
 from ner_lstm_crf.tagging.constraints import Constraints, constraints_of_sentences
 from ner_lstm_crf.tagging.decoding import Decoding, at_least
@@ -51,6 +51,7 @@ class Tagger:
     Attributes:
         model: The model.
         decoding: How entities are found.
+        directory: The directory that it was loaded from; None if it was not.
 
     Raises:
         TypeError: If `model` is none.
@@ -71,6 +72,7 @@ class Tagger:
         if decoding not in get_args(DecodingName):
             raise ValueError(f"expected a decoding ({', '.join(get_args(DecodingName))}), got {decoding!r}")
         self.model, self.decoding, self._precision = model, decoding, precision
+        self.directory: Path | None = None
         self._predictor = Predictor(model, precision)
         self._units = model.config.token_unit, model.config.hyphens
 
@@ -97,7 +99,84 @@ class Tagger:
                 processor lacks the precision.
             ValueError: If there is no such decoding.
         """
-        return cls(Model.load(directory), precision, decoding=decoding)
+        folder = model_directory(directory)
+        tagger = cls(Model.load(folder), precision, decoding=decoding)
+        tagger.directory = folder
+        return tagger
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        repo: str | Path,
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        precision: Precision = "float32",
+        decoding: DecodingName = "viterbi",
+    ) -> Tagger:
+        """Load a tagger from the hub of Hugging Face, or from a directory: `load` with more places to look in.
+
+        Only the files of the model are fetched, once, into the cache of `huggingface_hub`. Nothing in them is run: they
+        are JSON and safetensors, and their digest is checked.
+
+        Args:
+            repo: A repository, `NAME/MODEL`; or what `load` takes: a directory, "en" or "zh".
+            revision: The branch, tag or commit of the repository; None for its main branch.
+            token: A token of the hub, for a closed repository; None for that of `hf auth login`, False for none.
+            cache_dir: The folder of the cache; None for the usual one.
+            precision: Number type of its LSTM; see the class.
+            decoding: How it finds entities; see the class.
+
+        Raises:
+            InputError: As `load` does; if there is no such repository, revision or model in it, or the hub cannot be
+                reached and the cache does not have the model; if `huggingface_hub` is not installed.
+        """
+        from ner_lstm_crf.integrations.huggingface import download  # a door to another library; see pyproject.toml
+
+        if isinstance(repo, str) and repo not in SHIPPED and not Path(repo).is_dir():
+            repo = download(repo, revision=revision, token=token, cache_dir=cache_dir)
+        return cls.load(repo, precision=precision, decoding=decoding)
+
+    def push_to_hub(  # noqa: PLR0913  (one call)
+        self,
+        repo: str,
+        *,
+        private: bool | None = None,
+        token: str | bool | None = None,
+        commit_message: str = "A tagger of ner_lstm_crf",
+        quantize: bool = False,
+        licence: str | None = None,
+        language: str | Sequence[str] | None = None,
+        datasets: Sequence[str] = (),
+    ) -> str:
+        """Write the tagger into a repository of the hub of Hugging Face, made if there is none, in one commit.
+
+        Its card is README.md of the directory that it was loaded from, as training writes it, or else a short one. Of
+        the repository only the files of a model and the card change.
+
+        Args:
+            repo: The repository, `NAME/MODEL`, or `MODEL` for one of your own.
+            private: True if only its owner may see a new one; None for what its owner has set.
+            token: A token of the hub that may write; None for that of `hf auth login`.
+            commit_message: The message of the commit.
+            quantize: As in `save`.
+            licence: The licence of the model, as the hub names it (`cc-by-4.0`), for the card.
+            language: The language or languages of its texts (`en`), for the card.
+            datasets: The names of the datasets on the hub that it was trained on, for the card.
+
+        Returns:
+            The address of the repository.
+
+        Raises:
+            InputError: If the hub refuses it or cannot be reached, or `huggingface_hub` is not installed.
+        """
+        from ner_lstm_crf.integrations.huggingface import upload  # as in `from_pretrained`
+
+        about: dict[str, Any] = {"licence": licence, "language": language, "datasets": datasets}
+        return upload(
+            self, repo, private=private, token=token, commit_message=commit_message, quantize=quantize, **about
+        )
 
     def save(self, directory: str | Path, *, quantize: bool = False) -> None:
         """Write the tagger into a directory, JSON and safetensors, in place of the one that may be there.
