@@ -40,6 +40,7 @@ COMMANDS = {
     "select": "choose the sentences to annotate next",
     "suspects": "find annotations that may be wrong",
     "inspect": "show what annotated files hold, and what is wrong with them",
+    "export": "write a model as an ONNX graph, for other languages and the browser",
     "convert": "write annotated files in another tag scheme or format",
     "corpora": "list and fetch public corpora",
 }

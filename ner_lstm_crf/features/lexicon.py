@@ -163,6 +163,12 @@ class Lexicon(ContextFeature):
         """The row that each row shares with words of its length and category; that of a shared row is itself (V,)."""
         return np.concatenate([np.arange(self._first_own), self._shared[: self.trainable]])
 
+    def word_rows(self) -> Ids:
+        """The row of each word: its own, or the one it shares with words of its length and category (words,)."""
+        rows = self._shared.copy()
+        rows[: self.trainable] = self._first_own + np.arange(self.trainable)
+        return rows
+
     def module(self, config: ModelConfig) -> LexiconVectors:
         """See `TokenFeature.module`."""
         shared = torch.from_numpy(self.shared_rows())
@@ -273,11 +279,15 @@ def simplified(codes: Ids) -> Ids:
     return found
 
 
+def simplified_pairs() -> list[str]:
+    """Each traditional character and its simplified form, as a string of both."""
+    return SIMPLIFIED.read_text(encoding="utf-8").split()
+
+
 @cache
 def _simplified_forms() -> Ids:
     """The code of the simplified form of each code, up to the last that has another."""
-    pairs = SIMPLIFIED.read_text(encoding="utf-8").split()
-    traditional, simple = np.array([[ord(character) for character in pair] for pair in pairs], np.int64).T
+    traditional, simple = np.array([[ord(character) for character in pair] for pair in simplified_pairs()], np.int64).T
     forms = np.arange(traditional.max() + 1)
     forms[traditional] = simple
     return forms

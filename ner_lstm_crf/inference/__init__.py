@@ -1,4 +1,7 @@
 """Tagging without torch: networks as ONNX graphs, which ONNX Runtime computes.
 
 graph.py          a writer of ONNX models
+network_graph.py  a network as parts of such a model
+export.py         a model as a graph and a description, for other languages
+ecmascript.py     regular expressions in the words of ECMAScript
 """

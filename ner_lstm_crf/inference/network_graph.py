@@ -90,7 +90,9 @@ def _words(graph: Graph, words: Words, trainable: Floats, ids: str, prefix: str)
     first, last, zero = (_number(graph, number) for number in (len(trainable), len(trainable) - 1, 0))
     is_trainable = graph.add("Unsqueeze", graph.add("Less", ids, first), _numbers(graph, -1))
     trained = _rows(graph, trainable, graph.add("Min", ids, last), f"{prefix}word-table")
-    fixed = _rows(graph, frozen, graph.add("Max", graph.add("Sub", ids, first), zero), "word-frozen-table")
+    name = "word-frozen-table"
+    shared = name if name in graph.constants else graph.constant(frozen, name)
+    fixed = graph.add("Gather", shared, graph.add("Max", graph.add("Sub", ids, first), zero))
     if frozen.dtype != np.float32:
         fixed = graph.add("Cast", fixed, to=1)
     return graph.add("Where", is_trainable, trained, fixed)

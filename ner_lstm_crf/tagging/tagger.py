@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ner_lstm_crf.config import DecodingName, Precision
+from ner_lstm_crf.inference.export import WeightPrecision, export_model
 from ner_lstm_crf.saving.model import SHIPPED, Model, model_directory
 from ner_lstm_crf.tagging.analysis import Analysis, TransitionTable
 from ner_lstm_crf.tagging.constraints import Constraints, constraints_of_sentences
@@ -190,6 +191,27 @@ class Tagger:
             InputError: If it cannot be written, or a weight is too large for 16 bits.
         """
         self.model.save(directory, quantize=quantize)
+
+    def export(self, path: str | Path, *, precision: WeightPrecision = "float32") -> Path:
+        """Write the networks as an ONNX graph, and all else that tagging needs as JSON beside it; see docs/onnx.md.
+
+        Args:
+            path: The path of the graph, which ends with .onnx.
+            precision: Number type of the weights in the file: "float32", "float16" or "int8". It is computed in float32
+                anyway; smaller files have scores that are a little off.
+
+        Returns:
+            The path of the JSON file.
+
+        Raises:
+            InputError: If the package onnx is not installed, the path has another ending or cannot be written, the
+                model has a transformer, or its scores in that precision are too far off.
+        """
+        predictor = self._predictor if self._precision == "float32" else Predictor(self.model)
+
+        return export_model(
+            self.model, path, lambda words, lengths: predictor.scores(Chunk([], [*words], [*lengths])), precision
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:

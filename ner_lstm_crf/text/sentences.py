@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, groupby, pairwise
 from typing import NamedTuple, get_args
@@ -68,7 +68,7 @@ _STOP = re.compile(
     rf"|(?<![{_WIDE_STOPS}])[{_WIDE_STOPS}]++[{_WIDE_CLOSERS}]*+(?![，、,；;：:])"
     rf"|(?<![!?])[!?]++(?=[{HAN}{KANA}]))"
 )
-_NEXT = re.compile(rf"\s*+[{OPENERS}]*+(\w{{1,20}}|.|)")
+_NEXT = re.compile(rf"\s*+[{OPENERS}]*+(?P<word>\w{{1,20}}|.|)")
 _REACH = 12  # characters before a full stop that decide what it is
 _LAST_WORD = re.compile(rf"[^\s()\[\]{{}}\"“”„«»‹›\u3000-\u303f{HAN}{KANA}\uff00-\uff65]+\Z")
 _DOTTED = re.compile(r"(?:[^\W\d_]{1,3}\.)*[^\W\d_]{1,3}")
@@ -81,7 +81,7 @@ def _ends_sentence(text: str, match: re.Match[str]) -> bool:
     if match["stop"] is None:  # a wide stop, which has no other use
         return True
     following = _NEXT.match(text, match.end())
-    next_word = following[1] if following else ""
+    next_word = following["word"] if following else ""
     if next_word and next_word in ".,;":
         return False
     if match["stop"] == "." and not match["closers"]:
@@ -205,6 +205,28 @@ def _barriers(text: str, words: Sequence[str], starts: Sequence[int], token_unit
         if words[token : token + 1] and words[token][0] not in "#@":
             found.add((token + 1, token + 1))
     return sorted(found)
+
+
+PATTERNS: Mapping[str, re.Pattern[str]] = {
+    "stop": _STOP,
+    "next_word": _NEXT,
+    "last_word": _LAST_WORD,
+    "column_end": _COLUMN_END,
+    "foreign_words": _FOREIGN_WORDS,
+    "barrier": _BARRIER,
+    "chinese_barrier": _CHINESE_BARRIER,
+    "address": _ADDRESS,
+}
+"""The patterns above by name, for splitters in other languages."""
+
+WORD_LISTS: Mapping[str, frozenset[str]] = {
+    "before_names": BEFORE_NAMES,
+    "before_numbers": BEFORE_NUMBERS,
+    "abbreviations": ABBREVIATIONS,
+    "sentence_openers": _SENTENCE_OPENERS,
+    "after_ordinals": _AFTER_ORDINALS,
+}
+"""The words that decide what a full stop is, likewise."""
 
 
 class Portion(NamedTuple):

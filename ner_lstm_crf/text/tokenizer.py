@@ -138,7 +138,7 @@ _WORDS: Mapping[Hyphens, tuple[str, ...]] = {  # numbers and words, where the tr
 
 
 @cache
-def _pattern(hyphens: Hyphens, shortcuts: tuple[str, ...] = _SHORTCUTS) -> re.Pattern[str]:
+def token_pattern(hyphens: Hyphens, shortcuts: tuple[str, ...] = _SHORTCUTS) -> re.Pattern[str]:
     """All rules as one regular expression; the first rule that matches decides."""
     if hyphens not in get_args(Hyphens):
         raise ValueError(f'expected hyphens "split" or "keep", got {hyphens!r}')
@@ -172,7 +172,7 @@ def tokenize(text: str, *, hyphens: Hyphens = "split") -> list[Token]:
     """
     check_text(text)
     new = tuple.__new__  # a third faster than Token(...), and the bulk of the time
-    return [new(Token, (match[0], match.start(), match.end())) for match in _pattern(hyphens).finditer(text)]
+    return [new(Token, (match[0], match.start(), match.end())) for match in token_pattern(hyphens).finditer(text)]
 
 
 def check_text(text: object) -> None:
@@ -229,7 +229,7 @@ def read_tokens(
         return [text[position] for position in starts], starts
     texts, starts = list[str](), list[int]()
     add_text, add_start = texts.append, starts.append
-    for match in _pattern(hyphens).finditer(text, start):
+    for match in token_pattern(hyphens).finditer(text, start):
         position = match.start()
         if position >= end:
             break

@@ -47,7 +47,7 @@ def test_no_token_holds_whitespace(cut, text):
 @pytest.mark.parametrize("hyphens", ["split", "keep"])
 @given(text=TEXTS)
 def test_shortcuts_change_only_the_speed(hyphens, text):
-    slow = tokenizer._pattern(hyphens, ())
+    slow = tokenizer.token_pattern(hyphens, ())
     assert [match[0] for match in slow.finditer(text)] == words(text, hyphens=hyphens)
 
 
