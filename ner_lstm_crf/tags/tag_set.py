@@ -61,6 +61,7 @@ class TagSet:
         self._ids = {name: number for number, name in enumerate(self.names)}
         self._cache: dict[tuple[int, ...], DecodedTags] = {}
         self._rows: dict[Tags, NDArray[np.bool_]] = {}
+        self._events: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         """The number of tags K."""
@@ -77,10 +78,12 @@ class TagSet:
     def events(self) -> NDArray[np.int64]:
         """What happens between two neighbouring tags, [from, to] (K, K): `CLOSES`, `OPENS` and `BREAKS`, added.
 
-        Row and column 0, of `O`, are also those before and behind a sentence. Computed anew on each call.
+        Row and column 0, of `O`, are also those before and behind a sentence. A new array on each call.
         """
-        states = [self.scheme.state(name) for name in self.names]
-        return np.array([[before.event(after) for after in states] for before in states], np.int64)
+        if self._events is None:
+            states = [self.scheme.state(name) for name in self.names]
+            self._events = np.array([[before.event(after) for after in states] for before in states], np.int64)
+        return self._events.copy()
 
     def label_numbers(self) -> NDArray[np.int64]:
         """The position of each tag's label in `labels` (K,); -1 for `O`."""

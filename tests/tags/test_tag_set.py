@@ -92,6 +92,12 @@ def test_events_and_label_numbers_read_any_tags_as_the_scheme_does(scheme: Schem
         assert tuple(spans) == scheme.decode(sequence).spans
 
 
+def test_events_are_an_array_of_their_own_on_each_call() -> None:
+    tags = TagSet(SCHEMES["BIEO"], LABELS)
+    tags.events()[:] = -1
+    assert tags.events().min() >= 0
+
+
 def test_a_pickled_tag_set_is_equal() -> None:
     tags = TagSet(SCHEMES["BIEO"], LABELS)
     copy = pickle.loads(pickle.dumps(tags))
