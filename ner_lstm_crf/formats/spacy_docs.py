@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator
 from itertools import accumulate, groupby, pairwise, zip_longest
 from typing import Any
 
-import numpy as np
-
 from ner_lstm_crf.config import Hyphens, TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.text.annotation import Sentence, Span, Token, Unknown
@@ -21,10 +19,17 @@ from ner_lstm_crf.text.sentences import portions
 
 def doc_tokens(doc: Any) -> list[Token]:
     """The tokens of a spaCy `Doc` with their offsets in its text, but those of white space."""
-    text, made = doc.text, tuple.__new__
-    places = zip(*doc.to_array(["IDX", "LENGTH"]).reshape(-1, 2).T.tolist(), strict=True)
-    tokens = (made(Token, (text[start : start + length], start, start + length)) for start, length in places)
-    return [token for token in tokens if not token.text.isspace()]
+    orths, starts, lengths = doc.to_array(["ORTH", "IDX", "LENGTH"]).reshape(-1, 3).T
+    texts = map(doc.vocab.strings.__getitem__, orths.tolist())  # a tenth of the time of an object for each token
+    made, ends = tuple.__new__, (starts + lengths).tolist()
+    return [made(Token, one) for one in zip(texts, starts.tolist(), ends, strict=True) if not one[0].isspace()]
+
+
+def doc_text(doc: Any) -> str:
+    """The text of a spaCy `Doc`, as `doc.text`, in a tenth of the time."""
+    orths, spaces = doc.to_array(["ORTH", "SPACY"]).reshape(-1, 2).T
+    texts = map(doc.vocab.strings.__getitem__, orths.tolist())
+    return "".join([f"{text} " if spaced else text for text, spaced in zip(texts, spaces.tolist(), strict=True)])
 
 
 def doc_sentences(
@@ -38,17 +43,19 @@ def doc_sentences(
         token_unit: As in `ner_lstm_crf.sentences`.
         hyphens: As in `tokenize`.
     """
-    if doc.has_annotation("SENT_START"):
-        begins = np.flatnonzero(doc.to_array("SENT_START") == 1)
-        starts = doc.to_array("IDX")[begins].tolist()
+    if "sents" in doc.user_hooks:
+        starts = [sentence.start_char for sentence in doc.sents]
+    elif doc.has_annotation("SENT_START"):  # the same as `doc.sents`, in a tenth of the time
+        begins, places = doc.to_array(["SENT_START", "IDX"]).reshape(-1, 2).T
+        starts = places[begins == 1].tolist()
     else:
         starts, is_cut = list[int](), False
-        for portion in portions(doc.text, token_unit=token_unit, hyphens=hyphens):
+        for portion in portions(doc_text(doc), token_unit=token_unit, hyphens=hyphens):
             first = portion.first + is_cut  # what goes on with the sentence before is no start
             starts += [portion.offsets(edge, edge)[0] for edge in portion.edges[:-1] if first <= edge < portion.end]
             is_cut = portion.is_cut
-    places = [token.start for token in tokens]
-    edges = sorted({0, len(tokens), *(bisect_left(places, start) for start in starts)})
+    offsets = [token.start for token in tokens]
+    edges = sorted({0, len(tokens), *(bisect_left(offsets, start) for start in starts)})
     return [tokens[start:end] for start, end in pairwise(edges)]
 
 
