@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import ner_lstm_crf.integrations.spacy  # noqa: F401  (as the entry point does, which an older installation lacks)
+
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"<!-- tested -->\n```(console|pycon)\n(.*?)```", re.DOTALL)
 PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
