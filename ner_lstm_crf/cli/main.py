@@ -39,6 +39,7 @@ COMMANDS = {
     "compare": "train the CRF and the softmax head on equal terms",
     "select": "choose the sentences to annotate next",
     "suspects": "find annotations that may be wrong",
+    "serve": "serve taggers over HTTP, with a page to try them",
     "inspect": "show what annotated files hold, and what is wrong with them",
     "export": "write a model as an ONNX graph, for other languages and the browser",
     "convert": "write annotated files in another tag scheme or format",

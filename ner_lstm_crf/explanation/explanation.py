@@ -48,6 +48,10 @@ class Explanation:
         """The explanation as a page."""
         return page(title, [f"<h1>{escaped(title)}</h1>\n", *self._parts()])
 
+    def section(self) -> str:
+        """The explanation as a part of a page that has the style `explanation.style.STYLE`, within class `nlc`."""
+        return "".join(self._parts())
+
     def text(self, *, width: int = 100, colours: bool = False) -> str:
         """The explanation for a terminal.
 
