@@ -40,12 +40,15 @@ from ner_lstm_crf.serving.messages import (
     FoundEntity,
     Models,
     OneText,
+    Place,
     Problem,
     Served,
+    Split,
     State,
     TagAnswer,
     Tagged,
     TagRequest,
+    Unsplit,
 )
 from ner_lstm_crf.tagging.analysis import Analysis
 from ner_lstm_crf.tagging.constraints import Constraints, constraints_of_sentences
@@ -146,6 +149,7 @@ class _Service:
         app = self.app
         app.post("/tag", responses=refused, summary="Entities of texts")(self.tag)
         app.post("/explain", responses=refused, summary="Why a text has these entities")(self.explain)
+        app.post("/split", responses=refused, summary="The tokens of a text")(self.split)
         app.get("/models", summary="The models")(self.models)
         app.get("/health", summary="Whether the process lives")(self.health)
         app.get("/ready", responses={503: {"model": State}}, summary="Whether it takes requests")(self.ready)
@@ -228,6 +232,15 @@ class _Service:
         return await self._batchers[name].call(
             partial(_explained, name, tagger, request.text, constraints), len(request.text)
         )
+
+    async def split(self, request: Unsplit) -> Split:
+        """The sentences of a text as the model reads them."""
+        self._check([request.text])
+        name = self._model(request.text, request.model)
+        tagger, text = self._taggers[name], request.text
+        found = await self._batchers[name].call(partial(tagger.split, text), len(text))
+        sentences = [[Place(start=one.start, end=one.end) for one in sentence.tokens] for sentence in found]
+        return Split(model=name, sentences=sentences)
 
     async def models(self) -> Models:
         """The models with their labels."""

@@ -25,7 +25,7 @@ def _encodable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_encodable)]
 Probability = Annotated[float, Field(ge=0, le=1)]
-Place = Annotated[int, Field(ge=0, le=2**31)]
+Offset = Annotated[int, Field(ge=0, le=2**31)]
 Label = Annotated[str, Field(min_length=1, max_length=200, examples=["PER"])]
 
 
@@ -38,8 +38,8 @@ class Message(BaseModel):
 class Marked(Message):
     """A place in a text, and a label."""
 
-    start: Place
-    end: Place
+    start: Offset
+    end: Offset
     label: Label
 
     @model_validator(mode="after")
@@ -63,13 +63,18 @@ class Known(Message):
         return Constraints(spans, rejected, self.forbidden) or None
 
 
-class OneText(Message):
-    """A text, the model to use and what is known."""
+class Unsplit(Message):
+    """A text, and the model to use."""
 
     text: Text = Field(examples=["Angela Merkel visited Rome."])
     model: str | None = Field(
         default=None, description="name of a model; none: that of the text's script, or the first"
     )
+
+
+class OneText(Unsplit):
+    """A text, the model to use and what is known."""
+
     known: Known | None = Field(default=None, description="what is known of its entities")
 
 
@@ -87,10 +92,11 @@ class TagRequest(Message):
 
     model_config = ConfigDict(
         json_schema_extra={
+            "oneOf": [{"required": ["text"]}, {"required": ["texts"]}],
             "examples": [
                 {"text": "Angela Merkel visited Rome."},
                 {"texts": ["Angela Merkel visited Rome.", "我在北京。"], "min_score": 0.5, "labels": ["PER", "LOC"]},
-            ]
+            ],
         }
     )
 
@@ -177,6 +183,20 @@ class Explained(Message):
     tags: list[str] = Field(description="(K)")
     sentences: list[ExplainedSentence]
     html: str = Field(description="the same to look at: a part of a page, in the style of /marks.css")
+
+
+class Place(Message):
+    """A token."""
+
+    start: int
+    end: int
+
+
+class Split(Message):
+    """The tokens of each sentence."""
+
+    model: str
+    sentences: list[list[Place]]
 
 
 class Served(Message):

@@ -4,8 +4,8 @@ On SIGTERM or Ctrl-C the service first says that it stops: /ready answers 503, a
 that clients send no more on it, while new requests are still answered. After that time it takes no new connections,
 finishes what it has begun, and ends. A second signal ends it at once.
 
-A connection that the kernel has made and nobody has accepted would be lost when the socket closes. So the kernel is told
-first to make no more (`_make_no_more_connections`), and what it has made is accepted meanwhile.
+A connection that the kernel has made and nobody has accepted would be lost when the socket closes. So the kernel is
+told first to make no more (`_make_no_more_connections`), and what it has made is accepted meanwhile.
 """
 
 from __future__ import annotations
