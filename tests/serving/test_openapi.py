@@ -32,7 +32,7 @@ def test_every_request_is_answered_as_described(mode: GenerationMode, request: p
         )
         @given(case=operation.as_strategy(generation_mode=mode))
         def answered(case: Any) -> None:
-            # A model or a label that is not there, and a place that is no token's, are refused; no schema can say which.
+            # A model or label that is not there, and a place that is no token, are refused: no schema says which.
             case.call_and_validate(excluded_checks=[positive_data_acceptance])
 
         answered()
