@@ -8,18 +8,18 @@ import pytest
 import torch
 
 from ner_lstm_crf.config import ModelConfig
-from ner_lstm_crf.features.batch import Batch
-from ner_lstm_crf.features.bigrams import BigramVectors
-from ner_lstm_crf.features.characters import CharCnn, Spellings
-from ner_lstm_crf.features.embedding import EmbeddingTable, TokenEmbedding
-from ner_lstm_crf.features.lexicon import LexiconVectors
-from ner_lstm_crf.features.token_feature import FeatureModule, IdVectors
-from ner_lstm_crf.features.word import WordVectors
+from ner_lstm_crf.model.embedding.bigrams import BigramVectors
+from ner_lstm_crf.model.embedding.characters import CharCnn
+from ner_lstm_crf.model.embedding.feature_module import FeatureModule, IdVectors
+from ner_lstm_crf.model.embedding.lexicon import LexiconVectors
+from ner_lstm_crf.model.embedding.table import EmbeddingTable
+from ner_lstm_crf.model.embedding.token_embedding import TensorBatch, TokenEmbedding
+from ner_lstm_crf.model.embedding.word import WordVectors
 from ner_lstm_crf.model.network import Network
 
 __all__ = ["drawn_table", "made_network", "padded"]
 
-MakeBatch = Callable[..., Batch]
+MakeBatch = Callable[..., TensorBatch]
 
 
 @pytest.fixture(scope="session")
@@ -29,17 +29,19 @@ def make_batch() -> MakeBatch:
     Word `w` has `1 + w % 4` characters, all `1 + w % 6`, and casing `w % 5`.
     """
 
-    def make(sentences: Sequence[Sequence[int]], *, gap: int = 1, tags: Sequence[Sequence[int]] | None = None) -> Batch:
+    def make(
+        sentences: Sequence[Sequence[int]], *, gap: int = 1, tags: Sequence[Sequence[int]] | None = None
+    ) -> TensorBatch:
         words = sorted({word for sentence in sentences for word in sentence})
         spelled = [[1 + word % 6] * (1 + word % 4) for word in words]
         characters = torch.tensor([character for word in spelled for character in [*word, *[0] * gap]])
-        return Batch(
+        return TensorBatch(
             tokens=padded([[words.index(word) for word in sentence] for sentence in sentences]),
             lengths=torch.tensor([len(sentence) for sentence in sentences]),
             inputs={
                 "word": torch.tensor(words),
                 "casing": torch.tensor([word % 5 for word in words]),
-                "characters": Spellings(characters, torch.tensor([len(word) for word in spelled])),
+                "characters": (characters, torch.tensor([len(word) for word in spelled])),
             },
             tags=None if tags is None else padded(tags),
         )

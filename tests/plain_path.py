@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.features.token_feature import TokenFeature
 from ner_lstm_crf.features.word import Words
+from ner_lstm_crf.model.embedding.token_embedding import TensorBatch
 from ner_lstm_crf.model.inference import mean_head
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tags.scheme import DecodedTags
@@ -17,19 +17,20 @@ from ner_lstm_crf.tags.scheme import DecodedTags
 __all__ = ["batch_of", "best_tags", "decode_one_by_one", "mean_emissions", "words_of"]
 
 
-def batch_of(model: Model, sentences: Sequence[Sequence[str]]) -> Batch:
+def batch_of(model: Model, sentences: Sequence[Sequence[str]]) -> TensorBatch:
     """Sentences, each of a token or more, as one batch without tags."""
     words = [word for sentence in sentences for word in sentence]
-    return model.features.encode(words, list(map(len, sentences))).training_batch(range(len(sentences)))
+    encoded = model.features.encode(words, list(map(len, sentences)))
+    return model.networks[0].tensors(encoded.training_batch(range(len(sentences))))
 
 
-def mean_emissions(model: Model, batch: Batch) -> Tensor:
+def mean_emissions(model: Model, batch: TensorBatch) -> Tensor:
     """Emission scores (B, T, K), the mean over the networks."""
     each = [network.emissions(network.embedding(batch), batch.lengths) for network in model.networks]
     return torch.stack(each).mean(0)
 
 
-def best_tags(model: Model, batch: Batch) -> Tensor:
+def best_tags(model: Model, batch: TensorBatch) -> Tensor:
     """The best tag ids (B, T)."""
     head = mean_head([network.head for network in model.networks])
     return head.decode(mean_emissions(model, batch), batch.lengths)

@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ner_lstm_crf.features.token_feature import Column, ContextFeature, Ids, TokenFeature, TypeFeature
 
@@ -164,11 +162,11 @@ class Batch:
             are known, which then have their gold tags.
     """
 
-    tokens: Tensor
-    lengths: Tensor
+    tokens: Ids
+    lengths: Ids
     inputs: Mapping[str, Any]
-    tags: Tensor | None = None
-    allowed: Tensor | None = None
+    tags: Ids | None = None
+    allowed: NDArray[np.bool_] | None = None
 
 
 class RaggedSentences:
@@ -214,11 +212,11 @@ class RaggedSentences:
         tokens, tags = np.zeros(real.shape, np.int64), None
         tokens[real] = which
         if self.tags is not None:
-            tags = torch.from_numpy(np.where(real, self.tags[positions], 0))
+            tags = np.where(real, self.tags[positions], 0)
         inputs, allowed = self.word_types.inputs(rows) | inputs, None
         if self.allowed is not None and self.partly_known[sentences].any():
-            allowed = torch.from_numpy(self.allowed[positions] | ~real[:, :, None])
-        return Batch(torch.from_numpy(tokens), torch.from_numpy(lengths), inputs, tags, allowed)
+            allowed = self.allowed[positions] | ~real[:, :, None]
+        return Batch(tokens, lengths, inputs, tags, allowed)
 
     def tagging_batches(self, *, sentences: int, tokens: int) -> list[tuple[Ids, int]]:
         """Batches of rows, as `like_lengths` cuts them."""
@@ -235,8 +233,7 @@ class RaggedSentences:
         positions, _, inputs = self._select(starts, lengths, sentences, longest)
         steps = np.arange(longest)
         counts = (steps >= begins[:, None]) & (steps < ends[:, None])
-        tokens = torch.from_numpy(self.types[positions])
-        return Batch(tokens, torch.from_numpy(lengths), inputs), positions, counts
+        return Batch(self.types[positions], lengths, inputs), positions, counts
 
     def _select(
         self, starts: Ids, lengths: Ids, sentences: Ids, longest: int

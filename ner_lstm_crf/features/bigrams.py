@@ -13,12 +13,9 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
-from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.embedding import EmbeddingTable
-from ner_lstm_crf.features.token_feature import ContextFeature, ContextModule, Ids, Resources, SavedFeature, drawn
+from ner_lstm_crf.features.token_feature import ContextFeature, Ids, Resources, Rows, SavedFeature
 from ner_lstm_crf.features.vocabulary import FIRST, UNKNOWN, Vocabulary, by_frequency
 
 EDGE = "\0"
@@ -94,32 +91,7 @@ class Bigrams(ContextFeature):
         order = np.argsort(keys)
         return keys[order], order + FIRST
 
-    def module(self, config: ModelConfig) -> BigramVectors:
-        """See `TokenFeature.module`."""
-        return BigramVectors(EmbeddingTable(len(self.vocabulary), config.bigram_size), config.bigram_dropout)
-
-    def extended(self, resources: Resources, _: BigramVectors) -> Bigrams:
+    def extended(self, resources: Resources, _: Rows | None) -> Bigrams:
         """These pairs, and behind them those that only the other training data have."""
         new = Bigrams.build(resources)
         return self if new is None else Bigrams(self.vocabulary.extended(new.vocabulary.symbols))
-
-
-class BigramVectors(ContextModule):
-    """The vectors of the two pairs of each token, side by side.
-
-    Args:
-        table: The vectors of pairs.
-        dropout: Share of pairs in training that are taken for the unknown one.
-    """
-
-    def __init__(self, table: EmbeddingTable, dropout: float) -> None:
-        super().__init__()
-        self.table, self.dropout, self.size = table, dropout, 2 * table.size
-
-    def forward(self, bigrams: Tensor) -> Tensor:
-        """The vectors of pairs (B, T, 2): (B, T, D)."""
-        if self.training and self.dropout:
-            dropped = drawn(bigrams, self.dropout, self.generator)
-            bigrams = bigrams.masked_fill(dropped, UNKNOWN)
-        vectors: Tensor = self.table(bigrams.flatten())
-        return vectors.view(*bigrams.shape[:2], self.size)

@@ -12,8 +12,7 @@ from unicodedata import category
 
 import numpy as np
 
-from ner_lstm_crf.config import ModelConfig
-from ner_lstm_crf.features.token_feature import Ids, IdVectors, Resources, TypeFeature
+from ner_lstm_crf.features.token_feature import Ids, Resources, TypeFeature
 from ner_lstm_crf.text.scripts import has_han
 
 CASINGS: tuple[str, ...] = (
@@ -48,10 +47,6 @@ class Casing(TypeFeature):
     def type_ids(self, words: Sequence[str]) -> Ids:
         """The class of each word (W,)."""
         return np.array([casing(word) for word in words], np.int64)
-
-    def module(self, config: ModelConfig) -> IdVectors:
-        """See `TokenFeature.module`."""
-        return IdVectors(len(CASINGS), config.casing_size)
 
 
 def casing(word: str) -> int:

@@ -22,13 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.embedding import EmbeddingTable
-from ner_lstm_crf.features.token_feature import ContextFeature, ContextModule, Ids, Resources, SavedFeature, drawn
+from ner_lstm_crf.features.token_feature import ContextFeature, Ids, Resources, SavedFeature
 from ner_lstm_crf.features.vocabulary import is_list_of
 from ner_lstm_crf.files.text import TextFile, quoted
 
@@ -55,6 +52,9 @@ class Lexicon(ContextFeature):
         categories: The distinct categories of words.
         category_ids: The category of each word, as its position among them.
 
+    Attributes:
+        first_own: The first row that is a word's own; those before it are shared.
+
     Raises:
         ValueError: If a word is too short or occurs twice, or has no category.
     """
@@ -76,7 +76,7 @@ class Lexicon(ContextFeature):
         self._shared = (
             1 + ids * LENGTHS + np.minimum(lengths - 2, LENGTHS - 1)
         )  # the row that each word shares (words,)
-        self._first_own = 1 + LENGTHS * len(categories)
+        self.first_own = 1 + LENGTHS * len(categories)
         self._trie = _Trie(words)
 
     @classmethod
@@ -152,7 +152,7 @@ class Lexicon(ContextFeature):
         """
         ids = np.full((len(codes), 3), NO_WORD, np.int64)
         for size, starts, words in self._trie.matches(codes, lengths):  # a longer word overwrites a shorter one
-            rows = np.where(words < self.trainable, words + self._first_own, self._shared[words])
+            rows = np.where(words < self.trainable, words + self.first_own, self._shared[words])
             ids[starts, 0] = rows
             for inner in range(size - 2, 0, -1):  # the latest start last
                 ids[starts + inner, 1] = rows
@@ -161,55 +161,13 @@ class Lexicon(ContextFeature):
 
     def shared_rows(self) -> Ids:
         """The row that each row shares with words of its length and category; that of a shared row is itself (V,)."""
-        return np.concatenate([np.arange(self._first_own), self._shared[: self.trainable]])
+        return np.concatenate([np.arange(self.first_own), self._shared[: self.trainable]])
 
     def word_rows(self) -> Ids:
         """The row of each word: its own, or the one it shares with words of its length and category (words,)."""
         rows = self._shared.copy()
-        rows[: self.trainable] = self._first_own + np.arange(self.trainable)
+        rows[: self.trainable] = self.first_own + np.arange(self.trainable)
         return rows
-
-    def module(self, config: ModelConfig) -> LexiconVectors:
-        """See `TokenFeature.module`."""
-        shared = torch.from_numpy(self.shared_rows())
-        return LexiconVectors(EmbeddingTable(len(shared), config.lexicon_size), shared, config.lexicon_dropout)
-
-    def initialise(self, module: LexiconVectors) -> None:
-        """Draw the vectors that words share; of its own a word has nothing at first."""
-        module.table.draw()
-        module.table.trainable.data[self._first_own :] = 0
-
-
-class LexiconVectors(ContextModule):
-    """The vectors of the three words of a lexicon that begin at a character, go on over it and end at it, side by side.
-
-    A word's vector is the sum of what it shares with words of its length and category, and of what is its own.
-
-    Args:
-        table: The vectors of both.
-        shared: The row that each row shares with others, itself for one that is shared (V,).
-        dropout: Probability in training that a word falls back to the vector of its length and category.
-    """
-
-    shared: Tensor
-
-    def __init__(self, table: EmbeddingTable, shared: Tensor, dropout: float) -> None:
-        super().__init__()
-        self.table, self.dropout, self.size = table, dropout, 3 * table.size
-        self.register_buffer("shared", shared, persistent=False)
-
-    def forward(self, words: Tensor) -> Tensor:
-        """The vectors of words (B, T, 3): (B, T, D)."""
-        shared = self.shared[words]
-        own = words != shared
-        if self.training and self.dropout:
-            own &= ~drawn(words, self.dropout, self.generator)
-        vectors: Tensor = self.table(shared.flatten()) + self.table(words.flatten()) * own.reshape(-1, 1)
-        return vectors.view(*words.shape[:2], self.size)
-
-    def table_ids(self, words: Tensor) -> Tensor:
-        """The rows of words, and those that they share."""
-        return torch.cat([words.flatten(), self.shared[words.flatten()]])
 
 
 class _Trie:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
@@ -15,10 +14,9 @@ from ner_lstm_crf.features.batch import RaggedSentences, WordTypes
 from ner_lstm_crf.features.bigrams import Bigrams
 from ner_lstm_crf.features.casing import Casing
 from ner_lstm_crf.features.characters import Characters
-from ner_lstm_crf.features.embedding import TokenEmbedding
 from ner_lstm_crf.features.lexicon import Lexicon
-from ner_lstm_crf.features.token_feature import ContextFeature, Resources, SavedFeature, TokenFeature
-from ner_lstm_crf.features.transformer.encoder import Transformer
+from ner_lstm_crf.features.token_feature import ContextFeature, Resources, Rows, SavedFeature, TokenFeature
+from ner_lstm_crf.features.transformer.feature import Transformer
 from ner_lstm_crf.features.word import Words
 from ner_lstm_crf.text.normalization import normalized_words
 
@@ -51,7 +49,7 @@ class Features(dict[str, TokenFeature]):
 
     @classmethod
     def load(
-        cls, config: ModelConfig, values: Any, frozen: Mapping[str, Tensor], folders: Mapping[str, Path]
+        cls, config: ModelConfig, values: Any, frozen: Mapping[str, Rows], folders: Mapping[str, Path]
     ) -> Features:
         """The features that were saved.
 
@@ -75,20 +73,6 @@ class Features(dict[str, TokenFeature]):
     def to_json(self) -> dict[str, Any]:
         """The features as JSON, for `load`."""
         return {name: feature.to_json() for name, feature in self.items()}
-
-    def embedding(self, config: ModelConfig, *, initialise: bool = True) -> TokenEmbedding:
-        """A new token embedding for the ids of these features.
-
-        Args:
-            config: The configuration of the model.
-            initialise: True to draw first values of all weights; False where saved ones take the place of tables.
-        """
-        modules = {}
-        for name, feature in self.items():
-            modules[name] = feature.module(config)
-            if initialise:
-                feature.initialise(modules[name])
-        return TokenEmbedding(modules)
 
     def encode(
         self,

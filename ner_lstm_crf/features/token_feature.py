@@ -1,14 +1,14 @@
-"""The base classes of token features: strings become ids, ids become vectors.
+"""The base classes of token features: strings become ids.
 
-A feature is two classes in one file:
+A feature is two classes, one here and one in `model/embedding/`:
 
-    class Words(TypeFeature)         strings -> ids     one object for a model; its networks share it
-    class WordVectors(TypeModule)    ids -> vectors     a part of each network, made by `Words.module`
+    class Words(TypeFeature)         strings -> ids     one object for a model; its networks share it; numpy
+    class WordVectors(TypeModule)    ids -> vectors     a part of each network, made by its line in `MODULES`; torch
 
 There are two kinds. A *type feature* depends on the word alone: its ids are computed once for each distinct word, and
 in tagging so are its vectors. A *context feature* depends on the sentence: it has ids for each token.
 
-A new feature is a file like these and a line in `registry.FEATURES`; docs/architecture.md has an example.
+A new feature is a file like these, a line in `registry.FEATURES`, and a module; docs/architecture.md has an example.
 
 Letters: W distinct words, S sentences, N tokens of all of them, B sentences of a batch, T tokens of the longest, D size
 of a vector.
@@ -25,15 +25,16 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.features.vectors import Vectors
 
 Ids: TypeAlias = NDArray[np.int64]
 """Whole numbers: ids, rows, lengths."""
+
+Rows: TypeAlias = NDArray[np.floating[Any]]
+"""Vectors (R, D), in float16 or float32."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class SavedFeature:
 
     config: ModelConfig
     value: Any
-    frozen: Tensor | None = None
+    frozen: Rows | None = None
     folder: Path | None = None
 
 
@@ -89,7 +90,7 @@ class TokenFeature(ABC):
     """
 
     name: ClassVar[str]
-    frozen: Tensor | None = None
+    frozen: Rows | None = None
     writes_files: ClassVar[bool] = False
     files_change: bool = False
     saved_as: str | None = None
@@ -112,24 +113,14 @@ class TokenFeature(ABC):
         """
         return cls()
 
-    @abstractmethod
-    def module(self, config: ModelConfig) -> FeatureModule:
-        """A new part of a network for the ids of this feature. Its tables of vectors are still without values."""
-
-    def initialise(self, module: Any) -> None:
-        """Draw the first values of the module's table, if it has one; not called if saved ones take their place."""
-        table = getattr(module, "table", None)
-        if table is not None:
-            table.draw()
-
-    def extended(self, _resources: Resources, _module: Any) -> TokenFeature:
+    def extended(self, _resources: Resources, _vectors: Rows | None) -> TokenFeature:
         """The feature for a model that starts from this one and is trained on other data.
 
         Ids stay as they are and those of new symbols follow, unless `FeatureModule.start_from` says otherwise.
 
         Args:
             _resources: The new training data.
-            _module: The feature's part of the trained network.
+            _vectors: The trained vectors of its ids (V, D); None if it has no table of them.
         """
         return self
 
@@ -153,17 +144,9 @@ class TokenFeature(ABC):
 class TypeFeature(TokenFeature):
     """A feature that depends on the word alone: `type_ids` are its ids."""
 
-    @abstractmethod
-    def module(self, config: ModelConfig) -> TypeModule:
-        """See `TokenFeature.module`."""
-
 
 class ContextFeature(TokenFeature):
     """A feature that depends on the sentence: ids of each token, made of the `type_ids` of the words around it."""
-
-    @abstractmethod
-    def module(self, config: ModelConfig) -> ContextModule:
-        """See `TokenFeature.module`."""
 
     @abstractmethod
     def encode(self, words: Sequence[str], type_ids: Ids, lengths: Ids) -> Any:
@@ -184,7 +167,7 @@ class ContextFeature(TokenFeature):
             positions: The positions of their tokens among all (B, T).
             real: True where there is a token (B, T).
         """
-        return torch.from_numpy(np.where(real[:, :, None], ids[positions], 0))
+        return np.where(real[:, :, None], ids[positions], 0)
 
 
 class Column:
@@ -210,7 +193,7 @@ class Column:
 
     def inputs(self, rows: Ids) -> Any:
         """The input of a `TypeModule` for these rows (W,)."""
-        return torch.from_numpy(self._values[rows])
+        return self._values[rows]
 
 
 def grown(array: Ids, size: int) -> Ids:
@@ -220,67 +203,3 @@ def grown(array: Ids, size: int) -> Ids:
     larger = np.zeros(max(size, 2 * len(array)), array.dtype)
     larger[: len(array)] = array
     return larger
-
-
-def drawn(ids: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
-    """True for a share of `rate` of these ids, in their shape."""
-    return torch.rand(ids.shape, generator=generator, dtype=torch.float32, device=ids.device) < rate
-
-
-class FeatureModule(nn.Module):
-    """The vectors of one feature, in one network.
-
-    Attributes:
-        size: Size of a vector, D.
-        generator: The source of dropout; None for torch's own.
-    """
-
-    size: int
-    generator: torch.Generator | None = None
-
-    def table_ids(self, ids: Any) -> Tensor:
-        """The ids that are read from its `table` for the given input (R,), with repetitions."""
-        flat: Tensor = ids.flatten()
-        return flat
-
-    def start_from(self, other: FeatureModule) -> None:
-        """Take over the weights of a trained module; symbols that it does not know keep theirs."""
-        own = self.state_dict()
-        for name, weight in other.state_dict().items():
-            own[name][: len(weight)] = weight
-
-
-class TypeModule(FeatureModule):
-    """Vectors of word types: `forward` makes (W, D) of the result of `Column.inputs`."""
-
-    def at_tokens(self, ids: Any, tokens: Tensor) -> Tensor:
-        """The vectors of tokens (B, T, D), given the word type of each (B, T)."""
-        return nn.functional.embedding(tokens, self(ids))
-
-
-class IdVectors(TypeModule):
-    """A vector for each of a few ids, for type features with no more than an id for each word.
-
-    Args:
-        ids: Number of ids.
-        size: Size of a vector.
-    """
-
-    def __init__(self, ids: int, size: int) -> None:
-        super().__init__()
-        self.embedding, self.size = nn.Embedding(ids, size), size
-
-    def forward(self, ids: Tensor) -> Tensor:
-        """The vectors of ids (W,): (W, D)."""
-        vectors: Tensor = self.embedding(ids)
-        return vectors
-
-
-class ContextModule(FeatureModule):
-    """Vectors of tokens in their sentence: `forward` makes (B, T, D) of the result of `ContextFeature.batch`.
-
-    Attributes:
-        looks_up: True if ids (B, T, k) are all it reads, so that tokens may be read in any order.
-    """
-
-    looks_up: ClassVar[bool] = True

@@ -22,21 +22,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.embedding import EmbeddingTable
-from ner_lstm_crf.features.token_feature import (
-    FeatureModule,
-    Ids,
-    Resources,
-    SavedFeature,
-    TypeFeature,
-    TypeModule,
-    drawn,
-)
+from ner_lstm_crf.features.token_feature import Ids, Resources, Rows, SavedFeature, TypeFeature
 from ner_lstm_crf.features.vectors import Vectors, coverage
 from ner_lstm_crf.features.vocabulary import FIRST, UNKNOWN, Vocabulary, by_frequency, is_list_of, spellings
 
@@ -60,6 +48,7 @@ class Words(TypeFeature):
 
     Attributes:
         first_frozen: The id of the first frozen word: the number of trainable rows.
+        pretrained: See above.
 
     Raises:
         ValueError: If there are more counts than words.
@@ -71,15 +60,16 @@ class Words(TypeFeature):
         self,
         vocabulary: Vocabulary,
         counts: Sequence[int],
-        frozen: Tensor,
-        pretrained: tuple[Tensor, Tensor] | None = None,
+        frozen: Rows,
+        pretrained: tuple[Ids, Rows] | None = None,
     ) -> None:
         if len(counts) > len(vocabulary.symbols):
             raise ValueError(f"expected at most {len(vocabulary.symbols)} counts, got {len(counts)}")
-        self.vocabulary, self.counts, self._pretrained = vocabulary, tuple(counts), pretrained
+        self.vocabulary, self.counts, self.pretrained = vocabulary, tuple(counts), pretrained
         self.first_frozen = FIRST + len(counts)
-        half = frozen.half()
-        self.frozen: Tensor = half if bool(half.isfinite().all()) else frozen
+        with np.errstate(over="ignore"):
+            half = frozen.astype(np.float16, copy=False)
+        self.frozen: Rows = half if bool(np.isfinite(half).all()) else frozen
 
     @classmethod
     def build(cls, resources: Resources) -> Words:
@@ -96,14 +86,14 @@ class Words(TypeFeature):
         trainable = by_frequency({word: count for word, count in counts.items() if word not in frozen})
         vocabulary = Vocabulary(trainable).extended(vectors.words if vectors else ())
         first_frozen = FIRST + len(trainable)
-        rows = torch.zeros(len(vocabulary) - first_frozen, size, dtype=torch.float32)
+        rows = np.zeros((len(vocabulary) - first_frozen, size), np.float32)
         pretrained = None
         # 3. The vectors of both.
         if vectors is not None:
-            ids, matrix = torch.from_numpy(vocabulary.ids(vectors.words)), torch.from_numpy(vectors.matrix)
+            ids = vocabulary.ids(vectors.words)
             is_frozen = ids >= first_frozen
-            rows[ids[is_frozen] - first_frozen] = matrix[is_frozen]
-            pretrained = ids[~is_frozen], matrix[~is_frozen]
+            rows[ids[is_frozen] - first_frozen] = vectors.matrix[is_frozen]
+            pretrained = ids[~is_frozen], vectors.matrix[~is_frozen]
         return cls(vocabulary, [counts[word] for word in trainable], rows, pretrained)
 
     @classmethod
@@ -128,6 +118,7 @@ class Words(TypeFeature):
         """The id of each word (W,), that of its first spelling which has one, else 1.
 
         Example:
+            >>> from ner_lstm_crf.config import ModelConfig
             >>> resources = Resources(ModelConfig(), [["Rome", "in", "1998", "Rome"]])
             >>> Words.build(resources).type_ids(["ROME", "in", "2024", "Oslo"]).tolist()
             [2, 4, 3, 1]
@@ -136,23 +127,16 @@ class Words(TypeFeature):
         ids = [get(word) or next(filter(None, map(get, spellings(word))), UNKNOWN) for word in words]  # no id is 0
         return np.array(ids, np.int64)
 
-    def module(self, config: ModelConfig) -> WordVectors:
-        """See `TokenFeature.module`."""
-        return WordVectors(EmbeddingTable(self.first_frozen, config.word_size, self.frozen), config.word_dropout)
-
-    def initialise(self, module: WordVectors) -> None:
-        """Draw the vectors of the trainable words, but for those that are pretrained."""
-        module.table.draw()
-        if self._pretrained is not None:
-            ids, vectors = self._pretrained
-            module.table.trainable.data[ids] = vectors
-            module.table.pretrained[ids] = True
-
-    def extended(self, resources: Resources, module: WordVectors) -> Words:
-        """The words of other training data, which begin with the vectors of `module`; those that they lack are frozen.
+    def extended(self, resources: Resources, vectors: Rows | None) -> Words:
+        """The words of other training data, which begin with these vectors; those that they lack are frozen.
 
         Logs a warning if too few words of the training data are known.
+
+        Raises:
+            ValueError: If there are no vectors.
         """
+        if vectors is None:
+            raise ValueError("expected the trained vectors of words, got none")
         found = coverage(frozenset(self.vocabulary.symbols), resources.counts)
         share = 1 - found.share("missing")
         if share < _LEAST_KNOWN:
@@ -161,36 +145,5 @@ class Words(TypeFeature):
                 "language",
                 100 * share,
             )
-        rows = torch.cat([module.table.trainable.detach()[FIRST:], self.frozen.float()])
-        return Words.build(replace(resources, vectors=Vectors(self.vocabulary.symbols, rows.numpy())))
-
-
-class WordVectors(TypeModule):
-    """Word vectors, in training with word dropout.
-
-    Args:
-        table: The vectors.
-        dropout: Share of tokens in training whose word is taken for the unknown one (Lample et al. 2016).
-    """
-
-    def __init__(self, table: EmbeddingTable, dropout: float) -> None:
-        super().__init__()
-        self.table, self.dropout, self.size = table, dropout, table.size
-
-    def forward(self, words: Tensor) -> Tensor:
-        """The vectors of word ids (W,): (W, D)."""
-        vectors: Tensor = self.table(words)
-        return vectors
-
-    def at_tokens(self, words: Tensor, tokens: Tensor) -> Tensor:
-        """The vectors of tokens (B, T, D), given the ids of words (W,) and the word of each token (B, T)."""
-        if self.training and self.dropout:  # the unknown word is one more word of the batch
-            dropped = drawn(tokens, self.dropout, self.generator)
-            tokens = tokens.masked_fill(dropped, len(words))
-            words = torch.cat([words, words.new_tensor([UNKNOWN])])
-        return nn.functional.embedding(tokens, self.table(words))
-
-    def start_from(self, other: FeatureModule) -> None:
-        """Take over the vectors of padding and of the unknown word; `Words.extended` keeps those of all others."""
-        with torch.no_grad():
-            self.table.trainable[:FIRST] = other.get_parameter("table.trainable")[:FIRST]
+        rows = np.concatenate([vectors[FIRST:], self.frozen.astype(np.float32)])
+        return Words.build(replace(resources, vectors=Vectors(self.vocabulary.symbols, rows)))

@@ -1,6 +1,7 @@
 """Tensors only: layers, heads and networks, in training and in tagging.
 
     network      embedding -> BiLSTM -> projection -> head, as trained; start reading here
+    embedding/   ids of token features -> vectors of tokens
     inference    the same for tagging: several networks, over cached vectors of word types
     bilstm       token vectors in their context
     heads        emissions -> loss, tags, marginals: a CRF or a softmax

@@ -27,6 +27,7 @@ from ner_lstm_crf.features.batch import Batch, WordTypes
 from ner_lstm_crf.features.token_feature import Ids
 from ner_lstm_crf.model.bilstm import BiLstm, reversal, run_lstm
 from ner_lstm_crf.model.cpu import check_bfloat16
+from ner_lstm_crf.model.embedding.token_embedding import TensorBatch
 from ner_lstm_crf.model.heads import Head
 from ner_lstm_crf.model.network import Network
 
@@ -99,12 +100,12 @@ class InferenceNetwork:
             type_vectors: The result of `type_vectors`, of rows that the batch's are among.
             batch: Sentences whose tokens are rows of the word types.
         """
-        each = []
+        tensors, each = self.networks[0].tensors(batch), []
         for network, encoder, vectors in zip(self.networks, self._encoders, type_vectors, strict=True):
             if len(encoder.forwards) == 1 and network.embedding.looks_up:
-                each.append(self._one_layer(network, encoder, vectors, batch))
+                each.append(self._one_layer(network, encoder, vectors, tensors))
             else:
-                each.append(network.projection(self._encoded(network, encoder, vectors, batch)))
+                each.append(network.projection(self._encoded(network, encoder, vectors, tensors)))
         return torch.stack(each).mean(0)
 
     def encoded(self, type_vectors: Sequence[Tensor], batch: Batch) -> Tensor:
@@ -112,17 +113,18 @@ class InferenceNetwork:
 
         The arguments are those of `emissions`.
         """
+        tensors = self.networks[0].tensors(batch)
         parts = zip(self.networks, self._encoders, type_vectors, strict=True)
-        return torch.cat([self._encoded(*part, batch) for part in parts], dim=-1)
+        return torch.cat([self._encoded(*part, tensors) for part in parts], dim=-1)
 
-    def _encoded(self, network: Network, encoder: BiLstm, vectors: Tensor, batch: Batch) -> Tensor:
+    def _encoded(self, network: Network, encoder: BiLstm, vectors: Tensor, batch: TensorBatch) -> Tensor:
         """The output of one network's encoder (B, T, 2 H)."""
         context = [module(batch.inputs[name]) for name, module in network.embedding.context]
         parts = [nn.functional.embedding(batch.tokens, vectors), *(part.to(self._dtype) for part in context)]
         encoded: Tensor = encoder(torch.cat(parts, dim=-1), batch.lengths)
         return encoded.float()
 
-    def _one_layer(self, network: Network, encoder: BiLstm, vectors: Tensor, batch: Batch) -> Tensor:
+    def _one_layer(self, network: Network, encoder: BiLstm, vectors: Tensor, batch: TensorBatch) -> Tensor:
         """Emission scores of one network (B, T, K) whose encoder has one layer and whose context features look up ids.
 
         What the backward direction reads is reversed as ids, and its output as emissions. Both are far smaller than the
@@ -163,6 +165,7 @@ class TypeVectorCache:
 
     def __init__(self, network: Network, word_types: WordTypes, dtype: torch.dtype = torch.float32) -> None:
         self._embedding, self._word_types, self._dtype = network.embedding, word_types, dtype
+        self._device = network.projection.weight.device
         self._state: tuple[int, dict[Tensor, tuple[int, int]]] | None = None
         self._vectors = torch.empty(0, dtype=dtype)
         self._is_known = np.zeros(0, np.bool_)
@@ -191,7 +194,10 @@ class TypeVectorCache:
             for start in range(0, len(new), _TYPES_AT_ONCE):
                 part = new[start : start + _TYPES_AT_ONCE]
                 inputs = self._word_types.inputs(part)
-                computed = torch.cat([module(inputs[name]) for name, module in self._embedding.types], dim=1)
+                computed = torch.cat(
+                    [module(module.tensors(inputs[name], self._device)) for name, module in self._embedding.types],
+                    dim=1,
+                )
                 self._vectors[torch.from_numpy(part)] = computed.to(self._dtype)
         self._is_known[new] = True
         return self._vectors

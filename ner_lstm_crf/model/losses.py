@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.model import crf
 from ner_lstm_crf.model.crf import token_mask
+from ner_lstm_crf.model.embedding.token_embedding import TensorBatch
 from ner_lstm_crf.model.heads import Head
 
 RATIO_MARGIN = 0.1
@@ -31,9 +31,9 @@ class Teacher:
     """
 
     head: Head
-    emissions: Callable[[Batch], Tensor]
+    emissions: Callable[[TensorBatch], Tensor]
 
-    def losses(self, head: Head, emissions: Tensor, batch: Batch, allowed: Tensor) -> Tensor:
+    def losses(self, head: Head, emissions: Tensor, batch: TensorBatch, allowed: Tensor) -> Tensor:
         """The cross-entropy between the teacher's distribution over the sequences that fit and that of a head (B,).
 
         Distillation of whole sequences, restricted to what is not known (Monaikul et al. 2021, Continual learning for
@@ -81,7 +81,7 @@ class Objective:
     entity_ratio: float = 0.0
     teacher: Teacher | None = None
 
-    def losses(self, head: Head, emissions: Tensor, batch: Batch) -> Tensor:
+    def losses(self, head: Head, emissions: Tensor, batch: TensorBatch) -> Tensor:
         """The loss of each sentence, in nats (B,).
 
         Args:

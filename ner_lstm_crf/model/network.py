@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.features.batch import Batch
-from ner_lstm_crf.features.embedding import TokenEmbedding
 from ner_lstm_crf.model.bilstm import BiLstm
+from ner_lstm_crf.model.embedding.token_embedding import TensorBatch, TokenEmbedding
 from ner_lstm_crf.model.heads import CrfHead, Head, SoftmaxHead
 from ner_lstm_crf.model.losses import Objective
 
@@ -72,12 +72,16 @@ class Network(nn.Module):
             if hasattr(module, "generator"):
                 module.generator = generator  # type: ignore[assignment]
 
+    def tensors(self, batch: Batch) -> TensorBatch:
+        """A batch as tensors on the device of this network, which its other methods read."""
+        return self.embedding.tensors(batch, self.projection.weight.device)
+
     def emissions(self, vectors: Tensor, lengths: Tensor) -> Tensor:
         """Emission scores of each token (B, T, K), given the tokens' vectors (B, T, D) and the lengths (B,)."""
         projected: Tensor = self.projection(self.encoder(vectors, lengths))
         return projected
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss(self, batch: TensorBatch) -> Tensor:
         """The loss of each sentence in training, in nats (B,), see `Objective`.
 
         Raises:
@@ -85,6 +89,6 @@ class Network(nn.Module):
         """
         return self.loss_from_vectors(self.embedding(batch), batch)
 
-    def loss_from_vectors(self, vectors: Tensor, batch: Batch) -> Tensor:
+    def loss_from_vectors(self, vectors: Tensor, batch: TensorBatch) -> Tensor:
         """The same, given the vectors of the batch's tokens (B, T, D)."""
         return self.objective.losses(self.head, self.emissions(vectors, batch.lengths), batch)

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from torch import Tensor
+import torch
 
 from ner_lstm_crf.config import VECTORS_LIMIT, Config, ModelConfig, without_effect
 from ner_lstm_crf.errors import InputError, did_you_mean
 from ner_lstm_crf.features.lexicon import builtin_words, check_lexicon, read_lexicon
-from ner_lstm_crf.features.transformer.encoder import Transformer, contextual_vectors
+from ner_lstm_crf.features.token_feature import Rows
+from ner_lstm_crf.features.transformer.feature import Transformer
 from ner_lstm_crf.features.transformer.subtokens import pretrained_folder
 from ner_lstm_crf.features.vectors import Vectors, builtin_character_vectors, read_vectors
 from ner_lstm_crf.features.vocabulary import spellings
@@ -27,6 +28,7 @@ from ner_lstm_crf.files.atomic import make_directory, remove_temp_files
 from ner_lstm_crf.files.text import FilePath
 from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.formats.registry import read_sentences
+from ner_lstm_crf.model.embedding.transformer import contextual_vectors, pretrained_encoder
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.feature_folders import folder_digest
 from ner_lstm_crf.saving.model import ModelDescription, model_directory
@@ -465,12 +467,12 @@ def read_with_transformer(
         subtokens = [feature.subtokenizer.encode(sentence.words) for sentence in sentences]
         make_directory(directory)
         remove_temp_files(directory)
-        vectors = contextual_vectors(feature.encoder, subtokens, progress=progress)
-        write_tensors(path, {_TENSOR: vectors}, {"key": key})
+        vectors = contextual_vectors(pretrained_encoder(feature, config), subtokens, progress=progress)
+        write_tensors(path, {_TENSOR: torch.from_numpy(vectors)}, {"key": key})
     return replace(data, contextual=path)
 
 
-def computed_features(data: ResolvedData, config: ModelConfig) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def computed_features(data: ResolvedData, config: ModelConfig) -> tuple[dict[str, Rows], dict[str, Rows]]:
     """The vectors of the tokens of `train` and of `dev` (N, D), by the name of their feature, for `Model.encode`.
 
     Both are empty where no transformer has read the data.
@@ -486,8 +488,8 @@ def computed_features(data: ResolvedData, config: ModelConfig) -> tuple[dict[str
             "expected the vectors that the transformer gives these sentences, found those of others",
             path=data.contextual,
         )
-    tokens = sum(len(sentence.tokens) for sentence in data.train)
-    return {Transformer.name: tensors[_TENSOR][:tokens]}, {Transformer.name: tensors[_TENSOR][tokens:]}
+    tokens, vectors = sum(len(sentence.tokens) for sentence in data.train), tensors[_TENSOR].numpy()
+    return {Transformer.name: vectors[:tokens]}, {Transformer.name: vectors[tokens:]}
 
 
 def _key(sentences: Sequence[Sentence], config: ModelConfig) -> str:

@@ -46,6 +46,8 @@ from ner_lstm_crf.files.atomic import (
 from ner_lstm_crf.files.json import json_text, parse_json
 from ner_lstm_crf.files.saved import saved_text
 from ner_lstm_crf.isolation import computing, explicit
+from ner_lstm_crf.model.embedding.registry import new_embedding
+from ner_lstm_crf.model.embedding.transformer import read_encoder
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.saving.feature_folders import check_folder, remove_other_folders, save_folder
 from ner_lstm_crf.saving.tensors import TensorFile, dequantized, digest_parts, quantized, save_tensors
@@ -155,10 +157,10 @@ class Model:
                 shared = first.features[name].frozen
                 if shared is None or feature.frozen is None or shared is feature.frozen:
                     continue
-                if not torch.equal(shared, feature.frozen):
+                if not np.array_equal(shared, feature.frozen):
                     raise ValueError("expected networks with the same frozen vectors, got others")
-                for network in other.networks:  # in memory once
-                    network.embedding.tables[name].frozen = shared
+            for network in other.networks:  # in memory once
+                network.embedding.share_frozen(first.networks[0].embedding)
         networks = tuple(chain.from_iterable(model.networks for model in models))
         return replace(first, networks=networks, temperature=1.0)
 
@@ -256,7 +258,11 @@ class Model:
             InputError: If it cannot be written, or a weight is too large to be rounded; the old model is unharmed.
         """
         # 1. Turn everything into tensors and text.
-        frozen = {f"{name}.frozen": one.frozen for name, one in self.features.items() if one.frozen is not None}
+        frozen = {
+            f"{name}.frozen": torch.from_numpy(one.frozen)
+            for name, one in self.features.items()
+            if one.frozen is not None
+        }
         weights = [frozen]
         for network in self.networks:
             weights.append({name: one.detach().contiguous() for name, one in sorted(network.state_dict().items())})
@@ -301,12 +307,16 @@ def new_network(config: ModelConfig, features: Features, tags: TagSet, seed: int
         features: The token features.
         tags: The tags.
         seed: Seed of its first weights; None if saved ones will take their place.
+
+    Raises:
+        InputError: If a transformer is damaged or does not suit the configuration.
     """
+    read_encoder(features, config)
     initialise = seed is not None
     start, transitions, end = map(torch.from_numpy, tags.allowed_transitions())
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     with explicit(generator):
-        embedding = features.embedding(config, initialise=initialise)
+        embedding = new_embedding(features, config, initialise=initialise)
         return Network.build(config, embedding, (start, transitions, end), initialise=initialise)
 
 
@@ -388,11 +398,12 @@ def _read_features(
         InputError: If their vocabulary is none, or there are other frozen vectors or folders than theirs.
     """
     try:
-        vectors = {name.removesuffix(".frozen"): tensor for name, tensor in dequantized(frozen).items()}
+        vectors = {name.removesuffix(".frozen"): tensor.numpy() for name, tensor in dequantized(frozen).items()}
     except ValueError as error:
         raise InputError(f"the model is damaged: {error}", path=directory / FROZEN) from error
     try:
         features = Features.load(config, vocabulary, vectors, folders)
+        read_encoder(features, config)
     except InputError as error:
         raise InputError(f"the model is damaged: {error.message}", path=error.path or directory / VOCABULARY) from error
     for path, found, expected in (

@@ -199,7 +199,7 @@ class Predictor:
             if kept is not None:
                 kept[positions[counts]] = emissions.numpy()[counts]
             if reader is not None:
-                reader.read(self._network.head, emissions, batch.lengths, positions, counts)
+                reader.read(self._network.head, emissions, torch.from_numpy(batch.lengths), positions, counts)
 
     def _decode_pieces(self, pieces: Ids, kept: Emissions, reader: Reader) -> None:
         """Let `reader` read the sentences that are decoded in pieces.

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.optim import SGD, AdamW
 
 from ner_lstm_crf.config import MAX_LR, MIN_LR, TrainingConfig
-from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.isolation import computing
 from ner_lstm_crf.kernels import available_for
+from ner_lstm_crf.model.embedding.token_embedding import TensorBatch
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.training.sparse_adamw import SparseAdamW
 
@@ -134,7 +134,7 @@ class Optimizer:
         """Let the schedule go on with the first step of the epoch of that number, from 1."""
         self._schedule_step = (epoch - 1) * self._steps_per_epoch
 
-    def prepare(self, batch: Batch) -> None:
+    def prepare(self, batch: TensorBatch) -> None:
         """Bring the embedding rows of this batch up to date."""
         self._sparse.catch_up(self._embedding.table_ids(batch))
 

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ner_lstm_crf.features.embedding import EmbeddingTable
 from ner_lstm_crf.features.vocabulary import UNKNOWN
 from ner_lstm_crf.kernels import kernel
+from ner_lstm_crf.model.embedding.table import EmbeddingTable
 
 _BETA1, _BETA2 = 0.9, 0.999  # the decay of Adam's two moments: those of torch.optim.AdamW, as in the kernel
 # The first moment over the root of the second, 0, 1, ... steps after a gradient, as a share of what it was.

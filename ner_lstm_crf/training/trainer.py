@@ -16,9 +16,10 @@ from torch import Tensor
 from ner_lstm_crf.config import TrainingConfig, weights_of
 from ner_lstm_crf.errors import InputError, did_you_mean
 from ner_lstm_crf.evaluation.metrics import Evaluation, evaluate_spans
-from ner_lstm_crf.features.batch import Batch, RaggedSentences, shuffled_batches
+from ner_lstm_crf.features.batch import RaggedSentences, shuffled_batches
 from ner_lstm_crf.isolation import computing
 from ner_lstm_crf.model.cpu import check_bfloat16
+from ner_lstm_crf.model.embedding.token_embedding import TensorBatch
 from ner_lstm_crf.model.losses import Objective, Teacher
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.progress import Progress, silent
@@ -215,7 +216,7 @@ class Trainer:
         with threads:
             for number, indices in enumerate(batches, 1):
                 with computing():
-                    batch = self.sentences.training_batch(indices)  # (B, T)
+                    batch = network.tensors(self.sentences.training_batch(indices))  # (B, T)
                     self.optimizer.prepare(batch)  # bring the embedding rows of this batch up to date
                     batch_tokens = int(batch.lengths.sum())
                     divisor = {"token": batch_tokens, "sentence": len(indices), "sum": 1}[config.reduction]
@@ -289,7 +290,7 @@ def objective_of(tags: TagSet, config: TrainingConfig, teacher: Network | None =
 _MIN_NORM = 1e-12  # of a gradient; a smaller one has nothing to teach, and no direction to trust
 
 
-def adversarial_backward(network: Network, batch: Batch, epsilon: float, factor: float) -> Tensor:
+def adversarial_backward(network: Network, batch: TensorBatch, epsilon: float, factor: float) -> Tensor:
     """Add the gradients of a loss: half that of the batch, and half that of the batch with perturbed vectors.
 
     Args:

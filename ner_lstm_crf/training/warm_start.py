@@ -10,8 +10,9 @@ import torch
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.registry import Features
-from ner_lstm_crf.features.token_feature import FeatureModule, Resources
+from ner_lstm_crf.features.token_feature import Resources
 from ner_lstm_crf.isolation import computing
+from ner_lstm_crf.model.embedding.feature_module import FeatureModule
 from ner_lstm_crf.saving.model import Model, new_network
 from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Sentence
@@ -40,8 +41,8 @@ def warm_start(base: Model, sentences: Sequence[Sentence], *, freeze_vectors: bo
     words = [normalized_words(sentence.words) for sentence in sentences]
     resources = Resources(base.config, words, freeze_vectors=freeze_vectors)
     old = base.networks[0]
-    extended = {name: one.extended(resources, old.embedding[name]) for name, one in base.features.items()}
-    features = Features(extended)
+    tables = {name: table.trainable.detach().numpy() for name, table in old.embedding.tables.items()}
+    features = Features({name: one.extended(resources, tables.get(name)) for name, one in base.features.items()})
     labels = set(base.tags.labels).union(*(one.labels for one in sentences))
     tags = TagSet(base.tags.scheme, sorted(labels))
     # 2. A new network, and in it the weights of the old one.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from ner_lstm_crf.features.registry import Features
@@ -35,7 +36,7 @@ def with_words(model: Model, words: Container[str]) -> Model:
     kept = [number for number, symbol in enumerate(symbols) if symbol in words]
     trainable, frozen = [number for number in kept if number < count], [number for number in kept if number >= count]
     vocabulary, counts = Vocabulary(symbols[number] for number in kept), [old.counts[number] for number in trainable]
-    rows = old.frozen[torch.tensor(frozen, dtype=torch.int64) - count]
+    rows = old.frozen[np.array(frozen, np.int64) - count]
     features = Features(model.features | {Words.name: Words(vocabulary, counts, rows)})
     kept_rows, networks = torch.tensor([*range(FIRST), *(number + FIRST for number in trainable)]), []
     for network in model.networks:

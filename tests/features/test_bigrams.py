@@ -6,15 +6,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, strategies as st
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.bigrams import EDGE, Bigrams, BigramVectors
+from ner_lstm_crf.features.bigrams import EDGE, Bigrams
 from ner_lstm_crf.features.token_feature import Resources, SavedFeature
 from ner_lstm_crf.features.vocabulary import UNKNOWN
-from tests.made_batches import drawn_table
 
 CONFIG = ModelConfig(token_unit="character")
 
@@ -75,13 +73,3 @@ def test_an_empty_token_is_an_edge() -> None:
     bigrams = build_bigrams([["北", ""], ["北", ""]])
     assert set(bigrams.vocabulary.symbols) == {EDGE + "北", "北" + EDGE, EDGE + EDGE}
     assert bigrams.type_ids(["北京", ""]).tolist() == [ord("北"), 0]
-
-
-def test_pairs_are_dropped_at_their_rate() -> None:
-    torch.manual_seed(0)
-    module = BigramVectors(drawn_table(9, 4), 0.25)
-    ids = torch.randint(2, 9, (2, 5000, 2))
-    plain, dropped = (module.train(mode)(ids).view(2, 5000, 2, 4) for mode in (False, True))
-    unknown = (dropped == module.table.trainable[UNKNOWN]).all(-1)
-    assert torch.equal(dropped[~unknown], plain[~unknown])
-    assert abs(float(unknown.float().mean()) - 0.25) < 0.02

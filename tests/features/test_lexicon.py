@@ -6,15 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, strategies as st
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features import lexicon as module
-from ner_lstm_crf.features.lexicon import SIMPLIFIED, Lexicon, LexiconVectors, builtin_words, read_lexicon, simplified
+from ner_lstm_crf.features.lexicon import SIMPLIFIED, Lexicon, builtin_words, read_lexicon, simplified
 from ner_lstm_crf.features.token_feature import SavedFeature
-from tests.made_batches import drawn_table
 
 Words = st.dictionaries(st.text("abc", min_size=2, max_size=6), st.sampled_from(["", "n", "v"]), max_size=12)
 Texts = st.lists(st.text("abc", max_size=12), max_size=5)
@@ -183,21 +181,6 @@ def test_what_is_no_lexicon_is_refused_with_its_line(tmp_path: Path, content: by
         read_lexicon(path)
     with pytest.raises(InputError, match=r"none.txt"):
         read_lexicon(tmp_path / "none.txt")
-
-
-def test_a_word_has_what_its_kind_shares_and_what_is_its_own_of_which_a_share_is_dropped_in_training() -> None:
-    torch.manual_seed(0)
-    shared = torch.tensor([0, 1, 2, 3, 4, 1, 2])
-    vectors = LexiconVectors(drawn_table(7, 2), shared, 0.25)
-    ids = torch.randint(7, (1, 10_000, 3))
-    vectors.table.trainable.data[5:] = 100
-    kind = vectors.table.trainable[shared[ids]].detach()
-    own = (ids >= 5).unsqueeze(-1) * 100.0
-    assert torch.allclose(vectors.eval()(ids), (kind + own).flatten(2))
-    seen = vectors.train()(ids).view(1, 10_000, 3, 2)
-    dropped = ((seen - kind).abs() < 1).all(-1)
-    assert torch.allclose(seen, kind + own * ~dropped.unsqueeze(-1))
-    assert abs(float(dropped[ids >= 5].float().mean()) - 0.25) < 0.02
 
 
 def in_simplified(text: str) -> str:

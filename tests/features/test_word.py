@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, strategies as st
+from numpy.typing import NDArray
 
 from ner_lstm_crf.config import ModelConfig, TrainingConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.token_feature import Resources, SavedFeature
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.features.vocabulary import UNKNOWN, Vocabulary, spellings
-from ner_lstm_crf.features.word import Words, WordVectors
+from ner_lstm_crf.features.word import Words
+from ner_lstm_crf.model.embedding.word import WordVectors
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.text.annotation import Sentence, Span
 from ner_lstm_crf.training.trainer import Trainer
-from tests.made_batches import drawn_table
 from tests.plain_path import words_of
 
 CONFIG = ModelConfig(word_size=3)
@@ -63,8 +65,8 @@ def test_training_words_first_then_those_that_only_the_vectors_know(counts: Any,
 @given(COUNTS, KNOWN, st.booleans())
 def test_each_pretrained_word_has_its_vector(counts: Any, known: Any, frozen: bool) -> None:
     words = build(counts, known, frozen=frozen)
-    module = words.module(CONFIG)
-    words.initialise(module)
+    module = WordVectors.build(words, CONFIG)
+    module.initialise(words)
     ids = words.vocabulary.ids(known)
     found = module(torch.from_numpy(ids))
     assert found.tolist() == [[number] * 3 for number in range(len(known))]
@@ -129,38 +131,22 @@ def test_words_survive_json(counts: Any, known: Any) -> None:
 )  # fmt: skip
 def test_damaged_words_are_refused(value: Any) -> None:
     with pytest.raises(InputError, match=r"vocabulary|frozen vectors"):
-        Words.load(SavedFeature(CONFIG, value, torch.zeros(0, 3)))
+        Words.load(SavedFeature(CONFIG, value, np.zeros((0, 3))))
 
 
-@pytest.mark.parametrize("frozen", [None, torch.zeros(2, 3), torch.zeros(1, 4)])
-def test_frozen_vectors_that_do_not_fit_are_refused(frozen: torch.Tensor | None) -> None:
+@pytest.mark.parametrize("frozen", [None, np.zeros((2, 3)), np.zeros((1, 4))])
+def test_frozen_vectors_that_do_not_fit_are_refused(frozen: NDArray[np.float64] | None) -> None:
     with pytest.raises(InputError, match="expected the frozen vectors of 1 words"):
         Words.load(SavedFeature(CONFIG, {"symbols": ["a", "b"], "counts": [1]}, frozen))
     with pytest.raises(ValueError, match="at most 1 counts"):
-        Words(Vocabulary(["a"]), (1, 2), torch.zeros(0, 3))
+        Words(Vocabulary(["a"]), (1, 2), np.zeros((0, 3)))
 
 
 def test_frozen_vectors_are_in_half_precision_unless_that_overflows() -> None:
     vocabulary = Vocabulary(["a", "b"])
-    assert Words(vocabulary, (1,), torch.randn(1, 3)).frozen.dtype == torch.float16
-    large = torch.tensor([[1e5, -1.0, 0.0]])
-    assert torch.equal(Words(vocabulary, (1,), large).frozen, large)
-
-
-def test_word_dropout_takes_the_unknown_vector_in_training_at_its_rate() -> None:
-    torch.manual_seed(0)
-    module = WordVectors(drawn_table(9, 4), 0.3)
-    words, tokens = torch.tensor([2, 5, 7]), torch.tensor([[0, 2] * 2000, [1] * 4000])
-    plain = module.eval().at_tokens(words, tokens)
-    dropped = module.train().at_tokens(words, tokens)
-    unknown = (dropped == module.table.trainable[UNKNOWN]).all(2)
-    assert torch.equal(dropped[~unknown], plain[~unknown])
-    assert unknown.float().mean(1).tolist() == pytest.approx([0.3, 0.3], abs=0.03)
-    # Token by token, not word by word: one occurrence of a word is dropped, the next is not.
-    assert unknown[1].unique().tolist() == [False, True]
-    dropped.sum().backward()
-    assert module.table.trainable.grad is not None
-    assert module.table.trainable.grad[UNKNOWN].unique().item() == unknown.sum()
+    assert Words(vocabulary, (1,), np.ones((1, 3), np.float32)).frozen.dtype == np.float16
+    large = np.array([[1e5, -1.0, 0.0]], np.float32)
+    assert np.array_equal(Words(vocabulary, (1,), large).frozen, large)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])

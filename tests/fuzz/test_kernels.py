@@ -22,9 +22,9 @@ from torch import Tensor
 
 import build_kernels
 from ner_lstm_crf import kernels
-from ner_lstm_crf.features.characters import CharCnn, Spellings
-from ner_lstm_crf.features.embedding import EmbeddingTable
 from ner_lstm_crf.model import crf
+from ner_lstm_crf.model.embedding.characters import CharCnn
+from ner_lstm_crf.model.embedding.table import EmbeddingTable
 from ner_lstm_crf.training.sparse_adamw import SparseAdamW
 
 SANITIZED = "SANITIZED_KERNELS"  # the folder of such kernels
@@ -198,7 +198,7 @@ def test_a_char_cnn_gives_its_shape_or_refuses(seed: int) -> None:
     cnn = CharCnn(known, size=draw.size(8), filters=draw.size(), widths=(width, 1), dropout=0.0).to(draw.dtype)
     lengths = draw.ints(1, 9, words)
     count = int(lengths.clamp(0, 99).sum()) + cnn.gap * words
-    spellings = Spellings(draw.reshaped(draw.ints(0, known, count)), draw.reshaped(lengths))
+    spellings = draw.reshaped(draw.ints(0, known, count)), draw.reshaped(lengths)
     with draw.right_or_refused():
         vectors = cnn(spellings)
         assert vectors.shape == (len(spellings.lengths), cnn.size)

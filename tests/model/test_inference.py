@@ -16,9 +16,9 @@ from torch import Tensor
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.batch import Batch, WordTypes
-from ner_lstm_crf.features.characters import Spellings
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.model import cpu, inference
+from ner_lstm_crf.model.embedding.token_embedding import TensorBatch
 from ner_lstm_crf.model.heads import FORBIDDEN, CrfHead
 from ner_lstm_crf.model.inference import InferenceNetwork, TypeVectorCache, mean_head
 from ner_lstm_crf.model.network import Network
@@ -32,7 +32,7 @@ Sentences = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=7), min_si
 WORDS = ["Anna", "met", "", "Öslo-3", "x" * 300, "nowhere"]
 
 
-def made_batches(sentences: list[list[int]], padding: int = 0) -> tuple[Batch, Batch]:
+def made_batches(sentences: list[list[int]], padding: int = 0) -> tuple[TensorBatch, Batch]:
     """Sentences of word types 0 to 9 for training and for tagging; the latter longer by `padding` positions."""
     lengths = torch.tensor([len(sentence) for sentence in sentences])
     longest = int(lengths.max())
@@ -41,25 +41,26 @@ def made_batches(sentences: list[list[int]], padding: int = 0) -> tuple[Batch, B
         tokens[row, : len(sentence)] = torch.tensor(sentence)
     types = torch.arange(10)
     characters = torch.stack([types % 5 + 2, types % 3 + 2, torch.zeros_like(types)], 1).flatten()
-    inputs = {"word": types + 3, "casing": types % 5, "characters": Spellings(characters, torch.full((10,), 2))}
+    inputs = {"word": types + 3, "casing": types % 5, "characters": (characters, torch.full((10,), 2))}
     context = {
         "bigrams": torch.stack([tokens * 7 % 9, tokens * 5 % 9], dim=2),
         "lexicon": torch.stack([tokens * number % 6 for number in (2, 3, 5)], dim=2),
     }
     short = {name: ids[:, :longest] for name, ids in context.items()}
-    return Batch(tokens[:, :longest], lengths, inputs | short), Batch(tokens, lengths, context)
+    tagging = Batch(tokens.numpy(), lengths.numpy(), {name: ids.numpy() for name, ids in context.items()})
+    return TensorBatch(tokens[:, :longest], lengths, inputs | short), tagging
 
 
-def for_network(network: Network, batch: Batch) -> Batch:
+def for_network(network: Network, batch: TensorBatch) -> TensorBatch:
     """The batch with the inputs of the network's features alone."""
     return replace(batch, inputs={name: ids for name, ids in batch.inputs.items() if name in network.embedding})
 
 
-def type_vectors(network: Network, batch: Batch) -> Tensor:
+def type_vectors(network: Network, batch: TensorBatch) -> Tensor:
     return torch.cat([module(batch.inputs[name]) for name, module in network.embedding.types], dim=1)
 
 
-def plain_emissions(network: Network, batch: Batch) -> Tensor:
+def plain_emissions(network: Network, batch: TensorBatch) -> Tensor:
     return network.emissions(network.embedding(for_network(network, batch)), batch.lengths)
 
 
@@ -103,9 +104,8 @@ def test_emissions_and_tags_are_those_of_the_networks(
         best = mean_head([network.head for network in networks]).decode(expected, batch.lengths)
         vectors = [type_vectors(network, batch) for network in networks]
         fast.type_vectors(np.zeros(0, np.int64))
-        tagging = for_network(networks[0], tagging)
         emissions = fast.emissions(vectors, tagging)
-        tags = fast.head.decode(emissions, tagging.lengths)
+        tags = fast.head.decode(emissions, batch.lengths)
     assert emissions.is_contiguous()
     for row, sentence in enumerate(sentences):
         torch.testing.assert_close(emissions[row, : len(sentence)], expected[row, : len(sentence)])

@@ -11,8 +11,8 @@ from hypothesis import given, settings, strategies as st
 
 from ner_lstm_crf.config import Config, ModelConfig, TrainingConfig, weights_of
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.model.crf import token_mask
+from ner_lstm_crf.model.embedding.token_embedding import TensorBatch
 from ner_lstm_crf.model.heads import CrfHead, SoftmaxHead
 from ner_lstm_crf.model.losses import RATIO_MARGIN, RATIO_WEIGHT, Objective, Teacher
 from ner_lstm_crf.runs.data import Data
@@ -43,7 +43,7 @@ def batch_of(*, partly_known=False):
         allowed = torch.ones(2, 3, len(TAGS), dtype=torch.bool)
         allowed[0] = torch.from_numpy(TAGS.allowed([], [Unknown(0, frozenset({"S-PER", "O"})), Unknown(2)], 3))
         allowed[1, :2] = torch.from_numpy(TAGS.allowed([Span(1, 2, "PER")], [], 2))
-    return Batch(torch.zeros(2, 3, dtype=torch.int64), LENGTHS, {}, GOLD, allowed)
+    return TensorBatch(torch.zeros(2, 3, dtype=torch.int64), LENGTHS, {}, GOLD, allowed)
 
 
 def costs_of(missed, spurious):
@@ -173,7 +173,7 @@ def test_who_knows_what_the_teacher_knows_learns_nothing_from_it(name):
     head = head_of(name)
     emissions = torch.randn(2, 3, len(TAGS), dtype=torch.float64, requires_grad=True)
     batch = batch_of()
-    nothing = Batch(batch.tokens, LENGTHS, {}, GOLD, torch.ones(2, 3, len(TAGS), dtype=torch.bool))
+    nothing = TensorBatch(batch.tokens, LENGTHS, {}, GOLD, torch.ones(2, 3, len(TAGS), dtype=torch.bool))
     losses = Objective(teacher=Teacher(head, lambda _: emissions)).losses(head, emissions, nothing)
     torch.testing.assert_close(losses.sum(), head.entropy(emissions.detach(), LENGTHS).sum())
     (gradient,) = torch.autograd.grad(losses.sum(), emissions)

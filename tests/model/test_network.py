@@ -10,15 +10,13 @@ import torch
 from torch import Tensor
 
 from ner_lstm_crf.config import ModelConfig
-from ner_lstm_crf.features.batch import Batch
-from ner_lstm_crf.features.characters import Spellings
-from ner_lstm_crf.features.embedding import TokenEmbedding
-from ner_lstm_crf.features.word import WordVectors
+from ner_lstm_crf.model.embedding.token_embedding import TensorBatch, TokenEmbedding
+from ner_lstm_crf.model.embedding.word import WordVectors
 from ner_lstm_crf.model.heads import CrfHead, SoftmaxHead
 from ner_lstm_crf.model.network import Network
 from tests.made_batches import drawn_table, made_network
 
-MakeBatch = Callable[..., Batch]
+MakeBatch = Callable[..., TensorBatch]
 HEADS = pytest.mark.parametrize(
     "shape", [{"head": "softmax"}, {"head": "crf"}, {"head": "crf", "crf_loss": "labelwise"}], ids=str
 )
@@ -26,7 +24,7 @@ SENTENCES = [[2, 7, 2, 5, 11], [8], [7, 3, 3]]
 TAGS = [[0, 1, 2, 0, 3], [3], [1, 1, 0]]
 
 
-def emissions(network: Network, batch: Batch) -> Tensor:
+def emissions(network: Network, batch: TensorBatch) -> Tensor:
     return network.emissions(network.embedding(batch), batch.lengths)
 
 
@@ -83,7 +81,7 @@ def test_a_sentence_of_twenty_thousand_tokens_goes_through(make_batch: MakeBatch
 def test_a_word_of_five_thousand_characters_goes_through(make_batch: MakeBatch) -> None:
     network, batch = made_network(), make_batch([[2, 3], [3]])
     spelled = [4] * 5000 + [0], [4, 4, 4, 4, 0]  # word 2, word 3 as it was
-    characters = Spellings(torch.tensor(spelled[0] + spelled[1]), torch.tensor([5000, 4]))
+    characters = torch.tensor(spelled[0] + spelled[1]), torch.tensor([5000, 4])
     long = replace(batch, inputs={**batch.inputs, "characters": characters})
     with torch.no_grad():
         scores = emissions(network, long)

@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.transformer.encoder import PretrainedEncoder
 from ner_lstm_crf.model import cpu
+from ner_lstm_crf.model.embedding.transformer import PretrainedEncoder
 from ner_lstm_crf.runs import data as contextual
 from ner_lstm_crf.runs.data import Data, ResolvedData, computed_features, read_with_transformer, resolve_defaults
 from ner_lstm_crf.runs.processes import PlannedRun, plan_seeds, train_runs
@@ -182,7 +182,7 @@ def test_the_networks_of_an_ensemble_share_a_frozen_transformer(
     assert not list(tmp_path.rglob("contextual-*"))
     assert len(list(tmp_path.rglob("transformer-*"))) == 1
     model = Model.load(tmp_path)
-    batch = model.encode(data.dev).training_batch(range(len(data.dev)))
+    batch = model.networks[0].tensors(model.encode(data.dev).training_batch(range(len(data.dev))))
     first, second = (network.embedding["transformer"](batch.inputs["transformer"]) for network in model.networks)
     assert not torch.equal(first, second)  # each projects the vectors in its own way
     encoder_calls = list[int]()

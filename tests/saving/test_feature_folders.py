@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.transformer.encoder import PretrainedEncoder
+from ner_lstm_crf.model.embedding.transformer import PretrainedEncoder
 from ner_lstm_crf.runs.data import Data
 from ner_lstm_crf.runs.run import Run
 from ner_lstm_crf.saving.model import Model

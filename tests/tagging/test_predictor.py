@@ -65,7 +65,8 @@ def emissions_of(model: Model, words: list[str]) -> torch.Tensor:
     """The mean emissions (T, K) of one sentence that is read as a whole."""
     one = model.encode([Sentence.from_words(words)]).training_batch([0])
     with torch.inference_mode():
-        each = [network.emissions(network.embedding(one), one.lengths)[0] for network in model.networks]
+        batch = model.networks[0].tensors(one)
+        each = [network.emissions(network.embedding(batch), batch.lengths)[0] for network in model.networks]
         return torch.stack(each).mean(0)
 
 

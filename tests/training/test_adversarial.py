@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ner_lstm_crf.config import Config
-from ner_lstm_crf.features.batch import Batch
+from ner_lstm_crf.model.embedding.token_embedding import TensorBatch
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.runs.data import Data
 from ner_lstm_crf.saving.model import Model
@@ -23,14 +23,15 @@ STEP = 0.3
 
 
 @pytest.fixture
-def parts(make_sentences: Make, tiny: Config) -> tuple[Network, Batch]:
+def parts(make_sentences: Make, tiny: Config) -> tuple[Network, TensorBatch]:
     """A network without dropout and a batch of sentences of different lengths."""
     sentences = make_sentences(7)
     model = Model.build(sentences, tiny.model)
-    return model.networks[0].eval(), model.encode(sentences, gold=True).training_batch(range(7))
+    network, encoded = model.networks[0].eval(), model.encode(sentences, gold=True)
+    return network, network.tensors(encoded.training_batch(range(7)))
 
 
-def by_hand(network: Network, batch: Batch, step: float) -> dict[str, Tensor]:
+def by_hand(network: Network, batch: TensorBatch, step: float) -> dict[str, Tensor]:
     """The gradients of half of both losses, each sentence by itself, without padding."""
     assert batch.tags is not None
     total = torch.zeros(())
@@ -48,7 +49,9 @@ def by_hand(network: Network, batch: Batch, step: float) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("factor", [0.25, 1e-12])
-def test_gradients_are_those_of_both_losses_sentence_by_sentence(parts: tuple[Network, Batch], factor: float) -> None:
+def test_gradients_are_those_of_both_losses_sentence_by_sentence(
+    parts: tuple[Network, TensorBatch], factor: float
+) -> None:
     network, batch = parts
     expected = by_hand(network, batch, STEP)
     losses = adversarial_backward(network, batch, STEP, factor)
@@ -58,7 +61,7 @@ def test_gradients_are_those_of_both_losses_sentence_by_sentence(parts: tuple[Ne
         torch.testing.assert_close(weight.grad / factor, expected[name], rtol=1e-3, atol=1e-5)
 
 
-def test_a_move_has_its_length_spares_the_padding_and_makes_it_harder(parts: tuple[Network, Batch]) -> None:
+def test_a_move_has_its_length_spares_the_padding_and_makes_it_harder(parts: tuple[Network, TensorBatch]) -> None:
     network, batch = parts
     assert batch.tags is not None
     vectors = network.embedding(batch).detach().requires_grad_()
@@ -90,7 +93,7 @@ def test_data_without_entities_do_no_harm(make_sentences: Make, tiny: Config) ->
     assert all(weight.isfinite().all() for weight in trainer.model.networks[0].parameters())
 
 
-def test_a_batch_without_tags_is_refused(parts: tuple[Network, Batch]) -> None:
+def test_a_batch_without_tags_is_refused(parts: tuple[Network, TensorBatch]) -> None:
     network, batch = parts
     with pytest.raises(ValueError, match="expected a batch with gold tags, got none"):
         adversarial_backward(network, replace(batch, tags=None), STEP, 1.0)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ner_lstm_crf.config import Config, TrainingConfig
-from ner_lstm_crf.features.batch import Batch
+from ner_lstm_crf.model.embedding.token_embedding import TensorBatch
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.text.annotation import Sentence
@@ -44,14 +44,15 @@ def test_the_fewer_steps_the_higher_is_the_learning_rate() -> None:
 
 
 @pytest.fixture
-def parts(make_sentences: Callable[..., list[Sentence]], tiny: Config) -> tuple[Network, Batch]:
+def parts(make_sentences: Callable[..., list[Sentence]], tiny: Config) -> tuple[Network, TensorBatch]:
     """A network, and a batch that it learns from."""
     sentences = make_sentences(7)
     model = Model.build(sentences, tiny.model)
-    return model.networks[0], model.encode(sentences, gold=True).training_batch(range(len(sentences)))
+    network, encoded = model.networks[0], model.encode(sentences, gold=True)
+    return network, network.tensors(encoded.training_batch(range(len(sentences))))
 
 
-def take_step(optimizer: Optimizer, network: Network, batch: Batch) -> None:
+def take_step(optimizer: Optimizer, network: Network, batch: TensorBatch) -> None:
     optimizer.prepare(batch)
     network.loss(batch).sum().backward()
     optimizer.step()
@@ -60,7 +61,7 @@ def take_step(optimizer: Optimizer, network: Network, batch: Batch) -> None:
 @pytest.mark.parametrize("kernels", [True, False])
 @pytest.mark.parametrize("decay", [0.9, 0.0])
 def test_average_is_the_exponential_moving_average_with_a_warm_up(
-    parts: tuple[Network, Batch], decay: float, kernels: bool, monkeypatch: pytest.MonkeyPatch
+    parts: tuple[Network, TensorBatch], decay: float, kernels: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not kernels:
         monkeypatch.setattr("ner_lstm_crf.training.optimizer.available_for", lambda _: False)
@@ -80,7 +81,7 @@ def test_average_is_the_exponential_moving_average_with_a_warm_up(
     assert torch.equal(weights[0], own[0])
 
 
-def test_each_epoch_begins_its_own_part_of_the_schedule(parts: tuple[Network, Batch]) -> None:
+def test_each_epoch_begins_its_own_part_of_the_schedule(parts: tuple[Network, TensorBatch]) -> None:
     """However many steps the epoch before it had."""
     config = TrainingConfig(learning_rate=0.1, schedule="inverse", lr_decay=1.0, warmup_ratio=0)
     optimizer = Optimizer(parts[0], config, 3, 2)
@@ -107,7 +108,7 @@ def test_gradients_are_clipped_to_their_common_norm(largest: float) -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"optimizer": "sgd"}, {"optimizer": "sgd", "momentum": 0.9}], ids=str)
 def test_a_state_has_the_same_names_and_shapes_from_the_beginning(
-    parts: tuple[Network, Batch], settings: dict[str, Any]
+    parts: tuple[Network, TensorBatch], settings: dict[str, Any]
 ) -> None:
     """State that torch would add at a later step would be missed by whoever compares the state with a saved one."""
     optimizer = Optimizer(parts[0], TrainingConfig(**settings, learning_rate=0.1), 1, 9)

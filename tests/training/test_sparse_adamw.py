@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ner_lstm_crf.features.embedding import EmbeddingTable
+from ner_lstm_crf.model.embedding.table import EmbeddingTable
 from ner_lstm_crf.training.sparse_adamw import SparseAdamW
 
 DECAY, KEPT, SCALE = 0.01, 0.99, 0.1

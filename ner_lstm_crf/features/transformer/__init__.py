@@ -1,6 +1,6 @@
-"""Vectors of a pretrained `transformers` encoder as a token feature, frozen or fine-tuned.
+"""A pretrained `transformers` encoder as a token feature, frozen or fine-tuned; its vectors: `model/embedding/`.
 
-    encoder      `Transformer`, the feature, and its part of a network: start reading there; sub-tokens -> vectors
+    feature      `Transformer`: start reading there
     subtokens    the folder of a pretrained encoder, or its name on the Hugging Face hub; words -> sub-tokens in windows
                  that fit the encoder, each aligned to its token
 

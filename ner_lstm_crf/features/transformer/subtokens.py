@@ -19,7 +19,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -27,8 +27,6 @@ from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from ner_lstm_crf.errors import InputError
 
@@ -373,18 +371,13 @@ class SubTokenBatch:
         shape: (B, T).
     """
 
-    ids: Tensor
-    mask: Tensor
-    pooled: Tensor
-    targets: Tensor
-    weights: Tensor
+    ids: Positions
+    mask: npt.NDArray[np.bool_]
+    pooled: npt.NDArray[np.bool_]
+    targets: Positions
+    weights: npt.NDArray[np.float32]
     lengths: tuple[int, ...]
     shape: tuple[int, int]
-
-    def to(self, device: torch.device | str) -> SubTokenBatch:
-        """The same batch on `device`."""
-        tensors = {name: getattr(self, name).to(device) for name in ("ids", "mask", "pooled", "targets", "weights")}
-        return replace(self, **tensors)
 
 
 def collate_subtokens(sentences: Sequence[SubTokens], longest: int | None = None) -> SubTokenBatch:
@@ -410,11 +403,11 @@ def collate_subtokens(sentences: Sequence[SubTokens], longest: int | None = None
     targets = targets[targets >= 0]
     weights = 1 / np.bincount(targets)[targets] if len(targets) else np.empty(0)
     return SubTokenBatch(
-        ids=torch.from_numpy(ids),
-        mask=torch.from_numpy(mask),
-        pooled=torch.from_numpy(pooled),
-        targets=torch.from_numpy(targets),
-        weights=torch.from_numpy(weights.astype(np.float32)),
+        ids=ids,
+        mask=mask,
+        pooled=pooled,
+        targets=targets,
+        weights=weights.astype(np.float32),
         lengths=tuple(lengths[order].tolist()),
         shape=(len(sentences), width),
     )

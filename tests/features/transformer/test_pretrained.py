@@ -99,7 +99,7 @@ def test_quiet_restores_what_it_changes() -> None:
 
 def test_nothing_imports_transformers_before_it_is_used() -> None:
     code = (
-        "import sys, ner_lstm_crf.features.transformer.subtokens, ner_lstm_crf.features.transformer.encoder\n"
+        "import sys, ner_lstm_crf.features.transformer.subtokens, ner_lstm_crf.model.embedding.transformer\n"
         "assert not {'transformers', 'tokenizers', 'huggingface_hub'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

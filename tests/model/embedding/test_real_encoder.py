@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from ner_lstm_crf.features.transformer.encoder import PretrainedEncoder
 from ner_lstm_crf.features.transformer.subtokens import SubTokenizer, collate_subtokens
+from ner_lstm_crf.model.embedding.transformer import PretrainedEncoder
 
 pytest.importorskip("transformers")
 

@@ -7,33 +7,30 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
-from itertools import accumulate, pairwise
 from math import prod
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.token_feature import ContextFeature, ContextModule, Ids, Resources, SavedFeature
+from ner_lstm_crf.features.token_feature import Rows, TokenFeature
+from ner_lstm_crf.features.transformer.feature import Transformer
 from ner_lstm_crf.features.transformer.subtokens import (
     SubTokenBatch,
-    SubTokenizer,
     SubTokens,
     collate_subtokens,
     pretrained_folder,
     quiet_transformers,
     unreadable,
 )
-from ner_lstm_crf.files.saved import read_saved
 from ner_lstm_crf.isolation import computing, explicit
+from ner_lstm_crf.model.embedding.feature_module import ContextModule, FeatureModule
 from ner_lstm_crf.progress import Progress, silent
 
 # Sub-tokens, padding included, that go through the encoder at once: on two cores the quickest of 512 to 8192, and a
@@ -109,17 +106,20 @@ class PretrainedEncoder(nn.Module):
         return self
 
     def forward(self, batch: SubTokenBatch) -> Tensor:
-        """Vectors of the tokens (B, T, D), float32; zero where a sentence is padded."""
+        """Vectors of the tokens (B, T, D), float32, on its device; zero where a sentence is padded."""
+        device = next(self.encoder.parameters()).device
+        arrays = (batch.ids, batch.mask, batch.pooled, batch.targets, batch.weights)
+        ids, mask, pooled, targets, weights = (torch.from_numpy(array).to(device) for array in arrays)
         with torch.set_grad_enabled(self.fine_tune and torch.is_grad_enabled()):
             pieces = [
-                self._hidden(batch.ids[rows, :longest], batch.mask[rows, :longest])[batch.pooled[rows, :longest]]
+                self._hidden(ids[rows, :longest], mask[rows, :longest])[pooled[rows, :longest]]
                 for rows, longest in _portions(batch.lengths)
             ]
-            empty = batch.weights.new_zeros((0, self.size))  # of a batch without tokens
-            vectors = torch.cat([empty, *pieces]) * batch.weights[:, None]  # (P, D)
+            empty = weights.new_zeros((0, self.size))  # of a batch without tokens
+            vectors = torch.cat([empty, *pieces]) * weights[:, None]  # (P, D)
             sentences, tokens = batch.shape
-            pooled = vectors.new_zeros((sentences * tokens, self.size)).index_add(0, batch.targets, vectors)
-        return pooled.view(sentences, tokens, self.size)
+            means = vectors.new_zeros((sentences * tokens, self.size)).index_add(0, targets, vectors)
+        return means.view(sentences, tokens, self.size)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the encoder (config.json, model.safetensors) into `folder`; `from_pretrained` reads it."""
@@ -147,7 +147,7 @@ def contextual_vectors(
     *,
     batch_subtokens: int = _AT_ONCE,
     progress: Progress = silent,
-) -> Tensor:
+) -> Rows:
     """The vectors of many sentences, computed once: those of a frozen encoder do not change while others train.
 
     Sentences of like length go together, so little of the work is padding.
@@ -169,23 +169,21 @@ def contextual_vectors(
     if encoder.fine_tune:
         raise ValueError("expected a frozen transformer: the vectors of one that is trained change at every step")
     lengths = [sentence.tokens for sentence in sentences]
-    with computing():
-        vectors = torch.empty((sum(lengths), encoder.size), dtype=torch.float16)
-        views, done = list(torch.split(vectors, lengths)), 0
+    vectors = np.empty((sum(lengths), encoder.size), np.float16)
+    views, done = np.split(vectors, np.cumsum(lengths)[:-1]), 0
     progress(0, len(sentences))
-    device = next(encoder.parameters()).device
     longest_first = sorted(range(len(sentences)), key=lambda number: -sentences[number].ids.size)
     while done < len(sentences):
         most = batch_subtokens // max(sentences[longest_first[done]].ids.size, 1)
         batch = longest_first[done : done + max(most, 1)]
         with computing():
-            computed = encoder(collate_subtokens([sentences[number] for number in batch]).to(device))
-            for number, rows in zip(batch, computed, strict=True):
-                views[number].copy_(rows[: lengths[number]])
+            computed = encoder(collate_subtokens([sentences[number] for number in batch])).half().cpu().numpy()
+        for number, rows in zip(batch, computed, strict=True):
+            views[number][:] = rows[: lengths[number]]
         done += len(batch)
         progress(done, len(sentences))
-    if not vectors.isfinite().all():
-        largest = torch.finfo(vectors.dtype).max
+    if not np.isfinite(vectors).all():
+        largest = float(np.finfo(vectors.dtype).max)
         raise InputError(f"expected vectors of the transformer up to {largest:,.0f}, got larger ones, or no numbers")
     return vectors
 
@@ -267,85 +265,30 @@ def _portions(lengths: Sequence[int]) -> Iterator[tuple[slice, int]]:
         start = stop
 
 
-class Transformer(ContextFeature):
-    """The sub-tokens of each sentence, or the vectors of a frozen encoder.
+def pretrained_encoder(transformer: Transformer, config: ModelConfig) -> PretrainedEncoder:
+    """The encoder of the feature, which is read when it is first asked for.
 
-    Args:
-        encoder: The pretrained encoder.
-        subtokenizer: Its tokenizer.
+    Raises:
+        InputError: If it is damaged or does not suit the configuration.
     """
-
-    name = "transformer"
-    writes_files = True
-
-    def __init__(self, encoder: PretrainedEncoder, subtokenizer: SubTokenizer) -> None:
-        self.encoder, self.subtokenizer = encoder, subtokenizer
-        self.files_change = encoder.fine_tune
-
-    @classmethod
-    def build(cls, resources: Resources) -> Transformer | None:
-        """See `TokenFeature.build`; the encoder is a folder or a name on the Hugging Face hub."""
-        config = resources.config
-        return None if config.transformer is None else cls.from_pretrained(config, config.transformer)
-
-    @classmethod
-    def load(cls, saved: SavedFeature) -> Transformer:
-        """See `TokenFeature.load`."""
-        if saved.folder is None:
-            raise InputError("expected the folder of a model's transformer")
-        if '"auto_map"' in read_saved(saved.folder / "config.json"):
-            raise InputError("expected a transformer of this library's, found one that brings code", path=saved.folder)
-        feature = cls.from_pretrained(saved.config, saved.folder)
-        feature.saved_as = None if feature.files_change else saved.folder.name
-        return feature
-
-    @classmethod
-    def from_pretrained(cls, config: ModelConfig, name: str | Path) -> Transformer:
-        """The feature of the encoder `name`, see `pretrained_folder`, with the settings of `config`.
-
-        Raises:
-            InputError: If there is no such encoder, or it is damaged or does not suit the configuration.
-        """
-        subtokenizer = SubTokenizer.from_pretrained(name)
-        encoder = PretrainedEncoder.from_pretrained(
-            name, layers=config.transformer_layers, mix=config.transformer_mix, fine_tune=config.fine_tune
+    if transformer.encoder is None:
+        options = {"mix": config.transformer_mix, "fine_tune": config.fine_tune}
+        transformer.encoder = PretrainedEncoder.from_pretrained(
+            transformer.folder, layers=config.transformer_layers, **options
         )
-        return cls(encoder, subtokenizer)
+    encoder: PretrainedEncoder = transformer.encoder
+    return encoder
 
-    def write_files(self, folder: Path) -> None:
-        """Write the files of the encoder and of its tokenizer."""
-        self.encoder.save(folder)
-        self.subtokenizer.save(folder)
 
-    def encode(self, words: Sequence[str], _: Ids, lengths: Ids) -> list[SubTokens]:
-        """The sub-tokens of each sentence."""
-        edges = pairwise(accumulate(lengths.tolist(), initial=0))
-        return [replace(self.subtokenizer.encode(words[start:end]), start=start) for start, end in edges]
+def read_encoder(features: Mapping[str, TokenFeature], config: ModelConfig) -> None:
+    """Read the encoder of a transformer among the features, if there is one, before anything is drawn for a network.
 
-    def batch(
-        self, ids: Sequence[SubTokens] | Tensor, sentences: Ids, positions: Ids, real: NDArray[np.bool_]
-    ) -> Tensor | SubTokenBatch:
-        """The input of the module for one batch: vectors of a frozen encoder (B, T, D), or sub-tokens.
-
-        Args:
-            ids: The sub-tokens of each sentence, or vectors of all tokens (N, D), computed before.
-            sentences: The numbers of the batch's sentences (B,).
-            positions: The positions of their tokens among all (B, T).
-            real: True where there is a token (B, T).
-        """
-        if isinstance(ids, Tensor):
-            vectors = ids.new_zeros(*real.shape, ids.shape[1])
-            vectors[torch.from_numpy(real)] = ids[torch.from_numpy(positions[real])]
-            return vectors
-        parts = zip(sentences.tolist(), positions[:, 0].tolist(), real.sum(1).tolist(), strict=True)
-        subtokens = collate_subtokens(
-            [ids[number].part(start, tokens) for number, start, tokens in parts], real.shape[1]
-        )
-        return subtokens if self.encoder.fine_tune else self.encoder(subtokens)
-
-    def module(self, config: ModelConfig) -> TransformerVectors:
-        """See `TokenFeature.module`."""
-        return TransformerVectors(self.encoder, config.transformer_size)
+    Raises:
+        InputError: See `pretrained_encoder`.
+    """
+    for feature in features.values():
+        if isinstance(feature, Transformer):
+            pretrained_encoder(feature, config)
 
 
 class TransformerVectors(ContextModule):
@@ -371,15 +314,37 @@ class TransformerVectors(ContextModule):
         self.projection = nn.Linear(mixed, size) if size else nn.Identity()
         self.size = size or mixed
         self.encoder = encoder if encoder.fine_tune else None
+        self._frozen = () if encoder.fine_tune else (encoder,)  # in a tuple, it is no part of the network
         self.register_state_dict_post_hook(_without_encoder)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_post_hook(_misses_no_encoder)  # type: ignore[no-untyped-call]
 
-    def forward(self, ids: Any) -> Tensor:
+    @classmethod
+    def build(cls, transformer: Transformer, config: ModelConfig) -> TransformerVectors:
+        """The module for this transformer.
+
+        Raises:
+            InputError: See `pretrained_encoder`.
+        """
+        return cls(pretrained_encoder(transformer, config), config.transformer_size)
+
+    def tensors(self, ids: SubTokenBatch | Rows, device: torch.device) -> Tensor | SubTokenBatch:
+        """The vectors of a frozen encoder (B, T, D), computed here or before; the sub-tokens for another."""
+        if not isinstance(ids, SubTokenBatch):
+            return torch.from_numpy(ids).to(device)
+        vectors: Tensor | None = next((encoder.to(device)(ids) for encoder in self._frozen), None)
+        return ids if vectors is None else vectors
+
+    def share_frozen(self, other: FeatureModule) -> None:
+        """See `FeatureModule.share_frozen`."""
+        if isinstance(other, TransformerVectors):
+            self._frozen = other._frozen
+
+    def forward(self, ids: Tensor | SubTokenBatch) -> Tensor:
         """One vector per token (B, T, D), of the encoder's vectors (B, T, D) or of the sub-tokens that it reads."""
         if isinstance(ids, SubTokenBatch):
             if self.encoder is None:
                 raise ValueError("expected the vectors of a frozen encoder, got sub-tokens")
-            ids = self.encoder(ids)
+            ids = cast(Tensor, self.encoder(ids))
         vectors = ids.float()
         if self.weights is not None and self.scale is not None:
             layers = vectors.view(*vectors.shape[:2], len(self.weights), -1)  # (B, T, L, D)

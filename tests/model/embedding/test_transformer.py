@@ -14,12 +14,15 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features import batch
 from ner_lstm_crf.features.registry import Features
 from ner_lstm_crf.features.token_feature import Resources, SavedFeature
-from ner_lstm_crf.features.transformer.encoder import Transformer, TransformerVectors, contextual_vectors
+from ner_lstm_crf.features.transformer.feature import Transformer
 from ner_lstm_crf.features.transformer.subtokens import SubTokenBatch
+from ner_lstm_crf.model.embedding.registry import new_embedding
+from ner_lstm_crf.model.embedding.transformer import TransformerVectors, contextual_vectors, pretrained_encoder
 from tests.encoders import write_encoder
 
 pytest.importorskip("transformers")
 
+CPU = torch.device("cpu")
 SENTENCES = [["anna", "met", "boris"], [], ["in", "oslo"], ["quietly"]]
 WORDS, LENGTHS = [word for words in SENTENCES for word in words], [len(words) for words in SENTENCES]
 
@@ -44,22 +47,22 @@ def test_frozen_its_vectors_are_those_computed_before(encoder: Path) -> None:
     config = configured(encoder)
     feature = build(config)
     subtokens = feature.encode(WORDS, np.zeros(len(WORDS), np.int64), np.array(LENGTHS))
-    computed = contextual_vectors(feature.encoder, subtokens)
+    computed = contextual_vectors(pretrained_encoder(feature, config), subtokens)
     features = Features({"transformer": feature})
     now, before = (features.encode(WORDS, LENGTHS, computed=one) for one in ({}, {"transformer": computed}))
-    module = feature.module(config).eval()
+    module = TransformerVectors.build(feature, config).eval()
     assert feature.encoder not in list(module.modules())  # no network holds a frozen encoder
     for numbers in ([0, 2, 3], [3], [2, 0]):
+        longest = max(LENGTHS[number] for number in numbers)
         ours, theirs = (
-            one.tagging_batch(np.array(numbers), max(LENGTHS[number] for number in numbers))[0] for one in (now, before)
+            module.tensors(one.tagging_batch(np.array(numbers), longest)[0].inputs["transformer"], CPU)
+            for one in (now, before)
         )
-        assert ours.inputs["transformer"].shape == theirs.inputs["transformer"].shape
-        torch.testing.assert_close(
-            ours.inputs["transformer"], theirs.inputs["transformer"].float(), atol=2e-3, rtol=2e-3
-        )
-        assert module(theirs.inputs["transformer"]).shape == (*ours.tokens.shape, 5)
+        assert ours.shape == theirs.shape
+        torch.testing.assert_close(ours, theirs.float(), atol=2e-3, rtol=2e-3)
+        assert module(theirs).shape == (len(numbers), longest, 5)
         for row, number in enumerate(numbers):
-            assert not ours.inputs["transformer"][row, LENGTHS[number] :].any()
+            assert not ours[row, LENGTHS[number] :].any()
 
 
 @pytest.mark.parametrize("fine_tune", [False, True])
@@ -71,14 +74,14 @@ def test_windows_of_a_long_sentence_have_the_vectors_of_the_whole(
     feature = build(config)
     words = [word for words in SENTENCES for word in words] * 10
     whole = Features({"transformer": feature}).encode(words, [len(words)])
-    module = feature.module(config).eval()
+    module = TransformerVectors.build(feature, config).eval()
     rows = len(whole.rows.lengths)
     assert rows > 5
     with torch.inference_mode():
-        reference = module(whole.training_batch([0]).inputs["transformer"])
+        reference = module(module.tensors(whole.training_batch([0]).inputs["transformer"], CPU))
         for numbers in ([0], [3, 1], list(range(rows))):
             given, positions, _ = whole.tagging_batch(np.array(numbers), 12)
-            vectors = module(given.inputs["transformer"])
+            vectors = module(module.tensors(given.inputs["transformer"], CPU))
             for row in range(len(numbers)):
                 torch.testing.assert_close(vectors[row], reference[0, positions[row]], atol=1e-4, rtol=1e-4)
 
@@ -87,13 +90,13 @@ def test_trained_it_is_a_part_of_the_network_but_not_of_its_saved_weights(encode
     config = configured(encoder, fine_tune=True)
     feature = build(config)
     features = Features({"transformer": feature})
-    embedding = features.embedding(config)
+    embedding = new_embedding(features, config)
     assert embedding.fine_tuned() is feature.encoder
     assert all(name.startswith("transformer.projection.") for name in embedding.state_dict())
     embedding.load_state_dict(embedding.state_dict())  # misses nothing
     given = features.encode(WORDS, LENGTHS).training_batch([0, 3])
     assert isinstance(given.inputs["transformer"], SubTokenBatch)
-    vectors = embedding(given)
+    vectors = embedding(embedding.tensors(given, CPU))
     assert vectors.shape == (2, 3, 5)
     vectors.square().sum().backward()
     assert any(weight.grad is not None and weight.grad.any() for weight in feature.encoder.parameters())
@@ -103,20 +106,21 @@ def test_sub_tokens_without_an_encoder_are_refused(encoder: Path) -> None:
     trained, frozen = build(configured(encoder, fine_tune=True)), build(configured(encoder))
     ids = Features({"transformer": trained}).encode(["oslo"], [1]).training_batch([0]).inputs["transformer"]
     with pytest.raises(ValueError, match="expected the vectors of a frozen encoder, got sub-tokens"):
-        frozen.module(configured(encoder))(ids)
+        TransformerVectors.build(frozen, configured(encoder))(ids)
 
 
 @pytest.mark.parametrize("size", [0, 3])
 def test_vectors_are_projected_to_a_size(encoder: Path, size: int) -> None:
-    feature = build(configured(encoder))
-    module = TransformerVectors(feature.encoder, size)
+    config = configured(encoder)
+    module = TransformerVectors(pretrained_encoder(build(config), config), size)
     vectors = torch.randn(2, 3, 12)
     assert module.size == (size or 12)
     assert torch.equal(module(vectors.half()), module.projection(vectors.half().float()))
 
 
 def test_layers_are_mixed_by_their_weights(encoder: Path) -> None:
-    module = TransformerVectors(build(configured(encoder, transformer_mix=True)).encoder, 0)
+    config = configured(encoder, transformer_mix=True)
+    module = TransformerVectors(pretrained_encoder(build(config), config), 0)
     assert module.size == 12
     vectors = torch.randn(3, 4, 24)
     with torch.no_grad():
@@ -128,12 +132,13 @@ def test_layers_are_mixed_by_their_weights(encoder: Path) -> None:
 def test_written_and_loaded_it_is_the_same(encoder: Path, tmp_path: Path) -> None:
     config = configured(encoder)
     feature = build(config)
+    with pytest.raises(ValueError, match="got one without weights"):
+        feature.write_files(tmp_path)
+    pretrained_encoder(feature, config)
     feature.write_files(tmp_path)
     loaded = Transformer.load(SavedFeature(config, feature.to_json(), folder=tmp_path))
-    ours, theirs = (
-        Features({"transformer": one}).encode(WORDS, LENGTHS).training_batch([0, 2]).inputs["transformer"]
-        for one in (feature, loaded)
-    )
+    given = Features({"transformer": feature}).encode(WORDS, LENGTHS).training_batch([0, 2]).inputs["transformer"]
+    ours, theirs = (pretrained_encoder(one, config)(given) for one in (feature, loaded))
     assert torch.equal(ours, theirs)
     assert loaded.saved_as == tmp_path.name
     with pytest.raises(InputError, match="expected the folder of a model's transformer"):

@@ -7,14 +7,14 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from ner_lstm_crf.features.batch import Batch
-from ner_lstm_crf.features.characters import CharCnn, Spellings
-from ner_lstm_crf.features.embedding import EmbeddingTable, TokenEmbedding
-from ner_lstm_crf.features.token_feature import IdVectors
-from ner_lstm_crf.features.word import WordVectors
+from ner_lstm_crf.model.embedding.characters import CharCnn
+from ner_lstm_crf.model.embedding.feature_module import IdVectors
+from ner_lstm_crf.model.embedding.table import EmbeddingTable
+from ner_lstm_crf.model.embedding.token_embedding import TensorBatch, TokenEmbedding
+from ner_lstm_crf.model.embedding.word import WordVectors
 from tests.made_batches import drawn_table, made_network
 
-MakeBatch = Callable[..., Batch]
+MakeBatch = Callable[..., TensorBatch]
 SENTENCES = [[2, 7, 2, 5], [8], [7, 3]]
 
 
@@ -61,7 +61,7 @@ def test_each_token_gets_the_parts_of_its_own_word(make_batch: MakeBatch) -> Non
             alone = [
                 word(torch.tensor([number]))[0],
                 casing(torch.tensor(number % 5)),
-                characters(Spellings(spelled, torch.tensor([1 + number % 4])))[0],
+                characters((spelled, torch.tensor([1 + number % 4])))[0],
             ]
             torch.testing.assert_close(vectors[row, column], torch.cat(alone))
 
@@ -79,7 +79,7 @@ def test_the_ids_that_a_batch_reads_are_given_for_each_table() -> None:
         "bigrams": torch.tensor([[[1, 2]]]),
         "lexicon": torch.tensor([[[0, 5, 4]]]),
     }
-    batch = Batch(torch.zeros(1, 1, dtype=torch.int64), torch.ones(1, dtype=torch.int64), inputs)
+    batch = TensorBatch(torch.zeros(1, 1, dtype=torch.int64), torch.ones(1, dtype=torch.int64), inputs)
     ids = embedding.table_ids(batch)
     assert {name: set(one.tolist()) for name, one in ids.items()} == {
         "word": {3, 12},

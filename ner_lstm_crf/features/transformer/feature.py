@@ -1,0 +1,107 @@
+"""A pretrained `transformers` encoder as a token feature: the sub-tokens of sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ner_lstm_crf.config import ModelConfig
+from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.token_feature import ContextFeature, Ids, Resources, Rows, SavedFeature
+from ner_lstm_crf.features.transformer.subtokens import (
+    SubTokenBatch,
+    SubTokenizer,
+    SubTokens,
+    collate_subtokens,
+    pretrained_folder,
+)
+from ner_lstm_crf.files.saved import read_saved
+
+
+class Transformer(ContextFeature):
+    """The sub-tokens of each sentence.
+
+    Args:
+        folder: The folder of the pretrained encoder.
+        subtokenizer: Its tokenizer.
+        fine_tune: True if the encoder is trained.
+
+    Attributes:
+        encoder: The encoder, which all networks of a model share if it is frozen; None until one is made.
+    """
+
+    name = "transformer"
+    writes_files = True
+
+    def __init__(self, folder: Path, subtokenizer: SubTokenizer, *, fine_tune: bool) -> None:
+        self.folder, self.subtokenizer = folder, subtokenizer
+        self.files_change = fine_tune
+        self.encoder: Any = None
+
+    @classmethod
+    def build(cls, resources: Resources) -> Transformer | None:
+        """See `TokenFeature.build`; the encoder is a folder or a name on the Hugging Face hub."""
+        config = resources.config
+        return None if config.transformer is None else cls.from_pretrained(config, config.transformer)
+
+    @classmethod
+    def load(cls, saved: SavedFeature) -> Transformer:
+        """See `TokenFeature.load`."""
+        if saved.folder is None:
+            raise InputError("expected the folder of a model's transformer")
+        if '"auto_map"' in read_saved(saved.folder / "config.json"):
+            raise InputError("expected a transformer of this library's, found one that brings code", path=saved.folder)
+        feature = cls.from_pretrained(saved.config, saved.folder)
+        feature.saved_as = None if feature.files_change else saved.folder.name
+        return feature
+
+    @classmethod
+    def from_pretrained(cls, config: ModelConfig, name: str | Path) -> Transformer:
+        """The feature of the encoder `name`, see `pretrained_folder`, with the settings of `config`.
+
+        Raises:
+            InputError: If there is no such encoder, or its tokenizer is damaged.
+        """
+        folder = pretrained_folder(name)
+        return cls(folder, SubTokenizer.from_pretrained(folder), fine_tune=config.fine_tune)
+
+    def write_files(self, folder: Path) -> None:
+        """Write the files of the encoder and of its tokenizer.
+
+        Raises:
+            ValueError: If no network has been made: the weights are there.
+        """
+        if self.encoder is None:
+            raise ValueError("expected a transformer that a network has read, got one without weights")
+        self.encoder.save(folder)
+        self.subtokenizer.save(folder)
+
+    def encode(self, words: Sequence[str], _: Ids, lengths: Ids) -> list[SubTokens]:
+        """The sub-tokens of each sentence."""
+        edges = pairwise(accumulate(lengths.tolist(), initial=0))
+        return [replace(self.subtokenizer.encode(words[start:end]), start=start) for start, end in edges]
+
+    def batch(
+        self, ids: Sequence[SubTokens] | Rows, sentences: Ids, positions: Ids, real: NDArray[np.bool_]
+    ) -> Rows | SubTokenBatch:
+        """The input of the module for one batch: vectors that were computed before (B, T, D), or sub-tokens.
+
+        Args:
+            ids: The sub-tokens of each sentence, or vectors of all tokens (N, D).
+            sentences: The numbers of the batch's sentences (B,).
+            positions: The positions of their tokens among all (B, T).
+            real: True where there is a token (B, T).
+        """
+        if isinstance(ids, np.ndarray):
+            vectors = np.zeros((*real.shape, ids.shape[1]), ids.dtype)
+            vectors[real] = ids[positions[real]]
+            return vectors
+        parts = zip(sentences.tolist(), positions[:, 0].tolist(), real.sum(1).tolist(), strict=True)
+        subtokens = [ids[number].part(start, tokens) for number, start, tokens in parts]
+        return collate_subtokens(subtokens, real.shape[1])

@@ -1,0 +1,53 @@
+"""What the modules of word, pairs and lexicon add to their tables: dropout, and what words share."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ner_lstm_crf.features.vocabulary import UNKNOWN
+from ner_lstm_crf.model.embedding.bigrams import BigramVectors
+from ner_lstm_crf.model.embedding.lexicon import LexiconVectors
+from ner_lstm_crf.model.embedding.word import WordVectors
+from tests.made_batches import drawn_table
+
+
+def test_word_dropout_takes_the_unknown_vector_in_training_at_its_rate() -> None:
+    torch.manual_seed(0)
+    module = WordVectors(drawn_table(9, 4), 0.3)
+    words, tokens = torch.tensor([2, 5, 7]), torch.tensor([[0, 2] * 2000, [1] * 4000])
+    plain = module.eval().at_tokens(words, tokens)
+    dropped = module.train().at_tokens(words, tokens)
+    unknown = (dropped == module.table.trainable[UNKNOWN]).all(2)
+    assert torch.equal(dropped[~unknown], plain[~unknown])
+    assert unknown.float().mean(1).tolist() == pytest.approx([0.3, 0.3], abs=0.03)
+    # Token by token, not word by word: one occurrence of a word is dropped, the next is not.
+    assert unknown[1].unique().tolist() == [False, True]
+    dropped.sum().backward()
+    assert module.table.trainable.grad is not None
+    assert module.table.trainable.grad[UNKNOWN].unique().item() == unknown.sum()
+
+
+def test_pairs_are_dropped_at_their_rate() -> None:
+    torch.manual_seed(0)
+    module = BigramVectors(drawn_table(9, 4), 0.25)
+    ids = torch.randint(2, 9, (2, 5000, 2))
+    plain, dropped = (module.train(mode)(ids).view(2, 5000, 2, 4) for mode in (False, True))
+    unknown = (dropped == module.table.trainable[UNKNOWN]).all(-1)
+    assert torch.equal(dropped[~unknown], plain[~unknown])
+    assert abs(float(unknown.float().mean()) - 0.25) < 0.02
+
+
+def test_a_word_has_what_its_kind_shares_and_what_is_its_own_of_which_a_share_is_dropped_in_training() -> None:
+    torch.manual_seed(0)
+    shared = torch.tensor([0, 1, 2, 3, 4, 1, 2])
+    vectors = LexiconVectors(drawn_table(7, 2), shared, 0.25)
+    ids = torch.randint(7, (1, 10_000, 3))
+    vectors.table.trainable.data[5:] = 100
+    kind = vectors.table.trainable[shared[ids]].detach()
+    own = (ids >= 5).unsqueeze(-1) * 100.0
+    assert torch.allclose(vectors.eval()(ids), (kind + own).flatten(2))
+    seen = vectors.train()(ids).view(1, 10_000, 3, 2)
+    dropped = ((seen - kind).abs() < 1).all(-1)
+    assert torch.allclose(seen, kind + own * ~dropped.unsqueeze(-1))
+    assert abs(float(dropped[ids >= 5].float().mean()) - 0.25) < 0.02
