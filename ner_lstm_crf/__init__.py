@@ -11,6 +11,7 @@ Tagging (`Tagger.tag`), where the vector of each distinct word is computed once:
 Each room imports only from those below it:
 
     cli/         the command line, the only place that prints results
+    serving/     taggers over HTTP, with a page to try them
     curation/    which sentences to annotate next, which annotations may be wrong
     runs/        training runs in directories: history, resuming, several seeds, comparison
     explanation/ what a model found and why, to look at

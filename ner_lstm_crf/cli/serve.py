@@ -33,6 +33,9 @@ def add_command(parser: Parser) -> None:
         "--most-waiting", type=int, metavar="N", help="characters that may wait before requests are refused (2,000,000)"
     )
     parser.add_argument(
+        "--batch-characters", type=int, metavar="N", help="characters that are tagged at once at most (32,000)"
+    )
+    parser.add_argument(
         "--stop-seconds", type=float, default=1.0, metavar="S", help="how long requests are answered after SIGTERM (1)"
     )
     add_options(parser, "--precision", "--threads")
@@ -53,14 +56,17 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"expected models of different names, found {twice!r} twice: NAME=DIR gives another name")
     if not 1 <= args.workers <= 256:
         raise InputError(f"--workers: expected 1 to 256, found {args.workers}")
-    limits = {"text_characters": args.most_characters, "waiting_characters": args.most_waiting}
-    for name, value in limits.items():
+    given = {
+        "text_characters": ("--most-characters", args.most_characters),
+        "waiting_characters": ("--most-waiting", args.most_waiting),
+        "batch_characters": ("--batch-characters", args.batch_characters),
+    }
+    for option, value in given.values():
         if value is not None and value < 1:
-            option = "--most-characters" if name == "text_characters" else "--most-waiting"
             raise InputError(f"{option}: expected a number of 1 or more, found {value}")
     serving = Serving(
         models,
-        {name: value for name, value in limits.items() if value is not None},
+        {name: value for name, (_, value) in given.items() if value is not None},
         args.host,
         args.port,
         args.workers,

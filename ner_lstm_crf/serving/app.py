@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +26,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ner_lstm_crf import __version__
 from ner_lstm_crf.errors import InputError
@@ -111,11 +112,12 @@ class _Service:
     """The state behind the addresses, and their functions.
 
     Attributes:
-        app: The application; `app.state.stopping` is True when it shall take no new connections any more.
+        app: The application; `app.state.stopping` is True while it stops.
+        limits: The limits.
     """
 
     def __init__(self, taggers: Mapping[str, Tagger], by_script: bool, limits: Limits) -> None:
-        self._taggers, self._by_script, self._limits = dict(taggers), by_script, limits
+        self._taggers, self._by_script, self.limits = dict(taggers), by_script, limits
         self._metrics = Metrics()
         count = self._metrics.texts_of_batch.observe
         self._batchers = {
@@ -159,8 +161,7 @@ class _Service:
         app.add_exception_handler(RequestValidationError, _invalid)
         app.add_exception_handler(InputError, _unusable)
         app.add_exception_handler(BusyError, _busy)
-        app.middleware("http")(self._around)
-        app.add_middleware(_BodyLimit, most=self._limits.body_bytes)
+        app.add_middleware(_Around, service=self)
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
@@ -171,19 +172,11 @@ class _Service:
         for batcher in self._batchers.values():
             batcher.close()
 
-    async def _around(self, request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-        """Count a request; let its connection end while the service stops."""
-        began = perf_counter()
-        response = await call(request)
-        route = request.scope.get("route")
-        path = getattr(route, "path", "other")
-        self._metrics.requests.labels(path, str(response.status_code)).inc()
-        self._metrics.seconds.labels(path).observe(perf_counter() - began)
+    def count(self, path: str, status: int, seconds: float) -> None:
+        """Count a request that was answered."""
+        self._metrics.requests.labels(path, str(status)).inc()
+        self._metrics.seconds.labels(path).observe(seconds)
         self._metrics.waiting.set(sum(one.characters for one in self._batchers.values()))
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        if self.app.state.stopping:
-            response.headers["Connection"] = "close"
-        return response
 
     # The addresses
 
@@ -278,7 +271,7 @@ class _Service:
         Raises:
             HTTPException: 413.
         """
-        most = self._limits
+        most = self.limits
         if len(texts) > most.texts:
             raise HTTPException(413, f"expected at most {most.texts:,} texts, got {len(texts):,}")
         for number, text in enumerate(texts, 1):
@@ -292,7 +285,7 @@ class _Service:
         Raises:
             HTTPException: 413.
         """
-        if len(text) > (most := self._limits.explained_characters):
+        if len(text) > (most := self.limits.explained_characters):
             raise HTTPException(413, f"expected at most {most:,} characters in such a request, got {len(text):,}")
 
     def _model(self, text: str, name: str | None) -> str:
@@ -423,49 +416,66 @@ async def _busy(_: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, 503, {"Retry-After": str(seconds)})
 
 
-class _BodyLimit:
-    """Refuses a body that is too long before it is in memory.
+class _Around:
+    """Around every request: a limit of its body, its count, and the end of its connection while the service stops.
 
     Args:
         app: The application behind it.
-        most: Bytes.
+        service: Whose limits, metrics and state these are.
     """
 
-    def __init__(self, app: Any, most: int) -> None:
-        self._app, self._most = app, most
+    def __init__(self, app: ASGIApp, service: _Service) -> None:
+        self._app, self._service = app, service
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer by 413, or pass the request on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = dict(scope["headers"]).get(b"content-length", b"0")
-        if given.isdigit() and int(given) > self._most:
-            await self._refuse(scope, receive, send)
-            return
-        # A body without a length is read here, up to the limit.
-        if b"transfer-encoding" not in dict(scope["headers"]):
-            await self._app(scope, receive, send)
-            return
+        began, status = perf_counter(), 500
+
+        async def sending(message: Message) -> None:
+            """Send, and remember the status."""
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-content-type-options", b"nosniff")]
+                if self._service.app.state.stopping:
+                    message["headers"].append((b"connection", b"close"))
+            await send(message)
+
+        most, headers = self._service.limits.body_bytes, dict(scope["headers"])
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > most:
+            await self._refuse(most, scope, receive, sending)
+        elif b"transfer-encoding" in headers:  # a body without a length is read here, up to the limit
+            again = await self._read(most, receive)
+            await (self._refuse(most, scope, receive, sending) if again is None else self._app(scope, again, sending))
+        else:
+            await self._app(scope, receive, sending)
+        path = getattr(scope.get("route"), "path", "other")
+        self._service.count(path, status, perf_counter() - began)
+
+    @staticmethod
+    async def _read(most: int, receive: Receive) -> Receive | None:
+        """What gives the body that was read, and then whatever comes; None if it is too long."""
         parts, size, more = list[bytes](), 0, True
-        while more:
+        while more and size <= most:
             message = await receive()
-            if message["type"] != "http.request":
-                return
             parts.append(message.get("body", b""))
             size, more = size + len(parts[-1]), message.get("more_body", False)
-            if size > self._most:
-                await self._refuse(scope, receive, send)
-                return
-        whole = iter([{"type": "http.request", "body": b"".join(parts), "more_body": False}])
+        if size > most:
+            return None
+        whole: list[Message] = [{"type": "http.request", "body": b"".join(parts), "more_body": False}]
 
-        async def again() -> Any:
-            """The body that was read; then whatever comes."""
-            return next(whole, None) or await receive()
+        async def again() -> Message:
+            """The body, once."""
+            return whole.pop() if whole else await receive()
 
-        await self._app(scope, again, send)
+        return again
 
-    async def _refuse(self, scope: Any, receive: Any, send: Any) -> None:
+    @staticmethod
+    async def _refuse(most: int, scope: Scope, receive: Receive, send: Send) -> None:
         """413; the connection ends, since the rest of the body is not read."""
-        detail = f"expected a body of at most {self._most:,} bytes"
+        detail = f"expected a body of at most {most:,} bytes"
         await JSONResponse({"detail": detail}, 413, {"Connection": "close"})(scope, receive, send)
