@@ -37,7 +37,7 @@ def life(directory: Path, data: Data, config: Config) -> str:
     resolved = read_with_transformer(resolve_defaults(data, config.model), config.model, directory)
     trainer = prepare_trainer(resolved, config)
     report = next(trainer.epochs())
-    state = {name: tensor.clone() for name, tensor in trainer.state().items()}
+    state = {name: tensor.copy() for name, tensor in trainer.state().items()}
     with trainer.optimizer.averaged_weights():
         trainer.model.save(directory / "model")
     resumed = prepare_trainer(resolved, config)
@@ -50,7 +50,7 @@ def life(directory: Path, data: Data, config: Config) -> str:
     scores = evaluate_model(tagger.model, data.dev).evaluation
     weights = [*tagger.model.networks[0].state_dict().values(), *state.values(), *resumed.state().values()]
     results = repr((report.loss, report.dev, second.loss, second.dev, found, scores))
-    return hashlib.sha256(results.encode() + b"".join(one.numpy().tobytes() for one in weights)).hexdigest()
+    return hashlib.sha256(results.encode() + b"".join(np.asarray(one).tobytes() for one in weights)).hexdigest()
 
 
 KINDS = {

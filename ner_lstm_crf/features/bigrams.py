@@ -7,13 +7,14 @@ two pairs too, the one with the character before it and the one with the charact
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.token_feature import ContextFeature, Ids, Resources, Rows, SavedFeature
 from ner_lstm_crf.features.vocabulary import FIRST, UNKNOWN, Vocabulary, by_frequency
@@ -90,6 +91,14 @@ class Bigrams(ContextFeature):
         keys = np.array([ord(pair[0]) * _CODES + ord(pair[1]) for pair in self.vocabulary.symbols], np.int64)
         order = np.argsort(keys)
         return keys[order], order + FIRST
+
+    def vector_size(self, config: ModelConfig) -> int:
+        """See `TokenFeature.vector_size`."""
+        return 2 * config.bigram_size
+
+    def weight_shapes(self, config: ModelConfig) -> Mapping[str, tuple[int, ...]]:
+        """See `TokenFeature.weight_shapes`."""
+        return {"table.trainable": (len(self.vocabulary), config.bigram_size)}
 
     def extended(self, resources: Resources, _: Rows | None) -> Bigrams:
         """These pairs, and behind them those that only the other training data have."""

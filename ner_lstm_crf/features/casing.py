@@ -7,11 +7,12 @@ initial), punctuation, and the scripts that have no case, Han apart.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from unicodedata import category
 
 import numpy as np
 
+from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.features.token_feature import Ids, Resources, TypeFeature
 from ner_lstm_crf.text.scripts import has_han
 
@@ -47,6 +48,14 @@ class Casing(TypeFeature):
     def type_ids(self, words: Sequence[str]) -> Ids:
         """The class of each word (W,)."""
         return np.array([casing(word) for word in words], np.int64)
+
+    def vector_size(self, config: ModelConfig) -> int:
+        """See `TokenFeature.vector_size`."""
+        return config.casing_size
+
+    def weight_shapes(self, config: ModelConfig) -> Mapping[str, tuple[int, ...]]:
+        """See `TokenFeature.weight_shapes`."""
+        return {"embedding.weight": (len(CASINGS), config.casing_size)}
 
 
 def casing(word: str) -> int:

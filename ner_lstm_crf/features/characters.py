@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.features.token_feature import Column, Ids, Resources, Rows, SavedFeature, TypeFeature, grown
 from ner_lstm_crf.features.vocabulary import PADDING, UNKNOWN, Vocabulary, by_frequency
 
@@ -60,6 +61,18 @@ class Characters(TypeFeature):
     def column(self) -> SpellingColumn:
         """A column of several numbers a word."""
         return SpellingColumn(self)
+
+    def vector_size(self, config: ModelConfig) -> int:
+        """See `TokenFeature.vector_size`."""
+        return config.char_filters * len(config.char_widths)
+
+    def weight_shapes(self, config: ModelConfig) -> Mapping[str, tuple[int, ...]]:
+        """See `TokenFeature.weight_shapes`."""
+        shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (len(self.vocabulary), config.char_size)}
+        for number, width in enumerate(config.char_widths):
+            shapes[f"convolutions.{number}.weight"] = (config.char_filters, config.char_size, width)
+            shapes[f"convolutions.{number}.bias"] = (config.char_filters,)
+        return shapes
 
     def extended(self, resources: Resources, _: Rows | None) -> Characters:
         """These characters, and behind them those that only the other training data have."""

@@ -169,6 +169,14 @@ class Lexicon(ContextFeature):
         rows[: self.trainable] = self.first_own + np.arange(self.trainable)
         return rows
 
+    def vector_size(self, config: ModelConfig) -> int:
+        """See `TokenFeature.vector_size`."""
+        return 3 * config.lexicon_size
+
+    def weight_shapes(self, config: ModelConfig) -> Mapping[str, tuple[int, ...]]:
+        """See `TokenFeature.weight_shapes`."""
+        return {"table.trainable": (self.first_own + self.trainable, config.lexicon_size)}
+
 
 class _Trie:
     """The words as a tree of their characters: node n > 0 is reached by key n - 1, a node and a character.

@@ -113,6 +113,14 @@ class TokenFeature(ABC):
         """
         return cls()
 
+    @abstractmethod
+    def vector_size(self, config: ModelConfig) -> int:
+        """Values of the vector that a network of this configuration makes of it, D."""
+
+    @abstractmethod
+    def weight_shapes(self, config: ModelConfig) -> Mapping[str, tuple[int, ...]]:
+        """The shape of each weight of its module in such a network, by name."""
+
     def extended(self, _resources: Resources, _vectors: Rows | None) -> TokenFeature:
         """The feature for a model that starts from this one and is trained on other data.
 

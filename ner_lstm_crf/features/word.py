@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.token_feature import Ids, Resources, Rows, SavedFeature, TypeFeature
 from ner_lstm_crf.features.vectors import Vectors, coverage
@@ -67,7 +68,7 @@ class Words(TypeFeature):
             raise ValueError(f"expected at most {len(vocabulary.symbols)} counts, got {len(counts)}")
         self.vocabulary, self.counts, self.pretrained = vocabulary, tuple(counts), pretrained
         self.first_frozen = FIRST + len(counts)
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             half = frozen.astype(np.float16, copy=False)
         self.frozen: Rows = half if bool(np.isfinite(half).all()) else frozen
 
@@ -126,6 +127,14 @@ class Words(TypeFeature):
         get = self.vocabulary.id_of.get
         ids = [get(word) or next(filter(None, map(get, spellings(word))), UNKNOWN) for word in words]  # no id is 0
         return np.array(ids, np.int64)
+
+    def vector_size(self, config: ModelConfig) -> int:
+        """See `TokenFeature.vector_size`."""
+        return config.word_size
+
+    def weight_shapes(self, config: ModelConfig) -> Mapping[str, tuple[int, ...]]:
+        """See `TokenFeature.weight_shapes`."""
+        return {"table.trainable": (self.first_frozen, config.word_size)}
 
     def extended(self, resources: Resources, vectors: Rows | None) -> Words:
         """The words of other training data, which begin with these vectors; those that they lack are frozen.

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from ner_lstm_crf.config import VECTORS_LIMIT, Config, ModelConfig, without_effect
 from ner_lstm_crf.errors import InputError, did_you_mean
@@ -28,7 +27,6 @@ from ner_lstm_crf.files.atomic import make_directory, remove_temp_files
 from ner_lstm_crf.files.text import FilePath
 from ner_lstm_crf.formats.options import ReadOptions
 from ner_lstm_crf.formats.registry import read_sentences
-from ner_lstm_crf.model.embedding.transformer import contextual_vectors, pretrained_encoder
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.feature_folders import folder_digest
 from ner_lstm_crf.saving.model import ModelDescription, model_directory
@@ -467,8 +465,10 @@ def read_with_transformer(
         subtokens = [feature.subtokenizer.encode(sentence.words) for sentence in sentences]
         make_directory(directory)
         remove_temp_files(directory)
+        from ner_lstm_crf.model.embedding.transformer import contextual_vectors, pretrained_encoder
+
         vectors = contextual_vectors(pretrained_encoder(feature, config), subtokens, progress=progress)
-        write_tensors(path, {_TENSOR: torch.from_numpy(vectors)}, {"key": key})
+        write_tensors(path, {_TENSOR: vectors}, {"key": key})
     return replace(data, contextual=path)
 
 
@@ -488,7 +488,7 @@ def computed_features(data: ResolvedData, config: ModelConfig) -> tuple[dict[str
             "expected the vectors that the transformer gives these sentences, found those of others",
             path=data.contextual,
         )
-    tokens, vectors = sum(len(sentence.tokens) for sentence in data.train), tensors[_TENSOR].numpy()
+    tokens, vectors = sum(len(sentence.tokens) for sentence in data.train), tensors[_TENSOR]
     return {Transformer.name: vectors[:tokens]}, {Transformer.name: vectors[tokens:]}
 
 

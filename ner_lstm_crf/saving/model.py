@@ -21,17 +21,16 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ner_lstm_crf.config import ModelConfig, check_tables
 from ner_lstm_crf.errors import InputError, counted, missing
 from ner_lstm_crf.features.batch import MOST_TOKENS, RaggedSentences
 from ner_lstm_crf.features.registry import FEATURES, Features
 from ner_lstm_crf.features.token_feature import Resources
+from ner_lstm_crf.features.transformer.feature import Transformer
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.features.vocabulary import is_list_of
 from ner_lstm_crf.files.atomic import (
@@ -45,17 +44,19 @@ from ner_lstm_crf.files.atomic import (
 )
 from ner_lstm_crf.files.json import json_text, parse_json
 from ner_lstm_crf.files.saved import saved_text
-from ner_lstm_crf.isolation import computing, explicit
-from ner_lstm_crf.model.embedding.registry import new_embedding
-from ner_lstm_crf.model.embedding.transformer import read_encoder
-from ner_lstm_crf.model.network import Network
+from ner_lstm_crf.isolation import computing
 from ner_lstm_crf.saving.feature_folders import check_folder, remove_other_folders, save_folder
-from ner_lstm_crf.saving.tensors import TensorFile, dequantized, digest_parts, quantized, save_tensors
+from ner_lstm_crf.saving.networks import LoadedNetworks, check_weights, new_network
+from ner_lstm_crf.saving.tensors import Array, TensorFile, digest_parts, save_tensors
+from ner_lstm_crf.saving.weights import Weights, quantized
 from ner_lstm_crf.tags.scheme import get_scheme
 from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Sentence
 from ner_lstm_crf.text.normalization import normalized_words
 from ner_lstm_crf.text.tokenizer import detect_hyphens
+
+if TYPE_CHECKING:
+    from ner_lstm_crf.model.network import Network
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +84,8 @@ class Model:
         config: The configuration of the networks.
         features: The token features: strings become ids.
         tags: The tags.
-        networks: The networks, one or more: ids become scores of tags.
+        networks: The networks, one or more: ids become scores of tags. Those of a loaded model are made when they are
+            first asked for; until then torch is not needed.
         temperature: What emissions and transition scores are divided by before they become probabilities; above 1 these
             are less certain. The best tags do not depend on it (Guo et al. 2017, On calibration of modern neural
             networks).
@@ -92,12 +94,20 @@ class Model:
     config: ModelConfig
     features: Features
     tags: TagSet
-    networks: tuple[Network, ...]
+    networks: Sequence[Network]
     temperature: float = 1.0
 
     def __repr__(self) -> str:
         size = f"{counted(len(self.networks), 'network')} of {self.config.hidden_size} units"
         return f"<Model: {', '.join(self.tags.labels)} over {self.config.token_unit}s, {size}>"
+
+    @property
+    def weights(self) -> tuple[Mapping[str, Array], ...]:
+        """The weights of each network by name, in float32: as they were read, or those of its networks now."""
+        if isinstance(self.networks, LoadedNetworks) and (read := self.networks.weights) is not None:
+            return read
+        states = (network.state_dict() for network in self.networks)
+        return tuple({name: weight.numpy(force=True) for name, weight in state.items()} for state in states)
 
     @classmethod
     @computing()
@@ -231,19 +241,17 @@ class Model:
         tags = TagSet(get_scheme(config.scheme), description.labels)
         folders = {name: check_folder(directory, folder) for name, folder in description.folders.items()}
         features = _read_features(config, parse_json(vocabulary, directory / VOCABULARY), frozen, folders, directory)
-        # 3. Make the networks.
-        networks = []
+        # 3. Check the weights of the networks.
+        checked = []
         for (name, _), tensors in zip(opened[1:], weights, strict=True):
             try:
-                usable = dequantized(tensors)
+                usable = Weights(tensors)
                 check_weights(usable, config, features, tags)
             except ValueError as error:
                 message = f"the weights do not fit the configuration: {error}"
                 raise InputError(message, path=directory / name) from error
-            network = new_network(config, features, tags, None)
-            network.load_state_dict(usable)
-            networks.append(network.eval())
-        return cls(config, features, tags, tuple(networks), description.temperature)
+            checked.append(usable)
+        return cls(config, features, tags, LoadedNetworks(config, features, tags, checked), description.temperature)
 
     @computing()
     def save(self, directory: str | Path, *, quantize: bool = False) -> None:
@@ -258,14 +266,9 @@ class Model:
             InputError: If it cannot be written, or a weight is too large to be rounded; the old model is unharmed.
         """
         # 1. Turn everything into tensors and text.
-        frozen = {
-            f"{name}.frozen": torch.from_numpy(one.frozen)
-            for name, one in self.features.items()
-            if one.frozen is not None
-        }
-        weights = [frozen]
-        for network in self.networks:
-            weights.append({name: one.detach().contiguous() for name, one in sorted(network.state_dict().items())})
+        frozen = {f"{name}.frozen": one.frozen for name, one in self.features.items() if one.frozen is not None}
+        weights: list[Mapping[str, Array]] = [frozen]
+        weights += [dict(sorted(of_network.items())) for of_network in self.weights]
         if quantize:
             weights = [quantized(tensors) for tensors in weights]
         vocabulary = json_text(self.features.to_json(), compact=True) + "\n"
@@ -297,27 +300,6 @@ class Model:
         with suppress(OSError):
             remove_together(directory, {path.name for path in directory.glob(NETWORK.format("[0-9]*"))} - files.keys())
             remove_other_folders(directory, folders.values(), FEATURES)
-
-
-def new_network(config: ModelConfig, features: Features, tags: TagSet, seed: int | None) -> Network:
-    """A network of this configuration for these features and tags.
-
-    Args:
-        config: The configuration.
-        features: The token features.
-        tags: The tags.
-        seed: Seed of its first weights; None if saved ones will take their place.
-
-    Raises:
-        InputError: If a transformer is damaged or does not suit the configuration.
-    """
-    read_encoder(features, config)
-    initialise = seed is not None
-    start, transitions, end = map(torch.from_numpy, tags.allowed_transitions())
-    generator = None if seed is None else torch.Generator().manual_seed(seed)
-    with explicit(generator):
-        embedding = new_embedding(features, config, initialise=initialise)
-        return Network.build(config, embedding, (start, transitions, end), initialise=initialise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,7 +372,7 @@ class ModelDescription:
 
 
 def _read_features(
-    config: ModelConfig, vocabulary: Any, frozen: Mapping[str, Tensor], folders: Mapping[str, Path], directory: Path
+    config: ModelConfig, vocabulary: Any, frozen: Mapping[str, Array], folders: Mapping[str, Path], directory: Path
 ) -> Features:
     """The token features of a model.
 
@@ -398,12 +380,16 @@ def _read_features(
         InputError: If their vocabulary is none, or there are other frozen vectors or folders than theirs.
     """
     try:
-        vectors = {name.removesuffix(".frozen"): tensor.numpy() for name, tensor in dequantized(frozen).items()}
+        read = Weights(frozen)
+        vectors = {name.removesuffix(".frozen"): read.in_half(name) for name in read}
     except ValueError as error:
         raise InputError(f"the model is damaged: {error}", path=directory / FROZEN) from error
     try:
         features = Features.load(config, vocabulary, vectors, folders)
-        read_encoder(features, config)
+        if Transformer.name in features:
+            from ner_lstm_crf.model.embedding.transformer import read_encoder
+
+            read_encoder(features, config)
     except InputError as error:
         raise InputError(f"the model is damaged: {error.message}", path=error.path or directory / VOCABULARY) from error
     for path, found, expected in (
@@ -415,32 +401,6 @@ def _read_features(
             part = f"{'nothing more' if name in found else 'something'} of the feature {name!r:.80}"
             raise InputError(f"the model is damaged: expected {part}", path=directory / path)
     return features
-
-
-def check_weights(weights: Mapping[str, Tensor], config: ModelConfig, features: Features, tags: TagSet) -> None:
-    """Refuse weights of another network than the one of this configuration, before that one takes any memory.
-
-    Raises:
-        ValueError: If their names or shapes are others.
-    """
-    # 1. What grows with the number of parts, or with the square of the number of tags, must not even be listed.
-    parts, bias = config.layers + len(config.char_widths), weights.get("projection.bias")
-    if parts > len(weights):
-        raise ValueError(f"expected at least {parts:,} tensors, found {len(weights):,}")
-    if bias is None or bias.shape != (len(tags),):
-        raise ValueError(f"expected the weights of {len(tags):,} tags")
-    # 2. A network without values has the names and shapes of one with values.
-    try:
-        with torch.device("meta"):
-            expected = new_network(config, features, tags, None).state_dict()
-    except (RuntimeError, OverflowError, TypeError) as error:  # sizes beyond what a tensor can have
-        raise ValueError("expected smaller sizes") from error
-    for name in sorted(expected.keys() | weights.keys()):
-        if name not in expected or name not in weights:
-            raise ValueError(f"expected {'no' if name in weights else 'the'} tensor {name!r:.80}")
-        if expected[name].shape != weights[name].shape:
-            found, wanted = tuple(weights[name].shape), tuple(expected[name].shape)
-            raise ValueError(f"expected {name!r:.80} in the shape {wanted}, found {found}")
 
 
 def model_directory(source: str | Path) -> Path:
@@ -471,7 +431,7 @@ def is_model(directory: Path) -> bool:
     return any(located(directory, name).exists() for name in (CONFIG, NETWORK.format(1)))
 
 
-def _digest(content: str, vocabulary: str, weights: Sequence[Mapping[str, Tensor]]) -> str:
+def _digest(content: str, vocabulary: str, weights: Sequence[Mapping[str, Array]]) -> str:
     """SHA-256 of config.json without the digest, of vocabulary.json, and of the tensors of each file."""
     digest = hashlib.sha256(content.encode() + b"\0" + vocabulary.encode())
     for tensors in weights:

@@ -1,5 +1,7 @@
 """Tensors on disk: safetensors files, written whole or not at all, checked before they are read, and read into memory.
 
+In memory they are arrays of numpy.
+
 A file is never used as mapped memory: what another process does to it then would change the weights, or end the
 process. So `TensorFile` reads the format itself: the length of the header in 8 bytes, the header in JSON, the values.
 """
@@ -13,36 +15,38 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.numpy import save_file
 
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.atomic import replacing
 from ner_lstm_crf.files.json import parse_json
 from ner_lstm_crf.files.saved import open_saved
 
-_TYPES = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
+Array: TypeAlias = NDArray[Any]
+
+_TYPES: dict[str, np.dtype[Any]] = {
+    "F64": np.dtype(np.float64),
+    "F32": np.dtype(np.float32),
+    "F16": np.dtype(np.float16),
+    "BF16": np.dtype("V2"),  # which numpy lacks: two bytes that mean nothing to it
+    "I64": np.dtype(np.int64),
+    "I32": np.dtype(np.int32),
+    "I16": np.dtype(np.int16),
+    "I8": np.dtype(np.int8),
+    "U8": np.dtype(np.uint8),
+    "BOOL": np.dtype(np.bool_),
 }
 _MOST_HEADER = 100_000_000  # bytes, as in the library safetensors
 _METADATA, _ABOUT = "__metadata__", "about"
 _BLOCK = 1 << 22  # bytes compared at once
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
     """Write a safetensors file with a digest of its content in place of the old one, or leave the old one whole.
 
     Raises:
@@ -53,7 +57,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
         save_tensors(temporary, tensors, {_ABOUT: about})
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+def save_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
     """Write a safetensors file at a path, for `write_together`.
 
     Raises:
@@ -65,7 +69,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
         raise OSError(str(error)) from error
 
 
-def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_tensors(path: Path, what: str) -> tuple[dict[str, Array], dict[str, str]]:
     """The tensors of a file that `write_tensors` wrote as a part of `what`, and its metadata.
 
     Raises:
@@ -79,23 +83,28 @@ def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, st
     return tensors, metadata
 
 
-def _digest_of(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+def _digest_of(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> str:
     digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for part in digest_parts(tensors):
         digest.update(part)
     return digest.hexdigest()
 
 
-def digest_parts(tensors: Mapping[str, Tensor]) -> Iterable[Any]:
+def digest_parts(tensors: Mapping[str, Array]) -> Iterable[Any]:
     """The bytes that a digest of these tensors is made of: names, types, shapes and values."""
     for name in sorted(tensors):
-        yield f"\0{name}\0{tensors[name].dtype}\0{tuple(tensors[name].shape)}\0".encode()
-        yield as_bytes(tensors[name]).numpy().data
+        yield f"\0{name}\0{type_name(tensors[name])}\0{tensors[name].shape}\0".encode()
+        yield as_bytes(tensors[name]).data
 
 
-def as_bytes(tensor: Tensor) -> Tensor:
+def as_bytes(tensor: Array) -> NDArray[np.uint8]:
     """The values of a tensor as bytes (N,)."""
-    return tensor.detach().contiguous().view(-1).view(torch.uint8)
+    return tensor.ravel().view(np.uint8)
+
+
+def type_name(tensor: Array) -> str:
+    """The type of the values as torch calls it, which digests are made of: torch.float32."""
+    return "torch.bfloat16" if tensor.dtype.kind == "V" else f"torch.{tensor.dtype.name}"
 
 
 class StoredTensor(NamedTuple):
@@ -108,7 +117,7 @@ class StoredTensor(NamedTuple):
         end: The byte behind its last.
     """
 
-    dtype: torch.dtype
+    dtype: np.dtype[Any]
     shape: tuple[int, ...]
     start: int
     end: int
@@ -169,7 +178,7 @@ class TensorFile:
             raise InputError(f"the {what} is damaged: found {error}", path=path) from error
         return cls(path, what, stream, 8 + length, {name: one for one, name in stored}, metadata)
 
-    def read(self) -> dict[str, Tensor]:
+    def read(self) -> dict[str, Array]:
         """Read the values into memory.
 
         Raises:
@@ -177,11 +186,11 @@ class TensorFile:
         """
         size = max((one.end for one in self.tensors.values()), default=0)
         try:
-            memory = torch.empty(size, dtype=torch.uint8, device="cpu")
+            memory = np.empty(size, np.uint8)
             self.stream.seek(self.first)
-            if self.stream.readinto(memory.numpy()) != size:  # type: ignore[attr-defined]
+            if self.stream.readinto(memory) != size:  # type: ignore[attr-defined]
                 raise OSError("it was cut while it was read")
-        except (OSError, RuntimeError, MemoryError) as error:
+        except (OSError, ValueError, MemoryError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(
                 f"the {self.what} is damaged: {size:,} bytes cannot be read: {reason}", path=self.path
@@ -190,11 +199,11 @@ class TensorFile:
         for name, one in self.tensors.items():
             values = memory[one.start : one.end]
             if one.start % one.dtype.itemsize:  # as the library safetensors never writes
-                values = values.clone()
-            tensors[name] = values.view(one.dtype).view(one.shape)
+                values = values.copy()
+            tensors[name] = values.view(one.dtype).reshape(one.shape)
         return tensors
 
-    def holds(self, tensors: Mapping[str, Tensor]) -> bool:
+    def holds(self, tensors: Mapping[str, Array]) -> bool:
         """True if the file has just these tensors, bit for bit; it is read piece by piece.
 
         Raises:
@@ -203,12 +212,12 @@ class TensorFile:
         if self.tensors.keys() != tensors.keys():
             return False
         for name, one in self.tensors.items():
-            if (one.dtype, one.shape) != (tensors[name].dtype, tuple(tensors[name].shape)):
+            if (one.dtype, one.shape) != (tensors[name].dtype, tensors[name].shape):
                 return False
         self.stream.seek(self.first)
         return all(
             self.stream.read(min(_BLOCK, len(values) - first)) == values[first : first + _BLOCK].data
-            for values in (as_bytes(tensors[name]).numpy() for name in self.tensors)
+            for values in (as_bytes(tensors[name]) for name in self.tensors)
             for first in range(0, len(values), _BLOCK)
         )
 
@@ -231,61 +240,3 @@ def _stored(entry: Any) -> StoredTensor:
     if len(offsets) != 2 or len(shape) > 8 or offsets[1] - offsets[0] != prod(shape) * _TYPES[dtype].itemsize:
         raise ValueError("values of another size than their shape has")
     return StoredTensor(_TYPES[dtype], tuple(shape), *offsets)
-
-
-_ROWS = (".trainable", ".frozen")  # the ends of the names of tables
-_SCALE = ".scale"
-_LARGEST = 127
-_LEAST_HALF = torch.finfo(torch.float16).smallest_normal
-
-
-def quantized(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights in a quarter of the space or less.
-
-    Raises:
-        InputError: If a weight is beyond what 16 bits hold.
-    """
-    small: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        if not name.endswith(_ROWS):
-            small[name] = tensor.half() if tensor.dtype == torch.float32 else tensor
-            if not bool(small[name].isfinite().all()):
-                raise InputError(f"a quantized model holds weights below 65,504, found a larger one in '{name}'")
-            continue
-        vectors = tensor.float()
-        if not bool(vectors.isfinite().all()):
-            raise InputError("a quantized model holds finite vectors, found one that is not")
-        # Whole numbers (V, D) from -127 to 127, and the worth of one in each row (V,).
-        largest = vectors.abs().amax(1) if vectors.numel() else vectors.new_zeros(len(vectors))
-        half = largest.half().float()
-        scale = half.where((half >= _LEAST_HALF) & ~half.isinf(), largest) / _LARGEST
-        steps = vectors / scale.clamp(min=torch.finfo(torch.float32).tiny).unsqueeze(1)
-        small[name], small[name + _SCALE] = steps.round().clamp(-_LARGEST, _LARGEST).to(torch.int8), scale
-    return small
-
-
-def dequantized(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights that a network can use, from `quantized` ones or any others; the latter are left as they are.
-
-    Raises:
-        ValueError: If one is neither in 16 nor in 32 bits, nor a table in eight bits with the worth of each row; or if
-            a value is infinite or no number.
-    """
-    scales = {name: tensors.get(name + _SCALE) for name in tensors}
-    weights = {}
-    for name, scale in scales.items():
-        if name.endswith(_SCALE) and name.removesuffix(_SCALE) in tensors:
-            continue
-        weight = tensors[name]
-        if scale is not None:
-            if (weight.dtype, weight.ndim, scale.dtype) != (torch.int8, 2, torch.float32) or len(
-                weight
-            ) != scale.numel():
-                raise ValueError(f"expected {name!r:.80} in eight bits, and the worth of each of its rows")
-            weight = weight.float() * scale.view(-1, 1)
-        if weight.dtype not in (torch.float16, torch.float32):
-            raise ValueError(f"expected {name!r:.80} in 16 or 32 bits, found {weight.dtype}")
-        if weight.numel() and not all(bool(end.isfinite()) for end in weight.aminmax()):  # which pass on what is none
-            raise ValueError(f"expected finite numbers, found others in {name!r:.80}")
-        weights[name] = weight
-    return weights

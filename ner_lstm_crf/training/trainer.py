@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ner_lstm_crf.config import TrainingConfig, weights_of
@@ -238,22 +239,22 @@ class Trainer:
         return shuffled_batches(lengths, random, sentences=self.config.batch_size, tokens=self.config.max_batch_tokens)
 
     @computing()
-    def state(self) -> dict[str, Tensor]:
+    def state(self) -> dict[str, NDArray[Any]]:
         """All that `restore` needs to go on after the last epoch, by name."""
-        progress = torch.tensor([self.epoch, self.best_epoch, self.best_f1], dtype=torch.float64)
-        return {"progress": progress} | self.optimizer.state()
+        progress = np.array([self.epoch, self.best_epoch, self.best_f1], np.float64)
+        return {"progress": progress} | {name: one.numpy(force=True) for name, one in self.optimizer.state().items()}
 
     @computing()
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+    def restore(self, tensors: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what `state` returned.
 
         Raises:
             ValueError: If something is missing, or it is the state of another network; nothing is changed then.
         """
-        progress = tensors.get("progress", torch.empty(0))
+        progress = tensors.get("progress", np.zeros(0))
         if progress.shape != (3,):
             raise ValueError("expected the state of the same network, 'progress' differs")
-        self.optimizer.restore({name: tensor for name, tensor in tensors.items() if name != "progress"})
+        self.optimizer.restore({name: torch.from_numpy(one) for name, one in tensors.items() if name != "progress"})
         epoch, best_epoch, self.best_f1 = progress.tolist()
         self.epoch, self.best_epoch = int(epoch), int(best_epoch)
 

@@ -13,7 +13,8 @@ from ner_lstm_crf.features.registry import Features
 from ner_lstm_crf.features.token_feature import Resources
 from ner_lstm_crf.isolation import computing
 from ner_lstm_crf.model.embedding.feature_module import FeatureModule
-from ner_lstm_crf.saving.model import Model, new_network
+from ner_lstm_crf.saving.model import Model
+from ner_lstm_crf.saving.networks import new_network
 from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Sentence
 from ner_lstm_crf.text.normalization import normalized_words

@@ -11,7 +11,8 @@ import torch
 from ner_lstm_crf.features.registry import Features
 from ner_lstm_crf.features.vocabulary import FIRST, Vocabulary
 from ner_lstm_crf.features.word import Words
-from ner_lstm_crf.saving.model import Model, new_network
+from ner_lstm_crf.saving.model import Model
+from ner_lstm_crf.saving.networks import new_network
 
 __all__ = ["with_words", "words_of"]
 

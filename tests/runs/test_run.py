@@ -13,7 +13,8 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save
 
 from ner_lstm_crf.config import Config, HeadName
 from ner_lstm_crf.errors import InputError
@@ -202,8 +203,8 @@ HISTORY, RESUME = ".training/network-1/history.jsonl", ".training/network-1/resu
         (HISTORY, b'{"epoch": 1}\n{"epoch": 2}\n'),
         (HISTORY, b""),
         (RESUME, b"cut"),
-        (RESUME, save({"weight.projection.bias": torch.zeros(1)})),
-        (RESUME, save({"progress": torch.zeros(3)})),
+        (RESUME, save({"weight.projection.bias": np.zeros(1)})),
+        (RESUME, save({"progress": np.zeros(3)})),
         (RESUME, save({})),
     ],
     ids=str,
@@ -222,16 +223,16 @@ def test_a_damaged_run_is_one_line_that_names_the_file(
         lambda tensors: tensors.pop("average.projection.bias"),
         lambda tensors: tensors.pop("progress"),
         lambda tensors: tensors.pop("steps"),
-        lambda tensors: tensors.update({"weight.more": torch.zeros(1)}),
-        lambda tensors: tensors.update({"exp_avg.projection.bias": torch.zeros(1)}),
-        lambda tensors: tensors.update({"weight.projection.bias": torch.zeros(1)}),  # would fit by broadcasting
+        lambda tensors: tensors.update({"weight.more": np.zeros(1)}),
+        lambda tensors: tensors.update({"exp_avg.projection.bias": np.zeros(1)}),
+        lambda tensors: tensors.update({"weight.projection.bias": np.zeros(1)}),  # would fit by broadcasting
         lambda tensors: [tensors.pop(name) for name in list(tensors) if name.startswith("exp_avg.")],
         lambda tensors: tensors.pop("step.projection.bias"),
-        lambda tensors: tensors.update({"zzz.projection.bias": torch.zeros(())}),
+        lambda tensors: tensors.update({"zzz.projection.bias": np.zeros(())}),
     ],
 )
 def test_another_networks_state_is_refused(
-    tmp_path: Path, broken: Callable[[], list[EpochReport]], change: Callable[[dict[str, torch.Tensor]], object]
+    tmp_path: Path, broken: Callable[[], list[EpochReport]], change: Callable[[dict[str, NDArray[np.float64]]], object]
 ) -> None:
     path = tmp_path / RESUME
     tensors = load_file(path)

@@ -10,16 +10,23 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ner_lstm_crf.saving.model import _digest
+from ner_lstm_crf.saving.tensors import Array, TensorFile
 
 
 def sign(directory: Path, config: dict[str, Any]) -> None:
     """Write this config.json with a digest of all files as they are now."""
     config = {name: value for name, value in config.items() if name != "digest"}
     networks = sorted(directory.glob("network-*.safetensors"))
-    weights = [load_file(path) for path in (directory / "frozen.safetensors", *networks)]
+    weights = [arrays_of(path) for path in (directory / "frozen.safetensors", *networks)]
     text = json.dumps(config, ensure_ascii=False)
     digest = _digest(text, (directory / "vocabulary.json").read_text(encoding="utf-8"), weights)
     (directory / "config.json").write_text(json.dumps(config | {"digest": digest}), encoding="utf-8")
+
+
+def arrays_of(path: Path) -> dict[str, Array]:
+    """The tensors of a file."""
+    with path.open("rb") as stream:
+        return TensorFile.open(stream, path).read()
 
 
 def config_of(directory: Path) -> dict[str, Any]:

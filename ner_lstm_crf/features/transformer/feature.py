@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -105,3 +105,27 @@ class Transformer(ContextFeature):
         parts = zip(sentences.tolist(), positions[:, 0].tolist(), real.sum(1).tolist(), strict=True)
         subtokens = [ids[number].part(start, tokens) for number, start, tokens in parts]
         return collate_subtokens(subtokens, real.shape[1])
+
+    def vector_size(self, config: ModelConfig) -> int:
+        """See `TokenFeature.vector_size`."""
+        return config.transformer_size or self._mixed(config)
+
+    def weight_shapes(self, config: ModelConfig) -> Mapping[str, tuple[int, ...]]:
+        """See `TokenFeature.weight_shapes`."""
+        mixed, size = self._mixed(config), config.transformer_size
+        shapes: dict[str, tuple[int, ...]] = {}
+        if config.transformer_mix:
+            shapes |= {"weights": (config.transformer_layers,), "scale": ()}
+        if size:
+            shapes |= {"projection.weight": (size, mixed), "projection.bias": (size,)}
+        return shapes
+
+    def _mixed(self, config: ModelConfig) -> int:
+        """Values of the vectors of the encoder, its layers mixed.
+
+        Raises:
+            ValueError: If the encoder was not read yet.
+        """
+        if self.encoder is None:
+            raise ValueError("expected a transformer whose encoder was read")
+        return int(self.encoder.size) // (config.transformer_layers if config.transformer_mix else 1)

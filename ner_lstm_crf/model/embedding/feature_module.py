@@ -10,6 +10,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from ner_lstm_crf.config import ModelConfig
+from ner_lstm_crf.features.token_feature import TokenFeature
+
 
 def drawn(ids: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
     """True for a share of `rate` of these ids, in their shape."""
@@ -78,6 +81,11 @@ class IdVectors(TypeModule):
     def __init__(self, ids: int, size: int) -> None:
         super().__init__()
         self.embedding, self.size = nn.Embedding(ids, size), size
+
+    @classmethod
+    def build(cls, feature: TokenFeature, config: ModelConfig) -> IdVectors:
+        """The module for a feature with no more weights than these vectors."""
+        return cls(*feature.weight_shapes(config)["embedding.weight"])
 
     def forward(self, ids: Tensor) -> Tensor:
         """The vectors of ids (W,): (W, D)."""

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.features.bigrams import Bigrams
-from ner_lstm_crf.features.casing import CASINGS, Casing
+from ner_lstm_crf.features.casing import Casing
 from ner_lstm_crf.features.characters import Characters
 from ner_lstm_crf.features.lexicon import Lexicon
 from ner_lstm_crf.features.token_feature import TokenFeature
@@ -26,7 +26,7 @@ BuildModule: TypeAlias = Callable[[Any, ModelConfig], FeatureModule]
 
 MODULES: Mapping[str, BuildModule] = {
     Words.name: WordVectors.build,
-    Casing.name: lambda _, config: IdVectors(len(CASINGS), config.casing_size),
+    Casing.name: IdVectors.build,
     Characters.name: CharCnn.build,
     Transformer.name: TransformerVectors.build,
     Bigrams.name: BigramVectors.build,
