@@ -93,7 +93,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert trained.code == 0, trained.err
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ner_lstm_crf.runs.train.plot_curves", lambda *_: False)  # drawing takes longer than all else
-        patch.setattr("ner_lstm_crf.serving.server.Server.run", lambda *_: None)  # a service would end when it is told to
+        patch.setattr(
+            "ner_lstm_crf.serving.server.Server.run", lambda *_: None
+        )  # a service would end when it is told to
         patch.setattr("ner_lstm_crf.serving.server._serve_by_workers", lambda *_: None)
         yield folder
     os.chdir(before)
