@@ -100,9 +100,11 @@ def _as_page(app: Any, name: str, source: list[str]) -> None:  # noqa: ARG001
             text, folder = (ROOT / file).read_text(encoding="utf-8"), (ROOT / file).parent
 
     def link(match: re.Match[str]) -> str:
-        """A link from this page; one whose text is the name of a page gets the title of the page."""
+        """A link from this page; one whose text is the name of a page gets its title."""
         shown, file, part = match.groups(default="")
         target = (folder / file).resolve()
+        if target.is_dir():  # of which a site has no page
+            return shown
         inside = target.relative_to(ROOT).as_posix()
         target = DOCS / COPIED[inside] if inside in COPIED else target
         path = Path(os.path.relpath(target, page.parent)).as_posix()

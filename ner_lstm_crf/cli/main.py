@@ -7,14 +7,16 @@ needs when it runs: `--help` does not wait for torch.
 
 from __future__ import annotations
 
+import argparse
 import io
 import logging
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from typing import Any
 
 from ner_lstm_crf import __version__
 from ner_lstm_crf.cli.options import FORM, Parser
@@ -44,6 +46,7 @@ COMMANDS = {
     "export": "write a model as an ONNX graph, for other languages and the browser",
     "convert": "write annotated files in another tag scheme or format",
     "corpora": "list and fetch public corpora",
+    "completion": "write the script by which a shell completes this program",
 }
 """Each command, which is a module of this package, and its one-line help."""
 
@@ -138,23 +141,57 @@ def _signals_as_interrupts() -> Iterator[list[int]]:
 
 def parser_for(arguments: Sequence[str]) -> Parser:
     """The parser of a command line: it lists all commands, and knows the options of the one that is called."""
+    called = arguments[0] if arguments and arguments[0] in COMMANDS else None
+    parser = _parser({called} if called else set(), help_all="--help-all" in arguments)
+    later = next((argument for argument in arguments[1:] if argument in COMMANDS), None)
+    if later and arguments[0].startswith("-") and arguments[0] not in parser.options:
+        parser.error(f"expected the command before its options: ner-lstm-crf {later} {arguments[0]} ...")
+    return parser
+
+
+def whole_parser() -> Parser:
+    """The parser that knows all options of all commands."""
+    return _parser(COMMANDS, help_all=True)
+
+
+def _parser(known: Collection[str], *, help_all: bool) -> Parser:
+    """A parser that lists all commands, and knows the options of some; `help_all` is as in `Parser`."""
     parser = Parser(
         prog="ner-lstm-crf",
         description="Named entity recognition with a char-CNN, a bidirectional LSTM and a CRF.",
         epilog=EPILOG,
         **FORM,
     )
-    parser.add_argument("--version", action="version", version=f"ner-lstm-crf {__version__}")
+    parser.add_argument(
+        "--version", action=_Versions, help="show the versions of this program and its libraries, and exit"
+    )
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    later = next((argument for argument in arguments[1:] if argument in COMMANDS), None)
-    if later and arguments[0].startswith("-") and arguments[0] not in parser.options:
-        parser.error(f"expected the command before its options: ner-lstm-crf {later} {arguments[0]} ...")
     for name, summary in COMMANDS.items():
         command: Parser = subparsers.add_parser(name, help=summary, **FORM)
-        if [name] == list(arguments[:1]):
-            command.help_all = "--help-all" in arguments
+        if name in known:
+            command.help_all = help_all
             import_module(f"ner_lstm_crf.cli.{name}").add_command(command)
     return parser
+
+
+class _Versions(argparse.Action):
+    """Shows the version, and in a second line those of what results and speed depend on."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **more: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, **more)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        """Show them, and end."""
+        import platform
+        from importlib.metadata import PackageNotFoundError, version
+
+        libraries = []
+        for name in ("numpy", "torch", "onnxruntime"):
+            with suppress(PackageNotFoundError):
+                libraries.append(f"{name} {version(name)}")
+        print(f"ner-lstm-crf {__version__}")
+        print(", ".join([f"Python {platform.python_version()}", *libraries]))
+        parser.exit()
 
 
 @contextmanager

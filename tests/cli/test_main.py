@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import platform
 import shlex
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -60,7 +62,10 @@ def test_help_and_the_catalogue_do_without_torch() -> None:
 
 
 def test_version(run: Run) -> None:
-    assert run("--version").out == f"ner-lstm-crf {__version__}\n"
+    first, second = run("--version").out.splitlines()
+    assert first == f"ner-lstm-crf {__version__}"
+    python = f"Python {platform.python_version()}"
+    assert second == ", ".join([python, *(f"{name} {version(name)}" for name in ("numpy", "torch", "onnxruntime"))])
 
 
 @pytest.mark.parametrize(

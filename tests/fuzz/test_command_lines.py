@@ -129,7 +129,7 @@ def command_lines(draw: st.DrawFn) -> list[str]:
     groups = [draw(values(action)) for action in actions if not action.option_strings and draw(st.integers(0, 9))]
     pieces = [[value] for value in groups]
     required = [action for action in flags if action.required and draw(st.integers(0, 9))]
-    for action in required + draw(st.lists(st.sampled_from(flags), max_size=4)):
+    for action in required + (draw(st.lists(st.sampled_from(flags), max_size=4)) if flags else []):
         name = draw(st.sampled_from(action.option_strings))
         pieces.append([name] if action.nargs == 0 else [name, draw(values(action))])
     words = [word for piece in draw(st.permutations(pieces)) for word in piece]
