@@ -56,6 +56,8 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"expected models of different names, found {twice!r} twice: NAME=DIR gives another name")
     if not 1 <= args.workers <= 256:
         raise InputError(f"--workers: expected 1 to 256, found {args.workers}")
+    if not 0 <= args.stop_seconds <= 3600:
+        raise InputError(f"--stop-seconds: expected 0 to 3600, found {args.stop_seconds:g}")
     given = {
         "text_characters": ("--most-characters", args.most_characters),
         "waiting_characters": ("--most-waiting", args.most_waiting),

@@ -152,15 +152,14 @@ def _listening(host: str, port: int) -> socket.socket:
     """A socket that listens.
 
     Raises:
-        InputError: If there is no such host, or the port is taken.
+        InputError: If there is no such host or port, or the port is taken.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise InputError(
-            f"cannot listen at {host}, port {port}: {error.strerror or error} (--port names another)"
-        ) from error
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"cannot listen at {host}, port {port}: {reason} (--port names another)") from error
 
 
 def _serve_by_workers(serving: Serving, listener: socket.socket) -> None:
