@@ -154,11 +154,13 @@ def _listening(host: str, port: int) -> socket.socket:
     Raises:
         InputError: If there is no such host or port, or the port is taken.
     """
+    if not 0 <= port <= 65_535:
+        raise InputError(f"expected a port from 0 to 65535, got {port}")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+    except OSError as error:
+        reason = error.strerror or str(error)
         raise InputError(f"cannot listen at {host}, port {port}: {reason} (--port names another)") from error
 
 
