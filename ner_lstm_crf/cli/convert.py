@@ -14,6 +14,8 @@ examples:
   ner-lstm-crf convert iob1.conll bioes.conll --output-scheme BIOES
   ner-lstm-crf convert train.conll train.jsonl
   ner-lstm-crf convert train.conll train.jsonl --output-format tokens
+  ner-lstm-crf convert train.jsonl tasks.json --output-format label-studio
+  ner-lstm-crf convert brat-folder train.spacy
   ner-lstm-crf convert source.inline train.conll --output-scheme BIEO
   ner-lstm-crf convert all.conll three.conll --output-scheme IOB2 --labels PER,LOC,ORG
 
@@ -23,9 +25,12 @@ formats:
   cluener  JSON lines: {"text": "Rome fell", "label": {"LOC": {"Rome": [[0, 3]]}}}
   tokens   JSON lines: {"tokens": ["Rome", "fell"], "ner_tags": ["B-LOC", "O"]}, as Hugging Face's datasets have them
   inline   [Rome](LOC) fell
+  doccano, label-studio, prodigy, brat, webanno, spacy
+           the files of these annotation tools; brat's are a folder, or an .ann file and its .txt file
 Columns to columns keeps everything but the tags: other columns, comments, line ends. JSON lines keep their other keys,
 inline-marked text its comments and sections, as long as the format stays. The format of IN is detected.
-The suffix of OUT (.conll, .jsonl, .inline) tells its format, unless --output-format does; else it is that of IN."""
+The suffix of OUT (.conll, .jsonl, .inline, .ann, .spacy) tells its format, unless --output-format does; else it is
+that of IN."""
 
 
 def add_command(parser: Parser) -> None:
@@ -35,7 +40,7 @@ def add_command(parser: Parser) -> None:
     parser.add_argument("source", metavar="IN", help="file to read")
     parser.add_argument("target", metavar="OUT", help="file to write, - for standard output")
     parser.add_argument("--output-scheme", metavar="S", help=f"tag scheme to write: {SCHEME_NAMES} (default: as in IN)")
-    parser.add_argument("--output-format", choices=FORMATS, help="format of OUT")
+    parser.add_argument("--output-format", choices=FORMATS, metavar="NAME", help="format of OUT, one of those below")
     add_options(parser.add_argument_group(*READING), *READ_OPTIONS, "--token-unit")
     parser.set_defaults(command=run)
 

@@ -123,7 +123,7 @@ def _read(args: argparse.Namespace) -> _Trial:
     report = ReadReport()
     items: list[Item]
     evaluate: Callable[..., TestResult]
-    file_format = detect_format(args.file, options.encoding)
+    file_format = detect_format(args.file, options)
     if isinstance(file_format, TextFormat):
         texts = file_format.read_texts(args.file, options, report=report)
         items, evaluate = [*texts], partial(evaluate_texts, test=texts)

@@ -28,7 +28,7 @@ from ner_lstm_crf.config import (
 )
 from ner_lstm_crf.errors import InputError, did_you_mean
 from ner_lstm_crf.formats.columns import Separator
-from ner_lstm_crf.formats.options import Overlaps, ReadOptions, SeveralTags
+from ner_lstm_crf.formats.options import Offsets, Overlaps, ReadOptions, SeveralTags
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.tags.scheme import SCHEMES, Policy, get_scheme
 
@@ -209,6 +209,10 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "metavar": "P",
         "help": "least score of an entity, from 0 to 1 (default: none; of posterior decoding 0.4)",
     },
+    "--format": {
+        "metavar": "NAME",
+        "help": "format of the files, such as conll, jsonl, tokens, doccano, label-studio or brat (default: detected)",
+    },
     "--token-column": {
         "type": int,
         "metavar": "N",
@@ -258,6 +262,11 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "default": "longest",
         "help": "which of overlapping entities of running text to keep, once labels are chosen, or an error "
         "(default: longest)",
+    },
+    "--offsets": {
+        "choices": get_args(Offsets),
+        "help": "what the offsets of entities count: an emoji is one code point, or two units of UTF-16 (default: the "
+        "entities show it)",
     },
     "--label-names": {
         "metavar": "O,B-PER,...",
@@ -343,6 +352,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
 
 COLUMN_OPTIONS = ("--token-column", "--tag-column", "--tag-key", "--separator", "--encoding")
 READ_OPTIONS = (
+    "--format",
     *COLUMN_OPTIONS,
     "--scheme",
     "--ill-formed",
@@ -350,9 +360,10 @@ READ_OPTIONS = (
     "--labels",
     "--rename",
     "--overlaps",
+    "--offsets",
     "--label-names",
 )
-"""Options for reading annotated files, see `read_options`; the first ones are for any column file."""
+"""Options for reading annotated files, see `read_options`; `COLUMN_OPTIONS` are for any column file."""
 
 READING = (
     "reading the files",
@@ -387,6 +398,8 @@ def read_options(
     given = vars(args)
     scheme = given.get("scheme") if read_tags else None
     return ReadOptions(
+        format=given.get("format"),
+        offsets=given.get("offsets"),
         token_column=given.get("token_column"),
         tag_column=given.get("tag_column"),
         tag_key=given.get("tag_key"),

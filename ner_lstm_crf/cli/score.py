@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
 
     options = read_options(args)
     reports = ReadReport(), ReadReport()
-    formats = [detect_format(path, options.encoding) for path in (args.gold, args.predicted)]
+    formats = [detect_format(path, options) for path in (args.gold, args.predicted)]
     if all(isinstance(file_format, TextFormat) for file_format in formats):
         if args.predicted_column is not None:
             raise InputError("--predicted-column: only column files have columns", path=args.predicted)

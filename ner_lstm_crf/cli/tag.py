@@ -41,10 +41,11 @@ from ner_lstm_crf.files.text import (
     writing,
 )
 from ner_lstm_crf.formats.conll import ColumnFile, Conll, holds_tags, read_conll, replace_tags
+from ner_lstm_crf.formats.format import Format
 from ner_lstm_crf.formats.inline import Inline, format_inline
-from ner_lstm_crf.formats.options import ReadReport, WriteOptions
-from ner_lstm_crf.formats.registry import detect_format, format_of_name, suffix_of
-from ner_lstm_crf.formats.text_json import TextFormat, TextJson, as_text, text_of
+from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
+from ner_lstm_crf.formats.registry import FORMATS, detect_format, format_of_name, suffix_of
+from ner_lstm_crf.formats.text_json import AnnotatedText, JsonTextFormat, TextJson, TextWriter, as_text, text_of
 from ner_lstm_crf.formats.token_json import TokenJson, TokenRecord, has_tokens, parse_tokens
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.runs.display import is_terminal, progress_bar, say
@@ -61,6 +62,7 @@ TextRecord: TypeAlias = dict[str, Any]
 """A JSON object with the key `text`, a string or a `LongText`."""
 
 Record = TypeVar("Record")
+Item = TypeVar("Item")
 Read = TypeVar("Read")  # what is read of a sentence: a record of tokens, or the sentence itself
 """An object of a line, a text of a row, a sentence."""
 
@@ -81,6 +83,9 @@ formats:
   inline   out: sentences with their entities in marks, [Rome](LOC), which 'train' and 'convert' read
   html     out: a page for a browser, with the entities in colours, and their scores under the mouse
   colours  out: the same for a terminal; what texts give there, unless NO_COLOR is set
+  doccano, label-studio, prodigy, brat, webanno, spacy
+         out: what these annotation tools read, to correct it there: Label Studio's tasks have predictions, brat's texts
+         are files in a new folder (or an .ann file and its .txt file), spaCy's documents are binary
 Starts and ends count characters, from 0; ends are exclusive. The input has the format of --input-format, else of its
 suffix or content (- is text). The output has the format of --output-format, else of the suffix of --output, else of the
 input. - is standard input, and so is a pipe where nothing is named. Results from several files name the file: in the
@@ -202,6 +207,20 @@ class TaggedTexts:
                 yield from _long_parts(text, portions)
             else:
                 yield text, [entity for portion in _of_one_text(portions) for entity in portion.entities()], True
+
+    def annotated(self) -> Iterator[AnnotatedText]:
+        """Each text with its entities, and the other keys of its object; a long one is whole in memory."""
+        read, held = tee(self.records)  # as in `texts`
+        portions = self._portions(read)
+        for number, record in enumerate(held, 1):
+            text, parts, entities = record["text"], list[str](), list[Entity]()
+            for portion in _of_one_text(portions):
+                entities += portion.entities()
+                parts.append(text.taken() if isinstance(text, LongText) else "")
+            text = "".join(parts) if isinstance(text, LongText) else text
+            found = (replace(one, text=text[one.start : one.end]) for one in entities)  # with its line breaks
+            rest = {key: value for key, value in record.items() if key != "text"}
+            yield AnnotatedText(text, tuple(found), number, rest)
 
     def entities(self) -> Iterator[tuple[int, list[Entity]]]:
         """The entities of each text, those of a long one in several lists, with its number, from 1."""
@@ -462,6 +481,19 @@ def _write_page(tagged: Tagged, path: str) -> None:
         out.write(PAGE_ENDS)
 
 
+def _write_format(chosen: Format, tagged: Tagged, path: str) -> None:
+    """What was tagged in the format of an annotation tool: texts as they are, sentences of tokens with their tokens."""
+    options = WriteOptions(token_unit=tagged.unit, are_predicted=True)
+    with _bar(path, tagged.noun) as count:
+        if isinstance(tagged, TaggedTexts) and isinstance(chosen, TextWriter):
+            chosen.write_texts(path, _with_progress(tagged.annotated(), count), options)
+        else:
+            chosen.write(path, _with_progress(tagged.sentences(), count), options)
+
+
+_SCORED_TOOLS = ("prodigy", "label-studio")
+_TOOLS = ("doccano", "webanno", "brat", "spacy")
+
 OUTPUTS = {
     output.name: output
     for output in (
@@ -477,6 +509,11 @@ OUTPUTS = {
         Output(Inline.name, Inline.suffixes, _write_marks, has_scores=()),
         Output("html", (".html", ".htm"), _write_page),
         Output("colours", (), _write_colours),
+        *(Output(name, FORMATS[name].suffixes, partial(_write_format, FORMATS[name])) for name in _SCORED_TOOLS),
+        *(
+            Output(name, FORMATS[name].suffixes, partial(_write_format, FORMATS[name]), has_scores=())
+            for name in _TOOLS
+        ),
     )
 }
 """The outputs by name."""
@@ -594,7 +631,7 @@ def add_command(parser: Parser) -> None:
     )
     parser.add_argument("--output", metavar="F", default=STANDARD_STREAM, help="file to write (default: -, the output)")
     parser.add_argument("--input-format", choices=INPUTS, help="format of --input")
-    parser.add_argument("--output-format", choices=OUTPUTS, help="format to write")
+    parser.add_argument("--output-format", choices=OUTPUTS, metavar="NAME", help="format to write, one of those below")
     parser.add_argument("--output-scheme", metavar="S", help=f"tag scheme to write: {SCHEME_NAMES} (default: IOB2)")
     reading = parser.add_argument_group("reading the input")
     reading.add_argument(
@@ -853,10 +890,10 @@ def _input_of(path: str, encoding: str) -> Input:
     named = next((each for each in INPUTS.values() if suffix in each.suffixes), None)
     is_file = path != STANDARD_STREAM and not path.startswith("/dev/") and Path(path).is_file()
     try:
-        detected = detect_format(path, encoding) if is_file and named is not JSON_LINES else None
+        detected = detect_format(path, ReadOptions(encoding=encoding)) if is_file and named is not JSON_LINES else None
     except EmptyFileError:
         return named or TEXT
-    if isinstance(detected, TextFormat | TokenJson):
+    if isinstance(detected, JsonTextFormat | TokenJson):
         say(f"{path}: taken for JSON lines, as its first line is (--input-format says otherwise)")
         return JSON_LINES
     if is_file and named in (None, TEXT) and holds_tags(path, encoding):
@@ -987,9 +1024,9 @@ def _read_columns(args: argparse.Namespace, sources: Sources) -> tuple[Tagger, I
     return tagger, sentences()
 
 
-def _with_progress(sentences: Iterable[Sentence], count: Progress) -> Iterator[Sentence]:
-    for number, sentence in enumerate(sentences, 1):
-        yield sentence
+def _with_progress(items: Iterable[Item], count: Progress) -> Iterator[Item]:
+    for number, item in enumerate(items, 1):
+        yield item
         count(number, None)
 
 

@@ -62,7 +62,7 @@ def inspect_files(
     options, files = options or ReadOptions(), list[FileStatistics]()
     for done, path in enumerate(paths):
         progress(done, len(paths))
-        file_format = detect_format(path, options.encoding)
+        file_format = detect_format(path, options)
         statistics = FileStatistics(path=os.fspath(path), format=file_format.name)
         for sentence in file_format.read(path, options, statistics):
             statistics.add(sentence)

@@ -135,9 +135,17 @@ STANDARD_STREAM = "-"  # as a path: standard input or output
 _WITHOUT_MARK = {"utf-8": "utf-8-sig"}  # the codec that leaves out a byte order mark; that of UTF-16 does so itself
 _SAMPLE_BYTES, _SAMPLE_CHARACTERS = 2**16, 2**20
 
+# Documents that are zip archives, by what is in them.
+_IN_ZIP: Mapping[bytes, str] = {
+    b"word/": "a document of Word (docx): save it as plain text, UTF-8",
+    b"xl/": "a table of Excel (xlsx): save it as CSV, UTF-8",
+    b"ppt/": "slides of PowerPoint (pptx): save their text as UTF-8",
+    b"opendocument": "a document of LibreOffice: save it as plain text, or a table as CSV",
+    b"application/epub": "a book (epub): save its text as UTF-8",
+}
 # Files that are no text, by their first bytes, and what to do with them.
 _NO_TEXT: Mapping[bytes, str] = {
-    ZIP: "a zip archive: unpack it first (or save it as plain text, if it is a document of an office program)",
+    ZIP: "a zip archive: unpack it first",
     b"7z\xbc\xaf": "a 7z archive: unpack it first",
     b"Rar!": "a rar archive: unpack it first",
     b"\x28\xb5\x2f\xfd": "a zstd archive: unpack it first",
@@ -153,10 +161,6 @@ _NO_TEXT: Mapping[bytes, str] = {
     b"\x93NUMPY": "a NumPy array: write its content as JSON lines",
     b"{\\rtf": "a document in Rich Text Format: save it as plain text",
 }
-_DOCBIN = (
-    "spaCy's binary DocBin: write a JSON line for each document, "
-    '{"text": doc.text, "entities": [[e.start_char, e.end_char, e.label_] for e in doc.ents]}'
-)
 
 
 def is_pipe(path: FilePath) -> bool:
@@ -211,13 +215,13 @@ class TextFile:
         """The reason why a file that begins with these bytes cannot be read; None if there is none."""
         is_wide, problem = self.encoding.startswith(WIDE), None
         kind = next((kind for first, kind in _NO_TEXT.items() if sample.startswith(first)), None)
+        if sample.startswith(ZIP):
+            kind = next((kind for part, kind in _IN_ZIP.items() if part in sample), kind)
         marked = next((encoding for mark, encoding in MARKS.items() if sample.startswith(mark)), "")
         if marked.startswith(WIDE) and not is_wide:
             problem = f"expected {self.encoding} text, found {marked.upper()}: read it with --encoding {marked}"
         elif kind:
             problem = f"expected text, found {kind}"
-        elif self.path.lower().endswith(".spacy"):
-            problem = f"expected text, found {_DOCBIN}"
         elif is_wide and not marked.startswith(WIDE) and b"\0" not in sample and (likely := likely_encoding(sample)):
             problem = f"expected {self.encoding} text, found none of its zero bytes: say --encoding {likely}"
         elif not is_wide and b"\0" in sample:

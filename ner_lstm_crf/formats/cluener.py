@@ -8,10 +8,11 @@
 from __future__ import annotations
 
 from ner_lstm_crf.formats.format import Sample
-from ner_lstm_crf.formats.text_json import ENTITY_KEYS, AnnotatedText, TextFormat
+from ner_lstm_crf.formats.options import WriteOptions
+from ner_lstm_crf.formats.text_json import ENTITY_KEYS, AnnotatedText, JsonTextFormat
 
 
-class Cluener(TextFormat):
+class Cluener(JsonTextFormat):
     """JSON lines of texts in the style of CLUENER. Without a unit Chinese ones are read as characters."""
 
     name = "cluener"
@@ -24,8 +25,9 @@ class Cluener(TextFormat):
         value = next((content[key] for key in ENTITY_KEYS if content.get(key) is not None), None)
         return isinstance(content.get("text"), str) and isinstance(value, dict)
 
-    def content_of(self, text: AnnotatedText) -> dict[str, object]:
+    def content_of(self, text: AnnotatedText, options: WriteOptions) -> dict[str, object]:
         """The object with names and offsets by label, under `label`."""
+        del options
         labels: dict[str, dict[str, list[list[int]]]] = {}
         for entity in text.entities:
             labels.setdefault(entity.label, {}).setdefault(entity.text, []).append([entity.start, entity.end - 1])

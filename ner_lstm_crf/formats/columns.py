@@ -43,6 +43,9 @@ SENTENCE_END = re.compile(r"\b(?:EndOfSentence|PySBDSegment)\b")
 BYTE_ORDER_MARK = "\ufeff"
 """The first character of some files; within a file that was joined from several it begins a line, and is no text."""
 
+WEBANNO = "#FORMAT=WebAnno TSV 3"
+"""The beginning of a file of tokens with several layers of annotation, which are not those of column files."""
+
 _COMMENT_SIGN = r"(?:%+|;;+|//+)(?=\s)"  # that of a `#` is every file's
 _RULER = r"([-=*~])\1\1(?=\1*$)|([=*])\2(?=.*\s\2\2+$)"  # a row of signs, or a text between two
 _MARK = re.compile(rf"[A-Z][A-Z_]+ ?[:=]|</?[A-Za-z]\w*(?=[\s/>])|{_COMMENT_SIGN}|{_RULER}")

@@ -25,6 +25,7 @@ from ner_lstm_crf.formats.columns import (
     LONGEST_ROW,
     MOST_LINES,
     SEPARATORS,
+    WEBANNO,
     ColumnLayout,
     SentenceColumn,
     brackets_of,
@@ -38,7 +39,7 @@ from ner_lstm_crf.formats.columns import (
     tags_of_brackets,
     without_mark,
 )
-from ner_lstm_crf.formats.format import Format
+from ner_lstm_crf.formats.format import Format, Sample
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.formats.tagged_file import TagReader, TagWriter
 from ner_lstm_crf.tags.scheme import OUTSIDE, TagError, get_scheme, split_tag
@@ -63,6 +64,11 @@ class Conll(Format):
     suffixes = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".bieo", ".bioes", ".bmes", ".tsv", ".csv", ".ner")
     description = "columns"
     has_tags = True
+    says_unknown = True
+
+    def detect(self, sample: Sample) -> bool:
+        """True if the suffix says so, and the first line does not say that it is another form of columns."""
+        return super().detect(sample) and not sample.first.startswith(WEBANNO)
 
     def read(self, path: FilePath, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
         """The sentences of a file. Chinese characters touch, as in running text, unless the unit is given."""

@@ -20,11 +20,15 @@ class Sample:
         suffix: The suffix of its name in lower case; "" if no format has it.
         lines: The first lines without white space around them, blank lines and lines that begin with `#`.
         content: The JSON object on the first of these lines; None if there is none.
+        first: The first line as it stands, whatever it is.
+        value: The same as it stands in the file, where `content` has the text of another tool's object under `text`.
     """
 
     suffix: str
     lines: Sequence[str]
     content: Mapping[str, Any] | None
+    first: str = ""
+    value: object = None
 
 
 class Format(ABC):
@@ -38,12 +42,19 @@ class Format(ABC):
         suffixes: The suffixes of files that are of this format unless their content is another one.
         description: The content of a file, for `inspect`: `JSON lines of texts`.
         has_tags: True if entities are written as tags, so that a tag scheme can be chosen.
+        says_unknown: True if it can say of a token that its annotation is missing.
     """
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]] = ()
     description: ClassVar[str]
     has_tags: ClassVar[bool] = False
+    says_unknown: ClassVar[bool] = False
+
+    def claims(self, path: FilePath) -> bool:
+        """True if a file or a folder is of this format whatever its first lines: no text, or one of several files."""
+        del path
+        return False
 
     def detect(self, sample: Sample) -> bool:
         """True if a file that begins so is of this format, unless a later format of the registry claims it."""

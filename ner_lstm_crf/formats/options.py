@@ -25,14 +25,20 @@ Overlaps: TypeAlias = Literal["longest", "error"]
 """The rules for entities of running text that overlap."""
 
 
+Offsets: TypeAlias = Literal["code-points", "utf-16"]
+"""What the offsets of entities count: a character beyond U+FFFF, as an emoji, is one code point, or two units."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """Options of reading annotated files; what is None is detected.
 
     Attributes:
+        format: The name of the format; None goes by the file.
         token_column: The column of the tokens, from 1, or from the end as -1.
         tag_column: The column of the tags, from 1, or from the end as -1.
-        tag_key: The name of the tag among the features of a column, as `name` in `SpaceAfter=No|name=B-PER`.
+        tag_key: The name of the tag among the features of a column, as `name` in `SpaceAfter=No|name=B-PER`; in WebAnno
+            TSV, the layer or feature with the labels.
         separator: `tab` (cells may hold spaces or nothing), `space` (runs of spaces and tabs), `comma` or `semicolon`
             (CSV: cells may be in double quotes).
         encoding: Any encoding Python knows.
@@ -47,6 +53,7 @@ class ReadOptions:
         labels: The labels to keep, and their new names. Entities of running text with other labels are not checked.
         overlaps: The rule for entities of running text that overlap, after labels are chosen: `longest` keeps the
             longest (of equally long ones the first), `error` refuses the file.
+        offsets: What the offsets of entities of running text count. None goes by the entities of each text.
         label_names: The names of tags that are numbers, from 0, in JSON lines of tokens.
         read_tags: False if the tags do not matter: then a file may lack them, and its sentences have no spans.
 
@@ -54,6 +61,7 @@ class ReadOptions:
         InputError: If there is no such unit, separator or rule.
     """
 
+    format: str | None = None
     token_column: int | None = None
     tag_column: int | None = None
     tag_key: str | None = None
@@ -66,11 +74,13 @@ class ReadOptions:
     hyphens: Hyphens = "split"
     labels: LabelMap = field(default_factory=LabelMap)
     overlaps: Overlaps = "longest"
+    offsets: Offsets | None = None
     label_names: Sequence[str] | None = None
     read_tags: bool = True
 
     def __post_init__(self) -> None:
         kinds = {"token_unit": TokenUnit, "separator": Separator, "overlaps": Overlaps, "several_tags": SeveralTags}
+        kinds["offsets"] = Offsets
         for name, kind in kinds.items():
             known = get_args(kind)
             if getattr(self, name) not in (None, *known):
@@ -90,12 +100,16 @@ class WriteOptions:
         encoding: Any encoding Python knows.
         token_unit: The unit of the tokens, if it is known; else it is `character` where each of them is one.
         scores: True for a column with the scores of entities, in columns.
+        are_predicted: True if a model found the entities: annotation tools tell them from those of an annotator.
+        label_names: The names of tags that are numbers, from 0: then JSON lines of tokens have numbers as tags.
     """
 
     scheme: str | None = None
     encoding: str = "utf-8"
     token_unit: TokenUnit | None = None
     scores: bool = False
+    are_predicted: bool = False
+    label_names: Sequence[str] | None = None
 
 
 @dataclass(slots=True)
@@ -128,6 +142,8 @@ class ReadReport:
         trimmed: The lines of entities of running text that begin or end with white space, one for each, which is left
             out.
         dropped: The lines of entities left out because a longer one overlaps them, one for each.
+        split: The lines of entities left out because they consist of several pieces, one for each.
+        utf_16: The lines of texts whose offsets count UTF-16 units.
         rejected: The lines of records and entities left out because an annotator rejected them, one for each.
         unannotated: The lines of objects without a key for entities.
         reduced: The lines of objects whose entities hold more than start, end, label and text.
@@ -157,6 +173,8 @@ class ReadReport:
     cut: list[int] = field(default_factory=list)
     trimmed: list[int] = field(default_factory=list)
     dropped: list[int] = field(default_factory=list)
+    split: list[int] = field(default_factory=list)
+    utf_16: list[int] = field(default_factory=list)
     rejected: list[int] = field(default_factory=list)
     unannotated: list[int] = field(default_factory=list)
     reduced: list[int] = field(default_factory=list)
@@ -219,8 +237,8 @@ class ReadReport:
         if self.layout is not None:  # names of columns, and what separates them, are usual before the rows of a table
             marks = marks[bool(self.layout.header) + any(mark.startswith("sep=") for mark in self.layout.marks) :]
         marked = [] if self.keeps_lines else self.marked
-        found = (self.cut, self.trimmed, self.dropped)
-        cut, trimmed, dropped = (counted(len(lines), "entity", "entities") for lines in found)
+        found = (self.cut, self.trimmed, self.dropped, self.split)
+        cut, trimmed, dropped, split = (counted(len(lines), "entity", "entities") for lines in found)
         return [
             (marks, "lines that are no rows but marks are left out"),
             (self.empty, f"{counted(len(self.empty), 'token')} without a character, as NaN is written by pandas"),
@@ -239,6 +257,12 @@ class ReadReport:
             (self.cut, f"{cut} with a begin or an end within a word, which was cut there"),
             (self.trimmed, f"{trimmed} with white space at the ends, which is left out: is an offset one too far?"),
             (self.dropped, f"{dropped} left out, since longer ones overlap them"),
+            (self.split, f"{split} left out, since they consist of several pieces"),
+            (
+                self.utf_16,
+                "offsets count UTF-16 units, an emoji as two, and are read so (--offsets code-points reads them as "
+                "they are)",
+            ),
             (self.rejected, f"{len(self.rejected):,} left out, since an annotator rejected them"),
             (unannotated, f"{counted(len(unannotated), 'object')} without entities ({keys})"),
             (ragged, f"rows with fewer or more columns than most, which have {width}"),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,28 @@ from ner_lstm_crf.files.json import json_values
 from ner_lstm_crf.files.text import COMPRESSORS, FilePath, TextFile, is_pipe
 from ner_lstm_crf.formats.cluener import Cluener
 from ner_lstm_crf.formats.conll import Conll
+from ner_lstm_crf.formats.foreign import foreign_format
 from ner_lstm_crf.formats.format import Format, Sample
 from ner_lstm_crf.formats.inline import Inline
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
-from ner_lstm_crf.formats.text_json import TextJson, as_text
+from ner_lstm_crf.formats.text_json import TextFormat, TextJson, TextWriter, as_text
 from ner_lstm_crf.formats.token_json import TokenJson
+from ner_lstm_crf.formats.tools.brat import Brat
+from ner_lstm_crf.formats.tools.docbin import DocBin
+from ner_lstm_crf.formats.tools.doccano import Doccano
+from ner_lstm_crf.formats.tools.label_studio import LabelStudio
+from ner_lstm_crf.formats.tools.prodigy import Prodigy
+from ner_lstm_crf.formats.tools.webanno import WebAnno
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.text.annotation import Sentence, each
 
-FORMATS: Mapping[str, Format] = {one.name: one for one in (Conll(), TextJson(), Cluener(), TokenJson(), Inline())}
+FORMATS: Mapping[str, Format] = {
+    one.name: one
+    for one in (
+        *(Conll(), TextJson(), Cluener(), TokenJson(), Inline()),
+        *(Doccano(), Prodigy(), LabelStudio(), WebAnno(), Brat(), DocBin()),
+    )
+}
 """Every format by its name, the general ones first: a suffix means the first format that has it, and detection asks the
 last format first."""
 
@@ -44,99 +56,55 @@ def format_of_name(path: FilePath) -> Format | None:
     return next((known for known in FORMATS.values() if suffix in known.suffixes), None)
 
 
-def detect_format(path: FilePath, encoding: str = "utf-8") -> Format:
-    """The format of a file, by its name and its first lines.
+def detect_format(path: FilePath, options: ReadOptions | None = None) -> Format:
+    """The format of a file or folder: the one that the options name, else by its name and its first lines.
 
     A file that no format claims, and a pipe, which can be read only once, are taken to hold columns.
 
+    Args:
+        path: The file, or the folder of a format of several files.
+        options: Name the encoding, and perhaps the format.
+
     Raises:
-        InputError: If it cannot be read.
+        InputError: If it cannot be read, or there is no format of the name that the options give.
     """
-    named = format_of_name(path)
+    options = options or ReadOptions()
+    if (chosen := _format_named(options.format)) is not None:
+        return chosen
     if is_pipe(path):
         return _COLUMNS
-    # 1. The first lines, and the first JSON value if the file begins with one.
-    file = TextFile(path, encoding)
-    stripped = map(str.strip, file.first_lines())
-    lines = [line for line in stripped if line and not line.startswith("#")]
-    content = _first_object(file) if lines and lines[0].startswith(("{", "[")) else None
-    sample = Sample(suffix_of(path) if named else "", lines, content)
-    # 2. The suffix decides, unless there is a JSON object: then the file may hold columns under no name.
-    if named is not None and content is None and named.detect(sample):
+    # 1. What is no text, or has its text in another file.
+    claimed = next((known for known in FORMATS.values() if known.claims(path)), None)
+    if claimed is not None:
+        return claimed
+    # 2. The first lines, and the first JSON value if the file begins with one.
+    named, file = format_of_name(path), TextFile(path, options.encoding)
+    first = file.first_lines()
+    lines = [line for line in map(str.strip, first) if line and not line.startswith("#")]
+    value = _first_value(file) if lines and lines[0].startswith(("{", "[")) else None
+    sample = Sample(suffix_of(path) if named else "", lines, _as_object(value), "".join(first[:1]), value)
+    # 3. The suffix decides, unless there is a JSON object: then the file may hold columns under no name.
+    if named is not None and sample.content is None and named.detect(sample):
         return named
-    # 3. Else the format that claims the file, or the reason why none can.
+    # 4. Else the format that claims the file, or the reason why none can.
     found = next((known for known in reversed(tuple(FORMATS.values())) if known.detect(sample)), None)
-    return found or _foreign(path, lines) or _COLUMNS
+    return found or foreign_format(suffix_of(path), lines) or _COLUMNS
 
 
-def _first_object(file: TextFile) -> dict[str, Any] | None:
-    """The JSON object with which a file begins, or an array of such; None if it begins otherwise."""
+def _first_value(file: TextFile) -> object:
+    """The JSON value with which a file begins, or the first of an array; None if it begins otherwise."""
     try:
-        value = next((value for _, value in json_values(file.pieces())), None)
+        return next((value for _, value in json_values(file.pieces())), None)
     except InputError:
         return None
+
+
+def _as_object(value: object) -> dict[str, Any] | None:
+    """A JSON value as an object with a text, if it is one, else as it stands; None if it is no object."""
     try:
         return as_text(value)
     except InputError:
         return value if isinstance(value, dict) else None
-
-
-class _Foreign(Format):
-    """Files that are known and not read: the error says what they are and how they become one of ours."""
-
-    name = "foreign"
-    description = "a form that is not read"
-
-    def __init__(self, message: str) -> None:
-        self.message = message
-
-    def read(self, path: FilePath, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
-        """See `Format.read`; always an error."""
-        del options, report
-        raise InputError(self.message, path=path)
-
-    def write(self, path: FilePath, sentences: Iterable[Sentence], options: WriteOptions) -> None:
-        """See `Format.write`; always an error."""
-        del sentences, options
-        raise InputError(self.message, path=path)
-
-    def rewrite(
-        self, source: FilePath, target: FilePath, options: ReadOptions, output: WriteOptions, report: ReadReport
-    ) -> None:
-        """See `Format.rewrite`; always an error."""
-        del target, output
-        self.read(source, options, report)
-
-
-_FOREIGN: Sequence[tuple[str, str, str]] = (
-    (
-        ".ann",
-        r"[TREAMN*#]\d*\t.*",
-        "expected sentences, found brat's annotations, which stand apart from their text: "
-        "make columns of both with brat's tools/anntoconll.py",
-    ),
-    (
-        ".pubtator",
-        r"\d+\|[ta]\|.*",
-        "expected sentences, found PubTator's texts and annotations: "
-        'write them as JSON lines, {"text": ..., "entities": [[start, end, label]]}',
-    ),
-    (
-        ".xml",
-        r"<(\?xml|!DOCTYPE|html)\b.*|[^<>]*<(\w+)[^<>]*>.*</\2>.*",
-        "expected sentences, found XML or HTML: "
-        'write its texts and entities as JSON lines, {"text": ..., "entities": [[start, end, label]]}',
-    ),
-)
-"""Known forms that are not read: suffix, pattern of the first line, and what to say."""
-
-
-def _foreign(path: FilePath, lines: Sequence[str]) -> _Foreign | None:
-    """The format of a file that is known and not read; None for all others."""
-    for suffix, pattern, message in _FOREIGN:
-        if lines and (suffix_of(path) == suffix or re.fullmatch(pattern, lines[0], re.IGNORECASE | re.DOTALL)):
-            return _Foreign(message)
-    return None
 
 
 def read_sentences(
@@ -162,7 +130,7 @@ def read_sentences(
         raise TypeError(f"expected ReadOptions, got {type(options).__name__}: ReadOptions(scheme='BIOES')")
     options, findings = options or ReadOptions(), report if report is not None else ReadReport()
     sentences = list[Sentence]()
-    for sentence in detect_format(path, options.encoding).read(path, options, findings):
+    for sentence in detect_format(path, options).read(path, options, findings):
         sentences.append(sentence)
         progress(len(sentences), None)
     if report is None:
@@ -229,7 +197,7 @@ def convert(
     """
     options, findings = options or ReadOptions(), report if report is not None else ReadReport()
     new = _format_named(output_format)
-    old = detect_format(source, options.encoding)
+    old = detect_format(source, options)
     if new is None:
         kept = old if old.has_tags or not scheme else _COLUMNS
         is_same = suffix_of(target) in (*old.suffixes, suffix_of(source))
@@ -238,12 +206,16 @@ def convert(
         tagged = " and ".join(known.name for known in FORMATS.values() if known.has_tags)
         raise InputError(f"the scheme {scheme}: the formats {tagged} have tags, not {new.name}: leave it out")
     output = WriteOptions(scheme, options.encoding, options.token_unit)
+    is_kept = True  # with all that stands beside the entities
     if new.can_rewrite(old):
         new.rewrite(source, target, options, output, findings)
+    elif isinstance(new, TextWriter) and isinstance(old, TextFormat):
+        new.write_texts(target, old.texts(source, options, findings), output)
     else:
         new.write(target, _writable(old.read(source, options, findings), new, target), output)
+        is_kept = False
     if report is None:
-        findings.warn(source, options, rewritten=new.can_rewrite(old))
+        findings.warn(source, options, rewritten=is_kept)
 
 
 def _writable(sentences: Iterable[Sentence], chosen: Format, path: FilePath) -> Iterator[Sentence]:
@@ -253,8 +225,8 @@ def _writable(sentences: Iterable[Sentence], chosen: Format, path: FilePath) -> 
         InputError: If one has unknown tokens, and the format has no tags to say so.
     """
     for sentence in sentences:
-        if sentence.unknown and not chosen.has_tags:
-            tagged = " and ".join(known.name for known in FORMATS.values() if known.has_tags)
+        if sentence.unknown and not (chosen.says_unknown):
+            tagged = " and ".join(known.name for known in FORMATS.values() if known.says_unknown)
             origin = "" if sentence.line is None else f" (line {sentence.line} of its source)"
             message = f"a token whose tag is unknown cannot stand in {chosen.description}{origin}: {tagged} can say so"
             raise InputError(message, path=path)

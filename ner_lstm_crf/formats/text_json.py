@@ -20,11 +20,12 @@ Labels are chosen first: entities of others are not checked. What an annotator r
 from __future__ import annotations
 
 import logging
+import re
 import unicodedata
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice, pairwise
+from itertools import accumulate, chain, islice, pairwise
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
@@ -39,7 +40,7 @@ from ner_lstm_crf.tags.labels import NAME_FOR_O
 from ner_lstm_crf.tags.scheme import OUTSIDE
 from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token, characters_of, cut_tokens
 from ner_lstm_crf.text.normalization import is_visible
-from ner_lstm_crf.text.scripts import has_han
+from ner_lstm_crf.text.scripts import HAN, has_han
 from ner_lstm_crf.text.sentences import sentence_tokens
 
 _log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ _REJECTIONS: Mapping[str, Sequence[str | bool]] = {
     **dict.fromkeys(("rejected", "discarded", "ignored", "skipped", "cancelled", "deleted"), (True,)),
     **dict.fromkeys(("accept", "accepted", "valid", "correct"), (False,)),
 }
+_WITHIN_WORD = re.compile(rf"[^\W{HAN}]{{2}}")
 _start, _end = attrgetter("start"), attrgetter("end")
 _boundaries = attrgetter("start", "end", "label")
 
@@ -69,12 +71,14 @@ class AnnotatedText(NamedTuple):
         entities: Its entities.
         line: The line in its file, from 1; None for a text that comes from no file.
         rest: The rest of its object, by key.
+        origin: The object as it stands in its file; None if there is none.
     """
 
     text: str
     entities: tuple[Entity, ...] = ()
     line: int | None = None
     rest: Mapping[str, Any] = MappingProxyType({})
+    origin: Any = None
 
     @property
     def spans(self) -> tuple[Span, ...]:
@@ -86,8 +90,41 @@ class AnnotatedText(NamedTuple):
         return self._replace(entities=tuple(Entity(*span, self.text[span.start : span.end]) for span in spans))
 
 
-class TextFormat(Format):
-    """JSON lines of running text; subclasses define how entities are written.
+class TextWriter(ABC):
+    """A format that can hold running text as it is, with white space of any kind."""
+
+    description: ClassVar[str]
+
+    @abstractmethod
+    def write_checked(self, path: FilePath, texts: Iterable[AnnotatedText], options: WriteOptions) -> None:
+        """Write texts whose entities all have a label and a text."""
+
+    def write_texts(self, path: FilePath, texts: Iterable[AnnotatedText], options: WriteOptions | None = None) -> None:
+        """Write texts.
+
+        Raises:
+            InputError: If the file cannot be written, or an entity has no label or no text, which could not be read
+                again.
+        """
+        self.write_checked(path, self._checked(texts, path), options or WriteOptions())
+
+    def _checked(self, texts: Iterable[AnnotatedText], path: FilePath) -> Iterator[AnnotatedText]:
+        """The texts, each looked at when its turn comes."""
+        for text in texts:
+            for entity in text.entities:
+                reason = ""
+                if not entity.label.strip():
+                    reason = f"an entity without a label cannot stand in {self.description}: its tag is a prefix alone"
+                elif not is_visible(entity.text):
+                    span = f"{entity.label} at {entity.start}-{entity.end} of {quoted(text.text)}"
+                    reason = f"an entity without visible text cannot stand in {self.description}: {span}"
+                if reason:
+                    raise InputError(reason, path=path)
+            yield text
+
+
+class TextFormat(Format, TextWriter):
+    """Running text with entities by their offsets; subclasses define how both stand in files.
 
     Whoever compares a model or a prediction with such files has to cut the texts into tokens as in tagging: the tokens
     that `read` yields are cut at the entities, and so give them away.
@@ -100,13 +137,20 @@ class TextFormat(Format):
     prefers_characters: ClassVar[bool] = False
 
     @abstractmethod
-    def content_of(self, text: AnnotatedText) -> dict[str, object]:
-        """The JSON object that is written for a text."""
+    def texts(self, path: FilePath, options: ReadOptions, report: ReadReport) -> Iterator[AnnotatedText]:
+        """The texts of a file, their labels renamed and dropped; the report counts the labels of the file.
+
+        Without `read_tags` no entity is looked at.
+
+        Raises:
+            InputError: If the file cannot be read or holds no texts; if an entity with a chosen label is out of range,
+                empty, or not the text that it claims; if one overlaps another, and that is an error.
+        """
 
     def read(self, path: FilePath, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
-        """The sentences of the texts; each line is a document. Token offsets count in the whole text.
+        """The sentences of the texts; each text is a document. Token offsets count in the whole text.
 
-        Of the options, `encoding`, `token_unit`, `hyphens`, `labels`, `overlaps` and `read_tags` matter.
+        Of the options, `encoding`, `token_unit`, `hyphens`, `labels`, `overlaps`, `offsets` and `read_tags` matter.
         """
         texts = self.texts(path, options, report)
         first = list(islice(texts, 1))
@@ -128,7 +172,7 @@ class TextFormat(Format):
 
         Args:
             path: The file.
-            options: The options of reading; `encoding`, `labels`, `overlaps` and `read_tags` matter.
+            options: The options of reading; `encoding`, `labels`, `overlaps`, `offsets` and `read_tags` matter.
             report: Receives the findings, which are logged if there is none.
 
         Raises:
@@ -140,16 +184,26 @@ class TextFormat(Format):
             findings.warn(path, options)
         return texts
 
+    def write(self, path: FilePath, sentences: Iterable[Sentence], options: WriteOptions) -> None:
+        """Write each sentence as a text of its own."""
+        self.write_texts(path, map(text_of, sentences), options)
+
+    def rewrite(
+        self, source: FilePath, target: FilePath, options: ReadOptions, output: WriteOptions, report: ReadReport
+    ) -> None:
+        """Write the texts of a file again, with all that stands beside them."""
+        self.write_texts(target, self.texts(source, options, report), output)
+
+
+class JsonTextFormat(TextFormat):
+    """JSON of running text, an object for each; subclasses define how entities are written. All styles are read."""
+
+    @abstractmethod
+    def content_of(self, text: AnnotatedText, options: WriteOptions) -> dict[str, object]:
+        """The JSON object that is written for a text."""
+
     def texts(self, path: FilePath, options: ReadOptions, report: ReadReport) -> Iterator[AnnotatedText]:
-        """The texts of a file, their labels renamed and dropped; the report counts the labels of the file.
-
-        Lines of nothing but whitespace are passed over. Without `read_tags` no entity is looked at.
-
-        Raises:
-            InputError: If the file cannot be read or holds no texts, or a line is none: no JSON object, no text, an
-                entity with a chosen label out of range, empty, or not the text that its object claims; one that
-                overlaps another, if that is an error.
-        """
+        """The texts of a file, see `TextFormat.texts`. Lines of nothing but whitespace are passed over."""
         file, is_empty, number = TextFile(path, options.encoding), True, None
         try:
             values = ((number, one) for number, value in json_values(file.pieces()) for one in _texts_within(value))
@@ -159,49 +213,21 @@ class TextFormat(Format):
                     report.rejected.append(number)
                     continue
                 is_empty = False
-                yield _annotated(content, number, options, report)
+                yield _annotated(content, number, options, report)._replace(origin=value)
         except InputError as error:
             raise error.at(file.path, number) from None
         if is_empty:
             why = ": an annotator rejected all of them" if report.rejected else ""
             raise InputError(f"expected texts, found none{why}", path=path)
 
-    def write(self, path: FilePath, sentences: Iterable[Sentence], options: WriteOptions) -> None:
-        """Write each sentence as a text of its own."""
-        self.write_texts(path, map(text_of, sentences), options.encoding)
-
-    def write_texts(self, path: FilePath, texts: Iterable[AnnotatedText], encoding: str = "utf-8") -> None:
-        """Write texts as JSON lines.
-
-        Raises:
-            InputError: If the file cannot be written, or an entity has no label or no text, which could not be read
-                again.
-        """
-        with writing(path, encoding) as out:
+    def write_checked(self, path: FilePath, texts: Iterable[AnnotatedText], options: WriteOptions) -> None:
+        """Write texts as JSON lines."""
+        with writing(path, options.encoding) as out:
             for text in texts:
-                for entity in text.entities:
-                    reason = ""
-                    if not entity.label.strip():
-                        reason = "an entity without a label cannot stand in JSON lines: its tag is a prefix alone"
-                    elif not is_visible(entity.text):
-                        span = f"{entity.label} at {entity.start}-{entity.end} of {quoted(text.text)}"
-                        reason = f"an entity without visible text cannot stand in JSON lines: {span}"
-                    if reason:
-                        raise InputError(reason, path=path)
-                out.write(json_line(self.content_of(text), encoding))
-
-    def can_rewrite(self, source: Format) -> bool:
-        """True for all formats of running text."""
-        return isinstance(source, TextFormat)
-
-    def rewrite(
-        self, source: FilePath, target: FilePath, options: ReadOptions, output: WriteOptions, report: ReadReport
-    ) -> None:
-        """Write the texts of a file again in this format, all other keys kept."""
-        self.write_texts(target, self.texts(source, options, report), output.encoding)
+                out.write(json_line(self.content_of(text, options), options.encoding))
 
 
-class TextJson(TextFormat):
+class TextJson(JsonTextFormat):
     """JSON lines of texts with a list of entities."""
 
     name = "jsonl"
@@ -212,8 +238,9 @@ class TextJson(TextFormat):
         """True if the first line is a JSON object, or the suffix promises one."""
         return sample.content is not None or super().detect(sample)
 
-    def content_of(self, text: AnnotatedText) -> dict[str, object]:
+    def content_of(self, text: AnnotatedText, options: WriteOptions) -> dict[str, object]:
         """The object with a list of entities under `entities`, with their scores if they have some."""
+        del options
         entities = [{key: value for key, value in one.to_json().items() if key != "text"} for one in text.entities]
         return {**text.rest, "text": text.text, "entities": entities}
 
@@ -239,8 +266,8 @@ def as_text(value: object) -> dict[str, Any]:
     match value:
         case [str(text), dict(entities)]:
             return {"text": text, **entities}
-        case {"data": dict(data), "annotations": list(given)} | {"data": dict(data), "completions": list(given)}:
-            return _of_label_studio(data, given, as_object(value))
+        case {"data": dict(data), **task} if "text" not in task:
+            return _of_label_studio(data, as_object(task))
         case _:
             return as_record(as_object(value))
 
@@ -261,21 +288,29 @@ def is_rejected(content: Mapping[str, Any]) -> bool:
     return False
 
 
-def _of_label_studio(data: Mapping[str, Any], annotations: Sequence[Any], task: Mapping[str, Any]) -> dict[str, Any]:
-    """The record of a task of Label Studio, with the entities of its annotation."""
-    # 1. The text: the only string of the data, unless one has this name.
+def text_key_of(data: Mapping[str, Any]) -> str:
+    """The key of the text in the data of a task of Label Studio: that of the only string, else `text`."""
     strings = [key for key, value in data.items() if isinstance(value, str)]
-    text_key = strings[0] if len(strings) == 1 else "text"
-    # 2. The annotation: the one that counts as the truth, else the only one that was not cancelled.
-    given = [one for one in annotations if isinstance(one, dict)]
+    return strings[0] if len(strings) == 1 else "text"
+
+
+def _of_label_studio(data: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of a task of Label Studio, with the entities of its annotation.
+
+    Without any annotations, those of its prediction: what a model found is no annotation where annotators are at work.
+    """
+    text_key = text_key_of(data)
+    # 1. The annotation: the one that counts as the truth, else the only one that was not cancelled.
+    kinds = [key for key in ("annotations", "completions", "predictions") if isinstance(task.get(key), list)]
+    given = [one for one in (task[kinds[0]] if kinds else ()) if isinstance(one, dict)]
     kept = [one for one in given if not is_rejected(one)]
     results = [one.get("result") or [] for one in [one for one in kept if one.get("ground_truth")] or kept]
     entities = [list(_values_of_regions(result)) for result in results]
     if any(other != entities[0] for other in entities):
         hint = "mark one as ground truth, or export as JSON_MIN, which has a record for each"
-        raise InputError(f"{len(results)} annotations of one text differ: {hint}")
-    # 3. The record, under our keys.
-    record = {key: value for key, value in task.items() if key not in ("data", "annotations", "completions")}
+        raise InputError(f"{len(results)} {kinds[0]} of one text differ: {hint}")
+    # 2. The record, under our keys.
+    record = {key: value for key, value in task.items() if key not in kinds[:1]}
     record |= {key: value for key, value in data.items() if key != text_key} | {"text": data.get(text_key)}
     if entities:
         record["entities"] = entities[0]
@@ -296,8 +331,18 @@ def _values_of_regions(result: object) -> Iterator[dict[str, Any]]:
             )
 
 
-class _Found(NamedTuple):
-    """An entity as it stands in a file, unchecked."""
+class Found(NamedTuple):
+    """An entity as it stands in a file, unchecked.
+
+    Attributes:
+        start: Where it begins, if this is a number.
+        end: Where it ends, exclusive.
+        label: Its label.
+        text: What it covers, if the file says so.
+        score: Its score.
+        ends: The kind of ends that the file has, for messages.
+        line: Its line, if it has one of its own.
+    """
 
     start: object
     end: object
@@ -305,6 +350,7 @@ class _Found(NamedTuple):
     text: object = None
     score: object = None
     ends: str = "exclusive"
+    line: int | None = None
 
     @property
     def offsets(self) -> str:
@@ -321,28 +367,63 @@ def _annotated(content: Mapping[str, Any], number: int, options: ReadOptions, re
     if key is None:
         report.unannotated.append(number)
         return AnnotatedText(text, (), number, rest)
-    # 1. Labels are chosen, then entities checked.
-    labels: dict[Entity, str] = {}  # those of the file
-    for found in _found_in(content, key, number, report):
-        label = found.label.strip() if isinstance(found.label, str) else ""
-        new = options.labels.renaming(label) if label else None
-        if new == OUTSIDE:
-            raise InputError(f"expected a label for the entity at {found.offsets}, found O: {NAME_FOR_O}")
-        if new is not None:
-            entity = _entity(found, new, text)
-            if (entity.start, entity.end) != (found.start, found.end):
-                report.trimmed.append(number)
-            labels.setdefault(entity, label)
-        elif label:
-            report.labels[label] += 1
-        elif options.labels.keep is None:
-            raise InputError(f"expected a label for the entity at {found.offsets}, found {quoted_json(found.label)}")
-    # 2. Of those that overlap the longest are kept.
-    entities = _without_overlap(labels, number, options, report)
-    report.labels.update(labels[entity] for entity in entities)
+    found = list(_found_in(content, key, number, report))
+    counts_units = "id" in content if _are_of_doccano(content[key], key) else None
+    entities = chosen_entities(text, found, number, options, report, counts_units=counts_units)
     if any(isinstance(item, dict) and not item.keys() <= _KEYS_OF_ENTITIES for item in content[key]):
         report.reduced.append(number)
     return AnnotatedText(text, entities, number, rest)
+
+
+def chosen_entities(
+    text: str,
+    given: Sequence[Found],
+    number: int,
+    options: ReadOptions,
+    report: ReadReport,
+    *,
+    counts_units: bool | None = None,
+) -> tuple[Entity, ...]:
+    """The entities of a text whose labels are chosen, checked, sorted and without overlap.
+
+    Args:
+        text: The text.
+        given: The entities as they stand in the file.
+        number: The line of the text.
+        options: The options of reading.
+        report: Receives the findings.
+        counts_units: If the offsets of entities that have no text may count UTF-16 units, the edges of words show it;
+            True if they do where nothing shows it. None if they count code points.
+
+    Raises:
+        InputError: If an entity has no label, is out of range or empty, or is not the text that it claims; if two
+            overlap, and that is an error. Without path, and without line unless the entity has one.
+    """
+    labels: dict[Entity, str] = {}  # those of the file
+    for found in in_code_points(text, given, number, options, report, counts_units=counts_units):
+        line = found.line or number
+        try:
+            label = found.label.strip() if isinstance(found.label, str) else ""
+            new = options.labels.renaming(label) if label else None
+            if new == OUTSIDE:
+                raise InputError(f"expected a label for the entity at {found.offsets}, found O: {NAME_FOR_O}")
+            if new is not None:
+                entity = _entity(found, new, text)
+                if (entity.start, entity.end) != (found.start, found.end):
+                    report.trimmed.append(line)
+                labels.setdefault(entity, label)
+            elif label:
+                report.labels[label] += 1
+            elif options.labels.keep is None:
+                raise InputError(
+                    f"expected a label for the entity at {found.offsets}, found {quoted_json(found.label)}"
+                )
+        except InputError as error:
+            raise error.at(line=found.line) from None
+    # Of those that overlap the longest are kept.
+    entities = _without_overlap(labels, number, options, report)
+    report.labels.update(labels[entity] for entity in entities)
+    return entities
 
 
 def _entity_key(content: Mapping[str, Any]) -> str | None:
@@ -356,7 +437,7 @@ def _entity_key(content: Mapping[str, Any]) -> str | None:
         if content[one] != content[other]:
             raise InputError(f"entities stand under {one!r} and under {other!r}, and differ: take one of them out")
     # Label Studio's stand under the name of their kind of annotation, which is any.
-    named = (key for key, value in content.items() if isinstance(value, list) and _are_regions(value))
+    named = (key for key, value in content.items() if isinstance(value, list) and are_regions(value))
     return next(chain(filled, named, (key for key in ENTITY_KEYS if content.get(key) is not None)), None)
 
 
@@ -371,12 +452,12 @@ def _are_entities(value: object) -> bool:
             return False
 
 
-def _are_regions(items: Sequence[Any]) -> bool:
+def are_regions(items: Sequence[Any]) -> bool:
     """True if items are regions of Label Studio, which have several labels."""
     return _are_entities(items) and isinstance(items[0], dict) and isinstance(items[0].get("labels"), list)
 
 
-def _found_in(content: Mapping[str, Any], key: str, number: int, report: ReadReport) -> Iterator[_Found]:
+def _found_in(content: Mapping[str, Any], key: str, number: int, report: ReadReport) -> Iterator[Found]:
     """The entities of a record, without those that an annotator rejected."""
     items = content[key]
     if isinstance(items, dict):
@@ -390,18 +471,92 @@ def _found_in(content: Mapping[str, Any], key: str, number: int, report: ReadRep
             continue
         match item:
             case {"start": start, "end": end, "label": label}:
-                yield _Found(start, end, label, item.get("text"), item.get("score"))
+                yield Found(start, end, label, item.get("text"), item.get("score"))
             case {"start_offset": start, "end_offset": end, "label": label}:
-                yield _Found(start, end, label, item.get("text"), item.get("score"))
+                yield Found(start, end, label, item.get("text"), item.get("score"))
             case {"start": start, "end": end, "labels": [_, *_] as labels}:
-                yield from (_Found(start, end, label, item.get("text"), item.get("score")) for label in labels)
+                yield from (Found(start, end, label, item.get("text"), item.get("score")) for label in labels)
             case {"token_start": int(first), "token_end": int(last), "label": label}:
                 start, end = _of_tokens(content.get("tokens"), first, last)
-                yield _Found(start, end, label, item.get("text"), item.get("score"))
+                yield Found(start, end, label, item.get("text"), item.get("score"))
             case [start, end, label]:
-                yield _Found(start, end, label)
+                yield Found(start, end, label)
             case _:
                 raise InputError(f"expected an entity with start, end and label, found {quoted_json(item)}")
+
+
+def in_code_points(
+    text: str,
+    found: Sequence[Found],
+    number: int,
+    options: ReadOptions,
+    report: ReadReport,
+    *,
+    counts_units: bool | None,
+) -> Sequence[Found]:
+    """The entities of a text, with offsets that count code points; arguments as for `chosen_entities`.
+
+    Tools in JavaScript and Java count a character beyond U+FFFF, such as an emoji, as two. Unless the options say so,
+    the entities show it: their own texts, offsets beyond the end, or for some tools the edges of words.
+    """
+    if options.offsets == "code-points" or text.isascii() or max(text) <= "\uffff":
+        return found
+    starts = list(accumulate((1 + (character > "\uffff") for character in text), initial=0))
+    moved = [_moved(one, starts) for one in found]
+    if options.offsets is None:
+        by_words = counts_units is not None
+        before = sum(_is_misfit(one, text, by_words=by_words) for one in found)
+        after = sum(one is None or _is_misfit(one, text, by_words=by_words) for one in moved)
+        if after > before or (after == before and not counts_units):
+            return found
+    elif None in moved:
+        one = found[moved.index(None)]
+        raise InputError(f"expected an entity of whole characters, found one at {one.offsets}").at(line=one.line)
+    entities = [one if other is None else other for one, other in zip(found, moved, strict=True)]
+    if entities != list(found):
+        report.utf_16.append(number)
+    return entities
+
+
+def _moved(found: Found, starts: Sequence[int]) -> Found | None:
+    """An entity whose offsets count UTF-16 units, in code points; None if it does not begin or end with a character.
+
+    Args:
+        found: The entity.
+        starts: The offset of each character in UTF-16 units, and of the end of the text.
+    """
+    places = list[int]()
+    for offset in (found.start, found.end):
+        if type(offset) is not int:
+            return found
+        at = bisect_left(starts, offset)
+        if at == len(starts) or starts[at] != offset:
+            return None
+        places.append(at)
+    return found._replace(start=places[0], end=places[1])
+
+
+def _is_misfit(found: Found, text: str, *, by_words: bool) -> bool:
+    """True if an entity is not what its text says, or none; or if it begins or ends within a word or with a space."""
+    start, end = found.start, found.end
+    if type(start) is not int or type(end) is not int or not 0 <= start <= end <= len(text):
+        return True
+    covered = text[start:end]
+    if isinstance(found.text, str):
+        return _compared(covered) != _compared(found.text)
+    inner = any(_WITHIN_WORD.fullmatch(text[max(at - 1, 0) : at + 1]) for at in (start, end))
+    return by_words and (inner or covered != covered.strip())
+
+
+def _are_of_doccano(items: object, key: str) -> bool:
+    """True if the entities under a key have the form of doccano's."""
+    match items:
+        case [[_, _, _], *_]:
+            return key == "label"
+        case [{"start_offset": _}, *_]:
+            return True
+        case _:
+            return False
 
 
 def _of_tokens(tokens: object, first: int, last: int) -> tuple[object, object]:
@@ -413,7 +568,7 @@ def _of_tokens(tokens: object, first: int, last: int) -> tuple[object, object]:
             raise InputError(f"expected tokens {first} to {last} with start and end under 'tokens', found none")
 
 
-def _from_names(labels: Mapping[str, Any]) -> Iterator[_Found]:
+def _from_names(labels: Mapping[str, Any]) -> Iterator[Found]:
     """The entities of an object of labels, names and offsets, as in CLUENER."""
     for label, names in labels.items():
         if not isinstance(names, dict):
@@ -423,13 +578,13 @@ def _from_names(labels: Mapping[str, Any]) -> Iterator[_Found]:
             for pair in offsets if isinstance(offsets, list) else [offsets]:
                 match pair:
                     case [int(start), int(last)]:
-                        yield _Found(start, last + 1, label, name, ends="inclusive")
+                        yield Found(start, last + 1, label, name, ends="inclusive")
                     case _:
                         found = quoted_json(pair)
                         raise InputError(f"expected offsets such as [[0, 3]] for {quoted(name)}, found {found}")
 
 
-def _entity(found: _Found, label: str, text: str) -> Entity:
+def _entity(found: Found, label: str, text: str) -> Entity:
     """A checked entity under its new label, without the white space at its ends."""
     start, end, expected = found.start, found.end, found.text
     if type(start) is not int or type(end) is not int:
@@ -500,11 +655,25 @@ def annotate(
         >>> next(annotate(AnnotatedText("Romebound", (Entity(0, 4, "LOC", "Rome"),)))).words
         ['Rome', 'bound']
     """
-    text, entities, line, _ = annotated
+    text, entities, line = annotated[:3]
     parts = sentence_tokens(text, token_unit=token_unit, hyphens=hyphens)
     if not entities:
         yield from (Sentence(tuple(tokens)) for tokens in parts)
         return
+    yield from sentences_of_tokens(parts, entities, line, report)
+
+
+def sentences_of_tokens(
+    parts: Iterable[Sequence[Token]], entities: Sequence[Entity], line: int | None, report: ReadReport | None
+) -> Iterator[Sentence]:
+    """The sentences of tokens of a text, with its entities as spans, none of them lost.
+
+    Args:
+        parts: The tokens of each sentence.
+        entities: The entities, sorted and without overlap.
+        line: The line of the text.
+        report: Receives the line of each entity that cuts a token.
+    """
     # 1. Cut the tokens at the edges of the entities.
     inside = set[int]()  # the edges within tokens
     edges = sorted({edge for entity in entities for edge in (entity.start, entity.end)})
@@ -563,7 +732,7 @@ def text_of(sentence: Sentence) -> AnnotatedText:
     for token in sentence.tokens:
         text += " " * (token.start - origin - len(text)) + token.text
     tokens = [Token(token.text, token.start - origin, token.end - origin) for token in sentence.tokens]
-    entities = Sentence(tuple(tokens), sentence.spans).entities(text)
+    entities = Sentence(tuple(tokens), sentence.spans, scores=sentence.scores).entities(text)
     kept = tuple(entity for entity in entities if entity.start < entity.end)
     if len(kept) < len(entities):
         _log.warning("an entity without characters is left out: %s", quoted(" ".join(sentence.words)))

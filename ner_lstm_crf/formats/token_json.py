@@ -39,6 +39,7 @@ class TokenJson(Format):
     description = "JSON lines of tokens and tags"
     suffixes = (".jsonl", ".ndjson", ".json")
     has_tags = True
+    says_unknown = True
 
     def detect(self, sample: Sample) -> bool:
         """True if the first line is an object with tokens."""

@@ -44,7 +44,7 @@ def test_json_lines_keep_their_other_keys_and_inline_marks_their_comments(write,
     assert record == {
         "id": 7,
         "text": "Oslo",
-        "entities": [{"start": 0, "end": 4, "label": "LOC"}],
+        "label": [[0, 4, "LOC"]],
         "meta": {"by": "hand"},
     }
     marked = write("in.inline", "# by hand\n## news\n[Oslo](city) fell\n".encode("utf-16"))

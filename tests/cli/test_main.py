@@ -139,7 +139,7 @@ def test_a_command_without_its_action_says_what_there_is(arguments: list[str], r
         (["train", "--train", "x", "--output", "y", "--config", "tiny.toml"], "'hiden_size', did you mean hidden_size"),
         (["tag", "in.conll"], "a file of this name exists: say --input in.conll"),
         (["tag", "A text.", "my file"], "a file of this name exists: say --input 'my file'"),
-        (["tag", "--input", "in.conll", "--output", "out.spacy"], "out.spacy: the suffix .spacy tells no format"),
+        (["tag", "--input", "in.conll", "--output", "out.docx"], "out.docx: the suffix .docx tells no format"),
     ],
 )
 def test_what_was_meant_is_said(

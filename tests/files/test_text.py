@@ -334,7 +334,10 @@ def test_a_stream_of_wide_characters_without_a_mark_is_one_clear_line(monkeypatc
 
 
 FOREIGN = {
-    "a zip archive": b"PK\x03\x04 word/document.xml",
+    "a zip archive": b"PK\x03\x04 news.txt",
+    "a document of Word (docx)": b"PK\x03\x04 [Content_Types].xml PK\x03\x04 word/document.xml",
+    "a table of Excel (xlsx)": b"PK\x03\x04 [Content_Types].xml PK\x03\x04 xl/workbook.xml",
+    "a document of LibreOffice": b"PK\x03\x04 mimetypeapplication/vnd.oasis.opendocument.text",
     "a PDF document": b"%PDF-1.7\n",
     "a Parquet file": b"PAR1\x15\x04",
     "a document in Rich Text Format": b"{\\rtf1 Ada}",

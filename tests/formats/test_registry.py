@@ -46,13 +46,50 @@ TOKENS = (
     '{"tokens": ["Rome", "falls", "."], "ner_tags": ["B-LOC", "O", "O"]}\n'
 )
 INLINE = "# two sentences\n[Ada King](PER) sings .\n[Rome](LOC) falls .\n"
-CONTENTS = {"conll": COLUMNS, "tokens": TOKENS, "jsonl": RECORDS, "cluener": CLUENER, "inline": INLINE}
+DOCCANO = (
+    '{"id": 1, "text": "Ada King sings .", "label": [[0, 8, "PER"]]}\n'
+    '{"id": 2, "text": "Rome falls .", "label": [[0, 4, "LOC"]]}\n'
+)
+PRODIGY = (
+    '{"text": "Ada King sings .", "_task_hash": 1, "spans": [{"start": 0, "end": 8, "label": "PER"}]}\n'
+    '{"text": "Rome falls .", "_task_hash": 2, "spans": [{"start": 0, "end": 4, "label": "LOC"}]}\n'
+)
+TASKS = """[
+ {"data": {"text": "Ada King sings ."}, "annotations": [{"result": [{"value":
+  {"start": 0, "end": 8, "text": "Ada King", "labels": ["PER"]}}]}]},
+ {"data": {"text": "Rome falls ."}, "annotations": [{"result": [{"value":
+  {"start": 0, "end": 4, "text": "Rome", "labels": ["LOC"]}}]}]}
+]
+"""
+WEBANNO = (
+    "#FORMAT=WebAnno TSV 3.3\n#T_SP=de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity|identifier|value\n\n\n"
+    "#Text=Ada King sings .\n"
+    "1-1\t0-3\tAda\t*[1]\tPER[1]\t\n1-2\t4-8\tKing\t*[1]\tPER[1]\t\n"
+    "1-3\t9-14\tsings\t_\t_\t\n1-4\t15-16\t.\t_\t_\t\n\n"
+    "#Text=Rome falls .\n2-1\t17-21\tRome\t*\tLOC\t\n2-2\t22-27\tfalls\t_\t_\t\n2-3\t28-29\t.\t_\t_\t\n"
+)
+CONTENTS = {
+    "conll": COLUMNS,
+    "tokens": TOKENS,
+    "jsonl": RECORDS,
+    "cluener": CLUENER,
+    "inline": INLINE,
+    "doccano": DOCCANO,
+    "prodigy": PRODIGY,
+    "label-studio": TASKS,
+    "webanno": WEBANNO,
+}
+OF_FILES = ("brat", "spacy")  # that no text is the whole content of
 
 
-@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_has_an_example():
+    assert {*CONTENTS, *OF_FILES} == {*FORMATS}
+
+
+@pytest.mark.parametrize("name", CONTENTS)
 @pytest.mark.parametrize("file", ["x.txt", "x", "named"])
 def test_every_format_gives_the_same_sentences(name, file, tmp_path):
-    suffix = {"conll": "conll", "inline": "inline"}.get(name, "jsonl")
+    suffix = {"conll": "conll", "inline": "inline", "webanno": "tsv"}.get(name, "jsonl")
     path = tmp_path / (f"x.{suffix}" if file == "named" else file)
     path.write_text(CONTENTS[name])
     assert detect_format(path).name == name
@@ -61,7 +98,7 @@ def test_every_format_gives_the_same_sentences(name, file, tmp_path):
     assert [sentence.spans for sentence in sentences] == [(Span(0, 2, "PER"),), (Span(0, 1, "LOC"),)]
 
 
-@pytest.mark.parametrize("source", FORMATS)
+@pytest.mark.parametrize("source", CONTENTS)
 @pytest.mark.parametrize("target", FORMATS)
 def test_every_format_becomes_every_other(source, target, tmp_path):
     old, new = tmp_path / "old", tmp_path / "new"
@@ -161,9 +198,9 @@ def test_chinese_marks_are_read_as_characters(tmp_path):
 
 
 def test_labels_and_reports_work_for_every_format(tmp_path):
-    for name in FORMATS:
+    for name, content in CONTENTS.items():
         path, report = tmp_path / name, ReadReport()
-        path.write_text(CONTENTS[name])
+        path.write_text(content)
         options = ReadOptions(token_unit="word", labels=LabelMap.parse("PERSON", ["PER=PERSON"]))
         sentences = read_sentences(path, options, report=report)
         assert [span.label for sentence in sentences for span in sentence.spans] == ["PERSON"]
@@ -172,11 +209,11 @@ def test_labels_and_reports_work_for_every_format(tmp_path):
 
 
 def test_labels_that_never_come_are_named_for_every_format(tmp_path, caplog):
-    for name in FORMATS:
+    for name, content in CONTENTS.items():
         path = tmp_path / name
-        path.write_text(CONTENTS[name])
+        path.write_text(content)
         read_sentences(path, ReadOptions(labels=LabelMap.parse("ORG")))
-    assert sum("no entity is labelled ORG" in message for message in caplog.messages) == len(FORMATS)
+    assert sum("no entity is labelled ORG" in message for message in caplog.messages) == len(CONTENTS)
 
 
 def test_the_first_sentence_comes_before_the_last_is_read(tmp_path):
@@ -190,8 +227,8 @@ def test_the_first_sentence_comes_before_the_last_is_read(tmp_path):
 
 
 def test_standard_input_may_hold_any_format(monkeypatch):
-    for name in FORMATS:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(CONTENTS[name].encode())))
+    for content in CONTENTS.values():
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
         assert len(read_sentences("-")) == 2
 
 
@@ -426,13 +463,15 @@ def test_an_array_is_read_as_lines_are(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("x.ann", "T1\tPerson 0 3\tAda\n", r"brat's annotations.*anntoconll\.py"),
-        ("x", "T1\tPerson 0 3\tAda\nR1\tIn Arg1:T1 Arg2:T2\n", r"brat's annotations.*anntoconll\.py"),
-        ("x.xml", "<doc><PER>Ada</PER></doc>\n", r"XML or HTML.*JSON lines"),
-        ("x", '<?xml version="1.0"?><doc/>\n', r"XML or HTML.*JSON lines"),
-        ("x", '<NAME TYPE="P">Ada</NAME> sings in <NAME TYPE="L">Oslo</NAME>.\n', r"XML or HTML.*JSON lines"),
+        ("x", "T1\tPerson 0 3\tAda\nR1\tIn Arg1:T1 Arg2:T2\n", r"brat's annotations.*put the \.txt file beside it"),
+        ("x.xml", "<doc><PER>Ada</PER></doc>\n", r"XML: .*JSON lines"),
+        ("x", '<?xml version="1.0"?><doc/>\n', r"XML: .*JSON lines"),
+        ("x", '<NAME TYPE="P">Ada</NAME> sings in <NAME TYPE="L">Oslo</NAME>.\n', r"XML: .*JSON lines"),
+        ("x", "<!doctype html>\n<html><p>Ada</p></html>\n", r"an HTML page: save its text"),
+        ("x.xmi", '<?xml version="1.1"?>\n<xmi:XMI xmlns:cas="http:///uima/cas.ecore"/>\n', r"UIMA .*WebAnno TSV 3"),
+        ("x", '<?xml version="1.1"?><xmi:XMI xmi:version="2.0"/>\n', r"UIMA .*WebAnno TSV 3"),
         ("x.txt", "1|t|Ada sings.\n1|a|So does Bo.\n1\t0\t3\tAda\tPER\n", r"PubTator.*JSON lines"),
-        ("x.spacy", "abc", r"spaCy's binary DocBin: .*JSON line"),
+        ("x.spacy", "abc", r"expected spaCy's documents \(DocBin\), found something else"),
     ],
 )
 def test_forms_that_are_not_read_are_named(name, content, said, tmp_path):

@@ -54,7 +54,8 @@ def file_of(folder: Path, *lines: object) -> Path:
 def test_every_style_gives_the_same_entities(name, tmp_path):
     (record,) = TextJson().read_texts(file_of(tmp_path, {"text": TEXT} | STYLES[name]))
     assert (record.text, record.entities, record.line) == (TEXT, ENTITIES, 1)
-    assert detect_format(tmp_path / "x.jsonl").name == ("cluener" if name == "CLUENER" else "jsonl")
+    detected = {"CLUENER": "cluener", "doccano": "doccano", "doccano, offsets": "doccano"}.get(name, "jsonl")
+    assert detect_format(tmp_path / "x.jsonl").name == detected
 
 
 def test_entities_become_spans_over_tokens_that_keep_their_places(tmp_path):
@@ -113,8 +114,8 @@ BROKEN = {
     "empty": ({"text": "Ada", "entities": [[1, 1, "PER"]]}, "the entity PER at 1-1 covers no text: ''"),
     "blank": ({"text": "A  a", "entities": [[1, 3, "PER"]]}, "the entity PER at 1-3 covers no text: '  '"),
     "another text": (
-        {"text": "😀 Ada", "entities": [{"start": 3, "end": 6, "label": "PER", "text": "Ada"}]},
-        "the entity PER at 3-6 lies outside its text of 5 characters",
+        {"text": "😀 Ada", "entities": [{"start": 4, "end": 7, "label": "PER", "text": "Ada"}]},
+        "the entity PER at 4-7 lies outside its text of 5 characters",
     ),
     "ends inclusive": (
         {"text": "Ada", "entities": [{"start": 0, "end": 2, "label": "PER", "text": "Ada"}]},
@@ -293,7 +294,7 @@ def test_an_entity_of_white_space_is_not_written(tmp_path, name):
     """It could not be read again."""
     record = AnnotatedText("王\u3000去", (Entity(1, 2, "LOC", "\u3000"),), 1)
     with pytest.raises(
-        InputError, match=r"x.jsonl: an entity without visible text cannot stand in JSON lines: LOC at 1-2"
+        InputError, match=r"x.jsonl: an entity without visible text cannot stand in JSON lines .*: LOC at 1-2"
     ):
         written_by(name).write_texts(tmp_path / "x.jsonl", [record])
     assert not (tmp_path / "x.jsonl").exists()
@@ -552,7 +553,8 @@ FORMS = {
 def test_forms_of_other_tools_are_read(name, suffix, indent, tmp_path):
     path = tmp_path / f"x.{suffix}"
     path.write_text(json.dumps(FORMS[name], indent=indent))
-    assert detect_format(path).name == "jsonl"
+    tool = {"Label": "label-studio", "Prodigy,": "prodigy"}.get(name.split()[0], "jsonl")
+    assert detect_format(path).name == tool
     sentences = read_sentences(path, report=ReadReport())
     assert [(one.words, one.spans) for one in sentences] == [(["Ada", "sings"], (Span(0, 1, "PER"),)), (["Lu"], ())]
     lines = tmp_path / "lines.jsonl"

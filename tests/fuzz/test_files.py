@@ -32,7 +32,7 @@ from ner_lstm_crf.files.text import stream_lines
 from ner_lstm_crf.formats.conll import read_conll, replace_tags
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport
 from ner_lstm_crf.formats.registry import FORMATS, convert, detect_format, read_sentences, write_sentences
-from ner_lstm_crf.formats.text_json import TextJson, text_of
+from ner_lstm_crf.formats.text_json import text_of
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.text.annotation import Sentence
 
@@ -72,6 +72,8 @@ def _seeds(folder: Path) -> dict[str, bytes]:
             path = folder / f"{language}-{name}{(FORMATS[name].suffixes or ('.jsonl',))[0]}"
             write_sentences(path, sentences, output_format=name)
             seeds[path.name] = path.read_bytes()
+            if name == "brat":
+                seeds[f"{language}-brat.txt"] = path.with_suffix(".txt").read_bytes()
         texts = [text_of(sentence) for sentence in sentences]
         tasks = [
             {
@@ -93,7 +95,7 @@ def _seeds(folder: Path) -> dict[str, bytes]:
         ]
         seeds |= {
             f"{language}-tasks.json": json.dumps(tasks, indent=1).encode(),
-            f"{language}-prodigy.jsonl": "".join(json.dumps(one) + "\n" for one in spans).encode(),
+            f"{language}-answers.jsonl": "".join(json.dumps(one) + "\n" for one in spans).encode(),
             f"{language}-spaces.conll": _columns(sentences, lambda _, __, word, tag: f"{word} NN I-NP {tag}"),
             f"{language}-quoted.csv": b"Sentence,Word,Tag\n"
             + _columns(sentences, lambda at, _, word, tag: f'{at},"{word}",{tag}', between=""),
@@ -282,7 +284,8 @@ def check_error(error: InputError, *paths: Path) -> None:
     """The message of a refusal is one line that names the file."""
     text = str(error)
     assert not any(character in text for character in "\n\r\x1b\0"), text
-    assert any(text.startswith(f"{path}:") for path in paths), text
+    names = [*paths, *(path.with_suffix(suffix) for path in paths for suffix in (".txt", ".ann"))]  # of brat
+    assert any(text.startswith(f"{path}:") for path in names), text
     assert len(text) < 2000, text
 
 
@@ -335,11 +338,12 @@ def check_converted(path: Path, target: Path, name: str, options: ReadOptions, s
     if name in ("inline", "tokens") and options.read_tags:
         assert plain(read_sentences(target, again, report=ReadReport())) == plain(sentences)
     elif name == "conll":
-        if options.read_tags and detect_format(path, options.encoding) is not FORMATS["conll"]:
+        if options.read_tags and detect_format(path, options) is not FORMATS["conll"]:
             columns = replace(again, token_column=1, tag_column=2, separator="tab")
             assert plain(read_sentences(target, columns, report=ReadReport())) == plain(sentences)
     else:
-        found = Counter(entity.label for text in TextJson().read_texts(target, again) for entity in text.entities)
+        read = read_sentences(target, again, report=ReadReport())
+        found = Counter(span.label for one in read for span in one.spans)
         assert found <= Counter(span.label for one in sentences for span in one.spans)
 
 
@@ -347,7 +351,7 @@ def check_tagging(path: Path, target: Path, options: ReadOptions) -> None:
     """A file is read as `tag` reads it: lines of text, and columns that are written again."""
     for _ in stream_lines(path, options.encoding):
         pass
-    if detect_format(path, options.encoding) is not FORMATS["conll"]:
+    if detect_format(path, options) is not FORMATS["conll"]:
         return
     untagged = replace(options, read_tags=False, labels=LabelMap())
     sentences = list(read_conll(path, untagged, report=ReadReport()))
@@ -397,10 +401,17 @@ NAMES = [
             "conll.conll",
             "jsonl.jsonl",
             "cluener.jsonl",
+            "doccano.jsonl",
+            "label-studio.jsonl",
+            "webanno.jsonl",
+            "brat.ann",
+            "brat.txt",
+            "spacy.spacy",
             "tokens.jsonl",
             "inline.inline",
             "tasks.json",
             "prodigy.jsonl",
+            "answers.jsonl",
         ),
         *("spaces.conll", "quoted.csv", "plain.txt", "conllu.conllu"),
     )
@@ -429,6 +440,9 @@ def test_a_damaged_file_is_read_and_counted_right_or_refused_in_one_line(
         content = mutate(content, Random(seed))
     path = folder / (name if suffix is None else f"x{suffix}")
     path.write_bytes(content)
+    other = path.with_suffix({".ann": ".txt", ".txt": ".ann"}.get(path.suffix, ".other"))
+    if "brat" in name and other.suffix != ".other":
+        other.write_bytes(seeds()[f"{name.partition('-')[0]}-brat{other.suffix}"])
     note(repr(content)[:5000])
     logging.disable(logging.CRITICAL)
     try:
@@ -439,3 +453,4 @@ def test_a_damaged_file_is_read_and_counted_right_or_refused_in_one_line(
     finally:
         logging.disable(logging.NOTSET)
         path.unlink()
+        other.unlink(missing_ok=True)
