@@ -112,6 +112,8 @@ def _file(statistics: FileStatistics) -> Iterator[str]:
         ("cut words", statistics.cut, "entity", "with a begin or an end within a word"),
         ("trimmed", statistics.trimmed, "entity", "with white space at an end, left out"),
         ("dropped", statistics.dropped, "entity", "under a longer one, left out"),
+        ("in pieces", statistics.split, "entity", "of several pieces, left out"),
+        ("UTF-16", statistics.utf_16, "text", "whose offsets count UTF-16 units, an emoji as two"),
         ("rejected", statistics.rejected, "annotation", "rejected by an annotator"),
         ("unannotated", statistics.unannotated, "object", "without a key for entities"),
     ):

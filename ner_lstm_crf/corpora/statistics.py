@@ -113,6 +113,8 @@ class FileStatistics(ReadReport):
             "untagged": self.untagged,
             "cut": self.cut,
             "dropped": self.dropped,
+            "split": self.split,
+            "utf_16": self.utf_16,
             "rejected": self.rejected,
             "unannotated": self.unannotated,
             "unknown": self.unknown,

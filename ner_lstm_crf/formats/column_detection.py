@@ -111,6 +111,7 @@ _OTHER_NAMES = """id idx index number pos postag upos upostag xpos xpostag lemma
     misc start end begin offset offsets doc docid document confidence score"""
 _TAG_NAMES = frozenset(_NAMES_OF_TAGS.split())
 _NAMES = _TAG_NAMES | {*_TOKEN_NAMES, *_OTHER_NAMES.split()}
+_CONLLU = 10  # columns
 _SENTENCE_NAME = "sent"
 _SENTENCE_NAMES = ("sentence", "sentenceid", "sentid")  # surely those of sentences
 _NAME = re.compile(r"[A-Za-z_][\w #./:-]*")
@@ -916,8 +917,10 @@ def _no_tags(sample: _Sample, path: str) -> InputError:
         message = f"expected one token and its tag a row, found the entities of whole texts in column {objects[0]}"
         message += ": export them as JSON"
     else:
+        is_conllu = width == _CONLLU and sample.separator == "tab" and _counts_tokens(sample.columns[0])
+        form = "this looks like CoNLL-U, which has words and their syntax: " if is_conllu else ""
         message = (
-            f"no tag column: none of the {width} columns holds tags such as O and B-PER, the first row is "
+            f"no tag column: {form}none of the {width} columns holds tags such as O and B-PER, the first row is "
             f"{quoted(body)}; if there is one, name it with --tag-column"
         )
         labels = [str(at) for at, cells in enumerate(columns, 1) if _are_perhaps_labels(cells, is_first=at == 1)]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import count, groupby, islice, repeat
+from itertools import chain, count, groupby, islice, repeat
 from operator import itemgetter
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -79,7 +79,8 @@ class Conll(Format):
     def write(self, path: FilePath, sentences: Iterable[Sentence], options: WriteOptions) -> None:
         """Write sentences as two columns, token and tag, with a `-DOCSTART-` line between documents.
 
-        Under a name that ends in `.csv`, they are the rows of a table whose first column counts the sentences. With
+        Under a name that ends in `.csv`, they are the rows of a table whose first column numbers the first word of each
+        sentence, as in the corpus GMB on Kaggle. With
         `scores` each token has the score of its entity in a further column, `_` in none.
         """
         writer = TagWriter(get_scheme(options.scheme or "IOB2"), path, "tab")
@@ -87,7 +88,7 @@ class Conll(Format):
         is_table = has_suffix(path, ".csv")
         with writing(path, options.encoding) as out:
             if is_table:
-                out.write(_TABLE.row(("sentence", "token", "tag", "score")[: 4 if options.scores else 3]))
+                out.write(_TABLE.row(("Sentence #", "Word", "Tag", "Score")[: 4 if options.scores else 3]))
             for number, sentence in enumerate(sentences, 1):
                 words = sentence.words
                 for word in words:
@@ -96,7 +97,8 @@ class Conll(Format):
                         raise InputError(f"the token {quoted(word)} cannot stand in a column file{origin}", path=path)
                 columns = [writer.tags(sentence), *([score_cells(sentence)] * options.scores)]
                 if is_table:
-                    out.writelines(map(_TABLE.row, zip(repeat(str(number)), words, *columns, strict=False)))
+                    numbers = chain([f"Sentence: {number}"], repeat(""))
+                    out.writelines(map(_TABLE.row, zip(numbers, words, *columns, strict=False)))
                     continue
                 if document is None and words and words[0].startswith(BYTE_ORDER_MARK):
                     out.write(BYTE_ORDER_MARK)  # else the token's own would be read as that of the file

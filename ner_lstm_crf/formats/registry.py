@@ -226,7 +226,7 @@ def _writable(sentences: Iterable[Sentence], chosen: Format, path: FilePath) -> 
     """
     for sentence in sentences:
         if sentence.unknown and not (chosen.says_unknown):
-            tagged = " and ".join(known.name for known in FORMATS.values() if known.says_unknown)
+            tagged = ", ".join(known.name for known in FORMATS.values() if known.says_unknown)
             origin = "" if sentence.line is None else f" (line {sentence.line} of its source)"
             message = f"a token whose tag is unknown cannot stand in {chosen.description}{origin}: {tagged} can say so"
             raise InputError(message, path=path)

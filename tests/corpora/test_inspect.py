@@ -64,6 +64,8 @@ def test_the_facts_of_a_file(inspection, tmp_path):
         "untagged": [],
         "cut": [],
         "dropped": [],
+        "split": [],
+        "utf_16": [],
         "rejected": [],
         "unannotated": [],
         "unknown": [],

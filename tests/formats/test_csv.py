@@ -61,7 +61,7 @@ def test_a_file_that_is_named_otherwise_gets_columns_of_its_own(tmp_path):
     assert (tmp_path / "z.conll").read_text() == expected
     convert(tmp_path / "y.conll", tmp_path / "z.csv")
     assert (tmp_path / "z.csv").read_text() == (
-        'sentence,token,tag\n1,"so, ""Ada""",B-per\n1,left,O\n1,"""",O\n2,Oslo,B-geo\n'
+        'Sentence #,Word,Tag\nSentence: 1,"so, ""Ada""",B-per\n,left,O\n,"""",O\nSentence: 2,Oslo,B-geo\n'
     )
 
 
@@ -218,3 +218,29 @@ def test_a_first_row_that_may_be_data_is_none_of_names(tmp_path):
     again = "Ada,entity\n" + "".join(f"{row[1]},{row[2]}\n" for row in ROWS)
     with pytest.raises(InputError, match="delete the line if it names the columns"):
         read_sentences(table(tmp_path, again))
+
+
+def test_the_form_of_kaggle_is_read_in_its_encoding_and_written_again(tmp_path):
+    text = "Sentence #,Word,POS,Tag\nSentence: 1,Zoë,NNP,B-per\n,owns,VBZ,O\n,café,NN,O\nSentence: 2,Düsseldorf,NNP,B-geo\n"
+    path = tmp_path / "ner_dataset.csv"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match="--encoding latin-1"):
+        read_sentences(path)
+    options = ReadOptions(encoding="latin-1")
+    assert [sentence.words for sentence in read_sentences(path, options)] == [["Zoë", "owns", "café"], ["Düsseldorf"]]
+    convert(path, tmp_path / "y.csv", options=options, scheme="BIOES")
+    assert (tmp_path / "y.csv").read_bytes() == text.replace("B-", "S-").encode("latin-1")
+    convert(path, tmp_path / "x.conll", options=options)
+    convert(tmp_path / "x.conll", tmp_path / "z.csv", options=options)
+    assert (tmp_path / "z.csv").read_text(encoding="latin-1") == "".join(
+        f"{line.rpartition(',')[0].rpartition(',')[0]},{line.rpartition(',')[2]}\n" for line in text.splitlines()
+    )
+
+
+def test_syntax_without_entities_is_named_for_what_it_is(tmp_path):
+    rows = "1\tAda\tAda\tPROPN\tNNP\tNumber=Sing\t2\tnsubj\t_\t_\n2\tleft\tleave\tVERB\tVBD\t_\t0\troot\t_\t_\n\n"
+    (tmp_path / "x.conllu").write_text(rows * 3)
+    with pytest.raises(
+        InputError, match="no tag column: this looks like CoNLL-U, which has words and their syntax: none"
+    ):
+        read_sentences(tmp_path / "x.conllu")

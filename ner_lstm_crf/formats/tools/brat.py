@@ -27,7 +27,9 @@ from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.formats.text_json import AnnotatedText, Found, TextFormat, chosen_entities
 
 _ENTITY = re.compile(r"T\S*\t(?P<label>\S+) (?P<pieces>\d{1,9} \d{1,9}(?:;\d{1,9} \d{1,9})*)(?:\t(?P<text>.*))?")
-_OTHER = re.compile(r"[REAMN#*]\S*\t.*", re.DOTALL)  # relations, events, attributes, references, notes, equivalences
+_OTHER = re.compile(
+    r"(?:[REAMN#][0-9]\S*|\*)\t.*", re.DOTALL
+)  # relations, events, attributes, references, notes, equivalences
 _LINE = re.compile(r"[^\r\n]+")
 _CONFIGURATION = "annotation.conf"
 
