@@ -221,7 +221,8 @@ def test_a_first_row_that_may_be_data_is_none_of_names(tmp_path):
 
 
 def test_the_form_of_kaggle_is_read_in_its_encoding_and_written_again(tmp_path):
-    text = "Sentence #,Word,POS,Tag\nSentence: 1,Zoë,NNP,B-per\n,owns,VBZ,O\n,café,NN,O\nSentence: 2,Düsseldorf,NNP,B-geo\n"
+    text = "Sentence #,Word,POS,Tag\nSentence: 1,Zoë,NNP,B-per\n,owns,VBZ,O\n,café,NN,O\n"
+    text += "Sentence: 2,Düsseldorf,NNP,B-geo\n"
     path = tmp_path / "ner_dataset.csv"
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(InputError, match="--encoding latin-1"):
