@@ -19,7 +19,8 @@ Each room imports only from those below it:
     evaluation/  precision, recall, F1, intervals and tests
     tagging/     text in, entities out
     saving/      a model on disk
-    model/       tensors: LSTM, heads, CRF, network
+    model/       tensors: LSTM, heads, network
+    crf/         what follows from the scores of a CRF: best paths, probabilities
     features/    strings become ids become vectors, one file per token feature
     corpora/     public corpora; statistics of any annotated file
     formats/     annotated files become sentences, and back
@@ -29,6 +30,7 @@ Each room imports only from those below it:
     config.py    every setting and the presets
     kernels/     loops in C
     isolation.py what a program around the library does with torch and with processes
+    threads.py   the library's own threads
 
 `train(Data.read("train.conll"), "fast", "my-model")` trains a tagger.
 

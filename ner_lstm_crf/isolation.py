@@ -8,37 +8,44 @@ are needed, in both processes.
 
 Settings of torch. Those of the application's thread (autocast, the default device, gradients that are disabled) are put
 aside within `computing()`. Those of the whole process, the random generator and the default number type, belong to the
-application: other threads see them. They are neither used nor changed. Whatever the library makes has a number type,
-and what it draws comes from a generator of its own; `explicit` sees to that in the code of others, such as the modules
-of torch and of transformers.
+application: other threads see them. They are neither used nor changed; see `model.generators`. Tagging may do without
+torch, which is not imported here: where the program has not imported it, it has no settings either.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from threading import Condition, RLock, get_ident
 from typing import Any
 
-import torch
-from torch import Tensor
-from torch.nn import functional
-from torch.overrides import TorchFunctionMode
+_SOFT = 1  # omp_pause_soft of OpenMP 5.0: settings stay as they are
 
 
-def torch_library(name: str) -> Callable[[int], int]:
+def imported_torch() -> Any:
+    """The module torch; None if the program has not imported it, or another thread is about to."""
+    module = sys.modules.get("torch")
+    return None if module is None or getattr(module.__spec__, "_initializing", False) else module
+
+
+def torch_function(name: str) -> Callable[[int], int]:
     """A function of the libraries that torch uses, of OpenMP or MKL; where there is none, one without effect."""
+    torch = imported_torch()
+    return int if torch is None else _function_of(torch._C.__file__, name)
+
+
+@cache
+def _function_of(path: str, name: str) -> Callable[[int], int]:
+    """A function of a library, or of one that it uses; where there is none, one without effect."""
     try:
-        function: Callable[[int], int] = getattr(ctypes.CDLL(torch._C.__file__), name, int)
+        function: Callable[[int], int] = getattr(ctypes.CDLL(path), name, int)
     except OSError:  # a torch that is linked in another way
         function = int
     return function
-
-
-_end_openmp_threads = torch_library("omp_pause_resource_all")  # those that the calling thread has started
-_SOFT = 1  # omp_pause_soft of OpenMP 5.0: settings stay as they are
 
 
 class _Gate:
@@ -47,6 +54,7 @@ class _Gate:
     Attributes:
         threads: The thread of each computation.
         forks: Number of threads that are about to fork.
+        openmp: The functions that end the threads which the calling thread has started, of OpenMP beside torch's.
     """
 
     def __init__(self) -> None:
@@ -54,6 +62,7 @@ class _Gate:
         self.changed = Condition(self.lock)
         self.threads: dict[object, int] = {}
         self.forks = 0
+        self.openmp: list[Callable[[int], int]] = []
 
     def before_fork(self) -> None:
         """Wait until no other thread computes, and end the OpenMP threads of this one."""
@@ -61,7 +70,8 @@ class _Gate:
             self.forks += 1
             while any(thread != get_ident() for thread in self.threads.values()):
                 self.changed.wait()
-        _end_openmp_threads(_SOFT)
+        for end_threads in (torch_function("omp_pause_resource_all"), *self.openmp):
+            end_threads(_SOFT)
 
     def after_fork_in_parent(self) -> None:
         """Let the other threads go on."""
@@ -86,6 +96,13 @@ if hasattr(os, "register_at_fork"):
     )
 
 
+def end_threads_of(library: ctypes.CDLL) -> None:
+    """Let a fork end the OpenMP threads that a library has started, too."""
+    function = getattr(library, "omp_pause_resource_all", None)
+    if function is not None:
+        _gate.openmp.append(function)
+
+
 @contextmanager
 def computing() -> Iterator[None]:
     """The context, or decorator, of all that the library computes: a fork waits for its end, and torch is as it comes.
@@ -101,6 +118,10 @@ def computing() -> Iterator[None]:
                 _gate.changed.wait()
             _gate.threads[computation] = thread
         # 2. Put aside what the application has set for this thread.
+        torch = imported_torch()
+        if torch is None:
+            yield
+            return
         changed = torch.is_inference_mode_enabled() or not torch.is_grad_enabled() or torch.is_autocast_enabled("cpu")
         if not changed and torch.get_default_device().type == "cpu":  # nearly always, and twice as fast
             yield
@@ -117,64 +138,3 @@ def computing() -> Iterator[None]:
             _gate.threads.pop(computation, None)
             if _gate.forks:
                 _gate.changed.notify_all()
-
-
-_FLOATS = ("empty", "zeros", "ones", "rand", "randn")
-_DRAWN = ("uniform_", "normal_", "trunc_normal_", "kaiming_uniform_", "kaiming_normal_", "bernoulli_", "random_")
-
-
-class explicit(TorchFunctionMode):  # noqa: N801 (a context, read as a word)
-    """Within this context torch takes a generator and float32 for what it would take from global settings.
-
-    Args:
-        generator: The source of first weights and of dropout; None to leave weights without values, for those that get
-            others anyway.
-    """
-
-    def __init__(self, generator: torch.Generator | None) -> None:
-        super().__init__()
-        self.generator = generator
-
-    def __torch_function__(
-        self, function: Any, _types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Call a function of torch, which the mode does not see from within."""
-        name, kwargs = getattr(function, "__name__", ""), dict(kwargs or {})
-        if name in _FLOATS and kwargs.get("dtype") is None:
-            kwargs["dtype"] = torch.float32
-        if name in _DRAWN:
-            if self.generator is None:
-                return args[0] if args else kwargs["tensor"]
-            kwargs["generator"] = self.generator
-        elif self.generator is not None and function is functional.dropout:
-            return self._dropout(*args, **kwargs)
-        elif self.generator is not None and function is functional.scaled_dot_product_attention:
-            return self._attention(*args, **kwargs)
-        return function(*args, **kwargs)
-
-    def _dropout(self, values: Tensor, p: float = 0.5, training: bool = True, **_: bool) -> Tensor:
-        return dropout(values, p, self.generator) if training else values
-
-    def _attention(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        attn_mask: Tensor | None = None,
-        dropout_p: float = 0.0,
-        is_causal: bool = False,
-        **more: Any,
-    ) -> Tensor:
-        if not dropout_p:
-            return functional.scaled_dot_product_attention(query, key, value, attn_mask, 0.0, is_causal, **more)
-        # What attends to what is the attention with the unit vectors as values (Vaswani et al. 2017, eq. 1).
-        units = torch.eye(key.shape[-2], dtype=query.dtype, device=query.device).expand(*key.shape[:-1], -1)
-        shares = functional.scaled_dot_product_attention(query, key, units, attn_mask, 0.0, is_causal, **more)
-        return dropout(shares, dropout_p, self.generator) @ value
-
-
-def dropout(values: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
-    """Values with a share of `rate` set to zero and the others scaled to the same mean, as `functional.dropout`."""
-    if rate == 0:
-        return values
-    return values * torch.empty_like(values).bernoulli_(1 - rate, generator=generator).div_(1 - rate)

@@ -11,16 +11,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from ner_lstm_crf import kernels
-from ner_lstm_crf.model import crf
+from ner_lstm_crf import crf, kernels
+from ner_lstm_crf.crf import ScoreTables
+from ner_lstm_crf.model import crf as differentiable
 
 __all__ = ["FORBIDDEN", "PATHS", "TYPES", "Path", "all_paths", "crf_compiled", "crf_portable", "drawn", "score"]
 
 FORBIDDEN = -1e4
 
 
+OF_ARRAYS = ("viterbi", "k_best", "marginals", "entropy", "span_probabilities", "probable_spans")
+
+
 class Path:
-    """The functions of `crf` over compiled kernels, or in plain torch whatever the machine has."""
+    """The functions of a CRF, all of them over tensors: over compiled kernels, or in plain numpy and torch.
+
+    Those of `crf` read the tensors as arrays, where they lie.
+    """
 
     def __init__(self, compiled: bool) -> None:
         self.compiled = compiled
@@ -33,14 +40,26 @@ class Path:
             yield
 
     def __getattr__(self, name: str) -> Any:
-        if not hasattr(crf, name):
+        if name not in OF_ARRAYS and not hasattr(differentiable, name):
             raise AttributeError(name)
 
         def call(*arguments: Any) -> Any:
             with self.chosen():
-                return getattr(crf, name)(*arguments)
+                if name in OF_ARRAYS:
+                    return over_tensors(name, *arguments)
+                found = getattr(differentiable, name)(*arguments)
+                if name == "log_partition":  # the two rooms say the same
+                    assert torch.equal(over_tensors(name, *arguments), found.detach()) or not self.compiled
+                return found
 
         return call
+
+
+def over_tensors(name: str, emissions: Tensor, lengths: Tensor, *others: Any) -> Any:
+    """The result of a function of `crf`, as tensors."""
+    arrays = [x.detach().numpy() if isinstance(x, Tensor) else x for x in (emissions, lengths, *others)]
+    found = getattr(crf, name)(arrays[0], arrays[1], ScoreTables(*arrays[2:5]), *arrays[5:])
+    return tuple(map(torch.from_numpy, found)) if isinstance(found, tuple) else torch.from_numpy(found)
 
 
 crf_compiled, crf_portable = Path(compiled=True), Path(compiled=False)

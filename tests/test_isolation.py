@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.evaluation.evaluate import evaluate_model
-from ner_lstm_crf.isolation import dropout, explicit
+from ner_lstm_crf.model.generators import dropout, explicit
 from ner_lstm_crf.runs.data import Data, read_with_transformer, resolve_defaults
 from ner_lstm_crf.runs.run import prepare_trainer
 from ner_lstm_crf.tagging.tagger import Tagger

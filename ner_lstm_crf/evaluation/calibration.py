@@ -26,18 +26,16 @@ from math import exp, log, sqrt
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from ner_lstm_crf import crf
 from ner_lstm_crf.evaluation.metrics import Score, text_table
 from ner_lstm_crf.features.batch import RaggedSentences, like_lengths
 from ner_lstm_crf.features.token_feature import Ids
 from ner_lstm_crf.isolation import computing
-from ner_lstm_crf.model import crf
 from ner_lstm_crf.saving.model import Model
-from ner_lstm_crf.tagging.decoding import at_least, at_temperature, spans_of
-from ner_lstm_crf.tagging.predictor import BATCH_SENTENCES, BATCH_TOKENS, Emissions, emissions_of
+from ner_lstm_crf.tagging.decoding import Emissions, at_least, spans_of
+from ner_lstm_crf.tagging.predictor import BATCH_SENTENCES, BATCH_TOKENS, emissions_of
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.text.annotation import Sentence, Span
 
@@ -190,8 +188,8 @@ class GoldEmissions:
         uncounted: Collection[str] = (),
     ) -> None:
         encoded = model.encode(gold) if encoded is None else encoded
-        emissions, head = emissions_of(model, encoded)
-        self._tables = tuple(table.double() for table in head.scores())
+        emissions, tables = emissions_of(model, encoded)
+        self._tables = tables.astype(np.float64)
         # 1. The sentences whose gold tags the model has, and the tags that each token may have.
         known, lengths, names = set(model.tags.labels), encoded.lengths, model.tags.labels
         usable = [{span.label for span in one.spans} <= known and not one.unknown for one in gold]
@@ -204,7 +202,7 @@ class GoldEmissions:
         allowed[np.ix_(allowed[:, 0], of_uncounted)] = True
         # 2. The batches.
         self._batches = [
-            (batch.double(), sizes, torch.from_numpy(allowed[positions]))
+            (batch.astype(np.float64), sizes, allowed[positions])
             for _, batch, sizes, positions in batches_of(emissions, lengths, self.usable)
         ]
 
@@ -212,12 +210,10 @@ class GoldEmissions:
     def loss(self, temperature: float) -> float:
         """The negative log-likelihood of all gold sentences at a temperature, in nats."""
         total = 0.0
-        with torch.no_grad():
-            for batch, lengths, allowed in self._batches:
-                emissions, start, transitions, end = at_temperature(self._tables, batch, temperature)
-                for paths, sign in ((None, 1), (allowed, -1)):
-                    partition = crf.log_partition(emissions, lengths, start, transitions, end, paths)
-                    total += sign * float(partition.sum())
+        for batch, lengths, allowed in self._batches:
+            emissions, tables = crf.at_temperature(batch, self._tables, temperature)
+            for paths, sign in ((None, 1), (allowed, -1)):
+                total += sign * float(crf.log_partition(emissions, lengths, tables, paths).sum())
         return total
 
 
@@ -263,7 +259,7 @@ def _least(function: Callable[[float], float], low: float, high: float, toleranc
     return (low + high) / 2
 
 
-def batches_of(emissions: Emissions, lengths: Ids, sentences: Ids) -> Iterable[tuple[Ids, Tensor, Tensor, Ids]]:
+def batches_of(emissions: Emissions, lengths: Ids, sentences: Ids) -> Iterable[tuple[Ids, Emissions, Ids, Ids]]:
     """The emissions of sentences in batches of like length.
 
     Args:
@@ -278,7 +274,7 @@ def batches_of(emissions: Emissions, lengths: Ids, sentences: Ids) -> Iterable[t
     for chosen, longest in like_lengths(lengths[sentences], sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS):
         numbers = sentences[chosen]
         positions = np.minimum(starts[numbers, None] + np.arange(longest), len(emissions) - 1)
-        yield numbers, torch.from_numpy(emissions[positions]), torch.from_numpy(lengths[numbers]), positions
+        yield numbers, emissions[positions], lengths[numbers], positions
 
 
 def calibration_table(named: Mapping[str, Calibration]) -> str:
@@ -331,21 +327,23 @@ def stand_ins(model: Model, sentences: Sequence[Sentence]) -> dict[str, ScoredSp
     transition, and the mean of the marginals of its tags, which know of no boundary.
     """
     encoded, tags = model.encode(sentences), model.tags
-    emissions, head = emissions_of(model, encoded)
+    emissions, tables = emissions_of(model, encoded)
     labels, events = tags.label_numbers(), tags.events()
     spans: list[list[Span]] = [[] for _ in sentences]
     scores: list[list[tuple[float, float, float]]] = [[] for _ in sentences]
-    with torch.inference_mode():
-        for numbers, batch, lengths, _ in batches_of(emissions, encoded.lengths, np.flatnonzero(encoded.lengths)):
-            best = head.decode(batch, lengths)
-            at_t, start, transitions, end = at_temperature(head.scores(), batch, model.temperature)
-            marginals = crf.marginals(at_t, lengths, start, transitions, end).gather(2, best[..., None])[..., 0].numpy()
-            softmax = batch.softmax(-1).gather(2, best[..., None])[..., 0].numpy()
-            for row, first, stop, label in spans_of(best.numpy(), labels, events).tolist():
-                of_tags, of_emissions = marginals[row, first:stop], softmax[row, first:stop]
-                spans[numbers[row]].append(Span(first, stop, tags.labels[label]))
-                each = of_tags.mean(), of_emissions.mean(), of_emissions.prod()
-                scores[numbers[row]].append((float(each[0]), float(each[1]), float(each[2])))
+    for numbers, batch, lengths, _ in batches_of(emissions, encoded.lengths, np.flatnonzero(encoded.lengths)):
+        best = crf.viterbi(batch, lengths, tables)
+        at_tags = best[..., None]
+        cooler, at_t = crf.at_temperature(batch, tables, model.temperature)
+        marginals = crf.marginals(cooler, lengths, at_t)
+        factors = np.exp(batch - batch.max(-1, keepdims=True))
+        of_tags, of_emissions = (
+            np.take_along_axis(one, at_tags, 2)[..., 0] for one in (marginals, factors / factors.sum(-1, keepdims=True))
+        )
+        for row, first, stop, label in spans_of(best, labels, events).tolist():
+            marginal, softmax = of_tags[row, first:stop], of_emissions[row, first:stop]
+            spans[numbers[row]].append(Span(first, stop, tags.labels[label]))
+            scores[numbers[row]].append((float(marginal.mean()), float(softmax.mean()), float(softmax.prod())))
     names = "mean marginal of its tags", "mean softmax of emissions", "product of softmax of emissions"
     found = tuple(map(tuple, spans))
     return {

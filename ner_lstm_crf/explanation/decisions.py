@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import NamedTuple
 
-from ner_lstm_crf.model.heads import FORBIDDEN
+from ner_lstm_crf.crf import FORBIDDEN
 from ner_lstm_crf.tagging.analysis import Analysis
 from ner_lstm_crf.text.annotation import Sentence, Span
 

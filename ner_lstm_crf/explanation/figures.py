@@ -12,8 +12,8 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from ner_lstm_crf.crf import FORBIDDEN
 from ner_lstm_crf.explanation.style import SHADES, escaped
-from ner_lstm_crf.model.heads import FORBIDDEN
 from ner_lstm_crf.tagging.analysis import Analysis
 
 SPREAD = 8.0

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ner_lstm_crf.crf import FORBIDDEN
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.atomic import replacing
-from ner_lstm_crf.model.heads import FORBIDDEN
 from ner_lstm_crf.tagging.analysis import TransitionTable
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Loops in C for which torch has no fast operation, and the functions that find them.
+"""Loops in C for which neither numpy nor torch has a fast operation, and the functions that find them.
 
     vector.h          vectors of the processor's width; exp
     crf.h             the scores of a CRF, and the loops that its recursions share
@@ -14,8 +14,9 @@
 
 `scripts/build_kernels.py` compiles them when the package is installed, one shared library per processor level and
 number type; nothing is compiled later. If they are missing, or were compiled from other sources than those in this
-folder (new code, not installed again), the callers take the portable path in torch, which gives the same results,
-slower. Start with `available_for` and `kernel`.
+folder (new code, not installed again), the callers take the portable path in numpy or torch, which gives the same
+results, slower. They get addresses, so it is the same to them whose memory that is. Start with `available_for` and
+`kernel`.
 """
 
 from __future__ import annotations
@@ -23,18 +24,19 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import logging
+from collections.abc import Hashable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+
+from ner_lstm_crf.isolation import end_threads_of
 
 _log = logging.getLogger(__name__)
 
 _FOLDER = Path(__file__).parent
-_LEVELS = {"AVX512": ("x86-64-v4", "x86-64-v3"), "AVX2": ("x86-64-v3",)}
-_BITS = {torch.float32: 32, torch.float64: 64}
+_BITS = {"float32": 32, "float64": 64}
 _KERNELS = {  # the file of each function, and the number of its arguments: addresses and numbers of 64 bits
     "crf_marginals": ("crf_sums", 12),
     "crf_viterbi": ("crf_viterbi", 12),
@@ -51,14 +53,18 @@ _KERNELS = {  # the file of each function, and the number of its arguments: addr
 }
 
 
-def available_for(tensor: Tensor) -> bool:
-    """True if the kernels can read this tensor: it is on the CPU, of float32 or float64, and they were compiled."""
-    return tensor.device.type == "cpu" and _library("crf_sums", tensor.dtype) is not None
+def available_for(values: Any) -> bool:
+    """True if the kernels can read this array of numpy or tensor of torch.
+
+    It is on the CPU, of float32 or float64, and they were compiled.
+    """
+    device = getattr(values, "device", "cpu")  # numpy 1 has none
+    return str(device) == "cpu" and _library("crf_sums", values.dtype) is not None
 
 
 @cache
-def kernel(name: str, dtype: torch.dtype) -> Any:
-    """The C function `name` for tensors of `dtype`, compiled for this processor.
+def kernel(name: str, dtype: Hashable) -> Any:
+    """The C function `name` for values of `dtype`, one of numpy or torch, compiled for this processor.
 
     Raises:
         ValueError: If there is none; see `available_for`.
@@ -80,9 +86,21 @@ def _say_that_old(folder: Path) -> None:
 
 
 @cache
-def _library(file: str, dtype: torch.dtype) -> ctypes.CDLL | None:
+def levels() -> tuple[str, ...]:
+    """The levels of this processor (x86-64 psABI), the best first."""
+    # What numpy found, as its own loops do: the names are those of its versions before and since 2.4.
+    extensions = np.show_config(mode="dicts").get("SIMD Extensions", {})
+    has = {*extensions.get("baseline", ()), *extensions.get("found", ())}
+    is_v4 = not has.isdisjoint({"X86_V4", "AVX512_SKX"})
+    is_v3 = is_v4 or "X86_V3" in has or {"AVX2", "FMA3"} <= has
+    return ("x86-64-v4",) * is_v4 + ("x86-64-v3",) * is_v3 + ("generic",)
+
+
+@cache
+def _library(file: str, dtype: Hashable) -> ctypes.CDLL | None:
     """The library that was compiled from `file` for the best level of this processor, or None."""
-    if dtype not in _BITS:
+    bits = _BITS.get(str(dtype).removeprefix("torch."))
+    if bits is None:
         return None
     # 1. Were the libraries compiled from these sources? Others may take other arguments.
     digest = hashlib.sha256()
@@ -95,12 +113,14 @@ def _library(file: str, dtype: torch.dtype) -> ctypes.CDLL | None:
         _say_that_old(compiled_from.parent)
         return None
     # 2. The first level that loads.
-    for level in (*_LEVELS.get(torch.backends.cpu.get_cpu_capability(), ()), "generic"):
-        path = _FOLDER / "built" / f"{file}-{_BITS[dtype]}-{level}.so"
+    for level in levels():
+        path = _FOLDER / "built" / f"{file}-{bits}-{level}.so"
         if path.is_file():
             try:
-                # torch is imported by now, and its OpenMP with it: the library shares its threads.
-                return ctypes.CDLL(str(path))
+                # If torch is imported by now, the library shares the threads of its OpenMP; else it has its own.
+                library = ctypes.CDLL(str(path))
             except OSError:  # compiled on another machine
                 continue
+            end_threads_of(library)
+            return library
     return None

@@ -6,8 +6,9 @@
     bilstm       token vectors in their context
     heads        emissions -> loss, tags, marginals: a CRF or a softmax
     losses       what training minimizes beside the loss of the head: costs of mistakes, weights, an expected ratio
-    crf          the sums and the best path of a linear-chain CRF
-    cpu          threads and number types of the processor
+    crf          likelihoods of a linear-chain CRF, with gradients
+    cpu          number types of the processor
+    generators   torch draws from a given generator, not from its global one
 
 One alphabet of dimensions serves every comment in this package:
 

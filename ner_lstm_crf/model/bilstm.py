@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ner_lstm_crf.model.cpu import one_thread, use_one_thread
+from ner_lstm_crf.threads import one_thread, use_one_thread
 
 
 class BiLstm(nn.Module):

@@ -16,11 +16,9 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from ner_lstm_crf.crf import FORBIDDEN, ScoreTables, marginals, viterbi
 from ner_lstm_crf.model import crf
 from ner_lstm_crf.model.crf import token_mask
-
-# Low enough that a forbidden transition holds no probability in float32, high enough that gradients stay finite.
-FORBIDDEN = -1e4
 
 
 class Head(nn.Module, ABC):
@@ -51,14 +49,6 @@ class Head(nn.Module, ABC):
         return _token_losses(crf.log_marginals(emissions, lengths, *self.scores()), allowed, lengths)
 
     @abstractmethod
-    def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """Best tags (B, T), zero beyond the lengths."""
-
-    @abstractmethod
-    def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """Distribution over tags of each token (B, T, K), zero beyond the lengths."""
-
-    @abstractmethod
     def scores(self) -> tuple[Tensor, Tensor, Tensor]:
         """Scores of the start (K,), of transitions from row to column (K, K), of the end (K,); -1e4 if forbidden."""
 
@@ -66,29 +56,19 @@ class Head(nn.Module, ABC):
         """Log of the sum over all paths, or over those of allowed tags (B, T, K), (B,); see `crf.log_partition`."""
         return crf.log_partition(emissions, lengths, *self.scores(), allowed)
 
-    def log_probability(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
-        """Log of the probability of each sentence's tags (B, T), (B,); differentiable."""
-        return crf.log_likelihood(emissions, tags, lengths, *self.scores())
+    def tables(self) -> ScoreTables:
+        """The scores as arrays, for all that `ner_lstm_crf.crf` computes of them; a copy."""
+        return ScoreTables(*(scores.detach().cpu().numpy().copy() for scores in self.scores()))
 
-    def entropy(self, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """Entropy of the distribution over paths, in nats (B,); 0 if one is certain."""
-        return crf.entropy(emissions, lengths, *self.scores())
+    def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
+        """Tags of the best sequence (Viterbi 1967) (B, T), zero beyond the lengths."""
+        best = viterbi(emissions.detach().cpu().numpy(), lengths.cpu().numpy(), self.tables())
+        return torch.from_numpy(best).to(emissions.device)
 
-    def span_probabilities(
-        self, emissions: Tensor, lengths: Tensor, spans: Tensor, labels: Tensor, events: Tensor
-    ) -> Tensor:
-        """Probability of exactly each span (P,), given as in (P, 4); see `crf.span_probabilities`."""
-        return crf.span_probabilities(emissions, lengths, *self.scores(), spans, labels, events)
-
-    def probable_spans(
-        self, emissions: Tensor, lengths: Tensor, labels: Tensor, events: Tensor, least: float
-    ) -> tuple[Tensor, Tensor]:
-        """Every span of that probability at least (P, 4), and its probability (P,); see `crf.probable_spans`."""
-        return crf.probable_spans(emissions, lengths, *self.scores(), labels, events, least)
-
-    def k_best(self, emissions: Tensor, lengths: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """The k best paths (B, k, T), the best first, and their scores (B, k); see `crf.k_best`."""
-        return crf.k_best(emissions, lengths, *self.scores(), k)
+    def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
+        """Distribution over tags of each token, summed over all sequences (forward-backward) (B, T, K)."""
+        found = marginals(emissions.detach().cpu().numpy(), lengths.cpu().numpy(), self.tables())
+        return torch.from_numpy(found).to(emissions.device)
 
 
 class SoftmaxHead(Head):
@@ -120,14 +100,6 @@ class SoftmaxHead(Head):
     def token_losses(self, emissions: Tensor, allowed: Tensor, lengths: Tensor) -> Tensor:
         """Negative log of the sum of the softmax over the allowed tags of each token (B, T)."""
         return _token_losses(emissions.log_softmax(-1), allowed, lengths)
-
-    def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """Tag of the highest emission at each token (B, T)."""
-        return emissions.argmax(-1) * token_mask(lengths, emissions.shape[1])
-
-    def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """Softmax of each token's emissions (B, T, K)."""
-        return emissions.softmax(-1).masked_fill(~token_mask(lengths, emissions.shape[1]).unsqueeze(2), 0)
 
 
 class CrfHead(Head):
@@ -176,14 +148,6 @@ class CrfHead(Head):
         if self.labelwise:
             return self.token_losses(emissions, allowed, lengths).sum(1)
         return self.log_partition(emissions, lengths) - self.log_partition(emissions, lengths, allowed)
-
-    def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """Tags of the best sequence (Viterbi 1967) (B, T)."""
-        return crf.viterbi(emissions, lengths, *self.scores())
-
-    def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """Distribution over tags of each token, summed over all sequences (forward-backward) (B, T, K)."""
-        return crf.marginals(emissions, lengths, *self.scores())
 
 
 def _token_losses(log_probabilities: Tensor, allowed: Tensor, lengths: Tensor) -> Tensor:

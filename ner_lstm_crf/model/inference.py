@@ -19,9 +19,11 @@ from typing import get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ner_lstm_crf.config import Precision
+from ner_lstm_crf.crf import ScoreTables
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.batch import Batch, WordTypes
 from ner_lstm_crf.features.token_feature import Ids
@@ -41,7 +43,7 @@ class InferenceNetwork:
     """The networks of a model in evaluation mode.
 
     Whoever tags calls `type_vectors` for the words of some sentences, then `emissions` for each batch of them, which
-    `head` reads; the latter two may run on other threads.
+    decoding reads with `tables`; the latter two may run on other threads.
 
     Args:
         networks: The networks, with heads of one kind. They are shared, not copied, but for encoders of another
@@ -64,7 +66,7 @@ class InferenceNetwork:
         self._dtype: torch.dtype = getattr(torch, precision)
         self._caches = [TypeVectorCache(network, word_types, self._dtype) for network in networks]
         self._encoders = [network.encoder for network in networks]
-        self._head = networks[0].head
+        self._tables = networks[0].head.tables()
         self._version = weights_version()
 
     def type_vectors(self, rows: Ids) -> list[Tensor]:
@@ -78,7 +80,7 @@ class InferenceNetwork:
         heads = [network.head for network in self.networks]
         version = weights_version(*heads, *([network.encoder for network in self.networks] if copied else []))
         if version != self._version:
-            self._head = mean_head(heads)
+            self._tables = mean_head(heads).tables()
             if copied:
                 self._encoders = [deepcopy(network.encoder).to(self._dtype) for network in self.networks]
             self._version = version  # last: Ctrl-C may come in between
@@ -89,11 +91,12 @@ class InferenceNetwork:
         return [cache.vectors(rows) for cache in self._caches]
 
     @property
-    def head(self) -> Head:
-        """The mean of the heads, which reads emissions; of the weights that the last `type_vectors` met."""
-        return self._head
+    def tables(self) -> ScoreTables:
+        """The mean of the score tables of the networks; of the weights that the last `type_vectors` met."""
+        return self._tables
 
-    def emissions(self, type_vectors: Sequence[Tensor], batch: Batch) -> Tensor:
+    @torch.inference_mode()
+    def emissions(self, type_vectors: Sequence[Tensor], batch: Batch) -> NDArray[np.float32]:
         """Emission scores of each token, the mean over the networks (B, T, K), float32.
 
         Args:
@@ -106,16 +109,19 @@ class InferenceNetwork:
                 each.append(self._one_layer(network, encoder, vectors, tensors))
             else:
                 each.append(network.projection(self._encoded(network, encoder, vectors, tensors)))
-        return torch.stack(each).mean(0)
+        mean: NDArray[np.float32] = torch.stack(each).mean(0).numpy()
+        return mean
 
-    def encoded(self, type_vectors: Sequence[Tensor], batch: Batch) -> Tensor:
+    @torch.inference_mode()
+    def encoded(self, type_vectors: Sequence[Tensor], batch: Batch) -> NDArray[np.float32]:
         """The encoder's output for each token, those of the networks side by side (B, T, 2 H each), float32.
 
         The arguments are those of `emissions`.
         """
         tensors = self.networks[0].tensors(batch)
         parts = zip(self.networks, self._encoders, type_vectors, strict=True)
-        return torch.cat([self._encoded(*part, tensors) for part in parts], dim=-1)
+        vectors: NDArray[np.float32] = torch.cat([self._encoded(*part, tensors) for part in parts], dim=-1).numpy()
+        return vectors
 
     def _encoded(self, network: Network, encoder: BiLstm, vectors: Tensor, batch: TensorBatch) -> Tensor:
         """The output of one network's encoder (B, T, 2 H)."""

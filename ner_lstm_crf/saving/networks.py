@@ -30,9 +30,9 @@ def new_network(config: ModelConfig, features: Features, tags: TagSet, seed: int
     """
     import torch  # a model that is only read needs none
 
-    from ner_lstm_crf.isolation import explicit
     from ner_lstm_crf.model.embedding.registry import new_embedding
     from ner_lstm_crf.model.embedding.transformer import read_encoder
+    from ner_lstm_crf.model.generators import explicit
     from ner_lstm_crf.model.network import Network
 
     read_encoder(features, config)

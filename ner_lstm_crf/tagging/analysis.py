@@ -1,7 +1,7 @@
 """One sentence with all that the model knows of it: scores, probabilities, other readings.
 
-Everything follows from the emissions of its tokens and the model's transition scores, by the functions of `model.crf`.
-Each is computed when it is first asked for; none needs another pass of the LSTM.
+Everything follows from the emissions of its tokens and the model's transition scores, by the functions of `crf`. Each
+is computed when it is first asked for; none needs another pass of the LSTM.
 
 Letters: T tokens, K tags.
 """
@@ -15,14 +15,13 @@ from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import DTypeLike, NDArray
 
+from ner_lstm_crf import crf
+from ner_lstm_crf.crf import FORBIDDEN, ScoreTables
+from ner_lstm_crf.crf.scores import divided
 from ner_lstm_crf.errors import InputError, counted, did_you_mean
 from ner_lstm_crf.isolation import computing
-from ner_lstm_crf.model import crf
-from ner_lstm_crf.model.cpu import one_thread
-from ner_lstm_crf.model.heads import FORBIDDEN
 from ner_lstm_crf.tagging.constraints import Constraints, Rule
 from ner_lstm_crf.tagging.lattice import Lattice, constrained, lattice_of
 from ner_lstm_crf.tags.scheme import OUTSIDE
@@ -224,7 +223,7 @@ class Analysis:
     @cached_property
     def marginals(self) -> Probabilities:
         """The distribution over tags of each token (T, K), summed over all sequences."""
-        states = self._call(crf.marginals)[0].numpy()[self._lattice.places]
+        states = self._call(crf.marginals)[0][self._lattice.places]
         found = np.zeros((len(self), len(self.tag_set)))
         np.add.at(found.T, self._lattice.tags, states.T)
         return found
@@ -260,8 +259,7 @@ class Analysis:
     def probable_spans(self, least: float = LEAST) -> list[ScoredSpan]:
         """Every span that is an entity with a probability of at least `least`, in order of their starts."""
         lattice = self._lattice
-        labels, events = torch.from_numpy(lattice.labels), torch.from_numpy(lattice.events)
-        places, probabilities = self._call(crf.probable_spans, lattice, labels, events, least)
+        places, probabilities = self._call(crf.probable_spans, lattice, lattice.labels, lattice.events, least)
         names = self.tag_set.labels
         found = [
             ScoredSpan(lattice.over_tokens(start, end, names[label]), min(probability, 1.0))
@@ -294,7 +292,7 @@ class Analysis:
             raise ValueError(f"expected a count of 1 or more, got {count}")
         lattice, paths, found = self._lattice, count, set[tuple[Span, ...]]()
         while True:
-            states, scores = (one[0].numpy() for one in self._call(crf.k_best, lattice, paths))
+            states, scores = (one[0] for one in self._call(crf.k_best, lattice, paths))
             real = states[np.isfinite(scores)]
             found = {lattice.spans(path, self.tag_set.labels) for path in real if not lattice.forbids(path)}
             if len(found) >= count or len(real) < paths or paths >= _MOST_PATHS:
@@ -336,7 +334,9 @@ class Analysis:
     @cached_property
     def _free(self) -> Lattice:
         """The CRF without constraints."""
-        return lattice_of(self.tag_set, self.emissions, (self.start, self.transitions, self.end), self.barriers)
+        return lattice_of(
+            self.tag_set, self.emissions, ScoreTables(self.start, self.transitions, self.end), self.barriers
+        )
 
     @cached_property
     def _lattice(self) -> Lattice:
@@ -366,13 +366,13 @@ class Analysis:
         rows = [
             (0, lattice.places[start], lattice.places[end - 1] + 1, names.index(label)) for start, end, label in spans
         ]
-        wanted, labels = torch.tensor(np.array(rows, np.int64)), torch.from_numpy(lattice.labels)
-        found = self._call(crf.span_probabilities, lattice, wanted, labels, torch.from_numpy(lattice.events))
-        probabilities: Probabilities = found.numpy().clip(0.0, 1.0)
+        wanted = np.array(rows, np.int64)
+        found = self._call(crf.span_probabilities, lattice, wanted, lattice.labels, lattice.events)
+        probabilities: Probabilities = found.clip(0.0, 1.0)
         return probabilities
 
     def _call(self, function: Callable[..., Any], lattice: Lattice | None = None, *more: object) -> Any:
-        """The result of a function of `model.crf` for one sentence, at the temperature, in double precision.
+        """The result of a function of `crf` for one sentence, at the temperature, in double precision.
 
         Args:
             function: The function.
@@ -380,13 +380,10 @@ class Analysis:
             more: The other arguments.
         """
         chosen = self._lattice if lattice is None else lattice
-        scores = (chosen.emissions[None], chosen.start, chosen.transitions, chosen.end)
-        if self.temperature != 1:  # what is forbidden stays so
-            lowest = FORBIDDEN / min(self.temperature, 1.0)
-            scores = tuple(np.where(table > FORBIDDEN / 2, table / self.temperature, lowest) for table in scores)  # type: ignore[assignment]
-        emissions, *tables = (torch.from_numpy(np.ascontiguousarray(table)) for table in scores)
-        with computing(), one_thread():
-            return function(emissions, torch.tensor([emissions.shape[1]]), *tables, *more)
+        # A state that cannot be at a place stays so, too.
+        emissions, *tables = (divided(scores, self.temperature) for scores in (chosen.emissions, *chosen.tables))
+        with computing():
+            return function(emissions[None], np.array([len(emissions)]), ScoreTables(*tables), *more)
 
     def _conflict(self) -> str:
         """What is wrong with the constraints, of which no sequence of tags agrees with all.
@@ -411,8 +408,7 @@ class Analysis:
 
 def _best_path(lattice: Lattice) -> NDArray[np.int64]:
     """The best path of states (T,), found in the number type of tagging, so that ties end alike."""
-    scores = (lattice.emissions[None], lattice.start, lattice.transitions, lattice.end)
-    emissions, *tables = (torch.from_numpy(table.astype(np.float32)) for table in scores)
-    with computing(), one_thread():
-        path: NDArray[np.int64] = crf.viterbi(emissions, torch.tensor([emissions.shape[1]]), *tables)[0].numpy()
+    emissions, tables = lattice.emissions.astype(np.float32), lattice.tables.astype(np.float32)
+    with computing():
+        path: NDArray[np.int64] = crf.viterbi(emissions[None], np.array([len(emissions)]), tables)[0]
     return path

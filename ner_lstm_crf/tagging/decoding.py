@@ -15,17 +15,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import compress
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from ner_lstm_crf import crf
 from ner_lstm_crf.config import DecodingName
+from ner_lstm_crf.crf import ScoreTables
 from ner_lstm_crf.features.token_feature import Ids
-from ner_lstm_crf.model import crf
-from ner_lstm_crf.model.heads import FORBIDDEN, Head
 from ner_lstm_crf.tags.scheme import CLOSES, OPENS, DecodedTags
 from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Span
@@ -34,6 +32,8 @@ THRESHOLD = 0.4
 """The threshold of posterior decoding where none is given: half of an F1 of 0.8. The threshold that makes F1 largest is
 half of the F1 that it reaches (Lipton, Elkan and Naryanaswamy 2014, Optimal thresholding of classifiers to maximize F1
 measure)."""
+
+Emissions: TypeAlias = NDArray[np.float32]
 
 LEAST_PROBABLE = 0.01
 """Posterior decoding looks at no span that is less probable, whatever the threshold."""
@@ -64,11 +64,13 @@ class Decoding:
 class Reader(Protocol):
     """Reads the spans of sentences from their emissions, batch by batch, in any order and on several threads."""
 
-    def read(self, head: Head, emissions: Tensor, lengths: Tensor, positions: Ids, real: NDArray[np.bool_]) -> None:
+    def read(
+        self, tables: ScoreTables, emissions: Emissions, lengths: Ids, positions: Ids, real: NDArray[np.bool_]
+    ) -> None:
         """Read a batch.
 
         Args:
-            head: The head.
+            tables: The score tables of the model.
             emissions: Emissions (B, T, K).
             lengths: Tokens of each sentence (B,).
             positions: The number of each token among all (B, T).
@@ -98,9 +100,11 @@ class BestPaths(Reader):
         self._tag_set = tags
         self.tags = np.zeros(tokens, np.int64)
 
-    def read(self, head: Head, emissions: Tensor, lengths: Tensor, positions: Ids, real: NDArray[np.bool_]) -> None:
+    def read(
+        self, tables: ScoreTables, emissions: Emissions, lengths: Ids, positions: Ids, real: NDArray[np.bool_]
+    ) -> None:
         """Write the tags of the best paths."""
-        best = head.decode(emissions, lengths).numpy()
+        best = crf.viterbi(emissions, lengths, tables)
         self.tags[positions[real]] = best[real]
 
     def clear(self, start: int, end: int) -> None:
@@ -124,16 +128,17 @@ class ScoredPaths(BestPaths):
         self._labels, self._events, self._temperature = tags.label_numbers(), tags.events(), temperature
         self.scores = np.zeros(tokens)
 
-    def read(self, head: Head, emissions: Tensor, lengths: Tensor, positions: Ids, real: NDArray[np.bool_]) -> None:
+    def read(
+        self, tables: ScoreTables, emissions: Emissions, lengths: Ids, positions: Ids, real: NDArray[np.bool_]
+    ) -> None:
         """Write the tags of the best paths, and the probabilities of their spans."""
-        best = head.decode(emissions, lengths).numpy()
+        best = crf.viterbi(emissions, lengths, tables)
         self.tags[positions[real]] = best[real]
         spans = spans_of(best, self._labels, self._events)
         if len(spans):
-            asked, labels, events = map(torch.from_numpy, (spans, self._labels, self._events))
-            emissions, start, transitions, end = at_temperature(head.scores(), emissions, self._temperature)
-            probabilities = crf.span_probabilities(emissions, lengths, start, transitions, end, asked, labels, events)
-            self.scores[positions[spans[:, 0], spans[:, 1]]] = probabilities.clamp(0, 1).numpy()
+            emissions, tables = crf.at_temperature(emissions, tables, self._temperature)
+            probabilities = crf.span_probabilities(emissions, lengths, tables, spans, self._labels, self._events)
+            self.scores[positions[spans[:, 0], spans[:, 1]]] = probabilities.clip(0, 1)
 
     def decoded(self, lengths: Ids, cuts: Ids | None) -> list[DecodedTags]:
         """The spans with their probabilities, and the positions of tags that break the scheme."""
@@ -156,18 +161,19 @@ class ProbableSpans(Reader):
 
     def __init__(self, tags: TagSet, temperature: float, tokens: int, threshold: float) -> None:
         self._tag_set, self._temperature, self._threshold = tags, temperature, threshold
-        self._tables = torch.from_numpy(tags.label_numbers()), torch.from_numpy(tags.events())
+        self._reading = tags.label_numbers(), tags.events()
         self.labels = np.full(tokens, -1)
         self.sizes, self.scores = np.zeros(tokens, np.int64), np.zeros(tokens)
 
-    def read(self, head: Head, emissions: Tensor, lengths: Tensor, positions: Ids, real: NDArray[np.bool_]) -> None:
+    def read(
+        self, tables: ScoreTables, emissions: Emissions, lengths: Ids, positions: Ids, real: NDArray[np.bool_]
+    ) -> None:
         """Write the best set of spans of each sentence."""
         del real  # the spans of a window are forgotten again
-        emissions, start, transitions, end = at_temperature(head.scores(), emissions, self._temperature)
-        labels, events = self._tables
+        emissions, tables = crf.at_temperature(emissions, tables, self._temperature)
         least = max(self._threshold, LEAST_PROBABLE)
-        found, probable = crf.probable_spans(emissions, lengths, start, transitions, end, labels, events, least)
-        spans, probabilities = found.numpy(), probable.clamp(0, 1).numpy().astype(np.float64)
+        spans, probable = crf.probable_spans(emissions, lengths, tables, *self._reading, least)
+        probabilities = probable.clip(0, 1).astype(np.float64)
         chosen = best_spans(spans, probabilities - self._threshold)
         sentences, starts, stops, numbers = spans[chosen].T
         begins = positions[sentences, starts]
@@ -209,15 +215,6 @@ def spans_of(best: Ids, labels: Ids, events: Ids) -> Ids:
     sentences, starts = np.nonzero(between & OPENS)
     _, ends = np.nonzero(between & CLOSES)
     return np.stack([sentences, starts, ends, labels[best[sentences, starts]]], axis=1)
-
-
-def at_temperature(
-    tables: Iterable[Tensor], emissions: Tensor, temperature: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Emissions and the three score tables of a head, divided by the temperature; what is forbidden stays so."""
-    lowest = FORBIDDEN / min(temperature, 1.0)
-    start, transitions, end = (torch.where(one > FORBIDDEN / 2, one / temperature, lowest) for one in tables)
-    return emissions / temperature, start, transitions, end
 
 
 def best_spans(spans: Ids, weights: NDArray[np.float64]) -> Ids:

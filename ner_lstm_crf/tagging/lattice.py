@@ -11,7 +11,7 @@ of a larger CRF:
 A state that a token cannot have gets a forbidden emission there. A transition between copies has the score of that
 between their tags, plus a bonus where it ends a span that is favoured, and is forbidden where it ends one that must not
 be, or cuts or prolongs one that must be. Each sequence of tags that agrees with the conditions is exactly one path of
-the larger CRF, with its own score, and no other is one. So every function of `model.crf` is exact on it.
+the larger CRF, with its own score, and no other is one. So every function of `crf` is exact on it.
 
 Barriers (see `tagging.predictor`) are one more state, which stands for the edge of a piece.
 
@@ -27,7 +27,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ner_lstm_crf.model.heads import FORBIDDEN
+from ner_lstm_crf.crf import FORBIDDEN, ScoreTables
 from ner_lstm_crf.tagging.constraints import Rule
 from ner_lstm_crf.tags.scheme import CLOSES, OPENS, OUTSIDE
 from ner_lstm_crf.tags.tag_set import TagSet
@@ -42,9 +42,7 @@ class Lattice(NamedTuple):
 
     Attributes:
         emissions: Score of each state at each place (T, K); `FORBIDDEN` where it cannot be.
-        start: Score of each state at the start (K,).
-        transitions: Score of a transition, [from, to] (K, K).
-        end: Score of each state at the end (K,).
+        tables: Scores of the start, of transitions and of the end.
         tags: The tag that each state stands for (K,).
         labels: The number of its label, -1 for none (K,).
         events: What happens between two states, [from, to] (K, K); row and column 0 stand for what is around.
@@ -52,9 +50,7 @@ class Lattice(NamedTuple):
     """
 
     emissions: Floats
-    start: Floats
-    transitions: Floats
-    end: Floats
+    tables: ScoreTables
     tags: Numbers
     labels: Numbers
     events: Numbers
@@ -64,8 +60,8 @@ class Lattice(NamedTuple):
         """True if a path (T,) has a state or a transition that is forbidden."""
         scores = np.concatenate([
             self.emissions[np.arange(len(path)), path],
-            self.transitions[path[:-1], path[1:]],
-            [self.start[path[0]], self.end[path[-1]]],
+            self.tables.transitions[path[:-1], path[1:]],
+            [self.tables.start[path[0]], self.tables.end[path[-1]]],
         ])  # fmt: skip
         return bool(scores.min() <= FORBIDDEN / 2)
 
@@ -91,7 +87,7 @@ class Lattice(NamedTuple):
 def lattice_of(
     tags: TagSet,
     emissions: NDArray[np.floating],
-    tables: Sequence[NDArray[np.floating]],
+    tables: ScoreTables,
     barriers: Iterable[tuple[int, int]],
 ) -> Lattice:
     """The CRF of a sentence without constraints.
@@ -99,11 +95,11 @@ def lattice_of(
     Args:
         tags: The tags.
         emissions: The emissions (T, K).
-        tables: The scores of the start (K,), of transitions (K, K), of the end (K,).
+        tables: The score tables of the model.
         barriers: What no entity holds, as tokens from the first to the last (exclusive); an empty one is a place
             between two tokens.
     """
-    start, transitions, end = (np.asarray(table, np.float64) for table in tables)
+    start, transitions, end = exact = tables.astype(np.float64)
     length, numbers = emissions.shape
     states, labels, events = np.arange(numbers), tags.label_numbers(), tags.events()
     held = np.zeros(length, np.bool_)
@@ -113,9 +109,7 @@ def lattice_of(
         if first >= final and 0 < first < length:
             cuts.add(first)
     if not cuts and not held.any():
-        return Lattice(
-            np.asarray(emissions, np.float64), start, transitions, end, states, labels, events, np.arange(length)
-        )
+        return Lattice(np.asarray(emissions, np.float64), exact, states, labels, events, np.arange(length))
     # 1. One more place at each barrier between two tokens.
     places = np.arange(length) + np.searchsorted(sorted(cuts), np.arange(length), side="right")
     is_barrier = np.ones(length + len(cuts), np.bool_)
@@ -127,9 +121,7 @@ def lattice_of(
     widened[is_barrier, -1] = 0.0
     return Lattice(
         widened,
-        np.append(start, 0.0),
-        np.block([[transitions, end[:, None]], [start, 0.0]]),
-        np.append(end, 0.0),
+        ScoreTables(np.append(start, 0.0), np.block([[transitions, end[:, None]], [start, 0.0]]), np.append(end, 0.0)),
         np.append(states, 0),
         np.append(labels, -1),
         np.block([[events, events[:, :1]], [events[:1], 0]]),
@@ -242,12 +234,14 @@ def _with_states(lattice: Lattice, patterns: Mapping[Pattern, Sequence[int]]) ->
             bonus[which == number] = -np.inf
         for length, of_length in pattern.bonuses:
             bonus[(which == number) & (offset + 1 == length)] = of_length
-    with_bonus = lattice.transitions[pairs] + np.where(closes, bonus[:, None], 0.0)
+    with_bonus = lattice.tables.transitions[pairs] + np.where(closes, bonus[:, None], 0.0)
     return lattice._replace(
         emissions=np.where(_may_be(states, patterns, len(lattice.emissions)), lattice.emissions[:, copied], FORBIDDEN),
-        start=np.where(may_start, lattice.start[copied], FORBIDDEN),
-        transitions=np.maximum(np.where(may_follow, with_bonus, FORBIDDEN), FORBIDDEN),
-        end=np.maximum(lattice.end[copied] + bonus, FORBIDDEN),
+        tables=ScoreTables(
+            np.where(may_start, lattice.tables.start[copied], FORBIDDEN),
+            np.maximum(np.where(may_follow, with_bonus, FORBIDDEN), FORBIDDEN),
+            np.maximum(lattice.tables.end[copied] + bonus, FORBIDDEN),
+        ),
         tags=lattice.tags[copied],
         labels=states.labels,
         events=lattice.events[pairs],

@@ -9,7 +9,7 @@ holds, is read as a whole, too, and the best path is found of each piece between
 The probability of an entity is that in its sentence, or in its piece: as if nothing stood before and after.
 
 A chunk is large enough to fill batches of like length, and small enough that memory stays flat and the first result
-comes soon. Where torch may use several threads, each computes batches of its own, and the next chunk is encoded
+comes soon. Where several threads may be used, each computes batches of its own, and the next chunk is encoded
 meanwhile.
 """
 
@@ -21,26 +21,23 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from threading import Lock
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ner_lstm_crf.config import Precision
+from ner_lstm_crf.crf import ScoreTables
 from ner_lstm_crf.features.batch import Batch, RaggedSentences, WordTypes, like_lengths
 from ner_lstm_crf.features.token_feature import Ids
 from ner_lstm_crf.isolation import computing
-from ner_lstm_crf.model.cpu import Map, one_thread, worker_map
-from ner_lstm_crf.model.heads import Head
 from ner_lstm_crf.model.inference import InferenceNetwork
 from ner_lstm_crf.saving.model import Model
-from ner_lstm_crf.tagging.decoding import Decoding, Reader
+from ner_lstm_crf.tagging.decoding import Decoding, Emissions, Reader
 from ner_lstm_crf.tags.scheme import DecodedTags
+from ner_lstm_crf.threads import Map, one_thread, worker_map
 
 Item = TypeVar("Item")
-Emissions: TypeAlias = NDArray[np.float32]
 
 CHUNK_TOKENS = 32_768
 BATCH_SENTENCES = 256
@@ -127,35 +124,32 @@ class Predictor:
         with worker_map() as run:
             yield from self._decode(((chunk, *self._encode(chunk)) for chunk in chunks), run, decoding)
 
-    def scores(self, chunk: Chunk[Any]) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
-        """What the network says of one small chunk, on the calling thread.
-
-        Returns:
-            Emissions of all tokens (N, K); and the scores of the start (K,), of transitions (K, K) and of the end (K,).
-        """
+    def scores(self, chunk: Chunk[Any]) -> tuple[Emissions, ScoreTables]:
+        """What the network says of one small chunk, on the calling thread: emissions of all tokens (N, K), tables."""
         emissions = self._for_tokens(chunk, self._network.emissions)
-        with computing(), torch.inference_mode():
-            return emissions, [table.numpy().copy() for table in self._network.head.scores()]
+        return emissions, ScoreTables(*(table.copy() for table in self._network.tables))
 
     def vectors(self, chunk: Chunk[Any]) -> NDArray[np.float32]:
         """The encoder's output for all tokens of one small chunk (N, D); see `InferenceNetwork.encoded`."""
         return self._for_tokens(chunk, self._network.encoded)
 
-    def _for_tokens(self, chunk: Chunk[Any], compute: Callable[[list[Tensor], Batch], Tensor]) -> NDArray[np.float32]:
+    def _for_tokens(
+        self, chunk: Chunk[Any], compute: Callable[[list[Any], Batch], NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
         """A row for each token of a chunk (N, D), computed batch by batch (B, T, D)."""
         with one_thread():
             sentences, vectors, _ = self._encode(chunk)
             rows = np.zeros((len(sentences.types), 0), np.float32)
-            with computing(), torch.inference_mode():
+            with computing():
                 for batch_of in sentences.tagging_batches(sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS):
                     batch, positions, counts = sentences.tagging_batch(*batch_of)
-                    computed = compute(vectors, batch).numpy()
+                    computed = compute(vectors, batch)
                     if not rows.shape[1]:
                         rows = np.zeros((len(rows), computed.shape[2]), np.float32)
                     rows[positions[counts]] = computed[counts]
             return rows
 
-    def _encode(self, chunk: Chunk[Any]) -> tuple[RaggedSentences, list[Tensor], Ids]:
+    def _encode(self, chunk: Chunk[Any]) -> tuple[RaggedSentences, list[Any], Ids]:
         """Sentences as numbers; vectors of their word types, which stay valid if these are cleared later; pieces."""
         with computing(), one_thread(), self._lock:  # several threads of the caller may tag with one predictor
             if self._is_own and len(self._word_types) > CACHED_TYPES:
@@ -164,7 +158,7 @@ class Predictor:
             return sentences, self._network.type_vectors(sentences.types), pieces_of(sentences, chunk.barriers)
 
     def _decode(
-        self, encoded: Iterable[tuple[Item, RaggedSentences, list[Tensor], Ids]], run: Map, decoding: Decoding
+        self, encoded: Iterable[tuple[Item, RaggedSentences, list[Any], Ids]], run: Map, decoding: Decoding
     ) -> Iterator[tuple[Item, list[DecodedTags]]]:
         """Each item with the spans of its sentences, computed batch by batch with `run`."""
         waiting: deque[tuple[Item, RaggedSentences, Ids, Reader, Emissions | None, Iterator[None]]] = deque()
@@ -187,19 +181,19 @@ class Predictor:
     def _decode_batch(
         self,
         sentences: RaggedSentences,
-        vectors: list[Tensor],
+        vectors: list[Any],
         reader: Reader | None,
         kept: Emissions | None,
         batch_of: tuple[Ids, int],
     ) -> None:
         """Let `reader` read one batch, and write its emissions into `kept` (N, K), the array of all tokens."""
-        with computing(), torch.inference_mode():
+        with computing():
             batch, positions, counts = sentences.tagging_batch(*batch_of)
             emissions = self._network.emissions(vectors, batch)  # (B, T, K)
             if kept is not None:
-                kept[positions[counts]] = emissions.numpy()[counts]
+                kept[positions[counts]] = emissions[counts]
             if reader is not None:
-                reader.read(self._network.head, emissions, torch.from_numpy(batch.lengths), positions, counts)
+                reader.read(self._network.tables, emissions, batch.lengths, positions, counts)
 
     def _decode_pieces(self, pieces: Ids, kept: Emissions, reader: Reader) -> None:
         """Let `reader` read the sentences that are decoded in pieces.
@@ -217,9 +211,8 @@ class Predictor:
             steps = np.arange(longest)
             positions = np.minimum(starts[numbers, None] + steps, len(kept) - 1)
             real = steps < lengths[numbers, None]
-            with computing(), torch.inference_mode():
-                emissions = torch.from_numpy(kept[positions])
-                reader.read(self._network.head, emissions, torch.from_numpy(lengths[numbers]), positions, real)
+            with computing():
+                reader.read(self._network.tables, kept[positions], lengths[numbers], positions, real)
 
     def _room(self, sentences: RaggedSentences) -> Emissions:
         """An array for the emissions of all tokens of some sentences (N, K)."""
@@ -278,8 +271,8 @@ def predict(model: Model, sentences: RaggedSentences) -> list[DecodedTags]:
             network.train(was_training)
 
 
-def emissions_of(model: Model, sentences: RaggedSentences) -> tuple[Emissions, Head]:
-    """The emissions of all tokens of encoded sentences (N, K), and the head that reads them.
+def emissions_of(model: Model, sentences: RaggedSentences) -> tuple[Emissions, ScoreTables]:
+    """The emissions of all tokens of encoded sentences (N, K), and the score tables that decoding reads with them.
 
     Of several networks both are the mean. The networks are in evaluation mode afterwards.
     """
@@ -290,4 +283,4 @@ def emissions_of(model: Model, sentences: RaggedSentences) -> tuple[Emissions, H
     with worker_map() as run:
         batches = run(partial(predictor._decode_batch, sentences, vectors, None, kept), _batches(sentences))
         deque(batches, maxlen=0)  # waits for all of them
-    return kept, predictor._network.head
+    return kept, predictor._network.tables

@@ -353,13 +353,12 @@ class Tagger:
             ['O', 'O', 'O', 'B-LOC', 'O']
         """
         sentences, chunk = self._sentences(given)
-        emissions, (start, transitions, end) = self._predictor.scores(chunk)
+        emissions, tables = self._predictor.scores(chunk)
         source, found, first = given if isinstance(given, str) else None, list[Analysis](), 0
         for tokens, barriers in sentences:
             own = emissions[first : first + len(tokens)]
             first += len(tokens)
-            scores = own, start, transitions, end
-            found.append(Analysis(tokens, self.model.tags, *scores, self.model.temperature, source, barriers))
+            found.append(Analysis(tokens, self.model.tags, own, *tables, self.model.temperature, source, barriers))
         return found
 
     def emissions(self, given: str | Sentence | Sequence[str]) -> list[NDArray[np.float32]]:

@@ -8,8 +8,9 @@
     crf/spans/BxTxK       every span that is there with a probability of 0.3 or more, where tags are those of IOB2: more
                           than one in two tokens, under scores drawn at random
 
-The baseline is `torchcrf.CRF`; it has no more than loss and Viterbi, so that of the others is the portable path of
-`ner_lstm_crf.model.crf`, plain torch. `over_loss` is the time of our marginals over that of our loss.
+The baseline is `torchcrf.CRF`; it has no more than loss and Viterbi, so that of the others is plain torch for what
+training needs, and plain numpy for k best paths and spans: the portable paths of this package. `over_loss` is the time
+of our marginals over that of our loss.
 
 The floor of the last three is what they extend, by this package: the loss, Viterbi, the marginals. That of the first
 three is the arithmetic alone. A recursion over a sentence multiplies a vector of K values with a K x K table for
@@ -25,16 +26,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from unittest.mock import patch
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchcrf import CRF
 
 from benchmarks.measure import Result, Samples, WrongAnswerError, interleave, ratio, say
-from ner_lstm_crf import kernels
-from ner_lstm_crf.model import crf
+from ner_lstm_crf import crf, kernels
+from ner_lstm_crf.crf import ScoreTables
+from ner_lstm_crf.model import crf as training
 from ner_lstm_crf.tags.scheme import SCHEMES
 from ner_lstm_crf.tags.tag_set import TagSet
 
@@ -51,7 +55,7 @@ TOLERANCE = 1e-3  # of float32 sums over some hundred tokens, relative to values
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """The input of all contenders; shapes and letters as in `ner_lstm_crf.model.crf`."""
+    """The input of all contenders; shapes and letters as in `ner_lstm_crf.crf`."""
 
     emissions: Tensor
     tags: Tensor
@@ -65,16 +69,22 @@ class Problem:
         return self.layer.start_transitions, self.layer.transitions, self.layer.end_transitions
 
     @property
+    def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.int64], ScoreTables]:
+        """Emissions, lengths and score tables as arrays, where they lie."""
+        tables = ScoreTables(*(table.detach().numpy() for table in self.tables))
+        return self.emissions.detach().numpy(), self.lengths.numpy(), tables
+
+    @property
     def leaves(self) -> tuple[Tensor, ...]:
         """All that takes a gradient."""
         return self.emissions, *self.tables
 
     @property
-    def reading(self) -> tuple[Tensor, Tensor]:
+    def reading(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Label number of each tag (K,), events between two tags (K, K): those of the first K tags of IOB2."""
         count = len(self.tables[0])
         tags = TagSet(SCHEMES["IOB2"], [str(number) for number in range(count // 2)] or ["0"])
-        return torch.from_numpy(tags.label_numbers())[:count], torch.from_numpy(tags.events())[:count, :count]
+        return tags.label_numbers()[:count], tags.events()[:count, :count]
 
     @property
     def tokens(self) -> int:
@@ -148,7 +158,7 @@ def _results(name: str, samples: dict[str, Samples], threads: int) -> list[Resul
 
 
 def _portable(work: Callable[[], Value]) -> Callable[[], Value]:
-    """The same work in plain torch, as where no kernels were compiled."""
+    """The same work in plain numpy or torch, as where no kernels were compiled."""
 
     def without_kernels() -> Value:
         with patch.object(kernels, "available_for", return_value=False):
@@ -159,7 +169,7 @@ def _portable(work: Callable[[], Value]) -> Callable[[], Value]:
 
 def _our_loss(problem: Problem) -> Tensor:
     """The summed negative log-likelihood by this package."""
-    return -crf.log_likelihood(problem.emissions, problem.tags, problem.lengths, *problem.tables).sum()
+    return -training.log_likelihood(problem.emissions, problem.tags, problem.lengths, *problem.tables).sum()
 
 
 def _torchcrf_loss(problem: Problem) -> Tensor:
@@ -183,8 +193,7 @@ def _with_gradients(problem: Problem, loss: Callable[[Problem], Tensor]) -> list
 
 
 def _our_paths(problem: Problem) -> Tensor:
-    with torch.no_grad():
-        return crf.viterbi(problem.emissions, problem.lengths, *problem.tables)
+    return torch.from_numpy(crf.viterbi(*problem.arrays))
 
 
 def _torchcrf_paths(problem: Problem) -> list[list[int]]:
@@ -194,19 +203,22 @@ def _torchcrf_paths(problem: Problem) -> list[list[int]]:
 
 
 def _our_marginals(problem: Problem) -> Tensor:
-    return crf.marginals(problem.emissions, problem.lengths, *problem.tables)
+    return torch.from_numpy(crf.marginals(*problem.arrays))
 
 
 def _labelwise_loss(problem: Problem) -> Tensor:
-    return -crf.labelwise_log_likelihood(problem.emissions, problem.tags, problem.lengths, *problem.tables).sum()
+    return -training.labelwise_log_likelihood(problem.emissions, problem.tags, problem.lengths, *problem.tables).sum()
 
 
 def _best_paths(problem: Problem) -> tuple[Tensor, Tensor]:
-    return crf.k_best(problem.emissions, problem.lengths, *problem.tables, PATHS)
+    paths, scores = crf.k_best(*problem.arrays, PATHS)
+    return torch.from_numpy(paths), torch.from_numpy(scores)
 
 
-def _probable_spans(problem: Problem, reading: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    return crf.probable_spans(problem.emissions, problem.lengths, *problem.tables, *reading, LEAST)
+def _probable_spans(
+    problem: Problem, reading: tuple[NDArray[np.int64], NDArray[np.int64]]
+) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    return crf.probable_spans(*problem.arrays, *reading, LEAST)
 
 
 def _floor(problem: Problem, *, products: int, exponentials: bool) -> Callable[[], None]:
@@ -245,7 +257,7 @@ def check(problem: Problem) -> None:
 
 
 def _check_what_torchcrf_lacks(problem: Problem) -> None:
-    """The same for label-wise loss, k best paths and probable spans, whose baseline is plain torch."""
+    """The same for label-wise loss, k best paths and probable spans, whose baseline is plain numpy or torch."""
     reading = problem.reading
     portable = _portable(lambda: (_with_gradients(problem, _labelwise_loss), _best_paths(problem)))
     (losses, (_, best)), (spans, probabilities) = portable(), _portable(lambda: _probable_spans(problem, reading))()
@@ -276,8 +288,8 @@ def _check_what_torchcrf_lacks(problem: Problem) -> None:
 def _torch_marginals(emissions: Tensor, lengths: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
     """Each token's distribution over tags (B, T, K), 0 on padding, in plain torch."""
     start, transitions, end = tables
-    padding = ~crf.token_mask(lengths, emissions.shape[1])
-    probabilities = crf.log_marginals(emissions, lengths, start, transitions, end).exp()
+    padding = ~training.token_mask(lengths, emissions.shape[1])
+    probabilities = training.log_marginals(emissions, lengths, start, transitions, end).exp()
     return probabilities.masked_fill(padding.unsqueeze(2), 0.0)
 
 

@@ -102,7 +102,7 @@ def test_the_temperature_makes_gold_sentences_most_likely(model: Model, make_sen
             emissions = network.emissions(network.embedding(one), one.lengths)
             assert one.tags is not None
             cooled = replace_scores(head, fitted)
-            expected -= float(cooled.log_probability(emissions / fitted, one.tags, one.lengths))
+            expected += float(cooled.loss(emissions / fitted, one.tags, one.lengths))
     assert given.loss(fitted) == pytest.approx(expected, rel=1e-4)
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ner_lstm_crf.crf import FORBIDDEN
 from ner_lstm_crf.explanation.decisions import decisions_of, reason
 from ner_lstm_crf.explanation.explanation import Explanation
 from ner_lstm_crf.explanation.figures import tags_shown
 from ner_lstm_crf.explanation.marked_text import MarkedText
-from ner_lstm_crf.model.heads import FORBIDDEN
 from ner_lstm_crf.tagging.analysis import Analysis
 from ner_lstm_crf.tagging.constraints import Constraints
 from ner_lstm_crf.tagging.tagger import Tagger

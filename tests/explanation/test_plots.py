@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ner_lstm_crf.crf import FORBIDDEN
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.evaluation.calibration import Bin
 from ner_lstm_crf.explanation import plots
-from ner_lstm_crf.model.heads import FORBIDDEN
 from ner_lstm_crf.tagging.analysis import TransitionTable
 
 pytest.importorskip("matplotlib")

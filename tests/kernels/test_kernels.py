@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,11 +19,16 @@ def test_the_kernels_were_compiled() -> None:
     assert kernels.available_for(torch.zeros(1, 1, 1))
     assert kernels.available_for(torch.zeros(1, 1, 1, dtype=torch.float64))
     assert not kernels.available_for(torch.zeros(1, 1, 1, dtype=torch.bfloat16))
+    assert not kernels.available_for(torch.zeros(1, 1, 1, device="meta"))
+    assert kernels.available_for(np.zeros(1, np.float32))
+    assert kernels.available_for(np.zeros(1))
+    assert not kernels.available_for(np.zeros(1, np.float16))
+    assert not kernels.available_for(np.zeros(1, np.dtype(np.float32).newbyteorder()))
 
 
 @pytest.mark.parametrize("name", kernels._KERNELS)
 def test_each_function_is_found_in_its_library(name: str) -> None:
-    for dtype in (torch.float32, torch.float64):
+    for dtype in (torch.float32, torch.float64, np.dtype(np.float32), np.dtype(np.float64)):
         assert kernels.kernel(name, dtype) is kernels.kernel(name, dtype)
     with pytest.raises(ValueError, match=r"expected float32 or float64 .*, got torch\.float16"):
         kernels.kernel(name, torch.float16)
@@ -45,9 +51,11 @@ def test_libraries_of_other_sources_are_not_loaded(
     assert ("compiled from other sources" in caplog.text) == (change in ("another header", "changed"))
 
 
-@pytest.mark.parametrize("capability", ["avx2", "default"])
-def test_kernels_of_lesser_processors_agree(capability: str) -> None:
+@pytest.mark.parametrize("level", ["x86-64-v3", "generic"])
+def test_kernels_of_lesser_processors_agree(level: str) -> None:
     """The tests of kernels hold for those too that this processor would not choose."""
+    if level not in kernels.levels()[1:]:
+        pytest.skip("not a lesser level of this processor")
     chosen = {
         "kernels/test_kernels.py": ("test_the_kernels_were_compiled",),
         "model/test_crf.py": (
@@ -56,16 +64,20 @@ def test_kernels_of_lesser_processors_agree(capability: str) -> None:
             "test_kernels_agree_with_torchcrf",
             "test_tensors_of_any_layout_are_read_where_they_lie",
         ),
-        "model/test_crf_partition.py": ("test_kernels_agree_with_plain_torch_for_any_scores",),
-        "model/test_crf_spans.py": ("test_kernels_agree_with_plain_torch_for_any_scores_and_any_reading",),
+        "crf/test_partition.py": ("test_kernels_agree_with_plain_numpy_for_any_scores",),
+        "crf/test_spans.py": ("test_kernels_agree_with_plain_numpy_for_any_scores_and_any_reading",),
         "model/test_crf_labelwise.py": ("test_the_labelwise_kernel_agrees_with_plain_torch_for_any_scores",),
-        "model/test_crf_k_best.py": ("test_kernels_find_what_plain_torch_finds",),
-        "features/test_char*.py": ("test_looked_up_scores_are_those_of_convolutions",),
+        "crf/test_k_best.py": ("test_kernels_find_what_plain_numpy_finds",),
+        "model/embedding/test_characters.py": ("test_looked_up_scores_are_those_of_convolutions",),
         "training/test_sparse_adamw.py": ("test_rows_end_where_adamw_takes_them",),
     }
     folder = Path(__file__).parents[1]
     tests = [f"{file}::{name}" for path, names in chosen.items() for file in folder.glob(path) for name in names]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
-    environment = os.environ | {"ATEN_CPU_CAPABILITY": capability}
+    # What numpy finds beside the lesser levels is kept from it.
+    names = {"x86-64-v4": ("X86_V4", "AVX512"), "x86-64-v3": ("X86_V3", "AVX2")}
+    hidden = [name for more in kernels.levels()[: kernels.levels().index(level)] for name in names[more]]
+    found = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
+    environment = os.environ | {"NPY_DISABLE_CPU_FEATURES": " ".join(x for x in found if x.startswith(tuple(hidden)))}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -14,6 +14,7 @@ from ner_lstm_crf.model.crf import token_mask
 from ner_lstm_crf.model.heads import CrfHead, Head, SoftmaxHead
 from ner_lstm_crf.tags.scheme import SCHEMES
 from ner_lstm_crf.tags.tag_set import TagSet
+from tests.crf_paths import crf_compiled
 
 LENGTHS = torch.tensor([5, 1, 3])
 TAG_SET = TagSet(SCHEMES["BIEO"], ["LOC", "PER"])
@@ -39,7 +40,7 @@ def test_a_crf_whose_transitions_are_zero_is_the_softmax_head(labelwise: bool) -
     with torch.no_grad():
         for scores in crf.parameters():
             scores.zero_()
-    softmax = SoftmaxHead(len(TAGS))
+    softmax = SoftmaxHead(4)
     emissions, tags = torch.randn(3, 5, 4), gold(4)
     torch.testing.assert_close(crf.loss(emissions, tags, LENGTHS), softmax.loss(emissions, tags, LENGTHS))
     torch.testing.assert_close(crf.marginals(emissions, LENGTHS), softmax.marginals(emissions, LENGTHS))
@@ -73,17 +74,18 @@ def test_no_decoded_sequence_is_ill_formed_however_hard_the_emissions_push() -> 
 def test_the_k_best_paths_are_all_well_formed_and_those_of_a_softmax_need_not_be() -> None:
     torch.manual_seed(0)
     emissions, head, softmax = 300 * torch.randn(20, 4, len(TAGS)), bieo_head(), SoftmaxHead(len(TAGS))
-    paths, scores = head.k_best(emissions, torch.full((20,), 4), 400)
+    lengths = torch.full((20,), 4)
+    paths, scores = crf_compiled.k_best(emissions, lengths, *head.scores(), 400)
     legal = sum(not TAG_SET.decode(np.array(path)).ill_formed for path in product(range(len(TAGS)), repeat=4))
     assert scores.isfinite().sum(1).tolist() == [legal] * 20
     for path in paths[:, :legal].reshape(-1, 4).tolist():
         assert not TAG_SET.decode(np.array(path)).ill_formed
-    assert softmax.k_best(emissions, torch.full((20,), 4), 3000)[1].isfinite().sum(1).tolist() == [len(TAGS) ** 4] * 20
+    free = crf_compiled.k_best(emissions, lengths, *softmax.scores(), 3000)[1]
+    assert free.isfinite().sum(1).tolist() == [len(TAGS) ** 4] * 20
+    lengths = LENGTHS.repeat(7)[:20].clamp(max=4)
     for one in (head, softmax):
-        assert torch.equal(
-            one.k_best(emissions, LENGTHS.repeat(7)[:20].clamp(max=4), 1)[0][:, 0],
-            one.decode(emissions, LENGTHS.repeat(7)[:20].clamp(max=4)),
-        )
+        best = crf_compiled.k_best(emissions, lengths, *one.scores(), 1)[0][:, 0]
+        assert torch.equal(best, one.decode(emissions, lengths))
 
 
 def test_illegal_transitions_have_no_marginal_and_marginals_sum_to_one() -> None:

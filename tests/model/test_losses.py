@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from ner_lstm_crf.config import Config, ModelConfig, TrainingConfig, weights_of
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.model.crf import token_mask
+from ner_lstm_crf.model.crf import log_likelihood, token_mask
 from ner_lstm_crf.model.embedding.token_embedding import TensorBatch
 from ner_lstm_crf.model.heads import CrfHead, SoftmaxHead
 from ner_lstm_crf.model.losses import RATIO_MARGIN, RATIO_WEIGHT, Objective, Teacher
@@ -21,6 +21,7 @@ from ner_lstm_crf.tags.scheme import SCHEMES
 from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.annotation import Span, Unknown
 from ner_lstm_crf.training.trainer import objective_of
+from tests.crf_paths import crf_compiled
 from tests.made import changed, trainer_for
 
 TAGS = TagSet(SCHEMES["BIEO"], ["PER"])
@@ -160,7 +161,7 @@ def test_a_teacher_is_learnt_as_it_takes_what_is_not_known(name):
         padded = torch.tensor([[*path, *[0] * (3 - length)] for path in paths])
         many = LENGTHS[number].expand(len(paths))
         of_each, learnt = (
-            one.log_probability(scores[number].expand(len(paths), -1, -1), padded, many)
+            log_likelihood(scores[number].expand(len(paths), -1, -1), padded, many, *one.scores())
             for one, scores in ((of_teacher, taught), (head, emissions))
         )
         total -= (of_each.softmax(0) * learnt).sum()
@@ -175,6 +176,6 @@ def test_who_knows_what_the_teacher_knows_learns_nothing_from_it(name):
     batch = batch_of()
     nothing = TensorBatch(batch.tokens, LENGTHS, {}, GOLD, torch.ones(2, 3, len(TAGS), dtype=torch.bool))
     losses = Objective(teacher=Teacher(head, lambda _: emissions)).losses(head, emissions, nothing)
-    torch.testing.assert_close(losses.sum(), head.entropy(emissions.detach(), LENGTHS).sum())
+    torch.testing.assert_close(losses.sum(), crf_compiled.entropy(emissions, LENGTHS, *head.scores()).sum())
     (gradient,) = torch.autograd.grad(losses.sum(), emissions)
     torch.testing.assert_close(gradient, torch.zeros_like(gradient))

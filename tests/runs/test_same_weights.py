@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from ner_lstm_crf.model.cpu import one_thread
+from ner_lstm_crf.threads import one_thread
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from ner_lstm_crf.crf import FORBIDDEN
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.model.heads import FORBIDDEN
 from ner_lstm_crf.tagging.analysis import Analysis, TransitionTable
 from ner_lstm_crf.tagging.constraints import Constraints, Gazetteer, Rule
 from ner_lstm_crf.tags.scheme import SCHEMES

@@ -12,9 +12,9 @@ from torch.autograd.function import once_differentiable
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.features.characters import Characters, Spellings
 from ner_lstm_crf.features.vocabulary import PADDING
-from ner_lstm_crf.isolation import dropout
 from ner_lstm_crf.kernels import available_for, kernel
 from ner_lstm_crf.model.embedding.feature_module import TypeModule
+from ner_lstm_crf.model.generators import dropout
 
 
 class CharCnn(TypeModule):

@@ -29,8 +29,9 @@ from ner_lstm_crf.features.transformer.subtokens import (
     quiet_transformers,
     unreadable,
 )
-from ner_lstm_crf.isolation import computing, explicit
+from ner_lstm_crf.isolation import computing
 from ner_lstm_crf.model.embedding.feature_module import ContextModule, FeatureModule
+from ner_lstm_crf.model.generators import explicit
 from ner_lstm_crf.progress import Progress, silent
 
 # Sub-tokens, padding included, that go through the encoder at once: on two cores the quickest of 512 to 8192, and a

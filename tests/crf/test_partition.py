@@ -79,8 +79,9 @@ def test_the_partition_and_its_gradients_are_those_of_all_allowed_paths(
         )
         for log_z, leaves in ((found, given_leaves), (expected, exact))
     )
+    near = (300 if forbidden else 100) * digits  # a path over what is forbidden has a score of -1e4 or less
     for gradient, oracle in zip(gradients, wanted, strict=True):
-        torch.testing.assert_close(gradient.double(), oracle.nan_to_num(), rtol=10 * digits, atol=100 * digits)
+        torch.testing.assert_close(gradient.double(), oracle.nan_to_num(), rtol=10 * digits, atol=near)
 
 
 @PATHS
@@ -184,7 +185,7 @@ def test_the_entropy_is_nothing_if_a_path_is_certain_and_n_log_k_if_none_is_bett
 
 @settings(max_examples=40)
 @given(seed=SEEDS, tokens=st.integers(1, 40), tags=st.integers(1, 40), scale=st.sampled_from([0.1, 3.0, 300.0, 1e4]))
-def test_kernels_agree_with_plain_torch_for_any_scores(seed: int, tokens: int, tags: int, scale: float) -> None:
+def test_kernels_agree_with_plain_numpy_for_any_scores(seed: int, tokens: int, tags: int, scale: float) -> None:
     emissions, _, lengths, tables = drawn(seed, 4, tokens, tags, scale=scale, forbidden=0.3)
     arguments = emissions, lengths, *tables
     allowed = torch.rand(emissions.shape, generator=torch.Generator().manual_seed(seed)) < 0.8
@@ -204,19 +205,13 @@ def test_a_softmax_head_is_a_crf_of_zeros(path: Path) -> None:
         for scores in head.parameters():
             scores.zero_()
     mask = crf.token_mask(lengths, 7)
+    expected = (emissions.logsumexp(2) * mask).sum(1)
     with path.chosen():
-        torch.testing.assert_close(
-            softmax.log_probability(emissions, gold, lengths), -softmax.loss(emissions, gold, lengths)
-        )
-        for name in ("log_partition", "entropy"):
-            torch.testing.assert_close(*(getattr(one, name)(emissions, lengths) for one in (softmax, head)))
-        expected = (emissions.logsumexp(2) * mask).sum(1)
-        torch.testing.assert_close(softmax.log_partition(emissions, lengths), expected)
-        alone = torch.special.entr(emissions.softmax(2)).sum(2)
-        torch.testing.assert_close(softmax.entropy(emissions, lengths), (alone * mask).sum(1))
-        torch.testing.assert_close(
-            head.log_probability(emissions, gold, lengths), softmax.log_probability(emissions, gold, lengths)
-        )
+        for one in (softmax, head):
+            torch.testing.assert_close(one.log_partition(emissions, lengths), expected)
+        torch.testing.assert_close(head.loss(emissions, gold, lengths), softmax.loss(emissions, gold, lengths))
+    alone = torch.special.entr(emissions.softmax(2)).sum(2)
+    torch.testing.assert_close(path.entropy(emissions, lengths, *softmax.scores()), (alone * mask).sum(1))
 
 
 @pytest.mark.filterwarnings("ignore:.*does not define `arg_constraints`")
@@ -237,5 +232,5 @@ def test_partition_and_entropy_agree_with_torch_struct() -> None:
 def test_what_may_be_allowed_has_the_shape_of_the_emissions(path: Path) -> None:
     zeros = torch.zeros(2, 3, 4), torch.tensor([3, 2]), torch.zeros(4), torch.zeros(4, 4), torch.zeros(4)
     for wrong in (torch.ones(2, 3, 5, dtype=torch.bool), torch.ones(2, 3, 4)):
-        with pytest.raises(ValueError, match=r"expected allowed of shape \(2, 3, 4\) and type torch.bool"):
+        with pytest.raises(ValueError, match=r"expected allowed of shape \(2, 3, 4\) and type bool"):
             path.log_partition(*zeros, wrong)

@@ -1,15 +1,18 @@
-"""Threads of the library's own: torch uses one in each, and nobody else's number of threads changes."""
+"""Threads of the library's own: each does without others, and nobody else's number of threads changes."""
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
 import torch
 
-from ner_lstm_crf.model import cpu
-from ner_lstm_crf.model.cpu import one_thread, worker_map
+from ner_lstm_crf import threads
+from ner_lstm_crf.isolation import torch_function
+from ner_lstm_crf.threads import MKL, one_thread, usable_threads, worker_map
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +34,8 @@ def seen_by_another_thread() -> int:
 def test_torch_uses_one_thread_in_each_worker_and_elsewhere_as_many_as_before() -> None:
     with worker_map() as run:
         assert set(run(lambda _: torch.get_num_threads(), range(20))) == {1}
-        assert torch.get_num_threads() == seen_by_another_thread() == 3
+        assert set(run(lambda _: usable_threads(), range(20))) == {1}
+        assert torch.get_num_threads() == usable_threads() == seen_by_another_thread() == 3
     assert not any(thread.name.startswith("ner-lstm-crf") for thread in threading.enumerate())
 
 
@@ -50,13 +54,17 @@ def test_results_come_in_the_order_of_the_values() -> None:
 
 
 def test_one_thread_for_a_small_computation_and_elsewhere_as_many_as_before() -> None:
-    mkl_threads = cpu._set_mkl_threads(5)
-    cpu._set_mkl_threads(mkl_threads)
+    set_mkl_threads = torch_function(MKL)
+    mkl_threads = set_mkl_threads(5)
+    set_mkl_threads(mkl_threads)
     with one_thread():
-        assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == usable_threads() == 1
         assert seen_by_another_thread() == 3
-    assert torch.get_num_threads() == 3
-    assert cpu._set_mkl_threads(mkl_threads) == mkl_threads
+        with one_thread():
+            pass
+        assert usable_threads() == 1
+    assert torch.get_num_threads() == usable_threads() == 3
+    assert set_mkl_threads(mkl_threads) == mkl_threads
 
 
 def test_with_one_thread_the_caller_computes_each_result_when_it_asks_for_it() -> None:
@@ -90,8 +98,25 @@ def test_calls_that_nobody_waits_for_are_dropped_and_errors_come_out() -> None:
 
 
 def test_a_torch_without_openmp_keeps_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu, "_set_openmp_threads", int)
-    monkeypatch.setattr(cpu, "_set_mkl_threads", int)
+    monkeypatch.setattr(threads, "torch_function", lambda _: int)
     with one_thread(), worker_map() as run:
         assert list(run(lambda number: number + 7, [0])) == [7]
     assert torch.get_num_threads() == 3
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [("5", 5), ("0", None), ("two", None), (None, None)])
+def test_without_torch_there_are_as_many_threads_as_torch_would_take(
+    chosen: str | None, expected: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 4}, raising=False)
+    if chosen is None:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    else:
+        monkeypatch.setenv("OMP_NUM_THREADS", chosen)
+    assert usable_threads() == (expected or 3)
+    with one_thread():
+        assert usable_threads() == 1
+    with worker_map() as run:
+        assert set(run(lambda _: usable_threads(), range(20))) == {1}
+    assert usable_threads() == (expected or 3)

@@ -1,24 +1,27 @@
-"""Sums over all paths of a CRF: likelihood with its gradients, and marginals (kernels/crf_sums.c)."""
+"""What training needs of a CRF: likelihoods with their gradients, as functions of tensors.
+
+The functions take, in this order, emissions (B, T, K), tags (B, T) where a path is given, lengths (B,), and the scores
+of start (K,), transitions (K, K) and end (K,); see `ner_lstm_crf.crf`, where everything else about a CRF is.
+
+CPU tensors go through compiled kernels (`kernels/crf_*.c`), which give the gradients in the same pass. On other
+devices, and where the kernels were not compiled, plain torch gives the same results, slower: the likelihood of
+pytorch-crf (`torchcrf.CRF`), which is small and well tested, and for sums over single tokens, which it does not offer,
+`log_marginals`. The tests hold the two paths against each other and against the sum over all paths.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torchcrf import CRF
 
 from ner_lstm_crf import kernels
-from ner_lstm_crf.model.crf.calls import (
-    FORBIDDING,
-    NEVER,
-    TorchCrf,
-    call_kernel,
-    check,
-    checked_mask,
-    checked_tags,
-    without_padding,
-)
+from ner_lstm_crf.crf.calls import check
+from ner_lstm_crf.crf.scores import FORBIDDING, NEVER, ScoreTables
+from ner_lstm_crf.crf.sums import likelihoods
 
 
 def log_likelihood(
@@ -74,11 +77,11 @@ def log_partition(
     """Return log Z of each sentence (B,), differentiable in emissions and the three score tables.
 
     With `allowed`, bool (B, T, K), the sum is over the paths whose tags are all allowed and that take no forbidden
-    transition, start or end (a score of `FORBIDDING` or less). Less log Z of all paths it is the logarithm of their
-    probability. If there is no such path it is -inf, with a gradient of zero.
+    transition, start or end (a score of `FORBIDDING`, -1000, or less). Less log Z of all paths it is the logarithm of
+    their probability. If there is no such path it is -inf, with a gradient of zero.
 
     Raises:
-        ValueError: A shape, type or length is not what the package describes.
+        ValueError: A shape, type or length is not what the module describes.
     """
     check(emissions, lengths, (start, transitions, end), allowed=allowed)
     if allowed is not None:
@@ -93,73 +96,12 @@ def log_partition(
     return torch.where(log_z > NEVER / 10, log_z, -torch.inf)
 
 
-@torch.no_grad()
-def entropy(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
-    """Return the entropy of each sentence's distribution over paths (B,), in nats; takes no part in autograd.
-
-    H = log Z - E[score], computed in float64: the two are large, and their difference is small. It is 0 where one path
-    is certain, and n log K where all are equally probable.
-
-    Raises:
-        ValueError: A shape, type or length is not what the package describes.
-    """
-    check(emissions, lengths, (start, transitions, end))
-    exact, exact_start, exact_transitions, exact_end = (x.double() for x in (emissions, start, transitions, end))
-    mask = checked_mask(emissions, lengths)
-    exact = without_padding(exact, mask)
-    if kernels.available_for(exact):
-        # The gradients of -log Z are what is expected of each tag and transition, less than zero.
-        tables = exact_start, exact_transitions, exact_end
-        less_log_z, tags, pairs = _with_gradients("crf_log_likelihood", exact, None, lengths, tables)
-        ends = tags[:, 0] @ exact_start + tags[torch.arange(len(tags)), lengths - 1] @ exact_end
-        surplus = (tags * exact).sum((1, 2)) + (pairs * exact_transitions).sum((1, 2)) + ends - less_log_z
-    else:
-        # H(y_1) + sum_t H(y_t, y_(t+1)) - H(y_t)
-        forward, backward = log_messages(exact, lengths, exact_start, exact_transitions, exact_end)
-        alone = torch.special.entr((forward + backward).softmax(2)).sum(2)  # (B, T)
-        surplus = alone[:, 0]
-        for t in range(1, exact.shape[1]):
-            ahead = (exact[:, t] + backward[:, t]).unsqueeze(1)
-            pairs = (forward[:, t - 1].unsqueeze(2) + exact_transitions + ahead).flatten(1).softmax(1)
-            surplus = surplus + torch.where(mask[:, t], torch.special.entr(pairs).sum(1) - alone[:, t - 1], 0.0)
-    return surplus.clamp(min=0.0).to(emissions.dtype)
-
-
-@torch.no_grad()
-def marginals(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
-    """Return each token's distribution over tags (B, T, K), 0 on padding; takes no part in autograd.
-
-    Raises:
-        ValueError: A shape, type or length is not what the module describes.
-    """
-    check(emissions, lengths, (start, transitions, end))
-    if kernels.available_for(emissions):
-        probabilities = torch.empty(emissions.shape, dtype=emissions.dtype)
-        call_kernel("crf_marginals", (emissions, lengths, start, transitions, end), probabilities.data_ptr())
-        return probabilities
-    mask = checked_mask(emissions, lengths)
-    return log_marginals(emissions, lengths, start, transitions, end).exp().masked_fill(~mask.unsqueeze(2), 0.0)
-
-
 def log_marginals(emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
     """Return log p(tag of token t is k) (B, T, K) in plain torch, differentiable; anything finite on padding.
 
-    Raises:
-        ValueError: A length is not from 1 to T.
-    """
-    forward, backward = log_messages(emissions, lengths, start, transitions, end)
-    return torch.log_softmax(forward + backward, 2)
-
-
-def log_messages(
-    emissions: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return forward and backward messages (B, T, K) in plain torch, differentiable; anything finite on padding.
-
-    Forward: for each t and k the log of the sum over all paths up to t that end in tag k. Backward: over all paths from
-    tag k at t to the end, without t itself. Each is known up to an offset for each token, which a softmax takes away:
-    it is shifted so that its maximum is 0, lest a long sentence's sums swallow the digits in which tags differ. The
-    shifts are constants to autograd.
+    Each message is known up to an offset for each token, which the softmax takes away: it is shifted so that its
+    maximum is 0, lest a long sentence's sums swallow the digits in which tags differ. The shifts are constants to
+    autograd.
 
     Raises:
         ValueError: A length is not from 1 to T.
@@ -181,7 +123,42 @@ def log_messages(
         message = torch.where(mask[:, t, None], longer, message)
         message = message - message.detach().amax(1, keepdim=True)
         backward.append(message)
-    return torch.stack(forward, 1), torch.stack(backward[::-1], 1)
+    return torch.log_softmax(torch.stack(forward, 1) + torch.stack(backward[::-1], 1), 2)
+
+
+def token_mask(lengths: Tensor, longest: int) -> Tensor:
+    """True where there is a token (B, T), given the lengths (B,) and T."""
+    return torch.arange(longest, device=lengths.device).unsqueeze(0) < lengths.unsqueeze(1)
+
+
+def checked_mask(emissions: Tensor, lengths: Tensor) -> Tensor:
+    """True where there is a token (B, T); refuses lengths out of range, as the kernels do themselves."""
+    tokens = emissions.shape[1]
+    if int(lengths.min()) < 1 or int(lengths.max()) > tokens:
+        raise ValueError(f"expected lengths from 1 to {tokens}, got {int(lengths.min())} to {int(lengths.max())}")
+    return token_mask(lengths, tokens)
+
+
+def checked_tags(tags: Tensor, mask: Tensor, count: int) -> Tensor:
+    """Tags with 0 on padding; refuses those out of range, as the kernels do themselves."""
+    tags = tags.masked_fill(~mask, 0)
+    if int(tags.min()) < 0 or int(tags.max()) >= count:
+        raise ValueError(f"expected tags from 0 to {count - 1}, got {int(tags.min())} to {int(tags.max())}")
+    return tags
+
+
+def without_padding(emissions: Tensor, mask: Tensor) -> Tensor:
+    """Emissions with zeros on padding: torchcrf multiplies by the mask, and 0 * inf would not be 0."""
+    return emissions.masked_fill(~mask.unsqueeze(2), 0.0)
+
+
+class TorchCrf(CRF):  # type: ignore[misc]
+    """torchcrf.CRF as a function of its score tables: the tables are given tensors, not parameters of its own."""
+
+    def __init__(self, start: Tensor, transitions: Tensor, end: Tensor) -> None:
+        nn.Module.__init__(self)  # CRF's own would draw parameters from the global random generator
+        self.num_tags, self.batch_first = len(start), True
+        self.start_transitions, self.transitions, self.end_transitions = start, transitions, end
 
 
 class _LogLikelihood(torch.autograd.Function):
@@ -196,7 +173,10 @@ class _LogLikelihood(torch.autograd.Function):
     ) -> Tensor:
         """Log-likelihood of each sentence (B,), by the kernel of that name; keeps its gradients."""
         lengths = lengths.clone().contiguous()  # the backward pass reads those checked here
-        likelihood, *gradients = _with_gradients(name, emissions, tags, lengths, tables)
+        path = None if tags is None else tags.detach().numpy()
+        scores = ScoreTables(*(table.detach().numpy() for table in tables))
+        found = likelihoods(name, emissions.detach().numpy(), path, lengths.numpy(), scores)
+        likelihood, *gradients = map(torch.from_numpy, found)
         ctx.save_for_backward(*gradients, lengths)
         return likelihood
 
@@ -213,20 +193,3 @@ class _LogLikelihood(torch.autograd.Function):
         gradient = kernels.kernel("crf_gradient", emissions.dtype)
         gradient(*addresses, weights.stride(0), sentences, tokens, count, *outputs)
         return None, emissions, None, None, start, transitions, end
-
-
-def _with_gradients(
-    name: str, emissions: Tensor, tags: Tensor | None, lengths: Tensor, tables: tuple[Tensor, ...]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Log-likelihood of each sentence (B,), its gradients of emissions (B, T, K) and of transitions (B, K, K)."""
-    sentences, _, count = emissions.shape
-    likelihood = emissions.new_empty(sentences)
-    grad_emissions = torch.empty(emissions.shape, dtype=emissions.dtype)
-    grad_transitions = emissions.new_empty(sentences, count, count)
-    outputs = (likelihood.data_ptr(), grad_emissions.data_ptr(), grad_transitions.data_ptr())
-    path = (0, 0)  # none
-    if tags is not None:
-        tags = tags.contiguous()
-        path = (tags.data_ptr(), tags.stride(0))
-    call_kernel(name, (emissions, lengths, *tables), *path, *outputs)
-    return likelihood, grad_emissions, grad_transitions

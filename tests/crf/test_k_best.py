@@ -1,4 +1,4 @@
-"""The k best paths of a CRF: kernels and plain torch against all paths, against Viterbi and against torchcrf."""
+"""The k best paths of a CRF: kernels and plain numpy against all paths, against Viterbi and against torchcrf."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_scores_are_those_of_distinct_paths_and_no_path_is_left_out(
     forbidden=st.sampled_from([0.0, 0.5, 0.95]),
     dtype=st.sampled_from([torch.float32, torch.float64]),
 )
-def test_kernels_find_what_plain_torch_finds(
+def test_kernels_find_what_plain_numpy_finds(
     seed: int, sentences: int, tokens: int, tags: int, k: int, scale: float, forbidden: float, dtype: torch.dtype
 ) -> None:
     emissions, _, lengths, tables = drawn(seed, sentences, tokens, tags, scale=scale, forbidden=forbidden)
