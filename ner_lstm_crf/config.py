@@ -132,7 +132,8 @@ Hyphens = Literal["auto", "split", "keep"]
 Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal["linear", "inverse", "constant"]
 Reduction = Literal["token", "sentence", "sum"]
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "int8", "bfloat16"]
+TransformerPrecision = Literal["float32", "bfloat16"]
 Criterion = Literal["entropy", "margin", "errors", "random"]
 DecodingName = Literal["viterbi", "posterior"]
 
@@ -283,7 +284,7 @@ class TrainingConfig(_Checked):
         3e-5
     )
     transformer_precision: Annotated[
-        Precision,
+        TransformerPrecision,
         "transformer",
         "what a fine-tuned transformer multiplies in, while its weights stay float32; bfloat16 is twice as fast on "
         "processors that have it",

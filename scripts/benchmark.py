@@ -4,6 +4,7 @@
              label-wise loss, ten best paths, probable spans; baseline: plain torch; floor: what they extend
     train    an epoch of training; baseline: nn.LSTM, char-CNN on every token, pytorch-crf; floor: the bare nn.LSTM
     tag      tokens, running text, one short text; the same baseline and floor
+    latency  one short text at a time: after another, after a rest, for several callers; the same baseline and floor
     start    from a new process to the first tagged sentence; floor: import torch
     memory   memory while a large text is tagged
     all      all of these, `memory` on a small text
@@ -31,7 +32,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import get_args
 
-from benchmarks import crf, memory, start, tagging, training
+from benchmarks import crf, latency, memory, start, tagging, training
 from benchmarks.measure import Result, WrongAnswerError, machine, say
 from benchmarks.report import Report
 from benchmarks.text import PARTS, read_corpus
@@ -138,6 +139,10 @@ class Run:
         repeats, calls = self.settings.number(7, 3), self.settings.number(300, 60)
         return tagging.run(self._prepared, self._model, repeats, calls, self.settings.threads)
 
+    def latency(self) -> list[Result]:
+        """`benchmark.py latency`."""
+        return latency.run(self._prepared, self._model, self.settings.number(200, 40))
+
     def start(self) -> list[Result]:
         """`benchmark.py start`."""
         return start.run(self._model, self.settings.number(9, 3))
@@ -153,6 +158,7 @@ COMMANDS: dict[str, Callable[[Run], list[Result]]] = {
     "crf": Run.crf,
     "train": Run.train,
     "tag": Run.tag,
+    "latency": Run.latency,
     "start": Run.start,
     "memory": Run.memory,
 }
@@ -242,7 +248,7 @@ def _parser() -> argparse.ArgumentParser:
         "--precision",
         type=_precision,
         metavar="P",
-        help="number type in which memory tags: float32 (default) or bfloat16",
+        help="number type in which memory tags: float32 (default), int8 or bfloat16",
     )
     add("--json", nargs="?", const="-", metavar="FILE", help="write JSON to the file, or print it alone")
     add("--markdown", action="store_true", help="print the table as Markdown")

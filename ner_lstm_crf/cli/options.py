@@ -196,7 +196,8 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "--precision": {
         "choices": get_args(Precision),
         "default": "float32",
-        "help": "what the LSTM computes in; bfloat16 is faster on processors that have it (default: float32)",
+        "help": "what the LSTM computes in; int8 is twice as fast and more, bfloat16 faster on processors that have it "
+        "(default: float32)",
     },
     "--decoding": {
         "choices": get_args(DecodingName),

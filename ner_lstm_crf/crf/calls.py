@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,8 @@ def call_kernel(name: str, emissions: Floats, lengths: Numbers, tables: ScoreTab
 
 def as_it_is_read(array: NDArray[Any]) -> NDArray[Any]:
     """The array as C reads it: in order, at an even address; a copy only if it is not."""
-    return np.require(array, requirements=("C", "A"))
+    flags = array.flags
+    return array if flags.c_contiguous and flags.aligned else np.require(array, requirements=("C", "A"))
 
 
 def checked_mask(emissions: Floats, lengths: Numbers) -> NDArray[np.bool_]:
@@ -105,4 +107,9 @@ def check(emissions: Any, lengths: Any, tables: Sequence[Any], **others: Any) ->
 
 def type_of(values: Any) -> str:
     """The name of the number type of an array or a tensor: `float32`."""
-    return str(values.dtype).removeprefix("torch.")
+    return _name_of(values.dtype)
+
+
+@cache
+def _name_of(dtype: Hashable) -> str:
+    return str(dtype).removeprefix("torch.")

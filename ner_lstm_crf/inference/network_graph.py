@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.bigrams import Bigrams
-from ner_lstm_crf.features.casing import Casing
 from ner_lstm_crf.features.characters import Characters
 from ner_lstm_crf.features.lexicon import Lexicon
-from ner_lstm_crf.features.token_feature import ContextFeature
+from ner_lstm_crf.features.token_feature import ContextFeature, TypeFeature
 from ner_lstm_crf.features.word import Words
 from ner_lstm_crf.inference.graph import Array, Graph
 
@@ -32,7 +31,18 @@ Floats: TypeAlias = NDArray[np.float32]
 Weights: TypeAlias = Mapping[str, Array]
 """The weights of a network by name, float32."""
 
+IDS_OF_A_TOKEN = {Bigrams.name: 2, Lexicon.name: 3}
+"""How many ids a token has, for the features of which it has several."""
+
+DIRECTIONS = "forwards", "backwards"
+"""The directions of a layer of the encoder, as the names of weights have them."""
+
 _NO_CHARACTER = -1e9  # the score of a filter behind the end of a word
+
+
+def has_graph(features: Mapping[str, Any]) -> bool:
+    """True if all features look up vectors, so that their network can be a graph; a transformer does more."""
+    return all(isinstance(one, TypeFeature | Bigrams | Lexicon) for one in features.values())
 
 
 def token_vectors(
@@ -58,12 +68,12 @@ def token_vectors(
             vectors.append(_words(graph, feature, weights[f"{own}table.trainable"], ids[name], prefix))
         elif isinstance(feature, Characters):
             vectors.append(_characters(graph, own, weights, ids[name], prefix))
-        elif isinstance(feature, Casing):
-            vectors.append(_rows(graph, weights[f"{own}embedding.weight"], ids[name], f"{prefix}{name}-table"))
         elif isinstance(feature, Bigrams | Lexicon):
             table = context_table(feature, weights[f"{own}table.trainable"])
             rows = _rows(graph, table, ids[name], f"{prefix}{name}-table")  # (T, B, k, D)
             vectors.append(graph.add("Reshape", rows, _numbers(graph, 0, 0, -1)))
+        elif isinstance(feature, TypeFeature):
+            vectors.append(_rows(graph, weights[f"{own}embedding.weight"], ids[name], f"{prefix}{name}-table"))
         else:
             raise InputError(f"expected a model whose features look up vectors, found the feature {name!r}")
     return graph.add("Concat", *vectors, axis=2) if len(vectors) > 1 else vectors[0]
@@ -83,7 +93,7 @@ def context_table(feature: Bigrams | Lexicon, table: Floats) -> Floats:
 
 def _words(graph: Graph, words: Words, trainable: Floats, ids: str, prefix: str) -> str:
     """The vectors of words: in trainable rows, and behind these in frozen ones, which networks share."""
-    frozen = np.asarray(words.frozen)
+    frozen = words.frozen
     if not len(frozen):
         return _rows(graph, trainable, ids, f"{prefix}word-table")
     # Each id is looked up in both, if need be at another row; which one counts is chosen then.
@@ -151,28 +161,28 @@ def encoder(graph: Graph, config: ModelConfig, weights: Weights, values: str, le
     """
     for depth in range(config.layers):
         names = (f"{prefix}{name}-{depth}" for name in ("lstm-input", "lstm-hidden", "lstm-biases"))
-        read = map(np.stack, zip(*_directions(weights, depth), strict=True))
+        read = map(np.stack, zip(*directions(weights, depth), strict=True))
         constants = [graph.constant(one, name) for one, name in zip(read, names, strict=True)]
         output = graph.add(
             "LSTM", values, *constants, lengths, hidden_size=config.hidden_size, direction="bidirectional"
         )
-        values = _layer(graph, config, values, output, depth)
+        values = layer_output(graph, config, values, output, depth)
     return values
 
 
-def _layer(graph: Graph, config: ModelConfig, values: str, output: str, depth: int) -> str:
+def layer_output(graph: Graph, config: ModelConfig, values: str, output: str, depth: int) -> str:
     """The output of a layer: both directions (T, 2, B, H) of a token side by side, and the residual connection."""
     in_order = graph.add("Transpose", output, perm=[0, 2, 1, 3])
     side_by_side = graph.add("Reshape", in_order, _numbers(graph, 0, 0, -1))
     return graph.add("Add", side_by_side, values) if config.residual and depth else side_by_side
 
 
-def _directions(weights: Weights, depth: int) -> Iterator[tuple[Floats, Floats, Floats]]:
+def directions(weights: Weights, depth: int) -> Iterator[tuple[Floats, Floats, Floats]]:
     """For each direction of a layer: weights from the input (4 H, D), from the hidden state (4 H, H), biases (8 H,).
 
     Torch orders the gates input, forget, cell, output; ONNX input, output, forget, cell.
     """
-    for direction in ("forwards", "backwards"):
+    for direction in DIRECTIONS:
         parts = []
         for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
             gates = np.split(weights[f"encoder.{direction}.{depth}.lstm.{name}"], 4)

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from itertools import chain
-from typing import get_args
 
 import numpy as np
 import torch
@@ -24,7 +23,6 @@ from torch import Tensor, nn
 
 from ner_lstm_crf.config import Precision
 from ner_lstm_crf.crf import ScoreTables
-from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.batch import Batch, WordTypes
 from ner_lstm_crf.features.token_feature import Ids
 from ner_lstm_crf.model.bilstm import BiLstm, reversal, run_lstm
@@ -57,9 +55,9 @@ class InferenceNetwork:
             the model gives elsewhere; so it is the caller who has to decide.
     """
 
+    batch_sentences, batch_tokens = 256, 4096
+
     def __init__(self, networks: Sequence[Network], word_types: WordTypes, precision: Precision = "float32") -> None:
-        if precision not in get_args(Precision):
-            raise InputError(f"expected a precision ({', '.join(get_args(Precision))}), got {precision!r}")
         if precision == "bfloat16":
             check_bfloat16("precision")
         self.networks = tuple(networks)

@@ -210,7 +210,8 @@ def spans_of(best: Ids, labels: Ids, events: Ids) -> Ids:
     Returns:
         Sentence, start, end and label number of each span (P, 4), in order.
     """
-    padded = np.pad(best, ((0, 0), (1, 1)))
+    padded = np.zeros((len(best), best.shape[1] + 2), np.int64)  # as np.pad, which takes longer than all the rest
+    padded[:, 1:-1] = best
     between = events[padded[:, :-1], padded[:, 1:]]  # (B, T + 1)
     sentences, starts = np.nonzero(between & OPENS)
     _, ends = np.nonzero(between & CLOSES)

@@ -30,8 +30,8 @@ from ner_lstm_crf.config import Precision
 from ner_lstm_crf.crf import ScoreTables
 from ner_lstm_crf.features.batch import Batch, RaggedSentences, WordTypes, like_lengths
 from ner_lstm_crf.features.token_feature import Ids
+from ner_lstm_crf.inference.engine import engine_for, is_fixed
 from ner_lstm_crf.isolation import computing
-from ner_lstm_crf.model.inference import InferenceNetwork
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.decoding import Decoding, Emissions, Reader
 from ner_lstm_crf.tags.scheme import DecodedTags
@@ -94,19 +94,19 @@ class Predictor:
 
     Args:
         model: The model, whose networks are put into evaluation mode. Their weights may change between calls.
-        precision: Number type of the encoder, see `InferenceNetwork`; all else is float32.
+        precision: What the encoder computes in, see `engine_for`; all else is float32.
         word_types: Word types that encoded sentences refer to; if not given new ones, which are cleared when they are
             many.
 
     Raises:
-        InputError: If the processor lacks the precision.
+        InputError: If the processor or the model lacks the precision.
     """
 
     def __init__(self, model: Model, precision: Precision = "float32", *, word_types: WordTypes | None = None) -> None:
         self.model, self.precision = model, precision
         self._is_own = word_types is None
         self._word_types = WordTypes(model.features) if word_types is None else word_types
-        self._network = InferenceNetwork(model.networks, self._word_types, precision)
+        self._engine = engine_for(model, self._word_types, precision)
         self._lock = Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -126,12 +126,12 @@ class Predictor:
 
     def scores(self, chunk: Chunk[Any]) -> tuple[Emissions, ScoreTables]:
         """What the network says of one small chunk, on the calling thread: emissions of all tokens (N, K), tables."""
-        emissions = self._for_tokens(chunk, self._network.emissions)
-        return emissions, ScoreTables(*(table.copy() for table in self._network.tables))
+        emissions = self._for_tokens(chunk, self._engine.emissions)
+        return emissions, ScoreTables(*(table.copy() for table in self._engine.tables))
 
     def vectors(self, chunk: Chunk[Any]) -> NDArray[np.float32]:
-        """The encoder's output for all tokens of one small chunk (N, D); see `InferenceNetwork.encoded`."""
-        return self._for_tokens(chunk, self._network.encoded)
+        """The encoder's output for all tokens of one small chunk (N, D); see `Engine.encoded`."""
+        return self._for_tokens(chunk, self._engine.encoded)
 
     def _for_tokens(
         self, chunk: Chunk[Any], compute: Callable[[list[Any], Batch], NDArray[np.float32]]
@@ -141,7 +141,7 @@ class Predictor:
             sentences, vectors, _ = self._encode(chunk)
             rows = np.zeros((len(sentences.types), 0), np.float32)
             with computing():
-                for batch_of in sentences.tagging_batches(sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS):
+                for batch_of in self._batches(sentences):
                     batch, positions, counts = sentences.tagging_batch(*batch_of)
                     computed = compute(vectors, batch)
                     if not rows.shape[1]:
@@ -155,7 +155,7 @@ class Predictor:
             if self._is_own and len(self._word_types) > CACHED_TYPES:
                 self._word_types.clear()
             sentences = self.model.features.encode(chunk.words, chunk.lengths, self._word_types)
-            return sentences, self._network.type_vectors(sentences.types), pieces_of(sentences, chunk.barriers)
+            return sentences, self._engine.type_vectors(sentences.types), pieces_of(sentences, chunk.barriers)
 
     def _decode(
         self, encoded: Iterable[tuple[Item, RaggedSentences, list[Any], Ids]], run: Map, decoding: Decoding
@@ -168,7 +168,7 @@ class Predictor:
                 item, sentences, vectors, pieces = started
                 reader = decoding.reader(self.model.tags, self.model.temperature, len(sentences.types))
                 kept = self._room(sentences) if len(pieces) else None
-                results = run(partial(self._decode_batch, sentences, vectors, reader, kept), _batches(sentences))
+                results = run(partial(self._decode_batch, sentences, vectors, reader, kept), self._batches(sentences))
                 waiting.append((item, sentences, pieces, reader, kept, results))
             # 2. Read the spans of the chunk before, if other threads compute this one meanwhile; else of this one.
             while len(waiting) > (run is not map and started is not None):
@@ -189,11 +189,11 @@ class Predictor:
         """Let `reader` read one batch, and write its emissions into `kept` (N, K), the array of all tokens."""
         with computing():
             batch, positions, counts = sentences.tagging_batch(*batch_of)
-            emissions = self._network.emissions(vectors, batch)  # (B, T, K)
+            emissions = self._engine.emissions(vectors, batch)  # (B, T, K)
             if kept is not None:
                 kept[positions[counts]] = emissions[counts]
             if reader is not None:
-                reader.read(self._network.tables, emissions, batch.lengths, positions, counts)
+                reader.read(self._engine.tables, emissions, batch.lengths, positions, counts)
 
     def _decode_pieces(self, pieces: Ids, kept: Emissions, reader: Reader) -> None:
         """Let `reader` read the sentences that are decoded in pieces.
@@ -212,15 +212,16 @@ class Predictor:
             positions = np.minimum(starts[numbers, None] + steps, len(kept) - 1)
             real = steps < lengths[numbers, None]
             with computing():
-                reader.read(self._network.tables, kept[positions], lengths[numbers], positions, real)
+                reader.read(self._engine.tables, kept[positions], lengths[numbers], positions, real)
+
+    def _batches(self, sentences: RaggedSentences) -> list[tuple[Ids, int]]:
+        """Batches of a size that suits the engine."""
+        most = min(BATCH_SENTENCES, self._engine.batch_sentences), min(BATCH_TOKENS, self._engine.batch_tokens)
+        return sentences.tagging_batches(sentences=most[0], tokens=most[1])
 
     def _room(self, sentences: RaggedSentences) -> Emissions:
         """An array for the emissions of all tokens of some sentences (N, K)."""
         return np.zeros((len(sentences.types), len(self.model.tags)), np.float32)
-
-
-def _batches(sentences: RaggedSentences) -> list[tuple[Ids, int]]:
-    return sentences.tagging_batches(sentences=BATCH_SENTENCES, tokens=BATCH_TOKENS)
 
 
 def pieces_of(sentences: RaggedSentences, barriers: Sequence[tuple[int, int]]) -> Ids:
@@ -258,16 +259,17 @@ def predict(model: Model, sentences: RaggedSentences) -> list[DecodedTags]:
 
     The networks may be in training, and are again afterwards.
     """
-    were_training = [network.training for network in model.networks]
+    networks = () if is_fixed(model) else model.networks
+    were_training = [network.training for network in networks]
     predictor = Predictor(model, word_types=sentences.word_types)
     try:
         with computing():
-            vectors = predictor._network.type_vectors(sentences.types)
+            vectors = predictor._engine.type_vectors(sentences.types)
         with worker_map() as run:
             encoded = [(None, sentences, vectors, pieces_of(sentences, []))]
             return next(predictor._decode(encoded, run, UNSCORED))[1]
     finally:
-        for network, was_training in zip(model.networks, were_training, strict=True):
+        for network, was_training in zip(networks, were_training, strict=True):
             network.train(was_training)
 
 
@@ -278,9 +280,9 @@ def emissions_of(model: Model, sentences: RaggedSentences) -> tuple[Emissions, S
     """
     predictor = Predictor(model, word_types=sentences.word_types)
     with computing():
-        vectors = predictor._network.type_vectors(sentences.types)
+        vectors = predictor._engine.type_vectors(sentences.types)
     kept = predictor._room(sentences)
     with worker_map() as run:
-        batches = run(partial(predictor._decode_batch, sentences, vectors, None, kept), _batches(sentences))
+        batches = run(partial(predictor._decode_batch, sentences, vectors, None, kept), predictor._batches(sentences))
         deque(batches, maxlen=0)  # waits for all of them
-    return kept, predictor._network.tables
+    return kept, predictor._engine.tables

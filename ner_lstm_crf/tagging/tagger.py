@@ -43,8 +43,9 @@ class Tagger:
 
     Args:
         model: The model; `Tagger.load` reads one from a directory.
-        precision: Number type of the LSTM. With "bfloat16" a processor that has it is half as fast again, and one
-            sentence in some thousands gets other spans; the model, and what `save` writes, stays as it is.
+        precision: What the LSTM computes in. With "int8" it is more than twice as fast, and one sentence in some
+            hundreds gets other spans, the same ones on every processor; "bfloat16" is for a model with a transformer,
+            on processors that have it. The model, and what `save` writes, stays as it is.
         decoding: "viterbi": the entities of the most probable sequence of tags. "posterior": the entities that are
             each more probable than `min_score`, 0.4 if it is not given; of those that overlap the better ones. A lower
             `min_score` then finds more entities, of which more are wrong.
@@ -56,7 +57,7 @@ class Tagger:
 
     Raises:
         TypeError: If `model` is none.
-        InputError: If the processor lacks the precision.
+        InputError: If the processor lacks the precision, or it is "int8" and the model has a transformer.
         ValueError: If there is no such decoding.
 
     Example:

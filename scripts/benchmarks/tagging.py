@@ -67,9 +67,7 @@ def run(prepared: Prepared, model: Path, repeats: int, calls: int, threads: Sequ
         size = min(BATCH_SENTENCES, max(BATCH_TOKENS // rest[0], 1), len(rest))
         shapes.append((size, rest[0]))
         rest = rest[size:]
-    also = (token.text for sentence in corpus.test for token in sentence.tokens)
-    baseline = HandRolled(corpus.train, config, prepared.vectors, also)
-    shared = _Run(corpus, model, baseline, BareLstm(config, shapes), BareLstm(config, [(1, SHORT)]))
+    shared = _Run(corpus, model, usual_code(prepared), BareLstm(config, shapes), BareLstm(config, [(1, SHORT)]))
     results = []
     for count in threads:
         torch.set_num_threads(count)
@@ -91,9 +89,9 @@ def _streams(shared: _Run, repeats: int, threads: int) -> list[Result]:
         "baseline": lambda: shared.baseline.tag(words),
         "floor": shared.floor.tag,
     }
-    halved = _in_bfloat16(shared.model)
-    if halved is not None:
-        contenders["tokens-bfloat16"] = lambda: _exhaust(halved.tag_sentences(sentences))
+    others = {f"tokens-{name}": one for name, one in taggers(shared.model).items() if name != "float32"}
+    for case, other in others.items():
+        contenders[case] = lambda other=other: _exhaust(other.tag_sentences(sentences))  # type: ignore[misc]
     samples = interleave(contenders, repeats)
     count = sum(len(sentence.tokens) for sentence in sentences)
 
@@ -101,7 +99,7 @@ def _streams(shared: _Run, repeats: int, threads: int) -> list[Result]:
         name = f"tag/{case}/{named(threads)}"
         return Result(name, samples[case], baseline, samples["floor"], threads=threads, tokens=count, extra=extra)
 
-    cases = [case for case in ("tokens", "tokens-first", "tokens-bfloat16") if case in samples]
+    cases = ["tokens", "tokens-first", *others]
     of_tokens = ratio(samples["tokens"], samples["text"])
     return [*(result(case, samples["baseline"]) for case in cases), result("text", None, of_tokens=of_tokens)]
 
@@ -150,17 +148,25 @@ def _first(shared: _Run) -> Callable[[], None]:
     return lambda: _exhaust(tagger.tag_sentences(shared.corpus.test))
 
 
-def _in_bfloat16(model: Path) -> Tagger | None:
-    """A tagger that computes in bfloat16; None where the package or the processor lacks it."""
+def usual_code(prepared: Prepared) -> HandRolled:
+    """The baseline, which knows the pretrained vectors of the words that are tagged."""
+    corpus = prepared.corpus
+    also = (token.text for sentence in corpus.test for token in sentence.tokens)
+    return HandRolled(corpus.train, prepared.config.model, prepared.vectors, also)
+
+
+def taggers(model: Path) -> dict[str, Tagger]:
+    """A tagger for each precision that the package and the processor have."""
     load: Any = Tagger.load
-    if "precision" not in signature(load).parameters:
-        return None
-    try:
-        tagger: Tagger = load(model, precision="bfloat16")
-    except InputError as error:
-        say(f"tag/tokens-bfloat16 is left out: {error}")
-        return None
-    return tagger
+    found: dict[str, Tagger] = {"float32": load(model)}
+    for precision in ("int8", "bfloat16"):
+        if "precision" not in signature(load).parameters:
+            continue
+        try:
+            found[precision] = load(model, precision=precision)
+        except InputError as error:
+            say(f"{precision} is left out: {error}")
+    return found
 
 
 def _exhaust(items: Iterable[object]) -> None:

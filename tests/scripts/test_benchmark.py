@@ -130,12 +130,21 @@ class TestTagging:
         assert (report["corpus"], report["vectors"]) == ("made text", None)
         found = {result["case"]: result for result in report["results"]}
         cases = {f"tag/{case}/1-thread" for case in ("tokens", "tokens-first", "text", "latency")}
-        assert cases <= set(found) <= cases | {"tag/tokens-bfloat16/1-thread"}
+        others = {f"tag/tokens-{precision}/1-thread" for precision in ("int8", "bfloat16")}
+        assert cases <= set(found) <= cases | others
         assert all(result["ours_s"] > 0 and result["over_floor"] > 0 for result in found.values())
         assert found["tag/tokens/1-thread"]["speedup"] > 0
         assert found["tag/text/1-thread"]["baseline_s"] is None
         of_tokens = found["tag/tokens/1-thread"]["ours_s"] / found["tag/text/1-thread"]["ours_s"]
         assert found["tag/text/1-thread"]["of_tokens"] == pytest.approx(of_tokens)
+
+    def test_one_short_text_at_a_time_by_every_way_of_calling(self, tiny, capsys):
+        found = {result["case"]: result for result in run(tiny, capsys, "latency", "--repeats", "2")["results"]}
+        for precision in benchmark.tagging.taggers(tiny.model or Path("en")):
+            for way in ("", "/rested", f"/{benchmark.latency.CALLERS}-callers"):
+                assert found[f"latency/{precision}{way}"]["speedup"] > 0
+        rested = found["latency/float32/rested"]
+        assert rested["ours_s"] < benchmark.latency.REST  # which is not measured
 
     def test_a_tagger_that_minds_its_company_is_refused(self, tiny, monkeypatch):
         corpus = read_corpus(None, train=30, test=10)

@@ -157,14 +157,14 @@ def test_errors_come_out_and_threads_end(
                 raise OSError("the disk is gone")
             yield Chunk([number], ["Anna"] * (20 if number == 4 else 3), [20 if number == 4 else 3])
 
-    original = predictor._network.emissions
+    original = predictor._engine.emissions
 
     def broken(vectors: list[torch.Tensor], given: Batch) -> torch.Tensor:
         if where == "network" and given.tokens.shape[1] == 20:
             raise OSError("the disk is gone")
         return original(vectors, given)
 
-    monkeypatch.setattr(predictor._network, "emissions", broken)
+    monkeypatch.setattr(predictor._engine, "emissions", broken)
     seen: list[object] = []
     with pytest.raises(OSError, match="the disk is gone"):
         seen.extend(predictor.stream(source()))
