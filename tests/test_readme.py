@@ -6,6 +6,7 @@ import doctest
 import gzip
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import ner_lstm_crf.integrations.spacy  # noqa: F401  (as the entry point does, which an older installation lacks)
+from ner_lstm_crf.cli.main import parser_for
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"<!-- tested -->\n```(console|pycon)\n(.*?)```", re.DOTALL)
@@ -116,3 +118,25 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         if part:
             headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), flags=re.MULTILINE)
             assert part in map(anchor, headings), f"{page.name}: {file}#{part}"
+
+
+SHELL = re.compile(r"^```(?:sh|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def commands_of(page: Path) -> list[str]:
+    """The calls of `ner-lstm-crf` in the blocks of a page, each without what the shell makes of its output."""
+    blocks = "\n".join(SHELL.findall(page.read_text(encoding="utf-8"))).replace("\\\n", " ")
+    calls = [line.partition("ner-lstm-crf ")[2] for line in blocks.splitlines() if not line.startswith("#")]
+    return [re.split(r"\s+[|>#]\s|\s+2?>", call)[0] for call in calls if call]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_has_the_options_that_a_page_gives_it(page: Path) -> None:
+    for command in commands_of(page):
+        arguments = shlex.split(command)
+        if arguments not in ([], ["--version"]) and "--gazetteer" not in arguments:  # which a page shows how to add
+            assert callable(parser_for(arguments).parse_args(arguments).command), command
+
+
+def test_pages_have_commands() -> None:
+    assert sum(len(commands_of(page)) for page in PAGES) > 50
