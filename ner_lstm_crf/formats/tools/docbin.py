@@ -6,6 +6,7 @@ no tokens of its own becomes one document, cut as in tagging. spaCy is imported 
 
 from __future__ import annotations
 
+import re
 import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError, path_given
 from ner_lstm_crf.files.atomic import replacing
-from ner_lstm_crf.files.text import STANDARD_STREAM, FilePath, open_compressed
+from ner_lstm_crf.files.text import STANDARD_STREAM, FilePath, open_compressed, quoted
 from ner_lstm_crf.formats.format import Format
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.formats.text_json import AnnotatedText, TextWriter, annotate
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 _MOST_EXPANSION, _SMALL_EXPANDED = 200, 2**25  # of a compressed file, as in `files.text`
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _LONGEST = 2**30  # bytes of a file
 
 
@@ -85,12 +87,12 @@ class DocBin(Format, TextWriter):
         from ner_lstm_crf.formats.spacy_docs import docs_from_sentences  # as in `read`
 
         del options
-        _write(path, lambda vocab: docs_from_sentences(sentences, vocab))
+        _write(path, lambda vocab: docs_from_sentences(_fitting(sentences, path), vocab))
 
     def write_checked(self, path: FilePath, texts: Iterable[AnnotatedText], options: WriteOptions) -> None:
         """Write each text as a document of exactly this text."""
         unit = options.token_unit or "word"
-        _write(path, lambda vocab: (_document(text, vocab, unit) for text in texts))
+        _write(path, lambda vocab: (_document(text, vocab, unit, path) for text in texts))
 
     def rewrite(
         self, source: FilePath, target: FilePath, options: ReadOptions, output: WriteOptions, report: ReadReport
@@ -158,7 +160,21 @@ def _write(path: FilePath, docs_of: Any) -> None:
         new.write_bytes(collected.to_bytes())
 
 
-def _document(annotated: AnnotatedText, vocab: Vocab, unit: TokenUnit) -> Doc:
+def _fitting(sentences: Iterable[Sentence], path: FilePath) -> Iterator[Sentence]:
+    """The sentences, each looked at when its turn comes.
+
+    Raises:
+        InputError: If a token is empty, or holds half of a surrogate pair: spaCy takes neither.
+    """
+    for sentence in sentences:
+        for word in sentence.words:
+            if not word or _SURROGATE.search(word):
+                origin = "" if sentence.line is None else f" (line {sentence.line} of its source)"
+                raise InputError(f"the token {quoted(word)} cannot stand in spaCy's documents{origin}", path=path)
+        yield sentence
+
+
+def _document(annotated: AnnotatedText, vocab: Vocab, unit: TokenUnit, path: FilePath) -> Doc:
     """A text as a document. What is in no token, but one space, becomes a token as in spaCy."""
     from spacy.tokens import Doc as Document, Span as DocSpan
 
@@ -173,7 +189,7 @@ def _document(annotated: AnnotatedText, vocab: Vocab, unit: TokenUnit) -> Doc:
         begins.append(begins_sentence or not begins)
         at = end + spaces[-1]
 
-    for sentence in annotate(annotated, unit):
+    for sentence in _fitting(annotate(annotated, unit), path):
         for number, token in enumerate(sentence.tokens):
             if at < token.start:
                 add(token.start, begins_sentence=False)

@@ -318,7 +318,7 @@ def _write(path: FilePath, sentences: Iterable[tuple[str, Sentence]], options: W
             for place, (token, (identifier, value)) in enumerate(zip(sentence.tokens, cells, strict=True), 1):
                 at += _units(text[end - origin : token.start - origin])
                 stop = at + _units(token.text)
-                if re.search(r"[\t\n\r]", token.text):
+                if not token.text or re.search(r"[\t\n\r]", token.text):
                     raise InputError(f"the token {quoted(token.text)} cannot stand in a row", path=path)
                 out.write(f"{number}-{place}\t{at}-{stop}\t{token.text}\t{identifier}\t{value}\t\n")
                 at, end = stop, token.end

@@ -85,6 +85,14 @@ def test_without_spacy_the_extra_is_named(file: Path, monkeypatch: pytest.Monkey
         read_sentences(file)
 
 
+@pytest.mark.parametrize("word", ["", "\ud83d"])
+def test_a_token_that_spacy_does_not_take_is_refused(word: str, tmp_path: Path) -> None:
+    sentences = [Sentence.from_words(["Ada", word])]
+    with pytest.raises(InputError, match=r"x\.spacy: the token '.*' cannot stand in spaCy's documents"):
+        write_sentences(tmp_path / "x.spacy", sentences)
+    assert not (tmp_path / "x.spacy").exists()
+
+
 def test_documents_are_not_written_to_standard_output(file: Path) -> None:
     with pytest.raises(InputError, match=r"standard output: spaCy's documents are no text: name a file"):
         convert(file, "-")

@@ -136,6 +136,12 @@ def test_an_entity_without_a_label_is_refused(name: str, tmp_path: Path) -> None
         convert(tmp_path / "x.conll", path_for(name, tmp_path), output_format=name)
 
 
+@pytest.mark.parametrize("name", ["webanno", "spacy"])
+def test_an_empty_token_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the token '' cannot stand in"):
+        write_sentences(path_for(name, tmp_path), [Sentence.from_words(["a", ""])], output_format=name)
+
+
 @pytest.mark.parametrize("name", TOOLS)
 def test_characters_are_tokens_if_asked(name: str, tmp_path: Path) -> None:
     path = path_for(name, tmp_path)
