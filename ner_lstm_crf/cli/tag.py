@@ -219,7 +219,7 @@ class TaggedTexts:
                 parts.append(text.taken() if isinstance(text, LongText) else "")
             text = "".join(parts) if isinstance(text, LongText) else text
             found = (replace(one, text=text[one.start : one.end]) for one in entities)  # with its line breaks
-            rest = {key: value for key, value in record.items() if key != "text"}
+            rest = {key: value for key, value in record.items() if key not in ("text", "entities")}
             yield AnnotatedText(text, tuple(found), number, rest)
 
     def entities(self) -> Iterator[tuple[int, list[Entity]]]:

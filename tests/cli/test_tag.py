@@ -792,3 +792,30 @@ def test_a_long_text_is_not_kept_and_empty_lines_do_not_reach_the_tagger(way: st
     assert list(getattr(tagged, way)()) == ([(number, []) for number in (1, 2, 3, 4)] if way == "entities" else [])
     assert read == ["Ada ", "left.", "Rome"]
     assert text.read == []
+
+
+@pytest.mark.parametrize("tool", ["doccano", "prodigy", "label-studio", "webanno", "brat", "spacy"])
+def test_annotation_tools_get_what_the_tagger_finds(
+    tool: str, model: Path, files: Files, write, tmp_path: Path, run: Run
+) -> None:
+    """The same entities as JSON lines have, in texts, with the other keys of their objects; in columns with tokens."""
+    end = {"spacy": ".spacy", "webanno": ".tsv", "brat": "", "label-studio": ".json"}.get(tool, ".jsonl")
+    tagging = ["tag", "--model", model, "--input"]
+    record = {"text": f"😀 {TEXT}", "entities": [[0, 1, "OLD"]], "topic": "news"}
+    for source in (write("texts.jsonl", json.dumps(record) + "\n" + json.dumps(record) + "\n"), files.test):
+        lines, target = tmp_path / "lines.jsonl", tmp_path / f"{source.stem}{end}"
+        assert run(*tagging, source, "--output", lines, "--output-format", "jsonl").code == 0
+        assert run(*tagging, source, "--output", target, "--output-format", tool).code == 0
+        found, expected = (
+            [one.text for sentence in read_sentences(path) for one in sentence.entities()] for path in (target, lines)
+        )
+        assert found == expected != []
+    if end.startswith(".json"):
+        text = (tmp_path / f"texts{end}").read_text(encoding="utf-8")
+        first = json.loads(text)[0] if tool == "label-studio" else json.loads(text.splitlines()[0])
+        assert first.get("data", first)["topic"] == "news"
+        assert "OLD" not in text
+        assert ('"predictions": [{"model_version"' in text, '"score": 0.' in text) == (
+            tool == "label-studio",
+            tool != "doccano",
+        )
