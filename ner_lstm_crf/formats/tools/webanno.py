@@ -233,7 +233,7 @@ class _Draft:
             if before is None:
                 self.found[key] = Found(start, end, label, line=line)
             else:
-                self.found[key] = before._replace(start=min(start, int(str(before.start))), end=end)
+                self.found[key] = before._replace(end=end)
 
     def _token(self, word: str, first: int, last: int, *, is_first: bool) -> tuple[int, int]:
         """The offsets in the text of a token that has these in the file; the token is added to the text."""
