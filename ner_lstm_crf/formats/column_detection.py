@@ -378,7 +378,8 @@ def _head(lines: Iterable[str], path: str) -> list[_Line]:
     for number, line in enumerate(lines, 1):
         if number == 1 and (webanno := _WEBANNO.match(line)):
             message = f"expected columns with a tag for each token, found {webanno[1].strip()}"
-            raise InputError(f"{message}: export the annotation as CoNLL 2003", path=path, line=1)
+            hint = "export the annotation as CoNLL 2003, or make columns of version 3 with convert"
+            raise InputError(f"{message}: {hint}", path=path, line=1)
         if not line or line.isspace():
             begins, blank = True, blank + 1
             continue
