@@ -133,7 +133,7 @@ def test_the_characters_of_an_unknown_word_are_unknown(tmp_path):
 def test_running_text_cannot_say_that_a_tag_is_unknown(tmp_path):
     path = written(tmp_path, COLUMNS)
     for target in ("new.jsonl", "new.inline"):
-        with pytest.raises(InputError, match=r"unknown cannot stand in .* \(line 1 of its source\): conll and tokens"):
+        with pytest.raises(InputError, match=r"unknown cannot stand in .* \(line 1 of its source\): conll, tokens"):
             convert(path, tmp_path / target, options=ANY)
     convert(path, tmp_path / "new.jsonl", options=ANY, output_format="tokens")
     assert json.loads((tmp_path / "new.jsonl").read_text(encoding="utf-8"))["ner_tags"][3] == "?"
