@@ -48,6 +48,31 @@ def test_reading_files_does_without_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+TAG = """
+from ner_lstm_crf import Span, Sentence, Tagger
+
+tagger = Tagger.load("en")
+assert len(tagger.tag("Angela Merkel visited Rome.")) == 2
+assert len(list(tagger.tag_many(["Angela Merkel visited Rome. " * 300]))[0]) == 600
+assert tagger.analyze("Angela Merkel visited Rome.")[0].alternatives(3)
+assert tagger.evaluate([Sentence.from_words(["Rome"], [Span(0, 1, "LOC")])]).micro.gold == 1
+"""
+COMMANDS = {
+    "tag": ["tag", "Angela Merkel visited Rome.", "--model", "en"],
+    "evaluate": ["evaluate", "en", "gold.conll"],
+}
+
+
+@pytest.mark.parametrize("what", ["from Python", *COMMANDS])
+def test_tagging_does_without_torch_and_other_large_packages(what: str, tmp_path: Path) -> None:
+    (tmp_path / "gold.conll").write_text("Angela B-PER\nMerkel I-PER\nvisited O\nRome B-LOC\n. O\n")
+    command = f"from ner_lstm_crf.cli.main import main\nassert main({COMMANDS.get(what)}) == 0\n"
+    heavy = ["torch", "transformers", "scipy", "pandas", "onnx", "matplotlib", "sklearn", "spacy", "huggingface_hub"]
+    code = f"{TAG if what == 'from Python' else command}\nimport sys\nassert not {{*{heavy}}} & sys.modules.keys()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("builder", [SdistBuilder, WheelBuilder])
 def test_the_shipped_taggers_are_sent_along(builder: type) -> None:
     included = {file.path for file in builder(str(ROOT)).recurse_included_files()}

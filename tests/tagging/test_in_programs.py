@@ -1,6 +1,7 @@
 """A tagger in programs as people write them: threads, forked processes, web servers, Ctrl-C.
 
-Each program runs in a process of its own, where torch may use two threads on any machine.
+Each program runs in a process of its own, where two threads may be used on any machine: by torch, which the program
+has imported before, or without torch, which the library then leaves alone.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import torch
@@ -28,12 +29,15 @@ from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text.annotation import Sentence
 from tests.trained import trained_model
 
-START = """
-import dataclasses, os, random, signal, sys, threading, time
+WITH_TORCH = """
 import torch
-from ner_lstm_crf import Tagger
 
 torch.set_num_threads(2)
+"""
+START = """
+import dataclasses, os, random, signal, sys, threading, time
+from ner_lstm_crf import Tagger
+
 SHORT = "Angela Merkel visited Rome with John Smith. "
 LONG, CHINESE = SHORT * 100, "王小明从北京飞往巴黎。" * 400
 
@@ -52,18 +56,30 @@ def ended(process):
     return os.waitstatus_to_exitcode(status) == 0
 """
 
-Program = Callable[[str], str]
+WITHOUT_TORCH = """
+assert "torch" not in sys.modules
+"""
+
+
+class Program(Protocol):
+    """Runs a program and returns what it prints; one that hangs fails."""
+
+    def __call__(self, source: str, *, torch: bool | None = True) -> str:
+        """The source, and whether it has imported torch before; with False it may not do so later either."""
+
+
+TORCH = pytest.mark.parametrize("torch", [True, False], ids=["with torch", "without torch"])
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
-    """Runs a program and returns what it prints; one that hangs fails."""
+    """Runs a program in a process of its own."""
 
-    def run(source: str) -> str:
-        path = tmp_path / "program.py"
-        path.write_text(START + textwrap.dedent(source), encoding="utf-8")
-        environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    def run(source: str, *, torch: bool | None = True) -> str:
+        path, before, behind = tmp_path / "program.py", WITH_TORCH * (torch is True), WITHOUT_TORCH * (torch is False)
+        path.write_text(before + START + textwrap.dedent(source) + behind, encoding="utf-8")
+        environment = os.environ | {"OMP_NUM_THREADS": "2"}
         done = subprocess.run(
             [sys.executable, path], env=environment, capture_output=True, text=True, timeout=240, check=False
         )
@@ -73,9 +89,10 @@ def program(tmp_path: Path) -> Program:
     return run
 
 
+@TORCH
 @needs_fork
-def test_a_tagger_that_was_loaded_before_a_fork_tags_after_it(program: Program) -> None:
-    printed = program("""
+def test_a_tagger_that_was_loaded_before_a_fork_tags_after_it(program: Program, torch: bool) -> None:
+    source = """
         english, chinese = Tagger.load("en"), Tagger.load("zh")
 
         def tag():
@@ -86,19 +103,44 @@ def test_a_tagger_that_was_loaded_before_a_fork_tags_after_it(program: Program) 
         expected = tag()
         assert ended(cold) and ended(child(lambda: tag() == expected))
         assert ended(child(lambda: ended(child(lambda: tag() == expected))))
-        # 2. The application has used torch's threads itself, and goes on to do so.
-        a = torch.ones(900, 900)
-        assert ended(child(lambda: tag() == expected and (a @ a).sum() > 0))
-        # 3. A tagger that is loaded in the child.
+        # 2. A tagger that is loaded in the child.
         assert ended(child(lambda: Tagger.load("zh").tag(CHINESE) == expected[2]))
+        # 3. The application has used torch's threads itself, and goes on to do so.
+        if "torch" in sys.modules:
+            a = torch.ones(900, 900)
+            assert ended(child(lambda: tag() == expected and (a @ a).sum() > 0))
         print(tag() == expected)
-    """)
-    assert printed == "True\n"
+    """
+    assert program(source, torch=torch) == "True\n"
 
 
 @needs_fork
-def test_a_fork_while_other_threads_tag_leaves_a_tagger_that_tags(program: Program) -> None:
-    printed = program("""
+def test_kernels_that_were_loaded_before_torch_end_their_threads_before_a_fork(program: Program) -> None:
+    source = """
+        import numpy as np
+        from ner_lstm_crf import crf
+
+        emissions, lengths = np.random.default_rng(1).random((64, 200, 30)), np.full(64, 200)
+        tables = crf.ScoreTables(emissions[0, 0], emissions[1, :30], emissions[2, 0])
+
+        def compute():
+            return float(crf.marginals(emissions, lengths, tables)[:, :, 0].sum())
+
+        expected = compute()
+        assert len(os.listdir("/proc/self/task")) > 1 and "torch" not in sys.modules
+        assert ended(child(lambda: compute() == expected and ended(child(lambda: compute() == expected))))
+        import torch
+
+        a = torch.ones(900, 900)
+        print(ended(child(lambda: compute() == expected and (a @ a).sum() > 0)), compute() == expected)
+    """
+    assert program(source, torch=None) == "True True\n"
+
+
+@TORCH
+@needs_fork
+def test_a_fork_while_other_threads_tag_leaves_a_tagger_that_tags(program: Program, torch: bool) -> None:
+    source = """
         tagger, over = Tagger.load("en"), threading.Event()
         expected = tagger.tag(LONG)
 
@@ -121,13 +163,14 @@ def test_a_fork_while_other_threads_tag_leaves_a_tagger_that_tags(program: Progr
         over.set()
         for thread in threads:
             thread.join()
-    """)
-    assert printed == "True\n" * 5
+    """
+    assert program(source, torch=torch) == "True\n" * 5
 
 
+@TORCH
 @needs_fork
-def test_results_that_the_parent_began_to_compute_are_not_waited_for_in_a_child(program: Program) -> None:
-    printed = program("""
+def test_results_that_the_parent_began_to_compute_are_not_waited_for_in_a_child(program: Program, torch: bool) -> None:
+    source = """
         tagger = Tagger.load("en")
         results = tagger.tag_many([LONG] * 60)
         next(results)
@@ -140,8 +183,8 @@ def test_results_that_the_parent_began_to_compute_are_not_waited_for_in_a_child(
                 return "the process that began" in str(error) and len(tagger.tag(SHORT)) == 3
 
         print(ended(child(go_on)), len(list(results)))
-    """)
-    assert printed == "True 59\n"
+    """
+    assert program(source, torch=torch) == "True 59\n"
 
 
 @needs_fork
