@@ -5,6 +5,7 @@
     train    an epoch of training; baseline: nn.LSTM, char-CNN on every token, pytorch-crf; floor: the bare nn.LSTM
     tag      tokens, running text, one short text; the same baseline and floor
     latency  one short text at a time: after another, after a rest, for several callers; the same baseline and floor
+    spacy    the component in a spaCy pipeline; floor: our own tagging
     start    from a new process to the first tagged sentence; floor: import torch
     memory   memory while a large text is tagged
     all      all of these, `memory` on a small text
@@ -32,7 +33,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import get_args
 
-from benchmarks import crf, latency, memory, start, tagging, training
+from benchmarks import component, crf, latency, memory, start, tagging, training
 from benchmarks.measure import Result, WrongAnswerError, machine, say
 from benchmarks.report import Report
 from benchmarks.text import PARTS, read_corpus
@@ -143,6 +144,11 @@ class Run:
         """`benchmark.py latency`."""
         return latency.run(self._prepared, self._model, self.settings.number(200, 40))
 
+    def spacy(self) -> list[Result]:
+        """`benchmark.py spacy`."""
+        repeats, calls = self.settings.number(7, 3), self.settings.number(300, 60)
+        return component.run(self._prepared.corpus, self._model, repeats, calls, self.settings.threads)
+
     def start(self) -> list[Result]:
         """`benchmark.py start`."""
         return start.run(self._model, self.settings.number(9, 3))
@@ -159,6 +165,7 @@ COMMANDS: dict[str, Callable[[Run], list[Result]]] = {
     "train": Run.train,
     "tag": Run.tag,
     "latency": Run.latency,
+    "spacy": Run.spacy,
     "start": Run.start,
     "memory": Run.memory,
 }

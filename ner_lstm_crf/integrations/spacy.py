@@ -251,8 +251,9 @@ class Recognizer(Pipe):  # type: ignore[misc]  # spaCy has no types
             earlier, removed, blocked = list(doc.ents), list[Any](), list[Any]()
             # 1. Of those that share a token the earlier ones stay, or those found.
             if self.earlier_ents == "keep":
-                iob, of_type = doc.to_array(["ENT_IOB", "ENT_TYPE"]).reshape(-1, 2).T
-                blocked = [doc[at : at + 1] for at in np.flatnonzero((iob == 3) & (of_type == 0)).tolist()]
+                if doc.has_annotation("ENT_IOB"):
+                    iob, of_type = doc.to_array(["ENT_IOB", "ENT_TYPE"]).reshape(-1, 2).T
+                    blocked = [doc[at : at + 1] for at in np.flatnonzero((iob == 3) & (of_type == 0)).tolist()]
                 taken = _tokens([*earlier, *blocked])
                 ents = {ent: score for ent, score in ents.items() if taken.isdisjoint(range(ent.start, ent.end))}
             else:

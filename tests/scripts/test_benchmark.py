@@ -159,6 +159,12 @@ class TestTagging:
         assert {len(found.split()) for found in benchmark.tagging.short_texts(corpus)} == {20}
 
 
+def test_the_spacy_component_is_timed_beside_the_tagger(tiny, capsys):
+    found = run(tiny, capsys, "spacy", "--threads", "1", "--repeats", "1")["results"]
+    assert [result["case"] for result in found] == [f"spacy/{case}/1-thread" for case in ("tokens", "text", "latency")]
+    assert all(result["over_floor"] == pytest.approx(result["ours_s"] / result["floor_s"]) for result in found)
+
+
 @pytest.mark.slow
 def test_start_runs_each_process(tiny, capsys, monkeypatch):
     done: set[tuple[tuple[str, ...], bool]] = set()
