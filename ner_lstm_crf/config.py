@@ -134,6 +134,7 @@ Schedule = Literal["linear", "inverse", "constant"]
 Reduction = Literal["token", "sentence", "sum"]
 Precision = Literal["float32", "int8", "bfloat16"]
 TransformerPrecision = Literal["float32", "bfloat16"]
+Device = Literal["cpu", "cuda", "mps"]
 Criterion = Literal["entropy", "margin", "errors", "random"]
 DecodingName = Literal["viterbi", "posterior"]
 
@@ -368,6 +369,13 @@ class TrainingConfig(_Checked):
         Flag("--ensemble"),
     ] = 1
     seed: Annotated[int, Range(0, below=2**63), "runs", "seed of everything random", COMMON] = 1
+    device: Annotated[
+        Device,
+        "runs",
+        "what the networks compute on: cpu, cuda (a GPU of NVIDIA or AMD) or mps (one of Apple); the model can be used "
+        "anywhere",
+        COMMON,
+    ] = "cpu"
 
     def __post_init__(self) -> None:
         _Checked.__post_init__(self)

@@ -63,7 +63,9 @@ def add_command(parser: Parser) -> None:
     parser.add_argument(
         "--curve", action="store_true", help="show precision and recall by the least score of an entity"
     )
-    add_options(parser, "--errors", "--show", "--min-score", "--decoding", "--threads", "--precision", "--json")
+    add_options(
+        parser, "--errors", "--show", "--min-score", "--decoding", "--threads", "--precision", "--device", "--json"
+    )
     parser.set_defaults(command=run)
 
 
@@ -118,6 +120,7 @@ def _read(args: argparse.Namespace) -> _Trial:
         command = shlex.join(["ner-lstm-crf", "evaluate", args.file, args.model])
         raise InputError(f"expected the model first, then the file: {command}")
     model = Model.load(args.model)
+    model.move(args.device)
     options = read_options(args, token_unit=model.config.token_unit, hyphens=model.config.hyphens)
     # Running text is cut into tokens as in tagging; cut at its entities, it would give them away.
     report = ReadReport()

@@ -17,6 +17,7 @@ from ner_lstm_crf.config import (
     VECTORS_LIMIT,
     Config,
     DecodingName,
+    Device,
     Hyphens,
     Precision,
     Setting,
@@ -198,6 +199,11 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "default": "float32",
         "help": "what the LSTM computes in; int8 is twice as fast and more, bfloat16 faster on processors that have it "
         "(default: float32)",
+    },
+    "--device": {
+        "choices": get_args(Device),
+        "default": "cpu",
+        "help": "what the networks compute on: cpu, cuda or mps (default: cpu)",
     },
     "--decoding": {
         "choices": get_args(DecodingName),

@@ -650,7 +650,7 @@ def add_command(parser: Parser) -> None:
     parser.add_argument(
         "--scores", action="store_true", help="write the score of each entity, which JSON lines of texts have anyway"
     )
-    add_options(parser, "--min-score", "--decoding", "--threads", "--precision")
+    add_options(parser, "--min-score", "--decoding", "--threads", "--precision", "--device")
     parser.set_defaults(command=run)
 
 
@@ -915,8 +915,8 @@ def _text_tagger(args: argparse.Namespace) -> Tagger | ScriptTagger:
     from ner_lstm_crf.tagging.tagger import Tagger
 
     if args.model is not None:
-        return Tagger.load(args.model, precision=args.precision, decoding=args.decoding)
-    return ScriptTagger(args.precision, say, args.decoding)
+        return Tagger.load(args.model, precision=args.precision, decoding=args.decoding, device=args.device)
+    return ScriptTagger(args.precision, say, args.decoding, args.device)
 
 
 def _tagger(args: argparse.Namespace, first: Iterable[str]) -> Tagger:

@@ -9,6 +9,7 @@
     crf          likelihoods of a linear-chain CRF, with gradients
     cpu          number types of the processor
     generators   torch draws from a given generator, not from its global one
+    device       the devices that networks compute on
 
 One alphabet of dimensions serves every comment in this package:
 

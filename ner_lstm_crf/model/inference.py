@@ -107,7 +107,7 @@ class InferenceNetwork:
                 each.append(self._one_layer(network, encoder, vectors, tensors))
             else:
                 each.append(network.projection(self._encoded(network, encoder, vectors, tensors)))
-        mean: NDArray[np.float32] = torch.stack(each).mean(0).numpy()
+        mean: NDArray[np.float32] = torch.stack(each).mean(0).cpu().numpy()
         return mean
 
     @torch.inference_mode()
@@ -118,7 +118,9 @@ class InferenceNetwork:
         """
         tensors = self.networks[0].tensors(batch)
         parts = zip(self.networks, self._encoders, type_vectors, strict=True)
-        vectors: NDArray[np.float32] = torch.cat([self._encoded(*part, tensors) for part in parts], dim=-1).numpy()
+        vectors: NDArray[np.float32] = (
+            torch.cat([self._encoded(*part, tensors) for part in parts], dim=-1).cpu().numpy()
+        )
         return vectors
 
     def _encoded(self, network: Network, encoder: BiLstm, vectors: Tensor, batch: TensorBatch) -> Tensor:
@@ -169,25 +171,26 @@ class TypeVectorCache:
 
     def __init__(self, network: Network, word_types: WordTypes, dtype: torch.dtype = torch.float32) -> None:
         self._embedding, self._word_types, self._dtype = network.embedding, word_types, dtype
-        self._device = network.projection.weight.device
+        self._weight = network.projection.weight
         self._state: tuple[int, dict[Tensor, tuple[int, int]]] | None = None
         self._vectors = torch.empty(0, dtype=dtype)
         self._is_known = np.zeros(0, np.bool_)
 
     def vectors(self, rows: Ids) -> Tensor:
         """Vectors (R, D) of which these rows are computed; see `InferenceNetwork.type_vectors`."""
+        device = self._weight.device
         # 1. Drop vectors that are out of date. They are not overwritten: other threads may still read them.
         state = self._word_types.generation, weights_version(*(module for _, module in self._embedding.types))
         if state != self._state:
             self._is_known = np.zeros(0, np.bool_)
-            self._vectors = torch.empty(0, self._embedding.type_size, dtype=self._dtype)
+            self._vectors = torch.empty(0, self._embedding.type_size, dtype=self._dtype, device=device)
             self._state = state  # last: Ctrl-C may come in between
         # 2. Make room for new word types.
         used = len(self._is_known)
         if len(self._word_types) > used:
             size = max(len(self._word_types), _FIRST_ROWS, 2 * used)
             vectors, is_known = (
-                torch.empty(size, self._embedding.type_size, dtype=self._dtype),
+                torch.empty(size, self._embedding.type_size, dtype=self._dtype, device=device),
                 np.zeros(size, np.bool_),
             )
             vectors[:used], is_known[:used] = self._vectors, self._is_known
@@ -199,10 +202,10 @@ class TypeVectorCache:
                 part = new[start : start + _TYPES_AT_ONCE]
                 inputs = self._word_types.inputs(part)
                 computed = torch.cat(
-                    [module(module.tensors(inputs[name], self._device)) for name, module in self._embedding.types],
+                    [module(module.tensors(inputs[name], device)) for name, module in self._embedding.types],
                     dim=1,
                 )
-                self._vectors[torch.from_numpy(part)] = computed.to(self._dtype)
+                self._vectors[torch.from_numpy(part).to(device)] = computed.to(self._dtype)
         self._is_known[new] = True
         return self._vectors
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ner_lstm_crf.config import VECTORS_LIMIT, Config, ModelConfig, without_effect
+from ner_lstm_crf.config import VECTORS_LIMIT, Config, Device, ModelConfig, without_effect
 from ner_lstm_crf.errors import InputError, did_you_mean
 from ner_lstm_crf.features.lexicon import builtin_words, check_lexicon, read_lexicon
 from ner_lstm_crf.features.token_feature import Rows
@@ -397,6 +397,10 @@ def check_settings(data: ResolvedData, config: Config) -> None:
     """
     if config.training.freeze_vectors and data.vectors is None and data.init_from is None:
         raise InputError("freeze_vectors: expected vectors as well")
+    if config.training.device != "cpu":
+        from ner_lstm_crf.model.device import usable_device
+
+        usable_device(config.training.device)
     if data.init_from is None:
         for message in without_effect(config):
             _log.warning("%s", message)
@@ -438,7 +442,7 @@ _VERSION = 1  # of what is computed: another version is another file
 
 
 def read_with_transformer(
-    data: ResolvedData, config: ModelConfig, directory: Path, progress: Progress = silent
+    data: ResolvedData, config: ModelConfig, directory: Path, progress: Progress = silent, device: Device = "cpu"
 ) -> ResolvedData:
     """The data with the vectors of the frozen transformer of `config`, so that no epoch or run computes them again.
 
@@ -447,9 +451,10 @@ def read_with_transformer(
         config: The transformer and its layers.
         directory: The folder of the file, which is made unless it exists.
         progress: Called with the sentences that the transformer has read.
+        device: What the transformer computes on.
 
     Raises:
-        InputError: If the transformer cannot be read, or the file cannot be written.
+        InputError: If the device is not there, the transformer cannot be read, or the file cannot be written.
     """
     if config.transformer is None or config.fine_tune or data.contextual is not None:
         return data
@@ -465,9 +470,11 @@ def read_with_transformer(
         subtokens = [feature.subtokenizer.encode(sentence.words) for sentence in sentences]
         make_directory(directory)
         remove_temp_files(directory)
+        from ner_lstm_crf.model.device import usable_device
         from ner_lstm_crf.model.embedding.transformer import contextual_vectors, pretrained_encoder
 
-        vectors = contextual_vectors(pretrained_encoder(feature, config), subtokens, progress=progress)
+        encoder = pretrained_encoder(feature, config).to(usable_device(device))
+        vectors = contextual_vectors(encoder, subtokens, progress=progress)
         write_tensors(path, {_TENSOR: vectors}, {"key": key})
     return replace(data, contextual=path)
 

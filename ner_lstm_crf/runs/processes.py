@@ -87,7 +87,9 @@ def train_runs(
         checks = [locks.enter_context(locked(run.directory)) for run, _ in runs]
         # 2. Let a frozen transformer read the data, once for all runs, and create those that are new.
         if not all(plan.resume and run.finished for run, plan in runs):
-            data = read_with_transformer(data, planned[0].config.model, runs[0][0].transformer_cache, progress)
+            data = read_with_transformer(
+                data, planned[0].config.model, runs[0][0].transformer_cache, progress, planned[0].config.training.device
+            )
         new = [(run, plan) for run, plan in runs if not plan.resume]
         for run, _ in new:
             run.delete()  # before the first is created: a kill in between leaves no old one among new ones

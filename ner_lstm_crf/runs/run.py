@@ -114,7 +114,9 @@ class Run:
         with locked(self.directory) as check:
             if not (resume and self.finished):
                 # 2. Let a frozen transformer read the data, once for all epochs and networks.
-                resolved = read_with_transformer(resolved, config.model, self.transformer_cache, progress)
+                resolved = read_with_transformer(
+                    resolved, config.model, self.transformer_cache, progress, config.training.device
+                )
                 # 3. Create the run, or keep what is trained of the one to resume.
                 if not resume:
                     self.create(resolved, config)
@@ -204,6 +206,8 @@ class Run:
             raise InputError("the run to resume had another model to start from, or none", path=self.directory)
         for table, values in json.loads(json.dumps(asdict(config))).items():
             for key, value in values.items():
+                if key == "device":  # training may go on elsewhere
+                    continue
                 if (was := old["config"][table].get(key)) != value:
                     further = "; a model that is to learn further is one to start from (--init-from)"
                     raise InputError(

@@ -192,7 +192,9 @@ def train_planned(
             say("before the first epoch the frozen transformer reads all sentences once: this may take minutes")
         bar = progress_bar("reading with the transformer", unit=" sentences") if shown else nullcontext(silent)
         with bar as progress:
-            data = read_with_transformer(data, config.model, transformer_cache or whole.transformer_cache, progress)
+            data = read_with_transformer(
+                data, config.model, transformer_cache or whole.transformer_cache, progress, config.training.device
+            )
     if not any(plan.resume for plan in planned) and all(plan.directory.parent == directory for plan in planned):
         whole.delete()  # of a single run that was here before
     # The display names each network of each run: seed-1/network-2, less where there is one run or one network.

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from ner_lstm_crf.config import ModelConfig, check_tables
+from ner_lstm_crf.config import Device, ModelConfig, check_tables
 from ner_lstm_crf.errors import InputError, counted, missing
 from ner_lstm_crf.features.batch import MOST_TOKENS, RaggedSentences
 from ner_lstm_crf.features.registry import FEATURES, Features
@@ -108,6 +108,23 @@ class Model:
             return read
         states = (network.state_dict() for network in self.networks)
         return tuple({name: weight.numpy(force=True) for name, weight in state.items()} for state in states)
+
+    @computing()
+    def move(self, device: Device) -> None:
+        """Let the networks compute on a device from now on. Nothing else of the model depends on it.
+
+        Raises:
+            InputError: If torch finds no such device on this machine.
+        """
+        if device == "cpu" and isinstance(self.networks, LoadedNetworks) and self.networks.weights is not None:
+            return  # where they will be made
+        from ner_lstm_crf.model.device import usable_device
+
+        target, first = usable_device(device), self.networks[0]
+        for network in self.networks:
+            if network.projection.weight.device.type != target.type:
+                network.to(target)
+                network.embedding.share_frozen(first.embedding)
 
     @classmethod
     @computing()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, groupby
+from typing import Any
 
-from ner_lstm_crf.config import DecodingName, Precision
+from ner_lstm_crf.config import DecodingName, Device, Precision
 from ner_lstm_crf.tagging.portions import TaggedPortion
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text.scripts import script_language, unknown_script
@@ -25,11 +26,13 @@ class ScriptTagger:
         precision: Number type of their LSTMs, see `Tagger`.
         say: Called with a line about a tagger that is loaded, and about a script that none knows.
         decoding: How they find entities, see `Tagger`.
+        device: What they compute on, see `Tagger`.
     """
 
     precision: Precision
     say: Callable[[str], None]
     decoding: DecodingName = "viterbi"
+    device: Device = "cpu"
     _taggers: dict[str, Tagger] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
     _last: str = ""
@@ -66,7 +69,8 @@ class ScriptTagger:
         if language not in self._taggers:
             which = f"the tagger that comes with the package for '{language}'"
             self.say(f"{which} (by the script of the text; --model names another)")
-            self._taggers[language] = Tagger.load(language, precision=self.precision, decoding=self.decoding)
+            settings: dict[str, Any] = {"decoding": self.decoding, "device": self.device}
+            self._taggers[language] = Tagger.load(language, precision=self.precision, **settings)
         return self._taggers[language]
 
     def language(self, text: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ner_lstm_crf.config import DecodingName, Precision
+from ner_lstm_crf.config import DecodingName, Device, Precision
 from ner_lstm_crf.inference.export import WeightPrecision, export_model
 from ner_lstm_crf.saving.model import SHIPPED, Model, model_directory
 from ner_lstm_crf.tagging.analysis import Analysis, TransitionTable
@@ -49,6 +49,8 @@ class Tagger:
         decoding: "viterbi": the entities of the most probable sequence of tags. "posterior": the entities that are
             each more probable than `min_score`, 0.4 if it is not given; of those that overlap the better ones. A lower
             `min_score` then finds more entities, of which more are wrong.
+        device: What the networks compute on: "cpu", "cuda" or "mps". The networks of the model are moved there; None
+            for where they are, the CPU unless they were moved.
 
     Attributes:
         model: The model.
@@ -57,7 +59,8 @@ class Tagger:
 
     Raises:
         TypeError: If `model` is none.
-        InputError: If the processor lacks the precision, or it is "int8" and the model has a transformer.
+        InputError: If the processor lacks the precision, or it is "int8" and the model has a transformer; or if the
+            machine lacks the device.
         ValueError: If there is no such decoding.
 
     Example:
@@ -66,7 +69,14 @@ class Tagger:
         [('Angela Merkel', 'PER', True), ('Rome', 'LOC', True)]
     """
 
-    def __init__(self, model: Model, precision: Precision = "float32", *, decoding: DecodingName = "viterbi") -> None:
+    def __init__(
+        self,
+        model: Model,
+        precision: Precision = "float32",
+        *,
+        decoding: DecodingName = "viterbi",
+        device: Device | None = None,
+    ) -> None:
         given: object = model
         if not isinstance(given, Model):
             load = f": use Tagger.load({str(given)!r})" if isinstance(given, str | os.PathLike) else ""
@@ -75,6 +85,8 @@ class Tagger:
             raise ValueError(f"expected a decoding ({', '.join(get_args(DecodingName))}), got {decoding!r}")
         self.model, self.decoding, self._precision = model, decoding, precision
         self.directory: Path | None = None
+        if device is not None:
+            model.move(device)
         self._predictor = Predictor(model, precision)
         self._units = model.config.token_unit, model.config.hyphens
 
@@ -87,7 +99,12 @@ class Tagger:
 
     @classmethod
     def load(
-        cls, directory: str | Path, *, precision: Precision = "float32", decoding: DecodingName = "viterbi"
+        cls,
+        directory: str | Path,
+        *,
+        precision: Precision = "float32",
+        decoding: DecodingName = "viterbi",
+        device: Device = "cpu",
     ) -> Tagger:
         """Load the tagger that `save` or training wrote, or one that comes with the package.
 
@@ -95,14 +112,15 @@ class Tagger:
             directory: Its directory; or "en" or "zh", the shipped tagger of the language.
             precision: Number type of its LSTM; see the class.
             decoding: How it finds entities; see the class.
+            device: What it computes on; see the class.
 
         Raises:
             InputError: If there is none in the directory, or it is damaged, or was written by another version, or the
-                processor lacks the precision.
+                processor lacks the precision, or the machine the device.
             ValueError: If there is no such decoding.
         """
         folder = model_directory(directory)
-        tagger = cls(Model.load(folder), precision, decoding=decoding)
+        tagger = cls(Model.load(folder), precision, decoding=decoding, device=device)
         tagger.directory = folder
         return tagger
 

@@ -18,6 +18,8 @@ from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.training.sparse_adamw import SparseAdamW
 
 _PEAK_TIMES_STEPS = 7.5
+# What torch calls the parts of the state of `SparseAdamW`.
+_DENSE_NAMES = {"average": "average", "first": "exp_avg", "second": "exp_avg_sq"}
 
 
 def peak_learning_rate(config: TrainingConfig, steps: int) -> float:
@@ -73,7 +75,7 @@ def _dense_optimizer(config: TrainingConfig, fast: list[Tensor], slow: list[Tens
     for weight in (*fast, *slow):
         optimizer.state[weight] = {name: torch.zeros_like(weight) for name in moments}
         if config.optimizer == "adamw":
-            optimizer.state[weight]["step"] = torch.zeros((), dtype=torch.float32)
+            optimizer.state[weight]["step"] = torch.zeros((), dtype=torch.float32, device=weight.device)
     return optimizer
 
 
@@ -185,24 +187,29 @@ class Optimizer:
                     weight.copy_(value)
 
     def state(self) -> dict[str, Tensor]:
-        """All that is needed to go on, the weights included: the tensors themselves, by name."""
-        tensors = {f"sparse.{name}": tensor for name, tensor in self._sparse.state().items()}
-        tensors |= {f"weight.{name}": weight.detach() for name, weight in self._trained.items()}
+        """All that is needed to go on, the weights included: the tensors themselves, by name.
+
+        Rows that are trained sparsely are up to date; so the state is the same as without the kernels.
+        """
+        tensors = {f"weight.{name}": weight.detach() for name, weight in self._trained.items()}
         tensors |= {f"average.{name}": average for name, average in zip(self._weights, self._averages, strict=False)}
         for name, weight in self._weights.items():
             tensors |= {f"{moment}.{name}": value for moment, value in self._dense.state[weight].items()}
+        for part, rows in self._sparse.state().items():
+            table, _, name = part.rpartition(".")
+            if name != "average" or self.config.ema_decay:
+                tensors[f"{_DENSE_NAMES[name]}.embedding.{table}.table.trainable"] = rows
+            tensors[f"step.embedding.{table}.table.trainable"] = torch.tensor(self.steps, dtype=torch.float32)
         return tensors | {"steps": torch.tensor(self.steps)}
 
     @torch.no_grad()
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from what `state` returned, of an optimizer of the same network and configuration.
+        """Go on from what `state` returned, of an optimizer of the same network and configuration, on any device.
 
         Raises:
             ValueError: If it is the state of another; nothing is changed then.
         """
         own = self.state()
-        if any(name.startswith("sparse.") for name in tensors) != any(name.startswith("sparse.") for name in own):
-            raise ValueError("expected a run that went on both times with the compiled kernels, or both times without")
         shapes, others = ({name: one.shape for name, one in given.items()} for given in (own, tensors))
         if differing := sorted(name for name in {*own, *tensors} if shapes.get(name) != others.get(name)):
             raise ValueError(f"expected the state of the same network, '{differing[0]}' differs")

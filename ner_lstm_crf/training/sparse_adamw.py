@@ -117,6 +117,8 @@ class SparseAdamW:
             ema_decay: Share of the average that this step keeps; 0 makes the average the row itself.
         """
         self.steps += 1
+        if not self._tables:
+            return
         # 1. Note what this step does to the rows that it does not read.
         if self.steps == self._history.shape[1]:
             self._history = torch.cat([self._history, torch.zeros_like(self._history)], dim=1)

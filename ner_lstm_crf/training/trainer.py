@@ -20,6 +20,7 @@ from ner_lstm_crf.evaluation.metrics import Evaluation, evaluate_spans
 from ner_lstm_crf.features.batch import RaggedSentences, shuffled_batches
 from ner_lstm_crf.isolation import computing
 from ner_lstm_crf.model.cpu import check_bfloat16
+from ner_lstm_crf.model.device import usable_device
 from ner_lstm_crf.model.embedding.token_embedding import TensorBatch
 from ner_lstm_crf.model.losses import Objective, Teacher
 from ner_lstm_crf.model.network import Network
@@ -119,8 +120,8 @@ class Trainer:
 
     Raises:
         ValueError: If there are no sentences.
-        InputError: If the model has several networks, which are trained apart, or the processor lacks the precision
-            that a transformer is to be trained in.
+        InputError: If the model has several networks, which are trained apart, the processor lacks the precision that
+            a transformer is to be trained in, or the machine lacks the device.
     """
 
     @computing()
@@ -143,12 +144,14 @@ class Trainer:
             dev,
             config,
         )
-        self.network.objective = objective_of(model.tags, config, teacher)
+        model.move(config.device)
+        self._device = usable_device(config.device)
+        self.network.objective = objective_of(model.tags, config, teacher, self._device)
         encoder = self.network.embedding.fine_tuned()
         self._fine_tune = encoder is not None
         if encoder is not None:
             encoder.in_bfloat16 = config.transformer_precision == "bfloat16"
-            if encoder.in_bfloat16:
+            if encoder.in_bfloat16 and config.device == "cpu":
                 check_bfloat16("transformer_precision")
         # Batches differ in each epoch, so their number may vary by a few; the schedule needs one number.
         steps_per_epoch = len(self._batches(0))
@@ -211,15 +214,17 @@ class Trainer:
         seed = np.random.SeedSequence([config.seed, self.epoch]).generate_state(1, np.uint64)[0] >> 1
         self.optimizer.start_epoch(self.epoch)
         network.train()
-        # A transformer that is trained keeps all the threads of torch.
-        threads = nullcontext() if self._fine_tune else network.encoder.parallel_directions()
-        network.draw_from(torch.Generator().manual_seed(int(seed)))  # dropout
+        # A transformer that is trained keeps all the threads of torch; another device has its own.
+        is_shared = self._fine_tune or config.device != "cpu"
+        threads = nullcontext() if is_shared else network.encoder.parallel_directions()
+        network.draw_from(torch.Generator(self._device).manual_seed(int(seed)))  # dropout
         with threads:
             for number, indices in enumerate(batches, 1):
                 with computing():
-                    batch = network.tensors(self.sentences.training_batch(indices))  # (B, T)
+                    sentences = self.sentences.training_batch(indices)
+                    batch = network.tensors(sentences)  # (B, T)
                     self.optimizer.prepare(batch)  # bring the embedding rows of this batch up to date
-                    batch_tokens = int(batch.lengths.sum())
+                    batch_tokens = int(sentences.lengths.sum())
                     divisor = {"token": batch_tokens, "sentence": len(indices), "sum": 1}[config.reduction]
                     if config.adversarial_epsilon:
                         losses = adversarial_backward(network, batch, config.adversarial_epsilon, 1 / divisor)  # (B,)
@@ -259,13 +264,16 @@ class Trainer:
         self.epoch, self.best_epoch = int(epoch), int(best_epoch)
 
 
-def objective_of(tags: TagSet, config: TrainingConfig, teacher: Network | None = None) -> Objective:
+def objective_of(
+    tags: TagSet, config: TrainingConfig, teacher: Network | None = None, device: torch.device | None = None
+) -> Objective:
     """The loss that a configuration asks for.
 
     Args:
         tags: The tags of the network.
         config: The training.
         teacher: A trained network of the same tags, or None.
+        device: Where the network is; None for the CPU.
 
     Raises:
         InputError: If it weighs a label that the tags lack.
@@ -283,9 +291,10 @@ def objective_of(tags: TagSet, config: TrainingConfig, teacher: Network | None =
     # 3. The teacher is read without dropout.
     taught = None
     if teacher is not None:
-        network = teacher.eval()
+        network = teacher.eval().to(device)
         taught = Teacher(network.head, lambda batch: network.emissions(network.embedding(batch), batch.lengths))
-    return Objective(costs if costs.any() else None, weight if weights else None, config.entity_ratio, taught)
+    used = costs.to(device) if costs.any() else None, weight.to(device) if weights else None
+    return Objective(*used, config.entity_ratio, taught)
 
 
 _MIN_NORM = 1e-12  # of a gradient; a smaller one has nothing to teach, and no direction to trust

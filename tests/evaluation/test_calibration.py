@@ -96,7 +96,7 @@ def test_the_temperature_makes_gold_sentences_most_likely(model: Model, make_sen
     # The loss is that of each sentence by itself, its scores divided.
     expected, head = 0.0, mean_head([network.head for network in model.networks])
     for sentence in gold[:30]:
-        one = model.encode([sentence], gold=True).training_batch([0])
+        one = model.networks[0].tensors(model.encode([sentence], gold=True).training_batch([0]))
         with torch.no_grad():
             network = model.networks[0]
             emissions = network.emissions(network.embedding(one), one.lengths)

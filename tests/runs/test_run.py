@@ -242,15 +242,6 @@ def test_another_networks_state_is_refused(
         broken()
 
 
-def test_a_state_without_kernels_is_told_from_that_of_another_network(
-    tmp_path: Path, broken: Callable[[], list[EpochReport]]
-) -> None:
-    path = tmp_path / RESUME
-    write_tensors(path, {name: tensor for name, tensor in load_file(path).items() if "sparse" not in name}, {})
-    with pytest.raises(InputError, match="both times with the compiled kernels, or both times without"):
-        broken()
-
-
 def test_a_missing_history_is_no_missing_model(tmp_path: Path, broken: Callable[[], list[EpochReport]]) -> None:
     (tmp_path / HISTORY).unlink()
     with pytest.raises(InputError, match="expected a run, but this file is missing"):

@@ -49,7 +49,7 @@ def model(request: pytest.FixtureRequest, make_sentences: Make, tiny: Config) ->
 
 def probabilities(model: Model, words: list[str], pieces: list[tuple[int, int]] | None = None) -> dict[Span, float]:
     """The probability of each span, by the sum over all paths of each piece of a sentence."""
-    one = model.encode([Sentence.from_words(words)]).training_batch([0])
+    one = model.networks[0].tensors(model.encode([Sentence.from_words(words)]).training_batch([0]))
     head, found = mean_head([network.head for network in model.networks]), dict[Span, float]()
     with torch.inference_mode():
         each = [network.emissions(network.embedding(one), one.lengths)[0].double() for network in model.networks]
