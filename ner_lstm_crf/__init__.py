@@ -139,7 +139,14 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for (PEP 562)."""
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_MODULE_OF[name]), name)
+    try:
+        value = getattr(import_module(_MODULE_OF[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        from ner_lstm_crf.errors import NEEDS_TORCH
+
+        raise ImportError(f"{name}: {NEEDS_TORCH}", name="torch") from error
     globals()[name] = value
     return value
 

@@ -13,6 +13,9 @@ from os import PathLike
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _MOST_NAMES = 2000  # of a folder, that are compared with the one given
 
+NEEDS_TORCH = "expected the package torch, which this needs: pip install torch pytorch-crf jieba"
+"""What is said where PyTorch is not installed: see docs/light.md."""
+
 
 class InputError(ValueError):
     """The input is wrong, and the message says what was expected of it.

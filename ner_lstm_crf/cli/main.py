@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import io
 import logging
+import os
 import signal
 import sys
 import threading
@@ -21,10 +22,12 @@ from typing import Any
 from ner_lstm_crf import __version__
 from ner_lstm_crf.cli.options import FORM, Parser
 from ner_lstm_crf.cli.output import open_closed_streams, show
-from ner_lstm_crf.errors import InputError, one_line
+from ner_lstm_crf.errors import NEEDS_TORCH, InputError, one_line
+from ner_lstm_crf.isolation import imported_torch
 from ner_lstm_crf.runs.display import say
 
 DONE, MISTAKE = 0, 2
+_OPENMP_THREADS = "OMP_NUM_THREADS"
 
 _ENDING: dict[int, str] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 if hasattr(signal, "SIGHUP"):
@@ -85,6 +88,11 @@ def main(argv: Sequence[str] | None = None) -> int:
                 message = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
             say(f"error: {one_line(message)}")
             return MISTAKE
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            say(f"error: {NEEDS_TORCH}")
+            return MISTAKE
         except MemoryError:
             say("error: not enough memory for this")
             return MISTAKE
@@ -103,13 +111,33 @@ def _run(arguments: Sequence[str]) -> int:
         args = parser_for(arguments).parse_args(arguments)
     except SystemExit as end:  # how argparse ends after help and --version
         return end.code if isinstance(end.code, int) else DONE
-    if getattr(args, "threads", None) is not None:
-        import torch
-
-        torch.set_num_threads(args.threads)
     args.words = arguments
-    args.command(args)
+    with _threads(getattr(args, "threads", None), trains=arguments[0] in ("train", "compare", "suspects")):
+        args.command(args)
     return DONE
+
+
+@contextmanager
+def _threads(count: int | None, *, trains: bool) -> Iterator[None]:
+    """Let a command use so many processor threads; None for the usual number.
+
+    Tagging does not wait for torch: if torch is imported after all, it reads the variable.
+    """
+    if count is None:
+        yield
+        return
+    before = os.environ.get(_OPENMP_THREADS)
+    os.environ[_OPENMP_THREADS] = str(count)
+    try:
+        if trains:
+            import_module("torch")
+        if torch := imported_torch():
+            torch.set_num_threads(count)
+        yield
+    finally:
+        del os.environ[_OPENMP_THREADS]
+        if before is not None:
+            os.environ[_OPENMP_THREADS] = before
 
 
 @contextmanager

@@ -209,8 +209,7 @@ def model_graph(model: Model) -> bytes:
     lengths = graph.input("lengths", np.int32, ["batch"])
     # 2. Each network, and the mean of all.
     each = []
-    for number, network in enumerate(model.networks, 1):
-        weights = {name: weight.detach().numpy() for name, weight in network.state_dict().items()}
+    for number, weights in enumerate(model.weights, 1):
         prefix = f"network-{number}-"
         vectors = token_vectors(graph, model.features, weights, ids, prefix)
         encoded = encoder(graph, model.config, weights, vectors, lengths, prefix)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shlex
 import signal
@@ -284,3 +285,29 @@ def test_results_are_utf8_whatever_the_locale(write) -> None:
         env={"PYTHONIOENCODING": "ascii", "PATH": ""},
     )
     assert json.loads(done.stdout.decode())["files"][0]["per_label"] == {"地点": 1}
+
+
+THREADS = """
+import os, sys
+from ner_lstm_crf.cli import main, {command}
+from ner_lstm_crf.threads import usable_threads
+
+{command}.run = lambda args: print(usable_threads(), "torch" in sys.modules)
+assert main.main(sys.argv[1:]) == 0
+print(os.environ["OMP_NUM_THREADS"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "imports"), [("tag", ["x"], False), ("train", ["--train", "x", "--output", "y"], True)]
+)
+def test_threads_are_those_of_the_command_alone(command: str, arguments: list[str], imports: bool) -> None:
+    program = THREADS.format(command=command)
+    done = subprocess.run(
+        [sys.executable, "-c", program, command, *arguments, "--threads", "3"],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [f"3 {imports}", "1"]

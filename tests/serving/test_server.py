@@ -23,9 +23,9 @@ BODY = json.dumps({"text": "Angela Merkel visited Rome."})
 
 
 @contextmanager
-def served(*options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def served(*options: str, python: str = sys.executable) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A process that serves the tagger of English, and its port."""
-    command = [sys.executable, "-m", "ner_lstm_crf", "serve", "en", "--port", "0", "--threads", "1", *options]
+    command = [python, "-m", "ner_lstm_crf", "serve", "en", "--port", "0", "--threads", "1", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
