@@ -11,6 +11,7 @@ refuses a notebook that was not run after its last change, and one that is too l
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ MOST = 300_000
 """Bytes of a notebook."""
 
 _LONGEST = 600  # seconds of a cell
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,7 +65,7 @@ def executed(notebook: Any, path: Path) -> str | None:
             resources={"metadata": {"path": str(path.parent)}},
         ).execute()
     except CellExecutionError as error:
-        return str(error)
+        return _COLOUR.sub("", str(error))
     # Which Python ran it belongs to no notebook: it would change with every reader.
     notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     return None
