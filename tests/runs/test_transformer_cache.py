@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.model import cpu
+from ner_lstm_crf.model.embedding import transformer as contextual
 from ner_lstm_crf.model.embedding.transformer import PretrainedEncoder
-from ner_lstm_crf.runs import data as contextual
 from ner_lstm_crf.runs.data import Data, ResolvedData, computed_features, read_with_transformer, resolve_defaults
 from ner_lstm_crf.runs.processes import PlannedRun, plan_seeds, train_runs
 from ner_lstm_crf.runs.run import Run

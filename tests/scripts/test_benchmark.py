@@ -140,7 +140,7 @@ class TestTagging:
 
     def test_one_short_text_at_a_time_by_every_way_of_calling(self, tiny, capsys):
         found = {result["case"]: result for result in run(tiny, capsys, "latency", "--repeats", "2")["results"]}
-        for precision in benchmark.tagging.taggers(tiny.model or Path("en")):
+        for precision in benchmark.tagging.taggers(tiny.model or "en"):
             for way in ("", "/rested", f"/{benchmark.latency.CALLERS}-callers"):
                 assert found[f"latency/{precision}{way}"]["speedup"] > 0
         rested = found["latency/float32/rested"]
