@@ -4,6 +4,7 @@ graph.py              a writer of ONNX models
 network_graph.py      a network as parts of such a model
 quantized_network.py  its encoder in 8 bits
 type_vectors.py       the vectors of word types, computed once
+runtime.py            ONNX Runtime, without its telemetry and threads
 engine.py             the networks of a model in tagging; start here
 export.py             a model as a graph and a description, for other languages
 ecmascript.py         regular expressions in the words of ECMAScript

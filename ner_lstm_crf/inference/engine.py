@@ -32,11 +32,10 @@ from ner_lstm_crf.inference.network_graph import (
     token_vectors,
 )
 from ner_lstm_crf.inference.quantized_network import Scales, quantized_encoder
+from ner_lstm_crf.inference.runtime import session
 from ner_lstm_crf.inference.type_vectors import TypeVectors, vectors_of
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.saving.networks import LoadedNetworks
-
-_LARGE = 1 << 16  # bytes of a constant that is given to the session, not written into the model
 
 
 class Engine(Protocol):
@@ -202,21 +201,3 @@ def score_tables(model: Model, weights: Sequence[Weights]) -> ScoreTables:
     means = [np.mean([own[f"head.{name}"] for own in weights], axis=0, dtype=np.float32) for name in names]
     tables = zip(allowed, means, strict=True)
     return ScoreTables(*(np.where(one, mean, np.float32(FORBIDDEN)) for one, mean in tables))
-
-
-def session(graph: Graph) -> Any:
-    """A session of ONNX Runtime that computes a graph, each call on the thread that makes it.
-
-    No thread is started, so that a process may be forked and the caller's threads need not wait for one another.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.enable_mem_pattern = False  # it would plan memory anew for every shape
-    options.log_severity_level = 3  # errors; these are raised, too
-    large = [name for name, constant in graph.constants.items() if constant.nbytes >= _LARGE]
-    values = [onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(graph.constants[name])) for name in large]
-    options.add_external_initializers(large, values)
-    model = graph.to_bytes(external=large)
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -35,6 +35,7 @@ from ner_lstm_crf.files.json import json_text
 from ner_lstm_crf.inference.ecmascript import ecmascript
 from ner_lstm_crf.inference.graph import Array, Graph
 from ner_lstm_crf.inference.network_graph import encoder, mean, projection, token_vectors
+from ner_lstm_crf.inference.runtime import onnx_runtime
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tags.tag_set import TagSet
 from ner_lstm_crf.text.normalization import normalized_words
@@ -124,8 +125,7 @@ def export_model(model: Model, path: str | Path, scores: Scores, precision: Weig
 
 def onnx_session(content: bytes) -> Any:
     """A session of ONNX Runtime that computes a graph on one thread."""
-    import onnxruntime
-
+    onnxruntime = onnx_runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
