@@ -34,6 +34,7 @@ from ner_lstm_crf import (
     train,
 )
 from ner_lstm_crf.config import Criterion
+from ner_lstm_crf.runs.data import needed_words
 
 SHARES = (0.1, 0.2, 0.35, 0.5)
 """The parts of the pool that a model learns from, round by round."""
@@ -112,11 +113,13 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=4000, help="the first of the file (4,000)")
     parser.add_argument("--vectors", type=Path, help="word vectors")
     parser.add_argument("--preset", default="fast")
+    parser.add_argument("--by", nargs="+", choices=get_args(Criterion), help="criteria of `select`, all unless named")
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
     options = ReadOptions(labels=LabelMap.parse(args.labels))
     sentences = [one for one in read_sentences(args.file, options) if one.tokens][: args.sentences]
-    needed = {token.text for one in sentences for token in one.tokens}
+    test = [] if args.test is None else [one for one in read_sentences(args.test, options) if one.tokens]
+    needed = needed_words([*sentences, *test])
     vectors = None if args.vectors is None else read_vectors(args.vectors, needed=needed)
     seeds = range(1, args.seeds + 1)
     if args.experiment == "suspects":
@@ -125,10 +128,9 @@ def main() -> None:
         return
     if args.test is None:
         parser.error("expected --test, the file that F1 is measured on")
-    test = [one for one in read_sentences(args.test, options) if one.tokens]
     print("| by | " + " | ".join(f"{share:.0%}" for share in SHARES) + " |")
     print("|---|" + "---:|" * len(SHARES))
-    for by in get_args(Criterion):
+    for by in args.by or get_args(Criterion):
         rounds = zip(*(curve(sentences, test, by, seed, args.preset, vectors) for seed in seeds), strict=True)
         print(f"| {by} | " + " | ".join(map(shown, rounds)) + " |", flush=True)
     with TemporaryDirectory() as folder:

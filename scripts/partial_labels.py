@@ -6,8 +6,9 @@
 A folder of train, dev and test files with the labels LOC, PER and ORG. Two experiments, each with the ways to train
 that its table compares:
 
-- new label: a model of LOC and PER, trained on one half of the sentences, learns ORG from the other half, which
-  annotates ORG alone. `naive` takes its O for O, `unannotated` for O, LOC or PER; `all labels` sees them all.
+- new label: a model of LOC and PER, trained on one half of the sentences, drawn at random, learns ORG from the other
+  half, which annotates ORG alone. `naive` takes its O for O, `unannotated` for O, LOC or PER; `all labels` sees them
+  all.
 - hidden: half of the entities of the training data are hidden, drawn at random. `full` sees all of them, `as O` takes
   the tokens of hidden ones for O, `as ?` is told which tokens they are, `every O` may be an entity, `ratio` has the
   share of tokens in entities. `cross-fitted` (Jie et al. 2019) is told nothing: each half of the sentences is tagged by
@@ -89,12 +90,19 @@ def without_half(sentences: Sequence[Sentence], seed: int, *, told: bool) -> lis
 # A new label
 
 
+def halves(sentences: Sequence[Sentence]) -> tuple[list[Sentence], list[Sentence]]:
+    """Two halves, drawn at random: in a file one kind of text may follow the other."""
+    drawn = random.Random(0).sample(list(sentences), len(sentences))
+    return drawn[: len(drawn) // 2], drawn[len(drawn) // 2 :]
+
+
 def base_model(setting: Setting) -> Tagger:
     """The model of the old labels; made once for all that start from it."""
     folder = setting.directory.parent / f"base-{setting.config.training.seed}"
     if (folder / "summary.json").exists():
         return Tagger.load(folder)
-    first = only(setting.train[: len(setting.train) // 2], OLD)
+    first, _ = halves(setting.train)
+    first = only(first, OLD)
     return replace(setting, directory=folder).trained(Data(first, only(setting.dev, OLD)))
 
 
@@ -104,8 +112,8 @@ def continued(
     """The model of the old labels, trained on the sentences that annotate these."""
     base_model(setting)
     folder = setting.directory.parent / f"base-{setting.config.training.seed}"
-    second = only(setting.train[len(setting.train) // 2 :], labels)
-    data = Data(second, only(setting.dev, labels), init_from=folder, unannotated=unannotated)
+    _, second = halves(setting.train)
+    data = Data(only(second, labels), only(setting.dev, labels), init_from=folder, unannotated=unannotated)
     return setting.trained(data, **settings)
 
 

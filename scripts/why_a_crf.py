@@ -23,6 +23,7 @@ from statistics import mean, stdev
 from experiments import Results, read_parts
 from make_pictures import MARGIN, SMALL, svg, width, words
 from ner_lstm_crf import Config, Data, Sentence, Vectors, preset, read_vectors, train
+from ner_lstm_crf.runs.data import needed_words
 
 HEADS = "crf", "softmax"
 LINES, DOTS = {"crf": "path", "softmax": "alone"}, {"crf": "path-name", "softmax": "text"}
@@ -135,7 +136,7 @@ def main() -> None:
     sizes = args.sizes or [*(size for size in SIZES if size < len(of_train)), len(of_train)]
     if args.seeds < 1 or not 1 <= min(sizes) <= max(sizes) <= len(of_train):
         parser.error(f"expected a seed or more, and 1 to {len(of_train)} sentences")
-    needed = {token.text for one in [*of_train, *dev] for token in one.tokens}
+    needed = needed_words([*of_train, *dev, *test])
     vectors: Vectors | None = None if args.vectors is None else read_vectors(args.vectors, needed=needed)
     title = f"{args.corpus.resolve().name}, preset {args.preset}, "
     title += f"{args.vectors.name.partition('.txt')[0] if args.vectors else 'no word vectors'}"

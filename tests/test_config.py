@@ -86,6 +86,7 @@ def test_the_fields_that_hold_choices_are_found() -> None:
         "schedule",
         "reduction",
         "transformer_precision",
+        "device",
     }
     assert {name for _, name, _ in CHOICES} == names
 

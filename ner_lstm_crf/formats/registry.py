@@ -71,7 +71,7 @@ def detect_format(path: FilePath, options: ReadOptions | None = None) -> Format:
     options = options or ReadOptions()
     if (chosen := _format_named(options.format)) is not None:
         return chosen
-    if is_pipe(path):
+    if is_pipe(path_given(path)):
         return _COLUMNS
     # 1. What is no text, or has its text in another file.
     claimed = next((known for known in FORMATS.values() if known.claims(path)), None)

@@ -11,7 +11,7 @@ from ner_lstm_crf import read_sentences
 from ner_lstm_crf.config import preset
 from ner_lstm_crf.features.vectors import builtin_character_vectors
 from ner_lstm_crf.features.word import Words
-from ner_lstm_crf.runs import data as contextual
+from ner_lstm_crf.model.embedding import transformer as contextual
 from ner_lstm_crf.tagging.tagger import Tagger
 from tests.cli.conftest import TINY, ZH, Files, Result, Run, column_text, equal_weights
 from tests.encoders import write_encoder

@@ -136,7 +136,10 @@ class TestOptions:
 
     def test_a_precision_that_the_processor_lacks_is_refused(self, monkeypatch, capsys):
         monkeypatch.setattr(cpu, "quickest_dtype", lambda: torch.float32)
-        for given, complaint in (("bfloat16", "expected a processor that"), ("int8", "one of float32, bfloat16, got")):
+        for given, complaint in (
+            ("bfloat16", "expected a processor that"),
+            ("int4", "one of float32, int8, bfloat16, got"),
+        ):
             with pytest.raises(SystemExit, match="2"):
                 benchmark.main(["memory", "--precision", given])
             assert complaint in capsys.readouterr().err
