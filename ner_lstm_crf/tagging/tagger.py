@@ -43,7 +43,7 @@ class Tagger:
 
     Args:
         model: The model; `Tagger.load` reads one from a directory.
-        precision: What the LSTM computes in. With "int8" it is more than twice as fast, and one sentence in some
+        precision: What the LSTM computes in. With "int8" many texts are tagged twice as fast, and one sentence in some
             hundreds gets other spans, the same ones on every processor; "bfloat16" is for a model with a transformer,
             on processors that have it. The model, and what `save` writes, stays as it is.
         decoding: "viterbi": the entities of the most probable sequence of tags. "posterior": the entities that are
