@@ -27,6 +27,8 @@ LOSSES: Mapping[str, Mapping[str, Any]] = {
     "CRF, missed 3": {"missed_cost": 3.0},
     "CRF, spurious 1": {"spurious_cost": 1.0},
     "softmax": {"head": "softmax"},
+    "softmax, O=0.5": {"head": "softmax", "class_weights": "O=0.5"},
+    "softmax, missed 1": {"head": "softmax", "missed_cost": 1.0},
 }
 CORPORA = {"wnut17": (), "uner-en_ewt": ("LOC", "ORG", "PER")}
 """The corpora, and their labels to keep; () for all."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from seqeval.metrics import f1_score
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError, SkipTestWarning
@@ -286,7 +287,10 @@ class TestScikitLearn:
     @pytest.mark.slow
     def test_a_grid_search_in_two_processes_finds_what_one_finds(self, corpus: Corpus) -> None:
         grid = {"hidden_size": [4, 12]}
-        one, two = (GridSearchCV(tiny(epochs=1), grid, cv=2, n_jobs=jobs).fit(*corpus) for jobs in (1, 2))
+        try:
+            one, two = (GridSearchCV(tiny(epochs=1), grid, cv=2, n_jobs=jobs).fit(*corpus) for jobs in (1, 2))
+        finally:
+            get_reusable_executor().shutdown(wait=True)  # joblib would keep its processes for the next search
         assert one.cv_results_["mean_test_score"].tolist() == two.cv_results_["mean_test_score"].tolist()
         assert one.best_params_ == two.best_params_
         assert two.best_estimator_.get_params()["hidden_size"] in (4, 12)
