@@ -5,25 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.features.registry import FEATURES, Features
 from ner_lstm_crf.features.token_feature import Resources, TypeFeature
 from ner_lstm_crf.model.embedding.feature_module import ContextModule, TypeModule
 from ner_lstm_crf.model.embedding.registry import MODULES, new_embedding
+from tests.all_features import CONFIG, SENTENCES, all_features
 
 CPU = torch.device("cpu")
-CONFIG = ModelConfig(token_unit="character", word_size=6, hidden_size=4)
-SENTENCES = [list("他在北京大学"), list("北京人在巴黎"), ["", "ab", "北"]]
-RESOURCES = Resources(CONFIG, SENTENCES, lexicon={"北京": "ns", "巴黎": "ns", "大学": ""})
 
 
 @pytest.fixture
 def features() -> Features:
-    """All that a configuration asks for, but the transformer, which needs files."""
-    made = Features.build(RESOURCES)
-    assert {"word", "casing", "characters", "bigrams", "lexicon"} <= made.keys()
-    assert list(made) == [name for name in FEATURES if name in made]
-    return made
+    return all_features()
 
 
 def test_every_feature_has_a_module() -> None:
