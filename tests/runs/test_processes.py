@@ -155,9 +155,10 @@ def test_a_network_that_fails_is_an_error_at_once(
     data: ResolvedData, tiny: Config, tmp_path: Path, number: int, message: str
 ) -> None:
     networks = [Stopping(9, tiny, tmp_path), Stopping(number, tiny, tmp_path)]
+    before = set(multiprocessing.active_children())
     with pytest.raises(InputError, match=message):
         list(_side_by_side(data, networks, 2))
-    assert not multiprocessing.active_children()
+    assert set(multiprocessing.active_children()) <= before
 
 
 def test_a_worker_that_is_gone_in_the_middle_of_a_message_is_no_wait_for_ever() -> None:
@@ -239,11 +240,13 @@ def test_runs_keep_others_out_of_their_directories_until_all_are_trained(
 def test_a_caller_that_leaves_ends_the_workers_and_no_process_of_its_own(
     data: ResolvedData, tiny: Config, tmp_path: Path
 ) -> None:
+    before = set(multiprocessing.active_children())  # those of another test, perhaps
     reports = cast("Reports", train_runs(data, seeds(tiny, tmp_path, epochs=100_000), workers=2))
     next(reports)
     own = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
     own.start()
     reports.close()
-    assert multiprocessing.active_children() == [own]
+    assert own.is_alive()
+    assert set(multiprocessing.active_children()) - before == {own}
     own.terminate()
     own.join()
