@@ -547,6 +547,8 @@ def _tag_columns(
     by_content["chunks"].reverse()  # predicted ones stand behind
     if not numbered:  # as in CoNLL-2003, where entities come last
         by_content["outside"].reverse()
+    if taken is None and by_content["outside"] and len(by_content["no labels"] + by_content["outside"]) == width:
+        by_content["no labels"].clear()  # words, as `B` and `-`, that are tags by chance: O alone is no text
     if sample.is_running_text:  # some word, as `I` or `O`, is a tag by chance
         contents = [content for content in contents if content not in ("outside", "prefixless", "no labels")]
     found = next((columns for content in contents if (columns := by_content[content])), [])

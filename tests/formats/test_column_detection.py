@@ -622,3 +622,12 @@ def test_a_long_name_of_a_feature_makes_no_long_message(tmp_path):
     with pytest.raises(InputError, match="hold different tags: choose one with --tag-key") as refused:
         list(read_conll(path))
     assert len(refused.value.message) < 300
+
+
+@pytest.mark.parametrize("text", ["B O\n- O\n", "O B\nO -\n", "B O O\n- O O\n", "I O\nO O\n"])
+def test_words_that_could_be_tags_are_words_where_all_else_is_o(text, tmp_path):
+    path = tmp_path / "x.conll"
+    path.write_text(text)
+    (sentence,) = read_conll(path)
+    assert "".join(sentence.words) in ("B-", "IO")
+    assert not sentence.spans
