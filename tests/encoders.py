@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from ner_lstm_crf.config import Config
-from ner_lstm_crf.features.transformer.subtokens import quiet_transformers
+from ner_lstm_crf.features.transformer.subtokens import Framing, SubTokens, cut_windows, quiet_transformers
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def windows_of(pieces: Sequence[Sequence[int]], framing: Framing) -> SubTokens:
+    """The windows of tokens that share no sub-token; `pieces` are the ids of each token's own."""
+    owners = [(id_, token) for token, ids in enumerate(pieces) for id_ in ids]
+    return cut_windows([id_ for id_, _ in owners], [token for _, token in owners], [1] * len(owners), framing)
 
 
 def write_encoder(folder: Path, seed: int) -> Path:

@@ -35,6 +35,7 @@ from ner_lstm_crf.tags.labels import fully_known, warn_of_unknown_labels
 from ner_lstm_crf.tags.partial import PartialReader, encode_partial
 from ner_lstm_crf.tags.scheme import SCHEMES
 from ner_lstm_crf.text.annotation import CHARACTER_SHARE, Sentence, share_of_characters
+from ner_lstm_crf.text.normalization import normalized_words
 from ner_lstm_crf.text.scripts import script_language
 from ner_lstm_crf.text.tokenizer import check_characters
 
@@ -438,7 +439,7 @@ def split_dev(sentences: Sequence[Sentence]) -> tuple[list[Sentence], list[Sente
 
 
 _TENSOR = "vectors"
-_VERSION = 1  # of what is computed: another version is another file
+_VERSION = 2  # of what is computed: another version is another file
 
 
 def read_with_transformer(
@@ -467,7 +468,8 @@ def read_with_transformer(
         exists = False
     if not exists:
         feature = Transformer.from_pretrained(config, config.transformer)
-        subtokens = [feature.subtokenizer.encode(sentence.words) for sentence in sentences]
+        words = normalized_words([word for sentence in sentences for word in sentence.words])
+        subtokens = feature.subtokens(words, [len(sentence.tokens) for sentence in sentences])
         make_directory(directory)
         remove_temp_files(directory)
         from ner_lstm_crf.model.device import usable_device
@@ -503,7 +505,8 @@ def _key(sentences: Sequence[Sentence], config: ModelConfig) -> str:
     """SHA-256 of the transformer's files, of what is taken from it, and of the tokens."""
     folder = pretrained_folder(config.transformer or "")
     digest = hashlib.sha256(
-        f"{_VERSION} {folder_digest(folder)} {config.transformer_layers} {config.transformer_mix}\0".encode()
+        f"{_VERSION} {folder_digest(folder)} {config.transformer_layers} {config.transformer_mix} "
+        f"{config.token_unit}\0".encode()
     )
     for sentence in sentences:
         digest.update(repr(sentence.words).encode())

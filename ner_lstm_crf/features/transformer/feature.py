@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ner_lstm_crf.config import ModelConfig
+from ner_lstm_crf.config import ModelConfig, TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.token_feature import ContextFeature, Ids, Resources, Rows, SavedFeature
 from ner_lstm_crf.features.transformer.subtokens import (
@@ -30,6 +30,7 @@ class Transformer(ContextFeature):
     Args:
         folder: The folder of the pretrained encoder.
         subtokenizer: Its tokenizer.
+        token_unit: What a token is. Characters touch, but for a space between two tokens of several characters each.
         fine_tune: True if the encoder is trained.
 
     Attributes:
@@ -39,8 +40,10 @@ class Transformer(ContextFeature):
     name = "transformer"
     writes_files = True
 
-    def __init__(self, folder: Path, subtokenizer: SubTokenizer, *, fine_tune: bool) -> None:
-        self.folder, self.subtokenizer = folder, subtokenizer
+    def __init__(
+        self, folder: Path, subtokenizer: SubTokenizer, *, token_unit: TokenUnit = "word", fine_tune: bool = False
+    ) -> None:
+        self.folder, self.subtokenizer, self.token_unit = folder, subtokenizer, token_unit
         self.files_change = fine_tune
         self.encoder: Any = None
 
@@ -69,7 +72,8 @@ class Transformer(ContextFeature):
             InputError: If there is no such encoder, or its tokenizer is damaged.
         """
         folder = pretrained_folder(name)
-        return cls(folder, SubTokenizer.from_pretrained(folder), fine_tune=config.fine_tune)
+        subtokenizer = SubTokenizer.from_pretrained(folder)
+        return cls(folder, subtokenizer, token_unit=config.token_unit, fine_tune=config.fine_tune)
 
     def write_files(self, folder: Path) -> None:
         """Write the files of the encoder and of its tokenizer.
@@ -84,8 +88,21 @@ class Transformer(ContextFeature):
 
     def encode(self, words: Sequence[str], _: Ids, lengths: Ids) -> list[SubTokens]:
         """The sub-tokens of each sentence."""
-        edges = pairwise(accumulate(lengths.tolist(), initial=0))
-        return [replace(self.subtokenizer.encode(words[start:end]), start=start) for start, end in edges]
+        return self.subtokens(words, lengths.tolist())
+
+    def subtokens(self, words: Sequence[str], lengths: Iterable[int]) -> list[SubTokens]:
+        """The sub-tokens of each sentence.
+
+        Args:
+            words: The tokens, sentences end to end (N,).
+            lengths: Tokens of each sentence (S,).
+        """
+        touching = list[bool]()
+        if self.token_unit == "character":
+            touching = [len(word) < 2 or len(following) < 2 for word, following in pairwise(words)]
+        encode = self.subtokenizer.encode
+        edges = pairwise(accumulate(lengths, initial=0))
+        return [replace(encode(words[start:end], touching[start : end - 1]), start=start) for start, end in edges]
 
     def batch(
         self, ids: Sequence[SubTokens] | Rows, sentences: Ids, positions: Ids, real: NDArray[np.bool_]

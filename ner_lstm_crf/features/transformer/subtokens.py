@@ -2,26 +2,34 @@
 
     words ─SubTokenizer.encode─▶ SubTokens ─collate_subtokens─▶ SubTokenBatch ─PretrainedEncoder─▶ (B, T, D)
 
-Each word is encoded by itself, with the space before it that a word within a text has. That is what every tokenizer of
-`transformers` does under `is_split_into_words=True` (a test compares them), so a distinct word needs to be encoded only
-once: words repeat, and a look-up takes a fraction of the tokenizer's time. It also works for tokenizers that report no
-alignment. A word of which the tokenizer leaves nothing (U+200B, "") becomes its unknown sub-token, so each token has at
-least one.
+A word between spaces is encoded by itself, with the space before it that a word within a text has. That is what every
+tokenizer of `transformers` does under `is_split_into_words=True` (a test compares them), so a distinct word needs to be
+encoded only once: words repeat, and a look-up takes a fraction of the tokenizer's time.
+
+Tokens that touch, such as characters, are encoded together, as they stand in the text, and aligned by the offsets that
+the tokenizer reports: by itself each would get the mark of a word's beginning (王小明: ▁王 ▁小 ▁明), which the encoder
+has not seen within a text (▁王 小明). A sub-token over several tokens (小明) gives its vector to each. A slow tokenizer
+reports no offsets: there each token is encoded by itself.
+
+A token of which the tokenizer leaves nothing (U+200B, "") becomes its unknown sub-token, so each has at least one.
 
 A text longer than the encoder's window is cut into overlapping windows (`cut_windows`). Nothing is truncated.
 
-Letters: B sentences, T tokens of the longest, W windows, S sub-tokens of the longest, P sub-tokens that are pooled.
+Letters: B sentences, T tokens of the longest, W windows, S sub-tokens of the longest, P sub-tokens that are pooled, Q
+additions of one to a token.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from itertools import chain
+from itertools import accumulate
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -120,7 +128,7 @@ _MOST_CACHED = 250_000
 
 
 class SubTokenizer:
-    """The tokenizer of a pretrained encoder, applied to words.
+    """The tokenizer of a pretrained encoder, applied to tokens.
 
     The first time a word occurs it costs the tokenizer's time (about 20 µs), every further time that of a look-up. The
     cache is cleared when it holds 250,000 distinct words.
@@ -128,6 +136,10 @@ class SubTokenizer:
     Args:
         tokenizer: A tokenizer of `transformers`, fast or not.
         window: Most sub-tokens in one window, special ones included.
+
+    Attributes:
+        has_offsets: True if the tokenizer reports where its sub-tokens stand, so that tokens that touch are encoded
+            together.
 
     Raises:
         InputError: If the window leaves no room for a sub-token beside the special ones.
@@ -147,6 +159,7 @@ class SubTokenizer:
                 f"expected a window of more than {window - self.framing.capacity} sub-tokens, got {window}"
             )
         self._unknown = self._unknown_piece()
+        self.has_offsets = bool(getattr(tokenizer, "is_fast", False))
         self._cache: dict[str, Sequence[int]] = {}
 
     @classmethod
@@ -182,9 +195,35 @@ class SubTokenizer:
         """Most sub-tokens in one window, special ones included."""
         return self.framing.window
 
-    def encode(self, words: Sequence[str]) -> SubTokens:
-        """The sub-tokens of one sentence."""
-        return cut_windows(self._pieces(words), self.framing)
+    def encode(self, words: Sequence[str], touching: Sequence[bool] = ()) -> SubTokens:
+        """The sub-tokens of one sentence.
+
+        Args:
+            words: The tokens (T,).
+            touching: True for each token that no space parts from the next one, at least (T - 1,); none if not given.
+        """
+        # 1. The runs of tokens that touch, each as (start, end).
+        last = len(words) - 1
+        joins = touching if self.has_offsets else ()
+        ends = [number + 1 for number in range(len(words)) if number == last or not joins or not joins[number]]
+        runs = list(zip([0, *ends], ends, strict=False))
+        # 2. The sub-tokens of words that stand alone, from the cache, and of the others.
+        alone = iter(self._pieces([words[start] for start, end in runs if end - start == 1]))
+        joined = iter(self._joined([words[start:end] for start, end in runs if end - start > 1]))
+        # 3. All in order, each with the first token that it is of and the number of them.
+        ids, targets, counts = list[int](), list[int](), list[int]()
+        for start, end in runs:
+            if end - start == 1:
+                pieces = next(alone)
+                ids += pieces
+                targets += [start] * len(pieces)
+                counts += [1] * len(pieces)
+                continue
+            for id_, first, final in next(joined):
+                ids.append(id_)
+                targets.append(start + first)
+                counts.append(final - first)
+        return cut_windows(ids, targets, counts, self.framing)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the tokenizer's files into `folder`; `from_pretrained` reads them, the window included."""
@@ -206,17 +245,48 @@ class SubTokenizer:
         self._cache.update(pieces)
         return [pieces[word] for word in words]  # not of the cache, which another thread may clear
 
+    def _joined(self, runs: Sequence[Sequence[str]]) -> list[list[tuple[int, int, int]]]:
+        """The sub-tokens of each run of words that touch: the id, the first of its words and the end (exclusive)."""
+        if not runs:
+            return []
+        encoded = self._encoded([self._lead + "".join(words) for words in runs], return_offsets_mapping=True)
+        found = list[list[tuple[int, int, int]]]()
+        for words, ids, offsets in zip(runs, encoded["input_ids"], encoded["offset_mapping"], strict=True):
+            starts = list(accumulate(map(len, words), initial=len(self._lead)))[:-1]
+            pieces, bare = list[tuple[int, int, int]](), set(range(len(words)))
+            for id_, (start, end) in zip(ids, offsets, strict=True):
+                # 1. The words that it covers; a mark without a character of its own is the next one's.
+                first = max(bisect_right(starts, start) - 1, 0)
+                final = max(bisect_left(starts, end), first + 1)
+                bare.difference_update(range(first, final))
+                # 2. A word of several tokens that the vocabulary cannot spell: perhaps it can some of them.
+                if id_ == self._tokenizer.unk_token_id and final - first > 1:
+                    alone = enumerate(self._pieces(words[first:final]), first)
+                    pieces += [(part, number, number + 1) for number, parts in alone for part in parts]
+                else:
+                    pieces.append((id_, first, final))
+            # 3. Words of which nothing is left.
+            if bare:
+                pieces += [(id_, number, number + 1) for number in sorted(bare) for id_ in self._unknown]
+                pieces.sort(key=itemgetter(1))
+            found.append(pieces)
+        return found
+
     def _ids(self, texts: Sequence[str], *, special: bool = False) -> list[list[int]]:
-        """The ids of each text. One that reads like a special sub-token ("[SEP]") is still text."""
-        encoded = self._tokenizer(
+        """The ids of each text."""
+        ids: list[list[int]] = self._encoded(texts, add_special_tokens=special)["input_ids"]
+        return ids
+
+    def _encoded(self, texts: Sequence[str], *, add_special_tokens: bool = False, **options: bool) -> Any:
+        """What the tokenizer makes of each text. One that reads like a special sub-token ("[SEP]") is still text."""
+        return self._tokenizer(
             [text.encode("utf-8", "replace").decode() for text in texts],  # lone surrogates, which it refuses
-            add_special_tokens=special,
+            add_special_tokens=add_special_tokens,
             split_special_tokens=True,
             return_attention_mask=False,
             verbose=False,
+            **options,
         )
-        ids: list[list[int]] = encoded["input_ids"]
-        return ids
 
     def _lead_of_words(self) -> str:
         """The text to put before a word so that it is encoded as within a text: a space, if that makes a difference."""
@@ -249,14 +319,16 @@ class SubTokens:
 
     Attributes:
         ids: (windows, length) sub-token ids, special ones included; no window for a sentence without tokens.
-        targets: (windows, length) the token that each sub-token is pooled into, counted from 0; -1 for special ones and
-            for those that are pooled in another window.
+        targets: (windows, length) the token that each sub-token is pooled into, counted from 0, the first one if there
+            are several; -1 for special ones and for those that are pooled in another window.
+        counts: (windows, length) the number of tokens, side by side, that it is pooled into; 0 where `targets` is -1.
         tokens: Number of tokens. Each has at least one sub-token, and each of its sub-tokens is pooled exactly once.
         start: The position of the first token among those of all sentences.
     """
 
     ids: Ints
     targets: Ints
+    counts: Ints
     tokens: int
     start: int = 0
 
@@ -269,10 +341,13 @@ class SubTokens:
         """
         if tokens == self.tokens:
             return self
-        targets = self.targets - np.int32(start - self.start)
-        targets = np.where((targets >= 0) & (targets < tokens) & (self.targets >= 0), targets, np.int32(-1))
-        needed = (targets >= 0).any(axis=1)
-        return SubTokens(self.ids[needed], targets[needed], tokens, start)
+        moved = self.targets - np.int32(start - self.start)
+        targets = np.maximum(moved, 0)
+        counts = np.minimum(moved + self.counts, tokens) - targets
+        pooled = (self.counts > 0) & (counts > 0)
+        targets, counts = np.where(pooled, targets, np.int32(-1)), np.where(pooled, counts, np.int32(0))
+        needed = pooled.any(axis=1)
+        return SubTokens(self.ids[needed], targets[needed], counts[needed], tokens, start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,31 +370,40 @@ class Framing:
         return self.window - len(self.prefix) - len(self.suffix)
 
 
-def cut_windows(pieces: Sequence[Sequence[int]], framing: Framing) -> SubTokens:
+def cut_windows(ids: Sequence[int], targets: Sequence[int], counts: Sequence[int], framing: Framing) -> SubTokens:
     """Put the sub-tokens of a sentence's tokens in windows.
 
     Windows overlap by at least a quarter. In an overlap the tokens up to its middle are pooled in the left window, the
     others in the right one: each where it has most context, about an eighth of a window or more on either side, unless
     the text ends there. A token is pooled in one window, unless it is longer than an overlap: then the mean may be
-    over sub-tokens of several windows.
+    over sub-tokens of several windows. Tokens that share a sub-token count as one.
 
     Args:
-        pieces: For each token the ids of its sub-tokens, at least one.
+        ids: The sub-tokens (N,).
+        targets: The first token that each is pooled into (N,); every token has at least one sub-token.
+        counts: The number of tokens that each is pooled into (N,).
         framing: The window and its special sub-tokens.
     """
-    if not pieces:
-        return SubTokens(np.empty((0, 0), np.int32), np.empty((0, 0), np.int32), 0)
-    counts = np.fromiter(map(len, pieces), np.int32, len(pieces))
-    first = np.zeros(len(pieces) + 1, np.int32)
-    np.cumsum(counts, out=first[1:])
-    ids = np.fromiter(chain.from_iterable(pieces), np.int32, first[-1])
-    owners = np.repeat(np.arange(len(pieces), dtype=np.int32), counts)
-    blocks, targets = ids[None], owners[None]
+    if not ids:
+        nothing = np.empty((0, 0), np.int32)
+        return SubTokens(nothing, nothing, nothing, 0)
+    flat = np.array(ids, np.int32), np.array(targets, np.int32), np.array(counts, np.int32)
+    ends = np.maximum.accumulate(flat[1] + flat[2])
+    blocks = flat[0][None], flat[1][None], flat[2][None]
     if len(ids) > framing.capacity:
-        positions, pooled = _overlapping(framing.capacity, first, owners)
-        blocks, targets = ids[positions], np.where(pooled, owners[positions], np.int32(-1))
-    outside = (-1,) * len(framing.prefix), (-1,) * len(framing.suffix)
-    return SubTokens(_framed(blocks, framing.prefix, framing.suffix), _framed(targets, *outside), len(pieces))
+        positions, pooled = _overlapping(framing.capacity, np.append(True, flat[1][1:] >= ends[:-1]))
+        blocks = (
+            flat[0][positions],
+            np.where(pooled, flat[1][positions], np.int32(-1)),
+            np.where(pooled, flat[2][positions], np.int32(0)),
+        )
+    before, after = len(framing.prefix), len(framing.suffix)
+    return SubTokens(
+        _framed(blocks[0], framing.prefix, framing.suffix),
+        _framed(blocks[1], (-1,) * before, (-1,) * after),
+        _framed(blocks[2], (0,) * before, (0,) * after),
+        int(ends[-1]),
+    )
 
 
 def _framed(rows: Ints, prefix: tuple[int, ...], suffix: tuple[int, ...]) -> Ints:
@@ -330,25 +414,26 @@ def _framed(rows: Ints, prefix: tuple[int, ...], suffix: tuple[int, ...]) -> Int
     return framed
 
 
-def _overlapping(capacity: int, first: Ints, owners: Ints) -> tuple[Positions, npt.NDArray[np.bool_]]:
+def _overlapping(capacity: int, opens: npt.NDArray[np.bool_]) -> tuple[Positions, npt.NDArray[np.bool_]]:
     """Overlapping windows of a text.
 
     Args:
         capacity: Sub-tokens in a window. All windows are full: the last one is moved left until it ends with the text.
-        first: The position of each token's first sub-token, and the end (T + 1,).
-        owners: The token of each sub-token.
+        opens: True for the sub-tokens that begin a token (N,).
 
     Returns:
         Two arrays (windows, capacity): the positions of the sub-tokens, and True for those that are pooled there.
     """
     # 1. Where windows begin.
     overlap = min(max(capacity // 4, 1), capacity - 1)
-    starts = np.arange(0, len(owners) - overlap, capacity - overlap)
-    starts[-1] = len(owners) - capacity
+    starts = np.arange(0, len(opens) - overlap, capacity - overlap)
+    starts[-1] = len(opens) - capacity
     # 2. Where each begins to pool: in the middle of the overlap, moved to the nearest border of a token.
     begins, ends = starts[1:], starts[:-1] + capacity
     middles = (begins + ends + 1) // 2
-    left, right = first[owners[middles]], first[owners[middles] + 1]
+    borders = np.append(opens.nonzero()[0], len(opens))
+    following = np.searchsorted(borders, middles, side="right")
+    left, right = borders[following - 1], borders[following]
     nearest = np.where(middles - left <= right - middles, left, right)
     borders = np.where((nearest >= begins) & (nearest <= ends), nearest, middles)
     borders = np.concatenate(([0], np.maximum.accumulate(borders), [starts[-1] + capacity]))
@@ -365,8 +450,10 @@ class SubTokenBatch:
         ids: (W, S) int64 sub-token ids; 0 where a window is padded.
         mask: (W, S) bool, True where there is a sub-token.
         pooled: (W, S) bool, True where it is pooled into a token: P of them.
-        targets: (P,) int64 the flat position b * T + t of that token, in the order of `pooled`'s rows.
-        weights: (P,) float32, 1 over the number of sub-tokens of that token: the weighted sum is their mean.
+        sources: (Q,) int64 the place among these P, row after row, of each one that is added to a token; rising. A
+            sub-token of several tokens is added to each.
+        targets: (Q,) int64 the flat position b * T + t of that token.
+        weights: (Q,) float32, 1 over the number of sub-tokens of that token: the weighted sum is their mean.
         lengths: Of each window, in sub-tokens; falling.
         shape: (B, T).
     """
@@ -374,6 +461,7 @@ class SubTokenBatch:
     ids: Positions
     mask: npt.NDArray[np.bool_]
     pooled: npt.NDArray[np.bool_]
+    sources: Positions
     targets: Positions
     weights: npt.NDArray[np.float32]
     lengths: tuple[int, ...]
@@ -398,14 +486,19 @@ def collate_subtokens(sentences: Sequence[SubTokens], longest: int | None = None
     ids[mask] = np.concatenate([nothing, *(sentence.ids.ravel() for sentence in sentences)])[positions]
     shifted = (np.where(one.targets < 0, -1, one.targets + np.int64(b * width)) for b, one in enumerate(sentences))
     targets = np.concatenate([nothing, *(one.ravel() for one in shifted)])[positions]
+    counts = np.concatenate([nothing, *(one.counts.ravel() for one in sentences)])[positions]
     pooled = np.zeros(mask.shape, np.bool_)
-    pooled[mask] = targets >= 0
-    targets = targets[targets >= 0]
+    pooled[mask] = counts > 0
+    targets, counts = targets[counts > 0], counts[counts > 0]
+    # A sub-token of several tokens is added to the first of them, the second, and so on.
+    sources = np.repeat(np.arange(len(counts)), counts)
+    targets = targets[sources] + np.arange(len(sources)) - (np.cumsum(counts) - counts)[sources]
     weights = 1 / np.bincount(targets)[targets] if len(targets) else np.empty(0)
     return SubTokenBatch(
         ids=ids,
         mask=mask,
         pooled=pooled,
+        sources=sources,
         targets=targets,
         weights=weights.astype(np.float32),
         lengths=tuple(lengths[order].tolist()),

@@ -1,6 +1,7 @@
 """Vectors of tokens from a pretrained `transformers` encoder, frozen or fine-tuned.
 
-Letters: B sentences, T tokens, W windows, S sub-tokens, P pooled sub-tokens, D vector size.
+Letters: B sentences, T tokens, W windows, S sub-tokens, P pooled sub-tokens, Q additions of one to a token, D vector
+size.
 """
 
 from __future__ import annotations
@@ -109,15 +110,15 @@ class PretrainedEncoder(nn.Module):
     def forward(self, batch: SubTokenBatch) -> Tensor:
         """Vectors of the tokens (B, T, D), float32, on its device; zero where a sentence is padded."""
         device = next(self.encoder.parameters()).device
-        arrays = (batch.ids, batch.mask, batch.pooled, batch.targets, batch.weights)
-        ids, mask, pooled, targets, weights = (torch.from_numpy(array).to(device) for array in arrays)
+        arrays = (batch.ids, batch.mask, batch.pooled, batch.sources, batch.targets, batch.weights)
+        ids, mask, pooled, sources, targets, weights = (torch.from_numpy(array).to(device) for array in arrays)
         with torch.set_grad_enabled(self.fine_tune and torch.is_grad_enabled()):
             pieces = [
                 self._hidden(ids[rows, :longest], mask[rows, :longest])[pooled[rows, :longest]]
                 for rows, longest in _portions(batch.lengths)
             ]
             empty = weights.new_zeros((0, self.size))  # of a batch without tokens
-            vectors = torch.cat([empty, *pieces]) * weights[:, None]  # (P, D)
+            vectors = torch.cat([empty, *pieces])[sources] * weights[:, None]  # (Q, D)
             sentences, tokens = batch.shape
             means = vectors.new_zeros((sentences * tokens, self.size)).index_add(0, targets, vectors)
         return means.view(sentences, tokens, self.size)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from ner_lstm_crf.features.transformer.subtokens import Framing, SubTokens, collate_subtokens, cut_windows
+from ner_lstm_crf.features.transformer.subtokens import Framing, SubTokens, collate_subtokens
+from tests.encoders import windows_of
 
 PREFIX, SUFFIX = (-7,), (-8, -9)
 
@@ -31,7 +32,7 @@ token_lengths = st.lists(st.one_of(st.just(1), st.integers(1, 4), st.integers(1,
 @given(token_lengths, framings)
 def test_every_subtoken_is_pooled_once_into_its_token(counts: list[int], framing: Framing) -> None:
     pieces = pieces_of(counts)
-    cut = cut_windows(pieces, framing)
+    cut = windows_of(pieces, framing)
     pooled: list[list[int]] = [[] for _ in counts]
     for ids, targets in zip(cut.ids, cut.targets, strict=True):
         for id_, target in zip(ids.tolist(), targets.tolist(), strict=True):
@@ -43,7 +44,7 @@ def test_every_subtoken_is_pooled_once_into_its_token(counts: list[int], framing
 
 @given(token_lengths, framings)
 def test_windows_are_framed_stretches_of_the_text(counts: list[int], framing: Framing) -> None:
-    cut = cut_windows(pieces_of(counts), framing)
+    cut = windows_of(pieces_of(counts), framing)
     for ids in cut.ids.tolist():
         inner = ids[len(framing.prefix) : len(ids) - len(framing.suffix)]
         assert (*framing.prefix, *inner, *framing.suffix) == tuple(ids)
@@ -55,7 +56,7 @@ def test_windows_are_framed_stretches_of_the_text(counts: list[int], framing: Fr
 
 @given(st.integers(1, 300), st.integers(1, 24))
 def test_each_subtoken_comes_from_the_window_with_most_context(length: int, capacity: int) -> None:
-    cut = cut_windows(pieces_of([1] * length), Framing(capacity))
+    cut = windows_of(pieces_of([1] * length), Framing(capacity))
 
     def context(window: list[int], id_: int) -> float:
         left = math.inf if window[0] == 0 else id_ - window[0]
@@ -71,7 +72,7 @@ def test_each_subtoken_comes_from_the_window_with_most_context(length: int, capa
 
 @given(token_lengths, st.integers(4, 40))
 def test_a_token_no_longer_than_an_overlap_is_not_divided(counts: list[int], capacity: int) -> None:
-    cut = cut_windows(pieces_of(counts), Framing(capacity))
+    cut = windows_of(pieces_of(counts), Framing(capacity))
     for token, count in enumerate(counts):
         if count <= capacity // 4:
             assert (cut.targets == token).any(axis=1).sum() == 1
@@ -79,13 +80,13 @@ def test_a_token_no_longer_than_an_overlap_is_not_divided(counts: list[int], cap
 
 @pytest.mark.parametrize(("length", "windows"), [(1, 1), (16, 1), (17, 2), (28, 2), (29, 3), (16_000, 1333)])
 def test_windows_overlap_by_a_quarter(length: int, windows: int) -> None:
-    assert cut_windows([[1]] * length, Framing(16)).ids.shape == (windows, min(length, 16))
+    assert windows_of([[1]] * length, Framing(16)).ids.shape == (windows, min(length, 16))
 
 
 @settings(deadline=None)
 @given(st.lists(token_lengths, max_size=6), framings)
 def test_collating_equals_a_loop(sentences: list[list[int]], framing: Framing) -> None:
-    cut = [cut_windows(pieces_of(counts), framing) for counts in sentences]
+    cut = [windows_of(pieces_of(counts), framing) for counts in sentences]
     batch = collate_subtokens(cut)
     width = max(map(len, sentences), default=0)
     assert batch.shape == (len(sentences), width)
@@ -94,7 +95,8 @@ def test_collating_equals_a_loop(sentences: list[list[int]], framing: Framing) -
     rows = [batch.ids[w, :length].tolist() for w, length in enumerate(batch.lengths)]
     assert sorted(rows) == sorted(ids.tolist() for sentence in cut for ids in sentence.ids)
     # The sum of what is pooled, by place, against the mean of each token's pieces.
-    sums = np.bincount(batch.targets, batch.ids[batch.pooled] * batch.weights, len(sentences) * width)
+    added = batch.ids[batch.pooled][batch.sources] * batch.weights
+    sums = np.bincount(batch.targets, added, len(sentences) * width)
     expected = np.zeros((len(sentences), width))
     for b, counts in enumerate(sentences):
         for t, ids in enumerate(pieces_of(counts)):
@@ -106,5 +108,5 @@ def test_collating_equals_a_loop(sentences: list[list[int]], framing: Framing) -
 
 def test_values_do_not_change() -> None:
     with pytest.raises(AttributeError):
-        cut_windows([[1]], Framing(8)).tokens = 2  # type: ignore[misc]
-    assert isinstance(cut_windows([], Framing(8)), SubTokens)
+        windows_of([[1]], Framing(8)).tokens = 2  # type: ignore[misc]
+    assert isinstance(windows_of([], Framing(8)), SubTokens)

@@ -26,6 +26,7 @@ from ner_lstm_crf.features.transformer.subtokens import (
 from ner_lstm_crf.model.cpu import quickest_dtype
 from ner_lstm_crf.model.embedding import transformer
 from ner_lstm_crf.model.embedding.transformer import PretrainedEncoder, contextual_vectors
+from tests.encoders import windows_of
 
 transformers = pytest.importorskip("transformers")
 
@@ -46,7 +47,7 @@ def embedding(**options: Any) -> PretrainedEncoder:
 
 
 def cut(sentences: Sequence[Sequence[Sequence[int]]]) -> list[SubTokens]:
-    return [cut_windows(pieces, FRAMING) for pieces in sentences]
+    return [windows_of(pieces, FRAMING) for pieces in sentences]
 
 
 pieces = st.lists(st.lists(st.integers(3, 49), min_size=1, max_size=4), max_size=20)
@@ -56,12 +57,12 @@ MIXED: list[list[list[int]]] = [[[3, 4], [5]], [], [[6 + i % 40] for i in range(
 def slowly(encoder: nn.Module, sentence: SubTokens, layers: int) -> Tensor:
     """(T, D), one window, one sub-token at a time."""
     found: list[list[Tensor]] = [[] for _ in range(sentence.tokens)]
-    for ids, targets in zip(sentence.ids.tolist(), sentence.targets.tolist(), strict=True):
+    for ids, *places in zip(sentence.ids.tolist(), sentence.targets.tolist(), sentence.counts.tolist(), strict=True):
         with torch.no_grad():
             states = encoder(torch.tensor([ids]), output_hidden_states=True).hidden_states
-        for position, target in enumerate(targets):
-            if target >= 0:
-                found[target].append(sum(state[0, position] for state in states[-layers:]) / layers)
+        for position, (target, count) in enumerate(zip(*places, strict=True)):
+            for token in range(target, target + count):
+                found[token].append(sum(state[0, position] for state in states[-layers:]) / layers)
     return torch.stack([torch.stack(vectors).mean(0) for vectors in found]) if found else torch.zeros(0, 12)
 
 
@@ -76,6 +77,17 @@ def test_vectors_equal_a_slow_reference(sentences: list[list[list[int]]], layers
             rows[: sentence.tokens], slowly(model.encoder, sentence, layers), atol=1e-5, rtol=1e-5
         )
         assert (rows[sentence.tokens :] == 0).all()
+
+
+@given(counts=st.lists(st.integers(1, 4), min_size=1, max_size=30))
+@settings(deadline=None, max_examples=8)
+def test_a_subtoken_of_several_tokens_gives_each_its_vector(counts: list[int]) -> None:
+    model, targets = embedding(), np.cumsum([0, *counts[:-1]]).tolist()
+    sentence = cut_windows(list(range(3, 3 + len(counts))), targets, counts, FRAMING)
+    vectors = model(collate_subtokens([*cut(MIXED), sentence]))[-1, : sum(counts)]
+    torch.testing.assert_close(vectors, slowly(model.encoder, sentence, 2), atol=1e-5, rtol=1e-5)
+    for target, count in zip(targets, counts, strict=True):
+        assert (vectors[target : target + count] == vectors[target]).all()
 
 
 @pytest.mark.parametrize("at_once", [1, 20, 40, 10_000])
@@ -112,8 +124,8 @@ class Neighbours(nn.Module):
 def test_windows_equal_the_whole_where_context_allows(counts: list[int]) -> None:
     ids = iter(range(3, 10_000))
     sentence = [[next(ids) for _ in range(count)] for count in counts]
-    windowed = cut_windows(sentence, Framing(66, (1,), (2,)))  # overlaps of 16: 8 to each side, less half a token
-    whole = cut_windows(sentence, Framing(10_000, (1,), (2,)))
+    windowed = windows_of(sentence, Framing(66, (1,), (2,)))  # overlaps of 16: 8 to each side, less half a token
+    whole = windows_of(sentence, Framing(10_000, (1,), (2,)))
     model = PretrainedEncoder(Neighbours(6), layers=1)
     expected = model(collate_subtokens([whole]))
     torch.testing.assert_close(model(collate_subtokens([windowed])), expected)
