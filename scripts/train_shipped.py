@@ -33,8 +33,9 @@ from ner_lstm_crf.runs.run import Run
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.text.annotation import Sentence
 from shipping.card import Facts, Measured, model_card
-from shipping.corpora import LANGUAGES, Language, changed, with_variants
+from shipping.corpora import LANGUAGES, Language
 from shipping.cut import with_words, words_of
+from shipping.variants import changed
 
 # The model and the training of each tagger. Their corpora are in `shipping/corpora.py`.
 # The English one has no lexicon, but 25 as the size of its vectors, and its dropout, epochs and learning rate are
@@ -125,14 +126,12 @@ def _config(args: argparse.Namespace, language: Language) -> Config:
 
 
 def _data(language: Language, folder: Path) -> Data:
-    """The training and dev data, with variants of the training sentences if the script has case."""
+    """The training and dev data, with changed copies of training sentences."""
     parts = _parts(language, folder)
     train = [sentence for part, _ in parts for sentence in part]
     dev = [sentence for _, part in parts for sentence in part]
-    if language.cased:
-        train = with_variants(train)
     return Data(
-        train,
+        [*train, *language.variants(train)],
         dev,
         _read(folder / "vectors" / language.vectors) if language.vectors else "builtin",
         lexicon=language.lexicon() if language.lexicon else None,

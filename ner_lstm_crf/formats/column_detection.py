@@ -897,7 +897,9 @@ def _no_tags(sample: _Sample, path: str) -> InputError:
     width = sample.width
     lines = zip(sample.lines, sample.rows, strict=True)
     is_text = sample.is_running_text
-    line, body = next((line.number, line.body) for line, row in lines if is_text or len(row) == width)
+    usual = (line for line, row in lines if is_text or len(row) == width)
+    at = next(usual, sample.lines[0])  # none is as wide where ranges of CoNLL-U were left out that were
+    line, body = at.number, at.body
     columns = sample.columns
     first = sample.lines[0].body
     if first.startswith(("{", "[{")) or first == "[":

@@ -80,8 +80,8 @@ def model_card(name: str, language: Language, facts: Facts, measured: Sequence[M
         "|---|---|---|---|",
         *map(_corpus, language.corpora),
         "",
-        f"{facts.sentences:,} training sentences, {facts.tokens:,} tokens{_variants(language)}. The best epoch has a "
-        f"dev F1 of {100 * facts.dev_f1:.1f}. {facts.knowledge}".rstrip(),
+        f"{facts.sentences:,} training sentences, {facts.tokens:,} tokens; these include {language.copies}. "
+        f"The best epoch has a dev F1 of {100 * facts.dev_f1:.1f}. {facts.knowledge}".rstrip(),
         "",
         "The weights are under CC BY-SA 4.0, as the corpora with the strictest licence require.",
         "",
@@ -130,12 +130,3 @@ def _row(measured: Measured) -> str:
 def _corpus(corpus: Corpus) -> str:
     uses = [use for use, files in (("training", corpus.train), ("test", corpus.test)) if files]
     return f"| {corpus.name} | {corpus.licence} | {corpus.citation} | {', '.join(uses)} |"
-
-
-def _variants(language: Language) -> str:
-    return (
-        " (these include copies in lower case, in capitals and as headlines, each of every tenth sentence with "
-        "entities)"
-        if language.cased
-        else ""
-    )

@@ -1,4 +1,4 @@
-"""The corpora that the shipped taggers are trained and scored on, and the variants of their sentences.
+"""The corpora that the shipped taggers are trained and scored on.
 
 All are open; their licences and authors go into the model card.
 """
@@ -6,7 +6,7 @@ All are open; their licences and authors go into the model card.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ner_lstm_crf.config import TokenUnit
@@ -16,8 +16,9 @@ from ner_lstm_crf.runs.data import split_dev
 from ner_lstm_crf.tags.labels import LabelMap
 from ner_lstm_crf.text.annotation import Sentence
 from shipping.dictionary import names_and_frequent_words
+from shipping.variants import chinese_variants, english_variants
 
-__all__ = ["LANGUAGES", "Corpus", "Language", "changed", "with_variants"]
+__all__ = ["LANGUAGES", "Corpus", "Language"]
 
 _LABELS = LabelMap.parse("PER,LOC,ORG", ["O=O"])  # UNER has a few tags B-O
 _UNER = "Mayhew et al. 2024, Universal NER (NAACL)"
@@ -67,6 +68,8 @@ class Language:
         token_unit: The unit of its tokens.
         corpora: The corpora of its training and of its scores.
         cased: True if its script has case.
+        variants: A function that makes changed copies of training sentences.
+        copies: What these copies are, for the card.
         words: The number of pretrained vectors it keeps beyond the words of the training data.
         weaknesses: Its known weaknesses.
         vectors: The file of its pretrained vectors; empty for those of Chinese characters that come with the package,
@@ -78,6 +81,8 @@ class Language:
     token_unit: TokenUnit
     corpora: Sequence[Corpus]
     cased: bool
+    variants: Callable[[Sequence[Sentence]], list[Sentence]]
+    copies: str
     words: int
     weaknesses: Sequence[str]
     vectors: str = ""
@@ -91,6 +96,9 @@ LANGUAGES = {
     "en": Language(
         token_unit="word",
         cased=True,
+        variants=english_variants,
+        copies="copies of sentences with entities: of ten in a row two in lower case, one in capitals, one as a "
+        "headline",
         words=80_000,
         vectors="glove.6B.100d.txt.gz",
         knowledge="Word vectors: GloVe 6B 100d (PDDL 1.0; partly reconstructed).",
@@ -134,6 +142,9 @@ LANGUAGES = {
     "zh": Language(
         token_unit="character",
         cased=False,
+        variants=chinese_variants,
+        copies="copies of sentences with entities, one of three: with names in Latin letters, with made-up names, with "
+        "titles before names, with emoji and marks",
         words=20_000,
         knowledge="Character vectors: those of the package, made from jieba's dictionary (MIT). Lexicon: the names and "
         "the frequent words of that dictionary.",
@@ -149,24 +160,3 @@ LANGUAGES = {
         ),
     ),
 }
-
-
-def with_variants(sentences: Sequence[Sentence]) -> list[Sentence]:
-    """The sentences, and copies in lower case, in capitals and as headlines, each of every tenth."""
-    changes = (str.lower, str.upper, _title)
-    copies = [
-        changed(sentence, changes[number % 10])
-        for number, sentence in enumerate(sentences)
-        if number % 10 < len(changes) and sentence.spans
-    ]
-    return [*sentences, *copies]
-
-
-def changed(sentence: Sentence, change: Callable[[str], str]) -> Sentence:
-    """The sentence with each token changed, its spans kept."""
-    return replace(Sentence.from_words(map(change, sentence.words), sentence.spans), document=sentence.document)
-
-
-def _title(word: str) -> str:
-    """A word as in a headline, where every word but the short ones has a capital."""
-    return word[:1].upper() + word[1:] if len(word) > 3 else word

@@ -631,3 +631,10 @@ def test_words_that_could_be_tags_are_words_where_all_else_is_o(text, tmp_path):
     (sentence,) = read_conll(path)
     assert "".join(sentence.words) in ("B-", "IO")
     assert not sentence.spans
+
+
+def test_a_file_whose_only_wide_rows_are_ranges_is_refused(tmp_path):
+    path = tmp_path / "x.conll"
+    path.write_text("1-8\t42-46\tthat\t_\n1-9\t47-50\tthe\t_\n1")
+    with pytest.raises(InputError, match=r"x\.conll:3: no tag column: .* the first row is '1'"):
+        list(read_conll(path))
