@@ -23,15 +23,22 @@ from ner_lstm_crf import (
     Span,
     Tagger,
     Vectors,
+    convert,
     evaluate_spans,
     f1_interval,
+    find_suspects,
     preset,
+    read_dataset,
     read_sentences,
+    select,
     sentences,
+    to_dataset,
     tokenize,
     train,
     write_sentences,
 )
+from ner_lstm_crf.integrations.sklearn import NerTagger
+from ner_lstm_crf.integrations.spacy import docs_from_sentences, sentences_from_docs
 
 
 def tag(texts: Iterator[str]) -> dict[str, list[Entity]]:
@@ -82,3 +89,25 @@ def learn() -> Evaluation:
     scores = tagger.evaluate(gold) + evaluate_spans([one.spans for one in gold], [one.spans for one in gold])
     low: float = f1_interval([scores]).low
     return scores if low > 0 else Evaluation()
+
+
+def meet_others(data: Data, tagger: Tagger) -> list[str]:
+    """The doors to other libraries: the hub and datasets of Hugging Face, scikit-learn, spaCy."""
+    fetched: Tagger = Tagger.from_pretrained("ada/my-model", revision="main", precision="int8")
+    address: str = fetched.push_to_hub("ada/my-model", private=True, datasets=["conll2003"])
+    read: Data = Data.from_datasets(to_dataset(data.train), options=ReadOptions(label_names=["O", "B-PER"]))
+    test: list[Sentence] = read_dataset(to_dataset(read.train, labels=tagger.labels))
+    estimator: NerTagger = NerTagger("small", hidden_size=100).fit([["Ada"]], [["B-PER"]])
+    tags: list[list[str]] = estimator.predict([["Ada"]])
+    first: float = estimator.predict_marginals([["Ada"]])[0][0]["B-PER"] + estimator.score([["Ada"]], tags)
+    docs = docs_from_sentences(test, by_document=True)
+    again: list[Sentence] = list(sentences_from_docs(docs))
+    write_sentences("train.jsonl", again, output_format="tokens", label_names=("O", "B-PER", "I-PER"))
+    convert("train.jsonl", Path("train.conll"), options=ReadOptions(label_names=["O", "B-PER"]), scheme="BIOES")
+    return [address, *tags[0], str(first)]
+
+
+def curate(data: Data, tagger: Tagger) -> list[Sentence]:
+    """What to annotate next, and what may be wrong."""
+    suspects = [data.train[suspect.sentence] for suspect in find_suspects(data, "small", folds=3, epochs=3)]
+    return suspects + [choice.sentence for choice in select(tagger, data.train, 10, by="entropy")]

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-import ner_lstm_crf.integrations.spacy  # noqa: F401  (as the entry point does, which an older installation lacks)
 from ner_lstm_crf.cli.main import parser_for
 
 ROOT = Path(__file__).resolve().parents[1]

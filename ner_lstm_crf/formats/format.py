@@ -43,6 +43,7 @@ class Format(ABC):
         description: The content of a file, for `inspect`: `JSON lines of texts`.
         has_tags: True if entities are written as tags, so that a tag scheme can be chosen.
         says_unknown: True if it can say of a token that its annotation is missing.
+        has_numbers: True if tags can be written as numbers, which a list of names explains.
     """
 
     name: ClassVar[str]
@@ -50,6 +51,7 @@ class Format(ABC):
     description: ClassVar[str]
     has_tags: ClassVar[bool] = False
     says_unknown: ClassVar[bool] = False
+    has_numbers: ClassVar[bool] = False
 
     def claims(self, path: FilePath) -> bool:
         """True if a file or a folder is of this format whatever its first lines: no text, or one of several files."""

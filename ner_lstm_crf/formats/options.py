@@ -101,6 +101,7 @@ class WriteOptions:
         token_unit: The unit of the tokens, if it is known; else it is `character` where each of them is one.
         scores: True for a column with the scores of entities, in columns.
         are_predicted: True if a model found the entities: annotation tools tell them from those of an annotator.
+        label_names: The names of all tags, for a format that can hold the number of each, from 0, in its place.
     """
 
     scheme: str | None = None
@@ -108,6 +109,7 @@ class WriteOptions:
     token_unit: TokenUnit | None = None
     scores: bool = False
     are_predicted: bool = False
+    label_names: Sequence[str] | None = None
 
 
 @dataclass(slots=True)

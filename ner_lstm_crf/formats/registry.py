@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ner_lstm_crf.errors import InputError, did_you_mean, path_given
 from ner_lstm_crf.files.json import json_values
-from ner_lstm_crf.files.text import COMPRESSORS, FilePath, TextFile, is_pipe
+from ner_lstm_crf.files.text import COMPRESSORS, FilePath, TextFile, is_pipe, quoted
 from ner_lstm_crf.formats.cluener import Cluener
 from ner_lstm_crf.formats.conll import Conll
 from ner_lstm_crf.formats.foreign import foreign_format
@@ -145,6 +146,7 @@ def write_sentences(
     output_format: str | None = None,
     scheme: str = "IOB2",
     encoding: str = "utf-8",
+    label_names: Sequence[str] | None = None,
 ) -> None:
     """Write sentences as a new file.
 
@@ -154,6 +156,7 @@ def write_sentences(
         output_format: The name of a format; None goes by the suffix of the file. Without one, columns are written.
         scheme: The tag scheme, if the format has tags.
         encoding: The encoding of the file.
+        label_names: The names of all tags, if JSON lines of tokens shall have the number of each, from 0, in its place.
 
     Raises:
         TypeError: If one of them is no `Sentence`, with its number; the old file is unharmed.
@@ -163,15 +166,17 @@ def write_sentences(
     if isinstance(sentences, str | Sentence) or not isinstance(sentences, Iterable):
         raise TypeError(f"expected sentences, got {type(sentences).__name__}")
     chosen = _format_named(output_format) or format_of_name(path) or _without_name(path, _COLUMNS)
-    chosen.write(path, _writable(each(Sentence, sentences), chosen, path), WriteOptions(scheme, encoding))
+    output = WriteOptions(scheme, encoding, label_names=_names_for(chosen, label_names))
+    chosen.write(path, _writable(each(Sentence, sentences), chosen, path), output)
 
 
-def convert(
+def convert(  # noqa: PLR0913  (one call)
     source: FilePath,
     target: FilePath,
     *,
     scheme: str | None = None,
     output_format: str | None = None,
+    label_names: Sequence[str] | None = None,
     options: ReadOptions | None = None,
     report: ReadReport | None = None,
 ) -> None:
@@ -188,6 +193,7 @@ def convert(
         output_format: The name of the format to write. None goes by the target's suffix: the source's format if it has
             that suffix, or the same as the source; else the first that has it. Without a suffix, the source's format
             is kept, unless it has no tags and a scheme is given: then columns are written.
+        label_names: The names of all tags, if JSON lines of tokens shall have the number of each, from 0, in its place.
         options: The options of reading the source; labels may be renamed or dropped.
         report: Receives the findings, which are logged if there is none.
 
@@ -205,7 +211,8 @@ def convert(
     if scheme and not new.has_tags:
         tagged = " and ".join(known.name for known in FORMATS.values() if known.has_tags)
         raise InputError(f"the scheme {scheme}: the formats {tagged} have tags, not {new.name}: leave it out")
-    output = WriteOptions(scheme, options.encoding, options.token_unit)
+    numbers = _names_for(new, label_names)
+    output = WriteOptions(scheme, options.encoding, options.token_unit, label_names=numbers)
     is_kept = True  # with all that stands beside the entities
     if new.can_rewrite(old):
         new.rewrite(source, target, options, output, findings)
@@ -216,6 +223,25 @@ def convert(
         is_kept = False
     if report is None:
         findings.warn(source, options, rewritten=is_kept)
+
+
+def _names_for(chosen: Format, names: Sequence[str] | None) -> Sequence[str] | None:
+    """The names of tags that become numbers.
+
+    Raises:
+        TypeError: If it is a string.
+        InputError: If the format has no room for numbers, or a name stands twice.
+    """
+    if names is None:
+        return None
+    if isinstance(names, str):
+        raise TypeError("expected a list of names of tags as label_names, got a string")
+    if not chosen.has_numbers:
+        numbered = " and ".join(known.name for known in FORMATS.values() if known.has_numbers)
+        raise InputError(f"names of tags that become numbers: the format {numbered} has these, not {chosen.name}")
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise InputError(f"expected each name of a tag once, found {quoted(twice[0])} twice")
+    return names
 
 
 def _writable(sentences: Iterable[Sentence], chosen: Format, path: FilePath) -> Iterator[Sentence]:

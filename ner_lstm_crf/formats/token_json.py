@@ -40,6 +40,7 @@ class TokenJson(Format):
     suffixes = (".jsonl", ".ndjson", ".json")
     has_tags = True
     says_unknown = True
+    has_numbers = True
 
     def detect(self, sample: Sample) -> bool:
         """True if the first line is an object with tokens."""
@@ -56,7 +57,7 @@ class TokenJson(Format):
         writer = TagWriter(get_scheme(options.scheme or "IOB2"), path)
         with writing(path, options.encoding) as out:
             for sentence in sentences:
-                tags = writer.tags(sentence)
+                tags = _numbered(writer.tags(sentence), options.label_names, path)
                 out.write(json_line({"tokens": sentence.words, "ner_tags": tags}, options.encoding))
         writer.warn()
 
@@ -72,7 +73,8 @@ class TokenJson(Format):
             for record, sentence in file.read(report):
                 content = record.content
                 if sentence is not None:
-                    content = record.retagged(sentence.words, writer.tags(sentence))
+                    tags = _numbered(writer.tags(sentence), output.label_names, target)
+                    content = record.retagged(sentence.words, tags)
                 out.write(json_line(content, output.encoding))
         writer.warn()
 
@@ -102,7 +104,7 @@ class TokenRecord(NamedTuple):
             return Sentence.from_words(self.tokens)
         return Sentence.from_words("".join(map(characters_of, self.tokens)), joiner="")
 
-    def retagged(self, tokens: Sequence[str], tags: Sequence[str]) -> dict[str, Any]:
+    def retagged(self, tokens: Sequence[str], tags: Sequence[str] | Sequence[int]) -> dict[str, Any]:
         """The object with other tags, and all else as it was.
 
         Args:
@@ -195,6 +197,21 @@ def _named(tags: list[Any], names: Sequence[str] | None) -> list[Any]:
     if not names:
         return tags
     return [names[tag] if type(tag) is int and 0 <= tag < len(names) else tag for tag in tags]
+
+
+def _numbered(tags: list[str], names: Sequence[str] | None, path: FilePath) -> list[str] | list[int]:
+    """Tags as their numbers among the names; without names as they are.
+
+    Raises:
+        InputError: If a tag has no name.
+    """
+    if names is None:
+        return tags
+    numbers = {name: number for number, name in enumerate(names)}
+    if other := [tag for tag in tags if tag not in numbers]:
+        message = f"expected a tag among the {counted(len(names), 'name')} for numbers, found {quoted(other[0])}"
+        raise InputError(message, path=path)
+    return [numbers[tag] for tag in tags]
 
 
 def _strings(value: object, key: str, name: str, names: Sequence[str] | None = None) -> list[str]:

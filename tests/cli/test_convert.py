@@ -88,3 +88,19 @@ def test_an_output_that_is_a_loop_of_links(command: str, model: Path, files: Fil
     }
     assert run(*options[command]).complaint.startswith(f"error: {tmp_path / 'a'}: ")
     assert (tmp_path / "a").is_symlink()
+
+
+def test_tags_become_numbers_by_a_file_of_names_that_is_made_once(write, tmp_path: Path, run: Run) -> None:
+    train, dev = write("train.conll", "Ada B-PER\nin O\nRome B-LOC\n"), write("dev.conll", "in O\nRome B-LOC\nnow O\n")
+    names = tmp_path / "names.txt"
+    options = ["--output-format", "tokens", "--output-label-names", names]
+    run("convert", train, tmp_path / "train.jsonl", *options)
+    assert names.read_text() == "O\nB-LOC\nI-LOC\nB-PER\nI-PER\n"
+    assert json.loads((tmp_path / "train.jsonl").read_text()) == {
+        "tokens": ["Ada", "in", "Rome"],
+        "ner_tags": [3, 0, 1],
+    }
+    run("convert", dev, tmp_path / "dev.jsonl", *options)
+    assert json.loads((tmp_path / "dev.jsonl").read_text())["ner_tags"] == [0, 1, 0]
+    run("convert", tmp_path / "train.jsonl", tmp_path / "again.conll", "--label-names", names)
+    assert (tmp_path / "again.conll").read_text() == "Ada\tB-PER\nin\tO\nRome\tB-LOC\n\n"

@@ -254,6 +254,36 @@ def test_tags_that_are_numbers_are_read_by_their_names(tmp_path):
         ReadOptions(label_names="O,B-PER")
 
 
+@given(sentences=SENTENCES, order=st.permutations(["O", "B-X", "I-X", "B-Y", "I-Y"]))
+def test_tags_written_as_numbers_are_read_again(sentences, order, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("numbers")
+    made = [
+        Sentence.from_words([f"w{token}" for token, _ in one], SCHEMES["IOB2"].decode([tag for _, tag in one]).spans)
+        for one in sentences
+        if one
+    ]
+    write_sentences(folder / "x.jsonl", made, output_format="tokens", label_names=order)
+    assert all(type(tag) is int for line in lines_of(folder / "x.jsonl") for tag in line["ner_tags"])
+    options = ReadOptions(label_names=order, scheme="IOB2")
+    assert [one.spans for one in read_sentences(folder / "x.jsonl", options)] == [one.spans for one in made]
+
+
+def test_a_file_of_numbers_keeps_its_other_keys(tmp_path):
+    path, names = write(tmp_path, NUMBERED), [*NAMES[::-1], "B-P"]
+    options = ReadOptions(label_names=NAMES, labels=LabelMap.parse(None, ["LOC=P"]))
+    convert(path, tmp_path / "y.jsonl", options=options, label_names=names)
+    assert lines_of(tmp_path / "y.jsonl") == [{**NUMBERED, "ner_tags": [2, 1, 3, 4]}]
+    with pytest.raises(InputError, match=r"z\.jsonl: expected a tag among the 4 names for numbers, found 'B-P'"):
+        convert(path, tmp_path / "z.jsonl", options=options, label_names=names[:4])
+    with pytest.raises(InputError, match="the format tokens has these, not conll"):
+        convert(path, tmp_path / "z.conll", options=options, label_names=names)
+    with pytest.raises(InputError, match="expected each name of a tag once, found 'O' twice"):
+        convert(path, tmp_path / "z.jsonl", options=options, label_names=["O", "O"])
+    with pytest.raises(TypeError, match="expected a list of names"):
+        write_sentences(tmp_path / "z.jsonl", [], label_names="O,B-PER")
+    assert not (tmp_path / "z.jsonl").exists()
+
+
 def test_the_names_of_tags_are_given_with_commas_or_in_a_file(tmp_path):
     (tmp_path / "names.txt").write_text("O\nB-PER\r\n I-PER\nB-LOC\n")
     assert label_names("O, B-PER,I-PER,B-LOC") == label_names(str(tmp_path / "names.txt")) == NAMES
