@@ -30,8 +30,11 @@ PREAMBLES = {
 
 EPILOG = """\
 examples:
+  mkdir -p ~/.local/share/bash-completion/completions
   ner-lstm-crf completion bash > ~/.local/share/bash-completion/completions/ner-lstm-crf
+  mkdir -p ~/.zfunc
   ner-lstm-crf completion zsh > ~/.zfunc/_ner-lstm-crf
+  mkdir -p ~/.config/fish/completions
   ner-lstm-crf completion fish > ~/.config/fish/completions/ner-lstm-crf.fish
   ner-lstm-crf completion tcsh > ~/.ner-lstm-crf.tcsh
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
@@ -439,6 +440,8 @@ def model_directory(source: str | Path) -> Path:
     if not directory.is_dir():
         taggers = " or ".join(f"'{shipped}'" for shipped in SHIPPED)
         found = "found a file" if directory.exists() else "found no such directory"
+        if re.fullmatch(r"[\w-]+/[\w.-]+", str(source)) and not directory.parent.exists():
+            found += " (Tagger.from_pretrained fetches from the hub of Hugging Face)"
         raise missing(source, f"expected the directory of a model, or {taggers}: {found}")
     return directory
 

@@ -247,3 +247,12 @@ def test_the_programs_of_the_page_run(
     assert "'B-LOC', 'I-LOC', 'B-PER', 'I-PER'] {'tokens': [" in capsys.readouterr().out
     assert hub.private == {"ada/my-model"}
     assert card_on(hub, "ada/my-model").data.datasets == ["conll2003"]
+
+
+def test_load_names_the_way_to_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"found no such directory .Tagger.from_pretrained fetches"):
+        Tagger.load("ada/my-model")
+    (tmp_path / "ada").mkdir()
+    with pytest.raises(InputError, match=r"found no such directory$"):
+        Tagger.load("ada/my-model")

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import zlib
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ner_lstm_crf.config import TokenUnit
-from ner_lstm_crf.errors import InputError, path_given
+from ner_lstm_crf.errors import InputError, counted, path_given
 from ner_lstm_crf.files.atomic import replacing
 from ner_lstm_crf.files.text import STANDARD_STREAM, FilePath, open_compressed, quoted
 from ner_lstm_crf.formats.format import Format
@@ -62,7 +63,7 @@ class DocBin(Format, TextWriter):
         """The sentences of the documents. The line of a sentence is the number of its document, from 1."""
         from ner_lstm_crf.formats.spacy_docs import sentences_from_docs  # and with it numpy, which --help needs not
 
-        for sentence in sentences_from_docs(_documents(path)):
+        for sentence in sentences_from_docs(_documents(path, annotated=options.read_tags)):
             line, labels = sentence.document + 1, {span.label for span in sentence.spans}
             if options.read_tags and OUTSIDE in labels and options.labels.renaming(OUTSIDE) == OUTSIDE:
                 raise InputError(f"expected a label, found O: {NAME_FOR_O}", path=path, line=line)
@@ -115,11 +116,16 @@ def _spacy() -> tuple[type[SpacyDocBin], Vocab]:
     return Documents, Words()
 
 
-def _documents(path: FilePath) -> Iterator[Doc]:
+def _documents(path: FilePath, *, annotated: bool) -> Iterator[Doc]:
     """The documents of a file.
 
+    Args:
+        path: The file.
+        annotated: True if they should have entities.
+
     Raises:
-        InputError: If it cannot be read, or is none of spaCy's.
+        InputError: If it cannot be read, or is none of spaCy's; if all of its entities stand in span groups, as spaCy's
+            spancat has them.
     """
     with open_compressed(path) as file:
         content = file.stream.read(_LONGEST + 1)
@@ -136,13 +142,22 @@ def _documents(path: FilePath) -> Iterator[Doc]:
             "expected spaCy's documents (DocBin), found something else under this name", path=path
         ) from None
     documents, vocab = _spacy()
+    groups, has_entities = Counter[str](), False
     try:
-        yield from documents().from_bytes(content).get_docs(vocab)
+        for doc in documents().from_bytes(content).get_docs(vocab):
+            has_entities = has_entities or bool(doc.ents)
+            groups.update({name: len(spans) for name, spans in doc.spans.items()})
+            yield doc
     except InputError:
         raise
     except Exception as error:  # whatever msgpack, numpy and spaCy find wrong in damaged bytes
         kind = type(error).__name__
         raise InputError(f"expected spaCy's documents (DocBin), found damaged ones ({kind})", path=path) from error
+    if annotated and not has_entities and groups.total():
+        name, count = groups.most_common(1)[0]
+        hint = f"doc.ents = spacy.util.filter_spans(doc.spans[{name!r}]) makes entities of them"
+        message = f"expected entities in doc.ents, found none but {counted(count, 'span')} in doc.spans: {hint}"
+        raise InputError(message, path=path)
 
 
 def _write(path: FilePath, docs_of: Any) -> None:

@@ -96,3 +96,17 @@ def test_a_token_that_spacy_does_not_take_is_refused(word: str, tmp_path: Path) 
 def test_documents_are_not_written_to_standard_output(file: Path) -> None:
     with pytest.raises(InputError, match=r"standard output: spaCy's documents are no text: name a file"):
         convert(file, "-")
+
+
+def test_entities_that_stand_in_a_span_group_are_named(tmp_path: Path) -> None:
+    doc, path = NLP("Ada met Milo."), tmp_path / "x.spacy"
+    doc.spans["sc"] = [doc.char_span(0, 3, "PER"), doc.char_span(8, 12, "PER")]
+    SpacyDocBin(docs=[doc, NLP("It rains.")]).to_disk(path)
+    with pytest.raises(
+        InputError, match=r"x\.spacy: expected entities in doc\.ents, found none but 2 spans in doc\.spans"
+    ):
+        read_sentences(path)
+    assert len(read_sentences(path, ReadOptions(read_tags=False))) == 2  # to be tagged
+    doc.ents = spacy.util.filter_spans(doc.spans["sc"])
+    SpacyDocBin(docs=[doc]).to_disk(path)
+    assert read_sentences(path)[0].spans == (Span(0, 1, "PER"), Span(2, 3, "PER"))
