@@ -240,8 +240,16 @@ class ModelConfig(_Checked):
         "the presets fast and best have settings of their own",
         COMMON,
     ] = None
+    transformer_depth: Annotated[
+        Whole,
+        "transformer",
+        "how many of its layers are read, from the first one on: the others are left out, in the model's files too; 0 "
+        "reads all",
+    ] = 0
     transformer_layers: Annotated[
-        Count, "transformer", "how many of its last layers are averaged, the embedding layer counted as one"
+        Count,
+        "transformer",
+        "how many of the layers that are read are averaged, from the last one back, the embedding layer counted as one",
     ] = 4
     transformer_mix: Annotated[
         bool, "transformer", "learn the weights of these layers instead (Peters et al. 2018)"
@@ -572,7 +580,7 @@ def without_effect(config: Config) -> list[str]:
         ),
         "a transformer": (
             model.transformer is not None,
-            ("transformer_layers", "transformer_mix", "transformer_size"),
+            ("transformer_depth", "transformer_layers", "transformer_mix", "transformer_size"),
         ),
         "fine_tune": (model.fine_tune, ("transformer_learning_rate", "transformer_precision")),
         "the optimizer sgd": (training.optimizer == "sgd", ("momentum",)),

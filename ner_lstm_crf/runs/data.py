@@ -505,8 +505,8 @@ def _key(sentences: Sequence[Sentence], config: ModelConfig) -> str:
     """SHA-256 of the transformer's files, of what is taken from it, and of the tokens."""
     folder = pretrained_folder(config.transformer or "")
     digest = hashlib.sha256(
-        f"{_VERSION} {folder_digest(folder)} {config.transformer_layers} {config.transformer_mix} "
-        f"{config.token_unit}\0".encode()
+        f"{_VERSION} {folder_digest(folder)} {config.transformer_depth} {config.transformer_layers} "
+        f"{config.transformer_mix} {config.token_unit}\0".encode()
     )
     for sentence in sentences:
         digest.update(repr(sentence.words).encode())

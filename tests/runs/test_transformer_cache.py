@@ -158,7 +158,7 @@ def test_vectors_are_made_again_where_they_are_damaged_or_of_something_else(
         assert read_with_transformer(other, model, tmp_path).contextual != read.contextual
         with pytest.raises(InputError, match="found those of others"):
             computed_features(dataclasses.replace(other, contextual=read.contextual), model)
-    for change in ({"transformer_mix": True}, {"transformer_layers": 2}):
+    for change in ({"transformer_mix": True}, {"transformer_layers": 2}, {"transformer_depth": 1}):
         changed = dataclasses.replace(model, **change)
         assert read_with_transformer(resolved, changed, tmp_path).contextual != read.contextual
     read.contextual.write_bytes(content[:-9])
@@ -190,6 +190,22 @@ def test_the_networks_of_an_ensemble_share_a_frozen_transformer(
     found = list(Tagger(model).tag_sentences(data.dev))
     assert len(found) == len(data.dev)
     assert len(encoder_calls) == 1  # for both networks, once a batch
+
+
+@pytest.mark.parametrize("fine_tune", [False, True])
+def test_a_model_keeps_the_layers_that_it_reads(
+    data: Data, tiny: Config, encoder: Path, tmp_path: Path, fine_tune: bool
+) -> None:
+    config = configured(tiny, encoder, fine_tune=fine_tune, epochs=2).replace(transformer_depth=1, transformer_layers=2)
+    list(Run(tmp_path / "run").epochs(data, config))
+    (kept,) = folders(tmp_path / "run")
+    assert not any(name.startswith("encoder.layer.1.") for name in load_file(kept / "model.safetensors"))
+    assert (kept / "model.safetensors").stat().st_size < (encoder / "model.safetensors").stat().st_size
+    tagger = Tagger.load(tmp_path / "run")
+    tagged = list(tagger.tag_sentences(data.dev))
+    tagger.save(tmp_path / "copy")
+    assert list(Tagger.load(tmp_path / "copy").tag_sentences(data.dev)) == tagged
+    assert any(sentence.spans for sentence in tagged)
 
 
 def test_a_mix_of_layers_is_learnt_and_saved(data: Data, tiny: Config, encoder: Path, tmp_path: Path) -> None:

@@ -79,21 +79,29 @@ class PretrainedEncoder(nn.Module):
 
     @classmethod
     def from_pretrained(
-        cls, name: str | os.PathLike[str], *, layers: int = 4, mix: bool = False, fine_tune: bool = False
+        cls,
+        name: str | os.PathLike[str],
+        *,
+        depth: int = 0,
+        layers: int = 4,
+        mix: bool = False,
+        fine_tune: bool = False,
     ) -> Self:
         """The encoder `name`, a folder or a name on the Hugging Face hub.
 
         Args:
             name: See `pretrained_folder`.
-            layers: How many of the last layers are averaged.
+            depth: How many of its layers are read, from the first one on; 0 for all. The others are left out.
+            layers: How many of the last layers of these are averaged.
             mix: True to keep them apart instead.
             fine_tune: True if its weights are trained.
 
         Raises:
-            InputError: If there is no such encoder, or its weights are missing, damaged or another architecture's.
+            InputError: If there is no such encoder, its weights are missing, damaged or another architecture's, or it
+                has fewer layers.
         """
         folder = pretrained_folder(name)
-        return cls(_read_encoder(folder), layers=layers, mix=mix, fine_tune=fine_tune)
+        return cls(_read_encoder(folder, depth), layers=layers, mix=mix, fine_tune=fine_tune)
 
     @property
     def size(self) -> int:
@@ -195,14 +203,23 @@ def _config(encoder: nn.Module) -> Any:
 
 
 @computing()
-def _read_encoder(folder: Path) -> nn.Module:
+def _read_encoder(folder: Path, depth: int) -> nn.Module:
     from transformers import AutoModel  # optional, slow
 
     try:
         with quiet_transformers(), explicit(torch.Generator()):  # it draws weights that the file then replaces
-            _check_sizes(folder)
+            config = _checked_config(folder)
+            if depth:  # the layers behind it are not made, and their weights in the file are not read
+                if depth > config.num_hidden_layers:
+                    raise InputError(
+                        f"transformer_depth: expected at most the {config.num_hidden_layers} layers of the encoder, "
+                        f"got {depth}",
+                        path=folder,
+                    )
+                config.num_hidden_layers = depth
             encoder, report = AutoModel.from_pretrained(
                 folder,
+                config=config,
                 local_files_only=True,
                 trust_remote_code=False,
                 use_safetensors=True,  # never what is pickled
@@ -213,6 +230,8 @@ def _read_encoder(folder: Path) -> nn.Module:
                 weight.data = weight.data.clone()  # not the mapped memory of a file that others may change
                 if not all(bool(end.isfinite()) for end in weight.aminmax()):
                     raise ValueError(f"expected finite numbers, found others in '{name}'")
+    except InputError:
+        raise
     except Exception as error:  # whatever a damaged file makes it raise
         unreadable(error, folder, "weights")
     if encoder.config.is_encoder_decoder:
@@ -232,8 +251,8 @@ def _read_encoder(folder: Path) -> nn.Module:
     return encoder  # type: ignore[no-any-return]
 
 
-def _check_sizes(folder: Path) -> None:
-    """Refuse a configuration that asks for an encoder far larger than its file of weights, before it is built.
+def _checked_config(folder: Path) -> Any:
+    """The configuration of an encoder; one that asks for far more than its file of weights has is refused.
 
     Raises:
         ValueError: If it has more layers than the file has tensors, or far more weights.
@@ -256,6 +275,7 @@ def _check_sizes(folder: Path) -> None:
     weights = sum(weight.numel() for weight in model.parameters())
     if weights > 2 * sum(sizes) + _HARMLESS:
         raise ValueError(f"expected the {weights:,} weights of the configuration, found {sum(sizes):,}")
+    return config
 
 
 def _portions(lengths: Sequence[int]) -> Iterator[tuple[slice, int]]:
@@ -274,9 +294,12 @@ def pretrained_encoder(transformer: Transformer, config: ModelConfig) -> Pretrai
         InputError: If it is damaged or does not suit the configuration.
     """
     if transformer.encoder is None:
-        options = {"mix": config.transformer_mix, "fine_tune": config.fine_tune}
         transformer.encoder = PretrainedEncoder.from_pretrained(
-            transformer.folder, layers=config.transformer_layers, **options
+            transformer.folder,
+            depth=config.transformer_depth,
+            layers=config.transformer_layers,
+            mix=config.transformer_mix,
+            fine_tune=config.fine_tune,
         )
     encoder: PretrainedEncoder = transformer.encoder
     return encoder

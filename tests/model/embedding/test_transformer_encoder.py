@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ner_lstm_crf.errors import InputError
@@ -275,6 +276,26 @@ def test_saved_and_loaded_it_is_the_same(folder: Path, fine_tune: bool, capfd: p
     loaded.save(folder)
     assert torch.equal(PretrainedEncoder.from_pretrained(folder, layers=2)(batch), embedding()(batch))
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_layers_behind_the_depth_are_left_out(folder: Path, depth: int) -> None:
+    batch = collate_subtokens(cut(MIXED))
+    cut_off = PretrainedEncoder.from_pretrained(folder, depth=depth, layers=depth)
+    whole = embedding(layers=4, mix=True)(batch).view(*batch.shape, 4, 12)  # the embedding layer first
+    torch.testing.assert_close(cut_off(batch), whole[:, :, 1 : depth + 1].mean(2), atol=1e-5, rtol=1e-5)
+    cut_off.save(folder)
+    names = load_file(folder / "model.safetensors")
+    assert {name.split(".")[2] for name in names if name.startswith("encoder.layer.")} == set("012"[:depth])
+    assert torch.equal(PretrainedEncoder.from_pretrained(folder, depth=depth, layers=depth)(batch), cut_off(batch))
+    assert torch.equal(PretrainedEncoder.from_pretrained(folder, layers=depth)(batch), cut_off(batch))
+
+
+def test_the_depth_is_at_most_that_of_the_encoder(folder: Path) -> None:
+    with pytest.raises(InputError, match="transformer_depth: expected at most the 3 layers of the encoder, got 4"):
+        PretrainedEncoder.from_pretrained(folder, depth=4)
+    with pytest.raises(InputError, match="expected between 1 and 3 layers of the transformer, got 4"):
+        PretrainedEncoder.from_pretrained(folder, depth=2)  # of which the last four are to be averaged
 
 
 def test_loading_draws_no_random_numbers(folder: Path) -> None:
