@@ -127,6 +127,7 @@ def settings(table: str) -> Mapping[str, Setting]:
 SchemeName = Literal["IO", "IOB1", "IOB2", "IOE1", "IOE2", "BIEO", "BIOES", "BMES", "BMEWO", "BILOU"]
 HeadName = Literal["crf", "softmax"]
 CrfLoss = Literal["sequence", "labelwise"]
+CharEncoder = Literal["cnn", "intnet"]
 TokenUnit = Literal["word", "character"]
 Hyphens = Literal["auto", "split", "keep"]
 Optimizer = Literal["adamw", "sgd"]
@@ -205,10 +206,24 @@ class ModelConfig(_Checked):
         "size of a word embedding; pretrained vectors, which characters have by default, bring their own",
     ] = 100
     char_size: Annotated[Width, "embeddings", "size of a character embedding (Ma and Hovy 2016: 30)"] = 30
-    char_filters: Annotated[Size, "embeddings", "filters of the char-CNN for each width; 0 for no char-CNN"] = 50
+    char_encoder: Annotated[
+        CharEncoder,
+        "embeddings",
+        "what makes a vector of a word's characters: cnn, one convolution (Ma and Hovy 2016); intnet, several, each of "
+        "which reads all before it (Xin et al. 2018), for which the presets have sizes of their own",
+    ] = "cnn"
+    char_filters: Annotated[
+        Size, "embeddings", "filters of a convolution over characters, for each width; 0 for no vector of characters"
+    ] = 50
     char_widths: Annotated[
-        tuple[int, ...], Range(1, at_most=100), "embeddings", "widths of the char-CNN's filters, in characters"
+        tuple[int, ...], Range(1, at_most=100), "embeddings", "widths of these filters, in characters"
     ] = (3,)
+    char_blocks: Annotated[
+        int,
+        Range(1, at_most=100),
+        "embeddings",
+        "blocks of IntNet behind its first convolution; 3 make the 7 layers of Xin et al. 2018",
+    ] = 3
     bigram_size: Annotated[
         Size, "embeddings", "size of the embedding of two neighbours, where a token is a character; 0 for none"
     ] = 25
@@ -225,7 +240,7 @@ class ModelConfig(_Checked):
     lexicon_dropout: Annotated[
         Share, "dropout", "probability that a lexicon word falls back to the vector of its length and category"
     ] = 0.3
-    char_dropout: Annotated[Share, "dropout", "dropout on the char-CNN's output"] = 0.25
+    char_dropout: Annotated[Share, "dropout", "dropout on the vector of a word's characters"] = 0.25
     input_dropout: Annotated[
         Share, "dropout", "variational dropout on the BiLSTM's input (Gal and Ghahramani 2016)"
     ] = 0.25
@@ -533,13 +548,19 @@ PRESETS: Mapping[str, Config] = {
 
 
 def preset(
-    name: str, *, token_unit: TokenUnit = "word", transformer: str | None = None, fine_tune: bool = False
+    name: str,
+    *,
+    token_unit: TokenUnit = "word",
+    char_encoder: CharEncoder = "cnn",
+    transformer: str | None = None,
+    fine_tune: bool = False,
 ) -> Config:
-    """The preset of that name, in its variant for these tokens and this transformer.
+    """The preset of that name, in its variant for these tokens, this encoder of characters and this transformer.
 
     Args:
         name: One of `PRESETS`.
         token_unit: The unit of the tokens; for a "character" `fast` and `best` have settings of their own.
+        char_encoder: The encoder of a word's characters; "intnet" has the sizes of its paper.
         transformer: Folder or hub name of a transformer; None for none. Beside a frozen one `fast` and `best` have
             settings of their own for words too.
         fine_tune: Train the transformer too; then one network is trained, not an ensemble.
@@ -564,7 +585,11 @@ def preset(
         # The vectors of a frozen transformer carry so much that words are overfitted sooner too: more is dropped, and
         # the learning rate is that of a run of 3,000 steps, however many there are.
         model, training = replace(model, input_dropout=0.5), replace(training, learning_rate=2.5e-3)
-    model = replace(model, token_unit=token_unit, transformer=transformer, fine_tune=fine_tune)
+    if char_encoder == "intnet":
+        model = replace(model, char_size=32, char_filters=16, char_widths=(3, 5))
+    model = replace(
+        model, token_unit=token_unit, char_encoder=char_encoder, transformer=transformer, fine_tune=fine_tune
+    )
     return Config(model=model, training=training)
 
 
@@ -573,7 +598,8 @@ def without_effect(config: Config) -> list[str]:
     model, training = config.model, config.training
     needed = {
         "the head crf": (model.head == "crf", ("crf_loss",)),
-        "char_filters": (model.char_filters > 0, ("char_size", "char_widths", "char_dropout")),
+        "char_filters": (model.char_filters > 0, ("char_encoder", "char_size", "char_widths", "char_dropout")),
+        "the char_encoder intnet": (model.char_encoder == "intnet", ("char_blocks",)),
         "characters as tokens": (
             model.token_unit == "character",
             ("bigram_size", "bigram_dropout", "lexicon_size", "lexicon_dropout"),
@@ -698,6 +724,7 @@ def configured(name: str, tables: Tables, token_unit: TokenUnit = "word") -> Con
     variant = preset(
         name,
         token_unit=model.get("token_unit", token_unit),
+        char_encoder=model.get("char_encoder", "cnn"),
         transformer=model.get("transformer"),
         fine_tune=model.get("fine_tune", False),
     )

@@ -44,6 +44,8 @@ def random_model(seed: int) -> Model:
         casing_size=source.choice([0, 3]),
         bigram_size=source.choice([0, 4]),
         lexicon_size=4,
+        char_encoder="intnet" if seed % 3 == 1 else "cnn",
+        char_blocks=1 + seed % 2,
     )
     sentences = [
         Sentence.from_words([word or "a" for word in words], [Span(0, 1, source.choice(["PER", "LOC"]))])

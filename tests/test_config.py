@@ -19,6 +19,7 @@ from ner_lstm_crf.config import (
     TokenUnit,
     TrainingConfig,
     check_tables,
+    configured,
     merge_config,
     preset,
     read_config,
@@ -80,6 +81,7 @@ def test_the_fields_that_hold_choices_are_found() -> None:
         "scheme",
         "head",
         "crf_loss",
+        "char_encoder",
         "token_unit",
         "hyphens",
         "optimizer",
@@ -213,6 +215,17 @@ def test_best_is_several_networks_of_fast(token_unit: TokenUnit, transformer: st
 
 
 @pytest.mark.parametrize("name", PRESETS)
+def test_with_intnet_a_preset_differs_in_the_sizes_for_characters_alone(name: str) -> None:
+    plain, dense = preset(name), preset(name, char_encoder="intnet")
+    sizes = {"char_size", "char_filters", "char_widths"}
+    differ = {key for key in settings("model") if getattr(plain.model, key) != getattr(dense.model, key)}
+    assert {"char_encoder", "char_filters", "char_widths"} <= differ <= {"char_encoder", *sizes}
+    assert dense.training == plain.training
+    tables = {"model": {"char_encoder": "intnet", "char_filters": 9}, "training": {}}
+    assert configured(name, tables) == dense.replace(char_filters=9)
+
+
+@pytest.mark.parametrize("name", PRESETS)
 def test_beside_a_fine_tuned_transformer_one_network_is_trained_as_without(name: str) -> None:
     alone, tuned = preset(name), preset(name, transformer="minilm", fine_tune=True)
     assert tuned.model == replace(alone.model, transformer="minilm", fine_tune=True)
@@ -259,14 +272,20 @@ def test_settings_that_do_nothing_beside_the_others_are_found() -> None:
     assert [found for name in PRESETS for found in without_effect(PRESETS[name])] == []
     assert without_effect(preset("fast", token_unit="character", transformer="t")) == []
     idle = {"crf_loss": "labelwise", "momentum": 0.9, "lr_decay": 0.1, "bigram_size": 9, "transformer_mix": True}
+    idle["char_blocks"] = 2
     assert without_effect(Config().replace(head="softmax", **idle)) == [
         "crf_loss has no effect without the head crf",
+        "char_blocks has no effect without the char_encoder intnet",
         "bigram_size has no effect without characters as tokens",
         "transformer_mix has no effect without a transformer",
         "momentum has no effect without the optimizer sgd",
         "lr_decay has no effect without the schedule inverse",
     ]
     assert without_effect(Config().replace(bigram_size=0, lexicon_size=0)) == []
+    assert without_effect(preset("fast", char_encoder="intnet").replace(char_blocks=2)) == []
+    assert without_effect(Config().replace(char_filters=0, char_encoder="intnet", char_blocks=2)) == [
+        "char_encoder has no effect without char_filters"
+    ]
 
 
 def test_epochs_that_are_asked_for_are_all_there_are() -> None:

@@ -1,4 +1,4 @@
-"""The characters of a word, of which a convolution makes a vector (Ma and Hovy 2016, section 2.1)."""
+"""The characters of a word, of which convolutions make a vector (Ma and Hovy 2016, section 2.1; Xin et al. 2018)."""
 
 from __future__ import annotations
 
@@ -64,20 +64,39 @@ class Characters(TypeFeature):
 
     def vector_size(self, config: ModelConfig) -> int:
         """See `TokenFeature.vector_size`."""
-        return config.char_filters * len(config.char_widths)
+        filters = config.char_filters
+        if config.char_encoder == "intnet":
+            filters = config.char_size + config.char_blocks * config.char_filters
+        return filters * len(config.char_widths)
 
     def weight_shapes(self, config: ModelConfig) -> Mapping[str, tuple[int, ...]]:
         """See `TokenFeature.weight_shapes`."""
         shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (len(self.vocabulary), config.char_size)}
-        for number, width in enumerate(config.char_widths):
-            shapes[f"convolutions.{number}.weight"] = (config.char_filters, config.char_size, width)
-            shapes[f"convolutions.{number}.bias"] = (config.char_filters,)
-        return shapes
+        filters = config.char_filters
+        if config.char_encoder == "intnet":
+            # The first convolution keeps the size of the embedding; each block reads all that is before it.
+            count, size = len(config.char_widths), config.char_size
+            for block in range(config.char_blocks):
+                own = f"blocks.{block}."
+                shapes[f"{own}narrow.weight"] = (filters, (size + block * filters) * count)
+                shapes[f"{own}narrow.bias"] = (filters,)
+                shapes |= _convolutions(own, config.char_widths, filters, filters)
+            filters = size
+        return shapes | _convolutions("", config.char_widths, filters, config.char_size)
 
     def extended(self, resources: Resources, _: Rows | None) -> Characters:
         """These characters, and behind them those that only the other training data have."""
         new = Characters.build(resources)
         return self if new is None else Characters(self.vocabulary.extended(new.vocabulary.symbols), self.gap)
+
+
+def _convolutions(prefix: str, widths: Sequence[int], filters: int, size: int) -> dict[str, tuple[int, ...]]:
+    """The shapes of convolutions of several widths over vectors of a size."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for number, width in enumerate(widths):
+        shapes[f"{prefix}convolutions.{number}.weight"] = (filters, size, width)
+        shapes[f"{prefix}convolutions.{number}.bias"] = (filters,)
+    return shapes
 
 
 class SpellingColumn(Column):

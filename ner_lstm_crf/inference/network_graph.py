@@ -108,8 +108,21 @@ def _words(graph: Graph, words: Words, trainable: Floats, ids: str, prefix: str)
     return graph.add("Where", is_trainable, trained, fixed)
 
 
+def convolutions(weights: Weights, prefix: str = "") -> Iterator[tuple[Floats, Floats]]:
+    """The filters (F, D, width) and biases (F,) of the convolutions of several widths whose names begin so."""
+    number = 0
+    while (filters := weights.get(f"{prefix}convolutions.{number}.weight")) is not None:
+        yield filters, weights[f"{prefix}convolutions.{number}.bias"]
+        number += 1
+
+
+def is_intnet(weights: Weights, prefix: str = "") -> bool:
+    """True if the weights of a feature, whose names begin so, are those of IntNet; else they are a char-CNN's."""
+    return f"{prefix}blocks.0.narrow.weight" in weights
+
+
 def _characters(graph: Graph, own: str, weights: Weights, ids: str, prefix: str) -> str:
-    """The char-CNN: the largest score of each filter over the positions of a word."""
+    """The char-CNN or IntNet: the largest value of each filter over the positions of a word."""
     # 1. The vectors of the characters of each word (N, D, C), N being T * B.
     vectors = weights[f"{own}embedding.weight"].copy()
     vectors[0] = 0  # behind the end
@@ -117,22 +130,42 @@ def _characters(graph: Graph, own: str, weights: Weights, ids: str, prefix: str)
     flat = graph.add("Reshape", ids, graph.add("Concat", _numbers(graph, -1), most, axis=0))
     embedded = graph.add("Transpose", _rows(graph, vectors, flat, f"{prefix}characters-table"), perm=[0, 2, 1])
     is_character = graph.add("Unsqueeze", graph.add("Greater", flat, _number(graph, 0)), _numbers(graph, 1))
+    # 2. What the filters have for each position (N, F, C).
+    found = _convolved(graph, embedded, weights, own, prefix)
+    if is_intnet(weights, own):
+        # Blocks, each of which reads what is before it, through a convolution of width 1. Behind the end there is zero.
+        number, zero = 0, graph.constant(np.array(0, np.float32))
+        found = [graph.add("Relu", one) for one in found]
+        while (narrow := weights.get(f"{own}blocks.{number}.narrow.weight")) is not None:
+            name = f"{prefix}characters-narrow-{number}"
+            constants = (
+                graph.constant(narrow[:, :, None], name),
+                graph.constant(weights[f"{own}blocks.{number}.narrow.bias"], f"{name}-biases"),
+            )
+            read = graph.add("Relu", graph.add("Conv", graph.add("Concat", *found, axis=1), *constants))
+            inside = graph.add("Where", is_character, read, zero)
+            convolved = _convolved(graph, inside, weights, f"{own}blocks.{number}.", f"{prefix}block-{number}-")
+            found += [graph.add("Relu", one) for one in convolved]
+            number += 1
+    # 3. The best of each filter, side by side, and the words as they were (T, B, F).
     none = graph.constant(np.array(_NO_CHARACTER, np.float32))
-    # 2. The best score of each filter. One of even width reads one character more before than behind.
-    best = []
-    for number in range(sum(name.startswith(f"{own}convolutions.") for name in weights) // 2):
-        weight, bias = (weights[f"{own}convolutions.{number}.{part}"] for part in ("weight", "bias"))
+    best = [graph.add("ReduceMax", graph.add("Where", is_character, one, none), axes=[2], keepdims=0) for one in found]
+    side_by_side = graph.add("Concat", *best, axis=1)
+    shape = graph.add("Concat", graph.add("Shape", ids, start=0, end=2), _numbers(graph, -1), axis=0)
+    return graph.add("Reshape", side_by_side, shape)
+
+
+def _convolved(graph: Graph, values: str, weights: Weights, own: str, prefix: str) -> list[str]:
+    """Convolutions of several widths over values (N, D, C). One of even width reads one more before than behind."""
+    convolved = []
+    for number, (weight, bias) in enumerate(convolutions(weights, own)):
         constants = (
             graph.constant(weight, f"{prefix}characters-filters-{number}"),
             graph.constant(bias, f"{prefix}characters-biases-{number}"),
         )
         width = weight.shape[2]
-        scores = graph.add("Conv", embedded, *constants, pads=[width // 2, (width - 1) // 2])  # (N, F, C)
-        best.append(graph.add("ReduceMax", graph.add("Where", is_character, scores, none), axes=[2], keepdims=0))
-    # 3. Those of a word side by side, and the words as they were (T, B, F).
-    side_by_side = graph.add("Concat", *best, axis=1)
-    shape = graph.add("Concat", graph.add("Shape", ids, start=0, end=2), _numbers(graph, -1), axis=0)
-    return graph.add("Reshape", side_by_side, shape)
+        convolved.append(graph.add("Conv", values, *constants, pads=[width // 2, (width - 1) // 2]))
+    return convolved
 
 
 def _rows(graph: Graph, table: Array, ids: str, name: str) -> str:

@@ -16,7 +16,7 @@ from ner_lstm_crf.features.batch import WordTypes
 from ner_lstm_crf.features.characters import Characters, Spellings
 from ner_lstm_crf.features.token_feature import Ids, TypeFeature
 from ner_lstm_crf.features.word import Words
-from ner_lstm_crf.inference.network_graph import Floats, Weights
+from ner_lstm_crf.inference.network_graph import Floats, Weights, convolutions, is_intnet
 
 Vectors: TypeAlias = Callable[[Any], Floats]
 """The vectors (W, D) of the ids of some words, the result of `Column.inputs`."""
@@ -41,7 +41,8 @@ def vectors_of(features: Mapping[str, Any], weights: Weights) -> dict[str, Vecto
             parts[name] = partial(word_vectors, weights[f"{own}table.trainable"], feature.frozen)
         elif isinstance(feature, Characters):
             of_feature = {key.removeprefix(own): weights[key] for key in weights if key.startswith(own)}
-            parts[name] = CharCnn(feature.gap, of_feature)
+            encoder = IntNet if is_intnet(of_feature) else CharCnn
+            parts[name] = encoder(feature.gap, of_feature)
         elif isinstance(feature, TypeFeature):
             parts[name] = weights[f"{own}embedding.weight"].__getitem__
     return parts
@@ -125,12 +126,12 @@ class CharCnn:
         # The score of each filter for each character at each of its offsets (characters, width, F), and the biases.
         self._tables: list[Floats] = []
         self._biases: list[Floats] = []
-        while (filters := weights.get(f"convolutions.{len(self._tables)}.weight")) is not None:
+        for filters, biases in convolutions(weights):
             count, size, width = filters.shape
             offsets = filters.transpose(1, 2, 0).reshape(size, width * count)
             table = (characters @ offsets).reshape(len(characters), width, count)
             table[0] = 0  # behind the end of a word
-            self._biases.append(weights[f"convolutions.{len(self._tables)}.bias"])
+            self._biases.append(biases)
             self._tables.append(table)
 
     def __call__(self, words: Spellings) -> Floats:
@@ -164,3 +165,57 @@ class CharCnn:
         ends = (lengths + self._gap).cumsum()
         best: Floats = np.maximum.reduceat(scores, ends - lengths - self._gap)
         return best
+
+
+class IntNet:
+    """The vectors of words from dense convolutions over their characters, as `model.embedding.intnet.IntNet`.
+
+    Args:
+        gap: Zeros after each word.
+        weights: The vectors of characters, and the weights of the convolutions and the blocks.
+    """
+
+    def __init__(self, gap: int, weights: Weights) -> None:
+        self._gap = gap
+        self._embedding = weights["embedding.weight"].copy()
+        self._embedding[0] = 0  # behind the end of a word
+        self._first = self._joined(weights, "")
+        # Of each block the narrow convolution, and those of all widths.
+        self._blocks: list[tuple[Floats, Floats, tuple[Floats, Floats]]] = []
+        while (narrow := weights.get(f"{(own := f'blocks.{len(self._blocks)}.')}narrow.weight")) is not None:
+            biases = weights[f"{own}narrow.bias"]
+            self._blocks.append((np.ascontiguousarray(narrow.T), biases, self._joined(weights, own)))
+
+    def __call__(self, words: Spellings) -> Floats:
+        """The vector of each word (W, what all convolutions have for a position)."""
+        characters, lengths = words
+        is_character = (characters != 0).astype(np.float32)[:, None]
+        # 1. What all convolutions have for each position (N, D). In gaps there is zero where a filter reads.
+        found = [self._convolved(self._embedding[characters], *self._first)]
+        for weight, biases, joined in self._blocks:
+            narrow = np.maximum(np.concatenate(found, axis=1) @ weight + biases, 0) * is_character
+            found.append(self._convolved(narrow, *joined))
+        # 2. The largest of each word. Nothing is below zero.
+        scores: Floats = np.concatenate(found, axis=1) * is_character
+        if not len(lengths):
+            return scores
+        ends = (lengths + self._gap).cumsum()
+        best: Floats = np.maximum.reduceat(scores, ends - lengths - self._gap)
+        return best
+
+    def _joined(self, weights: Weights, prefix: str) -> tuple[Floats, Floats]:
+        """The filters of several widths as if all were as wide as the widest (window * D, F), and the biases (F,)."""
+        filters, biases = zip(*convolutions(weights, prefix), strict=True)
+        gap = self._gap
+        wide = [
+            np.pad(one, [(0, 0), (0, 0), (gap - one.shape[2] // 2, gap - (one.shape[2] - 1) // 2)]) for one in filters
+        ]
+        joined: Floats = np.concatenate(wide).transpose(2, 1, 0)  # (window, D, F)
+        return joined.reshape(-1, joined.shape[2]), np.concatenate(biases)
+
+    def _convolved(self, values: Floats, filters: Floats, biases: Floats) -> Floats:
+        """The result of `_joined` over values (N, D) that are zero in gaps, and ReLU: (N, F)."""
+        padded = np.pad(values, [(self._gap, self._gap), (0, 0)])
+        windows = [padded[first : first + len(values)] for first in range(2 * self._gap + 1)]
+        convolved: Floats = np.maximum(np.concatenate(windows, axis=1) @ filters + biases, 0)
+        return convolved

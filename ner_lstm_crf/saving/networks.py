@@ -101,7 +101,7 @@ def check_weights(weights: Weights, config: ModelConfig, features: Features, tag
         ValueError: If their names or shapes are others.
     """
     # 1. What grows with the number of parts must not even be listed.
-    parts = config.layers + len(config.char_widths)
+    parts = config.layers + len(config.char_widths) * (config.char_blocks if config.char_encoder == "intnet" else 1)
     if parts > len(weights):
         raise ValueError(f"expected at least {parts:,} tensors, found {len(weights):,}")
     if "projection.bias" not in weights or weights.shape("projection.bias") != (len(tags),):

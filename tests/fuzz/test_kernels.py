@@ -24,6 +24,7 @@ import build_kernels
 from ner_lstm_crf import kernels
 from ner_lstm_crf.model import crf
 from ner_lstm_crf.model.embedding.characters import CharCnn
+from ner_lstm_crf.model.embedding.intnet import IntNet
 from ner_lstm_crf.model.embedding.table import EmbeddingTable
 from ner_lstm_crf.training.sparse_adamw import SparseAdamW
 from tests.crf_paths import over_tensors
@@ -193,10 +194,11 @@ def test_sums_over_paths_and_spans_give_their_shape_or_refuse(seed: int) -> None
 
 @settings.get_profile("fuzz")
 @given(seeds)
-def test_a_char_cnn_gives_its_shape_or_refuses(seed: int) -> None:
+def test_an_encoder_of_characters_gives_its_shape_or_refuses(seed: int) -> None:
     draw = Draw(seed)
     known, words, width = draw.size(), draw.size() - 1, int(draw.random.integers(1, 8))
-    cnn = CharCnn(known, size=draw.size(8), filters=draw.size(), widths=(width, 1), dropout=0.0).to(draw.dtype)
+    sizes_of = {"size": draw.size(8), "filters": draw.size(), "widths": (width, 1), "dropout": 0.0}
+    cnn = draw.one_of(CharCnn(known, **sizes_of), IntNet(known, **sizes_of, blocks=2)).to(draw.dtype)
     lengths = draw.ints(1, 9, words)
     count = int(lengths.clamp(0, 99).sum()) + cnn.gap * words
     characters, sizes = draw.reshaped(draw.ints(0, known, count)), draw.reshaped(lengths)

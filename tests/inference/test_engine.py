@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.batch import RaggedSentences, WordTypes
 from ner_lstm_crf.formats.registry import read_sentences
 from ner_lstm_crf.inference.engine import OnnxEngine, engine_for
-from ner_lstm_crf.inference.type_vectors import CharCnn
+from ner_lstm_crf.inference.type_vectors import CharCnn, IntNet
 from ner_lstm_crf.model.inference import InferenceNetwork, mean_head
 from ner_lstm_crf.saving.model import Model
 from tests.random_models import random_model, random_sentences
@@ -177,12 +178,15 @@ def test_word_types_that_were_cleared_have_the_vectors_of_other_words() -> None:
     np.testing.assert_array_equal(kept[:2], copy)  # another thread may still read these
 
 
-def test_vectors_are_computed_once_for_each_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = next(model for model in map(random_model, SEEDS) if "characters" in model.features)
+@pytest.mark.parametrize("encoder", [CharCnn, IntNet])
+def test_vectors_are_computed_once_for_each_word(encoder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = {CharCnn: "cnn", IntNet: "intnet"}[encoder]
+    models = map(random_model, SEEDS)
+    model = next(one for one in models if "characters" in one.features and one.config.char_encoder == kind)
     computed: list[int] = []
-    call = CharCnn.__call__
+    call = encoder.__call__
     monkeypatch.setattr(
-        CharCnn, "__call__", lambda self, words: computed.append(len(words.lengths)) or call(self, words)
+        encoder, "__call__", lambda self, words: computed.append(len(words.lengths)) or call(self, words)
     )
     word_types = WordTypes(model.features)
     engine = engine_of(model, word_types)

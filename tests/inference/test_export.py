@@ -62,6 +62,7 @@ MODELS: dict[str, Callable[[Callable[..., list[Sentence]]], Model]] = {
     "no characters": lambda make: word_model(make, 2, char_filters=0),
     "no casing": lambda make: word_model(make, 3, casing_size=0),
     "filters of several widths": lambda make: word_model(make, 4, char_widths=(2, 3, 5)),
+    "intnet": lambda make: word_model(make, 8, char_encoder="intnet", char_widths=(2, 3, 5)),
     "softmax": lambda make: word_model(make, 5, head="softmax"),
     "two layers": lambda make: word_model(make, 6, layers=2),
     "three layers, none added": lambda make: word_model(make, 7, layers=3, residual=False),

@@ -93,6 +93,8 @@ def test_random_models_have_every_shape() -> None:
     for name in ("casing", "characters", "bigrams", "lexicon"):
         assert {name in model.features for model in models} == {True, False}, name
     assert {len(model.features["word"].frozen) > 0 for model in models} == {True, False}
+    spelled = [model.config for model in models if model.config.char_filters]
+    assert {(one.char_encoder, one.char_blocks) for one in spelled} >= {("cnn", 1), ("intnet", 1), ("intnet", 2)}
     assert {width % 2 for model in models for width in model.config.char_widths} == {0, 1}
 
 

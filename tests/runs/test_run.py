@@ -77,13 +77,13 @@ def alone(data: Data, tiny: Config, trio: Run, tmp_path_factory: pytest.TempPath
 # Resumed
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("settings", [{}, {"optimizer": "sgd", "momentum": 0.9}, {"char_encoder": "intnet"}], ids=str)
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_a_resumed_run_ends_where_an_unbroken_one_does(
-    make_sentences: Make, tiny: Config, tmp_path: Path, epochs: int, optimizer: str
+    make_sentences: Make, tiny: Config, tmp_path: Path, epochs: int, settings: dict[str, object]
 ) -> None:
     data = Data(make_sentences(60), make_sentences(10, seed=1))
-    config = changed(tiny, epochs=5, optimizer=optimizer, momentum=0.9)
+    config = changed(tiny, epochs=5, **settings)
     whole, broken = Run(tmp_path / "whole"), Run(tmp_path / "broken")
     unbroken = list(whole.epochs(data, config))
     broken_after(broken, data, config, epochs)

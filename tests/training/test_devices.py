@@ -28,7 +28,7 @@ Make = Callable[..., list[Sentence]]
 @pytest.fixture
 def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a device that is no CPU."""
-    for asking in ("kernels", "training.optimizer", "model.embedding.characters"):
+    for asking in ("kernels", "training.optimizer", "model.embedding.characters", "model.embedding.intnet"):
         monkeypatch.setattr(f"ner_lstm_crf.{asking}.available_for", lambda _: False)
 
 
@@ -56,6 +56,7 @@ SETTINGS = {
     "words": {},
     "characters": {"token_unit": "character", "bigram_dropout": 0.1, "lexicon_dropout": 0.1, "layers": 2},
     "labelwise": {"crf_loss": "labelwise", "class_weights": "O=0.5", "adversarial_epsilon": 0.0},
+    "intnet": {"char_encoder": "intnet", "char_widths": (3, 5)},
     "softmax": {"head": "softmax", "optimizer": "sgd", "missed_cost": 0.5},
 }
 

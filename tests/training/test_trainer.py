@@ -34,6 +34,7 @@ Make = Callable[..., list[Sentence]]
         {"head": "softmax"},
         {"crf_loss": "labelwise"},
         {"scheme": "IOB2", "layers": 2, "char_widths": (2, 3)},
+        {"char_encoder": "intnet", "char_widths": (3, 5), "char_blocks": 2},
         {"optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9, "schedule": "inverse", "ema_decay": 0.0},
         {"char_filters": 0, "casing_size": 0, "reduction": "token"},
     ],

@@ -17,16 +17,15 @@ from ner_lstm_crf.model.embedding.feature_module import TypeModule
 from ner_lstm_crf.model.generators import dropout
 
 
-class CharCnn(TypeModule):
-    """Convolutions over the characters of each word, then the maximum over its positions.
+class CharacterVectors(TypeModule):
+    """The vector of each word, of its characters: what the char-CNN and IntNet share.
 
     The words lie end to end in one row of characters, each followed by a gap of zeros, so that a long word makes no
-    other word longer, and no filter sees two words. Positions in the gaps never win the maximum.
+    other word longer, and no filter sees two words. Positions in the gaps never win the maximum over a word.
 
     Args:
         characters: Size of the character vocabulary; id 0 is padding.
         size: Size of a character embedding.
-        filters: Filters of each width.
         widths: Widths of the filters, in characters.
         dropout: Dropout on a word's vector.
 
@@ -34,48 +33,31 @@ class CharCnn(TypeModule):
         gap: Zeros after each word.
     """
 
-    def __init__(self, characters: int, *, size: int, filters: int, widths: Sequence[int], dropout: float) -> None:
+    def __init__(self, characters: int, *, size: int, widths: Sequence[int], dropout: float) -> None:
         super().__init__()
         self.embedding = nn.Embedding(characters, size, padding_idx=PADDING)
         nn.init.uniform_(self.embedding.weight, -((3 / size) ** 0.5), (3 / size) ** 0.5)  # Ma and Hovy 2016, 3.1
         with torch.no_grad():
             self.embedding.weight[PADDING] = 0
-        self.convolutions = nn.ModuleList(nn.Conv1d(size, filters, width, padding=width // 2) for width in widths)
         self.dropout = dropout
         self.gap = max(widths) // 2
-        self.size = filters * len(widths)
-
-    @classmethod
-    def build(cls, characters: Characters, config: ModelConfig) -> CharCnn:
-        """The module for these characters."""
-        sizes = {"size": config.char_size, "filters": config.char_filters}
-        return cls(len(characters.vocabulary), **sizes, widths=config.char_widths, dropout=config.char_dropout)
 
     def tensors(self, words: Spellings, device: torch.device) -> tuple[Tensor, Tensor]:
         """The characters (N,) and the lengths (W,) on a device."""
         return torch.from_numpy(words.characters).to(device), torch.from_numpy(words.lengths).to(device)
 
     def forward(self, words: tuple[Tensor, Tensor]) -> Tensor:
-        """The vector of each word (W, filters * number of widths), of their characters (N,) and lengths (W,).
+        """The vector of each word (W, D), of their characters (N,) and lengths (W,).
 
         Raises:
             ValueError: If the characters are not words of these lengths with gaps, or one is not in the vocabulary.
         """
-        words = self._checked(*words)
-        vectors = self._compiled(*words) if available_for(self.embedding.weight) else self._portable(*words)
+        vectors = self.encoded(*self._checked(*words))
         return dropout(vectors, self.dropout, self.generator) if self.training else vectors
 
-    def _compiled(self, characters: Tensor, lengths: Tensor) -> Tensor:
-        """The vectors without dropout (W, F), from the kernel."""
-        maxima = []
-        for convolution in self.convolutions:
-            # The score of each filter for each character at each of its offsets is looked up, not computed anew.
-            weight, bias = convolution.get_parameter("weight"), convolution.get_parameter("bias")
-            offsets = weight.permute(1, 2, 0)  # (D, width, F)
-            table = self.embedding.weight @ offsets.flatten(1)  # (characters, width * F)
-            best = _Maxima.apply(table, characters, lengths, self.gap, weight.shape[2])  # type: ignore[no-untyped-call]
-            maxima.append(best + bias)
-        return torch.cat(maxima, dim=1)
+    def encoded(self, characters: Tensor, lengths: Tensor) -> Tensor:
+        """The same without dropout and checks."""
+        raise NotImplementedError
 
     def _checked(self, characters: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """A copy of these numbers, which say where both passes of the kernels read and write."""
@@ -93,6 +75,45 @@ class CharCnn(TypeModule):
             raise ValueError(f"expected characters from 0 to {known - 1}, got one out of range")
         return characters, lengths
 
+
+class CharCnn(CharacterVectors):
+    """Convolutions over the characters of each word, then the maximum over its positions.
+
+    Args:
+        characters: Size of the character vocabulary; id 0 is padding.
+        size: Size of a character embedding.
+        filters: Filters of each width.
+        widths: Widths of the filters, in characters.
+        dropout: Dropout on a word's vector.
+    """
+
+    def __init__(self, characters: int, *, size: int, filters: int, widths: Sequence[int], dropout: float) -> None:
+        super().__init__(characters, size=size, widths=widths, dropout=dropout)
+        self.convolutions = nn.ModuleList(nn.Conv1d(size, filters, width, padding=width // 2) for width in widths)
+        self.size = filters * len(widths)
+
+    @classmethod
+    def build(cls, characters: Characters, config: ModelConfig) -> CharCnn:
+        """The module for these characters."""
+        sizes = {"size": config.char_size, "filters": config.char_filters}
+        return cls(len(characters.vocabulary), **sizes, widths=config.char_widths, dropout=config.char_dropout)
+
+    def encoded(self, characters: Tensor, lengths: Tensor) -> Tensor:
+        """See `CharacterVectors.encoded`: (W, filters * number of widths)."""
+        read = self._compiled if available_for(self.embedding.weight) else self._portable
+        return read(characters, lengths)
+
+    def _compiled(self, characters: Tensor, lengths: Tensor) -> Tensor:
+        """The vectors without dropout (W, F), from the kernel."""
+        maxima = []
+        for convolution in self.convolutions:
+            # The score of each filter for each character at each of its offsets is looked up, not computed anew.
+            weight, bias = convolution.get_parameter("weight"), convolution.get_parameter("bias")
+            offsets = weight.permute(1, 2, 0)  # (D, width, F)
+            table = self.embedding.weight @ offsets.flatten(1)  # (characters, width * F)
+            maxima.append(largest(table, characters, lengths, self.gap, weight.shape[2]) + bias)
+        return torch.cat(maxima, dim=1)
+
     def _portable(self, characters: Tensor, lengths: Tensor) -> Tensor:
         """The same in plain torch, on any device."""
         embedded = self.embedding(characters).T.unsqueeze(0)  # (1, D, N)
@@ -100,6 +121,20 @@ class CharCnn(TypeModule):
         scores = torch.cat([conv(embedded)[0, :, : len(characters)] for conv in self.convolutions]).T  # (N, F)
         scores = scores.masked_fill(characters.eq(PADDING).unsqueeze(1), -torch.inf)
         return torch.segment_reduce(scores, "max", lengths=lengths + self.gap, axis=0)  # (W, F)
+
+
+def largest(table: Tensor, characters: Tensor, lengths: Tensor, gap: int, width: int) -> Tensor:
+    """The largest score of each filter within each word (W, F), by the kernel.
+
+    Args:
+        table: The score of each filter for each character at each of its offsets (characters, width * F).
+        characters: The characters of all words (N,), each word followed by a gap.
+        lengths: Characters of each word (W,).
+        gap: Characters behind each word that do not count.
+        width: Width of the filters.
+    """
+    best: Tensor = _Maxima.apply(table, characters, lengths, gap, width)  # type: ignore[no-untyped-call]
+    return best
 
 
 class _Maxima(torch.autograd.Function):

@@ -16,6 +16,7 @@ from ner_lstm_crf.features.word import Words
 from ner_lstm_crf.model.embedding.bigrams import BigramVectors
 from ner_lstm_crf.model.embedding.characters import CharCnn
 from ner_lstm_crf.model.embedding.feature_module import FeatureModule, IdVectors
+from ner_lstm_crf.model.embedding.intnet import IntNet
 from ner_lstm_crf.model.embedding.lexicon import LexiconVectors
 from ner_lstm_crf.model.embedding.token_embedding import TokenEmbedding
 from ner_lstm_crf.model.embedding.transformer import TransformerVectors
@@ -24,10 +25,16 @@ from ner_lstm_crf.model.embedding.word import WordVectors
 BuildModule: TypeAlias = Callable[[Any, ModelConfig], FeatureModule]
 """Makes the module for a feature and a configuration. Its tables of vectors are still without values."""
 
+
+def _character_vectors(feature: Characters, config: ModelConfig) -> FeatureModule:
+    """The module of the encoder that the configuration names."""
+    return (IntNet if config.char_encoder == "intnet" else CharCnn).build(feature, config)
+
+
 MODULES: Mapping[str, BuildModule] = {
     Words.name: WordVectors.build,
     Casing.name: IdVectors.build,
-    Characters.name: CharCnn.build,
+    Characters.name: _character_vectors,
     Transformer.name: TransformerVectors.build,
     Bigrams.name: BigramVectors.build,
     Lexicon.name: LexiconVectors.build,
