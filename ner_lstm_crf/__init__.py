@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from ner_lstm_crf.features.vectors import (
         Vectors as Vectors,
         builtin_character_vectors as builtin_character_vectors,
+        builtin_lexicon_vectors as builtin_lexicon_vectors,
         read_vectors as read_vectors,
     )
     from ner_lstm_crf.formats.conll import read_conll as read_conll
@@ -112,7 +113,7 @@ _HOMES = {
     "formats.options": ("ReadOptions",),
     "formats.conll": ("read_conll",),
     "formats.registry": ("read_sentences", "write_sentences", "convert"),
-    "features.vectors": ("Vectors", "read_vectors", "builtin_character_vectors"),
+    "features.vectors": ("Vectors", "read_vectors", "builtin_character_vectors", "builtin_lexicon_vectors"),
     "features.lexicon": ("builtin_words", "read_lexicon"),
     "config": ("Config", "ModelConfig", "TrainingConfig", "PRESETS", "preset", "read_config"),
     "progress": ("Progress",),

@@ -56,8 +56,11 @@ def random_model(seed: int) -> Model:
     if source.random() < 0.7:
         numbers = np.random.default_rng(seed)
         vectors = Vectors([*KNOWN, *FROZEN], numbers.normal(size=(len(KNOWN + FROZEN), 6)).astype(np.float32))
+    of_words = None
+    if lexicon is not None and source.random() < 0.7:
+        of_words = Vectors(("in", "北京大"), np.random.default_rng(seed).normal(size=(2, 4)))
     models = [
-        Model.build(sentences, config, vectors=vectors, lexicon=lexicon, seed=seed + number)
+        Model.build(sentences, config, vectors=vectors, lexicon=lexicon, lexicon_vectors=of_words, seed=seed + number)
         for number in range(source.choice([1, 1, 3]))
     ]
     # Weights that are zero at first get values, too.

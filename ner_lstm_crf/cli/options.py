@@ -331,6 +331,11 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "help": "words to find in text whose tokens are characters: UTF-8, one a line, a count and a category may "
         "follow; or none; or builtin, the dictionary of jieba (default for characters: builtin)",
     },
+    "--lexicon-vectors": {
+        "metavar": "F",
+        "help": "pretrained vectors of words of the lexicon, in the formats of --vectors; or none; or builtin, those "
+        "that come with the package (default with a lexicon: builtin). Their size counts, whatever --lexicon-size says",
+    },
     "--transformer-cache": {
         "metavar": "DIR",
         "help": "directory that keeps what a frozen transformer makes of the data, for later runs (default: not kept)",
@@ -437,7 +442,7 @@ def reading_words(args: argparse.Namespace) -> list[str]:
 def setting_words(args: argparse.Namespace) -> list[str]:
     """The preset, and the options of the configuration that were given, as they are written on a command line."""
     words = ["--preset", args.preset]
-    for name in ("--config", "--vectors", "--vectors-limit", "--lexicon"):
+    for name in ("--config", "--vectors", "--vectors-limit", "--lexicon", "--lexicon-vectors"):
         value = vars(args)[name.removeprefix("--").replace("-", "_")]
         words += [] if value is None else [name, str(value)]
     for table in ("model", "training"):
@@ -471,7 +476,7 @@ def add_training_options(parser: Parser, *, seeds: int, test_required: bool = Fa
     add_options(config, "--help-all", "--preset", "--config")
     groups = add_settings(parser, without=without)
     runs = groups["runs"]
-    add_options(groups["vectors and lexicon"], "--vectors", "--vectors-limit", "--lexicon")
+    add_options(groups["vectors and lexicon"], "--vectors", "--vectors-limit", "--lexicon", "--lexicon-vectors")
     add_options(groups["transformer"], "--transformer-cache")
     add_options(runs, "--seeds", default=seeds)
     add_options(runs, "--workers", "--threads", "--json")
@@ -543,7 +548,12 @@ def settings_from(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
         from ner_lstm_crf.training.warm_start import check_start
 
         others = [settings("model")[name].flag for name in flags["model"]]
-        also = {"--vectors": args.vectors, "--vectors-limit": args.vectors_limit, "--lexicon": args.lexicon}
+        also = {
+            "--vectors": args.vectors,
+            "--vectors-limit": args.vectors_limit,
+            "--lexicon": args.lexicon,
+            "--lexicon-vectors": args.lexicon_vectors,
+        }
         others += [option for option, value in also.items() if value is not None]
         if others or file["model"]:
             refused = others[0] if others else f"[model] in {args.config}"

@@ -56,7 +56,7 @@ def add_command(parser: Parser) -> None:
     config = parser.add_argument_group("configuration")
     add_options(config, "--help-all", "--preset", "--config")
     groups = add_settings(parser)
-    add_options(groups["vectors and lexicon"], "--vectors", "--vectors-limit", "--lexicon")
+    add_options(groups["vectors and lexicon"], "--vectors", "--vectors-limit", "--lexicon", "--lexicon-vectors")
     add_options(parser.add_argument_group(*READING), *READ_OPTIONS)
     add_options(parser, "--threads", "--json")
     parser.set_defaults(command=run, init_from=None, transformer_cache=None)
@@ -81,9 +81,13 @@ def run(args: argparse.Namespace) -> None:
             suspects = suspects_by(tagger, sentences, progress)
     else:
         given = settings_from(args)
-        vectors, lexicon = (None if value == "none" else value or "builtin" for value in (args.vectors, args.lexicon))
+        given_vectors: dict[str, Any] = {
+            name: None if value == "none" else value or "builtin"
+            for name in ("vectors", "lexicon", "lexicon_vectors")
+            for value in (vars(args)[name],)
+        }
         options = read_options(args, token_unit=given["model"].get("token_unit"))
-        data = Data.read(args.file, None, vectors=vectors, lexicon=lexicon, options=options)
+        data = Data.read(args.file, None, **given_vectors, options=options)
         sentences = data.train
         unit = "character" if share_of_characters(sentences) >= CHARACTER_SHARE else "word"
         say(f"{args.folds} trainings on {len(sentences):,} sentences, a part left out in each")

@@ -129,7 +129,7 @@ def naming_resume(args: argparse.Namespace) -> Iterator[None]:
 
 
 def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, ResolvedData, Sequence[Sentence]]:
-    """Read what `--train`, `--dev`, `--test`, `--vectors` and `--lexicon` name, and show what it is.
+    """Read what `--train`, `--dev`, `--test`, `--vectors`, `--lexicon` and so on name, and show what it is.
 
     Returns:
         The configuration for these data; training and dev data, vectors and lexicon; the test sentences.
@@ -137,7 +137,6 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Resolved
     Raises:
         InputError: If a file cannot be read, or the training or test files hold no entities.
     """
-    from ner_lstm_crf.features.lexicon import builtin_words, read_lexicon
     from ner_lstm_crf.runs.data import Data, resolve_defaults, split_dev
     from ner_lstm_crf.saving.model import ModelDescription, model_directory
 
@@ -164,20 +163,16 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Resolved
 
     # Vectors and lexicon: those of a file, none, or the builtin ones, which characters have by default.
     vectors = _read_vectors(args, config, parts)
-    lexicon: Mapping[str, str] | Literal["builtin"] | None = "builtin"
-    if args.lexicon == "none":
-        lexicon = None
-    elif args.lexicon is not None:
-        lexicon = builtin_words() if args.lexicon == "builtin" else read_lexicon(args.lexicon)
+    lexicon, of_words = _read_lexicon(args)
     start = None if args.init_from is None else model_directory(args.init_from)
-    data = resolve_defaults(Data(train, dev, vectors, start, lexicon, args.unannotated), config.model)
+    data = resolve_defaults(Data(train, dev, vectors, start, lexicon, args.unannotated, of_words), config.model)
     if args.test:
         known = {*labels["train"], *(() if start is None else ModelDescription.read(start).labels)}
         warn_of_unknown_labels(args.test, labels["test"], known, "the training data lack")
     if data.vectors is not None:
         _describe_vectors(data.vectors, parts, args)
     if data.lexicon is not None:
-        _describe_lexicon(data.lexicon, train, args)
+        _describe_lexicon(data, args)
     return config, data, test
 
 
@@ -296,6 +291,28 @@ def _read_vectors(
         return read_vectors(args.vectors, needed=needed, limit=args.vectors_limit or VECTORS_LIMIT, progress=progress)
 
 
+def _read_lexicon(
+    args: argparse.Namespace,
+) -> tuple[Mapping[str, str] | Literal["builtin"] | None, Vectors | Literal["builtin"] | None]:
+    """The words that `--lexicon` names and the vectors that `--lexicon-vectors` names, builtin if they name none.
+
+    Raises:
+        InputError: If a file cannot be read.
+    """
+    from ner_lstm_crf.features.lexicon import builtin_words, read_lexicon
+    from ner_lstm_crf.runs.data import read_lexicon_vectors
+
+    lexicon: Mapping[str, str] | Literal["builtin"] | None = "builtin"
+    if args.lexicon == "none":
+        lexicon = None
+    elif args.lexicon is not None:
+        lexicon = builtin_words() if args.lexicon == "builtin" else read_lexicon(args.lexicon)
+    if args.lexicon_vectors in (None, "builtin", "none"):
+        return lexicon, None if args.lexicon_vectors == "none" else "builtin"
+    words = builtin_words() if isinstance(lexicon, str) else lexicon or {}
+    return lexicon, read_lexicon_vectors(args.lexicon_vectors, words)
+
+
 def _describe_vectors(vectors: Vectors, parts: Mapping[str, Sequence[Sentence]], args: argparse.Namespace) -> None:
     """Show how many vectors there are, and how many words of each part have one."""
     from ner_lstm_crf.features.vectors import coverage
@@ -320,19 +337,25 @@ def _describe_vectors(vectors: Vectors, parts: Mapping[str, Sequence[Sentence]],
                 )
 
 
-def _describe_lexicon(words: Mapping[str, str], train: Sequence[Sentence], args: argparse.Namespace) -> None:
-    """Show the size of the lexicon; of the words of a file, also how many of them the training data have."""
-    from ner_lstm_crf.features.lexicon import Lexicon
+def _describe_lexicon(data: ResolvedData, args: argparse.Namespace) -> None:
+    """Show the size of the lexicon and of its vectors; of words of a file, also how many the training data have."""
+    from ner_lstm_crf.features.lexicon import Lexicon, simplified_form
 
+    words = data.lexicon or {}
     size = f"{len(words):,} words in the lexicon, of {counted(len(set(words.values())), 'category', 'categories')}"
     say(size if args.lexicon else f"{size} (jieba's dictionary; --lexicon none does without)")
     if args.lexicon not in (None, "builtin"):
-        frequent = Lexicon.of_words(words, [sentence.words for sentence in train]).trainable
+        frequent = Lexicon.of_words(words, [sentence.words for sentence in data.train]).trainable
         say(f"{frequent:,} of them occur at least twice in the training data")
         if not frequent:
             _log.warning(
                 "%s: no word of this lexicon occurs twice in the training data: is it one word a line?", args.lexicon
             )
+    if data.lexicon_vectors is not None:
+        vectors = {*data.lexicon_vectors.words}
+        known = sum(word in vectors or simplified_form(word) in vectors for word in words)
+        size = f"{known:,} of them have a vector of {data.lexicon_vectors.size} values"
+        say(size if args.lexicon_vectors else f"{size} (made from Baidu's LAC; --lexicon-vectors none does without)")
 
 
 def _show_results(directory: Path, chosen: RunResult, results: Sequence[RunResult], args: argparse.Namespace) -> None:

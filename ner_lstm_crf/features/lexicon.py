@@ -6,7 +6,7 @@ its set: one row to look up.
 
 All words of one length and category share a row, so that a word without a trained vector still says where words begin
 and end and, if the lexicon does, what kind of word this is. A word that occurs twice in the training data has a row of
-its own besides.
+its own besides, and so has every word with a pretrained vector.
 
 Whether a character is written in its traditional or its simplified form makes no difference to which words are found.
 """
@@ -25,7 +25,8 @@ import numpy as np
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.token_feature import ContextFeature, Ids, Resources, SavedFeature
+from ner_lstm_crf.features.token_feature import ContextFeature, Ids, Resources, Rows, SavedFeature, compact
+from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.features.vocabulary import is_list_of
 from ner_lstm_crf.files.text import TextFile, quoted
 
@@ -48,31 +49,47 @@ class Lexicon(ContextFeature):
     Args:
         words: The distinct words, of two characters or more. Of words that are the same in simplified characters the
             first counts.
-        trainable: Number of words with a row of their own, the first ones.
+        trainable: Number of words with a row of their own that is trained, the first ones.
         categories: The distinct categories of words.
         category_ids: The category of each word, as its position among them.
+        frozen: The vectors of the words behind the trainable ones (R, D), which are pretrained and stay as they are;
+            None if no word has a pretrained vector.
+        pretrained: Positions of trainable words (P,) and their pretrained vectors (P, D); None if the first values of a
+            network are not needed any more.
 
     Attributes:
         first_own: The first row that is a word's own; those before it are shared.
+        own: Number of words with a row of their own, trainable or frozen.
 
     Raises:
-        ValueError: If a word is too short or occurs twice, or has no category.
+        ValueError: If a word is too short or occurs twice, or has no category, or there are vectors of more words.
     """
 
     name = "lexicon"
 
     def __init__(
-        self, words: Sequence[str], trainable: int, categories: Sequence[str], category_ids: Sequence[int]
+        self,
+        words: Sequence[str],
+        trainable: int,
+        categories: Sequence[str],
+        category_ids: Sequence[int],
+        *,
+        frozen: Rows | None = None,
+        pretrained: tuple[Ids, Rows] | None = None,
     ) -> None:
         if len(set(words)) != len(words) or min(map(len, words), default=2) < 2:
             raise ValueError("expected distinct words of at least two characters")
         ids = np.array(category_ids, np.int64)
         if len(ids) != len(words) or ids.min(initial=0) < 0 or ids.max(initial=-1) >= len(categories):
             raise ValueError("expected a category of each word")
-        self.words, self.trainable = tuple(words), trainable
+        self.words, self.trainable, self.pretrained = tuple(words), trainable, pretrained
+        self.frozen = None if frozen is None else compact(frozen)
+        self.own = trainable + (0 if frozen is None else len(frozen))
+        if self.own > len(words):
+            raise ValueError(f"expected vectors of at most {len(words)} words, got {self.own}")
         self.categories, self.category_ids = tuple(categories), tuple(category_ids)
         lengths = np.array([len(word) for word in words], np.int64)
-        # Rows: that of no word, those that words share, those of the trainable words.
+        # Rows: that of no word, those that words share, those of trainable words, those of words with frozen vectors.
         self._shared = (
             1 + ids * LENGTHS + np.minimum(lengths - 2, LENGTHS - 1)
         )  # the row that each word shares (words,)
@@ -85,15 +102,18 @@ class Lexicon(ContextFeature):
         if resources.lexicon is None:
             return None
         check_lexicon(resources.config)
-        return cls.of_words(resources.lexicon, resources.sentences)
+        return cls.of_words(resources.lexicon, resources.sentences, resources.lexicon_vectors)
 
     @classmethod
-    def of_words(cls, words: Mapping[str, str], sentences: Sequence[Sequence[str]]) -> Lexicon:
+    def of_words(
+        cls, words: Mapping[str, str], sentences: Sequence[Sequence[str]], vectors: Vectors | None = None
+    ) -> Lexicon:
         """A lexicon of these words; those that occur twice in the training data have a row of their own.
 
         Args:
             words: The category of each word, "" for none, in any order; whitespace in words is left out.
             sentences: The tokens of each training sentence.
+            vectors: Pretrained vectors of words, in simplified characters or as the lexicon has them.
 
         Raises:
             InputError: If there are more than 1,000 categories.
@@ -107,10 +127,26 @@ class Lexicon(ContextFeature):
         counts = np.zeros(len(known), np.int64)
         for _, _, found in _Trie(known).matches(codes, lengths):
             counts += np.bincount(found, minlength=len(known))
-        in_order = [known[number] for number in np.argsort(counts < _LEAST, kind="stable")]
+        # The trainable words first, then those with a pretrained vector, then all others.
+        row_of = {} if vectors is None else {word: row for row, word in enumerate(vectors.words)}
+        rows = np.array([_row(word, row_of) for word in known], np.int64)
+        ranks = np.where(counts >= _LEAST, 0, np.where(rows >= 0, 1, 2))
+        order = np.argsort(ranks, kind="stable")
+        in_order, rows, ranks = [known[number] for number in order], rows[order], ranks[order]
         category_ids = {category: number for number, category in enumerate(categories)}
-        trainable = int(np.count_nonzero(counts >= _LEAST))
-        return cls(in_order, trainable, categories, [category_ids[spelled[word]] for word in in_order])
+        frozen = pretrained = None
+        if vectors is not None:
+            frozen = vectors.matrix[rows[ranks == 1]]
+            positions = np.flatnonzero((ranks == 0) & (rows >= 0))
+            pretrained = positions, vectors.matrix[rows[positions]]
+        return cls(
+            in_order,
+            int(np.count_nonzero(ranks == 0)),
+            categories,
+            [category_ids[spelled[word]] for word in in_order],
+            frozen=frozen,
+            pretrained=pretrained,
+        )
 
     @classmethod
     def load(cls, saved: SavedFeature) -> Lexicon:
@@ -125,8 +161,10 @@ class Lexicon(ContextFeature):
             raise InputError(f"expected at most {len(words)} trainable words in a lexicon, got {trainable!r}")
         if max(map(len, words), default=0) > _LONGEST:
             raise InputError(f"expected words of up to {_LONGEST:,} characters in a lexicon, found a longer one")
+        if saved.frozen is not None and saved.frozen.shape[1:] != (saved.config.lexicon_size,):
+            raise InputError(f"expected frozen vectors of {saved.config.lexicon_size} values in a lexicon")
         try:
-            return cls(words, trainable, categories, ids)
+            return cls(words, trainable, categories, ids, frozen=saved.frozen)
         except OverflowError:
             raise InputError("a lexicon: expected a category of each word") from None
         except ValueError as error:
@@ -152,7 +190,7 @@ class Lexicon(ContextFeature):
         """
         ids = np.full((len(codes), 3), NO_WORD, np.int64)
         for size, starts, words in self._trie.matches(codes, lengths):  # a longer word overwrites a shorter one
-            rows = np.where(words < self.trainable, words + self.first_own, self._shared[words])
+            rows = np.where(words < self.own, words + self.first_own, self._shared[words])
             ids[starts, 0] = rows
             for inner in range(size - 2, 0, -1):  # the latest start last
                 ids[starts + inner, 1] = rows
@@ -161,12 +199,12 @@ class Lexicon(ContextFeature):
 
     def shared_rows(self) -> Ids:
         """The row that each row shares with words of its length and category; that of a shared row is itself (V,)."""
-        return np.concatenate([np.arange(self.first_own), self._shared[: self.trainable]])
+        return np.concatenate([np.arange(self.first_own), self._shared[: self.own]])
 
     def word_rows(self) -> Ids:
         """The row of each word: its own, or the one it shares with words of its length and category (words,)."""
         rows = self._shared.copy()
-        rows[: self.trainable] = self.first_own + np.arange(self.trainable)
+        rows[: self.own] = self.first_own + np.arange(self.own)
         return rows
 
     def vector_size(self, config: ModelConfig) -> int:
@@ -229,6 +267,14 @@ class _Trie:
         return found
 
 
+def _row(word: str, row_of: Mapping[str, int]) -> int:
+    """The row of a word's vector, that of its simplified form if it has none; -1 if that has none either."""
+    row = row_of.get(word)
+    if row is None and row_of:
+        row = row_of.get(simplified_form(word))
+    return -1 if row is None else row
+
+
 def _code(token: str) -> int:
     return ord(token) if len(token) == 1 else 0
 
@@ -245,9 +291,24 @@ def simplified(codes: Ids) -> Ids:
     return found
 
 
+def simplified_form(word: str) -> str:
+    """A word in simplified characters.
+
+    Example:
+        >>> simplified_form("臺灣大學")
+        '台湾大学'
+    """
+    return word.translate(_simplified_characters())
+
+
 def simplified_pairs() -> list[str]:
     """Each traditional character and its simplified form, as a string of both."""
     return SIMPLIFIED.read_text(encoding="utf-8").split()
+
+
+@cache
+def _simplified_characters() -> dict[int, str]:
+    return {ord(pair[0]): pair[1] for pair in simplified_pairs()}
 
 
 @cache

@@ -47,6 +47,7 @@ class Resources:
         vectors: Pretrained word vectors; None for none.
         freeze_vectors: True if the vectors of training words that are pretrained stay as they are.
         lexicon: Words to find in the text, each with its category, "" for none; None for no lexicon.
+        lexicon_vectors: Pretrained vectors of words of the lexicon; None for none.
     """
 
     config: ModelConfig
@@ -54,11 +55,19 @@ class Resources:
     vectors: Vectors | None = None
     freeze_vectors: bool = False
     lexicon: Mapping[str, str] | None = None
+    lexicon_vectors: Vectors | None = None
 
     @cached_property
     def counts(self) -> Counter[str]:
         """The number of occurrences of each word in the training sentences."""
         return Counter(word for words in self.sentences for word in words)
+
+
+def compact(vectors: Rows) -> Rows:
+    """Vectors (R, D) in half precision, unless that overflows."""
+    with np.errstate(all="ignore"):
+        half = vectors.astype(np.float16, copy=False)
+    return half if bool(np.isfinite(half).all()) else vectors
 
 
 @dataclass(frozen=True, slots=True)

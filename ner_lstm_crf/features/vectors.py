@@ -305,6 +305,9 @@ _HEAD = 1 << 20  # bytes that decide the layout: enough for a hundred lines of a
 CHARACTER_VECTORS = Path(__file__).parents[1] / "shipped" / "characters.100d.txt.xz"
 """The file of `builtin_character_vectors`, as GloVe's text, made by `scripts/make_character_vectors.py`."""
 
+LEXICON_VECTORS = Path(__file__).parents[1] / "shipped" / "words.50d.txt.xz"
+"""The file of `builtin_lexicon_vectors`, as GloVe's text, made by `scripts/make_lexicon_vectors.py`."""
+
 MATCHES = ("surface", "lower", "digits", "missing")
 """The spelling under which a word has a vector: its own, in lower case, with digits as 0 (in either case), or none."""
 
@@ -439,6 +442,21 @@ def builtin_character_vectors() -> Vectors:
     the vector of its simplified form.
     """
     return read_vectors(CHARACTER_VECTORS)
+
+
+def builtin_lexicon_vectors(size: int = 50) -> Vectors:
+    """The vectors of Chinese words that come with the package: up to 50 values of each of 41,000 words.
+
+    They are the principal components of the word embedding of Baidu's LAC 2.1.2, which was learnt from text labelled
+    with words, parts of speech and names; the largest come first, so that any number of them may be taken.
+
+    Args:
+        size: Values per vector; those beyond 50 are zero.
+    """
+    vectors = read_vectors(LEXICON_VECTORS)
+    matrix = np.zeros((len(vectors), size), np.float32)
+    matrix[:, : vectors.size] = vectors.matrix[:, :size]
+    return Vectors(vectors.words, matrix)
 
 
 @dataclass(frozen=True, slots=True)

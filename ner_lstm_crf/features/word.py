@@ -25,7 +25,7 @@ import numpy as np
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.token_feature import Ids, Resources, Rows, SavedFeature, TypeFeature
+from ner_lstm_crf.features.token_feature import Ids, Resources, Rows, SavedFeature, TypeFeature, compact
 from ner_lstm_crf.features.vectors import Vectors, coverage
 from ner_lstm_crf.features.vocabulary import FIRST, UNKNOWN, Vocabulary, by_frequency, is_list_of, spellings
 
@@ -43,7 +43,7 @@ class Words(TypeFeature):
     Args:
         vocabulary: The spelling of each word.
         counts: How often each trainable word occurred in the training data; these are the first of the vocabulary.
-        frozen: The vectors of the others (R, D). They are kept in half precision unless that overflows.
+        frozen: The vectors of the others (R, D), kept as `compact` has them.
         pretrained: Ids of trainable words (P,) and their pretrained vectors (P, D); None if the first values of a
             network are not needed any more.
 
@@ -68,9 +68,7 @@ class Words(TypeFeature):
             raise ValueError(f"expected at most {len(vocabulary.symbols)} counts, got {len(counts)}")
         self.vocabulary, self.counts, self.pretrained = vocabulary, tuple(counts), pretrained
         self.first_frozen = FIRST + len(counts)
-        with np.errstate(all="ignore"):
-            half = frozen.astype(np.float16, copy=False)
-        self.frozen: Rows = half if bool(np.isfinite(half).all()) else frozen
+        self.frozen: Rows = compact(frozen)
 
     @classmethod
     def build(cls, resources: Resources) -> Words:

@@ -138,15 +138,18 @@ class OnnxEngine(Engine):
         # 2. The networks.
         emissions = []
         for number, own in enumerate(weights, 1):
-            prefix, used, parts = f"network-{number}-", own, vectors_of(features, own)
+            prefix, used, parts, of_context = f"network-{number}-", own, vectors_of(features, own), None
             if quantized:
                 scales = Scales.of(features, own, parts)
                 used, types = scales.weights(config, own), TypeVectors(parts, word_types, scales.scaled)
+                of_context = scales.context
             else:
                 types = TypeVectors(parts, word_types)
             values = graph.input(f"{prefix}types", np.float32, ["tokens", "sentences", types.size])
             if context:
-                values = graph.add("Concat", values, token_vectors(graph, context, used, ids, prefix), axis=2)
+                values = graph.add(
+                    "Concat", values, token_vectors(graph, context, used, ids, prefix, of_context), axis=2
+                )
             encode = quantized_encoder if quantized else encoder
             encoded = encode(graph, config, used, values, lengths, prefix)
             emissions.append(projection(graph, used, encoded, prefix))

@@ -46,7 +46,12 @@ def has_graph(features: Mapping[str, Any]) -> bool:
 
 
 def token_vectors(
-    graph: Graph, features: Mapping[str, Any], weights: Weights, ids: Mapping[str, str], prefix: str = ""
+    graph: Graph,
+    features: Mapping[str, Any],
+    weights: Weights,
+    ids: Mapping[str, str],
+    prefix: str = "",
+    scales: Mapping[str, Floats] | None = None,
 ) -> str:
     """The vectors of some features side by side (T, B, D), those of type features first.
 
@@ -57,6 +62,7 @@ def token_vectors(
         ids: The value with the ids of each feature, by name: for characters (T, B, C), 0 behind the end of a word; for
             bigrams (T, B, 2); for the lexicon (T, B, 3); for all others (T, B).
         prefix: What the names of this network's constants begin with.
+        scales: What the columns of a context feature's vectors (D,) are divided by, by its name; None for nothing.
 
     Raises:
         InputError: If a feature does more than look up vectors: a transformer.
@@ -70,6 +76,7 @@ def token_vectors(
             vectors.append(_characters(graph, own, weights, ids[name], prefix))
         elif isinstance(feature, Bigrams | Lexicon):
             table = context_table(feature, weights[f"{own}table.trainable"])
+            table = table / scales[name] if scales else table
             rows = _rows(graph, table, ids[name], f"{prefix}{name}-table")  # (T, B, k, D)
             vectors.append(graph.add("Reshape", rows, _numbers(graph, 0, 0, -1)))
         elif isinstance(feature, TypeFeature):
@@ -80,13 +87,16 @@ def token_vectors(
 
 
 def context_table(feature: Bigrams | Lexicon, table: Floats) -> Floats:
-    """The vector of each id of a context feature (V, D), given its trained table (V, D).
+    """The vector of each id of a context feature (V, D), given its trained rows.
 
-    The vector of a word of the lexicon is the sum of what it shares with others, and of what is its own.
+    The vector of a word of the lexicon is the sum of what it shares with others, and of what is its own, trained or
+    frozen.
     """
     if isinstance(feature, Bigrams):
         return table
     shared = feature.shared_rows()
+    if feature.frozen is not None:
+        table = np.concatenate([table, feature.frozen.astype(np.float32)])
     is_own = shared != np.arange(len(shared))
     return np.where(is_own[:, None], table[shared] + table, table)
 

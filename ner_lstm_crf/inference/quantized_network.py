@@ -82,10 +82,10 @@ class Scales:
     def weights(self, config: ModelConfig, weights: Weights) -> dict[str, Array]:
         """The weights for scaled vectors, with columns for what is constant; those of type features are left out."""
         adapted = {name: weights[name] for name in weights if not name.startswith("embedding.")}
-        # 1. Tables of context features.
-        for name, scales in self.context.items():
+        # 1. Tables of context features, which `token_vectors` divides by their scales.
+        for name in self.context:
             table = f"embedding.{name}.table.trainable"
-            adapted[table] = weights[table] / scales
+            adapted[table] = weights[table]
         # 2. What the first layer reads: vectors of word types, the two constant columns, those of context features.
         context = [np.tile(scales, IDS_OF_A_TOKEN[name]) for name, scales in self.context.items()]
         columns, types = np.concatenate([self.types, *context]), len(self.types)

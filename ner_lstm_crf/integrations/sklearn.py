@@ -48,6 +48,7 @@ class NerTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             sentences; None to learn from all, and keep the last epoch.
         vectors: As in `Data`.
         lexicon: As in `Data`.
+        lexicon_vectors: As in `Data`.
         init_from: As in `Data`.
         random_state: The seed, or a generator that gives one; None for that of the settings, which is 1.
         verbose: True to show the epochs on standard error.
@@ -77,6 +78,7 @@ class NerTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         dev: Literal["split"] | None = "split",
         vectors: Vectors | Literal["builtin"] | None = "builtin",
         lexicon: Mapping[str, str] | Literal["builtin"] | None = "builtin",
+        lexicon_vectors: Vectors | Literal["builtin"] | None = "builtin",
         init_from: str | Path | None = None,
         random_state: Any = None,
         verbose: bool = False,
@@ -84,6 +86,7 @@ class NerTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     ) -> None:
         tables_of(settings)
         self.preset, self.y_scheme, self.dev, self.vectors, self.lexicon = preset, y_scheme, dev, vectors, lexicon
+        self.lexicon_vectors = lexicon_vectors
         self.init_from, self.random_state, self.verbose = init_from, random_state, verbose
         for name, value in settings.items():
             setattr(self, name, value)
@@ -148,7 +151,12 @@ class NerTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             sentences, dev = split_dev(sentences)
         elif self.dev not in ("split", None):
             raise InputError(f"dev: expected 'split' or None, got {self.dev!r:.40}: fit(X, y, X_dev, y_dev)")
-        data = Data(sentences, dev, vectors=self.vectors, init_from=self.init_from, lexicon=self.lexicon)
+        given: dict[str, Any] = {
+            "vectors": self.vectors,
+            "lexicon": self.lexicon,
+            "lexicon_vectors": self.lexicon_vectors,
+        }
+        data = Data(sentences, dev, init_from=self.init_from, **given)
         # 3. The configuration. The network is trained in a scheme that tells the tags of y apart.
         settings = {name: value for name, value in vars(self).items() if name in _SETTINGS}
         if self.random_state is not None:

@@ -17,11 +17,11 @@ import numpy as np
 
 from ner_lstm_crf.config import VECTORS_LIMIT, Config, Device, ModelConfig, without_effect
 from ner_lstm_crf.errors import InputError, did_you_mean
-from ner_lstm_crf.features.lexicon import builtin_words, check_lexicon, read_lexicon
+from ner_lstm_crf.features.lexicon import builtin_words, check_lexicon, read_lexicon, simplified_form
 from ner_lstm_crf.features.token_feature import Rows
 from ner_lstm_crf.features.transformer.feature import Transformer
 from ner_lstm_crf.features.transformer.subtokens import pretrained_folder
-from ner_lstm_crf.features.vectors import Vectors, builtin_character_vectors, read_vectors
+from ner_lstm_crf.features.vectors import Vectors, builtin_character_vectors, builtin_lexicon_vectors, read_vectors
 from ner_lstm_crf.features.vocabulary import spellings
 from ner_lstm_crf.files.atomic import make_directory, remove_temp_files
 from ner_lstm_crf.files.text import FilePath
@@ -60,6 +60,8 @@ class Data:
             "builtin", those of `builtin_words`; None for no lexicon.
         unannotated: Labels that the training sentences do not annotate: a token without an entity may be in one of
             these, see `Sentence.with_unannotated`.
+        lexicon_vectors: Pretrained vectors of words of the lexicon; or "builtin", those of `builtin_lexicon_vectors`
+            where there is a lexicon; None for none.
 
     Dev sentences with unknown tokens are left out, too, and logged.
 
@@ -74,6 +76,7 @@ class Data:
     init_from: str | Path | None = None
     lexicon: Mapping[str, str] | Literal["builtin"] | None = "builtin"
     unannotated: Sequence[str] = ()
+    lexicon_vectors: Vectors | Literal["builtin"] | None = "builtin"
 
     def __post_init__(self) -> None:
         if isinstance(self.train, Iterator) and self.train is self.dev:
@@ -91,6 +94,7 @@ class Data:
         for part, kind, hint in (
             ("vectors", Vectors, "read_vectors reads a file, Vectors.from_dict takes a dict"),
             ("lexicon", Mapping, "read_lexicon reads a file, dict.fromkeys(words, '') takes a list"),
+            ("lexicon_vectors", Vectors, "read_vectors reads a file, Vectors.from_dict takes a dict"),
         ):
             given = getattr(self, part)
             if not (given is None or isinstance(given, kind) or (isinstance(given, str) and given == "builtin")):
@@ -116,6 +120,7 @@ class Data:
         *,
         vectors: FilePath | Vectors | Literal["builtin"] | None = "builtin",
         lexicon: FilePath | Mapping[str, str] | Literal["builtin"] | None = "builtin",
+        lexicon_vectors: FilePath | Vectors | Literal["builtin"] | None = "builtin",
         init_from: str | Path | None = None,
         unannotated: Sequence[str] = (),
         options: ReadOptions | None = None,
@@ -129,6 +134,7 @@ class Data:
             vectors: A file of pretrained vectors, of which the first 400,000 are read, and those of the words in the
                 sentences; or as in the class.
             lexicon: A file of words; or as in the class.
+            lexicon_vectors: A file of the vectors of words, of which those of the lexicon are read; or as in the class.
             init_from: As in the class.
             unannotated: As in the class.
             options: How the files are read; what is not set is detected. If nearly all tokens are one character and
@@ -156,7 +162,10 @@ class Data:
             vectors = read_vectors(vectors, needed=needed_words([*sentences, *of_dev]), limit=VECTORS_LIMIT)
         if isinstance(lexicon, str | os.PathLike) and lexicon != "builtin":
             lexicon = read_lexicon(Path(lexicon))
-        return cls(sentences, of_dev, vectors, init_from, lexicon, unannotated)  # type: ignore[arg-type]
+        if isinstance(lexicon_vectors, str | os.PathLike) and lexicon_vectors != "builtin":
+            words = builtin_words() if lexicon == "builtin" else lexicon or {}
+            lexicon_vectors = read_lexicon_vectors(Path(lexicon_vectors), words)
+        return cls(sentences, of_dev, vectors, init_from, lexicon, unannotated, lexicon_vectors)  # type: ignore[arg-type]
 
     @classmethod
     def from_datasets(
@@ -176,7 +185,7 @@ class Data:
             tokens: The column of the tokens; None for `tokens` or `words`.
             tags: The column of the tags; None for `ner_tags`, `tags`, `labels` or `ner`.
             options: The options of reading; `label_names` are the names of numbers that the dataset does not name.
-            **further: `vectors`, `init_from`, `lexicon` and `unannotated`, as in the class.
+            **further: `vectors`, `init_from`, `lexicon`, `lexicon_vectors` and `unannotated`, as in the class.
 
         Raises:
             TypeError: If it is no dataset.
@@ -245,6 +254,18 @@ def check_sentences(sentences: Sequence[Sentence], part: str) -> None:
                 raise InputError(f"{part}, sentence {number}: expected unknown tokens that some tags fit, {found}")
 
 
+def read_lexicon_vectors(path: str | Path, lexicon: Iterable[str]) -> Vectors:
+    """The vectors of a file that words of a lexicon have, as they are or in simplified characters.
+
+    Raises:
+        InputError: As `read_vectors`, or if no word has one.
+    """
+    vectors = read_vectors(path, needed={form for word in lexicon for form in (word, simplified_form(word))})
+    if not len(vectors):
+        raise InputError("expected vectors of words of the lexicon, found none of them", path=path)
+    return vectors
+
+
 def needed_words(sentences: Iterable[Sentence]) -> set[str]:
     """The spellings under which the words of the sentences may have a vector."""
     words = {token.text for sentence in sentences for token in sentence.tokens}
@@ -261,6 +282,7 @@ class ResolvedData:
         vectors: Pretrained word vectors, or None.
         init_from: The directory of the model to start from, or None.
         lexicon: Words and their categories, or None.
+        lexicon_vectors: Pretrained vectors of words of the lexicon, or None.
         fingerprints: SHA-256 of each part, by its name in messages, to recognise the same data; "" for no such part.
         unannotated: Labels that the training sentences do not annotate.
         contextual: The file with the vectors that a frozen transformer gives the tokens of `train` and then of `dev`;
@@ -272,6 +294,7 @@ class ResolvedData:
     vectors: Vectors | None
     init_from: Path | None
     lexicon: Mapping[str, str] | None
+    lexicon_vectors: Vectors | None
     fingerprints: Mapping[str, str]
     unannotated: Sequence[str] = ()
     contextual: Path | None = None
@@ -289,8 +312,9 @@ def resolve_defaults(data: Data, config: ModelConfig) -> ResolvedData:
     are not of the model's unit are logged.
 
     Raises:
-        InputError: If there is a lexicon that the model would not use; if there is no model to start from, or it has
-            another configuration, or there are vectors beside it; if no training sentence has an entity.
+        InputError: If there is a lexicon that the model would not use, or there are vectors of its words and no
+            lexicon; if there is no model to start from, or it has another configuration, or there are vectors beside
+            it; if no training sentence has an entity.
     """
     init_from = None if data.init_from is None else model_directory(data.init_from)
     base = None if init_from is None else ModelDescription.read(init_from)
@@ -299,14 +323,7 @@ def resolve_defaults(data: Data, config: ModelConfig) -> ResolvedData:
     if isinstance(vectors, str):  # "builtin"
         vectors = builtin_character_vectors() if config.token_unit == "character" and init_from is None else None
     # 2. The lexicon.
-    lexicon = data.lexicon
-    if isinstance(lexicon, str):  # "builtin"
-        used = config.token_unit == "character" and config.lexicon_size > 0 and init_from is None
-        lexicon = builtin_words() if used else None
-    elif lexicon is not None:
-        if init_from is not None:
-            raise InputError("a lexicon: expected none beside a model to start from, whose own stays")
-        check_lexicon(config)
+    lexicon, of_words = _resolved_lexicon(data, config)
     # 3. The model to start from has its own of both.
     if base is not None and (base.config != config or vectors is not None):
         raise InputError("expected the configuration of the model to start from, and no vectors", path=init_from)
@@ -315,20 +332,45 @@ def resolve_defaults(data: Data, config: ModelConfig) -> ResolvedData:
         "model to start from": "" if base is None else base.digest,
         "training data": _fingerprint(map(_content_of, data.train)),
         "dev data": _fingerprint(repr((one.words, one.spans)) for one in data.dev),
-        "vectors": "" if vectors is None else _fingerprint([repr(vectors.words), np.ascontiguousarray(vectors.matrix)]),
+        "vectors": _fingerprint_of(vectors),
         "lexicon": "" if lexicon is None else _fingerprint(map(repr, sorted(lexicon.items()))),
+        "vectors of the lexicon": _fingerprint_of(of_words),
     }
     if config.transformer is not None and init_from is None:
         with suppress(InputError):  # a missing transformer is an error only for whoever needs it
             fingerprints["transformer"] = folder_digest(pretrained_folder(config.transformer))
-    resolved = ResolvedData(data.train, data.dev, vectors, init_from, lexicon, fingerprints, data.unannotated)
+    resolved = ResolvedData(data.train, data.dev, vectors, init_from, lexicon, of_words, fingerprints, data.unannotated)
     # 5. Warn of what the model will not learn before it begins.
     _warn_of_other_tokens(resolved, config)
     _warn_of_labels(resolved, () if base is None else base.labels)
     own = data.vectors
     if isinstance(own, Vectors) and config.word_size not in (ModelConfig().word_size, own.size):
         _log.warning("word_size is %d: the vectors, of %d values, count instead", config.word_size, own.size)
+    own = data.lexicon_vectors
+    if isinstance(own, Vectors) and config.lexicon_size not in (ModelConfig().lexicon_size, own.size):
+        _log.warning("lexicon_size is %d: the vectors, of %d values, count instead", config.lexicon_size, own.size)
     return resolved
+
+
+def _resolved_lexicon(data: Data, config: ModelConfig) -> tuple[Mapping[str, str] | None, Vectors | None]:
+    """The words of the lexicon, and the vectors of some of them.
+
+    Raises:
+        InputError: See `resolve_defaults`.
+    """
+    lexicon, vectors = data.lexicon, data.lexicon_vectors
+    if isinstance(lexicon, str):  # "builtin"
+        used = config.token_unit == "character" and config.lexicon_size > 0 and data.init_from is None
+        lexicon = builtin_words() if used else None
+    elif lexicon is not None:
+        if data.init_from is not None:
+            raise InputError("a lexicon: expected none beside a model to start from, whose own stays")
+        check_lexicon(config)
+    if isinstance(vectors, str):  # "builtin"
+        vectors = None if lexicon is None else builtin_lexicon_vectors(config.lexicon_size)
+    elif vectors is not None and lexicon is None:
+        raise InputError("lexicon_vectors: expected a lexicon of these words, got none")
+    return lexicon, vectors
 
 
 def _content_of(sentence: Sentence) -> str:
@@ -339,6 +381,10 @@ def _content_of(sentence: Sentence) -> str:
         if sentence.unknown
         else known
     )
+
+
+def _fingerprint_of(vectors: Vectors | None) -> str:
+    return "" if vectors is None else _fingerprint([repr(vectors.words), np.ascontiguousarray(vectors.matrix)])
 
 
 def _fingerprint(parts: Iterable[str | np.ndarray]) -> str:

@@ -361,7 +361,8 @@ def prepare_trainer(data: ResolvedData, config: Config) -> Trainer:
     options: dict[str, Any] = {"freeze_vectors": training.freeze_vectors, "seed": training.seed}
     teacher = None
     if data.init_from is None:
-        model = Model.build(data.train, config.model, vectors=data.vectors, lexicon=data.lexicon, **options)
+        options |= {"vectors": data.vectors, "lexicon": data.lexicon, "lexicon_vectors": data.lexicon_vectors}
+        model = Model.build(data.train, config.model, **options)
     else:
         model = warm_start(Model.load(data.init_from), data.train, **options)
         if training.distill:  # what it knows now, before it learns anything

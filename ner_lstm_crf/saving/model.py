@@ -129,13 +129,14 @@ class Model:
 
     @classmethod
     @computing()
-    def build(
+    def build(  # noqa: PLR0913  (one call)
         cls,
         sentences: Sequence[Sentence],
         config: ModelConfig,
         *,
         vectors: Vectors | None = None,
         lexicon: Mapping[str, str] | None = None,
+        lexicon_vectors: Vectors | None = None,
         freeze_vectors: bool = False,
         seed: int = 1,
     ) -> Model:
@@ -143,10 +144,11 @@ class Model:
 
         Args:
             sentences: The training data.
-            config: The configuration; `word_size` gives way to the size of the vectors.
+            config: The configuration; `word_size` and `lexicon_size` give way to the sizes of the vectors.
             vectors: Pretrained word vectors.
             lexicon: Words to find in the text, whose tokens have to be characters, each with its category, "" for none;
                 None for no lexicon.
+            lexicon_vectors: Pretrained vectors of words of the lexicon.
             freeze_vectors: True if the pretrained vectors of training words stay as they are.
             seed: Seed of the first weights.
 
@@ -156,9 +158,11 @@ class Model:
         words = [normalized_words(sentence.words) for sentence in sentences]
         if vectors is not None:
             config = replace(config, word_size=vectors.size)
+        if config.lexicon_size and lexicon_vectors is not None:
+            config = replace(config, lexicon_size=lexicon_vectors.size)
         if config.hyphens == "auto":
             config = replace(config, hyphens=detect_hyphens(chain.from_iterable(words)))
-        features = Features.build(Resources(config, words, vectors, freeze_vectors, lexicon))
+        features = Features.build(Resources(config, words, vectors, freeze_vectors, lexicon, lexicon_vectors))
         tags = TagSet(get_scheme(config.scheme), sorted(set().union(*(one.labels for one in sentences))))
         return cls(config, features, tags, (new_network(config, features, tags, seed),))
 

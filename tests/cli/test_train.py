@@ -245,6 +245,35 @@ def test_characters_have_a_general_lexicon_unless_it_is_declined(files: Files, w
     assert "a lexicon: expected a model that looks for words, this one has lexicon_size = 0" in complaint
 
 
+def test_words_of_a_lexicon_have_vectors_of_the_package_of_a_file_or_none(
+    files: Files, write, tmp_path: Path, run: Run
+) -> None:
+    train, words = write("zh.conll", ZH), write("words.txt", "巴黎 5 ns\n王明\tnr\n北京\n")
+    options = ["train", "--train", train, "--config", files.config, "--epochs", "1", "--lexicon", words]
+    options += ["--vectors", "none", "--output", tmp_path / "m", "--overwrite"]
+    size = preset("fast").model.lexicon_size
+    said = f"3 of them have a vector of {size} values (made from Baidu's LAC; --lexicon-vectors none does without)\n"
+    assert said in run(*options).err
+    assert Tagger.load(tmp_path / "m").model.features["lexicon"].frozen.shape == (1, size)  # training has the others
+    vectors = write("vectors.txt", "北京 1 2\n大阪 3 4\n")
+    assert "1 of them have a vector of 2 values\n" in run(*options, "--lexicon-vectors", vectors).err
+    model = Tagger.load(tmp_path / "m").model
+    assert model.features["lexicon"].frozen.tolist() == [[1, 2]]
+    assert model.config.lexicon_size == 2
+    assert "have a vector" not in run(*options, "--lexicon-vectors", "none").err
+    assert Tagger.load(tmp_path / "m").model.features["lexicon"].frozen is None
+    broken = write("broken.txt", "北京 1 2\n王明 3\n")
+    complaint = run(*options, "--lexicon-vectors", broken).complaint
+    assert complaint.startswith(f"error: {broken}:2: expected 2 values after the word, found 1")
+    others = write("others.txt", "大阪 3 4\n")
+    complaint = run(*options, "--lexicon-vectors", others).complaint
+    assert complaint.startswith(f"error: {others}: expected vectors of words of the lexicon, found none of them")
+    started = run(
+        "train", "--train", train, "--init-from", "zh", "--lexicon-vectors", vectors, "--output", tmp_path / "x"
+    )
+    assert "--init-from: expected the model as it is, without --lexicon-vectors" in started.complaint
+
+
 def test_a_lexicon_is_refused_with_its_line_and_where_tokens_are_words(
     files: Files, write, tmp_path: Path, run: Run
 ) -> None:

@@ -1,4 +1,4 @@
-"""The vectors of characters that come with the package."""
+"""The vectors of characters and of words that come with the package."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from ner_lstm_crf.features.vectors import Vectors, builtin_character_vectors
+from ner_lstm_crf.features.lexicon import builtin_words
+from ner_lstm_crf.features.vectors import Vectors, builtin_character_vectors, builtin_lexicon_vectors
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +50,39 @@ def test_what_makes_the_same_kind_of_words_is_near(vectors: Vectors, character: 
 def test_a_traditional_character_has_the_vector_of_its_simplified_form(vectors: Vectors, pair: str) -> None:
     simple, traditional = (vectors.matrix[vectors.words.index(character)] for character in pair)
     assert np.array_equal(simple, traditional)
+
+
+@pytest.fixture(scope="module")
+def of_words() -> Vectors:
+    return builtin_lexicon_vectors()
+
+
+def test_those_of_the_lexicon_are_of_words_of_it_mostly_and_the_first_values_spread_most(of_words: Vectors) -> None:
+    assert len(of_words) > 40_000
+    assert min(map(len, of_words.words)) == 2
+    lexicon = builtin_words()
+    known = [word in lexicon for word in of_words.words]
+    assert sum(known) > 0.95 * len(known)
+    spread = of_words.matrix[known].std(0)
+    assert (spread[:-1] >= spread[1:] - 0.01).all()
+    assert of_words.matrix[known].std() == pytest.approx(0.4, abs=0.01)
+
+
+def test_fewer_values_are_the_first_and_more_are_zero(of_words: Vectors) -> None:
+    assert np.array_equal(builtin_lexicon_vectors(7).matrix, of_words.matrix[:, :7])
+    larger = builtin_lexicon_vectors(60).matrix
+    assert np.array_equal(larger[:, :50], of_words.matrix)
+    assert not larger[:, 50:].any()
+
+
+@pytest.mark.parametrize(
+    ("word", "others"),
+    [
+        ("毛泽东", "蒋介石 刘少奇 曹操"),
+        ("北京", "上海 重庆 西安"),
+        ("市长", "院长 局长 主席"),
+        ("微软", "惠普 英特尔 佳能"),
+    ],
+)
+def test_words_of_a_kind_are_near(of_words: Vectors, word: str, others: str) -> None:
+    assert len(near(of_words, word, 30) & set(others.split())) >= 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,16 @@ from hypothesis import given, strategies as st
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features import lexicon as module
-from ner_lstm_crf.features.lexicon import SIMPLIFIED, Lexicon, builtin_words, read_lexicon, simplified
-from ner_lstm_crf.features.token_feature import SavedFeature
+from ner_lstm_crf.features.lexicon import (
+    SIMPLIFIED,
+    Lexicon,
+    builtin_words,
+    read_lexicon,
+    simplified,
+    simplified_form,
+)
+from ner_lstm_crf.features.token_feature import Rows, SavedFeature
+from ner_lstm_crf.features.vectors import Vectors
 
 Words = st.dictionaries(st.text("abc", min_size=2, max_size=6), st.sampled_from(["", "n", "v"]), max_size=12)
 Texts = st.lists(st.text("abc", max_size=12), max_size=5)
@@ -115,8 +124,61 @@ def test_too_many_categories_are_none() -> None:
     assert len(Lexicon.of_words(dict(list(words.items())[1:]), []).categories) == 1000
 
 
-def load(value: object) -> Lexicon:
-    return Lexicon.load(SavedFeature(ModelConfig(token_unit="character"), value))
+def numbered(words: Iterable[str], size: int = 3) -> Vectors:
+    """Vectors that tell their words: the number of a word, in the order given, from 1, then zeros."""
+    words = tuple(words)
+    return Vectors(words, np.pad(np.arange(1, len(words) + 1, dtype=np.float32)[:, None], [(0, 0), (0, size - 1)]))
+
+
+@given(
+    words=Words, train=Texts, known=st.sets(st.text("abc", min_size=2, max_size=4)), test=st.text("abc", max_size=12)
+)
+def test_every_word_with_a_vector_has_a_row_of_its_own_and_no_word_is_found_less_by_it(
+    words: dict[str, str], train: list[str], known: set[str], test: str
+) -> None:
+    sentences = [list(text) for text in train if text]
+    plain, lexicon = (Lexicon.of_words(words, sentences, vectors) for vectors in (None, numbered(sorted(known))))
+    number = {word: place for place, word in enumerate(sorted(known), 1)}
+    # 1. The vectors are those of the words, trained or not.
+    assert lexicon.words[: lexicon.trainable] == plain.words[: plain.trainable]
+    assert lexicon.frozen is not None
+    assert lexicon.pretrained is not None
+    frozen = dict(zip(lexicon.words[lexicon.trainable :], lexicon.frozen[:, 0].tolist(), strict=False))
+    assert frozen == {word: number[word] for word in lexicon.words[lexicon.trainable :] if word in known}
+    positions, rows = lexicon.pretrained
+    first = {lexicon.words[place]: value for place, value in zip(positions.tolist(), rows[:, 0].tolist(), strict=True)}
+    assert first == {word: number[word] for word in lexicon.words[: lexicon.trainable] if word in known}
+    # 2. The same words are found, and what a row shares is the row that its word has without vectors of its own.
+    shared = lexicon.shared_rows()
+    kinds = Lexicon.of_words(words, [])
+    assert [[int(shared[row]) for row in rows] for rows in ids_of(lexicon, test)] == ids_of(kinds, test)
+    row_of = dict(zip(lexicon.words, lexicon.word_rows().tolist(), strict=True))
+    for word, row in row_of.items():
+        own = word in lexicon.words[: lexicon.trainable] or word in known
+        assert (row >= lexicon.first_own) == own
+        assert row < len(shared)
+
+
+def test_a_word_in_traditional_characters_has_the_vector_of_its_simplified_form_unless_it_has_one() -> None:
+    words = {"國家": "", "臺灣": "", "家国": "", "ab": ""}
+    lexicon = Lexicon.of_words(words, [], numbered(["国家", "台湾", "臺灣", "家國"]))
+    assert lexicon.frozen is not None
+    found = dict(zip(lexicon.words, lexicon.frozen[:, 0].tolist(), strict=False))
+    assert found == {"國家": 1, "臺灣": 3}
+    assert simplified_form("臺灣 and 國家") == "台湾 and 国家"
+
+
+@given(words=Words, vectors=st.permutations(["ab", "abc", "bb", "ca"]))
+def test_the_order_of_vectors_does_not_matter(words: dict[str, str], vectors: list[str]) -> None:
+    given = numbered(["ab", "abc", "bb", "ca"])
+    other = Vectors(tuple(vectors), np.array([given.matrix[given.words.index(word)] for word in vectors]))
+    one, two = (Lexicon.of_words(words, [list("abab")], each) for each in (given, other))
+    assert one.to_json() == two.to_json()
+    assert np.array_equal(one.frozen, two.frozen)
+
+
+def load(value: object, frozen: Rows | None = None) -> Lexicon:
+    return Lexicon.load(SavedFeature(ModelConfig(token_unit="character", lexicon_size=3), value, frozen))
 
 
 def test_json_comes_back_and_anything_else_is_refused() -> None:
@@ -124,6 +186,12 @@ def test_json_comes_back_and_anything_else_is_refused() -> None:
     good = lexicon.to_json()
     assert load(good).to_json() == good
     assert ids_of(load(good), "abcd") == ids_of(lexicon, "abcd")
+    with_vectors = Lexicon.of_words({"ab": "n", "bcd": ""}, [list("abab")], numbered(["bcd"]))
+    again = load(with_vectors.to_json(), with_vectors.frozen)
+    assert ids_of(again, "abcd") == ids_of(with_vectors, "abcd") != ids_of(load(good), "abcd")
+    for rows, message in ((2, "a lexicon: expected vectors of at most 2 words, got 3"), (1, "vectors of 3 values")):
+        with pytest.raises(InputError, match=message):
+            load(good, np.zeros((rows, rows + 1), np.float16))
     wrong: list[tuple[object, str]] = [
         ([], "'words', 'trainable', 'categories' and 'category_ids'"),
         ({"words": ["ab"], "trainable": 0}, "'words', 'trainable', 'categories' and 'category_ids'"),

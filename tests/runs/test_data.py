@@ -13,8 +13,8 @@ import torch
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
-from ner_lstm_crf.features.vectors import Vectors, builtin_character_vectors
-from ner_lstm_crf.runs.data import Data, check_settings, resolve_defaults
+from ner_lstm_crf.features.vectors import Vectors, builtin_character_vectors, builtin_lexicon_vectors
+from ner_lstm_crf.runs.data import Data, check_settings, read_lexicon_vectors, resolve_defaults
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text.annotation import Sentence, Span
 from tests.made import trainer_for
@@ -56,6 +56,8 @@ def test_they_are_not_taken_for_words_nor_where_none_are_asked_for_nor_beside_a_
 def test_what_are_no_vectors_and_no_lexicon_is_refused(given: Any) -> None:
     with pytest.raises(TypeError, match=r"vectors: expected Vectors, 'builtin' or None, got \w+: read_vectors reads"):
         Data(CHINESE, vectors=given)
+    with pytest.raises(TypeError, match=r"lexicon_vectors: expected Vectors, 'builtin' or None, got \w+: read_vectors"):
+        Data(CHINESE, lexicon_vectors=given)
     with pytest.raises(TypeError, match=r"lexicon: expected Mapping, 'builtin' or None, got \w+: read_lexicon reads"):
         Data(CHINESE, lexicon=given)
     for wrong in ({"王": 3}, {3: "nr"}, {"王": None}):
@@ -106,6 +108,50 @@ def test_sentences_without_a_token_are_left_out(tiny: Config, make_sentences: Ma
     data = Data([empty, *sentences], [*sentences, empty])
     assert data.train == data.dev == tuple(sentences)
     assert next(trainer_for(data, tiny).epochs()).dev is not None
+
+
+def test_the_words_of_a_lexicon_have_the_vectors_of_the_package_or_those_that_are_given(
+    characters: Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = {"王明": "nr", "巴黎": "ns", "东京": "ns", "京东方呢": ""}
+    builtin = builtin_lexicon_vectors()
+    config = replace(characters, model=replace(characters.model, lexicon_size=4))
+    model = trainer_for(Data(CHINESE, lexicon=words, vectors=None), config).model
+    lexicon = model.features["lexicon"]
+    assert lexicon.words[: lexicon.own] == ("巴黎", "王明", "东京")
+    assert np.allclose(lexicon.frozen, builtin.matrix[[builtin.words.index("东京")], :4], atol=1e-3)
+    # One's own bring their size.
+    own = Vectors(("东京", "大阪"), np.ones((2, 8), np.float32))
+    model = trainer_for(Data(CHINESE, lexicon=words, vectors=None, lexicon_vectors=own), config).model
+    assert model.config.lexicon_size == 8
+    assert model.networks[0].embedding.tables["lexicon"].frozen.tolist() == [[1.0] * 8]
+    assert "lexicon_size is 4: the vectors, of 8 values, count instead" in caplog.text
+    # None, and none to have.
+    model = trainer_for(Data(CHINESE, lexicon=words, vectors=None, lexicon_vectors=None), config).model
+    assert model.features["lexicon"].frozen is None
+    assert resolve_defaults(Data(CHINESE, lexicon=None), config.model).lexicon_vectors is None
+    with pytest.raises(InputError, match="lexicon_vectors: expected a lexicon of these words, got none"):
+        resolve_defaults(Data(CHINESE, lexicon=None, lexicon_vectors=own), config.model)
+    base = Tagger.load("zh").model.config
+    assert resolve_defaults(Data(CHINESE, init_from="zh"), base).lexicon_vectors is None
+
+
+def test_other_vectors_of_the_lexicon_make_other_data(characters: Config) -> None:
+    own = Vectors(("王明",), np.ones((1, characters.model.lexicon_size), np.float32))
+    fingerprints = [
+        resolve_defaults(Data(CHINESE, lexicon={"王明": ""}, lexicon_vectors=one), characters.model).fingerprints
+        for one in (None, "builtin", own)
+    ]
+    assert len({one["vectors of the lexicon"] for one in fingerprints}) == 3
+
+
+def test_the_vectors_of_a_file_are_those_of_words_of_the_lexicon(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.txt"
+    path.write_text("东京 1 2\n台湾 3 4\n大阪 5 6\n", encoding="utf-8")
+    found = read_lexicon_vectors(path, ["臺灣", "东京", "王明"])
+    assert (found.words, found.matrix.tolist()) == (("东京", "台湾"), [[1, 2], [3, 4]])
+    with pytest.raises(InputError, match=r"vectors.txt: expected vectors of words of the lexicon, found none of them"):
+        read_lexicon_vectors(path, ["王明"])
 
 
 def test_the_order_of_a_lexicon_is_no_part_of_the_data(characters: Config) -> None:

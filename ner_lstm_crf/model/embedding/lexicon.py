@@ -18,7 +18,8 @@ class LexiconVectors(ContextModule):
 
     Args:
         table: The vectors of both.
-        shared: The row that each row shares with others, itself for one that is shared (V,).
+        shared: The row that each row shares with others, itself for one that is shared; of trainable rows, then of
+            frozen ones (V + R,).
         dropout: Probability in training that a word falls back to the vector of its length and category.
     """
 
@@ -33,12 +34,18 @@ class LexiconVectors(ContextModule):
     def build(cls, lexicon: Lexicon, config: ModelConfig) -> LexiconVectors:
         """The module for these words."""
         shared = torch.from_numpy(lexicon.shared_rows())
-        return cls(EmbeddingTable(len(shared), config.lexicon_size), shared, config.lexicon_dropout)
+        frozen = None if lexicon.frozen is None else torch.from_numpy(lexicon.frozen)
+        rows = lexicon.first_own + lexicon.trainable
+        return cls(EmbeddingTable(rows, config.lexicon_size, frozen), shared, config.lexicon_dropout)
 
     def initialise(self, lexicon: Lexicon) -> None:
-        """Draw the vectors that words share; of its own a word has nothing at first."""
+        """Draw the vectors that words share; of its own a word has its pretrained vector at first, or nothing."""
         self.table.draw()
         self.table.trainable.data[lexicon.first_own :] = 0
+        if lexicon.pretrained is not None:
+            words, vectors = map(torch.from_numpy, lexicon.pretrained)
+            self.table.trainable.data[lexicon.first_own + words] = vectors
+            self.table.pretrained[lexicon.first_own + words] = True
 
     def forward(self, words: Tensor) -> Tensor:
         """The vectors of words (B, T, 3): (B, T, D)."""

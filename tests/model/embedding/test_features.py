@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
+from ner_lstm_crf.config import ModelConfig
+from ner_lstm_crf.features.lexicon import Lexicon
+from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.features.vocabulary import UNKNOWN
 from ner_lstm_crf.model.embedding.bigrams import BigramVectors
 from ner_lstm_crf.model.embedding.lexicon import LexiconVectors
@@ -51,3 +55,26 @@ def test_a_word_has_what_its_kind_shares_and_what_is_its_own_of_which_a_share_is
     dropped = ((seen - kind).abs() < 1).all(-1)
     assert torch.allclose(seen, kind + own * ~dropped.unsqueeze(-1))
     assert abs(float(dropped[ids >= 5].float().mean()) - 0.25) < 0.02
+
+
+def test_a_word_begins_with_what_its_kind_shares_and_its_pretrained_vector_which_learns_slowly_or_not_at_all() -> None:
+    torch.manual_seed(0)
+    words = {"ab": "n", "cd": "n", "ef": "n", "gh": "n"}
+    vectors = Vectors(("ab", "ef"), np.array([[10, 20], [30, 40]], np.float32))
+    lexicon = Lexicon.of_words(words, [list("ababcdcd")], vectors)
+    module = LexiconVectors.build(lexicon, ModelConfig(token_unit="character", lexicon_size=2, lexicon_dropout=0.0))
+    module.initialise(lexicon)
+    table = module.table
+    rows = dict(zip(lexicon.words, lexicon.word_rows().tolist(), strict=True))
+    kind = table.trainable[rows["gh"]].detach()
+    own = {"ab": [10.0, 20.0], "cd": [0.0, 0.0], "ef": [30.0, 40.0], "gh": [0.0, 0.0]}
+    for word, row in rows.items():
+        found = module(torch.tensor([[[row, 0, row]]])).view(3, 2)
+        assert torch.allclose(found[0], kind + torch.tensor(own[word]))
+        assert torch.equal(found[2], found[0])
+    assert {word for word, row in rows.items() if row < len(table.pretrained) and table.pretrained[row]} == {"ab"}
+    # Its kind learns from a word whose own vector is frozen.
+    module(torch.tensor([[[rows["ef"]] * 3]])).sum().backward()
+    assert table.trainable.grad is not None
+    assert table.trainable.grad[rows["gh"]].tolist() == [3.0, 3.0]
+    assert not table.trainable.grad[[rows["ab"], rows["cd"]]].any()
