@@ -284,6 +284,16 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "help": "what a token is; with character, each character of a token becomes a token (Chinese corpora whose "
         "tokens are words; default: as in the file)",
     },
+    "--engine": {
+        "choices": ("process", "ray"),
+        "default": "process",
+        "help": "what does the work: processes of this machine, or Ray, here or on a cluster (default: process)",
+    },
+    "--ray-address": {
+        "metavar": "ADDR",
+        "help": "address of a Ray cluster, or auto for the one that runs here (default: RAY_ADDRESS, else a Ray of "
+        "this machine, for this command alone)",
+    },
     # The options of train and compare.
     "--train": {
         "action": "append",

@@ -23,6 +23,7 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile, TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
+from ner_lstm_crf.cli.bulk import EPILOG as OF_MANY_FILES, PARQUET, add_bulk_options, refuse_bulk_options, run_bulk
 from ner_lstm_crf.cli.options import COLUMN_OPTIONS, SCHEME_NAMES, Parser, add_options, read_options
 from ner_lstm_crf.cli.output import check_not_output, shows_colours
 from ner_lstm_crf.config import TokenUnit
@@ -100,7 +101,7 @@ models:
   its script: zh if it is written in Chinese characters, else en; of a file of tokens the first sentences choose. A
   directory of your own that has one of these names is ./en or ./zh.
 
-examples:
+@@examples:
   ner-lstm-crf tag "Angela Merkel visited Rome."
   ner-lstm-crf tag "王小明从北京飞往巴黎。"
   ner-lstm-crf tag --model my-model "Angela Merkel visited Rome."
@@ -614,7 +615,7 @@ INPUTS = {each.name: each for each in (TEXT, COLUMNS, JSON_LINES)}
 def add_command(parser: Parser) -> None:
     """Add the command's options."""
     parser.description = "Find the entities in texts, in a file, or in what comes through a pipe."
-    parser.epilog = EPILOG
+    parser.epilog = EPILOG.replace("@@", OF_MANY_FILES)
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="text to tag")
     parser.add_argument(
         "--model",
@@ -630,8 +631,10 @@ def add_command(parser: Parser) -> None:
         help="files to tag in place of texts, - for standard input; of several the results name the file",
     )
     parser.add_argument("--output", metavar="F", default=STANDARD_STREAM, help="file to write (default: -, the output)")
-    parser.add_argument("--input-format", choices=INPUTS, help="format of --input")
-    parser.add_argument("--output-format", choices=OUTPUTS, metavar="NAME", help="format to write, one of those below")
+    parser.add_argument("--input-format", choices=(*INPUTS, PARQUET), help="format of --input")
+    parser.add_argument(
+        "--output-format", choices=(*OUTPUTS, PARQUET), metavar="NAME", help="format to write, one of those below"
+    )
     parser.add_argument("--output-scheme", metavar="S", help=f"tag scheme to write: {SCHEME_NAMES} (default: IOB2)")
     reading = parser.add_argument_group("reading the input")
     reading.add_argument(
@@ -644,18 +647,24 @@ def add_command(parser: Parser) -> None:
         "--text-column",
         metavar="NAME|N",
         help="tag the texts in this column of a table (CSV): its name in the first row, or its number in a table "
-        "without names; the other cells stay with the results of jsonl",
+        "without names; the other cells stay with the results of jsonl. With --engine ray the column of Parquet, or "
+        "the key of JSON lines (default there: text)",
     )
     add_options(reading, *COLUMN_OPTIONS)
     parser.add_argument(
         "--scores", action="store_true", help="write the score of each entity, which JSON lines of texts have anyway"
     )
     add_options(parser, "--min-score", "--decoding", "--threads", "--precision", "--device")
+    add_bulk_options(parser)
     parser.set_defaults(command=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Tag what was given."""
+    if args.engine == "ray":
+        run_bulk(args)
+        return
+    refuse_bulk_options(args)
     # 1. Check everything before a model is loaded.
     _check_given(args)
     source, output = _formats(args)

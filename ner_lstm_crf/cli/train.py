@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ner_lstm_crf.cli.options import (
     Parser,
+    add_options,
     add_training_options,
     config_from,
     read_options,
@@ -72,6 +74,12 @@ def add_command(parser: Parser) -> None:
         help="start from the weights of a trained model, or of en or zh: the shipped taggers; its [model] is kept",
     )
     add_training_options(parser, seeds=1)
+    engine = parser.add_argument_group(
+        "engine",
+        "With ray the networks of --seeds and of an ensemble are trained on the machines of a cluster, --workers at a\n"
+        "time (default: all); each machine has this package, and reaches --output under the same path.",
+    )
+    add_options(engine, "--engine", "--ray-address")
     parser.set_defaults(command=run)
 
 
@@ -81,8 +89,12 @@ def run(args: argparse.Namespace) -> None:
     from ner_lstm_crf.runs.train import check_output, train_planned, write_results
 
     # 1. The configuration. What is wrong in it or in the output directory is refused before any file is read.
+    if args.ray_address is not None and args.engine != "ray":
+        raise InputError("--ray-address: expected --engine ray as well")
     given = settings_from(args)
     config, directory = config_from(args, given), Path(args.output)
+    if args.engine == "ray" and config.training.device != "cpu":
+        raise InputError(f"--device {config.training.device} is not for --engine ray")
     whole = PlannedRun(config, directory, args.resume, args.overwrite)
     check_output(whole, plan_seeds(whole, args.seeds) if args.seeds > 1 else [whole], args.init_from)
 
@@ -93,8 +105,15 @@ def run(args: argparse.Namespace) -> None:
     whole = replace(whole, config=config)
     planned = plan_seeds(whole, args.seeds) if args.seeds > 1 else [whole]
     cache = None if args.transformer_cache is None else Path(args.transformer_cache)
+    workers, spread = args.workers, None
+    if args.engine == "ray":
+        from ner_lstm_crf.integrations.ray import side_by_side
+
+        spread = partial(side_by_side, address=args.ray_address)
+        if "workers" not in vars(args).get("options_given", {}):
+            workers = args.seeds * config.training.ensemble_size
     with naming_resume(args):
-        train_planned(data, planned, directory, workers=args.workers, transformer_cache=cache)
+        train_planned(data, planned, directory, workers=workers, spread=spread, transformer_cache=cache)
 
     # 4. The results: of several seeds the model of the median is kept.
     chosen, results = write_results(data, planned, directory, test, command=_command_of(args))

@@ -89,16 +89,15 @@ def as_object(value: object) -> dict[str, Any]:
     return value
 
 
-def as_record(content: dict[str, Any]) -> dict[str, Any]:
-    """A JSON object, refused unless it has a string under the key `text`.
+def as_record(content: dict[str, Any], key: str = "text") -> dict[str, Any]:
+    """A JSON object, refused unless it has a string under the key `text`, or another one.
 
     Raises:
         InputError: If it has none; without path and line, which the reader adds.
     """
-    if not isinstance(content.get("text"), str):
-        if "text" in content:
-            raise InputError(f"expected a string under the key 'text', found {kind_of(content['text'])}")
-        raise InputError(f"expected a string under the key 'text' ({keys_of(content)})")
+    if not isinstance(content.get(key), str):
+        found = f", found {kind_of(content[key])}" if key in content else f" ({keys_of(content)})"
+        raise InputError(f"expected a string under the key {key!r}{found}")
     return content
 
 

@@ -17,7 +17,7 @@ from itertools import islice
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
@@ -27,6 +27,24 @@ from ner_lstm_crf.runs.lock import locked
 from ner_lstm_crf.runs.run import NetworkRun, Run
 from ner_lstm_crf.runs.worker import work
 from ner_lstm_crf.training.trainer import EpochReport
+
+
+class Spread(Protocol):
+    """What trains networks at the same time."""
+
+    def __call__(
+        self, data: ResolvedData, networks: Sequence[NetworkRun], workers: int, /
+    ) -> Generator[tuple[int, EpochReport], None, None]:
+        """Train networks, and pass on the reports as they come, each with the index of its network.
+
+        Args:
+            data: The data.
+            networks: The networks.
+            workers: The number of networks that are trained at the same time, at most.
+
+        Raises:
+            InputError: As `train_runs` does.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +78,12 @@ def plan_seeds(planned: PlannedRun, seeds: int) -> list[PlannedRun]:
 
 
 def train_runs(
-    data: ResolvedData, planned: Sequence[PlannedRun], *, workers: int = 1, progress: Progress = silent
+    data: ResolvedData,
+    planned: Sequence[PlannedRun],
+    *,
+    workers: int = 1,
+    spread: Spread | None = None,
+    progress: Progress = silent,
 ) -> Iterator[tuple[PlannedRun, EpochReport]]:
     """Train all runs and pass on the reports as they come, each with the run that it is of.
 
@@ -71,6 +94,7 @@ def train_runs(
         data: The data of all of them.
         planned: The runs, with the same transformer if there is a frozen one.
         workers: Number of networks that are trained at the same time, each in a process and with one thread.
+        spread: What trains them at the same time; None for worker processes of this machine.
         progress: Called with the batches of the current epoch that are done; with one worker only.
 
     Raises:
@@ -105,7 +129,7 @@ def train_runs(
         ]
         networks = [network for _, _, network in waiting]
         in_turn = ((index, one) for index, network in enumerate(networks) for one in network.train(data, progress))
-        reports = in_turn if workers == 1 else _side_by_side(data, networks, workers)
+        reports = in_turn if workers == 1 and spread is None else (spread or _side_by_side)(data, networks, workers)
         locks.enter_context(closing(reports))  # no worker outlives the locks
         for index, report in reports:
             run, plan, _ = waiting[index]

@@ -26,7 +26,7 @@ from ner_lstm_crf.progress import silent
 from ner_lstm_crf.runs.card import is_card, model_card
 from ner_lstm_crf.runs.data import Data, ResolvedData, as_sentences, read_with_transformer, resolve_defaults
 from ner_lstm_crf.runs.display import TrainingDisplay, progress_bar, say
-from ner_lstm_crf.runs.processes import PlannedRun, train_runs
+from ner_lstm_crf.runs.processes import PlannedRun, Spread, train_runs
 from ner_lstm_crf.runs.results import RunResult, median_result, plot_curves, summary_to_json
 from ner_lstm_crf.runs.run import CARD, CURVES, SUMMARY, Run
 from ner_lstm_crf.saving.model import Model, ModelDescription, model_directory
@@ -160,12 +160,13 @@ def check_output(whole: PlannedRun, planned: Sequence[PlannedRun], init_from: st
         raise InputError("expected a run to resume, found none", path=directory)
 
 
-def train_planned(
+def train_planned(  # noqa: PLR0913  (one call)
     data: ResolvedData,
     planned: Sequence[PlannedRun],
     directory: Path,
     *,
     workers: int = 1,
+    spread: Spread | None = None,
     transformer_cache: Path | None = None,
     shown: bool = True,
 ) -> None:
@@ -176,6 +177,7 @@ def train_planned(
         planned: The runs.
         directory: The output directory, which all of their directories are in; a single run has it for itself.
         workers: As in `train_runs`.
+        spread: As in `train_runs`.
         transformer_cache: The folder that keeps the vectors that a frozen transformer gives the data; None for one that
             is removed at the end.
         shown: False to show nothing.
@@ -210,7 +212,8 @@ def train_planned(
     finished = {names[plan.directory, number]: count for plan, epochs in trained for number, count in epochs.items()}
     epochs = config.training.epochs or config.training.min_epochs
     with closing(TrainingDisplay(epochs, [*names.values()], finished, shown=shown)) as display:
-        for plan, report in train_runs(data, planned, workers=min(workers, len(names)), progress=display.batches):
+        options: dict[str, Any] = {"workers": min(workers, len(names)), "spread": spread, "progress": display.batches}
+        for plan, report in train_runs(data, planned, **options):
             display.epoch(names[plan.directory, report.network], report)
             if shown and size > 1 and display.ended:
                 say(f"making one model of {size} networks")  # which takes a while with many words

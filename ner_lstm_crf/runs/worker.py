@@ -12,8 +12,15 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ner_lstm_crf.runs.data import ResolvedData
+    from ner_lstm_crf.runs.run import NetworkRun
+    from ner_lstm_crf.training.trainer import EpochReport
 
 _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux
 
@@ -23,23 +30,36 @@ def work(connection: Connection) -> None:
     _end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
 
-    import torch
-
-    torch.set_num_threads(1)
-    logging.basicConfig(format="warning: %(message)s")
     with suppress(EOFError, BrokenPipeError):  # the parent is gone
         data = connection.recv()
         while True:
             network, warns = connection.recv()
-            # All networks have the same data: one of them warns of what is wrong with these.
-            logging.disable(logging.NOTSET if warns else logging.WARNING)
             try:
-                for report in network.train(data):
+                for report in train_network(network, data, warns=warns):
                     connection.send(report)
             except Exception as error:
                 connection.send(error)
             else:
                 connection.send(None)
+
+
+def train_network(network: NetworkRun, data: ResolvedData, *, warns: bool) -> Iterator[EpochReport]:
+    """Train a network in a process that is there for it alone, with one thread.
+
+    Args:
+        network: The network.
+        data: The data.
+        warns: True if it is to warn of the data: all networks have the same.
+
+    Raises:
+        InputError: As `NetworkRun.train` does.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    logging.basicConfig(format="warning: %(message)s")
+    logging.disable(logging.NOTSET if warns else logging.WARNING)
+    yield from network.train(data)
 
 
 def _end_with_parent() -> None:

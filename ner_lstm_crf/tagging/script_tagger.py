@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, groupby
 from typing import Any
 
@@ -58,6 +58,10 @@ class ScriptTagger:
                         yield portion
                         if portion.last:
                             break
+
+    def fresh(self) -> ScriptTagger:
+        """One with the same taggers that has read no text yet: what it finds depends on those that it reads alone."""
+        return replace(self, _last="")
 
     @property
     def labels(self) -> tuple[str, ...]:
