@@ -315,12 +315,19 @@ class TrainingConfig(_Checked):
     ] = "float32"
     momentum: Annotated[Share, "optimization", "momentum of SGD"] = 0.0
     weight_decay: Annotated[Number, "optimization", "decoupled weight decay of AdamW; L2 penalty of SGD"] = 0.01
-    distill: Annotated[
+    distill_unknown: Annotated[
         bool,
         "loss",
         "with a model to start from: a token that is not known is learnt as that model takes it, of the tags that it "
         "may have (Monaikul et al. 2021)",
     ] = False
+    teacher_weight: Annotated[
+        float,
+        Range(0, at_most=1),
+        "loss",
+        "with a teacher: share of its tag sequences in the loss of a labelled sentence, the rest is that of the gold "
+        "tags (Wang et al. 2021, Structural knowledge distillation)",
+    ] = 0.5
     class_weights: Annotated[
         str,
         "loss",
@@ -453,9 +460,9 @@ class Config(_Table):
         if self.model.fine_tune and self.model.transformer is None:
             raise InputError("fine_tune: expected a transformer to train, got none")
         labelwise = self.model.head == "crf" and self.model.crf_loss == "labelwise"
-        if self.training.distill and (labelwise or self.training.class_weights):
+        if self.training.distill_unknown and (labelwise or self.training.class_weights):
             given = "crf_loss labelwise" if labelwise else "class_weights"
-            raise InputError(f"distill: expected the loss of whole sequences, or the head softmax, got {given}")
+            raise InputError(f"distill_unknown: expected the loss of whole sequences, or the head softmax, got {given}")
         if self.training.class_weights and self.model.head == "crf" and not labelwise:
             raise InputError(
                 "class_weights: expected a loss of single tokens (crf_loss labelwise, or the head softmax), got that "

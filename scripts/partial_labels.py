@@ -121,7 +121,7 @@ NEW_LABEL: Mapping[str, Callable[[Setting], Tagger]] = {
     "before": base_model,
     "naive": continued,
     "unannotated": lambda setting: continued(setting, unannotated=OLD),
-    "unannotated, distill": lambda setting: continued(setting, unannotated=OLD, distill=True),
+    "unannotated, distill": lambda setting: continued(setting, unannotated=OLD, distill_unknown=True),
     "all labels": lambda setting: continued(setting, LABELS),
 }
 

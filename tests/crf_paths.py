@@ -20,7 +20,15 @@ __all__ = ["FORBIDDEN", "PATHS", "TYPES", "Path", "all_paths", "crf_compiled", "
 FORBIDDEN = -1e4
 
 
-OF_ARRAYS = ("viterbi", "k_best", "marginals", "entropy", "span_probabilities", "probable_spans")
+OF_ARRAYS = (
+    "viterbi",
+    "k_best",
+    "marginals",
+    "expected_counts",
+    "entropy",
+    "span_probabilities",
+    "probable_spans",
+)
 
 
 class Path:

@@ -49,7 +49,7 @@ def add_command(parser: Parser) -> None:
         "--show", type=at_least(0), default=10, metavar="N", help="sentences to show that they tag differently (10)"
     )
     add_training_options(parser, seeds=3, test_required=True, without="head")
-    parser.set_defaults(command=run, init_from=None)
+    parser.set_defaults(command=run, init_from=None, teacher=None, unlabelled=[])
 
 
 def run(args: argparse.Namespace) -> None:
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
         options = {"seeds": args.seeds, "resume": args.resume, "overwrite": args.overwrite}
         planned = plan_comparison(config, directory, **options)
         whole = PlannedRun(config, directory, args.resume, args.overwrite)
-        check_output(whole, [plan for plans in planned.values() for plan in plans], None)
+        check_output(whole, [plan for plans in planned.values() for plan in plans])
 
         # 2. The files, and what the configuration leaves to them.
         config, data, test = read_data(args, given)

@@ -12,10 +12,6 @@ from ner_lstm_crf.config import Criterion
 from ner_lstm_crf.runs.display import progress_bar, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ner_lstm_crf.formats.options import ReadOptions
-    from ner_lstm_crf.tagging.tagger import Tagger
     from ner_lstm_crf.text.annotation import Sentence
 
 EPILOG = """\
@@ -54,7 +50,7 @@ def add_command(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read the pool with the model, and show or write what it is least sure of."""
     from ner_lstm_crf.curation.selection import select
-    from ner_lstm_crf.formats.registry import write_sentences
+    from ner_lstm_crf.formats.registry import read_unlabelled, write_sentences
     from ner_lstm_crf.tagging.tagger import Tagger
 
     tagger = Tagger.load(args.model)
@@ -62,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
         args, token_unit=tagger.model.config.token_unit, hyphens=tagger.model.config.hyphens, read_tags=False
     )
     with progress_bar("reading the pool", unit=" sentences") as progress:
-        pool = _sentences(args.pool, options, tagger)
+        pool = read_unlabelled(args.pool, options)
         chosen = select(
             tagger, pool, args.count, by=args.by, per_token=args.per_token, seed=args.seed, progress=progress
         )
@@ -80,20 +76,6 @@ def run(args: argparse.Namespace) -> None:
         joiner = " " if tagger.model.config.token_unit == "word" else ""
         for number, value, one in chosen:
             show(f"{one.line or number + 1:>7}  {value:7.3f}  {marked(one.words, one.spans, joiner=joiner)}")
-
-
-def _sentences(path: str, options: ReadOptions, tagger: Tagger) -> Iterator[Sentence]:
-    """The sentences of the pool: those of a file of tokens or records, or of the lines of running text."""
-    from dataclasses import replace
-
-    from ner_lstm_crf.files.text import TextFile
-    from ner_lstm_crf.formats.registry import read_sentences, suffix_of
-
-    if suffix_of(path) != ".txt":
-        yield from read_sentences(path, options)
-        return
-    for line, text in enumerate(TextFile(path, options.encoding).lines(), 1):
-        yield from (replace(sentence, line=line) for sentence in tagger.split(text))
 
 
 def _spans(sentence: Sentence) -> list[dict[str, object]]:

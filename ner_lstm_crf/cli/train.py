@@ -73,6 +73,20 @@ def add_command(parser: Parser) -> None:
         metavar="DIR",
         help="start from the weights of a trained model, or of en or zh: the shipped taggers; its [model] is kept",
     )
+    parser.add_argument(
+        "--teacher",
+        metavar="DIR",
+        help="learn the tag sequences of a trained model, too, as probable as it takes them (--teacher-weight): of an "
+        "ensemble, or one with a transformer; or en or zh",
+    )
+    parser.add_argument(
+        "--unlabelled",
+        action="append",
+        default=[],
+        metavar="F",
+        help="file of sentences that only the teacher says something of: annotated, which is not read, or running text "
+        "(.txt, a text on each line); repeat the option for several",
+    )
     add_training_options(parser, seeds=1)
     engine = parser.add_argument_group(
         "engine",
@@ -96,7 +110,9 @@ def run(args: argparse.Namespace) -> None:
     if args.engine == "ray" and config.training.device != "cpu":
         raise InputError(f"--device {config.training.device} is not for --engine ray")
     whole = PlannedRun(config, directory, args.resume, args.overwrite)
-    check_output(whole, plan_seeds(whole, args.seeds) if args.seeds > 1 else [whole], args.init_from)
+    check_output(whole, plan_seeds(whole, args.seeds) if args.seeds > 1 else [whole], args.init_from, args.teacher)
+    if args.unlabelled and args.teacher is None:
+        raise InputError("--unlabelled: expected --teacher as well, which says what is in these sentences")
 
     # 2. The files, and what the configuration leaves to them.
     config, data, test = read_data(args, given)
@@ -167,6 +183,7 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Resolved
     options = read_options(args, token_unit=token_unit, hyphens=config.model.hyphens)
     dev, of_dev = _read([args.dev] if args.dev not in (None, "none") else [], options)
     test, of_test = _read([args.test] if args.test else [], options)
+    bare = _read_unlabelled(args.unlabelled, options, train)
     dev, test = fully_known(dev, args.dev or "dev"), fully_known(test, args.test or "test")
     if args.test:
         require_entities((sentence.spans for sentence in test), args.test, options.labels)
@@ -181,10 +198,13 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Resolved
         _log.warning("%s: no entities in dev: nothing tells epochs apart, the last one is kept", where)
 
     # Vectors and lexicon: those of a file, none, or the builtin ones, which characters have by default.
-    vectors = _read_vectors(args, config, parts)
+    vectors = _read_vectors(args, config, {**parts, "unlabelled": bare})
     lexicon, of_words = _read_lexicon(args)
     start = None if args.init_from is None else model_directory(args.init_from)
-    data = resolve_defaults(Data(train, dev, vectors, start, lexicon, args.unannotated, of_words), config.model)
+    given_data = Data(
+        train, dev, vectors, start, lexicon, args.unannotated, of_words, teacher=args.teacher, unlabelled=bare
+    )
+    data = resolve_defaults(given_data, config.model)
     if args.test:
         known = {*labels["train"], *(() if start is None else ModelDescription.read(start).labels)}
         warn_of_unknown_labels(args.test, labels["test"], known, "the training data lack")
@@ -240,6 +260,24 @@ def _read(paths: Sequence[str], options: ReadOptions) -> tuple[list[Sentence], F
         statistics.count(sentence)
         statistics.add(sentence)
     return sentences, statistics
+
+
+def _read_unlabelled(paths: Sequence[str], options: ReadOptions, train: Sequence[Sentence]) -> list[Sentence]:
+    """The sentences of the files of `--unlabelled`, cut into words as the training data are."""
+    from ner_lstm_crf.formats.registry import read_unlabelled
+    from ner_lstm_crf.text.tokenizer import detect_hyphens
+
+    if options.hyphens == "auto":
+        options = replace(options, hyphens=detect_hyphens(word for one in train for word in one.words))
+    sentences = list[Sentence]()
+    for path in paths:
+        with progress_bar(f"reading {path}", unit=" sentences") as progress:
+            for sentence in read_unlabelled(path, options):
+                sentences += [sentence] if sentence.tokens else []
+                progress(len(sentences), None)
+    if paths:
+        say(f"unlabelled: {counted(len(sentences), 'sentence')}, {sum(map(len, sentences)):,} tokens")
+    return sentences
 
 
 def _warn_of_data(train: FileStatistics, others: Sequence[FileStatistics], options: ReadOptions) -> None:
@@ -305,7 +343,7 @@ def _read_vectors(
         raise InputError("[training] freeze_vectors: expected --vectors as well", path=args.config)
     if args.vectors in (None, "builtin", "none"):
         return None if args.vectors == "none" else "builtin"
-    needed = needed_words([*parts["train"], *parts["dev"]])  # the words of test are not to be known
+    needed = needed_words([*parts["train"], *parts["dev"], *parts["unlabelled"]])  # those of test are not to be known
     with progress_bar("reading the vectors", unit="B", scale=True) as progress:
         return read_vectors(args.vectors, needed=needed, limit=args.vectors_limit or VECTORS_LIMIT, progress=progress)
 

@@ -19,7 +19,7 @@ Every function takes, in this order, where B counts sentences, T tokens of the l
 Scores must be finite: a forbidden transition has a score such as -1e4 (`FORBIDDEN`), never -inf.
 
     scores.py   ScoreTables, and scores at a temperature
-    sums.py     sums over all paths: partition, marginals, entropy
+    sums.py     sums over all paths: partition, marginals, expected counts, entropy
     best.py     the best path, and the k best
     spans.py    the probability of spans
     calls.py    checks of arguments, calls of compiled kernels, and what the portable paths share
@@ -35,4 +35,9 @@ from __future__ import annotations
 from ner_lstm_crf.crf.best import k_best as k_best, viterbi as viterbi
 from ner_lstm_crf.crf.scores import FORBIDDEN as FORBIDDEN, ScoreTables as ScoreTables, at_temperature as at_temperature
 from ner_lstm_crf.crf.spans import probable_spans as probable_spans, span_probabilities as span_probabilities
-from ner_lstm_crf.crf.sums import entropy as entropy, log_partition as log_partition, marginals as marginals
+from ner_lstm_crf.crf.sums import (
+    entropy as entropy,
+    expected_counts as expected_counts,
+    log_partition as log_partition,
+    marginals as marginals,
+)

@@ -1,4 +1,4 @@
-"""Sums over all paths of a CRF: partition, marginals, entropy (kernels/crf_sums.c)."""
+"""Sums over all paths of a CRF: partition, marginals, expected counts, entropy (kernels/crf_sums.c)."""
 
 from __future__ import annotations
 
@@ -48,6 +48,53 @@ def marginals(emissions: Floats, lengths: Numbers, tables: ScoreTables) -> Float
         return probabilities
     mask = checked_mask(emissions, lengths)
     return np.where(mask[:, :, None], log_messages(emissions, lengths, tables).marginals(), 0.0).astype(emissions.dtype)
+
+
+class ExpectedCounts(NamedTuple):
+    """What is expected of the paths of each sentence.
+
+    Attributes:
+        tags: Each token's distribution over tags (B, T, K), 0 on padding.
+        transitions: How often a tag follows another, [from, to], summed over the sentence (B, K, K).
+    """
+
+    tags: Floats
+    transitions: Floats
+
+
+@np.errstate(all="ignore")
+def expected_counts(
+    emissions: Floats, lengths: Numbers, tables: ScoreTables, allowed: NDArray[np.bool_] | None = None
+) -> ExpectedCounts:
+    """Return how often each tag and each transition is expected: the gradients of log Z.
+
+    With `allowed`, bool (B, T, K), of the paths that fit, as `log_partition` has them; all counts are 0 if there is
+    none.
+
+    Raises:
+        ValueError: A shape, type or length is not what the package describes.
+    """
+    check(emissions, lengths, tables, allowed=allowed)
+    if allowed is not None:
+        emissions, tables = only_allowed(emissions, tables, allowed)
+    if kernels.available_for(emissions):
+        _, of_tags, of_transitions = likelihoods("crf_log_likelihood", emissions, None, lengths, tables)
+        return ExpectedCounts(-of_tags, -of_transitions)
+    mask = checked_mask(emissions, lengths)
+    scores, (start, transitions, end) = (
+        np.where(mask[:, :, None], emissions, 0).astype(np.float64),
+        tables.astype(float),
+    )
+    forward, backward, log_z = messages = log_messages(scores, lengths, ScoreTables(start, transitions, end))
+    some = log_z > NEVER / 10  # sentences with a path
+    counts = np.zeros((len(scores), *transitions.shape))
+    for t in range(1, scores.shape[1]):
+        # p(y_(t-1) = from, y_t = to) ~ exp(alpha_(t-1)[from] + transitions[from, to] + emissions_t[to] + beta_t[to])
+        ahead = (scores[:, t] + backward[:, t])[:, None]
+        pairs = softmax((forward[:, t - 1, :, None] + transitions + ahead).reshape(len(scores), -1))
+        counts += np.where((mask[:, t] & some)[:, None], pairs, 0.0).reshape(counts.shape)
+    tags = np.where(mask[:, :, None] & some[:, None, None], messages.marginals(), 0.0)
+    return ExpectedCounts(tags.astype(emissions.dtype), counts.astype(emissions.dtype))
 
 
 @np.errstate(all="ignore")

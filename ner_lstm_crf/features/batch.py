@@ -160,6 +160,8 @@ class Batch:
         tags: Gold tag ids (B, T), 0 beyond the lengths; None without gold tags.
         allowed: True for the tags that each token may have (B, T, K), all True beyond the lengths; None if all tokens
             are known, which then have their gold tags.
+        taught: The emissions of a teacher (B, T, K), those of any token beyond the lengths; None without one.
+        labelled: True for the sentences that have gold tags (B,), whatever `tags` says of the others; None if all have.
     """
 
     tokens: Ids
@@ -167,6 +169,8 @@ class Batch:
     inputs: Mapping[str, Any]
     tags: Ids | None = None
     allowed: NDArray[np.bool_] | None = None
+    taught: NDArray[np.float32] | None = None
+    labelled: NDArray[np.bool_] | None = None
 
 
 class RaggedSentences:
@@ -183,6 +187,8 @@ class RaggedSentences:
         rows: The sentences, long ones in windows, as tagging reads them.
         allowed: True for the tags that each token may have (N, K); None if all tokens are known.
         partly_known: True for the sentences with unknown tokens (S,); all False if all tokens are known.
+        taught: The emissions that a teacher gives each token (N, K); None without one.
+        labelled: True for the sentences that have gold tags (S,); None if all have.
     """
 
     def __init__(
@@ -197,6 +203,8 @@ class RaggedSentences:
         self.rows = rows_of(lengths)
         self.allowed: NDArray[np.bool_] | None = None
         self.partly_known: NDArray[np.bool_] = np.zeros(len(lengths), np.bool_)
+        self.taught: NDArray[np.float32] | None = None
+        self.labelled: NDArray[np.bool_] | None = None
         self._starts = lengths.cumsum() - lengths
 
     def __len__(self) -> int:
@@ -216,7 +224,9 @@ class RaggedSentences:
         inputs, allowed = self.word_types.inputs(rows) | inputs, None
         if self.allowed is not None and self.partly_known[sentences].any():
             allowed = self.allowed[positions] | ~real[:, :, None]
-        return Batch(tokens, lengths, inputs, tags, allowed)
+        taught = None if self.taught is None else self.taught[positions]
+        labelled = None if self.labelled is None else self.labelled[sentences]
+        return Batch(tokens, lengths, inputs, tags, allowed, taught, labelled)
 
     def tagging_batches(self, *, sentences: int, tokens: int) -> list[tuple[Ids, int]]:
         """Batches of rows, as `like_lengths` cuts them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from ner_lstm_crf.errors import InputError, did_you_mean, path_given
 from ner_lstm_crf.files.json import json_values
 from ner_lstm_crf.files.text import COMPRESSORS, FilePath, TextFile, is_pipe, quoted
 from ner_lstm_crf.formats.cluener import Cluener
-from ner_lstm_crf.formats.conll import Conll
+from ner_lstm_crf.formats.conll import Conll, holds_tags
 from ner_lstm_crf.formats.foreign import foreign_format
 from ner_lstm_crf.formats.format import Format, Sample
 from ner_lstm_crf.formats.inline import Inline
@@ -26,6 +27,7 @@ from ner_lstm_crf.formats.tools.prodigy import Prodigy
 from ner_lstm_crf.formats.tools.webanno import WebAnno
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.text.annotation import Sentence, each
+from ner_lstm_crf.text.sentences import sentence_tokens
 
 FORMATS: Mapping[str, Format] = {
     one.name: one
@@ -137,6 +139,28 @@ def read_sentences(
     if report is None:
         findings.warn(path, options)
     return sentences
+
+
+def read_unlabelled(path: FilePath, options: ReadOptions | None = None) -> Iterator[Sentence]:
+    """The sentences of a file of any format, whose tags are not read, or of running text.
+
+    Args:
+        path: The file. If its name ends in .txt, and it has neither a column of tags nor the content of another format,
+            each of its lines is a text, to be split into sentences and tokens.
+        options: The options of reading; the rest is detected. Running text is split by `token_unit` and `hyphens`.
+
+    Raises:
+        InputError: If the file cannot be read or is malformed; the message names the line.
+    """
+    options = replace(options or ReadOptions(), read_tags=False)
+    is_columns = suffix_of(path) == ".txt" and detect_format(path, options) is _COLUMNS  # as what no format claims is
+    if not is_columns or options.format is not None or holds_tags(path, options.encoding):
+        yield from read_sentences(path, options)
+        return
+    token_unit = options.token_unit or "word"
+    for line, text in enumerate(TextFile(path, options.encoding).lines(), 1):
+        for tokens in sentence_tokens(text, token_unit=token_unit, hyphens=options.hyphens):
+            yield Sentence(tuple(tokens), line=line)
 
 
 def write_sentences(

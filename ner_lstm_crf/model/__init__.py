@@ -5,7 +5,8 @@
     inference    the same for tagging: several networks, over cached vectors of word types
     bilstm       token vectors in their context
     heads        emissions -> loss, tags, marginals: a CRF or a softmax
-    losses       what training minimizes beside the loss of the head: costs of mistakes, weights, an expected ratio
+    losses       what training minimizes beside the loss of the head: costs of mistakes, weights, a teacher, an expected
+                 ratio
     crf          likelihoods of a linear-chain CRF, with gradients
     cpu          number types of the processor
     generators   torch draws from a given generator, not from its global one

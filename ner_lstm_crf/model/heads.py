@@ -41,6 +41,27 @@ class Head(nn.Module, ABC):
             lengths: (B,).
         """
 
+    def taught_loss(self, emissions: Tensor, tags: Tensor, transitions: Tensor, lengths: Tensor) -> Tensor:
+        """Cross-entropy of the distribution over sequences to that of a teacher, in nats (B,); differentiable.
+
+        That is -score + log Z, expected by the teacher. A score is a sum over emissions and transitions, so the
+        numbers that the teacher expects of each are all it takes (Wang et al. 2020, Structure-level knowledge
+        distillation for multilingual sequence labeling; Wang et al. 2021, Structural knowledge distillation). Its
+        gradients are what the head expects, less what the teacher does.
+
+        Args:
+            emissions: (B, T, K).
+            tags: The teacher's distribution over the tags of each token (B, T, K), 0 beyond the lengths.
+            transitions: How often the teacher expects a tag after another, [from, to], in each sentence (B, K, K).
+            lengths: (B,).
+        """
+        start, between, end = self.scores()
+        last = tags[torch.arange(len(tags), device=tags.device), lengths - 1]  # (B, K)
+        expected = (
+            (emissions * tags).sum((1, 2)) + (between * transitions).sum((1, 2)) + tags[:, 0] @ start + last @ end
+        )
+        return self.log_partition(emissions, lengths) - expected
+
     def token_losses(self, emissions: Tensor, allowed: Tensor, lengths: Tensor) -> Tensor:
         """Negative log of the probability that a token has one of its allowed tags, each by itself (B, T).
 
@@ -142,6 +163,12 @@ class CrfHead(Head):
         """Negative log-likelihood of each sentence's tags, of the sequence or label by label (B,)."""
         likelihood = crf.labelwise_log_likelihood if self.labelwise else crf.log_likelihood
         return -likelihood(emissions, tags, lengths, *self.scores())
+
+    def taught_loss(self, emissions: Tensor, tags: Tensor, transitions: Tensor, lengths: Tensor) -> Tensor:
+        """See `Head.taught_loss`; with the label-wise loss the sum of the cross-entropies of the tokens' marginals."""
+        if not self.labelwise:
+            return super().taught_loss(emissions, tags, transitions, lengths)
+        return -(crf.log_marginals(emissions, lengths, *self.scores()) * tags).sum((1, 2))
 
     def partial_loss(self, emissions: Tensor, allowed: Tensor, lengths: Tensor) -> Tensor:
         """Negative log-likelihood that all tags are among the allowed ones, or each of them by itself (B,)."""

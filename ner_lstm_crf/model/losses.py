@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from ner_lstm_crf.model import crf
+from ner_lstm_crf.crf.sums import expected_counts
 from ner_lstm_crf.model.crf import token_mask
 from ner_lstm_crf.model.embedding.token_embedding import TensorBatch
 from ner_lstm_crf.model.heads import Head
@@ -22,8 +22,8 @@ RATIO_WEIGHT = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Teacher:
-    """A trained network that says how probable each of the tag sequences is that fit what is known.
+class StartingNetwork:
+    """The network that training started from: how probable it takes each of the tag sequences that fit what is known.
 
     Attributes:
         head: Its head.
@@ -34,12 +34,10 @@ class Teacher:
     emissions: Callable[[TensorBatch], Tensor]
 
     def losses(self, head: Head, emissions: Tensor, batch: TensorBatch, allowed: Tensor) -> Tensor:
-        """The cross-entropy between the teacher's distribution over the sequences that fit and that of a head (B,).
+        """The cross-entropy of the distribution of a head to this one, over the sequences that fit (B,).
 
         Distillation of whole sequences, restricted to what is not known (Monaikul et al. 2021, Continual learning for
-        named entity recognition; Wang et al. 2020, Structure-level knowledge distillation). It is that expected of
-        -score + log Z, and a score is a sum over emissions and transitions: so their expected numbers are all it takes,
-        the gradients of the teacher's log Z.
+        named entity recognition); see `Head.taught_loss`.
 
         Args:
             head: The head that learns.
@@ -48,16 +46,10 @@ class Teacher:
             allowed: True for the tags that each token may have (B, T, K).
         """
         with torch.no_grad():
-            taught = [self.emissions(batch), *self.head.scores()]
-        with torch.enable_grad():
-            inputs = [tensor.detach().requires_grad_() for tensor in taught]
-            of_emissions, start, transitions, end = inputs
-            fitting = crf.log_partition(of_emissions, batch.lengths, start, transitions, end, allowed)
-        expected = torch.autograd.grad(fitting.sum(), inputs)  # of each emission (B, T, K), and of all transitions
-        scores = (emissions * expected[0]).sum((1, 2))
-        of_tables = sum((one * number).sum() for one, number in zip(head.scores(), expected[1:], strict=True))
-        share = batch.lengths / batch.lengths.sum()  # of a sentence; only the sum over the batch is exact
-        return head.log_partition(emissions, batch.lengths) - scores - of_tables * share
+            own = self.emissions(batch).numpy(force=True)
+        expected = expected_counts(own, batch.lengths.numpy(force=True), self.head.tables(), allowed.numpy(force=True))
+        tags, transitions = (torch.from_numpy(counts).to(emissions.device) for counts in expected)
+        return head.taught_loss(emissions, tags, transitions, batch.lengths)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,13 +65,13 @@ class Objective:
         entity_ratio: The share of tokens in entities, to which that expected of the unknown tokens' sentences is drawn
             (expected entity ratio, Effland and Collins 2021, Partially supervised named entity recognition); 0 for
             none.
-        teacher: The network that tells how probable each tag of unknown tokens is; None if any is as good.
+        start: The network that tells how probable each tag of unknown tokens is; None if any is as good.
     """
 
     costs: Tensor | None = None
     weights: Tensor | None = None
     entity_ratio: float = 0.0
-    teacher: Teacher | None = None
+    start: StartingNetwork | None = None
 
     def losses(self, head: Head, emissions: Tensor, batch: TensorBatch) -> Tensor:
         """The loss of each sentence, in nats (B,).
@@ -87,7 +79,7 @@ class Objective:
         Args:
             head: The head.
             emissions: (B, T, K).
-            batch: The sentences, with gold tags.
+            batch: The sentences, with gold tags; any for a sentence whose loss is the teacher's alone.
 
         Raises:
             ValueError: If the batch has no gold tags.
@@ -111,11 +103,16 @@ class Objective:
             losses = (head.token_losses(scores, may_be, lengths) * weights).sum(1)
         elif allowed is None:
             losses = head.loss(scores, tags, lengths)
-        elif self.teacher is not None:
-            losses = self.teacher.losses(head, scores, batch, allowed)
+        elif self.start is not None:
+            losses = self.start.losses(head, scores, batch, allowed)
         else:
             losses = head.partial_loss(scores, allowed, lengths)
-        # 3. The expected share of tokens in entities.
+        # 3. What a teacher says takes its share.
+        if batch.taught is not None:
+            of_tags, of_transitions, share = batch.taught
+            of_teacher = head.taught_loss(emissions, of_tags, of_transitions, lengths)
+            losses = (1 - share) * losses + share * of_teacher
+        # 4. The expected share of tokens in entities.
         if self.entity_ratio and allowed is not None:
             outside = torch.zeros_like(allowed)
             outside[:, :, 0] = True

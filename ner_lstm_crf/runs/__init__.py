@@ -4,6 +4,7 @@ train                `train`: the whole way from data to a tagger, with what the
 run                  start here, at `Run.epochs`: the life of a run, and the files in its directory
 data                 what a run learns from: `Data` as given, `ResolvedData` with every default decided; the
                      vectors of a frozen transformer, computed once for all epochs and networks
+teacher              what a teacher says of the sentences to learn from, computed once for all epochs and networks
 lock                 one run writes in a directory at a time
 processes            several runs (seeds, heads) and the networks of an ensemble, in turn or in worker processes
 worker               what a worker process does

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ner_lstm_crf import __version__
 from ner_lstm_crf.config import Config
+from ner_lstm_crf.errors import counted
 from ner_lstm_crf.evaluation.metrics import Summary
 from ner_lstm_crf.evaluation.significance import f1_interval
 from ner_lstm_crf.files.text import printable
@@ -101,7 +102,7 @@ def model_card(
     sections = {
         "Data": f"{_sizes({'train': data.train, 'dev': data.dev, 'test': test})}\n\n{_DATA}",
         "Scores": _scores(chosen, results),
-        "Train it again": f"{_settings(config, data.init_from)}\n\n{_command(name, command)}",
+        "Train it again": f"{_settings(config, data)}\n\n{_command(name, command)}",
     }
     return _card(
         name, ModelDescription.read(directory).labels, config.model.token_unit, _evaluated(name, chosen), sections
@@ -208,7 +209,7 @@ def _scores(result: RunResult, results: Sequence[RunResult]) -> str:
     return "\n\n".join(parts)
 
 
-def _settings(config: Config, init_from: Path | None) -> str:
+def _settings(config: Config, data: ResolvedData) -> str:
     """The settings that are not the defaults, as a file for `--config`."""
     lines = []
     for table, values in asdict(config).items():
@@ -217,7 +218,10 @@ def _settings(config: Config, init_from: Path | None) -> str:
         lines += [f"[{table}]", *(f"{name} = {json.dumps(changed[name], ensure_ascii=False)}" for name in changed)]
     if config.training.epochs is not None:  # then these do not count, and a file with both is refused
         lines = [line for line in lines if not line.startswith("min_")]
-    start = "" if init_from is None else f"It started from the weights of `{init_from.name}`.\n"
+    start = "" if data.init_from is None else f"It started from the weights of `{data.init_from.name}`.\n"
+    if data.teacher is not None:
+        more = f", also on {counted(len(data.unlabelled), 'sentence')} without labels" if data.unlabelled else ""
+        start += f"It was taught by `{data.teacher.name}`{more}.\n"
     title = "The settings that are not the defaults:" if len(lines) > 2 else "The defaults."
     return "\n".join([start + title, "", "```toml", *lines, "```"])
 

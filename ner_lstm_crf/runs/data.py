@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ner_lstm_crf.config import VECTORS_LIMIT, Config, Device, ModelConfig, without_effect
+from ner_lstm_crf.config import VECTORS_LIMIT, Config, Device, ModelConfig, TrainingConfig, without_effect
 from ner_lstm_crf.errors import InputError, did_you_mean
 from ner_lstm_crf.features.lexicon import builtin_words, check_lexicon, read_lexicon, simplified_form
 from ner_lstm_crf.features.token_feature import Rows
@@ -26,7 +26,7 @@ from ner_lstm_crf.features.vocabulary import spellings
 from ner_lstm_crf.files.atomic import make_directory, remove_temp_files
 from ner_lstm_crf.files.text import FilePath
 from ner_lstm_crf.formats.options import ReadOptions
-from ner_lstm_crf.formats.registry import read_sentences
+from ner_lstm_crf.formats.registry import read_sentences, read_unlabelled
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.feature_folders import folder_digest
 from ner_lstm_crf.saving.model import ModelDescription, model_directory
@@ -37,7 +37,7 @@ from ner_lstm_crf.tags.scheme import SCHEMES
 from ner_lstm_crf.text.annotation import CHARACTER_SHARE, Sentence, share_of_characters
 from ner_lstm_crf.text.normalization import normalized_words
 from ner_lstm_crf.text.scripts import script_language
-from ner_lstm_crf.text.tokenizer import check_characters
+from ner_lstm_crf.text.tokenizer import check_characters, detect_hyphens
 
 _log = logging.getLogger(__name__)
 
@@ -62,12 +62,16 @@ class Data:
             these, see `Sentence.with_unannotated`.
         lexicon_vectors: Pretrained vectors of words of the lexicon; or "builtin", those of `builtin_lexicon_vectors`
             where there is a lexicon; None for none.
+        teacher: The directory of a trained model, or "en" or "zh", whose tag sequences are learnt beside the annotated
+            ones; of an ensemble, or with a transformer, as it may be. None for none.
+        unlabelled: Sentences that the teacher alone says something of; their spans do not matter. Kept as a tuple.
 
     Dev sentences with unknown tokens are left out, too, and logged.
 
     Raises:
         TypeError: If a part is of another type; with the number of what is no sentence.
-        InputError: If there is no training sentence, or a token or a label could stand in no file.
+        InputError: If there is no training sentence, or a token or a label could stand in no file; if there are
+            unlabelled sentences and no teacher.
     """
 
     train: Sequence[Sentence]
@@ -77,6 +81,8 @@ class Data:
     lexicon: Mapping[str, str] | Literal["builtin"] | None = "builtin"
     unannotated: Sequence[str] = ()
     lexicon_vectors: Vectors | Literal["builtin"] | None = "builtin"
+    teacher: str | Path | None = None
+    unlabelled: Sequence[Sentence] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.train, Iterator) and self.train is self.dev:
@@ -88,6 +94,7 @@ class Data:
         if not self.train:
             raise InputError("train: expected sentences with tokens, found none")
         self.dev = tuple(fully_known(self.dev, "dev"))
+        self.unlabelled = _without_labels(self.unlabelled, self.teacher)
         self.unannotated = _checked_labels(self.unannotated)
         if self.unannotated:
             self.train = tuple(sentence.with_unannotated(self.unannotated) for sentence in self.train)
@@ -110,7 +117,8 @@ class Data:
     def __repr__(self) -> str:
         parts = f"{len(self.train):,} training and {len(self.dev):,} dev sentences"
         start = "" if self.init_from is None else f", from {self.init_from}"
-        return f"<Data: {parts}, vectors {self.vectors}{start}>"
+        teacher = "" if self.teacher is None else f", taught by {self.teacher}"
+        return f"<Data: {parts}, vectors {self.vectors}{start}{teacher}>"
 
     @classmethod
     def read(  # noqa: PLR0913  (one call)
@@ -123,6 +131,8 @@ class Data:
         lexicon_vectors: FilePath | Vectors | Literal["builtin"] | None = "builtin",
         init_from: str | Path | None = None,
         unannotated: Sequence[str] = (),
+        teacher: str | Path | None = None,
+        unlabelled: FilePath | Sequence[FilePath] = (),
         options: ReadOptions | None = None,
     ) -> Data:
         """The data in files, as the command line reads them.
@@ -137,6 +147,8 @@ class Data:
             lexicon_vectors: A file of the vectors of words, of which those of the lexicon are read; or as in the class.
             init_from: As in the class.
             unannotated: As in the class.
+            teacher: As in the class.
+            unlabelled: A file, or several, of sentences without labels, see `read_unlabelled`.
             options: How the files are read; what is not set is detected. If nearly all tokens are one character and
                 `token_unit` is not set, all become characters.
 
@@ -158,14 +170,18 @@ class Data:
             sentences, of_dev = split_dev([sentence for sentence in sentences if sentence.tokens])
         else:
             of_dev = [] if dev is None else read_sentences(dev, options)
+        hyphens = detect_hyphens(word for sentence in sentences for word in sentence.words)
+        files = [unlabelled] if isinstance(unlabelled, str | os.PathLike) else unlabelled
+        bare = [one for path in files for one in read_unlabelled(path, replace(options, hyphens=hyphens))]
         if isinstance(vectors, str | os.PathLike) and vectors != "builtin":
-            vectors = read_vectors(vectors, needed=needed_words([*sentences, *of_dev]), limit=VECTORS_LIMIT)
+            vectors = read_vectors(vectors, needed=needed_words([*sentences, *of_dev, *bare]), limit=VECTORS_LIMIT)
         if isinstance(lexicon, str | os.PathLike) and lexicon != "builtin":
             lexicon = read_lexicon(Path(lexicon))
         if isinstance(lexicon_vectors, str | os.PathLike) and lexicon_vectors != "builtin":
             words = builtin_words() if lexicon == "builtin" else lexicon or {}
             lexicon_vectors = read_lexicon_vectors(Path(lexicon_vectors), words)
-        return cls(sentences, of_dev, vectors, init_from, lexicon, unannotated, lexicon_vectors)  # type: ignore[arg-type]
+        rest: Any = unannotated, lexicon_vectors, teacher, bare
+        return cls(sentences, of_dev, vectors, init_from, lexicon, *rest)  # type: ignore[arg-type]
 
     @classmethod
     def from_datasets(
@@ -198,6 +214,21 @@ class Data:
         if dev is None:
             train, dev = split_dev([sentence for sentence in train if sentence.tokens])
         return cls(train, dev, **further)
+
+
+def _without_labels(given: Iterable[Sentence], teacher: str | Path | None) -> tuple[Sentence, ...]:
+    """Sentences for a teacher, with nothing but their tokens.
+
+    Raises:
+        TypeError: If they are none.
+        InputError: If there are some and no teacher, or a token could stand in no file.
+    """
+    sentences = as_sentences(given, "unlabelled")
+    if sentences and teacher is None:
+        raise InputError("unlabelled: expected a teacher as well, which says what is in these sentences")
+    bare = tuple(sentence.with_spans(()) for sentence in sentences if sentence.tokens)
+    check_sentences(bare, "unlabelled")
+    return bare
 
 
 def _checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
@@ -285,8 +316,12 @@ class ResolvedData:
         lexicon_vectors: Pretrained vectors of words of the lexicon, or None.
         fingerprints: SHA-256 of each part, by its name in messages, to recognise the same data; "" for no such part.
         unannotated: Labels that the training sentences do not annotate.
-        contextual: The file with the vectors that a frozen transformer gives the tokens of `train` and then of `dev`;
+        teacher: The directory of the teacher, or None.
+        unlabelled: Sentences that the teacher alone says something of.
+        contextual: The file with the vectors that a frozen transformer gives the tokens of `learnt` and then of `dev`;
             None where it has not read them (see `read_with_transformer`).
+        taught: The file with what the teacher says of the tokens of `learnt`; None where it has not read them (see
+            `runs.teacher`).
     """
 
     train: Sequence[Sentence] = field(repr=False)
@@ -297,7 +332,15 @@ class ResolvedData:
     lexicon_vectors: Vectors | None
     fingerprints: Mapping[str, str]
     unannotated: Sequence[str] = ()
+    teacher: Path | None = None
+    unlabelled: Sequence[Sentence] = field(default=(), repr=False)
     contextual: Path | None = None
+    taught: Path | None = None
+
+    @property
+    def learnt(self) -> list[Sentence]:
+        """The sentences that are learnt from: the training sentences, then those without labels."""
+        return [*self.train, *self.unlabelled]
 
     @property
     def uncounted(self) -> frozenset[str]:
@@ -316,7 +359,7 @@ def resolve_defaults(data: Data, config: ModelConfig) -> ResolvedData:
             lexicon; if there is no model to start from, or it has another configuration, or there are vectors beside
             it; if no training sentence has an entity.
     """
-    init_from = None if data.init_from is None else model_directory(data.init_from)
+    init_from, teacher = (None if one is None else model_directory(one) for one in (data.init_from, data.teacher))
     base = None if init_from is None else ModelDescription.read(init_from)
     # 1. The vectors.
     vectors = data.vectors
@@ -336,10 +379,24 @@ def resolve_defaults(data: Data, config: ModelConfig) -> ResolvedData:
         "lexicon": "" if lexicon is None else _fingerprint(map(repr, sorted(lexicon.items()))),
         "vectors of the lexicon": _fingerprint_of(of_words),
     }
+    if teacher is not None:
+        fingerprints["teacher"] = ModelDescription.read(teacher).digest
+        fingerprints["unlabelled data"] = _fingerprint(repr(one.words) for one in data.unlabelled)
     if config.transformer is not None and init_from is None:
         with suppress(InputError):  # a missing transformer is an error only for whoever needs it
             fingerprints["transformer"] = folder_digest(pretrained_folder(config.transformer))
-    resolved = ResolvedData(data.train, data.dev, vectors, init_from, lexicon, of_words, fingerprints, data.unannotated)
+    resolved = ResolvedData(
+        train=data.train,
+        dev=data.dev,
+        vectors=vectors,
+        init_from=init_from,
+        lexicon=lexicon,
+        lexicon_vectors=of_words,
+        fingerprints=fingerprints,
+        unannotated=data.unannotated,
+        teacher=teacher,
+        unlabelled=data.unlabelled,
+    )
     # 5. Warn of what the model will not learn before it begins.
     _warn_of_other_tokens(resolved, config)
     _warn_of_labels(resolved, () if base is None else base.labels)
@@ -398,7 +455,7 @@ def _warn_of_other_tokens(data: ResolvedData, config: ModelConfig) -> None:
     """Log that the tokens are not of the model's unit: it would cut text into others than it has learnt."""
     if config.token_unit == "character":
         try:
-            for sentence in chain(data.train, data.dev):
+            for sentence in chain(data.learnt, data.dev):
                 check_characters(sentence.words)
         except InputError as error:
             _log.warning("%s", error.message)
@@ -457,10 +514,12 @@ def check_settings(data: ResolvedData, config: Config) -> None:
             "model of words, such as en",
             data.init_from,
         )
-    if config.training.distill and data.init_from is None:
-        raise InputError("distill: expected a model to start from, which tells what unknown tokens are")
-    if config.training.distill and not any(sentence.unknown for sentence in data.train):
-        _log.warning("distill has no effect where all tokens are known")
+    if config.training.distill_unknown and data.init_from is None:
+        raise InputError("distill_unknown: expected a model to start from, which tells what unknown tokens are")
+    if config.training.distill_unknown and not any(sentence.unknown for sentence in data.train):
+        _log.warning("distill_unknown has no effect where all tokens are known")
+    if data.teacher is None and config.training.teacher_weight != TrainingConfig().teacher_weight:
+        _log.warning("teacher_weight has no effect without a teacher")
     if config.training.patience and not any(sentence.spans for sentence in data.dev):
         _log.warning("patience has no effect without entities in dev: nothing tells epochs apart")
 
@@ -505,7 +564,7 @@ def read_with_transformer(
     """
     if config.transformer is None or config.fine_tune or data.contextual is not None:
         return data
-    sentences = [*data.train, *data.dev]
+    sentences = [*data.learnt, *data.dev]
     key = _key(sentences, config)
     path = directory / f"contextual-{key[:12]}.safetensors"
     try:
@@ -528,7 +587,7 @@ def read_with_transformer(
 
 
 def computed_features(data: ResolvedData, config: ModelConfig) -> tuple[dict[str, Rows], dict[str, Rows]]:
-    """The vectors of the tokens of `train` and of `dev` (N, D), by the name of their feature, for `Model.encode`.
+    """The vectors of the tokens of `learnt` and of `dev` (N, D), by the name of their feature, for `Model.encode`.
 
     Both are empty where no transformer has read the data.
 
@@ -538,12 +597,12 @@ def computed_features(data: ResolvedData, config: ModelConfig) -> tuple[dict[str
     if data.contextual is None:
         return {}, {}
     tensors, metadata = read_tensors(data.contextual, "cache of contextual vectors")
-    if metadata.get("key") != _key([*data.train, *data.dev], config) or _TENSOR not in tensors:
+    if metadata.get("key") != _key([*data.learnt, *data.dev], config) or _TENSOR not in tensors:
         raise InputError(
             "expected the vectors that the transformer gives these sentences, found those of others",
             path=data.contextual,
         )
-    tokens, vectors = sum(len(sentence.tokens) for sentence in data.train), tensors[_TENSOR]
+    tokens, vectors = sum(len(sentence.tokens) for sentence in data.learnt), tensors[_TENSOR]
     return {Transformer.name: vectors[:tokens]}, {Transformer.name: vectors[tokens:]}
 
 

@@ -7,7 +7,6 @@ one thread each do nearly twice the work, so worker processes are the better use
 from __future__ import annotations
 
 import multiprocessing
-import shutil
 import signal
 import threading
 from collections.abc import Generator, Iterator, Sequence
@@ -25,6 +24,7 @@ from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.runs.data import ResolvedData, read_with_transformer
 from ner_lstm_crf.runs.lock import locked
 from ner_lstm_crf.runs.run import NetworkRun, Run
+from ner_lstm_crf.runs.teacher import read_with_teacher
 from ner_lstm_crf.runs.worker import work
 from ner_lstm_crf.training.trainer import EpochReport
 
@@ -109,11 +109,12 @@ def train_runs(
         run.check(data, plan.config, resume=plan.resume, overwrite=plan.overwrite)
     with ExitStack() as locks:
         checks = [locks.enter_context(locked(run.directory)) for run, _ in runs]
-        # 2. Let a frozen transformer read the data, once for all runs, and create those that are new.
+        # 2. Let a frozen transformer and a teacher read the data, once for all runs, and create those that are new.
         if not all(plan.resume and run.finished for run, plan in runs):
             data = read_with_transformer(
                 data, planned[0].config.model, runs[0][0].transformer_cache, progress, planned[0].config.training.device
             )
+            data = read_with_teacher(data, planned[0].config.model, runs[0][0].teacher_cache, progress)
         new = [(run, plan) for run, plan in runs if not plan.resume]
         for run, _ in new:
             run.delete()  # before the first is created: a kill in between leaves no old one among new ones
@@ -141,7 +142,7 @@ def train_runs(
         # 4. Finish those that were trained already, and clean up.
         for run, plan in runs:
             run.finish(data, plan.config)
-            shutil.rmtree(run.transformer_cache, ignore_errors=True)
+            run.remove_caches()
 
 
 def _side_by_side(

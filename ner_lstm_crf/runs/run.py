@@ -8,8 +8,9 @@ While a run is trained, its directory holds
         resume.safetensors              what is needed to go on after the last whole epoch
         config.json ...                 the model of the best epoch so far
     .transformer/                   the vectors that a frozen transformer gives the tokens of the data
+    .teacher/                       what a teacher says of the sentences to learn from
 
-When it is finished, both folders are gone, and there are
+When it is finished, these folders are gone, and there are
 
     config.json ...                 the model of all its networks; until then, an old model stays
     history.jsonl                   the reports of all epochs
@@ -44,6 +45,7 @@ from ner_lstm_crf.runs.data import (
     resolve_defaults,
 )
 from ner_lstm_crf.runs.lock import locked
+from ner_lstm_crf.runs.teacher import check_teacher, read_with_teacher, taught_emissions
 from ner_lstm_crf.saving.model import Model, is_model
 from ner_lstm_crf.saving.tensors import read_tensors, write_tensors
 from ner_lstm_crf.training.trainer import DevSet, EpochReport, Trainer, evaluate_encoded
@@ -64,11 +66,12 @@ class Run:
 
     Attributes:
         transformer_cache: The folder of the vectors that a frozen transformer gives the data.
+        teacher_cache: The folder of what a teacher says of the data.
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         self.directory = Path(path_given(directory))
-        self.transformer_cache = self.directory / ".transformer"
+        self.transformer_cache, self.teacher_cache = (self.directory / name for name in (".transformer", ".teacher"))
 
     def __repr__(self) -> str:
         return f"Run({str(self.directory)!r})"
@@ -93,8 +96,8 @@ class Run:
             config: The model and its training.
             resume: True to go on with a run that was interrupted; the result is that of an unbroken run.
             overwrite: True if a model in the directory may be replaced.
-            progress: Called with the sentences that a frozen transformer has read, then with the batches of the
-                current epoch that are done.
+            progress: Called with the sentences that a frozen transformer has read and the batches that a teacher has,
+                then with the batches of the current epoch that are done.
 
         Raises:
             TypeError: If `data` or `config` is of another type.
@@ -113,10 +116,11 @@ class Run:
         self.check(resolved, config, resume=resume, overwrite=overwrite)
         with locked(self.directory) as check:
             if not (resume and self.finished):
-                # 2. Let a frozen transformer read the data, once for all epochs and networks.
+                # 2. Let a frozen transformer and a teacher read the data, once for all epochs and networks.
                 resolved = read_with_transformer(
                     resolved, config.model, self.transformer_cache, progress, config.training.device
                 )
+                resolved = read_with_teacher(resolved, config.model, self.teacher_cache, progress)
                 # 3. Create the run, or keep what is trained of the one to resume.
                 if not resume:
                     self.create(resolved, config)
@@ -127,7 +131,7 @@ class Run:
             # 5. Make one model of them, and clean up.
             check()
             self.finish(resolved, config)
-            shutil.rmtree(self.transformer_cache, ignore_errors=True)
+            self.remove_caches()
 
     @property
     def exists(self) -> bool:
@@ -195,8 +199,9 @@ class Run:
             InputError: As `epochs` does.
         """
         check_settings(data, config)
+        check_teacher(data, config.model)
         if not resume:
-            self.check_free(overwrite=overwrite, init_from=data.init_from)
+            self.check_free(overwrite=overwrite, init_from=data.init_from, teacher=data.teacher)
             return
         if not self.exists:
             raise InputError("expected a run to resume, found none", path=self.directory)
@@ -221,15 +226,16 @@ class Run:
             self.history()
             Model.load(self.directory)
 
-    def check_free(self, *, overwrite: bool, init_from: Path | None = None) -> None:
-        """Refuse a directory for a new run if a model would be lost: one that is there, or that to start from.
+    def check_free(self, *, overwrite: bool, init_from: Path | None = None, teacher: Path | None = None) -> None:
+        """Refuse a directory for a new run if a model would be lost: one that is there, or one to learn from.
 
         Raises:
-            InputError: If there is one, unless it may be replaced; one to start from never may.
+            InputError: If there is one, unless it may be replaced; that to start from, and a teacher, never may.
         """
         for folder in (self.directory, *self.directory.glob(f"{_TRAINING}/network-*")):
-            if init_from is not None and folder.resolve() == init_from.resolve():
-                raise InputError("expected another directory than that of the model to start from", path=folder)
+            for what, source in (("model to start from", init_from), ("teacher", teacher)):
+                if source is not None and folder.resolve() == source.resolve():
+                    raise InputError(f"expected another directory than that of the {what}", path=folder)
             if not overwrite and is_model(folder):
                 raise InputError(
                     "this directory holds a model: choose another, or replace it (--overwrite, overwrite=True), or "
@@ -261,6 +267,11 @@ class Run:
                 shutil.rmtree(self.directory / _TRAINING)
         except OSError as error:
             raise InputError(f"expected a directory that can be written: {error}", path=self.directory) from error
+
+    def remove_caches(self) -> None:
+        """Remove what a frozen transformer and a teacher made of the data."""
+        for folder in (self.transformer_cache, self.teacher_cache):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def finish(self, data: ResolvedData, config: Config) -> None:
         """Make the model of all networks once the last of them is trained, and mark the run finished.
@@ -357,21 +368,29 @@ class NetworkRun:
 
 def prepare_trainer(data: ResolvedData, config: Config) -> Trainer:
     """The trainer of a new network, or of one that starts from a trained model."""
-    training = config.training
+    training, learnt = config.training, data.learnt
     options: dict[str, Any] = {"freeze_vectors": training.freeze_vectors, "seed": training.seed}
-    teacher = None
+    start = None
+    # 1. The model; sentences without labels have words to learn as well.
     if data.init_from is None:
         options |= {"vectors": data.vectors, "lexicon": data.lexicon, "lexicon_vectors": data.lexicon_vectors}
-        model = Model.build(data.train, config.model, **options)
+        model = Model.build(learnt, config.model, **options)
     else:
-        model = warm_start(Model.load(data.init_from), data.train, **options)
-        if training.distill:  # what it knows now, before it learns anything
-            teacher = deepcopy(model.networks[0])
+        model = warm_start(Model.load(data.init_from), learnt, **options)
+        if training.distill_unknown:  # what it knows now, before it learns anything
+            start = deepcopy(model.networks[0])
         if training.learning_rate is None:  # a few long steps, and what it has learnt is lost
             training = replace(training, learning_rate=MIN_LR)
-    of_train, of_dev = computed_features(data, config.model)
-    train, dev = model.encode(data.train, gold=True, computed=of_train), model.encode(data.dev, computed=of_dev)
-    return Trainer(model, train, DevSet(data.dev, dev, data.uncounted) if data.dev else None, training, teacher)
+    # 2. The sentences as ids.
+    of_learnt, of_dev = computed_features(data, config.model)
+    train, dev = model.encode(learnt, gold=True, computed=of_learnt), model.encode(data.dev, computed=of_dev)
+    # 3. What the teacher says of them, and which of them have labels.
+    tables = None
+    if (taught := taught_emissions(data, model.tags, config.model.head)) is not None:
+        train.taught, tables = taught
+        train.labelled = train.lengths.cumsum() <= sum(map(len, data.train))
+    of_dev_set = DevSet(data.dev, dev, data.uncounted) if data.dev else None
+    return Trainer(model, train, of_dev_set, training, start, tables)
 
 
 def _read_history(directory: Path, epochs: int | None = None) -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, nullcontext
@@ -29,6 +28,7 @@ from ner_lstm_crf.runs.display import TrainingDisplay, progress_bar, say
 from ner_lstm_crf.runs.processes import PlannedRun, Spread, train_runs
 from ner_lstm_crf.runs.results import RunResult, median_result, plot_curves, summary_to_json
 from ner_lstm_crf.runs.run import CARD, CURVES, SUMMARY, Run
+from ner_lstm_crf.runs.teacher import read_with_teacher
 from ner_lstm_crf.saving.model import Model, ModelDescription, model_directory
 from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.tags.labels import fully_known
@@ -79,7 +79,7 @@ def train(  # noqa: PLR0913  (one call)
     config = config_for(data, config, settings)
     directory, gold = Run(directory).directory, fully_known(as_sentences(test, "test"), "test")
     plan = PlannedRun(config, directory, resume=resume, overwrite=overwrite)
-    check_output(plan, [plan], data.init_from)
+    check_output(plan, [plan], data.init_from, data.teacher)
     resolved, shown = resolve_defaults(data, config.model), progress and sys.stderr is not None
     _warn_of_data({"train": data.train, "dev": data.dev, "test": gold})
     train_planned(resolved, [plan], directory, shown=shown)
@@ -134,24 +134,31 @@ def config_for(data: Data, config: Config | str, settings: dict[str, Any]) -> Co
     return replace(configured(config, tables, base.config.token_unit), model=base.config)
 
 
-def check_output(whole: PlannedRun, planned: Sequence[PlannedRun], init_from: str | Path | None) -> None:
+def check_output(
+    whole: PlannedRun,
+    planned: Sequence[PlannedRun],
+    init_from: str | Path | None = None,
+    teacher: str | Path | None = None,
+) -> None:
     """Refuse, before any work is done, what must not be replaced or cannot be resumed.
 
     Args:
         whole: The output directory, and whether a run in it may be resumed or a model replaced.
         planned: The runs; a single run has the output directory itself.
         init_from: The model to start from.
+        teacher: The teacher.
 
     Raises:
         InputError: If the output is no directory; if there is a model that may not be replaced; if it is the one to
-            start from; if there is nothing to resume, or a run of one seed where runs of several are to be.
+            start from, or the teacher; if there is nothing to resume, or a run of one seed where runs of several are
+            to be.
     """
     directory, run_directories = whole.directory, [plan.directory for plan in planned]
     if os.path.lexists(directory) and not directory.is_dir():
         raise InputError("expected a directory, found something else under this name", path=directory)
-    start = None if init_from is None else model_directory(init_from)
+    start, taught_by = (None if one is None else model_directory(one) for one in (init_from, teacher))
     for one in (directory, *run_directories):
-        Run(one).check_free(overwrite=whole.overwrite or whole.resume, init_from=start)
+        Run(one).check_free(overwrite=whole.overwrite or whole.resume, init_from=start, teacher=taught_by)
     if whole.resume and directory not in run_directories and Run(directory).exists:
         raise InputError(
             "this directory holds a run of one seed: resume it with 'train', without --seeds", path=directory
@@ -197,6 +204,10 @@ def train_planned(  # noqa: PLR0913  (one call)
             data = read_with_transformer(
                 data, config.model, transformer_cache or whole.transformer_cache, progress, config.training.device
             )
+    # So is what a teacher says of them.
+    if not done and data.teacher is not None:
+        with progress_bar("reading with the teacher", unit=" batches") if shown else nullcontext(silent) as progress:
+            data = read_with_teacher(data, config.model, whole.teacher_cache, progress)
     if not any(plan.resume for plan in planned) and all(plan.directory.parent == directory for plan in planned):
         whole.delete()  # of a single run that was here before
     # The display names each network of each run: seed-1/network-2, less where there is one run or one network.
@@ -217,7 +228,7 @@ def train_planned(  # noqa: PLR0913  (one call)
             display.epoch(names[plan.directory, report.network], report)
             if shown and size > 1 and display.ended:
                 say(f"making one model of {size} networks")  # which takes a while with many words
-    shutil.rmtree(whole.transformer_cache, ignore_errors=True)
+    whole.remove_caches()
 
 
 def write_results(

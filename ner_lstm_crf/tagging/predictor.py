@@ -32,6 +32,7 @@ from ner_lstm_crf.features.batch import Batch, RaggedSentences, WordTypes, like_
 from ner_lstm_crf.features.token_feature import Ids
 from ner_lstm_crf.inference.engine import engine_for, is_fixed
 from ner_lstm_crf.isolation import computing
+from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.decoding import Decoding, Emissions, Reader
 from ner_lstm_crf.tags.scheme import DecodedTags
@@ -273,16 +274,25 @@ def predict(model: Model, sentences: RaggedSentences) -> list[DecodedTags]:
             network.train(was_training)
 
 
-def emissions_of(model: Model, sentences: RaggedSentences) -> tuple[Emissions, ScoreTables]:
+def emissions_of(
+    model: Model, sentences: RaggedSentences, progress: Progress = silent
+) -> tuple[Emissions, ScoreTables]:
     """The emissions of all tokens of encoded sentences (N, K), and the score tables that decoding reads with them.
 
     Of several networks both are the mean. The networks are in evaluation mode afterwards.
+
+    Args:
+        model: The model.
+        sentences: The sentences.
+        progress: Called with the batches that are done.
     """
     predictor = Predictor(model, word_types=sentences.word_types)
     with computing():
         vectors = predictor._engine.type_vectors(sentences.types)
     kept = predictor._room(sentences)
     with worker_map() as run:
-        batches = run(partial(predictor._decode_batch, sentences, vectors, None, kept), predictor._batches(sentences))
-        deque(batches, maxlen=0)  # waits for all of them
+        batches = predictor._batches(sentences)
+        done = run(partial(predictor._decode_batch, sentences, vectors, None, kept), batches)
+        for number, _ in enumerate(done, 1):  # waits for all of them
+            progress(number, len(batches))
     return kept, predictor._engine.tables

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import ceil, isfinite
 from typing import Any
 
@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ner_lstm_crf.config import TrainingConfig, weights_of
+from ner_lstm_crf.crf import ScoreTables
+from ner_lstm_crf.crf.sums import expected_counts
 from ner_lstm_crf.errors import InputError, did_you_mean
 from ner_lstm_crf.evaluation.metrics import Evaluation, evaluate_spans
-from ner_lstm_crf.features.batch import RaggedSentences, shuffled_batches
+from ner_lstm_crf.features.batch import Batch, RaggedSentences, shuffled_batches
 from ner_lstm_crf.isolation import computing
 from ner_lstm_crf.model.cpu import check_bfloat16
 from ner_lstm_crf.model.device import usable_device
-from ner_lstm_crf.model.embedding.token_embedding import TensorBatch
-from ner_lstm_crf.model.losses import Objective, Teacher
+from ner_lstm_crf.model.embedding.token_embedding import Taught, TensorBatch
+from ner_lstm_crf.model.losses import Objective, StartingNetwork
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.model import Model
@@ -74,7 +76,8 @@ class EpochReport:
         epoch: Its number, from 1.
         epochs: Number of epochs, unless training stops early.
         loss: Mean negative log-likelihood of a training token, in nats: that of whole sentences, or with the label-wise
-            loss the sum of the tokens' negative log marginals, over the number of tokens.
+            loss the sum of the tokens' negative log marginals, over the number of tokens. Beside a teacher, the mean of
+            that and the cross-entropy to the teacher.
         seconds: Time spent training.
         tokens_per_second: Training tokens per second.
         learning_rate: The learning rate of its last step.
@@ -109,10 +112,11 @@ class Trainer:
 
     Args:
         model: A model of one network, which is trained in place.
-        sentences: The training data, with gold tags.
+        sentences: The training data, with gold tags; those of sentences that are not labelled do not matter.
         dev: The sentences that each epoch is measured on; None for none.
         config: The training.
-        teacher: The network that unknown tokens are learnt from, where the configuration says so; None for none.
+        start: The network that unknown tokens are learnt from, where the configuration says so; None for none.
+        teacher: The score tables of the teacher whose emissions the sentences have; None without one.
 
     Attributes:
         max_epochs: Number of epochs, unless training stops early.
@@ -131,10 +135,13 @@ class Trainer:
         sentences: RaggedSentences,
         dev: DevSet | None,
         config: TrainingConfig,
-        teacher: Network | None = None,
+        start: Network | None = None,
+        teacher: ScoreTables | None = None,
     ) -> None:
         if not len(sentences):
             raise ValueError("expected at least one training sentence, got none")
+        if (teacher is None) != (sentences.taught is None):
+            raise ValueError("expected the emissions of a teacher and its score tables, got one of them")
         if len(model.networks) > 1:
             raise InputError(f"expected a model of one network to train, got one of {len(model.networks)}")
         self.model, self.network, self.sentences, self.dev, self.config = (
@@ -146,7 +153,8 @@ class Trainer:
         )
         model.move(config.device)
         self._device = usable_device(config.device)
-        self.network.objective = objective_of(model.tags, config, teacher, self._device)
+        self._teacher = teacher
+        self.network.objective = objective_of(model.tags, config, start, self._device)
         encoder = self.network.embedding.fine_tuned()
         self._fine_tune = encoder is not None
         if encoder is not None:
@@ -223,6 +231,9 @@ class Trainer:
                 with computing():
                     sentences = self.sentences.training_batch(indices)
                     batch = network.tensors(sentences)  # (B, T)
+                    if self._teacher is not None:
+                        taught = taught_by(self._teacher, sentences, config.teacher_weight, self._device)
+                        batch = replace(batch, taught=taught)
                     self.optimizer.prepare(batch)  # bring the embedding rows of this batch up to date
                     batch_tokens = int(sentences.lengths.sum())
                     divisor = {"token": batch_tokens, "sentence": len(indices), "sum": 1}[config.reduction]
@@ -264,15 +275,36 @@ class Trainer:
         self.epoch, self.best_epoch = int(epoch), int(best_epoch)
 
 
+def taught_by(tables: ScoreTables, batch: Batch, weight: float, device: torch.device) -> Taught:
+    """What a teacher says of a batch.
+
+    Args:
+        tables: Its score tables.
+        batch: Sentences with its emissions.
+        weight: The share of the loss of a labelled sentence that is the teacher's; of one without labels it is all.
+        device: Where the tensors are to be.
+
+    Raises:
+        ValueError: If the batch has no emissions of a teacher.
+    """
+    if batch.taught is None:
+        raise ValueError("expected a batch with the emissions of a teacher, got none")
+    tags, transitions = expected_counts(batch.taught, batch.lengths, tables)
+    share = np.full(len(batch.lengths), weight, np.float32)
+    if batch.labelled is not None:
+        share[~batch.labelled] = 1
+    return Taught(*(torch.from_numpy(one).to(device) for one in (tags, transitions, share)))
+
+
 def objective_of(
-    tags: TagSet, config: TrainingConfig, teacher: Network | None = None, device: torch.device | None = None
+    tags: TagSet, config: TrainingConfig, start: Network | None = None, device: torch.device | None = None
 ) -> Objective:
     """The loss that a configuration asks for.
 
     Args:
         tags: The tags of the network.
         config: The training.
-        teacher: A trained network of the same tags, or None.
+        start: The trained network, of the same tags, that unknown tokens are learnt from; None for none.
         device: Where the network is; None for the CPU.
 
     Raises:
@@ -288,13 +320,13 @@ def objective_of(
     # 2. Mistakes cost where one of two tags is O, which is the first.
     costs = torch.zeros(len(tags), len(tags))
     costs[1:, 0], costs[0, 1:] = config.missed_cost, config.spurious_cost
-    # 3. The teacher is read without dropout.
-    taught = None
-    if teacher is not None:
-        network = teacher.eval().to(device)
-        taught = Teacher(network.head, lambda batch: network.emissions(network.embedding(batch), batch.lengths))
+    # 3. The network that training started from is read without dropout.
+    first = None
+    if start is not None:
+        network = start.eval().to(device)
+        first = StartingNetwork(network.head, lambda batch: network.emissions(network.embedding(batch), batch.lengths))
     used = costs.to(device) if costs.any() else None, weight.to(device) if weights else None
-    return Objective(*used, config.entity_ratio, taught)
+    return Objective(*used, config.entity_ratio, first)
 
 
 _MIN_NORM = 1e-12  # of a gradient; a smaller one has nothing to teach, and no direction to trust

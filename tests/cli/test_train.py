@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ner_lstm_crf import read_sentences
+from ner_lstm_crf import Data, read_config, read_sentences, train
 from ner_lstm_crf.config import preset
 from ner_lstm_crf.features.vectors import builtin_character_vectors
 from ner_lstm_crf.features.word import Words
@@ -200,6 +200,47 @@ def test_a_configuration_may_come_through_a_pipe(write, tmp_path: Path, run: Run
     assert run("train", "--train", train, "--config", pipe, *options).code == 0
     writer.join()
     assert Tagger.load(tmp_path / "m").model.config.hidden_size == 9
+
+
+# A teacher
+
+
+def test_a_teacher_is_learnt_from_on_running_text_too(
+    trained: tuple[Path, Result], files: Files, write, tmp_path: Path, run: Run
+) -> None:
+    teacher, _ = trained
+    text = write("more.txt", "Ada Brandt met Graz today. Milo saw Oslo tonight.\n\nTom Harju left Quito twice.\n")
+    options = [*files.options, "--teacher", teacher, "--epochs", 1]
+    result = run("train", *options, "--unlabelled", text, "--unlabelled", files.test, "--output", tmp_path / "m")
+    assert result.code == 0, result.err
+    assert "unlabelled: 23 sentences, " in result.err
+    kept = json.loads((tmp_path / "m" / "run.json").read_text())
+    assert kept["config"]["training"]["teacher_weight"] == 0.5
+    assert kept["data"]["teacher"] == json.loads((teacher / "config.json").read_text())["digest"]
+    # Its words are learnt, as those of any sentence that is.
+    assert '"tonight"' in (tmp_path / "m" / "vocabulary.json").read_text()
+    read = Data.read(files.train, files.dev, teacher=teacher, unlabelled=[text, files.test])
+    train(read, read_config(files.config), tmp_path / "p", epochs=1, progress=False)
+    assert equal_weights(tmp_path / "m", tmp_path / "p")
+    other = run("train", *options, "--teacher-weight", 0.9, "--output", tmp_path / "w")
+    assert other.code == 0, other.err
+    assert not equal_weights(tmp_path / "m", tmp_path / "w")
+
+
+def test_what_no_teacher_can_be_is_refused_in_one_line(
+    trained: tuple[Path, Result], files: Files, tmp_path: Path, run: Run
+) -> None:
+    teacher, _ = trained
+    for options, message in (
+        (["--unlabelled", files.test], "--unlabelled: expected --teacher as well"),
+        (["--teacher", tmp_path / "none"], "none: expected the directory of a model, or 'en' or 'zh': found no such"),
+        (["--teacher", teacher, "--labels", "PER"], "expected a teacher of the labels PER, got LOC, PER"),
+        (["--teacher", teacher, "--teacher-weight", "1.5"], "expected a number of at least 0 and at most 1, got '1.5'"),
+        (["--teacher", teacher, "--output", teacher, "--overwrite"], "another directory than that of the teacher"),
+    ):
+        output = [] if "--output" in options else ["--output", tmp_path / "m"]
+        assert message in run("train", *files.options, *options, *output).complaint
+        assert not (tmp_path / "m").exists()
 
 
 # Lexicon

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -143,6 +144,48 @@ def test_one_allowed_path_has_the_probability_that_the_likelihood_gives(path: Pa
     only = torch.nn.functional.one_hot(gold, 5).bool()
     share = path.log_partition(emissions, lengths, *tables, only) - path.log_partition(emissions, lengths, *tables)
     torch.testing.assert_close(share, path.log_likelihood(emissions, gold, lengths, *tables))
+
+
+@PATHS
+@TYPES
+@settings(max_examples=25)
+@given(
+    seed=SEEDS,
+    tokens=st.integers(1, 5),
+    tags=st.integers(1, 4),
+    scale=st.sampled_from([0.1, 1.0, 10.0]),
+    forbidden=st.sampled_from([0.0, 0.4]),
+    restricted=st.booleans(),
+)
+def test_expected_counts_are_those_of_all_paths_that_fit(
+    path: Path, dtype: torch.dtype, seed: int, tokens: int, tags: int, scale: float, forbidden: float, restricted: bool
+) -> None:
+    emissions, _, lengths, tables = drawn(seed, 3, tokens, tags, scale=scale, forbidden=forbidden)
+    emissions, *tables = (tensor.to(dtype) for tensor in (emissions, *tables))  # type: ignore[assignment]
+    allowed = torch.rand(emissions.shape, generator=torch.Generator().manual_seed(seed)) < 0.6
+    padding = ~crf.token_mask(lengths, tokens).unsqueeze(2)
+    of_tags, of_transitions = path.expected_counts(
+        emissions.masked_fill(padding, torch.nan), lengths, *tables, *([allowed] if restricted else [])
+    )
+    assert of_tags.dtype == of_transitions.dtype == dtype
+    start, between, end = tables
+    for sentence, length in enumerate(lengths.tolist()):
+        exact = (start.double(), between.double(), end.double())
+        paths, scores = all_paths(emissions[sentence, :length].double(), exact)
+        if restricted:
+            fits = allowed[sentence, torch.arange(length), paths].all(1) & (scores > FORBIDDEN / 2)
+            paths, scores = paths[fits], scores[fits]
+        probabilities = scores.softmax(0)
+        tags_expected = torch.zeros(tokens, tags, dtype=torch.float64)
+        pairs_expected = torch.zeros(tags, tags, dtype=torch.float64)
+        for tag_path, probability in zip(paths.tolist(), probabilities, strict=True):
+            for token, tag in enumerate(tag_path):
+                tags_expected[token, tag] += probability
+            for before, after in pairwise(tag_path):
+                pairs_expected[before, after] += probability
+        slack = {"rtol": 1e-5, "atol": 1e-5} if dtype == torch.float32 else {"rtol": 1e-9, "atol": 1e-9}
+        torch.testing.assert_close(of_tags[sentence].double(), tags_expected, **slack)
+        torch.testing.assert_close(of_transitions[sentence].double(), pairs_expected, **slack)
 
 
 @PATHS

@@ -24,6 +24,7 @@ from ner_lstm_crf.formats.registry import (
     detect_format,
     format_of_name,
     read_sentences,
+    read_unlabelled,
     suffix_of,
     write_sentences,
 )
@@ -195,6 +196,24 @@ def test_chinese_marks_are_read_as_characters(tmp_path):
     (sentence,) = read_sentences(path)
     assert sentence.words == list("王小明在北京大学读书。")
     assert sentence.spans == (Span(0, 3, "PER"), Span(4, 8, "ORG"))
+
+
+def test_sentences_without_labels_are_those_of_any_file_or_of_running_text(tmp_path):
+    for name, content in CONTENTS.items():
+        for file in ("x.txt", "x"):
+            (tmp_path / file).write_text(content)
+            found = list(read_unlabelled(tmp_path / file, ReadOptions(token_unit="word")))
+            assert [one.words for one in found] == [["Ada", "King", "sings", "."], ["Rome", "falls", "."]], name
+            assert not any(one.spans for one in found)
+    text = tmp_path / "more.txt"
+    text.write_text("Ada met Milo. He left.\n\nA well-known town\n", encoding="utf-8")
+    found = list(read_unlabelled(text))
+    assert [(one.line, one.words[-1]) for one in found] == [(1, "."), (1, "."), (3, "town")]
+    assert not any(one.spans for one in found)
+    kept = list(read_unlabelled(text, ReadOptions(hyphens="keep")))
+    assert [len(one) for one in (found[2], kept[2])] == [5, 3]
+    characters = list(read_unlabelled(text, ReadOptions(token_unit="character")))
+    assert characters[0].words[:3] == ["A", "d", "a"]
 
 
 def test_labels_and_reports_work_for_every_format(tmp_path):

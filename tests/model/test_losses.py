@@ -14,7 +14,7 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.model.crf import log_likelihood, token_mask
 from ner_lstm_crf.model.embedding.token_embedding import TensorBatch
 from ner_lstm_crf.model.heads import CrfHead, SoftmaxHead
-from ner_lstm_crf.model.losses import RATIO_MARGIN, RATIO_WEIGHT, Objective, Teacher
+from ner_lstm_crf.model.losses import RATIO_MARGIN, RATIO_WEIGHT, Objective, StartingNetwork
 from ner_lstm_crf.runs.data import Data
 from ner_lstm_crf.tagging.predictor import predict
 from ner_lstm_crf.tags.scheme import SCHEMES
@@ -150,12 +150,11 @@ def test_a_cost_of_missed_entities_finds_more_of_them_and_one_of_spurious_ones_f
 
 
 @pytest.mark.parametrize("name", ["crf", "softmax"])
-def test_a_teacher_is_learnt_as_it_takes_what_is_not_known(name):
+def test_what_is_not_known_is_learnt_as_the_network_to_start_from_takes_it(name):
     torch.manual_seed(0)
     head, of_teacher, batch = head_of(name), head_of(name), batch_of(partly_known=True)
     emissions, taught = torch.randn(2, 2, 3, len(TAGS), dtype=torch.float64).unbind()
-    losses = Objective(teacher=Teacher(of_teacher, lambda _: taught)).losses(head, emissions, batch)
-    total = 0.0
+    losses = Objective(start=StartingNetwork(of_teacher, lambda _: taught)).losses(head, emissions, batch)
     for number, length in enumerate(LENGTHS.tolist()):
         paths = list(product(*(np.flatnonzero(row) for row in batch.allowed[number, :length])))
         padded = torch.tensor([[*path, *[0] * (3 - length)] for path in paths])
@@ -164,18 +163,17 @@ def test_a_teacher_is_learnt_as_it_takes_what_is_not_known(name):
             log_likelihood(scores[number].expand(len(paths), -1, -1), padded, many, *one.scores())
             for one, scores in ((of_teacher, taught), (head, emissions))
         )
-        total -= (of_each.softmax(0) * learnt).sum()
-    torch.testing.assert_close(losses.sum(), total)
+        torch.testing.assert_close(losses[number], -(of_each.softmax(0) * learnt).sum())
 
 
 @pytest.mark.parametrize("name", ["crf", "softmax"])
-def test_who_knows_what_the_teacher_knows_learns_nothing_from_it(name):
+def test_a_network_that_has_learnt_nothing_since_learns_nothing_of_what_is_not_known(name):
     torch.manual_seed(0)
     head = head_of(name)
     emissions = torch.randn(2, 3, len(TAGS), dtype=torch.float64, requires_grad=True)
     batch = batch_of()
     nothing = TensorBatch(batch.tokens, LENGTHS, {}, GOLD, torch.ones(2, 3, len(TAGS), dtype=torch.bool))
-    losses = Objective(teacher=Teacher(head, lambda _: emissions)).losses(head, emissions, nothing)
+    losses = Objective(start=StartingNetwork(head, lambda _: emissions)).losses(head, emissions, nothing)
     torch.testing.assert_close(losses.sum(), crf_compiled.entropy(emissions, LENGTHS, *head.scores()).sum())
     (gradient,) = torch.autograd.grad(losses.sum(), emissions)
     torch.testing.assert_close(gradient, torch.zeros_like(gradient))

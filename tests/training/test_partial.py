@@ -179,7 +179,7 @@ def test_a_model_to_start_from_teaches_what_is_not_annotated(make_sentences: Mak
     people = [one.with_spans(s for s in one.spans if s.label == "PER") for one in make_sentences(60)]
     places = [one.with_spans(s for s in one.spans if s.label == "LOC") for one in make_sentences(60)]
     list(Run(tmp_path / "old").epochs(Data(people), changed(tiny, epochs=10)))
-    config = changed(tiny, epochs=10, distill=True)
+    config = changed(tiny, epochs=10, distill_unknown=True)
     config = replace(config, model=Model.load(tmp_path / "old").config)
     data = Data(places, make_sentences(20, seed=1), init_from=tmp_path / "old", unannotated=["PER"])
     *_, report = Run(tmp_path / "whole").epochs(data, config)
@@ -205,11 +205,13 @@ def test_where_every_o_may_be_an_entity_the_share_of_entities_says_which_are(mak
 
 
 def test_only_a_model_to_start_from_can_teach(make_sentences: Make, tiny: Config, tmp_path: Path):
-    with pytest.raises(InputError, match="distill: expected a model to start from"):
-        next(Run(tmp_path).epochs(Data(half_unknown(make_sentences(5))), changed(tiny, distill=True)))
+    with pytest.raises(InputError, match="distill_unknown: expected a model to start from"):
+        next(Run(tmp_path).epochs(Data(half_unknown(make_sentences(5))), changed(tiny, distill_unknown=True)))
     for others in ({"crf_loss": "labelwise"}, {"head": "softmax", "class_weights": "O=2"}):
-        with pytest.raises(InputError, match="distill: expected the loss of whole sequences, or the head softmax"):
-            changed(tiny, distill=True, **others)
+        with pytest.raises(
+            InputError, match="distill_unknown: expected the loss of whole sequences, or the head softmax"
+        ):
+            changed(tiny, distill_unknown=True, **others)
 
 
 def test_what_dev_does_not_annotate_is_not_counted(make_sentences: Make, tiny: Config, tmp_path: Path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,20 @@ from torch import Tensor, nn
 from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.model.embedding.feature_module import ContextModule, FeatureModule, TypeModule
 from ner_lstm_crf.model.embedding.table import EmbeddingTable
+
+
+class Taught(NamedTuple):
+    """What a teacher says of the sentences of a batch, and how much that counts.
+
+    Attributes:
+        tags: Its distribution over the tags of each token (B, T, K), 0 beyond the lengths.
+        transitions: How often it expects a tag after another, [from, to], in each sentence (B, K, K).
+        share: The share of it in the loss of each sentence (B,), from 0 to 1; the rest is that of the gold tags.
+    """
+
+    tags: Tensor
+    transitions: Tensor
+    share: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +38,7 @@ class TensorBatch:
         inputs: The input of each feature's module, by name.
         tags: Gold tag ids (B, T), 0 beyond the lengths; None without gold tags.
         allowed: True for the tags that each token may have (B, T, K); None if all tokens are known.
+        taught: What a teacher says of the sentences; None without one.
     """
 
     tokens: Tensor
@@ -31,6 +46,7 @@ class TensorBatch:
     inputs: Mapping[str, Any]
     tags: Tensor | None = None
     allowed: Tensor | None = None
+    taught: Taught | None = None
 
 
 class TokenEmbedding(nn.ModuleDict):
