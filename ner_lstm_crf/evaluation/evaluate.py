@@ -17,7 +17,7 @@ from ner_lstm_crf.formats.text_json import AnnotatedText
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging.decoding import Decoding
-from ner_lstm_crf.tagging.predictor import UNSCORED, Predictor, chunks
+from ner_lstm_crf.tagging.predictor import UNSCORED, Predictor
 from ner_lstm_crf.tagging.tagger import SHORT_TEXT, Tagger
 from ner_lstm_crf.tags.labels import fully_known
 from ner_lstm_crf.tags.scheme import DecodedTags
@@ -68,12 +68,14 @@ def evaluate_model(
     """
     if any(sentence.unknown for sentence in test):
         raise ValueError("expected sentences whose tokens are all known, got others")
-    items = [(None, sentence.words, [len(sentence.tokens)], ()) for sentence in test]
+    items = [(sentence, sentence.words, [len(sentence.tokens)], ()) for sentence in test]
     predictor = Predictor(model, precision)
-    list(predictor.stream(chunks(items[:8]), decoding))  # not timed: only the first call pays for what happens once
+    list(
+        predictor.stream(predictor.chunks(items[:8]), decoding)
+    )  # not timed: only the first call pays for what happens once
     began = time.perf_counter()
     decoded: list[DecodedTags] = []
-    for _, of_chunk in predictor.stream(chunks(items), decoding):
+    for _, of_chunk in predictor.stream(predictor.chunks(items), decoding):
         decoded += of_chunk
         progress(len(decoded), len(items))
     seconds = time.perf_counter() - began

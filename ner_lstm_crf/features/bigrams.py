@@ -70,7 +70,7 @@ class Bigrams(ContextFeature):
         """The code point of each word's first character (W,)."""
         return np.array([ord(word[0]) if word else ord(EDGE) for word in words], np.int64)
 
-    def encode(self, _: Sequence[str], codes: Ids, lengths: Ids) -> Ids:
+    def encode(self, _: Sequence[str], codes: Ids, lengths: Ids, _touching: Sequence[bool] = ()) -> Ids:
         """The pair of each token with the one before and that with the one after (N, 2)."""
         before, after = np.zeros_like(codes), np.zeros_like(codes)  # 0 is the code of the edge
         before[1:], after[:-1] = codes[:-1], codes[1:]

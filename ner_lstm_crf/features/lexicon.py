@@ -183,7 +183,7 @@ class Lexicon(ContextFeature):
         """The code point of each word of one character (W,); 0, which is in no word of the lexicon, of others."""
         return np.array([_code(word) for word in words], np.int64)
 
-    def encode(self, _: Sequence[str], codes: Ids, lengths: Ids) -> Ids:
+    def encode(self, _: Sequence[str], codes: Ids, lengths: Ids, _touching: Sequence[bool] = ()) -> Ids:
         """The rows of the longest words that begin with each token, go on over it, and end with it (N, 3).
 
         Of two words of one length that go on over a token, the later one counts.

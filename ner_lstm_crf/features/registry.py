@@ -70,6 +70,11 @@ class Features(dict[str, TokenFeature]):
             features[name] = FEATURES[name].load(saved)
         return features
 
+    @property
+    def reads_touching(self) -> bool:
+        """True if one of them reads whether tokens touch."""
+        return any(feature.reads_touching for feature in self.values())
+
     def to_json(self) -> dict[str, Any]:
         """The features as JSON, for `load`."""
         return {name: feature.to_json() for name, feature in self.items()}
@@ -80,6 +85,7 @@ class Features(dict[str, TokenFeature]):
         lengths: Sequence[int],
         word_types: WordTypes | None = None,
         computed: Mapping[str, Any] | None = None,
+        touching: Sequence[bool] = (),
     ) -> RaggedSentences:
         """Sentences as ids.
 
@@ -88,6 +94,7 @@ class Features(dict[str, TokenFeature]):
             lengths: Tokens of each sentence (S,).
             word_types: The word types to add the words to; new ones if not given.
             computed: Results of `ContextFeature.encode` that are known already, by name.
+            touching: See `ContextFeature.encode`; of use if `reads_touching`.
         """
         words = normalized_words(words)
         word_types = WordTypes(self) if word_types is None else word_types
@@ -96,6 +103,7 @@ class Features(dict[str, TokenFeature]):
         for name, feature in self.items():
             if isinstance(feature, ContextFeature):
                 ids = computed.get(name)
-                ids = feature.encode(words, word_types.columns[name].ids(types), counts) if ids is None else ids
+                if ids is None:
+                    ids = feature.encode(words, word_types.columns[name].ids(types), counts, touching)
                 context[name] = feature, ids
         return RaggedSentences(word_types, types, counts, context)

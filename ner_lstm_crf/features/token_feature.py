@@ -48,6 +48,7 @@ class Resources:
         freeze_vectors: True if the vectors of training words that are pretrained stay as they are.
         lexicon: Words to find in the text, each with its category, "" for none; None for no lexicon.
         lexicon_vectors: Pretrained vectors of words of the lexicon; None for none.
+        touching: True if somewhere a token touches the next one: the sentences tell where spaces are.
     """
 
     config: ModelConfig
@@ -56,6 +57,7 @@ class Resources:
     freeze_vectors: bool = False
     lexicon: Mapping[str, str] | None = None
     lexicon_vectors: Vectors | None = None
+    touching: bool = False
 
     @cached_property
     def counts(self) -> Counter[str]:
@@ -96,6 +98,7 @@ class TokenFeature(ABC):
         writes_files: True if `write_files` writes something.
         files_change: True if training changes these files.
         saved_as: The name of the folder with these files in the directory of a model, if that is known.
+        reads_touching: True if it reads whether tokens touch.
     """
 
     name: ClassVar[str]
@@ -103,6 +106,7 @@ class TokenFeature(ABC):
     writes_files: ClassVar[bool] = False
     files_change: bool = False
     saved_as: str | None = None
+    reads_touching: bool = False
 
     @classmethod
     @abstractmethod
@@ -166,13 +170,14 @@ class ContextFeature(TokenFeature):
     """A feature that depends on the sentence: ids of each token, made of the `type_ids` of the words around it."""
 
     @abstractmethod
-    def encode(self, words: Sequence[str], type_ids: Ids, lengths: Ids) -> Any:
+    def encode(self, words: Sequence[str], type_ids: Ids, lengths: Ids, touching: Sequence[bool] = ()) -> Any:
         """The ids of the tokens of many sentences, for `batch`: (N, k), or something else that `batch` knows.
 
         Args:
             words: The tokens, sentences end to end (N,).
             type_ids: The number that `type_ids` gave each of them (N,).
             lengths: Tokens of each sentence (S,).
+            touching: True for each token that the next one touches, no space between (N,); none does if not given.
         """
 
     def batch(self, ids: Any, _sentences: Ids, positions: Ids, real: NDArray[np.bool_]) -> Any:

@@ -572,9 +572,12 @@ def read_with_transformer(
     except InputError:  # damaged: it is made again
         exists = False
     if not exists:
-        feature = Transformer.from_pretrained(config, config.transformer)
+        touching = any(any(sentence.touching) for sentence in data.train)
+        feature = Transformer.from_pretrained(config, config.transformer, touching=touching)
         words = normalized_words([word for sentence in sentences for word in sentence.words])
-        subtokens = feature.subtokens(words, [len(sentence.tokens) for sentence in sentences])
+        lengths = [len(sentence.tokens) for sentence in sentences]
+        touches = [touches for sentence in sentences for touches in sentence.touching]
+        subtokens = feature.subtokens(words, lengths, touches)
         make_directory(directory)
         remove_temp_files(directory)
         from ner_lstm_crf.model.device import usable_device
@@ -607,12 +610,12 @@ def computed_features(data: ResolvedData, config: ModelConfig) -> tuple[dict[str
 
 
 def _key(sentences: Sequence[Sentence], config: ModelConfig) -> str:
-    """SHA-256 of the transformer's files, of what is taken from it, and of the tokens."""
+    """SHA-256 of the transformer's files, of what is taken from it, and of the tokens and the spaces between them."""
     folder = pretrained_folder(config.transformer or "")
     digest = hashlib.sha256(
         f"{_VERSION} {folder_digest(folder)} {config.transformer_depth} {config.transformer_layers} "
         f"{config.transformer_mix} {config.token_unit}\0".encode()
     )
     for sentence in sentences:
-        digest.update(repr(sentence.words).encode())
+        digest.update(repr((sentence.words, sentence.touching)).encode())
     return digest.hexdigest()

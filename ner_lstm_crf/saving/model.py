@@ -162,7 +162,9 @@ class Model:
             config = replace(config, lexicon_size=lexicon_vectors.size)
         if config.hyphens == "auto":
             config = replace(config, hyphens=detect_hyphens(chain.from_iterable(words)))
-        features = Features.build(Resources(config, words, vectors, freeze_vectors, lexicon, lexicon_vectors))
+        touching = config.transformer is not None and any(any(sentence.touching) for sentence in sentences)
+        resources = Resources(config, words, vectors, freeze_vectors, lexicon, lexicon_vectors, touching)
+        features = Features.build(resources)
         tags = TagSet(get_scheme(config.scheme), sorted(set().union(*(one.labels for one in sentences))))
         return cls(config, features, tags, (new_network(config, features, tags, seed),))
 
@@ -214,7 +216,11 @@ class Model:
         if gold:
             sentences = list(chain.from_iterable(one.pieces(MOST_TOKENS) for one in sentences))
         words = [sentence.words for sentence in sentences]
-        encoded = self.features.encode(list(chain.from_iterable(words)), list(map(len, words)), computed=computed)
+        reads_touching = self.features.reads_touching
+        touching = [touches for one in sentences for touches in one.touching] if reads_touching else ()
+        encoded = self.features.encode(
+            list(chain.from_iterable(words)), list(map(len, words)), computed=computed, touching=touching
+        )
         if gold:
             tags = [self.tags.encode(sentence.spans, len(sentence.tokens)) for sentence in sentences]
             encoded.tags = np.concatenate([np.zeros(0, np.int64), *tags])

@@ -20,6 +20,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
+from operator import attrgetter
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
@@ -60,21 +61,25 @@ class Chunk(Generic[Item]):
         lengths: Tokens of each sentence, which may be 0.
         barriers: What no entity holds, as tokens from the first to the last (exclusive); an empty one, from a token to
             itself, is a place that no entity goes over.
+        touching: True for each word that the next one touches (N,); empty if that is not known, or not read.
     """
 
     items: list[Item] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
     barriers: list[tuple[int, int]] = field(default_factory=list)
+    touching: list[bool] = field(default_factory=list)
 
 
 def chunks(
     items: Iterable[tuple[Item, Sequence[str], Sequence[int], Sequence[tuple[int, int]]]],
+    touching: Callable[[Item], Iterable[bool]] | None = None,
 ) -> Iterator[Chunk[Item]]:
     """Cut a stream into chunks of about `CHUNK_TOKENS` tokens, in order; a longer item is a chunk of its own.
 
     Args:
         items: Each item with its words, the lengths of its sentences, and its barriers.
+        touching: Gives `Chunk.touching` of an item; None if that is not read.
     """
     chunk = Chunk[Item]()
     for item, words, lengths, barriers in items:
@@ -83,6 +88,8 @@ def chunks(
         chunk.items.append(item)
         chunk.words.extend(words)
         chunk.lengths.extend(lengths)
+        if touching is not None:
+            chunk.touching.extend(touching(item))
         if len(chunk.words) + len(chunk.items) >= CHUNK_TOKENS:  # a stream of empty texts must not pile up either
             yield chunk
             chunk = Chunk[Item]()
@@ -112,6 +119,12 @@ class Predictor:
 
     def __reduce__(self) -> tuple[object, ...]:
         return Predictor, (self.model, self.precision)
+
+    def chunks(
+        self, items: Iterable[tuple[Item, Sequence[str], Sequence[int], Sequence[tuple[int, int]]]]
+    ) -> Iterator[Chunk[Item]]:
+        """The chunks of a stream, see `chunks`; the items are sentences or portions, which know what touches."""
+        return chunks(items, attrgetter("touching") if self.model.features.reads_touching else None)
 
     def decode(self, chunk: Chunk[Item], decoding: Decoding = UNSCORED) -> list[DecodedTags]:
         """Spans of the sentences of one small chunk, on the calling thread: none to start, and none to wait for."""
@@ -155,7 +168,9 @@ class Predictor:
         with computing(), one_thread(), self._lock:  # several threads of the caller may tag with one predictor
             if self._is_own and len(self._word_types) > CACHED_TYPES:
                 self._word_types.clear()
-            sentences = self.model.features.encode(chunk.words, chunk.lengths, self._word_types)
+            sentences = self.model.features.encode(
+                chunk.words, chunk.lengths, self._word_types, touching=chunk.touching
+            )
             return sentences, self._engine.type_vectors(sentences.types), pieces_of(sentences, chunk.barriers)
 
     def _decode(

@@ -19,7 +19,7 @@ from ner_lstm_crf.tagging.analysis import Analysis, TransitionTable
 from ner_lstm_crf.tagging.constraints import Constraints, constraints_of_sentences
 from ner_lstm_crf.tagging.decoding import Decoding, at_least
 from ner_lstm_crf.tagging.portions import TaggedPortion, tagged_portions
-from ner_lstm_crf.tagging.predictor import Chunk, Predictor, chunks
+from ner_lstm_crf.tagging.predictor import Chunk, Predictor
 from ner_lstm_crf.tags.labels import warn_of_unknown_labels
 from ner_lstm_crf.text.annotation import Entity, Sentence, Span, Token, check_words, each, tokens_from_words
 from ner_lstm_crf.text.sentences import Portion, portions, sentences
@@ -272,7 +272,9 @@ class Tagger:
             return [entity for one in given for entity in one.entities if (entity.score or 0.0) >= least]
         if len(text) > SHORT_TEXT:
             return next(self.tag_many([text], min_score=min_score))
-        decoded = ((chunk, self._predictor.decode(chunk, decoding)) for chunk in chunks(self._portions([text])))
+        decoded = (
+            (chunk, self._predictor.decode(chunk, decoding)) for chunk in self._predictor.chunks(self._portions([text]))
+        )
         return next(_entities(tagged_portions(decoded, least)))
 
     def tag_many(self, texts: Iterable[str], *, min_score: float | None = None) -> Iterator[list[Entity]]:
@@ -308,7 +310,7 @@ class Tagger:
         if isinstance(texts, str):
             raise TypeError("expected texts, got a string: use tag(text)")
         decoding, least = self._decoding(min_score)
-        return tagged_portions(self._predictor.stream(chunks(self._portions(texts)), decoding), least)
+        return tagged_portions(self._predictor.stream(self._predictor.chunks(self._portions(texts)), decoding), least)
 
     def tag_tokens(self, tokens: Sequence[str], *, min_score: float | None = None) -> list[Span]:
         """Spans of one sentence that is already cut into tokens; `tag_sentences` gives their scores, too.
@@ -349,7 +351,7 @@ class Tagger:
                 yield sentence, words, (len(words),), ()
 
         decoding, least = self._decoding(min_score)
-        for chunk, decoded in self._predictor.stream(chunks(with_words()), decoding):
+        for chunk, decoded in self._predictor.stream(self._predictor.chunks(with_words()), decoding):
             for sentence, found in zip(chunk.items, decoded, strict=True):
                 spans, scores = at_least(least, found.spans, found.scores)
                 changes = spans or sentence.spans or sentence.unknown
@@ -477,11 +479,13 @@ class Tagger:
             words = self._checked(given.words if isinstance(given, Sentence) else given)
             joiner = " " if self._units[0] == "word" else ""
             tokens = given.tokens if isinstance(given, Sentence) else tokens_from_words(words, joiner)
-            return [(tokens, ())] * bool(tokens), Chunk([], words, [len(words)])
+            touching = given.touching if isinstance(given, Sentence) else []
+            return [(tokens, ())] * bool(tokens), Chunk([], words, [len(words)], touching=touching)
         found, chunk = list[ReadSentence](), Chunk[object]()
         for portion, words, lengths, barriers in self._portions([given]):
             chunk.words += words
             chunk.lengths += lengths
+            chunk.touching += portion.touching
             for start, end in pairwise(portion.edges):
                 inside = [(first, final) for first, final in barriers if start < final and first < end]
                 places = tuple((max(first, start) - start, min(final, end) - start) for first, final in inside)

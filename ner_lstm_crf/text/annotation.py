@@ -292,6 +292,11 @@ class Sentence:
         return [token.text for token in self.tokens]
 
     @property
+    def touching(self) -> list[bool]:
+        """For each token whether the next one begins where it ends; False for the last one."""
+        return [*(before.end == after.start for before, after in pairwise(self.tokens)), False][: len(self.tokens)]
+
+    @property
     def labels(self) -> set[str]:
         """The labels of its spans, and those that unknown tokens may have."""
         found = {tag[2:] for one in self.unknown for tag in one.tags or () if tag != "O"}

@@ -26,6 +26,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, groupby, pairwise
+from operator import add
 from typing import NamedTuple, get_args
 
 from ner_lstm_crf.config import Hyphens, TokenUnit
@@ -268,6 +269,12 @@ class Portion(NamedTuple):
             return len(self.words)
         near = bisect_left(self.starts, len(self.normal.text) - _MARGIN // 2)
         return max(self.end, min(near, len(self.words) - 1))
+
+    @property
+    def touching(self) -> list[bool]:
+        """For each token whether the next one begins where it ends; False for the last one."""
+        ends = map(add, self.starts, map(len, self.words))
+        return [end == start for end, start in zip(ends, [*self.starts[1:], -1], strict=False)]
 
     def offsets(self, first: int, final: int) -> tuple[int, int]:
         """The offsets in the text at which the token `first` begins and the token `final` ends."""

@@ -7,7 +7,7 @@ import os
 import pickle
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.evaluation.evaluate import evaluate_model
 from ner_lstm_crf.model import cpu
 from ner_lstm_crf.model.embedding import transformer as contextual
 from ner_lstm_crf.model.embedding.transformer import PretrainedEncoder
@@ -42,6 +43,10 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def data(make_sentences: Make) -> Data:
     return Data(make_sentences(40), make_sentences(8, seed=1))
+
+
+def parts(data: Data) -> tuple[Sequence[Sentence], Sequence[Sentence]]:
+    return data.train, data.dev
 
 
 def folders(directory: Path) -> list[Path]:
@@ -86,14 +91,22 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
         shutil.move(tmp_path / "gone", encoder)
 
 
-def test_tags_are_those_of_the_dev_scores(data: Data, tiny: Config, encoder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("touching", [False, True])
+def test_tags_are_those_of_the_dev_scores(
+    data: Data, tiny: Config, encoder: Path, tmp_path: Path, touching: bool
+) -> None:
     """Vectors that training computed once in half precision, tagging computes anew."""
+    if touching:
+        data = Data(*([Sentence.from_words(one.words, one.spans, joiner="") for one in part] for part in parts(data)))
     reports = list(Run(tmp_path).epochs(data, configured(tiny, encoder, epochs=6)))
     best = next(report for report in reversed(reports) if report.best)
     found = Tagger.load(tmp_path).tag_sentences(data.dev)
     right = sum(len({*a.spans} & {*b.spans}) for a, b in zip(found, data.dev, strict=True))
     assert best.dev is not None
     assert right == best.dev.micro.true_positives > 0
+    evaluated = evaluate_model(Model.load(tmp_path), data.dev).evaluation
+    assert evaluated.micro.true_positives == right
+    assert Model.load(tmp_path).features.reads_touching == touching
 
 
 def test_a_frozen_transformer_reads_the_data_once_for_all_runs(
@@ -154,7 +167,9 @@ def test_vectors_are_made_again_where_they_are_damaged_or_of_something_else(
     assert read.contextual is not None
     content = read.contextual.read_bytes()
     assert read_with_transformer(resolved, model, tmp_path, lambda *_: pytest.fail("read again")) == read
-    for other in (dataclasses.replace(resolved, train=data.train[1:]), dataclasses.replace(resolved, dev=())):
+    joined = [Sentence.from_words(one.words, one.spans, joiner="") for one in data.train]
+    for change in ({"train": data.train[1:]}, {"dev": ()}, {"train": joined}):
+        other = dataclasses.replace(resolved, **change)
         assert read_with_transformer(other, model, tmp_path).contextual != read.contextual
         with pytest.raises(InputError, match="found those of others"):
             computed_features(dataclasses.replace(other, contextual=read.contextual), model)

@@ -80,6 +80,15 @@ def test_entities_that_do_not_fit_are_named(entities: Any, error: type[Exception
         Sentence.from_text(None)  # type: ignore[arg-type]
 
 
+@given(text=strategies.text("ab. 王\u200b", max_size=20))
+def test_tokens_touch_where_the_text_has_nothing_between_them(text: str) -> None:
+    sentence = Sentence.from_text(text)
+    ends, starts = [one.end for one in sentence.tokens], [one.start for one in sentence.tokens]
+    between = [text[end:start] for end, start in zip(ends, starts[1:], strict=False)]
+    assert sentence.touching == [not gap for gap in between] + [False] * bool(ends)
+    assert not any(Sentence.from_words(sentence.words).touching)
+
+
 def test_tokens_are_cut_at_entities_where_asked_for() -> None:
     sentence = Sentence.from_text("Romebound", [(0, 4, "LOC")], cut=True)
     assert (sentence.words, sentence.spans) == (["Rome", "bound"], (Span(0, 1, "LOC"),))

@@ -369,3 +369,10 @@ def test_a_text_of_white_space_is_one_portion_without_tokens_as_its_parts_give(t
         [one._replace(normal=one.normal.text) for one in portions(t, token_unit=unit)] for t in (text, [text])
     )
     assert whole == parts
+
+
+def test_words_of_a_portion_touch_as_in_the_text() -> None:
+    (portion,) = portions("Ada's dog\u200b (old) met 王明. Yes!")
+    touching = {word for word, touches in zip(portion.words, portion.touching, strict=True) if touches}
+    assert touching == {"Ada", "(", "old", "王", "明", "Yes"}
+    assert next(portions("")).touching == []

@@ -31,6 +31,8 @@ class Transformer(ContextFeature):
         folder: The folder of the pretrained encoder.
         subtokenizer: Its tokenizer.
         token_unit: What a token is. Characters touch, but for a space between two tokens of several characters each.
+        touching: True if words are read as they touch in the text, False if a space parts each from the next. A model
+            reads text as its training data were written: those without touching words tell nothing of spaces.
         fine_tune: True if the encoder is trained.
 
     Attributes:
@@ -41,9 +43,16 @@ class Transformer(ContextFeature):
     writes_files = True
 
     def __init__(
-        self, folder: Path, subtokenizer: SubTokenizer, *, token_unit: TokenUnit = "word", fine_tune: bool = False
+        self,
+        folder: Path,
+        subtokenizer: SubTokenizer,
+        *,
+        token_unit: TokenUnit = "word",
+        touching: bool = False,
+        fine_tune: bool = False,
     ) -> None:
         self.folder, self.subtokenizer, self.token_unit = folder, subtokenizer, token_unit
+        self.reads_touching = touching and token_unit == "word" and subtokenizer.has_offsets
         self.files_change = fine_tune
         self.encoder: Any = None
 
@@ -51,7 +60,9 @@ class Transformer(ContextFeature):
     def build(cls, resources: Resources) -> Transformer | None:
         """See `TokenFeature.build`; the encoder is a folder or a name on the Hugging Face hub."""
         config = resources.config
-        return None if config.transformer is None else cls.from_pretrained(config, config.transformer)
+        if config.transformer is None:
+            return None
+        return cls.from_pretrained(config, config.transformer, touching=resources.touching)
 
     @classmethod
     def load(cls, saved: SavedFeature) -> Transformer:
@@ -60,20 +71,32 @@ class Transformer(ContextFeature):
             raise InputError("expected the folder of a model's transformer")
         if '"auto_map"' in read_saved(saved.folder / "config.json"):
             raise InputError("expected a transformer of this library's, found one that brings code", path=saved.folder)
-        feature = cls.from_pretrained(saved.config, saved.folder)
+        if type(saved.value) is not bool:
+            raise InputError("expected true or false: whether a transformer reads words as they touch")
+        feature = cls.from_pretrained(saved.config, saved.folder, touching=saved.value)
         feature.saved_as = None if feature.files_change else saved.folder.name
         return feature
 
     @classmethod
-    def from_pretrained(cls, config: ModelConfig, name: str | Path) -> Transformer:
+    def from_pretrained(cls, config: ModelConfig, name: str | Path, *, touching: bool) -> Transformer:
         """The feature of the encoder `name`, see `pretrained_folder`, with the settings of `config`.
+
+        Args:
+            config: The configuration of the model.
+            name: The encoder.
+            touching: See the class.
 
         Raises:
             InputError: If there is no such encoder, or its tokenizer is damaged.
         """
         folder = pretrained_folder(name)
         subtokenizer = SubTokenizer.from_pretrained(folder)
-        return cls(folder, subtokenizer, token_unit=config.token_unit, fine_tune=config.fine_tune)
+        options = {"touching": touching, "fine_tune": config.fine_tune}
+        return cls(folder, subtokenizer, token_unit=config.token_unit, **options)
+
+    def to_json(self) -> bool:
+        """Whether words are read as they touch."""
+        return self.reads_touching
 
     def write_files(self, folder: Path) -> None:
         """Write the files of the encoder and of its tokenizer.
@@ -86,18 +109,20 @@ class Transformer(ContextFeature):
         self.encoder.save(folder)
         self.subtokenizer.save(folder)
 
-    def encode(self, words: Sequence[str], _: Ids, lengths: Ids) -> list[SubTokens]:
+    def encode(self, words: Sequence[str], _: Ids, lengths: Ids, touching: Sequence[bool] = ()) -> list[SubTokens]:
         """The sub-tokens of each sentence."""
-        return self.subtokens(words, lengths.tolist())
+        return self.subtokens(words, lengths.tolist(), touching)
 
-    def subtokens(self, words: Sequence[str], lengths: Iterable[int]) -> list[SubTokens]:
+    def subtokens(self, words: Sequence[str], lengths: Iterable[int], touching: Sequence[bool] = ()) -> list[SubTokens]:
         """The sub-tokens of each sentence.
 
         Args:
             words: The tokens, sentences end to end (N,).
             lengths: Tokens of each sentence (S,).
+            touching: True for each word that the next one touches (N,); none does if not given.
         """
-        touching = list[bool]()
+        if not self.reads_touching:
+            touching = ()
         if self.token_unit == "character":
             touching = [len(word) < 2 or len(following) < 2 for word, following in pairwise(words)]
         encode = self.subtokenizer.encode

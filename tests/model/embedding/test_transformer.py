@@ -102,6 +102,32 @@ def test_trained_it_is_a_part_of_the_network_but_not_of_its_saved_weights(encode
     assert any(weight.grad is not None and weight.grad.any() for weight in feature.encoder.parameters())
 
 
+def test_words_are_read_as_they_touch_if_the_training_data_tell(encoder: Path) -> None:
+    config, words, touching = configured(encoder), ["os", "lo", "anna"], [True, False, False]
+    told, untold = (Transformer.build(Resources(config, SENTENCES, touching=one)) for one in (True, False))
+    assert told is not None
+    assert untold is not None
+    assert (told.reads_touching, untold.reads_touching) == (True, False)
+    lengths, none = np.array([3]), np.zeros(3, np.int64)
+    (apart,), (together,) = (one.encode(words, none, lengths, touching) for one in (untold, told))
+    assert apart.ids.tolist() == untold.encode(words, none, lengths)[0].ids.tolist()
+    assert together.ids.tolist() == untold.encode(["oslo", "anna"], none[:2], np.array([2]))[0].ids.tolist()
+    assert together.targets.tolist()[0][1:-1] == [0, 0, 1, 1, 2, 2, 2, 2]
+    for feature in (told, untold):
+        again = Transformer.load(SavedFeature(config, feature.to_json(), folder=encoder))
+        assert again.reads_touching == feature.reads_touching
+    characters = replace(config, token_unit="character")
+    feature = Transformer.build(Resources(characters, SENTENCES, touching=True))
+    assert feature is not None
+    assert not feature.reads_touching  # they do without being told
+
+
+@pytest.mark.parametrize("value", [None, 1, "true"])
+def test_a_damaged_value_is_refused(encoder: Path, value: object) -> None:
+    with pytest.raises(InputError, match="expected true or false"):
+        Transformer.load(SavedFeature(configured(encoder), value, folder=encoder))
+
+
 def test_sub_tokens_without_an_encoder_are_refused(encoder: Path) -> None:
     trained, frozen = build(configured(encoder, fine_tune=True)), build(configured(encoder))
     ids = Features({"transformer": trained}).encode(["oslo"], [1]).training_batch([0]).inputs["transformer"]
