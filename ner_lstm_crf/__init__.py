@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         evaluate_spans as evaluate_spans,
     )
     from ner_lstm_crf.evaluation.significance import f1_difference as f1_difference, f1_interval as f1_interval
+    from ner_lstm_crf.features.gazetteer import builtin_names as builtin_names, read_names as read_names
     from ner_lstm_crf.features.lexicon import builtin_words as builtin_words, read_lexicon as read_lexicon
     from ner_lstm_crf.features.vectors import (
         Vectors as Vectors,
@@ -114,6 +115,7 @@ _HOMES = {
     "formats.conll": ("read_conll",),
     "formats.registry": ("read_sentences", "write_sentences", "convert"),
     "features.vectors": ("Vectors", "read_vectors", "builtin_character_vectors", "builtin_lexicon_vectors"),
+    "features.gazetteer": ("builtin_names", "read_names"),
     "features.lexicon": ("builtin_words", "read_lexicon"),
     "config": ("Config", "ModelConfig", "TrainingConfig", "PRESETS", "preset", "read_config"),
     "progress": ("Progress",),

@@ -230,6 +230,9 @@ class ModelConfig(_Checked):
     lexicon_size: Annotated[
         Size, "embeddings", "size of the embedding of a lexicon word, where a token is a character; 0 for none"
     ] = 50
+    gazetteer_size: Annotated[
+        Size, "embeddings", "size of the embedding of a part of a name, for each list of --gazetteer; 0 for none"
+    ] = 8
     casing_size: Annotated[
         Size, "embeddings", "size of the embedding of a word's casing and shape (Reimers and Gurevych 2017: 8); 0: none"
     ] = 8

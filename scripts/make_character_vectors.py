@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ner_lstm_crf.features.lexicon import SIMPLIFIED
+from ner_lstm_crf.features.simplified import SIMPLIFIED
 from ner_lstm_crf.features.vectors import CHARACTER_VECTORS
 from shipping.dictionary import dictionary
 

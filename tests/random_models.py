@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,6 +45,7 @@ def random_model(seed: int) -> Model:
         casing_size=source.choice([0, 3]),
         bigram_size=source.choice([0, 4]),
         lexicon_size=4,
+        gazetteer_size=3,
         char_encoder="intnet" if seed % 3 == 1 else "cnn",
         char_blocks=1 + seed % 2,
     )
@@ -57,12 +59,11 @@ def random_model(seed: int) -> Model:
         numbers = np.random.default_rng(seed)
         vectors = Vectors([*KNOWN, *FROZEN], numbers.normal(size=(len(KNOWN + FROZEN), 6)).astype(np.float32))
     of_words = None
-    if lexicon is not None and source.random() < 0.7:
+    if lexicon is not None and seed % 3:
         of_words = Vectors(("in", "北京大"), np.random.default_rng(seed).normal(size=(2, 4)))
-    models = [
-        Model.build(sentences, config, vectors=vectors, lexicon=lexicon, lexicon_vectors=of_words, seed=seed + number)
-        for number in range(source.choice([1, 1, 3]))
-    ]
+    names = [("Anna", "given"), ("met in", "odd"), ("in", "odd")] if unit == "word" and seed % 2 else None
+    given: dict[str, Any] = {"vectors": vectors, "lexicon": lexicon, "lexicon_vectors": of_words, "names": names}
+    models = [Model.build(sentences, config, **given, seed=seed + number) for number in range(source.choice([1, 1, 3]))]
     # Weights that are zero at first get values, too.
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

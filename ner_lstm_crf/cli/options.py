@@ -346,6 +346,11 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "help": "pretrained vectors of words of the lexicon, in the formats of --vectors; or none; or builtin, those "
         "that come with the package (default with a lexicon: builtin). Their size counts, whatever --lexicon-size says",
     },
+    "--gazetteer": {
+        "metavar": "F",
+        "help": "names to find in text whose tokens are words: UTF-8, one a line, a tab and the name of a list may "
+        "follow; or builtin, names of places and of persons that come with the package; or none (default: none)",
+    },
     "--transformer-cache": {
         "metavar": "DIR",
         "help": "directory that keeps what a frozen transformer makes of the data, for later runs (default: not kept)",
@@ -452,7 +457,7 @@ def reading_words(args: argparse.Namespace) -> list[str]:
 def setting_words(args: argparse.Namespace) -> list[str]:
     """The preset, and the options of the configuration that were given, as they are written on a command line."""
     words = ["--preset", args.preset]
-    for name in ("--config", "--vectors", "--vectors-limit", "--lexicon", "--lexicon-vectors"):
+    for name in ("--config", "--vectors", "--vectors-limit", "--lexicon", "--lexicon-vectors", "--gazetteer"):
         value = vars(args)[name.removeprefix("--").replace("-", "_")]
         words += [] if value is None else [name, str(value)]
     for table in ("model", "training"):
@@ -486,7 +491,8 @@ def add_training_options(parser: Parser, *, seeds: int, test_required: bool = Fa
     add_options(config, "--help-all", "--preset", "--config")
     groups = add_settings(parser, without=without)
     runs = groups["runs"]
-    add_options(groups["vectors and lexicon"], "--vectors", "--vectors-limit", "--lexicon", "--lexicon-vectors")
+    options = "--vectors", "--vectors-limit", "--lexicon", "--lexicon-vectors", "--gazetteer"
+    add_options(groups["vectors and lexicon"], *options)
     add_options(groups["transformer"], "--transformer-cache")
     add_options(runs, "--seeds", default=seeds)
     add_options(runs, "--workers", "--threads", "--json")
@@ -563,6 +569,7 @@ def settings_from(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
             "--vectors-limit": args.vectors_limit,
             "--lexicon": args.lexicon,
             "--lexicon-vectors": args.lexicon_vectors,
+            "--gazetteer": args.gazetteer,
         }
         others += [option for option, value in also.items() if value is not None]
         if others or file["model"]:

@@ -56,7 +56,8 @@ def add_command(parser: Parser) -> None:
     config = parser.add_argument_group("configuration")
     add_options(config, "--help-all", "--preset", "--config")
     groups = add_settings(parser)
-    add_options(groups["vectors and lexicon"], "--vectors", "--vectors-limit", "--lexicon", "--lexicon-vectors")
+    options = "--vectors", "--vectors-limit", "--lexicon", "--lexicon-vectors", "--gazetteer"
+    add_options(groups["vectors and lexicon"], *options)
     add_options(parser.add_argument_group(*READING), *READ_OPTIONS)
     add_options(parser, "--threads", "--json")
     parser.set_defaults(command=run, init_from=None, transformer_cache=None)
@@ -87,7 +88,8 @@ def run(args: argparse.Namespace) -> None:
             for value in (vars(args)[name],)
         }
         options = read_options(args, token_unit=given["model"].get("token_unit"))
-        data = Data.read(args.file, None, **given_vectors, options=options)
+        names = None if args.gazetteer == "none" else args.gazetteer
+        data = Data.read(args.file, None, **given_vectors, names=names, options=options)
         sentences = data.train
         unit = "character" if share_of_characters(sentences) >= CHARACTER_SHARE else "word"
         say(f"{args.folds} trainings on {len(sentences):,} sentences, a part left out in each")

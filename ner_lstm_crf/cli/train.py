@@ -6,12 +6,12 @@ import argparse
 import logging
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ner_lstm_crf.cli.options import (
     Parser,
@@ -200,10 +200,10 @@ def read_data(args: argparse.Namespace, given: Tables) -> tuple[Config, Resolved
     # Vectors and lexicon: those of a file, none, or the builtin ones, which characters have by default.
     vectors = _read_vectors(args, config, {**parts, "unlabelled": bare})
     lexicon, of_words = _read_lexicon(args)
+    names = _read_names(args)
     start = None if args.init_from is None else model_directory(args.init_from)
-    given_data = Data(
-        train, dev, vectors, start, lexicon, args.unannotated, of_words, teacher=args.teacher, unlabelled=bare
-    )
+    further: dict[str, Any] = {"teacher": args.teacher, "unlabelled": bare, "names": names}
+    given_data = Data(train, dev, vectors, start, lexicon, args.unannotated, of_words, **further)
     data = resolve_defaults(given_data, config.model)
     if args.test:
         known = {*labels["train"], *(() if start is None else ModelDescription.read(start).labels)}
@@ -370,6 +370,23 @@ def _read_lexicon(
     return lexicon, read_lexicon_vectors(args.lexicon_vectors, words)
 
 
+def _read_names(args: argparse.Namespace) -> Collection[tuple[str, str]] | None:
+    """The names that `--gazetteer` names, with their number shown; None if it names none.
+
+    Raises:
+        InputError: If their file cannot be read.
+    """
+    from ner_lstm_crf.features.gazetteer import builtin_names, read_names
+
+    if args.gazetteer in (None, "none"):
+        return None
+    names = builtin_names() if args.gazetteer == "builtin" else read_names(args.gazetteer)
+    lists = Counter(label for _, label in names)
+    shown = ", ".join(f"{label} {count:,}" for label, count in sorted(lists.items()))
+    say(f"{len(names):,} names in the gazetteer ({shown})")
+    return names
+
+
 def _describe_vectors(vectors: Vectors, parts: Mapping[str, Sequence[Sentence]], args: argparse.Namespace) -> None:
     """Show how many vectors there are, and how many words of each part have one."""
     from ner_lstm_crf.features.vectors import coverage
@@ -396,7 +413,8 @@ def _describe_vectors(vectors: Vectors, parts: Mapping[str, Sequence[Sentence]],
 
 def _describe_lexicon(data: ResolvedData, args: argparse.Namespace) -> None:
     """Show the size of the lexicon and of its vectors; of words of a file, also how many the training data have."""
-    from ner_lstm_crf.features.lexicon import Lexicon, simplified_form
+    from ner_lstm_crf.features.lexicon import Lexicon
+    from ner_lstm_crf.features.simplified import simplified_form
 
     words = data.lexicon or {}
     size = f"{len(words):,} words in the lexicon, of {counted(len(set(words.values())), 'category', 'categories')}"

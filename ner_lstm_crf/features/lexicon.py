@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -25,13 +24,12 @@ import numpy as np
 
 from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.simplified import simplified, simplified_form
 from ner_lstm_crf.features.token_feature import ContextFeature, Ids, Resources, Rows, SavedFeature, compact
+from ner_lstm_crf.features.trie import Trie
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.features.vocabulary import is_list_of
 from ner_lstm_crf.files.text import TextFile, quoted
-
-SIMPLIFIED = Path(__file__).parents[1] / "shipped" / "simplified.txt"
-"""A pair a line, a traditional character and its simplified form, made by `scripts/make_character_vectors.py`."""
 
 NO_WORD = 0
 LENGTHS = 4  # words of 2, 3, 4, and of 5 characters or more
@@ -94,7 +92,7 @@ class Lexicon(ContextFeature):
             1 + ids * LENGTHS + np.minimum(lengths - 2, LENGTHS - 1)
         )  # the row that each word shares (words,)
         self.first_own = 1 + LENGTHS * len(categories)
-        self._trie = _Trie(words)
+        self._trie = _trie(words)
 
     @classmethod
     def build(cls, resources: Resources) -> Lexicon | None:
@@ -125,7 +123,7 @@ class Lexicon(ContextFeature):
         codes = np.array([_code(token) for tokens in sentences for token in tokens], np.int64)
         lengths = np.array([len(tokens) for tokens in sentences], np.int64)
         counts = np.zeros(len(known), np.int64)
-        for _, _, found in _Trie(known).matches(codes, lengths):
+        for _, _, found in _trie(known).matches(simplified(codes), lengths):
             counts += np.bincount(found, minlength=len(known))
         # The trainable words first, then those with a pretrained vector, then all others.
         row_of = {} if vectors is None else {word: row for row, word in enumerate(vectors.words)}
@@ -189,7 +187,9 @@ class Lexicon(ContextFeature):
         Of two words of one length that go on over a token, the later one counts.
         """
         ids = np.full((len(codes), 3), NO_WORD, np.int64)
-        for size, starts, words in self._trie.matches(codes, lengths):  # a longer word overwrites a shorter one
+        for size, starts, words in self._trie.matches(
+            simplified(codes), lengths
+        ):  # a longer word overwrites a shorter one
             rows = np.where(words < self.own, words + self.first_own, self._shared[words])
             ids[starts, 0] = rows
             for inner in range(size - 2, 0, -1):  # the latest start last
@@ -216,55 +216,11 @@ class Lexicon(ContextFeature):
         return {"table.trainable": (self.first_own + self.trainable, config.lexicon_size)}
 
 
-class _Trie:
-    """The words as a tree of their characters: node n > 0 is reached by key n - 1, a node and a character.
-
-    Traditional characters, of words and of texts, are taken for their simplified forms.
-
-    Args:
-        words: The words; of those that are the same the first is found.
-    """
-
-    def __init__(self, words: Sequence[str]) -> None:
-        lengths = np.array([len(word) for word in words], np.int64)
-        codes = np.frombuffer("".join(words).encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64)
-        codes = simplified(codes)
-        first, self._longest = lengths.cumsum() - lengths, int(lengths.max(initial=0))
-        nodes, size, keys = np.zeros(len(words), np.int64), 1, list[Ids]()
-        for depth in range(self._longest):
-            deeper = np.flatnonzero(lengths > depth)
-            new, which = np.unique(nodes[deeper] * _CODES + codes[first[deeper] + depth], return_inverse=True)
-            nodes[deeper] = size + which
-            keys.append(new)
-            size += len(new)
-        # A depth's nodes follow those of the depth before, so that the keys rise from first to last.
-        self._keys = np.concatenate([np.zeros(0, np.int64), *keys])
-        self._word = np.full(size, -1, np.int64)
-        self._word[nodes[::-1]] = np.arange(len(words))[::-1]  # what is assigned last, the first word, stays
-
-    def matches(self, codes: Ids, lengths: Ids) -> list[tuple[int, Ids, Ids]]:
-        """For each length of words from 1: the length, the positions where words of it start, rising, and the words.
-
-        Args:
-            codes: The result of `Lexicon.type_ids` for each token, sentences end to end (N,).
-            lengths: Tokens of each sentence (S,).
-        """
-        ends = np.repeat(lengths.cumsum(), lengths)
-        codes = simplified(codes)
-        found = list[tuple[int, Ids, Ids]]()
-        starts, nodes = np.arange(len(codes)), np.zeros(len(codes), np.int64)
-        for size in range(1, self._longest + 1):
-            inside = starts + size <= ends[starts]
-            starts, nodes = starts[inside], nodes[inside]
-            keys = nodes * _CODES + codes[starts + size - 1]
-            positions = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-            known = self._keys[positions] == keys
-            starts, nodes = starts[known], positions[known] + 1
-            if not len(starts):
-                break
-            words = self._word[nodes]
-            found.append((size, starts[words >= 0], words[words >= 0]))
-        return found
+def _trie(words: Sequence[str]) -> Trie:
+    """The words as a tree of their characters, traditional ones taken for their simplified forms."""
+    lengths = np.array([len(word) for word in words], np.int64)
+    codes = np.frombuffer("".join(words).encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64)
+    return Trie(simplified(codes), lengths, _CODES)
 
 
 def _row(word: str, row_of: Mapping[str, int]) -> int:
@@ -277,47 +233,6 @@ def _row(word: str, row_of: Mapping[str, int]) -> int:
 
 def _code(token: str) -> int:
     return ord(token) if len(token) == 1 else 0
-
-
-def simplified(codes: Ids) -> Ids:
-    """The codes of characters (N,), those of traditional ones replaced by those of their simplified forms.
-
-    Example:
-        >>> "".join(map(chr, simplified(np.array([ord(character) for character in "臺灣 and 台湾"]))))
-        '台湾 and 台湾'
-    """
-    forms = _simplified_forms()
-    found: Ids = np.where(codes < len(forms), forms[np.minimum(codes, len(forms) - 1)], codes)
-    return found
-
-
-def simplified_form(word: str) -> str:
-    """A word in simplified characters.
-
-    Example:
-        >>> simplified_form("臺灣大學")
-        '台湾大学'
-    """
-    return word.translate(_simplified_characters())
-
-
-def simplified_pairs() -> list[str]:
-    """Each traditional character and its simplified form, as a string of both."""
-    return SIMPLIFIED.read_text(encoding="utf-8").split()
-
-
-@cache
-def _simplified_characters() -> dict[int, str]:
-    return {ord(pair[0]): pair[1] for pair in simplified_pairs()}
-
-
-@cache
-def _simplified_forms() -> Ids:
-    """The code of the simplified form of each code, up to the last that has another."""
-    traditional, simple = np.array([[ord(character) for character in pair] for pair in simplified_pairs()], np.int64).T
-    forms = np.arange(traditional.max() + 1)
-    forms[traditional] = simple
-    return forms
 
 
 def check_lexicon(config: ModelConfig) -> None:

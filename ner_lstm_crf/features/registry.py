@@ -14,6 +14,7 @@ from ner_lstm_crf.features.batch import RaggedSentences, WordTypes
 from ner_lstm_crf.features.bigrams import Bigrams
 from ner_lstm_crf.features.casing import Casing
 from ner_lstm_crf.features.characters import Characters
+from ner_lstm_crf.features.gazetteer import NameLists
 from ner_lstm_crf.features.lexicon import Lexicon
 from ner_lstm_crf.features.token_feature import ContextFeature, Resources, Rows, SavedFeature, TokenFeature
 from ner_lstm_crf.features.transformer.feature import Transformer
@@ -29,6 +30,7 @@ FEATURES: Mapping[str, type[TokenFeature]] = {
         Transformer,
         Bigrams,
         Lexicon,
+        NameLists,
     )
 }
 """Every token feature by its name, in the order in which the first weights of a network are drawn."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +49,7 @@ class Resources:
         lexicon: Words to find in the text, each with its category, "" for none; None for no lexicon.
         lexicon_vectors: Pretrained vectors of words of the lexicon; None for none.
         touching: True if somewhere a token touches the next one: the sentences tell where spaces are.
+        names: Names to find in the text, each with its list; None for none.
     """
 
     config: ModelConfig
@@ -58,6 +59,7 @@ class Resources:
     lexicon: Mapping[str, str] | None = None
     lexicon_vectors: Vectors | None = None
     touching: bool = False
+    names: Collection[tuple[str, str]] | None = None
 
     @cached_property
     def counts(self) -> Counter[str]:

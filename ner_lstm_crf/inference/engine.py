@@ -22,11 +22,11 @@ from ner_lstm_crf.features.batch import Batch, WordTypes
 from ner_lstm_crf.features.token_feature import ContextFeature, Ids
 from ner_lstm_crf.inference.graph import Graph
 from ner_lstm_crf.inference.network_graph import (
-    IDS_OF_A_TOKEN,
     Floats,
     Weights,
     encoder,
     has_graph,
+    ids_of_a_token,
     mean,
     projection,
     token_vectors,
@@ -132,8 +132,8 @@ class OnnxEngine(Engine):
         graph = Graph("emissions of tokens")
         lengths = graph.input("lengths", np.int32, ["sentences"])
         ids = {}
-        for name in context:
-            ids[name] = graph.input(name, np.int64, ["tokens", "sentences", IDS_OF_A_TOKEN.get(name, "ids")])
+        for name, feature in context.items():
+            ids[name] = graph.input(name, np.int64, ["tokens", "sentences", ids_of_a_token(feature)])
         self._context = tuple(ids)
         # 2. The networks.
         emissions = []

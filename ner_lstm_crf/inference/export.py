@@ -26,8 +26,9 @@ from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.bigrams import Bigrams
 from ner_lstm_crf.features.casing import CASINGS
 from ner_lstm_crf.features.characters import Characters
-from ner_lstm_crf.features.lexicon import Lexicon, simplified_pairs
+from ner_lstm_crf.features.lexicon import Lexicon
 from ner_lstm_crf.features.registry import Features
+from ner_lstm_crf.features.simplified import simplified_pairs
 from ner_lstm_crf.features.vocabulary import PADDING
 from ner_lstm_crf.features.word import Words
 from ner_lstm_crf.files.atomic import Content, make_directory, write_together

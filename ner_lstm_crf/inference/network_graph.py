@@ -22,6 +22,7 @@ from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features.bigrams import Bigrams
 from ner_lstm_crf.features.characters import Characters
+from ner_lstm_crf.features.gazetteer import NameLists
 from ner_lstm_crf.features.lexicon import Lexicon
 from ner_lstm_crf.features.token_feature import ContextFeature, TypeFeature
 from ner_lstm_crf.features.word import Words
@@ -31,8 +32,8 @@ Floats: TypeAlias = NDArray[np.float32]
 Weights: TypeAlias = Mapping[str, Array]
 """The weights of a network by name, float32."""
 
-IDS_OF_A_TOKEN = {Bigrams.name: 2, Lexicon.name: 3}
-"""How many ids a token has, for the features of which it has several."""
+LOOKED_UP = (Bigrams, Lexicon, NameLists)
+"""The context features that look up several vectors of a token, each in one table."""
 
 DIRECTIONS = "forwards", "backwards"
 """The directions of a layer of the encoder, as the names of weights have them."""
@@ -42,7 +43,12 @@ _NO_CHARACTER = -1e9  # the score of a filter behind the end of a word
 
 def has_graph(features: Mapping[str, Any]) -> bool:
     """True if all features look up vectors, so that their network can be a graph; a transformer does more."""
-    return all(isinstance(one, TypeFeature | Bigrams | Lexicon) for one in features.values())
+    return all(isinstance(one, (TypeFeature, *LOOKED_UP)) for one in features.values())
+
+
+def ids_of_a_token(feature: Any) -> int:
+    """How many ids a token has of a context feature of `LOOKED_UP`."""
+    return len(feature.lists) if isinstance(feature, NameLists) else 2 if isinstance(feature, Bigrams) else 3
 
 
 def token_vectors(
@@ -60,7 +66,7 @@ def token_vectors(
         features: The features by name, in their order in the model.
         weights: The weights of the network.
         ids: The value with the ids of each feature, by name: for characters (T, B, C), 0 behind the end of a word; for
-            bigrams (T, B, 2); for the lexicon (T, B, 3); for all others (T, B).
+            bigrams (T, B, 2); for the lexicon (T, B, 3); for the gazetteer (T, B, lists); for all others (T, B).
         prefix: What the names of this network's constants begin with.
         scales: What the columns of a context feature's vectors (D,) are divided by, by its name; None for nothing.
 
@@ -74,7 +80,7 @@ def token_vectors(
             vectors.append(_words(graph, feature, weights[f"{own}table.trainable"], ids[name], prefix))
         elif isinstance(feature, Characters):
             vectors.append(_characters(graph, own, weights, ids[name], prefix))
-        elif isinstance(feature, Bigrams | Lexicon):
+        elif isinstance(feature, LOOKED_UP):
             table = context_table(feature, weights[f"{own}table.trainable"])
             table = table / scales[name] if scales else table
             rows = _rows(graph, table, ids[name], f"{prefix}{name}-table")  # (T, B, k, D)
@@ -86,13 +92,13 @@ def token_vectors(
     return graph.add("Concat", *vectors, axis=2) if len(vectors) > 1 else vectors[0]
 
 
-def context_table(feature: Bigrams | Lexicon, table: Floats) -> Floats:
+def context_table(feature: Bigrams | Lexicon | NameLists, table: Floats) -> Floats:
     """The vector of each id of a context feature (V, D), given its trained rows.
 
     The vector of a word of the lexicon is the sum of what it shares with others, and of what is its own, trained or
     frozen.
     """
-    if isinstance(feature, Bigrams):
+    if not isinstance(feature, Lexicon):
         return table
     shared = feature.shared_rows()
     if feature.frozen is not None:

@@ -27,11 +27,12 @@ from ner_lstm_crf.features.batch import WordTypes
 from ner_lstm_crf.inference.graph import MICROSOFT, Array, Graph
 from ner_lstm_crf.inference.network_graph import (
     DIRECTIONS,
-    IDS_OF_A_TOKEN,
+    LOOKED_UP,
     Floats,
     Weights,
     context_table,
     directions,
+    ids_of_a_token,
     layer_output,
 )
 from ner_lstm_crf.inference.type_vectors import TypeVectors, Vectors
@@ -48,10 +49,12 @@ class Scales:
     Attributes:
         types: Those of the vectors of word types (D,).
         context: Those of the vector of one id, for each context feature.
+        ids: The ids that a token has of each of these.
     """
 
     types: Floats
     context: Mapping[str, Floats]
+    ids: Mapping[str, int]
 
     @classmethod
     def of(cls, features: Mapping[str, Any], weights: Weights, parts: Mapping[str, Vectors]) -> Self:
@@ -70,9 +73,10 @@ class Scales:
         tables = {
             name: context_table(features[name], weights[f"embedding.{name}.table.trainable"])
             for name in features
-            if name in IDS_OF_A_TOKEN
+            if isinstance(features[name], LOOKED_UP)
         }
-        return cls(_largest(types), {name: _largest(table) for name, table in tables.items()})
+        counts = {name: ids_of_a_token(features[name]) for name in tables}
+        return cls(_largest(types), {name: _largest(table) for name, table in tables.items()}, counts)
 
     def scaled(self, vectors: Floats) -> Floats:
         """The vectors of words (W, D) between -1 and 1, and behind them the two constant columns (W, D + 2)."""
@@ -87,7 +91,7 @@ class Scales:
             table = f"embedding.{name}.table.trainable"
             adapted[table] = weights[table]
         # 2. What the first layer reads: vectors of word types, the two constant columns, those of context features.
-        context = [np.tile(scales, IDS_OF_A_TOKEN[name]) for name, scales in self.context.items()]
+        context = [np.tile(scales, self.ids[name]) for name, scales in self.context.items()]
         columns, types = np.concatenate([self.types, *context]), len(self.types)
         for direction in DIRECTIONS:
             name = f"encoder.{direction}.0.lstm.weight_ih_l0"

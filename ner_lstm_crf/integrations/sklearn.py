@@ -7,7 +7,7 @@ estimator.predict(X), estimator.predict_marginals(X), estimator.score(X, y)
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Set
 from numbers import Integral
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -49,6 +49,7 @@ class NerTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         vectors: As in `Data`.
         lexicon: As in `Data`.
         lexicon_vectors: As in `Data`.
+        names: As in `Data`.
         init_from: As in `Data`.
         random_state: The seed, or a generator that gives one; None for that of the settings, which is 1.
         verbose: True to show the epochs on standard error.
@@ -79,6 +80,7 @@ class NerTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         vectors: Vectors | Literal["builtin"] | None = "builtin",
         lexicon: Mapping[str, str] | Literal["builtin"] | None = "builtin",
         lexicon_vectors: Vectors | Literal["builtin"] | None = "builtin",
+        names: Collection[tuple[str, str]] | Literal["builtin"] | None = None,
         init_from: str | Path | None = None,
         random_state: Any = None,
         verbose: bool = False,
@@ -86,7 +88,7 @@ class NerTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     ) -> None:
         tables_of(settings)
         self.preset, self.y_scheme, self.dev, self.vectors, self.lexicon = preset, y_scheme, dev, vectors, lexicon
-        self.lexicon_vectors = lexicon_vectors
+        self.lexicon_vectors, self.names = lexicon_vectors, names
         self.init_from, self.random_state, self.verbose = init_from, random_state, verbose
         for name, value in settings.items():
             setattr(self, name, value)
@@ -155,6 +157,7 @@ class NerTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             "vectors": self.vectors,
             "lexicon": self.lexicon,
             "lexicon_vectors": self.lexicon_vectors,
+            "names": self.names,
         }
         data = Data(sentences, dev, init_from=self.init_from, **given)
         # 3. The configuration. The network is trained in a scheme that tells the tags of y apart.

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -17,7 +17,9 @@ import numpy as np
 
 from ner_lstm_crf.config import VECTORS_LIMIT, Config, Device, ModelConfig, TrainingConfig, without_effect
 from ner_lstm_crf.errors import InputError, did_you_mean
-from ner_lstm_crf.features.lexicon import builtin_words, check_lexicon, read_lexicon, simplified_form
+from ner_lstm_crf.features.gazetteer import builtin_names, check_names, checked_names, read_names
+from ner_lstm_crf.features.lexicon import builtin_words, check_lexicon, read_lexicon
+from ner_lstm_crf.features.simplified import simplified_form
 from ner_lstm_crf.features.token_feature import Rows
 from ner_lstm_crf.features.transformer.feature import Transformer
 from ner_lstm_crf.features.transformer.subtokens import pretrained_folder
@@ -65,6 +67,8 @@ class Data:
         teacher: The directory of a trained model, or "en" or "zh", whose tag sequences are learnt beside the annotated
             ones; of an ensemble, or with a transformer, as it may be. None for none.
         unlabelled: Sentences that the teacher alone says something of; their spans do not matter. Kept as a tuple.
+        names: Names to find in the text where tokens are words, pairs of a name and its list; or "builtin", those of
+            `builtin_names`; None for none.
 
     Dev sentences with unknown tokens are left out, too, and logged.
 
@@ -83,8 +87,10 @@ class Data:
     lexicon_vectors: Vectors | Literal["builtin"] | None = "builtin"
     teacher: str | Path | None = None
     unlabelled: Sequence[Sentence] = ()
+    names: Collection[tuple[str, str]] | Literal["builtin"] | None = None
 
     def __post_init__(self) -> None:
+        self._check_sources()
         if isinstance(self.train, Iterator) and self.train is self.dev:
             raise TypeError("expected dev sentences of their own, got the iterator that gives those of train")
         for part in ("train", "dev"):
@@ -98,6 +104,14 @@ class Data:
         self.unannotated = _checked_labels(self.unannotated)
         if self.unannotated:
             self.train = tuple(sentence.with_unannotated(self.unannotated) for sentence in self.train)
+
+    def _check_sources(self) -> None:
+        """Refuse vectors, a lexicon and names that are something else.
+
+        Raises:
+            TypeError: See the class.
+            InputError: See `checked_names`.
+        """
         for part, kind, hint in (
             ("vectors", Vectors, "read_vectors reads a file, Vectors.from_dict takes a dict"),
             ("lexicon", Mapping, "read_lexicon reads a file, dict.fromkeys(words, '') takes a list"),
@@ -109,6 +123,8 @@ class Data:
                     f"{part}: expected {kind.__name__}, 'builtin' or None, got {type(given).__name__}: {hint}"
                 )
 
+        if self.names is not None and self.names != "builtin":
+            self.names = checked_names(self.names)
         if isinstance(self.lexicon, Mapping):
             for word, category in self.lexicon.items():
                 if not isinstance(word, str) or not isinstance(category, str):
@@ -129,6 +145,7 @@ class Data:
         vectors: FilePath | Vectors | Literal["builtin"] | None = "builtin",
         lexicon: FilePath | Mapping[str, str] | Literal["builtin"] | None = "builtin",
         lexicon_vectors: FilePath | Vectors | Literal["builtin"] | None = "builtin",
+        names: FilePath | Collection[tuple[str, str]] | Literal["builtin"] | None = None,
         init_from: str | Path | None = None,
         unannotated: Sequence[str] = (),
         teacher: str | Path | None = None,
@@ -145,6 +162,7 @@ class Data:
                 sentences; or as in the class.
             lexicon: A file of words; or as in the class.
             lexicon_vectors: A file of the vectors of words, of which those of the lexicon are read; or as in the class.
+            names: A file of names; or as in the class.
             init_from: As in the class.
             unannotated: As in the class.
             teacher: As in the class.
@@ -180,7 +198,9 @@ class Data:
         if isinstance(lexicon_vectors, str | os.PathLike) and lexicon_vectors != "builtin":
             words = builtin_words() if lexicon == "builtin" else lexicon or {}
             lexicon_vectors = read_lexicon_vectors(Path(lexicon_vectors), words)
-        rest: Any = unannotated, lexicon_vectors, teacher, bare
+        if isinstance(names, str | os.PathLike) and names != "builtin":
+            names = read_names(Path(names))
+        rest: Any = unannotated, lexicon_vectors, teacher, bare, names
         return cls(sentences, of_dev, vectors, init_from, lexicon, *rest)  # type: ignore[arg-type]
 
     @classmethod
@@ -201,7 +221,8 @@ class Data:
             tokens: The column of the tokens; None for `tokens` or `words`.
             tags: The column of the tags; None for `ner_tags`, `tags`, `labels` or `ner`.
             options: The options of reading; `label_names` are the names of numbers that the dataset does not name.
-            **further: `vectors`, `init_from`, `lexicon`, `lexicon_vectors` and `unannotated`, as in the class.
+            **further: `vectors`, `init_from`, `lexicon`, `lexicon_vectors`, `names` and `unannotated`, as in
+                the class.
 
         Raises:
             TypeError: If it is no dataset.
@@ -314,6 +335,7 @@ class ResolvedData:
         init_from: The directory of the model to start from, or None.
         lexicon: Words and their categories, or None.
         lexicon_vectors: Pretrained vectors of words of the lexicon, or None.
+        names: Names and their lists, or None.
         fingerprints: SHA-256 of each part, by its name in messages, to recognise the same data; "" for no such part.
         unannotated: Labels that the training sentences do not annotate.
         teacher: The directory of the teacher, or None.
@@ -330,6 +352,7 @@ class ResolvedData:
     init_from: Path | None
     lexicon: Mapping[str, str] | None
     lexicon_vectors: Vectors | None
+    names: Collection[tuple[str, str]] | None
     fingerprints: Mapping[str, str]
     unannotated: Sequence[str] = ()
     teacher: Path | None = None
@@ -367,10 +390,16 @@ def resolve_defaults(data: Data, config: ModelConfig) -> ResolvedData:
         vectors = builtin_character_vectors() if config.token_unit == "character" and init_from is None else None
     # 2. The lexicon.
     lexicon, of_words = _resolved_lexicon(data, config)
-    # 3. The model to start from has its own of both.
+    # 3. The gazetteer.
+    names = tuple(builtin_names()) if data.names == "builtin" else data.names
+    if names is not None:
+        if init_from is not None:
+            raise InputError("a gazetteer: expected none beside a model to start from, whose own stays")
+        check_names(config)
+    # 4. The model to start from has its own of all.
     if base is not None and (base.config != config or vectors is not None):
         raise InputError("expected the configuration of the model to start from, and no vectors", path=init_from)
-    # 4. The fingerprints.
+    # 5. The fingerprints.
     fingerprints = {
         "model to start from": "" if base is None else base.digest,
         "training data": _fingerprint(map(_content_of, data.train)),
@@ -378,6 +407,7 @@ def resolve_defaults(data: Data, config: ModelConfig) -> ResolvedData:
         "vectors": _fingerprint_of(vectors),
         "lexicon": "" if lexicon is None else _fingerprint(map(repr, sorted(lexicon.items()))),
         "vectors of the lexicon": _fingerprint_of(of_words),
+        "gazetteer": "" if names is None else _fingerprint(map(repr, sorted(names))),
     }
     if teacher is not None:
         fingerprints["teacher"] = ModelDescription.read(teacher).digest
@@ -392,12 +422,13 @@ def resolve_defaults(data: Data, config: ModelConfig) -> ResolvedData:
         init_from=init_from,
         lexicon=lexicon,
         lexicon_vectors=of_words,
+        names=names,
         fingerprints=fingerprints,
         unannotated=data.unannotated,
         teacher=teacher,
         unlabelled=data.unlabelled,
     )
-    # 5. Warn of what the model will not learn before it begins.
+    # 6. Warn of what the model will not learn before it begins.
     _warn_of_other_tokens(resolved, config)
     _warn_of_labels(resolved, () if base is None else base.labels)
     own = data.vectors

@@ -374,6 +374,7 @@ def prepare_trainer(data: ResolvedData, config: Config) -> Trainer:
     # 1. The model; sentences without labels have words to learn as well.
     if data.init_from is None:
         options |= {"vectors": data.vectors, "lexicon": data.lexicon, "lexicon_vectors": data.lexicon_vectors}
+        options["names"] = data.names
         model = Model.build(learnt, config.model, **options)
     else:
         model = warm_start(Model.load(data.init_from), learnt, **options)

@@ -16,7 +16,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -137,6 +137,7 @@ class Model:
         vectors: Vectors | None = None,
         lexicon: Mapping[str, str] | None = None,
         lexicon_vectors: Vectors | None = None,
+        names: Collection[tuple[str, str]] | None = None,
         freeze_vectors: bool = False,
         seed: int = 1,
     ) -> Model:
@@ -149,11 +150,12 @@ class Model:
             lexicon: Words to find in the text, whose tokens have to be characters, each with its category, "" for none;
                 None for no lexicon.
             lexicon_vectors: Pretrained vectors of words of the lexicon.
+            names: Names to find in the text, whose tokens have to be words, each with its list; None for none.
             freeze_vectors: True if the pretrained vectors of training words stay as they are.
             seed: Seed of the first weights.
 
         Raises:
-            InputError: If a lexicon is given that the model would not use.
+            InputError: If a lexicon or names are given that the model would not use.
         """
         words = [normalized_words(sentence.words) for sentence in sentences]
         if vectors is not None:
@@ -163,7 +165,7 @@ class Model:
         if config.hyphens == "auto":
             config = replace(config, hyphens=detect_hyphens(chain.from_iterable(words)))
         touching = config.transformer is not None and any(any(sentence.touching) for sentence in sentences)
-        resources = Resources(config, words, vectors, freeze_vectors, lexicon, lexicon_vectors, touching)
+        resources = Resources(config, words, vectors, freeze_vectors, lexicon, lexicon_vectors, touching, names)
         features = Features.build(resources)
         tags = TagSet(get_scheme(config.scheme), sorted(set().union(*(one.labels for one in sentences))))
         return cls(config, features, tags, (new_network(config, features, tags, seed),))

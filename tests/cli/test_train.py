@@ -326,6 +326,28 @@ def test_a_lexicon_is_refused_with_its_line_and_where_tokens_are_words(
     assert "a lexicon: expected data whose tokens are characters, got words" in complaint
 
 
+# Gazetteer
+
+
+def test_names_of_a_gazetteer_are_read_kept_and_used(files: Files, write, tmp_path: Path, run: Run) -> None:
+    names = write("names.txt", "Oslo\tplace\nAda Moe\tperson\nOslo\tperson\n")
+    options = ["train", *files.options, "--epochs", "1", "--overwrite", "--output", tmp_path / "m"]
+    assert "3 names in the gazetteer (person 2, place 1)\n" in run(*options, "--gazetteer", names).err
+    vocabulary = json.loads((tmp_path / "m" / "vocabulary.json").read_text(encoding="utf-8"))
+    assert vocabulary["gazetteer"] == {"person": ["ada moe", "oslo"], "place": ["oslo"]}
+    assert run("tag", "Ada Moe flew to Oslo.", "--model", tmp_path / "m").code == 0
+    assert "in the gazetteer" not in run(*options).err
+    broken = write("broken.txt", "Oslo\nAda\tperson\t5\n")
+    assert run(*options, "--gazetteer", broken).complaint.startswith(f"error: {broken}:2: expected a name")
+    chinese = write("zh.conll", ZH)
+    complaint = run("train", "--train", chinese, "--gazetteer", names, "--output", tmp_path / "z").complaint
+    assert "a gazetteer: expected data whose tokens are words, got characters" in complaint
+    complaint = run(*options, "--gazetteer", names, "--gazetteer-size", "0").complaint
+    assert "a gazetteer: expected a model that looks for names, this one has gazetteer_size = 0" in complaint
+    started = run("train", *files.options, "--init-from", "en", "--gazetteer", names, "--output", tmp_path / "x")
+    assert "--init-from: expected the model as it is, without --gazetteer" in started.complaint
+
+
 # Units
 
 

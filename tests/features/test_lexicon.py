@@ -13,12 +13,9 @@ from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.features import lexicon as module
 from ner_lstm_crf.features.lexicon import (
-    SIMPLIFIED,
     Lexicon,
     builtin_words,
     read_lexicon,
-    simplified,
-    simplified_form,
 )
 from ner_lstm_crf.features.token_feature import Rows, SavedFeature
 from ner_lstm_crf.features.vectors import Vectors
@@ -165,7 +162,6 @@ def test_a_word_in_traditional_characters_has_the_vector_of_its_simplified_form_
     assert lexicon.frozen is not None
     found = dict(zip(lexicon.words, lexicon.frozen[:, 0].tolist(), strict=False))
     assert found == {"國家": 1, "臺灣": 3}
-    assert simplified_form("臺灣 and 國家") == "台湾 and 国家"
 
 
 @given(words=Words, vectors=st.permutations(["ab", "abc", "bb", "ca"]))
@@ -249,29 +245,3 @@ def test_what_is_no_lexicon_is_refused_with_its_line(tmp_path: Path, content: by
         read_lexicon(path)
     with pytest.raises(InputError, match=r"none.txt"):
         read_lexicon(tmp_path / "none.txt")
-
-
-def in_simplified(text: str) -> str:
-    return "".join(map(chr, simplified(np.array([ord(character) for character in text], np.int64)).tolist()))
-
-
-@pytest.mark.parametrize(
-    ("traditional", "simple"),
-    [("臺灣", "台湾"), ("中華民國", "中华民国"), ("馬英九", "马英九"), ("Paris 2,026", "Paris 2,026"), ("", "")],
-)
-def test_only_what_has_another_form_is_simplified(traditional: str, simple: str) -> None:
-    assert in_simplified(traditional) == simple
-    assert in_simplified(simple) == simple
-
-
-def test_each_line_of_forms_is_a_pair_and_none_is_there_twice() -> None:
-    pairs = SIMPLIFIED.read_text(encoding="utf-8").splitlines()
-    assert len(pairs) > 3_000
-    assert {len(pair) for pair in pairs} == {2}
-    assert len({traditional for traditional, _ in pairs}) == len(pairs)
-
-
-@given(st.text())
-def test_simplifying_is_done_once(text: str) -> None:
-    assert in_simplified(in_simplified(text)) == in_simplified(text)
-    assert len(in_simplified(text)) == len(text)

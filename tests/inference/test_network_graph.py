@@ -19,7 +19,7 @@ from ner_lstm_crf.saving.model import Model
 from tests.plain_path import batch_of, mean_emissions
 from tests.random_models import random_model, random_sentences, weights_of
 
-PER_TOKEN = {"characters": ("characters",), "bigrams": (2,), "lexicon": (3,)}
+PER_TOKEN = {"characters": ("characters",), "bigrams": (2,), "lexicon": (3,), "gazetteer": (2,)}
 
 
 def whole_graph(model: Model) -> bytes:
@@ -90,9 +90,11 @@ def test_random_models_have_every_shape() -> None:
         (False, "softmax"),
     }
     assert {len(model.networks) for model in models} == {1, 3}
-    for name in ("casing", "characters", "bigrams", "lexicon"):
+    for name in ("casing", "characters", "bigrams", "lexicon", "gazetteer"):
         assert {name in model.features for model in models} == {True, False}, name
     assert {len(model.features["word"].frozen) > 0 for model in models} == {True, False}
+    lexicons = [model.features["lexicon"] for model in models if "lexicon" in model.features]
+    assert {lexicon.frozen is not None for lexicon in lexicons} == {True, False}
     spelled = [model.config for model in models if model.config.char_filters]
     assert {(one.char_encoder, one.char_blocks) for one in spelled} >= {("cnn", 1), ("intnet", 1), ("intnet", 2)}
     assert {width % 2 for model in models for width in model.config.char_widths} == {0, 1}

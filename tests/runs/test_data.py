@@ -13,6 +13,7 @@ import torch
 
 from ner_lstm_crf.config import Config
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.gazetteer import read_names
 from ner_lstm_crf.features.vectors import Vectors, builtin_character_vectors, builtin_lexicon_vectors
 from ner_lstm_crf.runs.data import Data, check_settings, read_lexicon_vectors, resolve_defaults
 from ner_lstm_crf.tagging.tagger import Tagger
@@ -143,6 +144,32 @@ def test_other_vectors_of_the_lexicon_make_other_data(characters: Config) -> Non
         for one in (None, "builtin", own)
     ]
     assert len({one["vectors of the lexicon"] for one in fingerprints}) == 3
+
+
+def test_names_are_found_in_words_alone_and_are_a_part_of_the_data(
+    make_sentences: Make, tiny: Config, characters: Config, tmp_path: Path
+) -> None:
+    path = tmp_path / "names.txt"
+    path.write_text("Oslo\tplace\nNew York\tplace\n", encoding="utf-8")
+    sentences = make_sentences(12)
+    pairs = [("New York", "place"), ("Oslo", "place"), ("Oslo", "place")]
+    data = replace(Data(sentences, names=pairs), names=read_names(path))
+    model = trainer_for(data, tiny).model
+    assert model.features["gazetteer"].lists == {"place": ("new york", "oslo")}
+    assert "gazetteer" not in trainer_for(Data(sentences), tiny).model.features
+    fingerprints = [
+        resolve_defaults(Data(sentences, names=names), tiny.model).fingerprints["gazetteer"]
+        for names in (None, pairs, pairs[::-1], [("Oslo", "town")], "builtin")
+    ]
+    assert fingerprints[1] == fingerprints[2]
+    assert len(set(fingerprints)) == 4
+    with pytest.raises(InputError, match="a gazetteer: expected data whose tokens are words"):
+        resolve_defaults(Data(CHINESE, names=pairs), characters.model)
+    base = Tagger.load("en").model.config
+    with pytest.raises(InputError, match="a gazetteer: expected none beside a model to start from"):
+        resolve_defaults(Data(sentences, init_from="en", names=pairs), base)
+    with pytest.raises(TypeError, match="names: expected pairs"):
+        Data(sentences, names={"Oslo": "place"})  # type: ignore[arg-type]
 
 
 def test_the_vectors_of_a_file_are_those_of_words_of_the_lexicon(tmp_path: Path) -> None:

@@ -151,7 +151,8 @@ def test_what_is_no_json_is_refused(copy: Path, name: str, text: str, message: s
             "up to 10,000 characters",
         ),
         ("transformer", None, "expected the folder of a model's transformer"),
-        ("gazetteer", None, "expected a JSON object of token features"),
+        ("gazetteer", None, "expected a gazetteer: lists of names"),
+        ("colour", None, "expected a JSON object of token features"),
     ],
 )
 def test_a_vocabulary_of_another_model_is_refused(copy: Path, feature: str, value: Any, message: str) -> None:

@@ -4,5 +4,5 @@ token_embedding   the vectors of all features of a token side by side, and a bat
 registry          the one line per feature that makes its module
 feature_module    the base classes of modules; vectors of a few ids
 table             tables of vectors, of which some rows are trained and some are not
-word, characters, bigrams, lexicon, transformer     a module for each feature that needs one of its own
+word, characters, bigrams, lexicon, gazetteer, transformer     a module for each feature that needs one of its own
 """

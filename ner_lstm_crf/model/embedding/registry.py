@@ -9,6 +9,7 @@ from ner_lstm_crf.config import ModelConfig
 from ner_lstm_crf.features.bigrams import Bigrams
 from ner_lstm_crf.features.casing import Casing
 from ner_lstm_crf.features.characters import Characters
+from ner_lstm_crf.features.gazetteer import NameLists
 from ner_lstm_crf.features.lexicon import Lexicon
 from ner_lstm_crf.features.token_feature import TokenFeature
 from ner_lstm_crf.features.transformer.feature import Transformer
@@ -16,6 +17,7 @@ from ner_lstm_crf.features.word import Words
 from ner_lstm_crf.model.embedding.bigrams import BigramVectors
 from ner_lstm_crf.model.embedding.characters import CharCnn
 from ner_lstm_crf.model.embedding.feature_module import FeatureModule, IdVectors
+from ner_lstm_crf.model.embedding.gazetteer import GazetteerVectors
 from ner_lstm_crf.model.embedding.intnet import IntNet
 from ner_lstm_crf.model.embedding.lexicon import LexiconVectors
 from ner_lstm_crf.model.embedding.token_embedding import TokenEmbedding
@@ -38,6 +40,7 @@ MODULES: Mapping[str, BuildModule] = {
     Transformer.name: TransformerVectors.build,
     Bigrams.name: BigramVectors.build,
     Lexicon.name: LexiconVectors.build,
+    NameLists.name: GazetteerVectors.build,
 }
 """The module of every token feature of `FEATURES`, by its name."""
 

@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from ner_lstm_crf.config import ModelConfig
+from ner_lstm_crf.features.gazetteer import NameLists
 from ner_lstm_crf.features.lexicon import Lexicon
 from ner_lstm_crf.features.vectors import Vectors
 from ner_lstm_crf.features.vocabulary import UNKNOWN
 from ner_lstm_crf.model.embedding.bigrams import BigramVectors
+from ner_lstm_crf.model.embedding.gazetteer import GazetteerVectors
 from ner_lstm_crf.model.embedding.lexicon import LexiconVectors
 from ner_lstm_crf.model.embedding.word import WordVectors
 from tests.made_batches import drawn_table
@@ -78,3 +80,16 @@ def test_a_word_begins_with_what_its_kind_shares_and_its_pretrained_vector_which
     assert table.trainable.grad is not None
     assert table.trainable.grad[rows["gh"]].tolist() == [3.0, 3.0]
     assert not table.trainable.grad[[rows["ab"], rows["cd"]]].any()
+
+
+def test_the_vectors_of_the_lists_stand_side_by_side() -> None:
+    names = NameLists({"given": ["ada"], "place": ["new york"]})
+    module = GazetteerVectors.build(names, ModelConfig(gazetteer_size=3))
+    module.table.draw()
+    table = module.table.trainable
+    assert table.shape == names.weight_shapes(ModelConfig(gazetteer_size=3))["table.trainable"] == (17, 3)
+    ids = torch.from_numpy(names.encode([], names.type_ids(["Ada", "New", "York"]), np.array([3])))
+    found = module(ids.unsqueeze(0))
+    assert found.shape == (1, 3, names.vector_size(ModelConfig(gazetteer_size=3)))
+    assert torch.equal(found[0, 0], torch.cat([table[1], table[0]]))
+    assert torch.equal(found[0, 2], torch.cat([table[0], table[12]]))
