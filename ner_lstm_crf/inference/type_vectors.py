@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ner_lstm_crf import kernels
 from ner_lstm_crf.features.batch import WordTypes
@@ -168,7 +169,7 @@ class CharCnn:
 
 
 class IntNet:
-    """The vectors of words from dense convolutions over their characters, as `model.embedding.intnet.IntNet`.
+    """The vectors of words from dense convolutions over their characters (`kernels/intnet.c`).
 
     Args:
         gap: Zeros after each word.
@@ -177,45 +178,66 @@ class IntNet:
 
     def __init__(self, gap: int, weights: Weights) -> None:
         self._gap = gap
-        self._embedding = weights["embedding.weight"].copy()
-        self._embedding[0] = 0  # behind the end of a word
-        self._first = self._joined(weights, "")
-        # Of each block the narrow convolution, and those of all widths.
-        self._blocks: list[tuple[Floats, Floats, tuple[Floats, Floats]]] = []
+        # 1. What each character adds to the first convolution at each place of the window (characters, window, F).
+        characters = weights["embedding.weight"]
+        filters, self._bias = self._joined(weights, "")
+        self._table = np.ascontiguousarray((characters @ filters).transpose(1, 0, 2))
+        self._table[0] = 0  # behind the end of a word
+        # 2. Of each block the weights and biases of the narrow convolution, and of those of all widths.
+        self._blocks: list[tuple[Floats, ...]] = []
         while (narrow := weights.get(f"{(own := f'blocks.{len(self._blocks)}.')}narrow.weight")) is not None:
-            biases = weights[f"{own}narrow.bias"]
-            self._blocks.append((np.ascontiguousarray(narrow.T), biases, self._joined(weights, own)))
+            convolved, biases = self._joined(weights, own)
+            read = np.ascontiguousarray(narrow.T), weights[f"{own}narrow.bias"]
+            self._blocks.append((*read, convolved.reshape(-1, convolved.shape[2]), biases))
+        self._weights = np.concatenate([part.ravel() for block in self._blocks for part in block])
 
     def __call__(self, words: Spellings) -> Floats:
         """The vector of each word (W, what all convolutions have for a position)."""
-        characters, lengths = words
+        best = self._compiled if kernels.available_for(self._table) else self._portable
+        return best(*words)
+
+    def _compiled(self, characters: Ids, lengths: Ids) -> Floats:
+        """The vectors (W, D), from the kernel: those of a word do not depend on other words, not in a bit."""
+        # 1. The sizes, and the memory.
+        count, blocks, first = len(characters), len(self._blocks), len(self._bias)
+        filters, of_block = len(self._blocks[0][1]), len(self._blocks[0][3])
+        found = np.empty((count, first + blocks * of_block), np.float32)
+        narrow = np.zeros((blocks, count + self._gap, filters), np.float32)
+        best = np.empty((len(lengths), found.shape[1]), np.float32)
+        # 2. The call.
+        inputs = (one.ctypes.data for one in (self._table, self._bias, self._weights, characters, lengths))
+        sizes = len(lengths), self._gap, first, filters, of_block, blocks, count
+        outputs = (one.ctypes.data for one in (found, narrow, best))
+        kernels.kernel("intnet_forward", found.dtype)(*inputs, *sizes, *outputs, 0)
+        return best
+
+    def _portable(self, characters: Ids, lengths: Ids) -> Floats:
+        """The same in numpy."""
         is_character = (characters != 0).astype(np.float32)[:, None]
         # 1. What all convolutions have for each position (N, D). In gaps there is zero where a filter reads.
-        found = [self._convolved(self._embedding[characters], *self._first)]
-        for weight, biases, joined in self._blocks:
-            narrow = np.maximum(np.concatenate(found, axis=1) @ weight + biases, 0) * is_character
-            found.append(self._convolved(narrow, *joined))
+        first = sum(self._table[read, place] for place, read in enumerate(self._windows(characters)))
+        found = [np.maximum(first + self._bias, 0)]
+        for weight, bias, filters, biases in self._blocks:
+            narrow = np.maximum(np.concatenate(found, axis=1) @ weight + bias, 0) * is_character
+            found.append(np.maximum(np.concatenate(self._windows(narrow), axis=1) @ filters + biases, 0))
         # 2. The largest of each word. Nothing is below zero.
         scores: Floats = np.concatenate(found, axis=1) * is_character
         if not len(lengths):
             return scores
-        ends = (lengths + self._gap).cumsum()
-        best: Floats = np.maximum.reduceat(scores, ends - lengths - self._gap)
+        best: Floats = np.maximum.reduceat(scores, (lengths + self._gap).cumsum() - lengths - self._gap)
         return best
 
-    def _joined(self, weights: Weights, prefix: str) -> tuple[Floats, Floats]:
-        """The filters of several widths as if all were as wide as the widest (window * D, F), and the biases (F,)."""
-        filters, biases = zip(*convolutions(weights, prefix), strict=True)
-        gap = self._gap
-        wide = [
-            np.pad(one, [(0, 0), (0, 0), (gap - one.shape[2] // 2, gap - (one.shape[2] - 1) // 2)]) for one in filters
-        ]
-        joined: Floats = np.concatenate(wide).transpose(2, 1, 0)  # (window, D, F)
-        return joined.reshape(-1, joined.shape[2]), np.concatenate(biases)
+    def _windows(self, values: NDArray[Any]) -> list[NDArray[Any]]:
+        """The values (N, ...) at each place of the window around each position, zero outside."""
+        padded = np.pad(values, [(self._gap, self._gap)] + [(0, 0)] * (values.ndim - 1))
+        return [padded[first : first + len(values)] for first in range(2 * self._gap + 1)]
 
-    def _convolved(self, values: Floats, filters: Floats, biases: Floats) -> Floats:
-        """The result of `_joined` over values (N, D) that are zero in gaps, and ReLU: (N, F)."""
-        padded = np.pad(values, [(self._gap, self._gap), (0, 0)])
-        windows = [padded[first : first + len(values)] for first in range(2 * self._gap + 1)]
-        convolved: Floats = np.maximum(np.concatenate(windows, axis=1) @ filters + biases, 0)
-        return convolved
+    def _joined(self, weights: Weights, prefix: str) -> tuple[Floats, Floats]:
+        """The filters of several widths as if all were as wide as the window (window, D, F), and the biases (F,)."""
+        filters, biases = zip(*convolutions(weights, prefix), strict=True)
+        wide = []
+        for one in filters:
+            width = one.shape[2]
+            wide.append(np.pad(one, [(0, 0), (0, 0), (self._gap - width // 2, self._gap - (width - 1) // 2)]))
+        joined: Floats = np.ascontiguousarray(np.concatenate(wide).transpose(2, 1, 0))
+        return joined, np.concatenate(biases)

@@ -10,6 +10,7 @@
     crf_viterbi.c     the best path
     crf_k_best.c      the k best paths
     char_cnn.c        the char-CNN as sums of table rows, and its gradient
+    intnet.c          IntNet word by word, and its gradient
     sparse_adamw.c    AdamW for the rows of an embedding table that a batch reads
 
 `scripts/build_kernels.py` compiles them when the package is installed, one shared library per processor level and
@@ -48,6 +49,8 @@ _KERNELS = {  # the file of each function, and the number of its arguments: addr
     "crf_probable_spans": ("crf_spans", 18),
     "char_cnn_forward": ("char_cnn", 9),
     "char_cnn_backward": ("char_cnn", 9),
+    "intnet_forward": ("intnet", 16),
+    "intnet_backward": ("intnet", 20),
     "sparse_adamw_catch_up": ("sparse_adamw", 12),
     "sparse_adamw_step": ("sparse_adamw", 12),
 }

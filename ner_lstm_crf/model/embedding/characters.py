@@ -111,7 +111,8 @@ class CharCnn(CharacterVectors):
             weight, bias = convolution.get_parameter("weight"), convolution.get_parameter("bias")
             offsets = weight.permute(1, 2, 0)  # (D, width, F)
             table = self.embedding.weight @ offsets.flatten(1)  # (characters, width * F)
-            maxima.append(largest(table, characters, lengths, self.gap, weight.shape[2]) + bias)
+            best = _Maxima.apply(table, characters, lengths, self.gap, weight.shape[2])  # type: ignore[no-untyped-call]
+            maxima.append(best + bias)
         return torch.cat(maxima, dim=1)
 
     def _portable(self, characters: Tensor, lengths: Tensor) -> Tensor:
@@ -121,20 +122,6 @@ class CharCnn(CharacterVectors):
         scores = torch.cat([conv(embedded)[0, :, : len(characters)] for conv in self.convolutions]).T  # (N, F)
         scores = scores.masked_fill(characters.eq(PADDING).unsqueeze(1), -torch.inf)
         return torch.segment_reduce(scores, "max", lengths=lengths + self.gap, axis=0)  # (W, F)
-
-
-def largest(table: Tensor, characters: Tensor, lengths: Tensor, gap: int, width: int) -> Tensor:
-    """The largest score of each filter within each word (W, F), by the kernel.
-
-    Args:
-        table: The score of each filter for each character at each of its offsets (characters, width * F).
-        characters: The characters of all words (N,), each word followed by a gap.
-        lengths: Characters of each word (W,).
-        gap: Characters behind each word that do not count.
-        width: Width of the filters.
-    """
-    best: Tensor = _Maxima.apply(table, characters, lengths, gap, width)  # type: ignore[no-untyped-call]
-    return best
 
 
 class _Maxima(torch.autograd.Function):

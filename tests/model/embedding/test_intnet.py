@@ -98,7 +98,12 @@ def test_a_character_changes_its_own_word_alone() -> None:
 
 
 @pytest.mark.parametrize("widths", WIDTHS)
-def test_in_tagging_words_have_the_same_vectors(widths: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("kernels", [True, False])
+def test_in_tagging_words_have_the_same_vectors(
+    widths: tuple[int, ...], kernels: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not kernels:
+        monkeypatch.setattr("ner_lstm_crf.kernels.available_for", lambda _: False)
     net = made(widths)
     characters, lengths = laid_out(WORDS, net.gap)
     weights = {name: one.detach().numpy() for name, one in net.named_parameters()}
@@ -106,6 +111,17 @@ def test_in_tagging_words_have_the_same_vectors(widths: tuple[int, ...]) -> None
     np.testing.assert_allclose(found, net((characters, lengths)).detach().numpy(), atol=1e-6)
     none = np.zeros(0, np.int64)
     assert type_vectors.IntNet(net.gap, weights)(Spellings(none, none)).shape == (0, net.size)
+
+
+def test_in_tagging_the_vector_of_a_word_is_the_same_bit_for_bit_beside_others() -> None:
+    net = made()
+    weights = {name: one.detach().numpy() for name, one in net.named_parameters()}
+    encoder = type_vectors.IntNet(net.gap, weights)
+    together, alone = (
+        [encoder(Spellings(*(one.numpy() for one in laid_out(words, net.gap)))) for words in parts]
+        for parts in ([WORDS], [[word] for word in WORDS])
+    )
+    np.testing.assert_array_equal(together[0], np.concatenate(alone))
 
 
 def test_what_is_saved_is_what_the_configuration_announces() -> None:
