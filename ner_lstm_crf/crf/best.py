@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ner_lstm_crf import kernels
-from ner_lstm_crf.crf.calls import call_kernel, check, checked_mask
+from ner_lstm_crf.crf.calls import address, call_kernel, check, checked_mask
 from ner_lstm_crf.crf.scores import FORBIDDING, NEVER, Floats, Numbers, ScoreTables
 
 
-@np.errstate(all="ignore")
 def viterbi(emissions: Floats, lengths: Numbers, tables: ScoreTables) -> Numbers:
     """Return each sentence's most probable path of tags (B, T) int64, 0 on padding; ties go to the lower tag.
 
@@ -23,8 +22,14 @@ def viterbi(emissions: Floats, lengths: Numbers, tables: ScoreTables) -> Numbers
         return own
     if kernels.available_for(emissions):
         best = np.empty(emissions.shape[:2], np.int64)
-        call_kernel("crf_viterbi", emissions, lengths, tables, best.ctypes.data)
+        call_kernel("crf_viterbi", emissions, lengths, tables, address(best))
         return best
+    return _portable_viterbi(emissions, lengths, tables)
+
+
+@np.errstate(all="ignore")
+def _portable_viterbi(emissions: Floats, lengths: Numbers, tables: ScoreTables) -> Numbers:
+    """`viterbi` in plain numpy, where a sum that is too large is no warning."""
     mask = checked_mask(emissions, lengths)
     start, transitions, end = tables.astype(float)
     scores = np.where(mask[:, :, None], emissions, 0).astype(np.float64)

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ner_lstm_crf import kernels
-from ner_lstm_crf.crf.calls import BAD_LABEL, BAD_SPAN, as_it_is_read, call_kernel, check, checked_mask
+from ner_lstm_crf.crf.calls import BAD_LABEL, BAD_SPAN, address, as_it_is_read, call_kernel, check, checked_mask
 from ner_lstm_crf.crf.scores import Floats, Numbers, ScoreTables
 from ner_lstm_crf.crf.sums import log_messages, softmax
 
@@ -33,7 +33,6 @@ CLOSES, OPENS = 1, 2
 """The events between two neighbouring tags, as in `tags.scheme`: a span ends before the second, one begins with it."""
 
 
-@np.errstate(all="ignore")
 def span_probabilities(
     emissions: Floats, lengths: Numbers, tables: ScoreTables, spans: Numbers, labels: Numbers, events: Numbers
 ) -> Floats:
@@ -50,10 +49,18 @@ def span_probabilities(
     if kernels.available_for(emissions):
         probabilities = np.empty(len(spans), emissions.dtype)
         given = [as_it_is_read(array) for array in (labels, events, spans)]
-        addresses = [array.ctypes.data for array in given]
-        more = *addresses, len(spans), probabilities.ctypes.data
+        addresses = [address(array) for array in given]
+        more = *addresses, len(spans), address(probabilities)
         call_kernel("crf_span_probabilities", emissions, lengths, tables, *more)
         return probabilities
+    return _portable_span_probabilities(emissions, lengths, tables, spans, labels, events)
+
+
+@np.errstate(all="ignore")
+def _portable_span_probabilities(
+    emissions: Floats, lengths: Numbers, tables: ScoreTables, spans: Numbers, labels: Numbers, events: Numbers
+) -> Floats:
+    """`span_probabilities` in plain numpy, where a sum that is too large is no warning."""
     chain = _Chain.of(emissions, lengths, tables, labels, events)
     _check_spans(spans, lengths, len(labels))
     if not len(spans):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -184,7 +185,6 @@ class RaggedSentences:
         tags: The gold tag id of each token (N,); None without gold tags.
 
     Attributes:
-        rows: The sentences, long ones in windows, as tagging reads them.
         allowed: True for the tags that each token may have (N, K); None if all tokens are known.
         partly_known: True for the sentences with unknown tokens (S,); all False if all tokens are known.
         taught: The emissions that a teacher gives each token (N, K); None without one.
@@ -200,16 +200,24 @@ class RaggedSentences:
         tags: Ids | None = None,
     ) -> None:
         self.word_types, self.types, self.lengths, self.context, self.tags = word_types, types, lengths, context, tags
-        self.rows = rows_of(lengths)
         self.allowed: NDArray[np.bool_] | None = None
         self.partly_known: NDArray[np.bool_] = np.zeros(len(lengths), np.bool_)
         self.taught: NDArray[np.float32] | None = None
         self.labelled: NDArray[np.bool_] | None = None
-        self._starts = lengths.cumsum() - lengths
 
     def __len__(self) -> int:
         """The number of sentences."""
         return len(self.lengths)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The sentences, long ones in windows, as tagging reads them."""
+        return rows_of(self.lengths)
+
+    @cached_property
+    def _starts(self) -> Ids:
+        """The position of each sentence's first token among all (S,)."""
+        return self.lengths.cumsum() - self.lengths
 
     def training_batch(self, numbers: Sequence[int]) -> Batch:
         """The sentences of these numbers (B,), each of a token or more, over their distinct words."""
@@ -231,6 +239,12 @@ class RaggedSentences:
     def tagging_batches(self, *, sentences: int, tokens: int) -> list[tuple[Ids, int]]:
         """Batches of rows, as `like_lengths` cuts them."""
         return like_lengths(self.rows.lengths, sentences=sentences, tokens=tokens)
+
+    def single_batch(self) -> Batch:
+        """The only sentence, which is read at once, as `tagging_batch` gives it, without padding."""
+        steps, context = np.arange(len(self.types))[None], self.context.items()
+        inputs = {name: one.batch(ids, np.zeros(1, np.int64), steps, steps >= 0) for name, (one, ids) in context}
+        return Batch(self.types[None], self.lengths, inputs)
 
     def tagging_batch(self, numbers: Ids, longest: int) -> tuple[Batch, Ids, NDArray[np.bool_]]:
         """The rows of these numbers (B,), for networks that have the vectors of word types already.

@@ -91,11 +91,13 @@ class TypeVectors:
             vectors[:used], is_known[:used] = self._vectors, self._is_known
             self._vectors, self._is_known = vectors, is_known
         # 3. Compute those that are missing.
-        new = np.unique(rows[~self._is_known[rows]])
-        for start in range(0, len(new), _TYPES_AT_ONCE):
-            part = new[start : start + _TYPES_AT_ONCE]
-            self._vectors[part] = self._computed(part)
-        self._is_known[new] = True
+        new = rows[~self._is_known[rows]]
+        if len(new):
+            new = np.unique(new)
+            for start in range(0, len(new), _TYPES_AT_ONCE):
+                part = new[start : start + _TYPES_AT_ONCE]
+                self._vectors[part] = self._computed(part)
+            self._is_known[new] = True
         return self._vectors
 
     def _computed(self, rows: Ids) -> Floats:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ner_lstm_crf import crf
 from ner_lstm_crf.config import DecodingName
 from ner_lstm_crf.crf import ScoreTables
+from ner_lstm_crf.crf.scores import divided
 from ner_lstm_crf.features.token_feature import Ids
 from ner_lstm_crf.tags.scheme import CLOSES, OPENS, DecodedTags
 from ner_lstm_crf.tags.tag_set import TagSet
@@ -37,6 +38,39 @@ Emissions: TypeAlias = NDArray[np.float32]
 
 LEAST_PROBABLE = 0.01
 """Posterior decoding looks at no span that is less probable, whatever the threshold."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class TagScores:
+    """The tags of a model, their scores beside emissions, and how paths read as spans: the same for all batches.
+
+    Attributes:
+        tags: The tags.
+        tables: The score tables of the model.
+        temperature: Its temperature.
+        at_temperature: The score tables at this temperature.
+        labels: See `TagSet.label_numbers`.
+        events: See `TagSet.events`.
+    """
+
+    tags: TagSet
+    tables: ScoreTables
+    temperature: float
+    at_temperature: ScoreTables
+    labels: Ids
+    events: Ids
+
+    @classmethod
+    def of(cls, tags: TagSet, tables: ScoreTables, temperature: float) -> TagScores:
+        """The tags of a model with these tables and this temperature."""
+        cooled = ScoreTables(*(divided(table, temperature) for table in tables))
+        return cls(tags, tables, temperature, cooled, tags.label_numbers(), tags.events())
+
+    def span_probabilities(self, emissions: Emissions, lengths: Ids, spans: Ids) -> NDArray[np.floating]:
+        """The probability of each of these spans (P, 4), see `crf.span_probabilities`: (P,), from 0 to 1."""
+        cooled = emissions / self.temperature
+        found = crf.span_probabilities(cooled, lengths, self.at_temperature, spans, self.labels, self.events)
+        return found.clip(0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +88,36 @@ class Decoding:
     threshold: float = THRESHOLD
     scored: bool = True
 
-    def reader(self, tags: TagSet, temperature: float, tokens: int) -> Reader:
+    def of_sentence(self, scores: TagScores, emissions: Emissions) -> DecodedTags:
+        """The spans of one sentence, given its emissions (1, T, K): what a reader finds in it."""
+        tokens = emissions.shape[1]
+        lengths = np.array([tokens])
+        if self.method == "posterior":
+            reader, steps = self.reader(scores, tokens), np.arange(tokens)[None]
+            reader.read(emissions, lengths, steps, steps >= 0)
+            return reader.decoded(lengths, None)[0]
+        found = scores.tags.decode(crf.viterbi(emissions, lengths, scores.tables)[0])
+        if not (self.scored and found.spans):
+            return found
+        number_of = scores.tags.labels.index
+        spans = np.array([(0, start, end, number_of(label)) for start, end, label in found.spans])
+        probabilities = scores.span_probabilities(emissions, lengths, spans)
+        return DecodedTags(found.spans, found.ill_formed, tuple(probabilities.tolist()))
+
+    def reader(self, scores: TagScores, tokens: int) -> Reader:
         """What reads the spans of some sentences that have so many tokens together."""
         if self.method == "posterior":
-            return ProbableSpans(tags, temperature, tokens, self.threshold)
-        return ScoredPaths(tags, temperature, tokens) if self.scored else BestPaths(tags, tokens)
+            return ProbableSpans(scores, tokens, self.threshold)
+        return ScoredPaths(scores, tokens) if self.scored else BestPaths(scores, tokens)
 
 
 class Reader(Protocol):
     """Reads the spans of sentences from their emissions, batch by batch, in any order and on several threads."""
 
-    def read(
-        self, tables: ScoreTables, emissions: Emissions, lengths: Ids, positions: Ids, real: NDArray[np.bool_]
-    ) -> None:
+    def read(self, emissions: Emissions, lengths: Ids, positions: Ids, real: NDArray[np.bool_]) -> None:
         """Read a batch.
 
         Args:
-            tables: The score tables of the model.
             emissions: Emissions (B, T, K).
             lengths: Tokens of each sentence (B,).
             positions: The number of each token among all (B, T).
@@ -96,15 +143,13 @@ class BestPaths(Reader):
         tags: The tag of each token (N,).
     """
 
-    def __init__(self, tags: TagSet, tokens: int) -> None:
-        self._tag_set = tags
+    def __init__(self, scores: TagScores, tokens: int) -> None:
+        self._of_tags = scores
         self.tags = np.zeros(tokens, np.int64)
 
-    def read(
-        self, tables: ScoreTables, emissions: Emissions, lengths: Ids, positions: Ids, real: NDArray[np.bool_]
-    ) -> None:
+    def read(self, emissions: Emissions, lengths: Ids, positions: Ids, real: NDArray[np.bool_]) -> None:
         """Write the tags of the best paths."""
-        best = crf.viterbi(emissions, lengths, tables)
+        best = crf.viterbi(emissions, lengths, self._of_tags.tables)
         self.tags[positions[real]] = best[real]
 
     def clear(self, start: int, end: int) -> None:
@@ -113,7 +158,7 @@ class BestPaths(Reader):
 
     def decoded(self, lengths: Ids, cuts: Ids | None) -> list[DecodedTags]:
         """The spans, and the positions of tags that break the scheme."""
-        return self._tag_set.decode_all(self.tags, lengths, cuts)
+        return self._of_tags.tags.decode_all(self.tags, lengths, cuts)
 
 
 class ScoredPaths(BestPaths):
@@ -123,22 +168,18 @@ class ScoredPaths(BestPaths):
         scores: The probability of the span that begins with a token (N,).
     """
 
-    def __init__(self, tags: TagSet, temperature: float, tokens: int) -> None:
-        super().__init__(tags, tokens)
-        self._labels, self._events, self._temperature = tags.label_numbers(), tags.events(), temperature
+    def __init__(self, scores: TagScores, tokens: int) -> None:
+        super().__init__(scores, tokens)
         self.scores = np.zeros(tokens)
 
-    def read(
-        self, tables: ScoreTables, emissions: Emissions, lengths: Ids, positions: Ids, real: NDArray[np.bool_]
-    ) -> None:
+    def read(self, emissions: Emissions, lengths: Ids, positions: Ids, real: NDArray[np.bool_]) -> None:
         """Write the tags of the best paths, and the probabilities of their spans."""
-        best = crf.viterbi(emissions, lengths, tables)
+        best = crf.viterbi(emissions, lengths, self._of_tags.tables)
         self.tags[positions[real]] = best[real]
-        spans = spans_of(best, self._labels, self._events)
+        spans = spans_of(best, self._of_tags.labels, self._of_tags.events)
         if len(spans):
-            emissions, tables = crf.at_temperature(emissions, tables, self._temperature)
-            probabilities = crf.span_probabilities(emissions, lengths, tables, spans, self._labels, self._events)
-            self.scores[positions[spans[:, 0], spans[:, 1]]] = probabilities.clip(0, 1)
+            begins = positions[spans[:, 0], spans[:, 1]]
+            self.scores[begins] = self._of_tags.span_probabilities(emissions, lengths, spans)
 
     def decoded(self, lengths: Ids, cuts: Ids | None) -> list[DecodedTags]:
         """The spans with their probabilities, and the positions of tags that break the scheme."""
@@ -159,20 +200,17 @@ class ProbableSpans(Reader):
         scores: Its probability (N,).
     """
 
-    def __init__(self, tags: TagSet, temperature: float, tokens: int, threshold: float) -> None:
-        self._tag_set, self._temperature, self._threshold = tags, temperature, threshold
-        self._reading = tags.label_numbers(), tags.events()
+    def __init__(self, scores: TagScores, tokens: int, threshold: float) -> None:
+        self._of_tags, self._threshold = scores, threshold
         self.labels = np.full(tokens, -1)
         self.sizes, self.scores = np.zeros(tokens, np.int64), np.zeros(tokens)
 
-    def read(
-        self, tables: ScoreTables, emissions: Emissions, lengths: Ids, positions: Ids, real: NDArray[np.bool_]
-    ) -> None:
+    def read(self, emissions: Emissions, lengths: Ids, positions: Ids, real: NDArray[np.bool_]) -> None:
         """Write the best set of spans of each sentence."""
         del real  # the spans of a window are forgotten again
-        emissions, tables = crf.at_temperature(emissions, tables, self._temperature)
-        least = max(self._threshold, LEAST_PROBABLE)
-        spans, probable = crf.probable_spans(emissions, lengths, tables, *self._reading, least)
+        least, of_tags = max(self._threshold, LEAST_PROBABLE), self._of_tags
+        cooled, tables = emissions / of_tags.temperature, of_tags.at_temperature
+        spans, probable = crf.probable_spans(cooled, lengths, tables, of_tags.labels, of_tags.events, least)
         probabilities = probable.clip(0, 1).astype(np.float64)
         chosen = best_spans(spans, probabilities - self._threshold)
         sentences, starts, stops, numbers = spans[chosen].T
@@ -191,7 +229,7 @@ class ProbableSpans(Reader):
         offsets = (lengths.cumsum() - lengths).tolist()
         columns = [column[starts].tolist() for column in (self.labels, self.sizes, self.scores)]
         rows, found = list(zip(starts.tolist(), *columns, strict=True)), list[DecodedTags]()
-        names = self._tag_set.labels
+        names = self._of_tags.tags.labels
         for offset, first, last in zip(offsets, edges, edges[1:], strict=False):
             of_one = rows[first:last]
             spans = tuple(Span(at - offset, at - offset + size, names[label]) for at, label, size, _ in of_one)

@@ -29,13 +29,13 @@ from numpy.typing import NDArray
 
 from ner_lstm_crf.config import Precision
 from ner_lstm_crf.crf import ScoreTables
-from ner_lstm_crf.features.batch import Batch, RaggedSentences, WordTypes, like_lengths
+from ner_lstm_crf.features.batch import MOST_TOKENS, Batch, RaggedSentences, WordTypes, like_lengths
 from ner_lstm_crf.features.token_feature import Ids
 from ner_lstm_crf.inference.engine import engine_for, is_fixed
 from ner_lstm_crf.isolation import computing
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.saving.model import Model
-from ner_lstm_crf.tagging.decoding import Decoding, Emissions, Reader
+from ner_lstm_crf.tagging.decoding import Decoding, Emissions, Reader, TagScores
 from ner_lstm_crf.tags.scheme import DecodedTags
 from ner_lstm_crf.threads import Map, one_thread, worker_map
 
@@ -116,6 +116,7 @@ class Predictor:
         self._word_types = WordTypes(model.features) if word_types is None else word_types
         self._engine = engine_for(model, self._word_types, precision)
         self._lock = Lock()
+        self._scores: TagScores | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         return Predictor, (self.model, self.precision)
@@ -129,6 +130,8 @@ class Predictor:
     def decode(self, chunk: Chunk[Item], decoding: Decoding = UNSCORED) -> list[DecodedTags]:
         """Spans of the sentences of one small chunk, on the calling thread: none to start, and none to wait for."""
         with one_thread():
+            if len(chunk.lengths) == 1 and not chunk.barriers and 0 < chunk.lengths[0] <= MOST_TOKENS:
+                return [self._decode_sentence(chunk, decoding)]
             return next(self._decode([(chunk, *self._encode(chunk))], map, decoding))[1]
 
     def stream(
@@ -146,6 +149,14 @@ class Predictor:
     def vectors(self, chunk: Chunk[Any]) -> NDArray[np.float32]:
         """The encoder's output for all tokens of one small chunk (N, D); see `Engine.encoded`."""
         return self._for_tokens(chunk, self._engine.encoded)
+
+    def _decode_sentence(self, chunk: Chunk[Any], decoding: Decoding) -> DecodedTags:
+        """What `_decode` finds in a chunk of one sentence that is read at once, without what puts together those of a chunk."""
+        with computing():
+            sentence, vectors = self._read(chunk)
+            batch = sentence.single_batch()
+            emissions = self._engine.emissions(vectors, batch)  # (1, T, K)
+            return decoding.of_sentence(self._tag_scores(), emissions)
 
     def _for_tokens(
         self, chunk: Chunk[Any], compute: Callable[[list[Any], Batch], NDArray[np.float32]]
@@ -165,13 +176,18 @@ class Predictor:
 
     def _encode(self, chunk: Chunk[Any]) -> tuple[RaggedSentences, list[Any], Ids]:
         """Sentences as numbers; vectors of their word types, which stay valid if these are cleared later; pieces."""
-        with computing(), one_thread(), self._lock:  # several threads of the caller may tag with one predictor
+        with computing(), one_thread():
+            sentences, vectors = self._read(chunk)
+            return sentences, vectors, pieces_of(sentences, chunk.barriers)
+
+    def _read(self, chunk: Chunk[Any]) -> tuple[RaggedSentences, list[Any]]:
+        """Sentences as numbers, and the vectors of their word types."""
+        with self._lock:  # several threads of the caller may tag with one predictor
             if self._is_own and len(self._word_types) > CACHED_TYPES:
                 self._word_types.clear()
-            sentences = self.model.features.encode(
-                chunk.words, chunk.lengths, self._word_types, touching=chunk.touching
-            )
-            return sentences, self._engine.type_vectors(sentences.types), pieces_of(sentences, chunk.barriers)
+            encode = self.model.features.encode
+            sentences = encode(chunk.words, chunk.lengths, self._word_types, touching=chunk.touching)
+            return sentences, self._engine.type_vectors(sentences.types)
 
     def _decode(
         self, encoded: Iterable[tuple[Item, RaggedSentences, list[Any], Ids]], run: Map, decoding: Decoding
@@ -182,7 +198,7 @@ class Predictor:
             # 1. Start the batches of this chunk; what all of them find goes into one reader.
             if started is not None:
                 item, sentences, vectors, pieces = started
-                reader = decoding.reader(self.model.tags, self.model.temperature, len(sentences.types))
+                reader = decoding.reader(self._tag_scores(), len(sentences.types))
                 kept = self._room(sentences) if len(pieces) else None
                 results = run(partial(self._decode_batch, sentences, vectors, reader, kept), self._batches(sentences))
                 waiting.append((item, sentences, pieces, reader, kept, results))
@@ -209,7 +225,7 @@ class Predictor:
             if kept is not None:
                 kept[positions[counts]] = emissions[counts]
             if reader is not None:
-                reader.read(self._engine.tables, emissions, batch.lengths, positions, counts)
+                reader.read(emissions, batch.lengths, positions, counts)
 
     def _decode_pieces(self, pieces: Ids, kept: Emissions, reader: Reader) -> None:
         """Let `reader` read the sentences that are decoded in pieces.
@@ -228,7 +244,14 @@ class Predictor:
             positions = np.minimum(starts[numbers, None] + steps, len(kept) - 1)
             real = steps < lengths[numbers, None]
             with computing():
-                reader.read(self._engine.tables, kept[positions], lengths[numbers], positions, real)
+                reader.read(kept[positions], lengths[numbers], positions, real)
+
+    def _tag_scores(self) -> TagScores:
+        """The scores of the tags beside emissions, made anew when the engine has others, as in training."""
+        tables, temperature, scores = self._engine.tables, self.model.temperature, self._scores
+        if scores is None or scores.tables is not tables or scores.temperature != temperature:
+            scores = self._scores = TagScores.of(self.model.tags, tables, temperature)
+        return scores
 
     def _batches(self, sentences: RaggedSentences) -> list[tuple[Ids, int]]:
         """Batches of a size that suits the engine."""

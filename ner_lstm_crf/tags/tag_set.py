@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from itertools import groupby
-from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -139,11 +138,10 @@ class TagSet:
     def decode_all(
         self, ids: NDArray[np.integer], lengths: NDArray[np.integer], cuts: NDArray[np.integer] | None = None
     ) -> list[DecodedTags]:
-        """The spans of each of many sentences, at the cost of the entities rather than of the tokens.
+        """The spans of each of many sentences.
 
-        Most tokens are in no entity. A sentence reads as if an `O` stood before and after it, so each run of other tags
-        can be read by itself, and the same few runs (`B`, `B E`, `B I E` of each label) come again and again: each is
-        read once.
+        A sentence reads as if an `O` stood before and after it, so each run of other tags can be read by itself, and
+        the same few runs (`B`, `B E`, `B I E` of each label) come again and again: each is read once.
 
         Args:
             ids: The tag ids of all sentences end to end (N,).
@@ -153,33 +151,35 @@ class TagSet:
         Returns:
             For each sentence its spans, counted from its own start, and the positions of tags that break the scheme.
         """
-        # 1. The tokens with a tag other than O, and the end of the sentence, or the cut, behind each.
-        ends = lengths.cumsum()
-        inside = np.flatnonzero(ids)
-        limits = ends if cuts is None else np.union1d(ends, cuts)
-        limit = limits[np.searchsorted(limits, inside, side="right")]
-        # 2. Runs of such tokens: one begins after a gap, a limit, and at the start.
-        begins = np.ones(len(inside) + 1, np.bool_)
-        begins[1:-1] = (np.diff(inside) > 1) | (np.diff(limit) > 0)
-        edges = np.flatnonzero(begins)
-        first, last = edges[:-1], edges[1:] - 1
-        # 3. Each run includes the O behind it, if there is one: if a span lacks its end, that O breaks the scheme.
-        starts = inside[first]
-        sentences = np.searchsorted(ends, starts, side="right")
-        stops = np.minimum(inside[last] + 2, limit[first])
-        offsets = starts - (ends - lengths)[sentences]
-        # 4. Decode each run, or look it up.
-        decoded = [_NO_SPANS] * len(lengths)
-        runs = zip(*map(np.ndarray.tolist, (sentences, offsets, starts, stops)), strict=True)
-        for sentence, of_sentence in groupby(runs, key=itemgetter(0)):
-            spans, ill_formed = list[Span](), list[int]()
-            for _, offset, start, stop in of_sentence:
-                run = tuple(ids[start:stop].tolist())
-                if (of_run := self._cache.get(run)) is None:
-                    of_run = self.scheme.decode([self.names[tag] for tag in run])
-                    if len(run) <= _LONGEST_CACHED and len(self._cache) < _MOST_CACHED:
-                        self._cache[run] = of_run
-                spans += [Span(begin + offset, end + offset, label) for begin, end, label in of_run.spans]
-                ill_formed += [position + offset for position in of_run.ill_formed]
-            decoded[sentence] = DecodedTags(tuple(spans), tuple(ill_formed))
+        all_tags, begin, decoded = ids.tolist(), 0, list[DecodedTags]()
+        limits = [] if cuts is None else np.unique(cuts).tolist()
+        for length in lengths.tolist():
+            tags = all_tags[begin : begin + length]
+            begin += length
+            if not any(tags):
+                decoded.append(_NO_SPANS)
+                continue
+            spans, ill_formed, start = list[Span](), list[int](), 0
+            first = begin - length
+            inner = [limit - first for limit in limits[bisect_right(limits, first) : bisect_left(limits, begin)]]
+            for limit in (*inner, length):
+                while start < limit:
+                    # 1. A run of tags other than O, with the O behind it if there is one: if a span lacks its end,
+                    #    that O breaks the scheme.
+                    if not tags[start]:
+                        start += 1
+                        continue
+                    stop = start + 1
+                    while stop < limit and tags[stop]:
+                        stop += 1
+                    run = tuple(tags[start : min(stop + 1, limit)])
+                    # 2. Decode it, or look it up.
+                    if (of_run := self._cache.get(run)) is None:
+                        of_run = self.scheme.decode([self.names[tag] for tag in run])
+                        if len(run) <= _LONGEST_CACHED and len(self._cache) < _MOST_CACHED:
+                            self._cache[run] = of_run
+                    spans += [Span(first + start, end + start, label) for first, end, label in of_run.spans]
+                    ill_formed += [position + start for position in of_run.ill_formed]
+                    start = stop
+            decoded.append(DecodedTags(tuple(spans), tuple(ill_formed)))
         return decoded

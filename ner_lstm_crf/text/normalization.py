@@ -129,7 +129,9 @@ def normalized_words(words: Sequence[str]) -> Sequence[str]:
         >>> normalized_words(["in", "Rome\u200b"])
         ['in', 'Rome']
     """
-    return [normalized(word).text for word in words] if normalized("\n".join(words)).edits else words
+    joined = "\n".join(words)
+    is_normal = not _has_rare(joined) and is_normalized("NFC", joined)
+    return words if is_normal else [normalized(word).text for word in words]
 
 
 def _replaced(pattern: re.Pattern[str], replace: Callable[[str], str], text: str) -> tuple[str, _Edits]:

@@ -17,6 +17,7 @@ from ner_lstm_crf.features.batch import Batch
 from ner_lstm_crf.model.inference import InferenceNetwork, mean_head
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.tagging import predictor as module
+from ner_lstm_crf.tagging.decoding import Decoding
 from ner_lstm_crf.tagging.predictor import Chunk, Predictor, chunks, predict
 from ner_lstm_crf.tags.scheme import DecodedTags
 from ner_lstm_crf.text.annotation import Sentence, Span
@@ -83,6 +84,18 @@ def workers() -> int:
 def sentences_of(make_sentences: Make, count: int = 60) -> list[list[str]]:
     made = [sentence.words for sentence in make_sentences(count, seed=5)]
     return [[], *made[:30], ["very"] * 50, [], *made[30:], []]
+
+
+@pytest.mark.parametrize("decoding", [Decoding(), Decoding(scored=False), Decoding("posterior", threshold=0.2)])
+def test_a_sentence_alone_is_decoded_as_in_a_chunk(model: Model, make_sentences: Make, decoding: Decoding) -> None:
+    predictor, sentences = Predictor(model), [words for words in sentences_of(make_sentences) if words]
+    items = ((None, words, [len(words)], ()) for words in sentences)
+    in_chunks = [one for _, found in predictor.stream(chunks(items), decoding) for one in found]
+    for words, expected in zip(sentences, in_chunks, strict=True):
+        (alone,) = predictor.decode(Chunk([], words, [len(words)]), decoding)
+        assert alone[:2] == expected[:2]
+        assert alone.scores == pytest.approx(expected.scores, abs=1e-5)  # the last digits depend on the padding
+    assert any(one.scores for one in in_chunks) == (decoding.scored or decoding.method == "posterior")
 
 
 @THREADS

@@ -32,6 +32,30 @@ def test_any_tags_are_read_as_the_scheme_reads_them(scheme: Scheme, data: st.Dat
     assert [tags.decode(np.array(sentence, np.int64)) for sentence in sentences] == expected
 
 
+@EVERY_SCHEME
+@given(data=st.data())
+def test_a_span_ends_before_a_cut_as_before_a_sentence(scheme: Scheme, data: st.DataObject) -> None:
+    tags = TagSet(scheme, LABELS)
+    sentences = data.draw(
+        st.lists(st.lists(st.integers(0, len(tags) - 1), min_size=1, max_size=8), min_size=1, max_size=4)
+    )
+    flat = np.array([tag for sentence in sentences for tag in sentence], np.int64)
+    cuts = data.draw(st.lists(st.integers(0, len(flat)), max_size=6))
+    found = tags.decode_all(flat, np.array(list(map(len, sentences))), np.array(cuts, np.int64))
+    begin = 0
+    for sentence, decoded in zip(sentences, found, strict=True):
+        edges = sorted({0, len(sentence), *(cut - begin for cut in cuts if 0 < cut - begin < len(sentence))})
+        pieces = [tags.decode(np.array(sentence[first:end])) for first, end in pairwise(edges)]
+        moved = [
+            Span(s + at, e + at, label) for at, one in zip(edges, pieces, strict=False) for s, e, label in one.spans
+        ]
+        assert list(decoded.spans) == moved
+        assert list(decoded.ill_formed) == [
+            n + at for at, one in zip(edges, pieces, strict=False) for n in one.ill_formed
+        ]
+        begin += len(sentence)
+
+
 def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_CACHED", 3)
     monkeypatch.setattr(module, "_LONGEST_CACHED", 2)
