@@ -213,12 +213,18 @@ class _Versions(argparse.Action):
         import platform
         from importlib.metadata import PackageNotFoundError, version
 
+        from ner_lstm_crf import kernels
+
         libraries = []
         for name in ("numpy", "torch", "onnxruntime"):
             with suppress(PackageNotFoundError):
                 libraries.append(f"{name} {version(name)}")
         print(f"ner-lstm-crf {__version__}")
-        print(", ".join([f"Python {platform.python_version()}", *libraries]))
+        print(
+            ", ".join(
+                [f"Python {platform.python_version()}", *libraries, f"kernels {kernels.level_in_use() or 'none'}"]
+            )
+        )
         parser.exit()
 
 

@@ -99,6 +99,12 @@ def levels() -> tuple[str, ...]:
     return ("x86-64-v4",) * is_v4 + ("x86-64-v3",) * is_v3 + ("generic",)
 
 
+def level_in_use() -> str | None:
+    """The level of the kernels that are used, of `levels`; None for the portable path."""
+    library = _library("crf_sums", np.dtype(np.float32))
+    return None if library is None else Path(library._name).stem.removeprefix("crf_sums-32-")
+
+
 @cache
 def _library(file: str, dtype: Hashable) -> ctypes.CDLL | None:
     """The library that was compiled from `file` for the best level of this processor, or None."""

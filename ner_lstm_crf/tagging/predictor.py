@@ -151,7 +151,7 @@ class Predictor:
         return self._for_tokens(chunk, self._engine.encoded)
 
     def _decode_sentence(self, chunk: Chunk[Any], decoding: Decoding) -> DecodedTags:
-        """What `_decode` finds in a chunk of one sentence that is read at once, without what puts together those of a chunk."""
+        """What `_decode` finds in a chunk of one sentence that is read at once, without what puts several together."""
         with computing():
             sentence, vectors = self._read(chunk)
             batch = sentence.single_batch()

@@ -10,9 +10,10 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from ner_lstm_crf import __version__
+from ner_lstm_crf import __version__, kernels
 from ner_lstm_crf.cli import convert, corpora, main
 from ner_lstm_crf.cli.main import COMMANDS, parser_for
 from tests.cli.conftest import Files, Run
@@ -66,7 +67,9 @@ def test_version(run: Run) -> None:
     first, second = run("--version").out.splitlines()
     assert first == f"ner-lstm-crf {__version__}"
     python = f"Python {platform.python_version()}"
-    assert second == ", ".join([python, *(f"{name} {version(name)}" for name in ("numpy", "torch", "onnxruntime"))])
+    libraries = [f"{name} {version(name)}" for name in ("numpy", "torch", "onnxruntime")]
+    assert second == ", ".join([python, *libraries, f"kernels {kernels.level_in_use() or 'none'}"])
+    assert kernels.level_in_use() in kernels.levels() or not kernels.available_for(np.zeros(1, np.float32))
 
 
 @pytest.mark.parametrize(
