@@ -84,7 +84,8 @@ def chunks(
     chunk = Chunk[Item]()
     for item, words, lengths, barriers in items:
         before = len(chunk.words)
-        chunk.barriers.extend((before + first, before + final) for first, final in barriers)
+        if barriers:
+            chunk.barriers.extend((before + first, before + final) for first, final in barriers)
         chunk.items.append(item)
         chunk.words.extend(words)
         chunk.lengths.extend(lengths)

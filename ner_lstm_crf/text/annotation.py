@@ -318,7 +318,8 @@ class Sentence:
 
     def with_spans(self, spans: Iterable[Span | tuple[int, int, str]], scores: Iterable[float] = ()) -> Sentence:
         """The same sentence with other spans, their scores if there are such, and no token unknown."""
-        return replace(self, spans=tuple(Span(*span) for span in spans), scores=tuple(scores), unknown=())
+        made = tuple([Span(*span) for span in spans])
+        return Sentence(self.tokens, made, self.document, self.line, tuple(scores))  # in half the time of `replace`
 
     def with_unannotated(self, labels: Iterable[str]) -> Sentence:
         """The same sentence where a token without an entity may also be in one of these labels.
