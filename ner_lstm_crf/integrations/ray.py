@@ -31,7 +31,7 @@ from ner_lstm_crf.bulk.inputs import Kind, Slice
 from ner_lstm_crf.bulk.job import Scanned, plan_job, run_job
 from ner_lstm_crf.bulk.manifest import Manifest
 from ner_lstm_crf.bulk.shards import BulkOptions, Shard, scan, tag_slice
-from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.errors import InputError, counted
 from ner_lstm_crf.integrations.model_bytes import tagger_from_bytes, tagger_to_bytes
 from ner_lstm_crf.progress import Progress, silent
 from ner_lstm_crf.runs.display import say
@@ -259,43 +259,62 @@ class _Engine:
 
     def __init__(self, model: _Model, workers: int | None, threads: int) -> None:
         self._model, self._workers, self._threads = model, workers, threads
-        self._said = set[str]()
+        self._said, self._fruitless = set[str](), 0
 
     def scan(self, slices: Sequence[Slice], options: BulkOptions) -> Iterator[Scanned]:
         """`scan` of each slice, by tasks."""
-        items = [{"number": number, "slice": asdict(part)} for number, part in enumerate(slices)]
-        for found in _results(items, partial(_scan, options=options)):
-            yield Scanned(**found)
+        left = {number: {"number": number, "slice": asdict(part)} for number, part in enumerate(slices)}
+        while left:
+            for found in self._pass([*left.values()], partial(_scan, options=options)):
+                del left[found["number"]]
+                yield Scanned(**found)
 
     def tag(self, job: Manifest) -> Iterator[Shard]:
-        """`tag_slice` of each slice, by actors, in passes: each tags what lost workers left in the one before."""
+        """`tag_slice` of each slice, by actors."""
         import ray
 
-        options, fruitless = job.options, 0
-        task = ray.put((self._model, str(job.folder), options, job.shapes, self._threads))
+        task = ray.put((self._model, str(job.folder), job.options, job.shapes, self._threads))
         while left := job.left:
             cpus = max(1, int(ray.cluster_resources().get("CPU", 1)) // self._threads)
-            size = min(self._workers or cpus, len(left))
             actors = {
                 "fn_constructor_args": ([task],),  # in a list, lest Ray Data puts it into each actor's arguments
-                "compute": ray.data.ActorPoolStrategy(size=size),
+                "compute": ray.data.ActorPoolStrategy(size=min(self._workers or cpus, len(left))),
                 "num_cpus": self._threads,
                 "max_restarts": -1,
                 "max_task_retries": 0,  # by an actor that may wait for a node for ever: the next pass does it
             }
             items = [{"slice": asdict(part), "rows": job.rows[part.shard]} for part in left]
-            for found in _results(items, _Worker, **actors):
+            for found in self._pass(items, _Worker, **actors):
                 for line in found.pop("said"):
                     if line not in self._said:
                         self._said.add(line)
                         say(line)
                 yield Shard(**found)
-            fruitless = fruitless + 1 if len(job.left) == len(left) else 0
-            if fruitless == _FRUITLESS:
-                what = f"workers were lost again and again, perhaps for lack of memory, with {job.left[0].shard}"
-                raise InputError(f"{what}: fewer --workers, or another --shard-size", path=job.left[0].path)
-            if job.left:
-                say(f"workers were lost: what they had at hand is tagged again ({len(job.left)} of {len(left)} shards)")
+
+    def _pass(self, items: Sequence[Mapping[str, Any]], function: Any, **options: Any) -> Iterator[dict[str, Any]]:
+        """The results for the items, as they come, but for those that are lost with workers: another pass does them.
+
+        Raises:
+            InputError: If the function raises one, or several passes in a row give nothing.
+            RuntimeError: If the function raises any other error.
+        """
+        import ray
+
+        count, lost = 0, None
+        try:
+            for found in _results(items, function, **options):
+                count += 1
+                yield found
+        except ray.exceptions.RayError as error:
+            lost = error
+        self._fruitless = 0 if count else self._fruitless + 1
+        if self._fruitless == _FRUITLESS:
+            path = items[0]["slice"]["path"]
+            why = "workers are lost again and again, perhaps for lack of memory (fewer --workers, another --shard-size)"
+            raise InputError(f"{why}: {lost}" if lost else why, path=path) from lost
+        if count < len(items):
+            left = counted(len(items) - count, "slice")
+            say(f"workers were lost: {left} of {len(items):,} that they had at hand, or did not come to, are next")
 
 
 def _results(items: Sequence[Mapping[str, Any]], function: Any, **options: Any) -> Iterator[dict[str, Any]]:
@@ -304,6 +323,7 @@ def _results(items: Sequence[Mapping[str, Any]], function: Any, **options: Any) 
     Raises:
         InputError: If the function raises one.
         RuntimeError: If it raises any other error, with its traceback.
+        RayError: If so many workers are lost that Ray Data ends.
     """
     import ray
 
@@ -314,14 +334,8 @@ def _results(items: Sequence[Mapping[str, Any]], function: Any, **options: Any) 
     rows = [json.dumps(item) for item in items]
     with ray.data.DataContext.current(context):
         data = ray.data.from_items(rows, override_num_blocks=len(rows))
-        answers = iter(data.map_batches(function, batch_size=1, **options).iter_rows())
-        while True:
-            try:
-                found = json.loads(next(answers)["found"])
-            except StopIteration:
-                return
-            except ray.exceptions.RayError as error:
-                raise InputError(f"Ray cannot go on: {error}") from error
+        for row in data.map_batches(function, batch_size=1, **options).iter_rows():
+            found = json.loads(row["found"])
             if "error" in found:
                 raise InputError(**found["error"])
             if "traceback" in found:
