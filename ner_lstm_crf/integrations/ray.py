@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import threading
 import traceback
 from collections import deque
@@ -47,6 +48,8 @@ if TYPE_CHECKING:  # tagging does without torch
 
 _log = logging.getLogger(__name__)
 
+_PATIENCE = 10.0  # seconds until an address answers
+
 _MOST_LOST = 3  # processes in a row that are lost while they train the same epoch
 
 _FRUITLESS = 3  # passes in which workers are lost and no shard is finished
@@ -76,6 +79,7 @@ def connected(address: str | None = None) -> Iterator[None]:
             yield
         return
     address = address or os.environ.get("RAY_ADDRESS") or "local"
+    _check_answers(address)
     with _quiet(), _without_warnings(), _signals_kept() as keep:
         dashboard = False if address == "local" else None
         try:
@@ -88,6 +92,23 @@ def connected(address: str | None = None) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Refuse an address where nobody listens, for which Ray itself would wait for minutes.
+
+    Raises:
+        InputError: If it is none, or nobody listens there.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address in ("local", "auto"):
+        return
+    if not host or not port.isdecimal():
+        raise InputError(f"expected the address of a cluster as HOST:PORT, or auto, got {address!r}")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"no cluster of Ray answers at {address}: {error}") from error
 
 
 @contextmanager

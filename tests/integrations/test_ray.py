@@ -253,14 +253,20 @@ def test_a_node_and_a_process_that_are_killed_take_no_row_with_them(
     assert shards(tmp_path / "out") == expected
 
 
-class TestAlone:
-    """Without a cluster: a Ray of this machine for one command."""
-
-    def test_a_cluster_that_does_not_answer_is_named(self, tmp_path: Path) -> None:
-        write_lines(tmp_path / "a.jsonl", made_rows(2))
-        program = (
-            "from ner_lstm_crf.integrations.ray import tag_files\n"
-            f"tag_files({str(tmp_path / 'a.jsonl')!r}, {str(tmp_path / 'out')!r}, 'en', address='127.0.0.1:9')"
-        )
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-        assert re.search(r"InputError: no cluster of Ray answers at 127\.0\.0\.1:9", done.stderr), done.stderr
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("127.0.0.1:9", r"no cluster of Ray answers at 127\.0\.0\.1:9: "),
+        ("127.0.0.1:999999", "no cluster of Ray answers at 127"),
+        ("somewhere", "expected the address of a cluster as HOST:PORT, or auto, got 'somewhere'"),
+    ],
+)
+def test_a_cluster_that_does_not_answer_is_named(tmp_path: Path, address: str, message: str) -> None:
+    write_lines(tmp_path / "a.jsonl", made_rows(2))
+    program = "import sys; from ner_lstm_crf.cli.main import main; raise SystemExit(main(sys.argv[1:]))"
+    options = ["--input", str(tmp_path / "a.jsonl"), "--output", str(tmp_path / "out"), "--ray-address", address]
+    done = subprocess.run(
+        [sys.executable, "-c", program, "tag", "--engine", "ray", *options], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert re.search(f"^error: {message}", done.stderr, re.MULTILINE), done.stderr
