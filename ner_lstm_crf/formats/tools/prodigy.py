@@ -44,7 +44,7 @@ class Prodigy(JsonTextFormat):
             tokens = []
         if not tokens:
             cut = [token for sentence in annotate(text, options.token_unit or "word") for token in sentence.tokens]
-            nexts = [token.start for token in cut[1:]] + [len(text.text)]
+            nexts = [*(token.start for token in cut), len(text.text)][1:]
             tokens = [
                 {"text": token.text, "start": token.start, "end": token.end, "id": number, "ws": after > token.end}
                 for number, (token, after) in enumerate(zip(cut, nexts, strict=True))
@@ -67,4 +67,5 @@ def _tokens_of(content: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     if not isinstance(tokens, list):
         return []
     are_tokens = all(isinstance(one, dict) and {"text", "start", "end", "id"} <= one.keys() for one in tokens)
-    return tokens if are_tokens else []
+    have_offsets = are_tokens and all(type(one["start"]) is int is type(one["end"]) for one in tokens)
+    return tokens if have_offsets else []

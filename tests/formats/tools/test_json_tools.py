@@ -179,6 +179,20 @@ def test_answers_of_prodigy_are_read_and_written_again_with_their_hashes(tmp_pat
     assert again(path) == [ANSWER]
 
 
+def test_texts_without_a_word_have_no_tokens_for_prodigy(tmp_path: Path) -> None:
+    path = lines(tmp_path, {"tokens": ["", ""], "ner_tags": ["O", "O"]}, {"tokens": ["Ada"], "ner_tags": ["B-PER"]})
+    convert(path, tmp_path / "y.jsonl", output_format="prodigy")
+    found = [json.loads(line) for line in (tmp_path / "y.jsonl").read_text().splitlines()]
+    assert [[token["text"] for token in one["tokens"]] for one in found] == [[], ["Ada"]]
+
+
+def test_tokens_with_offsets_that_are_no_numbers_are_made_anew_for_prodigy(tmp_path: Path) -> None:
+    tokens = [{"text": "Ada", "start": [0], "end": 3, "id": 0}]
+    path = lines(tmp_path, {"text": "Ada", "tokens": tokens, "spans": [{"start": 0, "end": 3, "label": "PER"}]})
+    (found,) = again(path, format="prodigy")
+    assert found["tokens"] == [{"text": "Ada", "start": 0, "end": 3, "id": 0, "ws": False}]
+
+
 def test_tokens_of_prodigy_are_made_where_there_are_none_that_fit(tmp_path: Path) -> None:
     entity = Entity(0, 2, "PER", "Ad")
     texts = [AnnotatedText("Ada sings.", (entity,), 1, {"tokens": TOKENS}), AnnotatedText("Ada sings.")]
