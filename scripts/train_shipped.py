@@ -27,6 +27,8 @@ from ner_lstm_crf.evaluation.calibration import fitted_temperature
 from ner_lstm_crf.evaluation.evaluate import evaluate_model
 from ner_lstm_crf.evaluation.metrics import Evaluation
 from ner_lstm_crf.features.vectors import Vectors, read_vectors
+from ner_lstm_crf.formats.options import ReadOptions
+from ner_lstm_crf.formats.registry import read_unlabelled
 from ner_lstm_crf.runs.data import Data, resolve_defaults
 from ner_lstm_crf.runs.display import progress_bar
 from ner_lstm_crf.runs.run import Run
@@ -49,6 +51,7 @@ SETTINGS: Mapping[str, Config] = {
 }
 
 CARD = "README.md"
+ENCODER_DEPTH = 9  # layers of the teacher's encoder: as good as all twelve (docs/recipe.md)
 
 
 def main() -> None:
@@ -68,11 +71,12 @@ def _make(args: argparse.Namespace) -> None:
     if args.temperature:
         _fit_temperature(args.output or package, [dev for _, dev in _parts(language, args.data)])
         return
-    run = Run(args.runs / f"{args.language}-seed-{args.seed}{trial}")
+    name = f"{args.language}-seed-{args.seed}{trial}"
     config, data = _config(args, language), _data(language, args.data)
-    for report in run.epochs(data, config, resume=run.exists):
-        f1 = report.dev.micro.f1 if report.dev else 0.0
-        print(f"epoch {report.epoch}/{report.epochs}: dev F1 {f1:.4f}, {report.seconds:.0f} s", flush=True)
+    if args.encoder is not None:
+        teacher = _trained(args.runs / f"{name}-teacher", data, _teacher(config, args.encoder)).directory
+        data = replace(data, teacher=teacher, unlabelled=_unlabelled(args, language))
+    run = _trained(args.runs / name, data, config)
     trained = run.directory
     output = args.output or (package if args.trial is None else trained.with_name(f"{trained.name}-quantized"))
     vectors = resolve_defaults(data, config.model).vectors
@@ -82,6 +86,28 @@ def _make(args: argparse.Namespace) -> None:
     card = model_card(args.language, language, _facts(args, data, run, output), measured)
     (output / CARD).write_text(card, encoding="utf-8")
     print(card)
+
+
+def _trained(directory: Path, data: Data, config: Config) -> Run:
+    """A finished run; one that was interrupted goes on."""
+    run = Run(directory)
+    for report in run.epochs(data, config, resume=run.exists):
+        f1 = report.dev.micro.f1 if report.dev else 0.0
+        print(f"epoch {report.epoch}/{report.epochs}: dev F1 {f1:.4f}, {report.seconds:.0f} s", flush=True)
+    return run
+
+
+def _teacher(config: Config, encoder: str) -> Config:
+    """The settings of the teacher: those of the tagger, and a frozen encoder beside its embeddings."""
+    model = replace(config.model, transformer=encoder, transformer_depth=ENCODER_DEPTH, input_dropout=0.5)
+    beside = preset("fast", token_unit=config.model.token_unit, transformer=encoder).training
+    return Config(model=model, training=replace(config.training, learning_rate=beside.learning_rate))
+
+
+def _unlabelled(args: argparse.Namespace, language: Language) -> list[Sentence]:
+    """The sentences of running text that the teacher alone says something of."""
+    options = ReadOptions(token_unit=language.token_unit, hyphens="split")
+    return [sentence for path in args.unlabelled for sentence in read_unlabelled(path, options)]
 
 
 def _fit_temperature(output: Path, dev: Iterable[Sequence[Sentence]]) -> None:
@@ -101,6 +127,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--temperature", action="store_true", help="fit the temperature of the tagger that is there, and train nothing"
+    )
+    parser.add_argument(
+        "--encoder",
+        help="folder of multilingual-e5-small (scripts/make_e5.py): first a teacher is trained with it, which teaches "
+        "the tagger",
+    )
+    parser.add_argument(
+        "--unlabelled", type=Path, nargs="+", default=[], metavar="FILE", help="running text, for the teacher to label"
     )
     parser.add_argument("--threads", type=at_least(1), default=1)
     parser.add_argument(

@@ -106,7 +106,12 @@ def _file(statistics: FileStatistics) -> Iterator[str]:
         ("left out", statistics.skipped, "line", "without a token (names of columns, marks)"),
         ("joined", statistics.marked, "byte order mark", "within the file, left out"),
         ("padded", statistics.padded, "tag", "with white space around, left out"),
-        ("empty", statistics.empty, "token", "without a character, as NaN is written by pandas: training takes none"),
+        (
+            "empty",
+            statistics.empty,
+            "token",
+            "without a character, as pandas writes NaN: training leaves out its sentence",
+        ),
         ("returning", statistics.returning, "sentence number", "out of order: sort the rows by that column"),
         ("untagged", statistics.untagged, "token", "without the feature that holds the tags, read as O"),
         ("cut words", statistics.cut, "entity", "with a begin or an end within a word"),

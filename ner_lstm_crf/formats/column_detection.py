@@ -682,8 +682,8 @@ def _token_column(sample: _Sample, free: Sequence[int], path: str) -> int:
             raise InputError(f"{message}; if it is that of the tokens, say --token-column {column + 1}", path=path)
         return column
     # 3. Words are as long as the offsets beside them say.
-    if len(words) > 1 and (confirmed := [column for column in words if _fits_offsets(sample, column)]):
-        words = confirmed
+    by_offsets = _lengths_by_offsets(sample) if len(words) > 1 else []
+    words = [column for column in words if _fits_offsets(sample, column, by_offsets)] or words
     # 4. Usually the first: but parts of speech and lemmas may stand before the tokens.
     first = words[0]
     for column in words[1:]:
@@ -754,20 +754,39 @@ def _has_no_digit(cell: str) -> bool:
     return not any(map(str.isdigit, cell))
 
 
-def _fits_offsets(sample: _Sample, column: int) -> bool:
-    """True if the cells of a column are as long as the offsets of two columns, or of one (`0-3`), say."""
+def _lengths_by_offsets(sample: _Sample) -> list[list[int | None]]:
+    """How long the word of each row is, by each column of offsets (`0-3`), or two beside each other, that holds them.
 
-    def lengths(start: int, end: int) -> list[bool]:
-        """For each row, True if the cell is as long as the offsets in these columns say."""
-        fits = list[bool]()
-        for row in sample.rows:
-            if len(row) > max(column, start, end):
-                found = _RANGE.fullmatch(f"{row[start]}-{row[end]}" if start != end else row[start])
-                fits.append(found is not None and int(found[2]) - int(found[1]) == len(row[column]))
-        return fits
-
+    A row without offsets there has -1, one without these columns None; nearly all rows must have them.
+    """
+    found = list[list[int | None]]()
     pairs = [(at, at + 1) for at in range(sample.width - 1)] + [(at, at) for at in range(sample.width)]
-    return any(len(fits) > 1 and sum(fits) >= 0.9 * len(fits) for fits in (lengths(*pair) for pair in pairs))
+    for start, end in pairs:
+        lengths, missing = list[int | None](), 0
+        for row in sample.rows:
+            if len(row) <= end:
+                lengths.append(None)
+            elif offsets := _RANGE.fullmatch(f"{row[start]}-{row[end]}" if start != end else row[start]):
+                lengths.append(int(offsets[2]) - int(offsets[1]))
+            else:
+                lengths.append(-1)
+                missing += 1
+        if missing <= 0.1 * (len(lengths) - lengths.count(None)):
+            found.append(lengths)
+    return found
+
+
+def _fits_offsets(sample: _Sample, column: int, by_offsets: Sequence[Sequence[int | None]]) -> bool:
+    """True if the cells of a column are as long as the offsets beside them say."""
+    for lengths in by_offsets:
+        of_rows = [
+            len(row[column]) == length
+            for row, length in zip(sample.rows, lengths, strict=True)
+            if length is not None and column < len(row)
+        ]
+        if len(of_rows) > 1 and sum(of_rows) >= 0.9 * len(of_rows):
+            return True
+    return False
 
 
 # Sentences

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ner_lstm_crf.config import VECTORS_LIMIT, Config, Device, ModelConfig, TrainingConfig, without_effect
-from ner_lstm_crf.errors import InputError, did_you_mean
+from ner_lstm_crf.errors import InputError, counted, did_you_mean
 from ner_lstm_crf.features.gazetteer import builtin_names, check_names, checked_names, read_names
 from ner_lstm_crf.features.lexicon import builtin_words, check_lexicon, read_lexicon
 from ner_lstm_crf.features.simplified import simplified_form
@@ -70,7 +70,7 @@ class Data:
         names: Names to find in the text where tokens are words, pairs of a name and its list; or "builtin", those of
             `builtin_names`; None for none.
 
-    Dev sentences with unknown tokens are left out, too, and logged.
+    Dev sentences with unknown tokens are left out, and sentences with a token of no character; both are logged.
 
     Raises:
         TypeError: If a part is of another type; with the number of what is no sentence.
@@ -94,7 +94,7 @@ class Data:
         if isinstance(self.train, Iterator) and self.train is self.dev:
             raise TypeError("expected dev sentences of their own, got the iterator that gives those of train")
         for part in ("train", "dev"):
-            sentences = as_sentences(getattr(self, part), part)
+            sentences = _without_empty_tokens(as_sentences(getattr(self, part), part), part)
             check_sentences(sentences, part)
             setattr(self, part, tuple(sentence for sentence in sentences if sentence.tokens))
         if not self.train:
@@ -247,7 +247,8 @@ def _without_labels(given: Iterable[Sentence], teacher: str | Path | None) -> tu
     sentences = as_sentences(given, "unlabelled")
     if sentences and teacher is None:
         raise InputError("unlabelled: expected a teacher as well, which says what is in these sentences")
-    bare = tuple(sentence.with_spans(()) for sentence in sentences if sentence.tokens)
+    whole = _without_empty_tokens(sentences, "unlabelled")
+    bare = tuple(sentence.with_spans(()) for sentence in whole if sentence.tokens)
     check_sentences(bare, "unlabelled")
     return bare
 
@@ -282,19 +283,29 @@ def as_sentences(given: Iterable[Sentence], part: str) -> tuple[Sentence, ...]:
     return sentences
 
 
+def _without_empty_tokens(sentences: Sequence[Sentence], part: str) -> list[Sentence]:
+    """The sentences without tokens of no character, as pandas writes NaN: what stood there is not known. Logged."""
+    whole = [sentence for sentence in sentences if all(token.text for token in sentence.tokens)]
+    if len(whole) < len(sentences):
+        message = (
+            f"{counted(len(sentences) - len(whole), 'sentence has', 'sentences have')} a token without a character"
+        )
+        _log.warning("%s: %s: left out", part, message)
+    return whole
+
+
 def check_sentences(sentences: Sequence[Sentence], part: str) -> None:
     """Refuse tokens, labels and unknown tokens that no file could hold: they would be written, and learnt, as others.
 
     Raises:
-        InputError: If a token is empty or has a line break, a label has white space at its ends or a line break, or no
+        InputError: If a token has a line break, a label has white space at its ends or a line break, or no
             tags fit what unknown tokens may be.
     """
     for number, sentence in enumerate(sentences, 1):
         at = f"{part}, sentence {number}" + (f" (line {sentence.line})" if sentence.line is not None else "")
         for token in sentence.tokens:
-            if not token.text or "\n" in token.text or "\r" in token.text:
-                found = f"found {token.text!r:.40}"
-                raise InputError(f"{at}: expected tokens of characters on one line, {found}")
+            if "\n" in token.text or "\r" in token.text:
+                raise InputError(f"{at}: expected tokens on one line, found {token.text!r:.40}")
         for span in sentence.spans:
             if span.label != span.label.strip() or len(span.label.splitlines()) > 1:
                 found = f"found {span.label!r:.40}"
