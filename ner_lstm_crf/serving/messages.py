@@ -92,7 +92,10 @@ class TagRequest(Message):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "oneOf": [{"required": ["text"]}, {"required": ["texts"]}],
+            "oneOf": [  # null is as good as nothing
+                {"required": ["text"], "properties": {"text": {"type": "string"}}},
+                {"required": ["texts"], "properties": {"texts": {"type": "array"}}},
+            ],
             "examples": [
                 {"text": "Angela Merkel visited Rome."},
                 {"texts": ["Angela Merkel visited Rome.", "我在北京。"], "min_score": 0.5, "labels": ["PER", "LOC"]},

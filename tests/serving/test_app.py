@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import product
 
+import jsonschema_rs
 import pytest
 from fastapi.testclient import TestClient
 
@@ -108,6 +110,18 @@ def test_what_cannot_be_done_is_refused_with_the_reason(
     answer = client.post(path, json=body)
     assert answer.status_code == status, answer.text
     assert detail in answer.json()["detail"]
+
+
+def test_the_description_allows_one_text_or_several_as_the_service_does(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()
+    schema = jsonschema_rs.validator_for(
+        {**described["components"]["schemas"]["TagRequest"], "components": described["components"]}
+    )
+    answers = []
+    for text, texts in product([{}, {"text": None}, {"text": "a"}], [{}, {"texts": None}, {"texts": ["a"]}]):
+        answers.append(client.post("/tag", json=text | texts).status_code == 200)
+        assert schema.is_valid(text | texts) == answers[-1], text | texts
+    assert sum(answers) == 4  # null is as good as nothing
 
 
 @pytest.mark.parametrize(
