@@ -52,6 +52,7 @@ smartquotes_action = "D"  # dashes alone: "en" in a docstring is a value
 autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+autodoc_type_aliases = {"DataFrame": "pyspark.sql.DataFrame"}  # known to type checkers alone
 autodoc_class_signature = "mixed"
 autodoc_default_options = {"members": True}
 napoleon_google_docstring = True

@@ -201,7 +201,7 @@ def tag_files(  # noqa: PLR0913  (one call)
     """Tag files into a folder of shards, which hold all their rows and columns and a column of entities.
 
     Args:
-        inputs: Parquet, JSON lines or text: files, folders, and patterns such as "news/*.jsonl.gz".
+        inputs: Parquet, JSON lines or text: files, folders, and patterns such as ``news/*.jsonl.gz``.
         output: The folder of the shards, new or empty; with `resume`, that of the job.
         model: The directory of a model; "en" or "zh"; None for the shipped tagger of the script of each text.
         address: The cluster, see `connected`.

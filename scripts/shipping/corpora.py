@@ -147,7 +147,8 @@ LANGUAGES = {
         "titles before names, with emoji and marks",
         words=20_000,
         knowledge="Character vectors: those of the package, made from jieba's dictionary (MIT). Lexicon: the names and "
-        "the frequent words of that dictionary.",
+        "the frequent words of that dictionary, with vectors made from the embedding of Baidu's LAC (Apache 2.0); what "
+        "LAC was trained on is not published.",
         lexicon=names_and_frequent_words,
         corpora=(
             Corpus("uner-zh_gsdsimp", "CC BY-SA 4.0", _UNER, ["train.iob2"], ["dev.iob2"], "test.iob2"),
