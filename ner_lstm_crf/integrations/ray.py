@@ -24,6 +24,7 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings, simplefilter
@@ -52,6 +53,7 @@ _PATIENCE = 10.0  # seconds until an address answers
 
 _MOST_LOST = 3  # processes in a row that are lost while they train the same epoch
 
+_PATIENCE = 600.0  # seconds without a result after which a lost node ends the job
 _FRUITLESS = 3  # passes in which workers are lost and no shard is finished
 
 
@@ -342,7 +344,7 @@ def _results(items: Sequence[Mapping[str, Any]], function: Any, **options: Any) 
     """What a function, or the actors of a class, give for each item, as it comes; without those that were lost.
 
     Raises:
-        InputError: If the function raises one.
+        InputError: If the function raises one, or Ray Data waits for a node that was lost.
         RuntimeError: If it raises any other error, with its traceback.
         RayError: If so many workers are lost that Ray Data ends.
     """
@@ -352,16 +354,67 @@ def _results(items: Sequence[Mapping[str, Any]], function: Any, **options: Any) 
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     context.max_errored_blocks = -1  # lost workers; errors of the function come as results
-    rows = [json.dumps(item) for item in items]
-    with ray.data.DataContext.current(context):
-        data = ray.data.from_items(rows, override_num_blocks=len(rows))
-        for row in data.map_batches(function, batch_size=1, **options).iter_rows():
-            found = json.loads(row["found"])
+    rows, results, is_left = (
+        [json.dumps(item) for item in items],
+        SimpleQueue[str | Exception | None](),
+        threading.Event(),
+    )
+
+    def read() -> None:
+        """Put each result, and then None or the error that ended them, into the queue."""
+        try:
+            with ray.data.DataContext.current(context):
+                data = ray.data.from_items(rows, override_num_blocks=len(rows))
+                for row in data.map_batches(function, batch_size=1, **options).iter_rows():
+                    results.put(row["found"])
+                    if is_left.is_set():
+                        return
+        except Exception as error:
+            results.put(error)
+        else:
+            results.put(None)
+
+    # Ray Data may wait for a lost node without end: a thread of its own does, and is looked after.
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        for result in _watched(results, items[0]["slice"]["path"]):
+            found = json.loads(result)
             if "error" in found:
                 raise InputError(**found["error"])
             if "traceback" in found:
                 raise RuntimeError(f"a worker failed:\n{found['traceback']}")
             yield found
+    finally:
+        is_left.set()
+
+
+def _watched(results: SimpleQueue[str | Exception | None], path: str) -> Iterator[str]:
+    """The results of a queue, to the None behind them; an error in it is raised.
+
+    Raises:
+        InputError: If nothing comes for `_PATIENCE` and a node was lost.
+    """
+    nodes = _nodes()
+    while True:
+        try:
+            result = results.get(timeout=_PATIENCE)
+        except Empty:
+            if lost := len(nodes - _nodes()):
+                why = f"{counted(lost, 'node')} of the cluster lost, and no result since: go on with --resume"
+                raise InputError(why, path=path) from None
+            continue
+        if isinstance(result, Exception):
+            raise result
+        if result is None:
+            return
+        yield result
+
+
+def _nodes() -> set[str]:
+    """The nodes of the cluster that are alive."""
+    import ray
+
+    return {node["NodeID"] for node in ray.nodes() if node["Alive"]}
 
 
 def _answers(batch: Mapping[str, Any], function: Any) -> dict[str, Any]:

@@ -233,9 +233,15 @@ def test_what_goes_wrong_in_training_comes_out(
 
 
 def test_a_node_and_a_process_that_are_killed_take_no_row_with_them(
-    cluster: Cluster, driver: str, lines: Path, expected: dict[str, Any], tmp_path: Path
+    cluster: Cluster,
+    driver: str,
+    lines: Path,
+    expected: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     killed = list[Any]()
+    monkeypatch.setattr("ner_lstm_crf.integrations.ray._PATIENCE", 40.0)
 
     def kill(done: int, _: int | None) -> None:
         """Kill the worker of one node, then another node."""
@@ -248,7 +254,12 @@ def test_a_node_and_a_process_that_are_killed_take_no_row_with_them(
             killed.append(node)
             cluster.remove_node(node, allow_graceful=False)
 
-    tag(lines, tmp_path / "out", tagging=kill)
+    try:
+        tag(lines, tmp_path / "out", tagging=kill)
+    except InputError as error:  # Ray Data may wait for the node without end
+        if "1 node of the cluster lost, and no result since: go on with --resume" not in str(error):
+            raise
+        tag(lines, tmp_path / "out", resume=True)
     assert len(killed) == 2
     assert shards(tmp_path / "out") == expected
 
