@@ -36,7 +36,7 @@ from ner_lstm_crf.saving.tensors import read_tensors, write_tensors
 from ner_lstm_crf.tags.labels import fully_known, warn_of_unknown_labels
 from ner_lstm_crf.tags.partial import PartialReader, encode_partial
 from ner_lstm_crf.tags.scheme import SCHEMES
-from ner_lstm_crf.text.annotation import CHARACTER_SHARE, Sentence, share_of_characters
+from ner_lstm_crf.text.annotation import CHARACTER_SHARE, Sentence, share_of_characters, tell_of_spaces
 from ner_lstm_crf.text.normalization import normalized_words
 from ner_lstm_crf.text.scripts import script_language
 from ner_lstm_crf.text.tokenizer import check_characters, detect_hyphens
@@ -614,8 +614,8 @@ def read_with_transformer(
     except InputError:  # damaged: it is made again
         exists = False
     if not exists:
-        touching = any(any(sentence.touching) for sentence in data.train)
-        feature = Transformer.from_pretrained(config, config.transformer, touching=touching)
+        # Read as the model will read text, which learns from all these sentences.
+        feature = Transformer.from_pretrained(config, config.transformer, touching=tell_of_spaces(data.learnt))
         words = normalized_words([word for sentence in sentences for word in sentence.words])
         lengths = [len(sentence.tokens) for sentence in sentences]
         touches = [touches for sentence in sentences for touches in sentence.touching]

@@ -52,7 +52,7 @@ from ner_lstm_crf.saving.tensors import Array, TensorFile, digest_parts, save_te
 from ner_lstm_crf.saving.weights import Weights, quantized
 from ner_lstm_crf.tags.scheme import get_scheme
 from ner_lstm_crf.tags.tag_set import TagSet
-from ner_lstm_crf.text.annotation import Sentence
+from ner_lstm_crf.text.annotation import Sentence, tell_of_spaces
 from ner_lstm_crf.text.normalization import normalized_words
 from ner_lstm_crf.text.tokenizer import detect_hyphens
 
@@ -164,7 +164,7 @@ class Model:
             config = replace(config, lexicon_size=lexicon_vectors.size)
         if config.hyphens == "auto":
             config = replace(config, hyphens=detect_hyphens(chain.from_iterable(words)))
-        touching = config.transformer is not None and any(any(sentence.touching) for sentence in sentences)
+        touching = config.transformer is not None and tell_of_spaces(sentences)
         resources = Resources(config, words, vectors, freeze_vectors, lexicon, lexicon_vectors, touching, names)
         features = Features.build(resources)
         tags = TagSet(get_scheme(config.scheme), sorted(set().union(*(one.labels for one in sentences))))

@@ -534,6 +534,11 @@ def share_of_characters(sentences: Iterable[Sentence]) -> float:
     return sum(count for word, count in counts.items() if len(word) == 1) / max(counts.total(), 1)
 
 
+def tell_of_spaces(sentences: Iterable[Sentence]) -> bool:
+    """True if somewhere a token touches the next one: column files without spaces part all tokens."""
+    return any(any(sentence.touching) for sentence in sentences)
+
+
 def characters_of(word: str) -> str:
     """The characters of a token that become tokens of their own: all but whitespace."""
     return "".join(word.split())

@@ -109,6 +109,21 @@ def test_tags_are_those_of_the_dev_scores(
     assert Model.load(tmp_path).features.reads_touching == touching
 
 
+def test_sentences_without_labels_are_read_as_the_model_will_read_text(
+    data: Data, tiny: Config, encoder: Path, tmp_path: Path
+) -> None:
+    """That they tell where spaces are counts, though the labelled ones do not."""
+    model = configured(tiny, encoder).model
+    joined = [Sentence.from_words(one.words, one.spans, joiner="") for one in data.train]
+    vectors = []
+    for number, (train, unlabelled) in enumerate([(data.train, joined), ([*data.train, *joined], ())]):
+        resolved = dataclasses.replace(resolve_defaults(Data(train, data.dev), model), unlabelled=unlabelled)
+        read = read_with_transformer(resolved, model, tmp_path / f"cache-{number}")
+        vectors.append(computed_features(read, model)[0]["transformer"])
+    assert len(vectors[0]) == 2 * sum(map(len, data.train))
+    assert (vectors[0] == vectors[1]).all()
+
+
 def test_a_frozen_transformer_reads_the_data_once_for_all_runs(
     data: Data, tiny: Config, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
