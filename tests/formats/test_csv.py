@@ -188,8 +188,9 @@ def test_an_empty_word_is_told_where_it_is_read(tmp_path, caplog):
     assert report.empty == [11]
     report.warn(path, ReadOptions())
     assert caplog.messages == [f"{path}: 1 token without a character, as NaN is written by pandas: line 11"]
-    with pytest.raises(InputError, match=r"sentence 4 \(line 11\): expected tokens of characters"):
-        Data(sentences)
+    caplog.clear()
+    assert Data(sentences).train == tuple(sentences[:3])
+    assert caplog.messages == ["train: 1 sentence has a token without a character: left out"]
 
 
 ROWS = [("1", "Ada", "B-PER"), ("1", "met", "O"), ("1", "Oslo", "B-LOC"), ("2", "He", "O"), ("2", "left", "O")]
