@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from ner_lstm_crf.errors import InputError, counted, missing
+from ner_lstm_crf.files.encodings import BYTE_ORDER_MARK
 from ner_lstm_crf.files.json import json_values
 from ner_lstm_crf.files.text import EmptyFileError, TextFile, open_compressed
 from ner_lstm_crf.formats.registry import suffix_of
@@ -30,8 +31,6 @@ SUFFIXES: dict[str, Kind] = {
     ".txt": "text",
 }
 """The kinds of files by their suffixes."""
-
-BYTE_ORDER_MARK = "\ufeff"
 
 _SHARD_NAME = "{stem}-{number:05d}-of-{count:05d}.{suffix}"
 

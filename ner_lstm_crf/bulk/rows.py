@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from ner_lstm_crf.bulk.inputs import BYTE_ORDER_MARK, Slice, open_parquet
+from ner_lstm_crf.bulk.inputs import Slice, open_parquet
 from ner_lstm_crf.errors import InputError, did_you_mean
+from ner_lstm_crf.files.encodings import BYTE_ORDER_MARK
 from ner_lstm_crf.files.json import as_object, as_record, json_values
 from ner_lstm_crf.files.text import LONGEST_LINE, EmptyFileError, TextFile
 

@@ -6,13 +6,13 @@ import argparse
 import os
 from typing import Any
 
+from ner_lstm_crf.bulk.inputs import SUFFIXES
 from ner_lstm_crf.cli.options import Parser, add_options, at_least
 from ner_lstm_crf.errors import InputError, counted
 from ner_lstm_crf.formats.registry import suffix_of
 from ner_lstm_crf.runs.display import progress_bar, say
 
 PARQUET = "parquet"
-_PARQUET_SUFFIXES = (".parquet", ".pq")
 _MEGABYTE = 1_000_000
 
 EPILOG = """\
@@ -51,7 +51,7 @@ def refuse_bulk_options(args: argparse.Namespace) -> None:
     for option, given in (("--input-format", args.input_format), ("--output-format", args.output_format)):
         if given == PARQUET:
             raise InputError(f"{option} parquet: expected --engine ray as well")
-    if path := next((path for path in args.input if suffix_of(path) in _PARQUET_SUFFIXES), None):
+    if path := next((path for path in args.input if SUFFIXES.get(suffix_of(path)) == PARQUET), None):
         raise InputError("Parquet is read with --engine ray, and a folder as --output", path=path)
     if path := next((path for path in args.input if os.path.isdir(path)), None):  # noqa: PTH112  no error of a NUL
         raise InputError("expected a file, found a directory: --engine ray tags folders", path=path)

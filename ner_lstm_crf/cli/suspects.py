@@ -82,14 +82,13 @@ def run(args: argparse.Namespace) -> None:
             suspects = suspects_by(tagger, sentences, progress)
     else:
         given = settings_from(args)
-        given_vectors: dict[str, Any] = {
-            name: None if value == "none" else value or "builtin"
+        words: dict[str, Any] = {
+            name: None if vars(args)[name] == "none" else vars(args)[name] or "builtin"
             for name in ("vectors", "lexicon", "lexicon_vectors")
-            for value in (vars(args)[name],)
         }
         options = read_options(args, token_unit=given["model"].get("token_unit"))
         names = None if args.gazetteer == "none" else args.gazetteer
-        data = Data.read(args.file, None, **given_vectors, names=names, options=options)
+        data = Data.read(args.file, None, **words, names=names, options=options)
         sentences = data.train
         unit = "character" if share_of_characters(sentences) >= CHARACTER_SHARE else "word"
         say(f"{args.folds} trainings on {len(sentences):,} sentences, a part left out in each")

@@ -14,6 +14,9 @@ from ner_lstm_crf.text.scripts import HAN, has_han
 WIDE = ("utf-16", "utf-32")
 """The beginnings of the names of encodings whose characters all have several bytes."""
 
+BYTE_ORDER_MARK = "\ufeff"
+"""The first character of some files; within a file that was joined from several it begins a line, and is no text."""
+
 MARKS: Mapping[bytes, str] = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",

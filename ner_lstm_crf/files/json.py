@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.files.encodings import BYTE_ORDER_MARK
 
 LONGEST_VALUE = 2**24
 """The most characters that one value of a file of many may have. All of a value is in memory at once."""
@@ -22,7 +23,6 @@ _SPACE = re.compile(r"\s*")
 _PIECE = 2**16  # characters that are read at once
 _LONGEST_SIGN = len("-Infinity")
 _MOST_KEYS, _LONGEST_KEY = 12, 40  # of an object, in a message
-_MARK = "\ufeff"  # between two files that were joined
 _MOST_BLANK = 1000  # lines below the first one that are looked at for the second
 
 _EXPECTED = "expected one JSON object per line"
@@ -125,7 +125,7 @@ def json_values(pieces: Iterable[str]) -> Iterator[tuple[int, Any]]:
         first, number = next(remaining, ""), number + first.count("\n")
     if not first:
         return
-    first = first.removeprefix(_MARK)
+    first = first.removeprefix(BYTE_ORDER_MARK)
     ahead = [first]
     if first.startswith("[") and first.rstrip(" \t\r").endswith("]\n"):  # a list on a line: is it the only one?
         for piece in islice(remaining, _MOST_BLANK):
@@ -142,7 +142,7 @@ def json_values(pieces: Iterable[str]) -> Iterator[tuple[int, Any]]:
         if line.isspace():
             continue
         try:
-            yield line_number, _parse_line(line.removeprefix(_MARK))
+            yield line_number, _parse_line(line.removeprefix(BYTE_ORDER_MARK))
         except InputError as error:
             raise error.at(line=line_number) from None
 

@@ -29,9 +29,9 @@ from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.files.encodings import BYTE_ORDER_MARK
 from ner_lstm_crf.files.text import EmptyFileError, quoted
 from ner_lstm_crf.formats.columns import (
-    BYTE_ORDER_MARK,
     DOCUMENT_START,
     INDEXED_CHARACTER,
     LONGEST_ROW,

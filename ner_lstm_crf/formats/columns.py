@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
+from ner_lstm_crf.files.encodings import BYTE_ORDER_MARK
 from ner_lstm_crf.files.text import FilePath, quoted
 from ner_lstm_crf.tags.notation import STANDARD, UNKNOWN, Notation, is_tag
 from ner_lstm_crf.tags.scheme import OUTSIDE, PREFIXES, TagError, split_tag
@@ -39,9 +40,6 @@ NUMBER = re.compile(r"([0-9]{1,9})(?:[-.][0-9]{1,9})?(?![0-9])")
 
 SENTENCE_END = re.compile(r"\b(?:EndOfSentence|PySBDSegment)\b")
 """A feature of the last token of a sentence, as in the corpora of HIPE."""
-
-BYTE_ORDER_MARK = "\ufeff"
-"""The first character of some files; within a file that was joined from several it begins a line, and is no text."""
 
 WEBANNO = "#FORMAT=WebAnno TSV 3"
 """The beginning of a file of tokens with several layers of annotation, which are not those of column files."""

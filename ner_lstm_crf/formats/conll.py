@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ner_lstm_crf.errors import InputError, counted
+from ner_lstm_crf.files.encodings import BYTE_ORDER_MARK
 from ner_lstm_crf.files.text import FilePath, TextFile, quoted, writing
 from ner_lstm_crf.formats.column_detection import GLOBAL_COLUMNS, find_layout
 from ner_lstm_crf.formats.columns import (
-    BYTE_ORDER_MARK,
     DOCUMENT_START,
     LONGEST_ROW,
     MOST_LINES,
@@ -713,7 +713,7 @@ class _Rewriter:
         lines, sentences = list[str](), 0
         with writing(self.writer.target, self.file.options.encoding) as out:
             if self.file.text.byte_order_mark:
-                out.write("\ufeff")
+                out.write(BYTE_ORDER_MARK)
             for raw, sentence in pairs:
                 if sentence is None:
                     out.writelines(raw.lines)

@@ -20,6 +20,7 @@ from typing import cast
 
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.files.encodings import BYTE_ORDER_MARK
 from ner_lstm_crf.files.text import FilePath, TextFile, writing
 from ner_lstm_crf.formats.format import Format, Sample
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
@@ -34,7 +35,6 @@ _SHARE_MARKED = 0.05  # of inline-marked lines many hold an entity; of columns o
 _SPACE = re.compile(r"(?<!\\)\s")
 _SAMPLE_LINES = 200
 _UNIT = re.compile(r"#\s*token unit:\s*(word|character)\s*")
-_MARK = "\ufeff"  # a byte order mark, where files were joined; one that is of a token is escaped
 
 _PIECE = re.compile(
     r"""\\(?P<escaped>.?)
@@ -48,7 +48,7 @@ _PIECE = re.compile(
 _OF_CHARACTERS = "where every character is a token, say --token-unit character"
 _LABEL = re.compile(r"[^()\[\]\\\s]+")
 _TO_ESCAPE = re.compile(r"[\[\]\\\s]")
-_ESCAPABLE = re.compile(rf"[\[\]\\\s#{_MARK}]")
+_ESCAPABLE = re.compile(rf"[\[\]\\\s#{BYTE_ORDER_MARK}]")
 
 
 class Inline(Format):
@@ -136,7 +136,7 @@ def _lines(
     """
     document, has_sentence = 0, False
     for number, line in enumerate(TextFile(path, options.encoding).lines(), 1):
-        text = line.lstrip(_MARK).removesuffix("\n").removesuffix("\r")
+        text = line.lstrip(BYTE_ORDER_MARK).removesuffix("\n").removesuffix("\r")
         text = text.strip() if text.lstrip().startswith("#") else text
         if not text or text.isspace() or text.startswith("#"):
             if text.startswith("## ") and has_sentence:
@@ -165,7 +165,7 @@ def _unit_of(lines: Sequence[str]) -> TokenUnit:
     It is the one that a comment names; else characters, if entities touch the text around them, or if it is Chinese
     without white space; else words.
     """
-    bodies = [line.lstrip(_MARK).rstrip("\r\n") for line in lines[:_SAMPLE_LINES]]
+    bodies = [line.lstrip(BYTE_ORDER_MARK).rstrip("\r\n") for line in lines[:_SAMPLE_LINES]]
     named = next((match[1] for body in bodies if (match := _UNIT.fullmatch(body))), None)
     if named:
         return cast(TokenUnit, named)
@@ -301,7 +301,7 @@ def format_inline(sentence: Sentence, token_unit: TokenUnit = "word") -> str:
     for token, piece in zip(sentence.tokens, pieces, strict=True):
         line += f" {piece}" if line and (token_unit == "word" or token.start > end) else piece
         end = token.end
-    return f"\\{line}" if line.startswith(("#", _MARK)) else line
+    return f"\\{line}" if line.startswith(("#", BYTE_ORDER_MARK)) else line
 
 
 def _escaped(text: str, token_unit: TokenUnit) -> str:

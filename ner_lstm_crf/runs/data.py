@@ -609,11 +609,7 @@ def read_with_transformer(
     sentences = [*data.learnt, *data.dev]
     key = _key(sentences, config)
     path = directory / f"contextual-{key[:12]}.safetensors"
-    try:
-        exists = path.is_file() and read_tensors(path, "cache of contextual vectors")[1].get("key") == key
-    except InputError:  # damaged: it is made again
-        exists = False
-    if not exists:
+    if not is_cached(path, key):
         # Read as the model will read text, which learns from all these sentences.
         feature = Transformer.from_pretrained(config, config.transformer, touching=tell_of_spaces(data.learnt))
         words = normalized_words([word for sentence in sentences for word in sentence.words])
@@ -629,6 +625,14 @@ def read_with_transformer(
         vectors = contextual_vectors(encoder, subtokens, progress=progress)
         write_tensors(path, {_TENSOR: vectors}, {"key": key})
     return replace(data, contextual=path)
+
+
+def is_cached(path: Path, key: str) -> bool:
+    """True if a file of tensors is there and was made for this key; one that is damaged is to be made again."""
+    try:
+        return path.is_file() and read_tensors(path, "cache")[1].get("key") == key
+    except InputError:
+        return False
 
 
 def computed_features(data: ResolvedData, config: ModelConfig) -> tuple[dict[str, Rows], dict[str, Rows]]:

@@ -18,7 +18,7 @@ from ner_lstm_crf.crf import FORBIDDEN, ScoreTables
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.atomic import make_directory, remove_temp_files
 from ner_lstm_crf.progress import Progress, silent
-from ner_lstm_crf.runs.data import ResolvedData
+from ner_lstm_crf.runs.data import ResolvedData, is_cached
 from ner_lstm_crf.saving.model import Model, ModelDescription
 from ner_lstm_crf.saving.tensors import read_tensors, write_tensors
 from ner_lstm_crf.tagging.decoding import Emissions
@@ -72,11 +72,7 @@ def read_with_teacher(
     check_teacher(data, config)
     key = _key(data)
     path = directory / f"teacher-{key[:12]}.safetensors"
-    try:
-        exists = path.is_file() and read_tensors(path, _WHAT)[1].get("key") == key
-    except InputError:  # damaged: it is made again
-        exists = False
-    if not exists:
+    if not is_cached(path, key):
         if ModelDescription.read(data.teacher).digest != data.fingerprints["teacher"]:
             raise InputError("expected the teacher that the run began with, found another model", path=data.teacher)
         model = Model.load(data.teacher)

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from ner_lstm_crf.errors import InputError, missing, path_given
 from ner_lstm_crf.files.atomic import make_directory
+from ner_lstm_crf.files.encodings import BYTE_ORDER_MARK
 from ner_lstm_crf.files.text import COMPRESSORS, STANDARD_STREAM, EmptyFileError, FilePath, TextFile, quoted, writing
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.formats.text_json import AnnotatedText, Found, TextFormat, chosen_entities
@@ -93,7 +94,7 @@ def _text_of(path: Path, encoding: str) -> str:
         file = TextFile(path, encoding)
     except EmptyFileError:
         return ""
-    return "\ufeff" * file.byte_order_mark + "".join(file.lines())
+    return BYTE_ORDER_MARK * file.byte_order_mark + "".join(file.lines())
 
 
 def _found_in(path: Path, text: str, options: ReadOptions, report: ReadReport) -> Iterator[Found]:
