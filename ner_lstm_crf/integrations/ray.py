@@ -1,8 +1,10 @@
 """Ray: bulk tagging over the machines of a cluster, and training runs side by side on them.
 
-`tag_files` tags folders of files with Ray Data (see `ner_lstm_crf.bulk`): a slice of a file is a row of its dataset,
-and each worker is an actor that holds the model and writes the shards. So no text goes through Ray's object store, and
-nothing is shuffled. `side_by_side` trains networks in actors.
+`tag_files` tags folders of files (see `ner_lstm_crf.bulk`): each worker is an actor that holds the model, reads slices
+of files and writes their shards. So no text goes through Ray's object store, and nothing is shuffled. `side_by_side`
+trains networks in actors.
+
+The actors are plain ones, not a pool of Ray Data, which may wait for a lost node without end.
 
 All nodes need this package, and reach the files under the same paths: on a shared file system, unless there is one.
 """
@@ -10,25 +12,23 @@ All nodes need this package, and reach the files under the same paths: on a shar
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import signal
 import socket
 import threading
 import traceback
-from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
-from warnings import catch_warnings, simplefilter
 
+from ner_lstm_crf.bulk.columns import Shape
 from ner_lstm_crf.bulk.inputs import Kind, Slice
 from ner_lstm_crf.bulk.job import Scanned, plan_job, run_job
 from ner_lstm_crf.bulk.manifest import Manifest
@@ -50,11 +50,9 @@ if TYPE_CHECKING:  # tagging does without torch
 _log = logging.getLogger(__name__)
 
 _PATIENCE = 10.0  # seconds until an address answers
+_LONG = 60.0  # seconds without a worker after which the user is told
 
-_MOST_LOST = 3  # processes in a row that are lost while they train the same epoch
-
-_PATIENCE = 600.0  # seconds without a result after which a lost node ends the job
-_FRUITLESS = 3  # passes in which workers are lost and no shard is finished
+_MOST_LOST = 3  # processes in a row that are lost at the same epoch, or at the same slice
 
 
 @contextmanager
@@ -68,21 +66,15 @@ def connected(address: str | None = None) -> Iterator[None]:
     Raises:
         InputError: If Ray is not installed, or no cluster answers.
     """
-    try:
-        import ray
-        import ray.data
-    except ModuleNotFoundError as error:
-        if error.name not in ("ray", "pyarrow", "pandas"):
-            raise
-        raise InputError(f"Ray needs the package {error.name}: pip install 'ner-lstm-crf[ray]'") from error
+    _check_installed("ray")
+    import ray
 
     if ray.is_initialized():
-        with _without_warnings():
-            yield
+        yield
         return
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     _check_answers(address)
-    with _quiet(), _without_warnings(), _signals_kept() as keep:
+    with _quiet(), _signals_kept() as keep:
         dashboard = False if address == "local" else None
         try:
             with _standard_error_without("Set ray log level"):
@@ -94,6 +86,16 @@ def connected(address: str | None = None) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
+
+
+def _check_installed(*packages: str) -> None:
+    """Say how to install what is missing.
+
+    Raises:
+        InputError: If one of the packages is.
+    """
+    if missing := next((package for package in packages if find_spec(package) is None), None):
+        raise InputError(f"Ray needs the package {missing}: pip install 'ner-lstm-crf[ray]'")
 
 
 def _check_answers(address: str) -> None:
@@ -122,29 +124,15 @@ def _quiet() -> Iterator[None]:
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     }
     before = {name: os.environ.get(name) for name in names}
-    handlers = [one for one in logging.getLogger("ray.data").handlers if isinstance(one, logging.StreamHandler)]
-    levels = [one.level for one in handlers]
     os.environ.update(names)
-    for handler in handlers:
-        handler.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        for handler, level in zip(handlers, levels, strict=True):
-            handler.setLevel(level)
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Ray Data without warnings of what it sets and calls itself, and of the options of its actors."""
-    with catch_warnings():
-        simplefilter("ignore", DeprecationWarning)
-        yield
 
 
 @contextmanager
@@ -222,6 +210,7 @@ def tag_files(  # noqa: PLR0913  (one call)
         InputError: If a file cannot be read, or a row has no text, with the file and the row; if the folder holds other
             things, or another job; if Ray is not installed, or no cluster answers; if workers are lost again and again.
     """
+    _check_installed("ray", "pyarrow")
     given = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
     chosen = BulkOptions(**options)
     for_workers = _Model.of(model, chosen)
@@ -272,7 +261,7 @@ class _Model:
 
 
 class _Engine:
-    """Ray Data as an `Engine`.
+    """Actors of Ray as an `Engine`.
 
     Args:
         model: The model.
@@ -282,191 +271,170 @@ class _Engine:
 
     def __init__(self, model: _Model, workers: int | None, threads: int) -> None:
         self._model, self._workers, self._threads = model, workers, threads
-        self._said, self._fruitless = set[str](), 0
 
     def scan(self, slices: Sequence[Slice], options: BulkOptions) -> Iterator[Scanned]:
-        """`scan` of each slice, by tasks."""
-        left = {number: {"number": number, "slice": asdict(part)} for number, part in enumerate(slices)}
-        while left:
-            for found in self._pass([*left.values()], partial(_scan, options=options)):
-                del left[found["number"]]
-                yield Scanned(**found)
+        """`scan` of each slice."""
+        for number, (rows, shapes) in self._by_actors(_Scanner, (options,), [(part,) for part in slices], threads=1):
+            yield Scanned(number, rows, shapes)
 
     def tag(self, job: Manifest) -> Iterator[Shard]:
-        """`tag_slice` of each slice, by actors."""
+        """`tag_slice` of each slice that is left."""
         import ray
 
-        task = ray.put((self._model, str(job.folder), job.options, job.shapes, self._threads))
-        while left := job.left:
-            cpus = max(1, int(ray.cluster_resources().get("CPU", 1)) // self._threads)
-            actors = {
-                "fn_constructor_args": ([task],),  # in a list, lest Ray Data puts it into each actor's arguments
-                "compute": ray.data.ActorPoolStrategy(size=min(self._workers or cpus, len(left))),
-                "num_cpus": self._threads,
-                "max_restarts": -1,
-                "max_task_retries": 0,  # by an actor that may wait for a node for ever: the next pass does it
-            }
-            items = [{"slice": asdict(part), "rows": job.rows[part.shard]} for part in left]
-            for found in self._pass(items, _Worker, **actors):
-                for line in found.pop("said"):
-                    if line not in self._said:
-                        self._said.add(line)
-                        say(line)
-                yield Shard(**found)
+        task = ray.put((self._model, job.folder, job.options, job.shapes, self._threads))
+        items = [(part, job.rows[part.shard]) for part in job.left]
+        said = set[str]()
+        for _, (shard, lines) in self._by_actors(_Tagging, (task,), items, self._threads):
+            for line in lines:
+                if line not in said:
+                    said.add(line)
+                    say(line)
+            yield shard
 
-    def _pass(self, items: Sequence[Mapping[str, Any]], function: Any, **options: Any) -> Iterator[dict[str, Any]]:
-        """The results for the items, as they come, but for those that are lost with workers: another pass does them.
+    def _by_actors(
+        self, kind: type[_Actor], arguments: tuple[Any, ...], items: Sequence[tuple[Any, ...]], threads: int
+    ) -> Iterator[tuple[int, Any]]:
+        """The number of each item and what actors make of it, as it comes.
+
+        An item whose actor is lost, with its process or its node, goes to another actor.
+
+        Args:
+            kind: The class of the actors.
+            arguments: Its arguments.
+            items: The arguments of its `work`, the first of which is a slice.
+            threads: The CPUs of each actor.
 
         Raises:
-            InputError: If the function raises one, or several passes in a row give nothing.
-            RuntimeError: If the function raises any other error.
+            InputError: If an actor raises one, or actors are lost again and again.
+            RuntimeError: If an actor raises any other error, with its traceback.
         """
         import ray
 
-        count, lost = 0, None
+        workers = self._workers or max(1, int(ray.cluster_resources().get("CPU", 1)) // threads)
+        actor_class = ray.remote(num_cpus=threads, max_restarts=0)(kind)
+        waiting, lost = deque(range(len(items))), Counter[int | None]()
+        idle, busy = dict[Any, Any](), dict[Any, tuple[Any, int]]()  # actors by the answers that they owe
         try:
-            for found in _results(items, function, **options):
-                count += 1
-                yield found
-        except ray.exceptions.RayError as error:
-            lost = error
-        self._fruitless = 0 if count else self._fruitless + 1
-        if self._fruitless == _FRUITLESS:
-            path = items[0]["slice"]["path"]
-            why = "workers are lost again and again, perhaps for lack of memory (fewer --workers, another --shard-size)"
-            raise InputError(f"{why}: {lost}" if lost else why, path=path) from lost
-        if count < len(items):
-            left = counted(len(items) - count, "slice")
-            say(f"workers were lost: {left} of {len(items):,} that they had at hand, or did not come to, are next")
+            while waiting or busy:
+                # 1. An actor for each item, so many at a time. It gets an item after it has begun: one that finds no
+                #    free CPU, since a node is gone, holds none back.
+                while len(idle) + len(busy) < min(workers, len(waiting) + len(busy)):
+                    actor = actor_class.remote(*arguments)
+                    idle[actor.begin.remote()] = actor
+                # 2. The next answer, or the loss of an actor.
+                ready, _ = ray.wait([*idle, *busy], num_returns=1, timeout=None if busy else _LONG)
+                if not ready:
+                    say(f"waiting for a node of the cluster with {counted(threads, 'free CPU')}")
+                    continue
+                actor, number = busy.pop(ready[0]) if ready[0] in busy else (idle.pop(ready[0]), None)
+                try:
+                    answer = _answered(ray.get(ready[0]))
+                    lost[number] = 0
+                except ray.exceptions.RayError as error:
+                    lost[number] += 1
+                    if lost[number] > _MOST_LOST * (workers if number is None else 1):
+                        why = "workers are lost again and again, perhaps for lack of memory"
+                        path = items[number or 0][0].path
+                        raise InputError(f"{why} (fewer --workers, smaller shards): {error}", path=path) from error
+                    if number is not None:
+                        waiting.appendleft(number)
+                        say("a worker was lost: another one does what it had at hand")
+                    continue
+                # 3. The next item.
+                if waiting:
+                    following = waiting.popleft()
+                    busy[actor.work.remote(*items[following])] = actor, following
+                else:
+                    ray.kill(actor)
+                if number is not None:
+                    yield number, answer
+        finally:
+            for actor in [*idle.values(), *(actor for actor, _ in busy.values())]:
+                ray.kill(actor)
 
 
-def _results(items: Sequence[Mapping[str, Any]], function: Any, **options: Any) -> Iterator[dict[str, Any]]:
-    """What a function, or the actors of a class, give for each item, as it comes; without those that were lost.
+def _answered(answer: Any) -> Any:
+    """What an actor gave.
 
     Raises:
-        InputError: If the function raises one, or Ray Data waits for a node that was lost.
-        RuntimeError: If it raises any other error, with its traceback.
-        RayError: If so many workers are lost that Ray Data ends.
+        InputError: If it raised one.
+        RuntimeError: If it raised any other error, with its traceback.
     """
-    import ray
+    if isinstance(answer, InputError):
+        raise answer
+    if isinstance(answer, _Failed):
+        raise RuntimeError(f"a worker failed:\n{answer.traceback}")
+    return answer
 
-    context = ray.data.DataContext.get_current().copy()
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
-    context.max_errored_blocks = -1  # lost workers; errors of the function come as results
-    rows, results, is_left = (
-        [json.dumps(item) for item in items],
-        SimpleQueue[str | Exception | None](),
-        threading.Event(),
-    )
 
-    def read() -> None:
-        """Put each result, and then None or the error that ended them, into the queue."""
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """An error of an actor, for which Ray would give one of its own."""
+
+    traceback: str
+
+
+class _Actor:
+    """A process on a node that works on one slice after the other. Its errors are answers: Ray would wrap them."""
+
+    def begin(self) -> Any:
+        """Make ready."""
+        return self._caught(self._begin)
+
+    def work(self, *item: Any) -> Any:
+        """Work on an item."""
+        return self._caught(self._work, *item)
+
+    def _caught(self, function: Callable[..., Any], *item: Any) -> Any:
         try:
-            with ray.data.DataContext.current(context):
-                data = ray.data.from_items(rows, override_num_blocks=len(rows))
-                for row in data.map_batches(function, batch_size=1, **options).iter_rows():
-                    results.put(row["found"])
-                    if is_left.is_set():
-                        return
-        except Exception as error:
-            results.put(error)
-        else:
-            results.put(None)
-
-    # Ray Data may wait for a lost node without end: a thread of its own does, and is looked after.
-    threading.Thread(target=read, daemon=True).start()
-    try:
-        for result in _watched(results, items[0]["slice"]["path"]):
-            found = json.loads(result)
-            if "error" in found:
-                raise InputError(**found["error"])
-            if "traceback" in found:
-                raise RuntimeError(f"a worker failed:\n{found['traceback']}")
-            yield found
-    finally:
-        is_left.set()
-
-
-def _watched(results: SimpleQueue[str | Exception | None], path: str) -> Iterator[str]:
-    """The results of a queue, to the None behind them; an error in it is raised.
-
-    Raises:
-        InputError: If nothing comes for `_PATIENCE` and a node was lost.
-    """
-    nodes = _nodes()
-    while True:
-        try:
-            result = results.get(timeout=_PATIENCE)
-        except Empty:
-            if lost := len(nodes - _nodes()):
-                why = f"{counted(lost, 'node')} of the cluster lost, and no result since: go on with --resume"
-                raise InputError(why, path=path) from None
-            continue
-        if isinstance(result, Exception):
-            raise result
-        if result is None:
-            return
-        yield result
-
-
-def _nodes() -> set[str]:
-    """The nodes of the cluster that are alive."""
-    import ray
-
-    return {node["NodeID"] for node in ray.nodes() if node["Alive"]}
-
-
-def _answers(batch: Mapping[str, Any], function: Any) -> dict[str, Any]:
-    """The results of a function for a batch of items; errors are results: Ray would take them for lost workers."""
-    found = list[dict[str, Any]]()
-    for item in batch["item"]:
-        try:
-            found.append(function(json.loads(item)))
+            return function(*item)
         except InputError as error:
-            path = None if error.path is None else os.fspath(error.path)
-            found.append({"error": {"message": error.message, "path": path, "line": error.line}})
+            return error
         except Exception:
-            found.append({"traceback": traceback.format_exc()})
-    return {"found": [json.dumps(one) for one in found]}
+            return _Failed(traceback.format_exc())
+
+    def _begin(self) -> None:
+        """Nothing, unless a class has something to load."""
+
+    def _work(self, part: Slice, *item: Any) -> Any:
+        raise NotImplementedError
 
 
-def _scan(batch: Mapping[str, Any], options: BulkOptions) -> dict[str, Any]:
-    """`scan`, as a function of Ray Data."""
-
-    def scanned(item: Mapping[str, Any]) -> dict[str, Any]:
-        """What is found in one slice."""
-        rows, shapes = scan(Slice(**item["slice"]), options)
-        return {"number": item["number"], "rows": rows, "shapes": shapes}
-
-    return _answers(batch, scanned)
-
-
-class _Worker:
-    """An actor that holds the model and tags slices.
+class _Scanner(_Actor):
+    """Reads slices.
 
     Args:
-        task: A reference to what all workers need, in a list.
+        options: The options.
     """
 
-    def __init__(self, task: Sequence[Any]) -> None:
-        import ray
+    def __init__(self, options: BulkOptions) -> None:
+        self._options = options
 
-        model, output, self._options, self._shapes, threads = ray.get(task[0])
+    def _work(self, part: Slice, *_: Any) -> tuple[int, dict[str, Shape]]:
+        return scan(part, self._options)
+
+
+class _Tagging(_Actor):
+    """Holds the model and tags slices.
+
+    Args:
+        task: What all of them need: the model, the folder of the shards, the options, the columns and the threads.
+    """
+
+    def __init__(self, task: tuple[_Model, Path, BulkOptions, Mapping[str, Any], int]) -> None:
+        self._model, self._output, self._options, self._shapes, threads = task
+        self._said = list[str]()
         os.environ["OMP_NUM_THREADS"] = str(threads)
-        self._output, self._said = Path(output), list[str]()
-        self._tagger = model.load(self._options, self._said)
 
-    def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """Tag the slices of a batch."""
-        return _answers(batch, self._tag)
+    def _begin(self) -> None:
+        self._tagger = self._model.load(self._options, self._said)
 
-    def _tag(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        part = Slice(**item["slice"])
-        shard = tag_slice(self._tagger, part, self._output, self._options, self._shapes, item["rows"])
+    def _work(self, part: Slice, *item: Any) -> tuple[Shard, list[str]]:
+        (rows,) = item
+        shard = tag_slice(self._tagger, part, self._output, self._options, self._shapes, rows)
         said = [*self._said]
         self._said.clear()
-        return {**asdict(shard), "said": said}
+        return shard, said
 
 
 # Training

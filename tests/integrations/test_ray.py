@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -20,7 +22,7 @@ import pytest
 from ner_lstm_crf import InputError, Sentence, Tagger
 from ner_lstm_crf.cli.main import main
 from ner_lstm_crf.config import Config
-from ner_lstm_crf.integrations.ray import connected, side_by_side, tag_files
+from ner_lstm_crf.integrations.ray import _Actor, _Engine, connected, side_by_side, tag_files
 from ner_lstm_crf.runs.data import Data, resolve_defaults
 from ner_lstm_crf.runs.processes import PlannedRun, plan_seeds, train_runs
 from tests.bulk.made import made_rows, tagged, write_lines
@@ -232,21 +234,66 @@ def test_what_goes_wrong_in_training_comes_out(
         list(train_runs(data, [replace(plan, resume=True)], spread=side_by_side))
 
 
-def test_a_process_that_is_killed_takes_no_row_with_it(
-    driver: str, lines: Path, expected: dict[str, Any], tmp_path: Path
+def test_a_worker_and_a_node_that_are_killed_take_no_row_with_them(
+    cluster: Cluster,
+    driver: str,
+    lines: Path,
+    expected: dict[str, Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    import ray
+
     killed = list[Any]()
 
     def kill(done: int, _: int | None) -> None:
-        """Kill the worker of one node."""
+        """Kill the worker of one node, then another node than that of this process."""
         if not killed:
-            killed.extend(workers("_Worker")[:1])
+            killed.extend(workers("_Tagging")[:1])
             for process in killed:
                 process.kill()
+        elif len(killed) == 1 and done > ROWS // 3:
+            here = ray.get_runtime_context().get_node_id()
+            killed.append(next(node for node in cluster.list_all_nodes() if node.node_id != here))
+            cluster.remove_node(killed[1], allow_graceful=False)
 
     tag(lines, tmp_path / "out", tagging=kill)
-    assert len(killed) == 1
+    assert len(killed) == 2
     assert shards(tmp_path / "out") == expected
+    assert capsys.readouterr().err.count("a worker was lost: another one does what it had at hand") in (1, 2)
+
+
+def test_a_slice_that_no_worker_survives_ends_the_job(driver: str) -> None:
+    class Dying(_Actor):
+        """Works on the first slice alone."""
+
+        def _work(self, part: Any, *_: Any) -> str:
+            return str(part.path) if part.path == "a.jsonl" else os._exit(1)  # type: ignore[func-returns-value]
+
+    slices = [(SimpleNamespace(path=name),) for name in ("a.jsonl", "b.jsonl")]
+    done = _Engine(None, 2, 1)._by_actors(Dying, (), slices, threads=1)  # type: ignore[arg-type]
+    assert next(done) == (0, "a.jsonl")
+    with pytest.raises(InputError, match=r"b\.jsonl: workers are lost again and again, perhaps for lack of memory"):
+        next(done)
+
+
+@pytest.mark.parametrize("package", ["ray", "pyarrow"])
+def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    message = rf"Ray needs the package {package}: pip install 'ner-lstm-crf\[ray\]'"
+    with pytest.raises(InputError, match=message):
+        tag_files("*.parquet", tmp_path)
+
+
+def test_an_error_of_ours_in_a_worker_comes_with_its_traceback(driver: str) -> None:
+    class Failing(_Actor):
+        """Fails before its first slice."""
+
+        def _begin(self) -> None:
+            raise ZeroDivisionError
+
+    with pytest.raises(RuntimeError, match=r"(?s)a worker failed:\n.*in _begin\n.*ZeroDivisionError"):
+        list(_Engine(None, 1, 1)._by_actors(Failing, (), [(None,)], threads=1))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
