@@ -300,6 +300,10 @@ def _add_binary(rows: list[bytes], numbers: list[int], store: RowStore, path: st
 
 _log = logging.getLogger(__name__)
 _CHECKED = 1 << 16  # rows
+
+LARGEST = 1e16
+"""The largest number of a vector or a weight: training gives none so large, and sums and products stay finite."""
+
 _HEAD = 1 << 20  # bytes that decide the layout: enough for a hundred lines of any size in use
 
 CHARACTER_VECTORS = Path(__file__).parents[1] / "shipped" / "characters.100d.txt.xz"
@@ -353,11 +357,12 @@ class Vectors:
             twice = Counter(words).most_common(1)[0][0]
             raise InputError(f"vectors: expected each word once, got '{twice}' several times")
         for start in range(0, len(matrix), _CHECKED):  # a part at a time: the matrix may be half of the memory
-            broken = ~np.isfinite(matrix[start : start + _CHECKED]).all(axis=1)
+            broken = ~(np.abs(matrix[start : start + _CHECKED]) <= LARGEST).all(axis=1)
             if broken.any():
                 row = start + int(broken.argmax())
-                value = matrix[row][~np.isfinite(matrix[row])][0]
-                raise InputError(f"vectors: expected finite float32 numbers, got {value} for the word '{words[row]}'")
+                value = matrix[row][~(np.abs(matrix[row]) <= LARGEST)][0]
+                expected = f"expected numbers up to {LARGEST:g}"
+                raise InputError(f"vectors: {expected}, got {value} for the word '{words[row]}'")
         object.__setattr__(self, "words", words)
         object.__setattr__(self, "matrix", matrix)
 

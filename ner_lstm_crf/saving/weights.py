@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ner_lstm_crf.errors import InputError
+from ner_lstm_crf.features.vectors import LARGEST
 from ner_lstm_crf.saving.tensors import Array, type_name
 
 _ROWS = (".trainable", ".frozen")  # the ends of the names of tables
@@ -25,7 +26,7 @@ class Weights(Mapping[str, NDArray[np.float32]]):
 
     Raises:
         ValueError: If one is neither in 16 nor in 32 bits, nor a table in eight bits with the worth of each row; or if
-            a value is infinite or no number.
+            a value is larger than `LARGEST` or no number.
     """
 
     def __init__(self, tensors: Mapping[str, Array]) -> None:
@@ -45,8 +46,9 @@ class Weights(Mapping[str, NDArray[np.float32]]):
                 largest = np.float32(max(int(weight.max(initial=0)), -int(weight.min(initial=0))))
                 with np.errstate(all="ignore"):
                     ends = scale * largest
-            if ends.size and not (np.isfinite(ends.min()) and np.isfinite(ends.max())):  # which pass on what is none
-                raise ValueError(f"expected finite numbers, found others in {name!r:.80}")
+            # No sum or product of two such weights is infinite; min and max pass on what is no number.
+            if ends.size and not -LARGEST <= float(ends.min()) <= float(ends.max()) <= LARGEST:
+                raise ValueError(f"expected finite numbers up to {LARGEST:g}, found others in {name!r:.80}")
 
     def __len__(self) -> int:
         """The number of weights."""

@@ -348,9 +348,18 @@ def test_vectors_of_other_numbers_are_converted(number: type) -> None:
 @pytest.mark.parametrize(
     ("words", "matrix", "said"),
     [
-        (["a", "b"], [[1.0, 2.0], [3.0, np.nan]], "expected finite float32 numbers, got nan for the word 'b'"),
-        (["a", "b"], [[np.inf, 2.0], [3.0, 4.0]], "expected finite float32 numbers, got inf for the word 'a'"),
-        (["a"], [[1e39]], "expected finite float32 numbers, got inf for the word 'a'"),
+        (
+            ["a", "b"],
+            [[1.0, 2.0], [3.0, np.nan]],
+            "expected numbers up to 1e+16, got nan for the word 'b'",
+        ),
+        (
+            ["a", "b"],
+            [[np.inf, 2.0], [3.0, 4.0]],
+            "expected numbers up to 1e+16, got inf for the word 'a'",
+        ),
+        (["a"], [[-2e16]], "expected numbers up to 1e+16, got -2e+16 for the word 'a'"),
+        (["a"], [[1e39]], "expected numbers up to 1e+16, got inf for the word 'a'"),
         (["a", "b"], [[1.0, 2.0]], "expected a row for each of 2 words, got 1 rows: 'b' has none"),
         (["a"], [[1.0], [2.0]], "expected a row for each of 1 words, got 2 rows"),
         (["a", "b", "a"], [[1.0], [2.0], [3.0]], "expected each word once, got 'a' several times"),

@@ -41,7 +41,7 @@ def drawn(seed: int, rows: int, size: int) -> NDArray[np.float32]:
     return np.random.default_rng(seed).standard_normal((rows, size), np.float32)
 
 
-@given(st.integers(0, 5), st.integers(1, 7), st.floats(1e-30, 1e30), st.integers(0, 99))
+@given(st.integers(0, 5), st.integers(1, 7), st.floats(1e-30, 1e15), st.integers(0, 99))
 def test_a_vector_is_off_by_half_a_step_at_most_and_stays_so(rows: int, size: int, scale: float, seed: int) -> None:
     vectors = np.float32(scale) * drawn(seed, rows, size)
     small = quantized({TABLE: vectors})
