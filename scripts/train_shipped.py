@@ -52,6 +52,7 @@ SETTINGS: Mapping[str, Config] = {
 
 CARD = "README.md"
 ENCODER_DEPTH = 9  # layers of the teacher's encoder: as good as all twelve (docs/recipe.md)
+TEACHER_EPOCHS = 6  # of the teacher: fifteen give no better dev F1
 
 
 def main() -> None:
@@ -101,7 +102,8 @@ def _teacher(config: Config, encoder: str) -> Config:
     """The settings of the teacher: those of the tagger, and a frozen encoder beside its embeddings."""
     model = replace(config.model, transformer=encoder, transformer_depth=ENCODER_DEPTH, input_dropout=0.5)
     beside = preset("fast", token_unit=config.model.token_unit, transformer=encoder).training
-    return Config(model=model, training=replace(config.training, learning_rate=beside.learning_rate))
+    epochs = min(TEACHER_EPOCHS, config.training.epochs or TEACHER_EPOCHS)
+    return Config(model=model, training=replace(config.training, learning_rate=beside.learning_rate, epochs=epochs))
 
 
 def _unlabelled(args: argparse.Namespace, language: Language) -> list[Sentence]:
