@@ -33,6 +33,7 @@ from ner_lstm_crf.inference.network_graph import (
 )
 from ner_lstm_crf.inference.quantized_network import Scales, quantized_encoder
 from ner_lstm_crf.inference.runtime import session
+from ner_lstm_crf.inference.sentence_network import SentenceNetwork, has_kernel
 from ner_lstm_crf.inference.type_vectors import TypeVectors, vectors_of
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.saving.networks import LoadedNetworks
@@ -107,7 +108,7 @@ def is_fixed(model: Model) -> bool:
 
 
 class OnnxEngine(Engine):
-    """The networks of a model, whose weights do not change, on ONNX Runtime.
+    """The networks of a model, whose weights do not change, on ONNX Runtime; in float32 one sentence alone in C.
 
     Each thread computes on its own, and none is started.
 
@@ -127,6 +128,7 @@ class OnnxEngine(Engine):
         self._size, self._tables = config.hidden_size, score_tables(model, weights)
         self._types: list[TypeVectors] = []
         self._encoded: list[str] = []
+        self._alone: list[SentenceNetwork] = []  # the networks once more, for one sentence at a time
         context = {name: one for name, one in features.items() if isinstance(one, ContextFeature)}
         # 1. The inputs that the networks share.
         graph = Graph("emissions of tokens")
@@ -156,6 +158,9 @@ class OnnxEngine(Engine):
             graph.output(encoded, np.float32, ["tokens", "sentences", 2 * self._size + 4 * quantized])
             self._types.append(types)
             self._encoded.append(encoded)
+            if not quantized and has_kernel():
+                tables = {name: graph.constants[f"{prefix}{name}-table"] for name in context}
+                self._alone.append(SentenceNetwork(config, own, tables))
         # 3. Their mean.
         self._emissions = [mean(graph, emissions, "emissions")]
         graph.output("emissions", np.float32, ["sentences", "tokens", len(model.tags)])
@@ -172,11 +177,20 @@ class OnnxEngine(Engine):
 
     def emissions(self, type_vectors: Sequence[Floats], batch: Batch) -> Floats:
         """See `Engine.emissions`."""
+        if self._alone and _is_one_sentence(batch):
+            each = [
+                network.emissions(*_sentence(vectors, batch))
+                for network, vectors in zip(self._alone, type_vectors, strict=True)
+            ]
+            return (each[0] if len(each) == 1 else np.mean(each, axis=0))[None]
         emissions: Floats = self._session.run(self._emissions, self._inputs(type_vectors, batch))[0]
         return emissions
 
     def encoded(self, type_vectors: Sequence[Floats], batch: Batch) -> Floats:
         """See `Engine.encoded`."""
+        if self._alone and _is_one_sentence(batch):
+            alone = zip(self._alone, type_vectors, strict=True)
+            return np.concatenate([network.encoded(*_sentence(one, batch)) for network, one in alone], axis=1)[None]
         each = self._session.run(self._encoded, self._inputs(type_vectors, batch))
         tokens, sentences = each[0].shape[:2]
         units = [
@@ -193,6 +207,16 @@ class OnnxEngine(Engine):
         for number, vectors in enumerate(type_vectors, 1):
             inputs[f"network-{number}-types"] = vectors.take(tokens, axis=0)
         return inputs
+
+
+def _is_one_sentence(batch: Batch) -> bool:
+    """True for one sentence without padding."""
+    return len(batch.lengths) == 1 and batch.tokens.shape[1] == batch.lengths[0]
+
+
+def _sentence(vectors: Floats, batch: Batch) -> tuple[Floats, dict[str, Any]]:
+    """The vectors of the word types of a batch's only sentence (T, D), and the ids of its context features (T, k)."""
+    return vectors.take(batch.tokens[0], axis=0), {name: ids[0] for name, ids in batch.inputs.items()}
 
 
 def score_tables(model: Model, weights: Sequence[Weights]) -> ScoreTables:

@@ -10,6 +10,7 @@
     crf_viterbi.c     the best path
     crf_k_best.c      the k best paths
     char_cnn.c        the char-CNN as sums of table rows, and its gradient
+    lstm.c            an LSTM over one sentence
     intnet.c          IntNet word by word, and its gradient
     sparse_adamw.c    AdamW for the rows of an embedding table that a batch reads
 
@@ -51,6 +52,7 @@ _KERNELS = {  # the file of each function, and the number of its arguments: addr
     "char_cnn_backward": ("char_cnn", 9),
     "intnet_forward": ("intnet", 16),
     "intnet_backward": ("intnet", 20),
+    "lstm_sentence": ("lstm", 12),
     "sparse_adamw_catch_up": ("sparse_adamw", 12),
     "sparse_adamw_step": ("sparse_adamw", 12),
 }

@@ -22,6 +22,7 @@ from torch import Tensor
 
 import build_kernels
 from ner_lstm_crf import kernels
+from ner_lstm_crf.inference.sentence_network import _Direction
 from ner_lstm_crf.model import crf
 from ner_lstm_crf.model.embedding.characters import CharCnn
 from ner_lstm_crf.model.embedding.intnet import IntNet
@@ -208,6 +209,23 @@ def test_an_encoder_of_characters_gives_its_shape_or_refuses(seed: int) -> None:
         for numbers in (characters, sizes):
             numbers.fill_(60_000)  # what was checked is a copy
         vectors.sum().backward()
+
+
+@settings.get_profile("fuzz")
+@given(seeds)
+def test_an_lstm_of_one_sentence_writes_all_of_its_states_and_no_more(seed: int) -> None:
+    draw = Draw(seed)
+    draw.dtype = torch.float32
+    tokens, size, units = draw.size(), draw.size(), draw.size(80)
+    weights = [draw.floats(*shape).numpy() for shape in ((4 * units, size), (4 * units, units), (8 * units,))]
+    if draw.happens(0.5):
+        with np.errstate(over="ignore"):
+            weights[1] = weights[1].astype(np.float16).astype(np.float32)
+    out = np.full((tokens, units + 2), 7, np.float32)
+    _Direction.of(*weights, draw.happens(0.5)).write(draw.floats(tokens, size).contiguous().numpy(), out[:, 1:-1])
+    assert (out[:, [0, -1]] == 7).all()
+    states = out[:, 1:-1]
+    assert ((abs(states) <= 1) | np.isnan(states)).all()
 
 
 @settings.get_profile("fuzz")
