@@ -18,11 +18,12 @@ Every function takes, in this order, where B counts sentences, T tokens of the l
 
 Scores must be finite: a forbidden transition has a score such as -1e4 (`FORBIDDEN`), never -inf.
 
-    scores.py   ScoreTables, and scores at a temperature
-    sums.py     sums over all paths: partition, marginals, expected counts, entropy
-    best.py     the best path, and the k best
-    spans.py    the probability of spans
-    calls.py    checks of arguments, calls of compiled kernels, and what the portable paths share
+    scores.py        ScoreTables, and scores at a temperature
+    sums.py          sums over all paths: partition, marginals, expected counts, entropy
+    best.py          the best path, and the k best
+    spans.py         the probability of spans
+    one_sentence.py  the best path and the probability of its spans, for one sentence after the other
+    calls.py         checks of arguments, calls of compiled kernels, and what the portable paths share
 
 Arrays of float32 and float64 go through compiled kernels (`kernels/crf_*.c`), which read them as they lie and visit no
 padding. Where these were not compiled, plain numpy gives the same results, slower: loops over tokens in float64. The
@@ -33,6 +34,7 @@ gradients, is in `model/crf.py`, over the same kernels.
 from __future__ import annotations
 
 from ner_lstm_crf.crf.best import k_best as k_best, viterbi as viterbi
+from ner_lstm_crf.crf.one_sentence import OneSentence as OneSentence
 from ner_lstm_crf.crf.scores import FORBIDDEN as FORBIDDEN, ScoreTables as ScoreTables, at_temperature as at_temperature
 from ner_lstm_crf.crf.spans import probable_spans as probable_spans, span_probabilities as span_probabilities
 from ner_lstm_crf.crf.sums import (

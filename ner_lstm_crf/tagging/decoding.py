@@ -51,6 +51,7 @@ class TagScores:
         at_temperature: The score tables at this temperature.
         labels: See `TagSet.label_numbers`.
         events: See `TagSet.events`.
+        one_sentence: The same for one sentence at a time.
     """
 
     tags: TagSet
@@ -59,12 +60,15 @@ class TagScores:
     at_temperature: ScoreTables
     labels: Ids
     events: Ids
+    one_sentence: crf.OneSentence
 
     @classmethod
     def of(cls, tags: TagSet, tables: ScoreTables, temperature: float) -> TagScores:
         """The tags of a model with these tables and this temperature."""
         cooled = ScoreTables(*(divided(table, temperature) for table in tables))
-        return cls(tags, tables, temperature, cooled, tags.label_numbers(), tags.events())
+        labels, events = tags.label_numbers(), tags.events()
+        one_sentence = crf.OneSentence(tables, cooled, labels, events)
+        return cls(tags, tables, temperature, cooled, labels, events, one_sentence)
 
     def span_probabilities(self, emissions: Emissions, lengths: Ids, spans: Ids) -> NDArray[np.floating]:
         """The probability of each of these spans (P, 4), see `crf.span_probabilities`: (P,), from 0 to 1."""
@@ -90,19 +94,18 @@ class Decoding:
 
     def of_sentence(self, scores: TagScores, emissions: Emissions) -> DecodedTags:
         """The spans of one sentence, given its emissions (1, T, K): what a reader finds in it."""
-        tokens = emissions.shape[1]
-        lengths = np.array([tokens])
         if self.method == "posterior":
-            reader, steps = self.reader(scores, tokens), np.arange(tokens)[None]
+            tokens = emissions.shape[1]
+            lengths, reader, steps = np.array([tokens]), self.reader(scores, tokens), np.arange(tokens)[None]
             reader.read(emissions, lengths, steps, steps >= 0)
             return reader.decoded(lengths, None)[0]
-        found = scores.tags.decode(crf.viterbi(emissions, lengths, scores.tables)[0])
+        found = scores.tags.decode(scores.one_sentence.best_path(emissions))
         if not (self.scored and found.spans):
             return found
         number_of = scores.tags.labels.index
         spans = np.array([(0, start, end, number_of(label)) for start, end, label in found.spans])
-        probabilities = scores.span_probabilities(emissions, lengths, spans)
-        return DecodedTags(found.spans, found.ill_formed, tuple(probabilities.tolist()))
+        probabilities = scores.one_sentence.span_probabilities(emissions / scores.temperature, spans).tolist()
+        return DecodedTags(found.spans, found.ill_formed, tuple(min(max(one, 0.0), 1.0) for one in probabilities))
 
     def reader(self, scores: TagScores, tokens: int) -> Reader:
         """What reads the spans of some sentences that have so many tokens together."""
