@@ -45,7 +45,7 @@ def compiler() -> list[str] | None:
     return [found] if found else None
 
 
-def build(root: Path, *, sanitize: bool = False) -> list[Path]:
+def build(root: Path, *, sanitize: bool = False, levels: Iterable[str] = X86_LEVELS) -> list[Path]:
     """Compile every kernel for every level of the processor's kind, at the same time; the files made.
 
     The libraries of an earlier build go, whether this one succeeds or not: they may take other arguments.
@@ -53,6 +53,7 @@ def build(root: Path, *, sanitize: bool = False) -> list[Path]:
     Args:
         root: The checkout, or a copy of its kernels.
         sanitize: True for libraries that AddressSanitizer and UBSan watch; their process has to preload libasan.
+        levels: Those of x86-64 that are wanted.
 
     Raises:
         RuntimeError: If the compiler fails.
@@ -66,7 +67,8 @@ def build(root: Path, *, sanitize: bool = False) -> list[Path]:
         folder.mkdir()
         for source in sorted(kernels.glob("*.c")):
             for bits in (32, 64):
-                for level, flags in (X86_LEVELS if IS_X86 else {"generic": ()}).items():
+                for level in levels if IS_X86 else ["generic"]:
+                    flags = X86_LEVELS[level] if IS_X86 else ()
                     call = [
                         *command,
                         *FLAGS,

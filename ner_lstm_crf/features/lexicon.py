@@ -38,6 +38,7 @@ _LEAST = 2  # a word that occurs once teaches the network nothing but that sente
 _LONGEST = 10_000  # characters of a word in a model; each takes a step when it is loaded
 _CODES = 0x110000  # the number of code points of Unicode
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_MARKS = re.compile(r"[\t,;]")
 _FIELDS = re.compile(r"[^,;]+[,;] ?[0-9]")  # a word and its count, separated by what is in no word
 
 
@@ -273,6 +274,12 @@ def read_lexicon(path: str | Path) -> dict[str, str]:
     """
     words: dict[str, str] = {}
     for number, line in enumerate(TextFile(path).lines(), 1):
+        # As nearly all lines of a large lexicon are: a word, a count and a category, apart by spaces.
+        parts = line.split()
+        if len(parts) == 3 and parts[1].isascii() and parts[1].isdigit() and not _MARKS.search(line):
+            if len(parts[0]) > 1:
+                words[parts[0]] = parts[2]
+            continue
         cells = list(filter(None, map(str.strip, line.split("\t")))) or [""]
         word, *rest = cells[0].split() or [""]
         surplus = rest[2:]

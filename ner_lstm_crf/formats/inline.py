@@ -21,7 +21,7 @@ from typing import cast
 from ner_lstm_crf.config import TokenUnit
 from ner_lstm_crf.errors import InputError
 from ner_lstm_crf.files.encodings import BYTE_ORDER_MARK
-from ner_lstm_crf.files.text import FilePath, TextFile, writing
+from ner_lstm_crf.files.text import FilePath, TextFile, quoted, writing
 from ner_lstm_crf.formats.format import Format, Sample
 from ner_lstm_crf.formats.options import ReadOptions, ReadReport, WriteOptions
 from ner_lstm_crf.tags.labels import NAME_FOR_O
@@ -294,7 +294,7 @@ def format_inline(sentence: Sentence, token_unit: TokenUnit = "word") -> str:
     pieces = [_escaped(token.text, token_unit) for token in sentence.tokens]
     for start, end, label in sentence.spans:
         if not _LABEL.fullmatch(label):
-            raise ValueError(f"expected a label without white space and brackets, found {label!r}")
+            raise ValueError(f"expected a label without white space and brackets, found {quoted(label)}")
         pieces[start] = f"[{pieces[start]}"
         pieces[end - 1] += f"]({label})"
     line, end = "", 0

@@ -264,7 +264,7 @@ class Sentence:
                 token = next(one.text for one in tokens if one.start < (end if start in first else start) < one.end)
                 raise ValueError(
                     f"the entity {text[start:end]!r} ({label} at {start}-{end}) begins or ends within the token "
-                    f"{token!r}: cut=True cuts such tokens"
+                    f"{token!r:.80}: cut=True cuts such tokens"
                 )
         return cls(tuple(tokens), tuple(Span(first[start], last[end] + 1, label) for start, end, label in found))
 

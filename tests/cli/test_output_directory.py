@@ -257,7 +257,7 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.mark.slow
 def test_a_killed_run_resumes_to_the_weights_of_an_unbroken_one(files: Files, write, tmp_path: Path, run: Run) -> None:
-    config = write("long.toml", TINY.replace("epochs = 12", "epochs = 40"))
+    config = write("long.toml", TINY.replace("epochs = 12", "epochs = 24"))
     options = ["--train", files.train, "--dev", files.dev, "--config", config, "--threads", "1"]
     command = [sys.executable, "-c", STALLING, "train", *options, "--output", tmp_path / "m"]
     history = tmp_path / "m" / ".training" / "network-1" / "history.jsonl"
@@ -271,7 +271,7 @@ def test_a_killed_run_resumes_to_the_weights_of_an_unbroken_one(files: Files, wr
             process.kill()
     assert process.returncode == -signal.SIGKILL
     assert run("train", *options, "--output", tmp_path / "m", "--resume").code == 0
-    assert len((tmp_path / "m" / "history.jsonl").read_text().splitlines()) == 40
+    assert len((tmp_path / "m" / "history.jsonl").read_text().splitlines()) == 24
     assert run("train", *options, "--output", tmp_path / "unbroken").code == 0
     assert equal_weights(tmp_path / "m", tmp_path / "unbroken")
     assert same_history(tmp_path / "m", tmp_path / "unbroken")

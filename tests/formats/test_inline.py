@@ -188,3 +188,8 @@ def test_a_comment_behind_byte_order_marks_is_one(marks, tmp_path):
     for one in (path, again):
         (sentence,) = read_sentences(one)
         assert (sentence.words, sentence.spans) == (["王", "明", "在"], (Span(0, 2, "PER"),))
+
+
+def test_a_long_label_that_cannot_be_written_is_shown_in_part() -> None:
+    with pytest.raises(ValueError, match=r"found '\[{80}\.\.\.'$"):
+        format_inline(Sentence.from_words(["a"], [Span(0, 1, "[" * 3000)]))

@@ -155,7 +155,7 @@ def _documents(path: FilePath, *, annotated: bool) -> Iterator[Doc]:
         raise InputError(f"expected spaCy's documents (DocBin), found damaged ones ({kind})", path=path) from error
     if annotated and not has_entities and groups.total():
         name, count = groups.most_common(1)[0]
-        hint = f"doc.ents = spacy.util.filter_spans(doc.spans[{name!r}]) makes entities of them"
+        hint = f"doc.ents = spacy.util.filter_spans(doc.spans[{quoted(name)}]) makes entities of them"
         message = f"expected entities in doc.ents, found none but {counted(count, 'span')} in doc.spans: {hint}"
         raise InputError(message, path=path)
 
