@@ -2,6 +2,7 @@
 
     python scripts/scale.py rates    # tagging, loading, reading and writing, small files: one process, one thread
     python scripts/scale.py spark    # the same texts by tag_spark, with one and two Python workers (needs Java 17)
+    python scripts/scale.py ray      # the same texts by tag --engine ray, with one and two workers
 
 All times are CPU times (with Spark: of its Java, and of its Python workers) unless they are said to be by the clock, so
 that other work on the machine counts little. Texts are the sentences of two treebanks, put together to documents of
@@ -218,6 +219,33 @@ def spark(corpora: Path, copies: int) -> None:
     table(("workers", "MB of text", "kB/s of a worker's core", "CPU seconds of Java", "seconds by the clock"), rows)
 
 
+def ray(corpora: Path, copies: int) -> None:
+    """Print the rates of one and of two workers of Ray, from the first finished shard to the last."""
+    from ner_lstm_crf.integrations.ray import connected, tag_files
+
+    texts = documents(corpora / CORPORA["en"], " ") * copies
+    size, rows = bytes_of(texts), list[tuple[str, ...]]()
+    with TemporaryDirectory(prefix="scale-") as name:
+        lines = Path(name) / "texts.jsonl"
+        with lines.open("w", encoding="utf-8") as file:
+            file.writelines(json_line({"text": text}) for text in texts)
+        for workers in (1, 2):
+            reports = list[tuple[float, int, float]]()
+
+            def report(done: int, total: int | None) -> None:
+                del total
+                reports.append((time.perf_counter(), done, sum(of_children())))  # noqa: B023
+
+            with connected():
+                tag_files(lines, Path(name) / f"{workers}", "en", workers=workers, shard_bytes=250_000, tagging=report)
+            (began, first, cpu), (ended, last, cpu_at_end) = reports[0], reports[-1]
+            share = size * (last - first) / len(texts)
+            rate, of_core = (last - first) / (ended - began), share / (cpu_at_end - cpu)
+            clock = share / (ended - began)
+            rows.append((str(workers), f"{rate:,.0f}", f"{clock / 1e3:,.0f}", f"{of_core / 1e3:,.0f}"))
+    table(("workers", "rows/s", "kB/s by the clock", "kB in a second of CPU time"), rows)
+
+
 def of_children() -> tuple[float, float]:
     """CPU seconds of Java, and of the Python below it, those that have ended included; on Linux alone."""
     # 1. Name, parent and times of each process: what follows the name, which may hold anything, in brackets.
@@ -247,15 +275,18 @@ def of_children() -> tuple[float, float]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; the exit code is 0, or 2 if Java is missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("rates", "spark"))
+    parser.add_argument("what", choices=("rates", "spark", "ray"))
     parser.add_argument(
         "--corpora", type=Path, default=SHARED / "corpora", help="folder of uner-en_ewt, uner-zh_gsdsimp"
     )
     parser.add_argument("--repeats", type=int, default=3, help="samples of each figure, of which the median counts (3)")
-    parser.add_argument("--copies", type=int, default=3, help="of the texts, for spark (3)")
+    parser.add_argument("--copies", type=int, default=3, help="of the texts, for spark and ray (3)")
     args = parser.parse_args(arguments)
     if args.what == "rates":
         rates(args.corpora, args.repeats)
+        return 0
+    if args.what == "ray":
+        ray(args.corpora, args.copies)
         return 0
     if shutil.which("java") is None:
         print("error: expected Java 17, found no java", file=sys.stderr)
