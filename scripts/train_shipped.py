@@ -33,6 +33,7 @@ from ner_lstm_crf.runs.data import Data, resolve_defaults
 from ner_lstm_crf.runs.display import progress_bar
 from ner_lstm_crf.runs.run import Run
 from ner_lstm_crf.saving.model import Model
+from ner_lstm_crf.tagging.tagger import Tagger
 from ner_lstm_crf.text.annotation import Sentence
 from shipping.card import Facts, Measured, model_card
 from shipping.corpora import LANGUAGES, Language
@@ -53,6 +54,8 @@ SETTINGS: Mapping[str, Config] = {
 CARD = "README.md"
 ENCODER_DEPTH = 9  # layers of the teacher's encoder: as good as all twelve (docs/recipe.md)
 TEACHER_EPOCHS = 6  # of the teacher: fifteen give no better dev F1
+EPOCHS = 9  # of the tagger, if there is text that a teacher has labelled
+LEAST_SURE = 0.5  # a sentence counts if the teacher is as sure of each of its entities
 
 
 def main() -> None:
@@ -75,8 +78,9 @@ def _make(args: argparse.Namespace) -> None:
     name = f"{args.language}-seed-{args.seed}{trial}"
     config, data = _config(args, language), _data(language, args.data)
     if args.encoder is not None:
-        teacher = _trained(args.runs / f"{name}-teacher", data, _teacher(config, args.encoder)).directory
-        data = replace(data, teacher=teacher, unlabelled=_unlabelled(args, language))
+        teacher = Model.load(_trained(args.runs / f"{name}-teacher", data, _teacher(config, args.encoder)).directory)
+        data = replace(data, train=[*data.train, *_labelled(teacher, _unlabelled(args, language))])
+        config = replace(config, training=replace(config.training, epochs=config.training.epochs or EPOCHS))
     run = _trained(args.runs / name, data, config)
     trained = run.directory
     output = args.output or (package if args.trial is None else trained.with_name(f"{trained.name}-quantized"))
@@ -112,6 +116,16 @@ def _unlabelled(args: argparse.Namespace, language: Language) -> list[Sentence]:
     return [sentence for path in args.unlabelled for sentence in read_unlabelled(path, options)]
 
 
+def _labelled(teacher: Model, sentences: Sequence[Sentence]) -> list[Sentence]:
+    """The sentences with the entities that the teacher finds, but for those of which it is not sure."""
+    found = list[Sentence]()
+    with progress_bar("the teacher reads", unit=" sentences") as progress:
+        for sentence in Tagger(teacher).tag_sentences(sentences):
+            found.append(sentence)
+            progress(len(found), len(sentences))
+    return [one for one in found if min(one.scores or (1.0,)) >= LEAST_SURE]
+
+
 def _fit_temperature(output: Path, dev: Iterable[Sequence[Sentence]]) -> None:
     """Set the temperature of the tagger in a directory: cut and quantized it is another than that of the run."""
     model = Model.load(output)
@@ -132,11 +146,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--encoder",
-        help="folder of multilingual-e5-small (scripts/make_e5.py): first a teacher is trained with it, which teaches "
-        "the tagger",
+        help="folder of multilingual-e5-small (scripts/make_e5.py): first a teacher is trained with it, which labels "
+        "the running text",
     )
     parser.add_argument(
-        "--unlabelled", type=Path, nargs="+", default=[], metavar="FILE", help="running text, for the teacher to label"
+        "--unlabelled",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="running text: what the teacher finds there is learnt, too",
     )
     parser.add_argument("--threads", type=at_least(1), default=1)
     parser.add_argument(
