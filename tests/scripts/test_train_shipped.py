@@ -13,9 +13,12 @@ import pytest
 import train_shipped
 from ner_lstm_crf.config import Config, ModelConfig, TrainingConfig
 from ner_lstm_crf.tagging.tagger import Tagger
+from ner_lstm_crf.text.annotation import Sentence, Span
 from shipping import corpora as shipping
 from shipping.cut import words_of
 from shipping.dictionary import dictionary
+from tests.encoders import write_encoder
+from train_shipped import _labelled
 
 TINY = Config(
     model=ModelConfig(word_size=10, char_size=6, char_filters=8, casing_size=3, hidden_size=10, input_dropout=0.1),
@@ -108,6 +111,37 @@ def test_it_goes_on_where_it_was_and_makes_the_same_again(
     assert (first / "network-1.safetensors").read_bytes() == weights
     history = (data / "runs" / "en-seed-1" / "history.jsonl").read_text().splitlines()
     assert len(history) == TINY.training.epochs
+
+
+def test_a_teacher_with_an_encoder_labels_running_text(
+    language, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_shipped, "ENCODER_DEPTH", 1)
+    monkeypatch.setattr(train_shipped, "LEAST_SURE", 0.0)
+    tiny = replace(TINY, model=replace(TINY.model, transformer_layers=1))
+    monkeypatch.setattr(train_shipped, "SETTINGS", {"en": tiny})
+    encoder, text = write_encoder(tmp_path / "encoder", 1), tmp_path / "text.txt"
+    text.write_text("Ada met Quito song1\nMilo met Graz song2\nTom met Ely song3\n", encoding="utf-8")
+    learnt = list[Sentence]()
+    monkeypatch.setattr(
+        train_shipped, "_labelled", lambda *given: learnt.extend(labelled := _labelled(*given)) or labelled
+    )
+    directory = make(data, monkeypatch, "--encoder", str(encoder), "--unlabelled", str(text))
+    assert [one.words for one in learnt] == [line.split() for line in text.read_text().splitlines()]
+    assert sum(len(one.spans) for one in learnt) > 2
+    teacher, tagger = Tagger.load(data / "runs" / "en-seed-1-teacher"), Tagger.load(directory)
+    assert "transformer" in teacher.model.features
+    assert "transformer" not in tagger.model.features
+    card = (directory / "README.md").read_text()
+    assert "python scripts/train_shipped.py en --seed 1 --encoder encoder --unlabelled text.txt\n" in card
+    assert "which a teacher has labelled" in card
+
+
+def test_a_sentence_of_which_the_teacher_is_not_sure_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    named, bare = Sentence.from_words(["Ada"], [Span(0, 1, "PER")]), Sentence.from_words(["Oslo"])
+    found = [replace(named, scores=(0.4,)), replace(named, scores=(0.6,)), bare]
+    monkeypatch.setattr(train_shipped, "Tagger", lambda _: SimpleNamespace(tag_sentences=lambda _: iter(found)))
+    assert _labelled(None, [named, named, bare]) == found[1:]  # type: ignore[arg-type]
 
 
 def test_a_trial_reads_no_test_set(language, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
