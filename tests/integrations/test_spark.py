@@ -86,8 +86,14 @@ def entities(column: list[Any] | None) -> list[tuple[Any, ...]] | None:
 
 
 def expected(tagger: Tagger, texts: Iterable[str | None], **options: Any) -> list[list[tuple[Any, ...]] | None]:
-    """The same of `Tagger.tag`, one text after the other."""
-    return [None if text is None else entities(tagger.tag(text, **options)) for text in texts]
+    """The same of `Tagger.tag`, one text after the other; a text alone has scores that are rounded otherwise."""
+    found = (None if text is None else tagger.tag(text, **options) for text in texts)
+    return [
+        None
+        if of_text is None
+        else [(*entity[:-1], pytest.approx(entity[-1], abs=1e-6)) for entity in entities(of_text)]
+        for of_text in found
+    ]
 
 
 def numbered(spark: SparkSession, count: int, partitions: int) -> DataFrame:
