@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", default="2", metavar="N", help="networks trained at a time (default: 2)")
     parser.add_argument("--vectors", help="English word vectors")
     parser.add_argument("--transformer", help="folder of an English transformer; without it the row has none")
+    parser.add_argument("--multilingual", help="folder of a transformer for rows of all languages, in its place")
     parser.add_argument("--config", help="TOML file that changes the preset")
     parser.add_argument("--crf-only", action="store_true", help="leave the softmax out")
     return parser
@@ -133,7 +134,7 @@ def _result(name: str, args: argparse.Namespace) -> dict[str, Any]:
 def _settings(name: str, args: argparse.Namespace) -> dict[str, Any]:
     """The settings of the preset, changed by the file of `--config`, as they are read from a JSON file."""
     token_unit: TokenUnit = "character" if "--token-unit" in ROWS[name].options else "word"
-    config = preset(args.preset, token_unit=token_unit, transformer=args.transformer if ROWS[name].english else None)
+    config = preset(args.preset, token_unit=token_unit, transformer=_transformer(ROWS[name], args))
     if args.config:
         config = read_config(args.config, config)
     settings: dict[str, Any] = json.loads(json.dumps(asdict(config)))
@@ -150,10 +151,15 @@ def _command(name: str, args: argparse.Namespace) -> list[str]:
     row = ROWS[name]
     command = ["ner_lstm_crf", "train" if args.crf_only else "compare", *row.arguments(args.folder)]
     command += ["--preset", args.preset, "--seeds", args.seeds, "--workers", args.workers]
-    given = {"--config": args.config}
+    given = {"--config": args.config, "--transformer": _transformer(row, args)}
     if row.english:
-        given |= {"--vectors": args.vectors, "--transformer": args.transformer}
+        given["--vectors"] = args.vectors
     return command + [part for option, value in given.items() if value for part in (option, value)]
+
+
+def _transformer(row: Row, args: argparse.Namespace) -> str | None:
+    found: str | None = args.multilingual or (args.transformer if row.english else None)
+    return found
 
 
 def _line(name: str, result: dict[str, Any]) -> str:

@@ -92,15 +92,21 @@ def run_job(
             found.sort()
             job.rows = {part.shard: of_part.rows for part, of_part in zip(job.slices, found, strict=True)}
             job.shapes = joined_shapes([of_part.shapes for of_part in found])
-        for folder in {(job.folder / part.shard).parent for part in job.slices}:
-            remove_temp_files(folder, alone=True)  # what killed workers left
+        _remove_left(job)
         check()
         job.write()
         for shard in engine.tag(job):
             check()
             job.enter(shard)
             tagging(sum(one.rows for one in job.done.values()), sum(job.rows.values()))
+        _remove_left(job)
         job.write()
+
+
+def _remove_left(job: Manifest) -> None:
+    """Remove the halves of shards that killed workers left, before the work and after it: no worker is writing then."""
+    for folder in {(job.folder / part.shard).parent for part in job.slices}:
+        remove_temp_files(folder, alone=True)
 
 
 def _check_free(folder: Path) -> None:

@@ -150,6 +150,21 @@ def test_a_job_that_is_killed_anywhere_is_resumed_without_losing_or_doubling_a_r
     assert {name.suffix for name in out.iterdir()} == {".parquet", ".json"}
 
 
+def test_nothing_is_left_of_a_worker_that_was_killed_in_the_middle_of_the_job(tagger: Tagger, tmp_path: Path) -> None:
+    for name in ("a", "more/b"):
+        write_lines(tmp_path / "in" / f"{name}.jsonl", made_rows(6))
+    out = tmp_path / "out"
+
+    def leave_half(part: Slice) -> None:
+        shard = out / part.shard
+        shard.parent.mkdir(exist_ok=True)
+        shard.with_name(f".{shard.name}.another_host-18956-6.new").write_bytes(b"PAR1")
+
+    tagged(tagger, tmp_path / "in" / "**" / "*.jsonl", out, shard_bytes=400, before=leave_half)
+    assert {name.suffix for name in out.rglob("*") if name.is_file()} == {".parquet", ".json"}
+    assert {name.suffix for name in (out / "more").iterdir()} == {".parquet"}
+
+
 def test_only_what_is_missing_is_tagged_again(tagger: Tagger, tmp_path: Path) -> None:
     path, out, seen = write_lines(tmp_path / "a.jsonl", made_rows(30)), tmp_path / "out", Counter[str]()
 
