@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import assert_never
 
 import torch
 from torch import Tensor
-from torch.optim import SGD, AdamW
+from torch.optim.adamw import adamw
+from torch.optim.sgd import sgd
 
 from ner_lstm_crf.config import MAX_LR, MIN_LR, TrainingConfig
 from ner_lstm_crf.isolation import computing
 from ner_lstm_crf.kernels import available_for
 from ner_lstm_crf.model.embedding.token_embedding import TensorBatch
 from ner_lstm_crf.model.network import Network
-from ner_lstm_crf.training.sparse_adamw import SparseAdamW
+from ner_lstm_crf.training.sparse_adamw import BETA1, BETA2, SparseAdamW
 
 _PEAK_TIMES_STEPS = 7.5
+_EPSILON = 1e-8  # that of torch.optim.AdamW, as in the kernel of `SparseAdamW`
 # What torch calls the parts of the state of `SparseAdamW`.
 _DENSE_NAMES = {"average": "average", "first": "exp_avg", "second": "exp_avg_sq"}
 
@@ -58,25 +60,76 @@ def clip_gradients(gradients: list[Tensor], max_norm: float) -> None:
     torch._foreach_mul_(gradients, torch.clamp(max_norm / (norm + 1e-6), max=1.0))
 
 
-def _dense_optimizer(config: TrainingConfig, fast: list[Tensor], slow: list[Tensor], peak: float) -> AdamW | SGD:
-    """The optimizer of torch for these weights, `slow` being those of a fine-tuned transformer."""
-    groups: list[dict[str, object]] = [{"params": fast, "peak": peak}]
-    if slow:
-        groups.append({"params": slow, "peak": config.transformer_learning_rate})
-    optimizer: AdamW | SGD
-    if config.optimizer == "adamw":
-        optimizer = AdamW(groups, lr=peak, weight_decay=config.weight_decay, fused=True)
-        moments: tuple[str, ...] = ("exp_avg", "exp_avg_sq")
-    else:
-        decay = config.weight_decay
-        optimizer = SGD(groups, lr=peak, momentum=config.momentum, weight_decay=decay, fused=True)
-        moments = ("momentum_buffer",) if config.momentum else ()
-    # Torch would add the moments at the first step, as zeros. Now a saved state has the same names from the beginning.
-    for weight in (*fast, *slow):
-        optimizer.state[weight] = {name: torch.zeros_like(weight) for name in moments}
+class _DenseWeights:
+    """Weights that share a learning rate, and their moments, changed by AdamW or SGD of torch.
+
+    The functions of `torch.optim` are called, not its classes: the first object of one imports what `torch.compile`
+    needs, which takes longer than all else before the first epoch.
+
+    Args:
+        weights: The weights by name.
+        config: The training.
+        peak: Their highest learning rate.
+
+    Attributes:
+        peak: Their highest learning rate.
+        moments: The tensors of each kind by the name of the weight: exp_avg, exp_avg_sq and step of AdamW;
+            momentum_buffer of SGD with momentum.
+    """
+
+    def __init__(self, weights: Mapping[str, Tensor], config: TrainingConfig, peak: float) -> None:
+        self._weights, self._config, self.peak = weights, config, peak
+        kinds: Sequence[str] = ["momentum_buffer"] if config.momentum else []
         if config.optimizer == "adamw":
-            optimizer.state[weight]["step"] = torch.zeros((), dtype=torch.float32, device=weight.device)
-    return optimizer
+            kinds = ["exp_avg", "exp_avg_sq"]
+        self.moments = {kind: {name: torch.zeros_like(weight) for name, weight in weights.items()} for kind in kinds}
+        if config.optimizer == "adamw":
+            self.moments["step"] = {
+                name: torch.zeros((), dtype=torch.float32, device=weight.device) for name, weight in weights.items()
+            }
+
+    @torch.no_grad()
+    def step(self, learning_rate: float) -> None:
+        """Change the weights that have a gradient along it, and remove it."""
+        config = self._config
+        names = [name for name, weight in self._weights.items() if weight.grad is not None]
+        weights = [self._weights[name] for name in names]
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        moments = {kind: [of_kind[name] for name in names] for kind, of_kind in self.moments.items()}
+        if not weights:
+            return
+        if config.optimizer == "adamw":
+            adamw(
+                weights,
+                gradients,
+                moments["exp_avg"],
+                moments["exp_avg_sq"],
+                [],
+                moments["step"],
+                fused=True,
+                amsgrad=False,
+                beta1=BETA1,
+                beta2=BETA2,
+                lr=learning_rate,
+                weight_decay=config.weight_decay,
+                eps=_EPSILON,
+                maximize=False,
+            )
+        else:
+            sgd(
+                weights,
+                gradients,
+                list(moments.get("momentum_buffer", ())),
+                fused=True,
+                weight_decay=config.weight_decay,
+                momentum=config.momentum,
+                lr=learning_rate,
+                dampening=0,
+                nesterov=False,
+                maximize=False,
+            )
+        for weight in weights:
+            weight.grad = None
 
 
 class Optimizer:
@@ -129,7 +182,9 @@ class Optimizer:
         slow = {name: weight for name, weight in dense.items() if id(weight) in in_transformer}
         fast = {name: weight for name, weight in dense.items() if name not in slow}
         self._weights = fast | slow
-        self._dense = _dense_optimizer(config, list(fast.values()), list(slow.values()), self.peak)
+        self._dense = [_DenseWeights(fast, config, self.peak)]
+        if slow:
+            self._dense.append(_DenseWeights(slow, config, config.transformer_learning_rate))
         self._averages = [weight.detach().clone() for weight in self._weights.values()] if config.ema_decay else []
 
     def start_epoch(self, epoch: int) -> None:
@@ -146,8 +201,6 @@ class Optimizer:
         # 1. The learning rate of this step.
         step, steps = min(self._schedule_step, self._scheduled_steps - 1), self._scheduled_steps
         factor = learning_rate_factor(step, steps, self._steps_per_epoch, config)
-        for group in self._dense.param_groups:
-            group["lr"] = group["peak"] * factor
         self.learning_rate = self.peak * factor
         # 2. Clip all gradients by their common norm.
         gradients = [weight.grad for weight in weights if weight.grad is not None] + self._sparse.gradients()
@@ -155,12 +208,12 @@ class Optimizer:
             clip_gradients(gradients, config.max_grad_norm)
         # 3. Change the weights; in tables that are dense, change pretrained rows by their share of the step.
         before = [weight.detach().clone() for weight, _ in self._scaled]
-        self._dense.step()
+        for part in self._dense:
+            part.step(part.peak * factor)
         with torch.no_grad():
             for (weight, scale), old in zip(self._scaled, before, strict=True):
                 weight.copy_(torch.lerp(old, weight, scale))
         torch.autograd.graph.increment_version(weights)  # which fused optimizers leave out
-        self._dense.zero_grad()
         # 4. The average follows.
         ema_decay = min(config.ema_decay, (2 + self.steps) / (11 + self.steps))
         self._sparse.step(self.learning_rate, ema_decay)
@@ -193,10 +246,11 @@ class Optimizer:
         """
         tensors = {f"weight.{name}": weight.detach() for name, weight in self._trained.items()}
         tensors |= {f"average.{name}": average for name, average in zip(self._weights, self._averages, strict=False)}
-        for name, weight in self._weights.items():
-            tensors |= {f"{moment}.{name}": value for moment, value in self._dense.state[weight].items()}
-        for part, rows in self._sparse.state().items():
-            table, _, name = part.rpartition(".")
+        for part in self._dense:
+            for kind, moments in part.moments.items():
+                tensors |= {f"{kind}.{name}": moment for name, moment in moments.items()}
+        for path, rows in self._sparse.state().items():
+            table, _, name = path.rpartition(".")
             if name != "average" or self.config.ema_decay:
                 tensors[f"{_DENSE_NAMES[name]}.embedding.{table}.table.trainable"] = rows
             tensors[f"step.embedding.{table}.table.trainable"] = torch.tensor(self.steps, dtype=torch.float32)

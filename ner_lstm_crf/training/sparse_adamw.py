@@ -14,9 +14,9 @@ from ner_lstm_crf.features.vocabulary import UNKNOWN
 from ner_lstm_crf.kernels import kernel
 from ner_lstm_crf.model.embedding.table import EmbeddingTable
 
-_BETA1, _BETA2 = 0.9, 0.999  # the decay of Adam's two moments: those of torch.optim.AdamW, as in the kernel
+BETA1, BETA2 = 0.9, 0.999  # the decay of Adam's two moments: those of torch.optim.AdamW, as in the kernel
 # The first moment over the root of the second, 0, 1, ... steps after a gradient, as a share of what it was.
-_FADING = (_BETA1 / _BETA2**0.5) ** np.arange(256)
+_FADING = (BETA1 / BETA2**0.5) ** np.arange(256)
 
 
 @dataclass(slots=True)
@@ -122,7 +122,7 @@ class SparseAdamW:
         # 1. Note what this step does to the rows that it does not read.
         if self.steps == self._history.shape[1]:
             self._history = torch.cat([self._history, torch.zeros_like(self._history)], dim=1)
-        correction1, correction2 = 1 - _BETA1**self.steps, 1 - _BETA2**self.steps  # of moments that began at zero
+        correction1, correction2 = 1 - BETA1**self.steps, 1 - BETA2**self.steps  # of moments that began at zero
         recent = min(self.steps, len(_FADING) - 1)
         fading = torch.from_numpy(_FADING[recent:0:-1].copy())
         carried = fading * (learning_rate * math.sqrt(correction2) / correction1)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +18,13 @@ from ner_lstm_crf.model.embedding.token_embedding import TensorBatch
 from ner_lstm_crf.model.network import Network
 from ner_lstm_crf.saving.model import Model
 from ner_lstm_crf.text.annotation import Sentence
-from ner_lstm_crf.training.optimizer import Optimizer, clip_gradients, learning_rate_factor, peak_learning_rate
+from ner_lstm_crf.training.optimizer import (
+    Optimizer,
+    _DenseWeights,
+    clip_gradients,
+    learning_rate_factor,
+    peak_learning_rate,
+)
 
 
 def test_linear_schedule_rises_then_falls_to_nothing() -> None:
@@ -119,3 +128,42 @@ def test_a_state_has_the_same_names_and_shapes_from_the_beginning(
     kept = {name.partition(".")[0] for name in after} - {"sparse", "weight", "average", "steps"}
     sgd = {"momentum_buffer"} if settings.get("momentum") else set()
     assert kept == (sgd if settings else {"exp_avg", "exp_avg_sq", "step"})
+
+
+@pytest.mark.parametrize("settings", [{}, {"optimizer": "sgd"}, {"optimizer": "sgd", "momentum": 0.9}], ids=str)
+def test_dense_weights_go_where_the_classes_of_torch_take_them(settings: dict[str, Any]) -> None:
+    config = TrainingConfig(**settings, learning_rate=0.1, weight_decay=0.02)
+    source = torch.Generator().manual_seed(1)
+    ours, theirs = ({name: nn.Parameter(torch.full((2, 3), 0.5)) for name in "abc"} for _ in range(2))
+    weights = _DenseWeights(ours, config, 0.1)
+    optimizer = (
+        torch.optim.SGD(theirs.values(), momentum=config.momentum, weight_decay=0.02)
+        if settings
+        else torch.optim.AdamW(theirs.values(), weight_decay=0.02)
+    )
+    for step in range(30):
+        rate = optimizer.param_groups[0]["lr"] = 0.1 / (1 + step)
+        for name in ours:
+            if name != "c" or step % 3:  # a weight without a gradient stays
+                gradient = torch.randn(2, 3, generator=source)
+                ours[name].grad, theirs[name].grad = gradient.clone(), gradient.clone()
+        weights.step(rate)
+        optimizer.step()
+        optimizer.zero_grad()
+        for name, weight in ours.items():
+            assert weight.grad is None
+            torch.testing.assert_close(weight, theirs[name])
+
+
+def test_a_training_does_not_import_what_compiles_networks(tmp_path: Path) -> None:
+    """It would take longer than all else before the first epoch."""
+    code = (
+        "import sys; from ner_lstm_crf import Data, Sentence, train\n"
+        "sentences = [Sentence.from_words(['Ada'], [(0, 1, 'PER')])] * 4\n"
+        "train(Data(sentences, sentences), 'small', sys.argv[1], epochs=1, progress=False)\n"
+        "assert 'torch' in sys.modules and 'torch._dynamo' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "model")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
