@@ -29,6 +29,12 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("fuzz", settings.get_profile("suite"), max_examples=config.getoption("inputs"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: of several workers none is left with one of them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 

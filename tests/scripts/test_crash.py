@@ -43,5 +43,5 @@ def test_any_operation_on_files_may_fail(capfd: pytest.CaptureFixture[str]) -> N
 @pytest.mark.slow
 @has_preload
 def test_any_operation_of_a_training_may_fail(capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["faults", "--most", "3", "--only", "train 2 networks"]) == 0
+    assert main(["faults", "--most", "2", "--only", "train 2 networks"]) == 0
     assert "FAULT" not in capfd.readouterr().out
