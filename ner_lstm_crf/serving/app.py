@@ -67,6 +67,7 @@ _PAGE = {
     "/page.js": ("page.js", "text/javascript"),
     "/page.css": ("page.css", "text/css"),
 }
+_JSON = b"application/json"
 _LEAST_ALTERNATIVE = 0.01  # probability of another reading that is shown
 
 
@@ -416,8 +417,21 @@ async def _busy(_: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, 503, {"Retry-After": str(seconds)})
 
 
+def _again(body: bytes, receive: Receive) -> Receive:
+    """What gives a body that was read, and then whatever comes."""
+    whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        """The body, once."""
+        return whole.pop() if whole else await receive()
+
+    return again
+
+
 class _Around:
     """Around every request: a limit of its body, its count, and the end of its connection while the service stops.
+
+    Requests to tag are answered here, if nothing is wrong with them.
 
     Args:
         app: The application behind it.
@@ -445,34 +459,48 @@ class _Around:
             await send(message)
 
         most, headers = self._service.limits.body_bytes, dict(scope["headers"])
-        length = headers.get(b"content-length", b"0")
+        length, path = headers.get(b"content-length", b"0"), ""
+        plain = scope["path"] == "/tag" and scope["method"] == "POST" and headers.get(b"content-type") == _JSON
         if length.isdigit() and int(length) > most:
             await self._refuse(most, scope, receive, sending)
-        elif b"transfer-encoding" in headers:  # a body without a length is read here, up to the limit
-            again = await self._read(most, receive)
-            await (self._refuse(most, scope, receive, sending) if again is None else self._app(scope, again, sending))
+        elif plain or b"transfer-encoding" in headers:  # a body without a length is read here, up to the limit
+            body = await self._read(most, receive)
+            if body is None:
+                await self._refuse(most, scope, receive, sending)
+            elif plain and await self._tag(body, sending):
+                path = "/tag"
+            else:
+                await self._app(scope, _again(body, receive), sending)
         else:
             await self._app(scope, receive, sending)
-        path = getattr(scope.get("route"), "path", "other")
+        path = path or getattr(scope.get("route"), "path", "other")
         self._service.count(path, status, perf_counter() - began)
 
+    async def _tag(self, body: bytes, send: Send) -> bool:
+        """Answer a request to tag without FastAPI, whose own work is most of the time that a short text takes.
+
+        Returns:
+            False, and nothing is sent, if it is not answered by 200: FastAPI says what is wrong with it.
+        """
+        try:
+            answer = await self._service.tag(TagRequest.model_validate_json(body))
+        except (ValueError, HTTPException, InputError, BusyError):
+            return False
+        content = answer.model_dump_json().encode()
+        headers = [(b"content-length", str(len(content)).encode()), (b"content-type", _JSON)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+        return True
+
     @staticmethod
-    async def _read(most: int, receive: Receive) -> Receive | None:
-        """What gives the body that was read, and then whatever comes; None if it is too long."""
+    async def _read(most: int, receive: Receive) -> bytes | None:
+        """The body; None if it is too long."""
         parts, size, more = list[bytes](), 0, True
         while more and size <= most:
             message = await receive()
             parts.append(message.get("body", b""))
             size, more = size + len(parts[-1]), message.get("more_body", False)
-        if size > most:
-            return None
-        whole: list[Message] = [{"type": "http.request", "body": b"".join(parts), "more_body": False}]
-
-        async def again() -> Message:
-            """The body, once."""
-            return whole.pop() if whole else await receive()
-
-        return again
+        return b"".join(parts) if size <= most else None
 
     @staticmethod
     async def _refuse(most: int, scope: Scope, receive: Receive, send: Send) -> None:

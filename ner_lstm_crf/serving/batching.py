@@ -22,6 +22,8 @@ from ner_lstm_crf.text.annotation import Entity
 
 Result = TypeVar("Result")
 
+_SHORT = 2_000  # characters of a batch that is tagged in some milliseconds: to go to another thread and back is longer
+
 
 class BusyError(Exception):
     """Too much waits already.
@@ -51,7 +53,7 @@ class Waiting:
 
 
 class Batcher:
-    """Tags the texts of requests in batches, on one thread of its own.
+    """Tags the texts of requests in batches, on one thread of its own; short ones where it is called.
 
     Args:
         tagger: The tagger.
@@ -119,7 +121,7 @@ class Batcher:
             # 2. All texts at once; and what is no text, one by one.
             began = perf_counter()
             texts = [one for one in present if not callable(one.work)]
-            await self._answer(texts, partial(self._entities, texts))
+            await self._answer(texts, partial(self._entities, texts), here=size <= _SHORT)
             for one in present:
                 if callable(one.work):
                     await self._answer([one], partial(_alone, one.work))
@@ -127,14 +129,28 @@ class Batcher:
             self.characters -= size
             if present:
                 self._rate = size / max(perf_counter() - began, 1e-6)
+            # 4. Some turns of the loop, in which answers are sent and what came meanwhile is read: to be the next batch.
+            for _ in range(4):
+                await asyncio.sleep(0)
         self._running = None
 
-    async def _answer(self, requests: Sequence[Waiting], compute: Callable[[], Sequence[object]]) -> None:
-        """Give each request its result, computed on the batcher's thread; if that fails each is tried by itself."""
+    async def _answer(
+        self, requests: Sequence[Waiting], compute: Callable[[], Sequence[object]], *, here: bool = False
+    ) -> None:
+        """Give each request its result; if that fails each is tried by itself.
+
+        Args:
+            requests: The requests.
+            compute: Computes their results.
+            here: True to compute them on this thread, else on the batcher's.
+        """
         if not requests:
             return
         try:
-            results = await asyncio.get_running_loop().run_in_executor(self._thread, compute)
+            if here:
+                results = compute()
+            else:
+                results = await asyncio.get_running_loop().run_in_executor(self._thread, compute)
         except Exception as error:  # it belongs to whoever asked
             if len(requests) > 1:  # one must not spoil the others
                 for one in requests:

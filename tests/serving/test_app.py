@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import jsonschema_rs
 import pytest
@@ -40,6 +41,35 @@ def test_texts_are_tagged_as_in_python_each_by_the_model_of_its_script(
         assert one["entities"] == [entity.to_json() for entity in taggers[one["model"]].tag(text)]
     assert client.post("/tag", json={"text": TEXT}).json()["results"] == results[:1]
     assert client.post("/tag", json={"texts": []}).json() == {"results": []}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"text": TEXT},
+        {"text": "我在北京。😀 \u2028", "min_score": 0},
+        {"texts": [TEXT, ""], "labels": ["PER"], "model": "en"},
+        {"texts": []},
+        {"text": TEXT, "known": {"spans": [{"start": 0, "end": 13, "label": "ORG"}]}},
+        {"text": TEXT, "known": {"spans": [{"start": 1, "end": 2, "label": "ORG"}]}},
+        {"text": TEXT, "model": "fr"},
+        {"text": TEXT, "labels": ["XYZ"]},
+        {"text": TEXT, "min_score": "0.5"},
+        {"text": "x" * 2001},
+        {"texts": [TEXT] * 11},
+        {"text": "\ud800"},
+        {"text": TEXT, "texts": []},
+        [],
+    ],
+)
+def test_a_request_is_answered_in_the_short_way_as_by_fastapi(client: TestClient, body: Any) -> None:
+    """The short way is that of `Content-Type: application/json`, without any parameter."""
+    sent = json.dumps(body).encode()
+    short, usual = (
+        client.post("/tag", content=sent, headers={"Content-Type": kind})
+        for kind in ("application/json", "application/json; charset=utf-8")
+    )
+    assert (short.status_code, short.content, short.headers) == (usual.status_code, usual.content, usual.headers)
 
 
 def test_a_named_model_a_least_score_and_labels_choose_what_is_found(
