@@ -129,7 +129,7 @@ class Batcher:
             self.characters -= size
             if present:
                 self._rate = size / max(perf_counter() - began, 1e-6)
-            # 4. Some turns of the loop, in which answers are sent and what came meanwhile is read: to be the next batch.
+            # 4. Some turns of the loop: answers are sent, and what came meanwhile is read, to be the next batch.
             for _ in range(4):
                 await asyncio.sleep(0)
         self._running = None

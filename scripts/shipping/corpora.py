@@ -144,7 +144,7 @@ LANGUAGES = {
         cased=False,
         variants=chinese_variants,
         copies="copies of sentences with entities, one of three: with names in Latin letters, with made-up names, with "
-        "titles before names, with emoji and marks",
+        "titles and posts before names, with emoji and marks",
         words=20_000,
         knowledge="Character vectors: those of the package, made from jieba's dictionary (MIT). Lexicon: the names and "
         "the frequent words of that dictionary, with vectors made from the embedding of Baidu's LAC (Apache 2.0); what "

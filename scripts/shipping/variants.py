@@ -1,8 +1,8 @@
 """Copies of training sentences that show what the corpora lack.
 
 English: text without capitals, all in capitals, and headlines. Chinese: names in Latin letters, names of people whom no
-encyclopaedia knows, titles between a country and a name (美国总统…), emoji and marks beside names. The names and titles
-are those of names.toml.
+encyclopaedia knows, titles between a country and a name (美国总统…) and posts between a company and a name (腾讯CEO…),
+emoji and marks beside names. The names, titles and posts are those of names.toml.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ def _headline(word: str) -> str:
 
 
 def chinese_variants(sentences: Sequence[Sentence], seed: int = 1) -> list[Sentence]:
-    """Copies of sentences with entities, with other names, titles and marks: one of each third sentence.
+    """Copies of sentences with entities, with other names, titles, posts and marks: one of each third sentence.
 
     Args:
         sentences: Sentences whose tokens are characters.
         seed: What is drawn depends on it alone.
     """
     draw = Random(seed)
-    of_all, of_people = (_with_latin_names, _with_marks), (_with_unknown_names, _with_titles)
+    of_all, of_people = (_with_latin_names, _with_marks), (_with_unknown_names, _with_titles, _with_posts)
     copies = list[Sentence]()
     for sentence in [one for one in sentences if one.spans][::3]:
         has_people = any(span.label == "PER" for span in sentence.spans)
@@ -96,6 +96,19 @@ def _with_titles(parts: list[Part], draw: Random) -> list[Part]:
             if draw.random() < 0.9:
                 found.append((tuple(draw.choice(CHINESE["countries"])), "LOC"))
             found.append((tuple(draw.choice(CHINESE["titles"])), ""))
+        found.append((_name(draw) if label == "PER" and draw.random() < 0.5 else tokens, label))
+    return found
+
+
+def _with_posts(parts: list[Part], draw: Random) -> list[Part]:
+    """Each person behind a post, mostly that of a company, and often in Latin letters; the post is in no entity."""
+    found = list[Part]()
+    for tokens, label in parts:
+        if label == "PER":
+            if draw.random() < 0.8:
+                company = draw.choice(CHINESE["companies"] if draw.random() < 0.8 else LATIN["organizations"])
+                found.append((tuple(company + draw.choice(("", "", "公司", "集团"))), "ORG"))
+            found.append((tuple(draw.choice(LATIN["posts"] if draw.random() < 0.6 else CHINESE["posts"])), ""))
         found.append((_name(draw) if label == "PER" and draw.random() < 0.5 else tokens, label))
     return found
 
