@@ -16,6 +16,8 @@ from ner_lstm_crf.tagging.tagger import Tagger
 from tests.cli.conftest import TINY, ZH, Files, Result, Run, column_text, equal_weights
 from tests.encoders import write_encoder
 
+PLAIN = ("--vectors", "none", "--lexicon", "none")  # for Chinese, whose usual ones take seconds to read
+
 # What a run says and leaves behind
 
 
@@ -119,7 +121,7 @@ def test_a_preset_suits_the_tokens_of_the_data(write, tmp_path: Path, run: Run) 
 
 def test_what_the_tokens_are_taken_for_is_said(files: Files, write, tmp_path: Path, run: Run) -> None:
     small = write("small.toml", "[model]\nhidden_size = 4\n[training]\nepochs = 1\n")
-    options = ["--config", small, "--vectors", "none", "--lexicon", "none", "--output"]
+    options = ["--config", small, *PLAIN, "--output"]
     unlike = write("unlike.conll", ZH.replace("PER", "X").replace("LOC", "X"))
     result = run("train", "--train", write("zh.conll", ZH), "--dev", unlike, *options, tmp_path / "u")
     assert result.said.endswith("it finds no entity of dev: train longer, with more --epochs\n")
@@ -353,7 +355,8 @@ def test_names_of_a_gazetteer_are_read_kept_and_used(files: Files, write, tmp_pa
 
 def test_a_corpus_of_characters_is_recognized(files: Files, write, tmp_path: Path, run: Run) -> None:
     train = write("zh.conll", ZH)
-    result = run("train", "--train", train, "--config", files.config, "--epochs", "3", "--output", tmp_path / "m")
+    options = ("--config", files.config, "--epochs", "3", "--output", tmp_path / "m")
+    result = run("train", "--train", train, *options, *PLAIN)
     assert "every Chinese token of the training data is one character" in result.err
     assert json.loads((tmp_path / "m" / "config.json").read_text())["model"]["token_unit"] == "character"
     words = write("words.conll", "王明\tB-PER\n在\tO\n巴黎\tB-LOC\n。\tO\n\n")  # evaluate splits them by itself
@@ -368,7 +371,7 @@ def test_numbers_and_foreign_words_may_stand_whole_in_a_corpus_of_characters(
     texts = write("zh.jsonl", '{"text": "王明在巴黎买iPhone。", "entities": [[0, 2, "PER"], [3, 5, "LOC"]]}\n' * 20)
     for path in (train, texts):
         options = ("--config", files.config, "--epochs", "1", "--output", tmp_path / path.stem, "--overwrite")
-        result = run("train", "--train", path, *options)
+        result = run("train", "--train", path, *options, *PLAIN)
         assert "every Chinese token of the training data is one character" in result.err
         assert json.loads((tmp_path / path.stem / "config.json").read_text())["model"]["token_unit"] == "character"
 
@@ -399,7 +402,7 @@ def test_vectors_of_other_words_are_a_warning(files: Files, write, tmp_path: Pat
 
 def test_words_are_split_into_characters_on_request(files: Files, write, tmp_path: Path, run: Run) -> None:
     train = write("zh.conll", "王明\tB-PER\n在\tO\n巴黎\tB-LOC\n。\tO\n\n" * 20)
-    options = ["--config", files.config, "--epochs", "1", "--output", tmp_path / "m"]
+    options = ["--config", files.config, "--epochs", "1", "--output", tmp_path / "m", *PLAIN]
     result = run("train", "--train", train, *options, "--token-unit", "character")
     assert "train: 18 sentences, 108 tokens" in result.err
     result = run("train", "--train", train, *options, "--overwrite")
@@ -409,7 +412,7 @@ def test_words_are_split_into_characters_on_request(files: Files, write, tmp_pat
 def test_a_unit_that_is_named_is_not_decided_by_the_data(files: Files, write, tmp_path: Path, run: Run) -> None:
     train = write("letters.conll", "a\tB-X\nb\tO\n\n" * 20)
     config = write("word.toml", files.config.read_text().replace("[model]", '[model]\ntoken_unit = "word"'))
-    options = ["--train", train, "--epochs", "1", "--output", tmp_path / "m"]
+    options = ["--train", train, "--epochs", "1", "--output", tmp_path / "m", *PLAIN]
     result = run("train", *options, "--config", config)
     assert "takes characters" not in result.err
     assert json.loads((tmp_path / "m" / "config.json").read_text())["model"]["token_unit"] == "word"
