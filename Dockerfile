@@ -8,7 +8,7 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 FROM python:3.11-slim
 RUN --mount=type=bind,source=.,target=/source --mount=type=bind,from=build,source=/wheels,target=/wheels \
     pip install --no-cache-dir --constraint /source/constraints.txt --requirement /source/requirements-tagging.txt \
-      fastapi httptools prometheus-client uvicorn uvloop \
+      fastapi prometheus-client uvicorn uvloop \
     && pip install --no-cache-dir --no-deps /wheels/*.whl
 USER nobody
 EXPOSE 8000

@@ -92,13 +92,14 @@ def run_job(
             found.sort()
             job.rows = {part.shard: of_part.rows for part, of_part in zip(job.slices, found, strict=True)}
             job.shapes = joined_shapes([of_part.shapes for of_part in found])
-        _remove_left(job)
         check()
+        _remove_left(job)
         job.write()
         for shard in engine.tag(job):
             check()
             job.enter(shard)
             tagging(sum(one.rows for one in job.done.values()), sum(job.rows.values()))
+        check()
         _remove_left(job)
         job.write()
 

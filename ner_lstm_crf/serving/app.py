@@ -26,6 +26,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+from pydantic import ValidationError
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ner_lstm_crf import __version__
@@ -68,6 +70,7 @@ _PAGE = {
     "/page.css": ("page.css", "text/css"),
 }
 _JSON = b"application/json"
+_GONE = 499  # what servers log for a request whose client left before its end
 _LEAST_ALTERNATIVE = 0.01  # probability of another reading that is shown
 
 
@@ -406,12 +409,12 @@ async def _invalid(_: Request, error: Exception) -> Response:
     return Response(json.dumps({"detail": detail}), 422, media_type="application/json")
 
 
-async def _unusable(_: Request, error: Exception) -> Response:
+async def _unusable(_: Request | None, error: Exception) -> Response:
     """400: constraints that no sequence of tags agrees with, or places that are no token's."""
     return JSONResponse({"detail": str(error)}, 400)
 
 
-async def _busy(_: Request, error: Exception) -> Response:
+async def _busy(_: Request | None, error: Exception) -> Response:
     """503: later there is room."""
     seconds = error.seconds if isinstance(error, BusyError) else 1
     return JSONResponse({"detail": str(error)}, 503, {"Retry-After": str(seconds)})
@@ -426,6 +429,12 @@ def _again(body: bytes, receive: Receive) -> Receive:
         return whole.pop() if whole else await receive()
 
     return again
+
+
+def _is_to_tag(scope: Scope) -> bool:
+    """True for a request to tag; the root is where this application is a part of another one."""
+    is_address: bool = scope["path"] == scope.get("root_path", "") + "/tag"
+    return is_address and scope["method"] == "POST"
 
 
 class _Around:
@@ -458,46 +467,64 @@ class _Around:
                     message["headers"].append((b"connection", b"close"))
             await send(message)
 
-        most, headers = self._service.limits.body_bytes, dict(scope["headers"])
-        length, path = headers.get(b"content-length", b"0"), ""
-        plain = scope["path"] == "/tag" and scope["method"] == "POST" and headers.get(b"content-type") == _JSON
+        try:
+            await self._answer(scope, receive, sending)
+        except ClientDisconnect:
+            status = _GONE
+        finally:
+            path = "/tag" if _is_to_tag(scope) else getattr(scope.get("route"), "path", "other")
+            self._service.count(path, status, perf_counter() - began)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer by 413, here, or by the application."""
+        most, headers = self._service.limits.body_bytes, dict(reversed(scope["headers"]))  # the first of a name counts
+        length = headers.get(b"content-length", b"0")
+        is_plain = _is_to_tag(scope) and headers.get(b"content-type") == _JSON
         if length.isdigit() and int(length) > most:
-            await self._refuse(most, scope, receive, sending)
-        elif plain or b"transfer-encoding" in headers:  # a body without a length is read here, up to the limit
+            await self._refuse(most, scope, receive, send)
+        elif is_plain or b"transfer-encoding" in headers:  # a body without a length is read here, up to the limit
             body = await self._read(most, receive)
             if body is None:
-                await self._refuse(most, scope, receive, sending)
-            elif plain and await self._tag(body, sending):
-                path = "/tag"
-            else:
-                await self._app(scope, _again(body, receive), sending)
+                await self._refuse(most, scope, receive, send)
+            elif not (is_plain and await self._tag(body, scope, receive, send)):
+                await self._app(scope, _again(body, receive), send)
         else:
-            await self._app(scope, receive, sending)
-        path = path or getattr(scope.get("route"), "path", "other")
-        self._service.count(path, status, perf_counter() - began)
+            await self._app(scope, receive, send)
 
-    async def _tag(self, body: bytes, send: Send) -> bool:
+    async def _tag(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> bool:
         """Answer a request to tag without FastAPI, whose own work is most of the time that a short text takes.
 
         Returns:
-            False, and nothing is sent, if it is not answered by 200: FastAPI says what is wrong with it.
+            False, and nothing is sent, if the body is no such request: FastAPI says what is wrong with it.
         """
         try:
-            answer = await self._service.tag(TagRequest.model_validate_json(body))
-        except (ValueError, HTTPException, InputError, BusyError):
+            request = TagRequest.model_validate_json(body)
+        except ValidationError:
             return False
-        content = answer.model_dump_json().encode()
-        headers = [(b"content-length", str(len(content)).encode()), (b"content-type", _JSON)]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        answer: Response
+        try:
+            answer = Response((await self._service.tag(request)).model_dump_json(), media_type=_JSON.decode())
+        except HTTPException as error:
+            answer = JSONResponse({"detail": error.detail}, error.status_code)
+        except InputError as error:
+            answer = await _unusable(None, error)
+        except BusyError as error:
+            answer = await _busy(None, error)
+        await answer(scope, receive, send)
         return True
 
     @staticmethod
     async def _read(most: int, receive: Receive) -> bytes | None:
-        """The body; None if it is too long."""
+        """The body; None if it is too long.
+
+        Raises:
+            ClientDisconnect: If the client leaves before its end.
+        """
         parts, size, more = list[bytes](), 0, True
         while more and size <= most:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
             parts.append(message.get("body", b""))
             size, more = size + len(parts[-1]), message.get("more_body", False)
         return b"".join(parts) if size <= most else None

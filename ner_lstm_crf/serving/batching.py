@@ -22,7 +22,8 @@ from ner_lstm_crf.text.annotation import Entity
 
 Result = TypeVar("Result")
 
-_SHORT = 2_000  # characters of a batch that is tagged in some milliseconds: to go to another thread and back is longer
+_FIRST_RATE = 50_000  # characters a second, a guess until the first batch
+_SHORT_SECONDS, _SHORT_TEXTS = 0.02, 32  # a batch that is expected to take less is tagged without another thread
 
 
 class BusyError(Exception):
@@ -77,9 +78,9 @@ class Batcher:
         self.tagger, self.characters = tagger, 0
         self._batch_characters, self._most_characters, self._tagged = batch_characters, most_characters, tagged
         self._waiting = deque[Waiting]()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ner-lstm-crf-batches")
+        self._thread: ThreadPoolExecutor | None = None
         self._running: asyncio.Task[None] | None = None
-        self._rate = 50_000.0  # characters a second, a guess until the first batch
+        self._rate = 0.0  # characters a second, of the last batch
 
     async def tag(self, texts: Sequence[str]) -> list[list[Entity]]:
         """The entities of each text.
@@ -101,11 +102,11 @@ class Batcher:
         """Wait for a turn."""
         characters += 1  # empty texts must not pile up either
         if self.characters and self.characters + characters > self._most_characters:
-            raise BusyError(max(1, ceil(self.characters / self._rate)))
+            raise BusyError(max(1, ceil(self.characters / (self._rate or _FIRST_RATE))))
         one = Waiting(work, characters, asyncio.get_running_loop().create_future())
         self.characters += characters
         self._waiting.append(one)
-        if self._running is None:
+        if self._running is None or self._running.done():  # cancelled, if its loop has ended
             self._running = asyncio.create_task(self._run())
         return await one.answer
 
@@ -118,15 +119,19 @@ class Batcher:
                 batch.append(self._waiting.popleft())
                 size += batch[-1].characters
             present = [one for one in batch if not one.answer.done()]
-            # 2. All texts at once; and what is no text, one by one.
             began = perf_counter()
-            texts = [one for one in present if not callable(one.work)]
-            await self._answer(texts, partial(self._entities, texts), here=size <= _SHORT)
-            for one in present:
-                if callable(one.work):
-                    await self._answer([one], partial(_alone, one.work))
-            # 3. Room for others, and how fast it came.
-            self.characters -= size
+            try:
+                # 2. All texts at once; and what is no text, one by one.
+                texts = [one for one in present if not callable(one.work)]
+                count = sum(len(one.work) for one in texts)  # type: ignore[arg-type, misc]
+                is_short = size <= _SHORT_SECONDS * self._rate and count <= _SHORT_TEXTS
+                await self._answer(texts, partial(self._entities, texts), here=is_short)
+                for one in present:
+                    if callable(one.work):
+                        await self._answer([one], partial(_alone, one.work))
+            finally:
+                # 3. Room for others, and how fast it came.
+                self.characters -= size
             if present:
                 self._rate = size / max(perf_counter() - began, 1e-6)
             # 4. Some turns of the loop: answers are sent, and what came meanwhile is read, to be the next batch.
@@ -150,6 +155,7 @@ class Batcher:
             if here:
                 results = compute()
             else:
+                self._thread = self._thread or ThreadPoolExecutor(1, thread_name_prefix="ner-lstm-crf-batches")
                 results = await asyncio.get_running_loop().run_in_executor(self._thread, compute)
         except Exception as error:  # it belongs to whoever asked
             if len(requests) > 1:  # one must not spoil the others
@@ -170,8 +176,10 @@ class Batcher:
         return [[next(found) for _ in one.work] for one in requests]  # type: ignore[union-attr]
 
     def close(self) -> None:
-        """End the thread when it has done its work."""
-        self._thread.shutdown()
+        """End the thread when it has done its work; what comes later has another one."""
+        if self._thread is not None:
+            self._thread.shutdown()
+            self._thread = None
 
 
 def _alone(function: Callable[[], object]) -> list[object]:

@@ -110,7 +110,12 @@ class Server(uvicorn.Server):
     def __init__(self, app: FastAPI, listener: socket.socket, stop_seconds: float) -> None:
         super().__init__(
             uvicorn.Config(
-                app, log_level="warning", access_log=False, timeout_graceful_shutdown=_LONGEST_STOP, lifespan="on"
+                app,
+                log_level="warning",
+                access_log=False,
+                timeout_graceful_shutdown=_LONGEST_STOP,
+                lifespan="on",
+                http="h11",  # httptools bounds no header, and reads the body of a request to upgrade as another one
             )
         )
         self._state, self._listener, self._stop_seconds = app.state, listener, stop_seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from itertools import product
@@ -10,6 +11,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from fastapi.testclient import TestClient
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from ner_lstm_crf import Constraints, Tagger
 from ner_lstm_crf.serving.app import Limits, service
@@ -220,6 +223,52 @@ def test_metrics_count_requests_texts_and_entities(taggers: dict[str, Tagger]) -
     assert values["ner_lstm_crf_characters_total"] == f"{len(TEXT) + 4}.0"
     assert float(values['ner_lstm_crf_entities_total{label="PER"}']) == 2
     assert values["ner_lstm_crf_waiting_characters"] == "0.0"
+
+
+def test_a_fault_is_counted_as_one(taggers: dict[str, Tagger], monkeypatch: pytest.MonkeyPatch) -> None:
+    app = service({"en": taggers["en"]})
+    with TestClient(app, raise_server_exceptions=False) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(taggers["en"], "tag_many", lambda _: 1 // 0)
+            assert client.post("/tag", json={"text": TEXT}).status_code == 500
+        assert client.post("/tag", json={"text": TEXT}).status_code == 200
+        counted = client.get("/metrics").text
+    assert 'ner_lstm_crf_requests_total{path="/tag",status="500"} 1.0' in counted
+    assert 'ner_lstm_crf_requests_total{path="/tag",status="200"} 1.0' in counted
+
+
+def test_nothing_is_tagged_for_a_client_that_leaves_before_the_end_of_its_request(taggers: dict[str, Tagger]) -> None:
+    app = service({"en": taggers["en"]})
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"100")]
+    messages = [
+        {"type": "http.request", "body": json.dumps({"text": TEXT}).encode(), "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent = list[Any]()
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/tag", "headers": headers, "query_string": b"", "app": app}
+    asyncio.run(app(scope, receive, send))
+    assert sent == []
+    with TestClient(app) as client:
+        counted = client.get("/metrics").text
+    assert 'status="499"} 1.0' in counted
+    assert "ner_lstm_crf_texts_total 0.0" in counted
+
+
+def test_it_may_be_a_part_of_another_application(taggers: dict[str, Tagger]) -> None:
+    app = service({"en": taggers["en"]})
+    whole = Starlette(routes=[Mount("/ner", app)])
+    client = TestClient(whole)
+    answer = client.post("/ner/tag", json={"text": TEXT})
+    assert answer.json()["results"][0]["entities"] == [entity.to_json() for entity in taggers["en"].tag(TEXT)]
+    assert client.post("/tag", json={"text": TEXT}).status_code == 404
+    assert client.get("/ner/health").json() == {"status": "ok"}
 
 
 def test_a_full_queue_answers_503_with_the_seconds_to_wait(taggers: dict[str, Tagger]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -109,3 +110,32 @@ def test_a_function_has_its_turn_and_its_error_reaches_who_asked(tagger: Tagger)
     assert seven == 7
     assert isinstance(error, ZeroDivisionError)
     assert entities == [tagger.tag("Rome")]
+
+
+def test_it_goes_on_in_another_loop_and_after_its_end(tagger: Tagger) -> None:
+    """As in a program that calls the application by `asyncio.run`, request by request."""
+    batcher = Batcher(tagger, batch_characters=1000, most_characters=10_000)
+    for text in ("Rome", "Milo Frank", "Milo Frank visited Rome. " * 30, "Oslo"):
+        assert asyncio.run(asyncio.wait_for(batcher.tag([text]), 30)) == [tagger.tag(text)]
+        batcher.close()
+    assert batcher.characters == 0
+
+
+def test_a_batch_that_takes_long_does_not_stop_the_loop(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it is slow by its characters, by its texts, or by its tagger."""
+    threads = list[str]()
+    monkeypatch.setattr(
+        tagger, "tag_many", lambda texts: threads.append(threading.current_thread().name) or iter(texts)
+    )
+
+    async def one_after_the_other(batcher: Batcher) -> None:
+        await batcher.tag(["Rome"])  # the first one, of which nobody knows
+        for texts in (["Rome"], ["A " * 600], ["A"] * 40):
+            batcher._rate = 50_000.0  # characters a second, of a batch before
+            await batcher.tag(texts)
+        batcher._rate = 100.0  # as with a transformer
+        await batcher.tag(["Rome"])
+
+    with_batcher(tagger, one_after_the_other)
+    here = [name == threading.main_thread().name for name in threads]
+    assert here == [False, True, False, False, False]

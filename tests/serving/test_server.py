@@ -96,6 +96,40 @@ def test_a_stop_under_load_loses_no_request(workers: str) -> None:
     assert sum(answered for answered, _ in results) > 50
 
 
+def exchanged(port: int, *parts: bytes) -> bytes:
+    """What comes back for bytes that are sent one part after the other."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        try:
+            for part in parts:
+                connection.sendall(part)
+                time.sleep(0.2)
+            connection.shutdown(socket.SHUT_WR)
+            received = b""
+            while more := connection.recv(65_536):
+                received += more
+        except OSError:  # what it refuses it does not read to its end
+            return b"refused"
+    return received
+
+
+def test_a_request_is_one_whatever_its_headers_and_they_are_bounded() -> None:
+    head = "POST /tag HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n"
+    upgrade = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+    inner = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    with served() as (_, port):
+        # As curl --http2 and Java's client ask. The body is a body, even one that looks like a request.
+        answer = exchanged(port, (head.format(len(BODY)) + upgrade).encode() + BODY.encode())
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b"Angela Merkel" in answer
+        answer = exchanged(port, (head.format(len(inner)) + upgrade).encode(), inner)
+        assert answer.startswith(b"HTTP/1.1 422")
+        assert answer.count(b"HTTP/1.1 ") == 1
+        # A header without an end.
+        answer = exchanged(port, b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 2_000_000)
+        assert answer == b"refused" or answer.startswith(b"HTTP/1.1 400")
+        assert get(port, "/health")[0] == 200
+
+
 def test_workers_count_together_and_one_that_dies_is_replaced() -> None:
     with served("--workers", "2") as (process, port):
         for _ in range(20):
