@@ -1,13 +1,16 @@
-"""Normalization: a text without what nobody sees, in one form where Unicode has several, traced back to the source.
+r"""Normalization: a text without what nobody sees, in one form where Unicode has several, traced back to the source.
 
 `Rome<U+200B>`, `Ro<U+00AD>me`, `Cafe<U+0301>` and `Ｒｏｍｅ` look like Rome, Café and Rome, so they become these.
-Three kinds of characters change:
+Four kinds of characters change:
 
 1. Invisible ones are left out: zero-width spaces and joiners, soft hyphens, byte order marks, marks of direction,
    variation selectors, control characters that are no white space. Joiners stay where they are spelling (between
    letters of Arabic, Devanagari and the like) or make one picture of several emoji; so do the selectors of an emoji.
 2. Letters and accents are composed (Unicode's form NFC).
-3. Full-width letters and digits become ordinary ones.
+3. Full-width letters and digits become ordinary ones; so do mathematical letters and the radicals that PDFs have in
+   place of Chinese characters. Between Chinese characters every middle dot is the one of foreign names.
+4. In a text, not in tokens, characters that are written out are read: those of HTML (`&nbsp;`, `AT&amp;T`, `&#39;`),
+   and `\n` or `\t` before a capital or a Chinese character, as an export leaves them.
 
 Most texts have none of these, which is found out at once: then the text stays as it is.
 """
@@ -18,13 +21,16 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from html import unescape
 from unicodedata import is_normalized, normalize
 
 from ner_lstm_crf.text.scripts import EMOJI, EMOJI_MODIFIERS, INVISIBLE, JOINED, MARKS
 
 _JOINERS, _SELECTORS, _TAGS = "\u200c\u200d", "\ufe0e\ufe0f", "\U000e0020-\U000e007f"
 _FULL_WIDTH = "\uff10-\uff19\uff21-\uff3a\uff41-\uff5a"
-_RARE = re.compile(f"[{INVISIBLE}{_JOINERS}{_SELECTORS}{_TAGS}{_FULL_WIDTH}]")
+_COMPATIBLE = "\u2e80-\u2fdf\U0001d400-\U0001d7ff"  # radicals, mathematical letters
+_DOTS = "•・･∙⋅"  # as many as look like the middle dot
+_RARE = re.compile(f"[{INVISIBLE}{_JOINERS}{_SELECTORS}{_TAGS}{_FULL_WIDTH}{_COMPATIBLE}{_DOTS}]")
 _RARE_IN_ASCII = re.compile("[\x01-\x08\x0e-\x1b\x7f]")  # the same, found in a tenth of the time
 _UNSEEN = re.compile(  # one of all, then what it must be: `re` looks for the first of these far faster than for either
     rf"[{INVISIBLE}{_JOINERS}{_SELECTORS}{_TAGS}](?:(?<=[{INVISIBLE}])"
@@ -39,6 +45,22 @@ _CLUSTER = re.compile(  # a letter with its accents, Hangul in parts, characters
 _GOES_ON = re.compile(f"[{INVISIBLE}{_JOINERS}{_SELECTORS}{_TAGS}{MARKS}\u1161-\u1175\u11a8-\u11c2]")
 _WIDE_RUN = re.compile(f"[{_FULL_WIDTH}]+")
 _NARROW = {code: code - 0xFEE0 for code in range(0xFF10, 0xFF5B)}
+_CHINESE = "\u3400-\u9fff"
+_DOT = re.compile(f"(?<=[{_CHINESE}])[{_DOTS}](?=[{_CHINESE}])")
+_COMPATIBLE_ONE = re.compile(f"[{_COMPATIBLE}]")
+# Radicals that Unicode itself does not lead back (Unihan, kRSUnicode): of simplified characters, which PDFs have.
+_RADICALS = dict(
+    zip(
+        "⺠⻁⻄⻅⻆⻉⻋⻓⻔⻘⻙⻚⻛⻜⻝⻢⻣⻤⻥⻦⻨⻩⻬⻰⻳",
+        "民虎西见角贝车长门青韦页风飞食马骨鬼鱼鸟麦黄齐龙龟",
+        strict=True,
+    )
+)
+_WRITTEN = re.compile(
+    rf"&(?!amp;(?:[a-z]+|#\w+);)(?:[a-z]{{2,6}}|#[0-9]{{2,5}}|#[xX][0-9a-fA-F]{{2,4}});"
+    rf"|\\[nrt](?=[A-Z{_CHINESE}\s\\]|\Z)"
+)
+_READABLE = re.compile("[!-%'-\\[\\]-~\xa1-\xac\xae-\u02ff\u2010-\u2021\u2026\u20ac\u3001-\u3020\u3400-\u9fff]")
 
 
 @dataclass(slots=True)
@@ -97,15 +119,42 @@ def normalized(source: str) -> NormalizedText:
         >>> normalized("Cafe\u0301\u200b in Ｒｏｍｅ").text
         'Café in Rome'
     """
+    normal = _normalized(source)
+    if "&" not in normal.text and "\\" not in normal.text:
+        return normal
+    text, written = _replaced(_WRITTEN, _read, normal.text)
+    return NormalizedText(text, source, [*normal.edits, written])
+
+
+def _normalized(source: str) -> NormalizedText:
+    """What is the same for a text and for a token."""
     text, edits = source, list[_Edits]()
     if _has_rare(text):
         text, unseen = _replaced(_UNSEEN, lambda _: "", text)
         text = _WIDE_RUN.sub(lambda run: run[0].translate(_NARROW), text)
+        text = _COMPATIBLE_ONE.sub(lambda one: _usual(one[0]), text)
+        text = _DOT.sub("·", text)
         edits.append(unseen)
     if not is_normalized("NFC", text):
         text, composed = _replaced(_CLUSTER, lambda cluster: normalize("NFC", cluster), text)
         edits.append(composed)
     return NormalizedText(text, source, edits)
+
+
+def _read(written: str) -> str:
+    """The character that is written out; the same text if there is none to read, or one that changes what follows."""
+    if written[0] == "\\":
+        return " " if written[1] == "t" else "\n"
+    found = unescape(written)
+    if found.isspace():
+        return " "
+    return found if written == "&amp;" or _READABLE.fullmatch(found) else written
+
+
+def _usual(character: str) -> str:
+    """The usual form of a character that is kept for another purpose, if it is one character."""
+    found = _RADICALS.get(character) or normalize("NFKC", character)
+    return found if len(found) == 1 else character
 
 
 def _has_rare(text: str) -> bool:
@@ -131,7 +180,7 @@ def normalized_words(words: Sequence[str]) -> Sequence[str]:
     """
     joined = "\n".join(words)
     is_normal = not _has_rare(joined) and is_normalized("NFC", joined)
-    return words if is_normal else [normalized(word).text for word in words]
+    return words if is_normal else [_normalized(word).text for word in words]
 
 
 def _replaced(pattern: re.Pattern[str], replace: Callable[[str], str], text: str) -> tuple[str, _Edits]:

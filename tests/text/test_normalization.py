@@ -6,7 +6,7 @@ from itertools import pairwise
 from unicodedata import normalize
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from ner_lstm_crf.text.normalization import normalized, normalized_words
 
@@ -29,6 +29,7 @@ UNSEEN = ["\u200b", "\ufeff", "\u00ad", "\u200e", "\u2060", "\u200c", "\u200d", 
 
 
 @given(st.text())
+@example("&amp;nbsp; &#92;nTom &\u200bnbsp; &ｎｂｓｐ; e&#769; 王&#8226;李 &#65313; &amp;&amp;lt;")
 def test_any_text_is_normalized_and_offsets_are_in_it(text: str) -> None:
     normal = normalized(text)
     assert normalize("NFC", normal.text) == normal.text or not normal.edits
@@ -68,10 +69,38 @@ def test_what_nobody_sees_is_not_read_and_is_no_part_of_what_stands_beside_it(
         "می\u200cخواهم क्\u200dष",
         "हिन्दी กิน",
         "\0 \t \x1c \x85",
+        "R&D; AT&T &foo; &; &#1; &#8203; &#38;lt; &amp;lt; &bsol;",
+        r"C:\new\Temp \nand \\server",
+        "• 王小明 • 李华 a•b",
     ],
 )
 def test_what_has_a_meaning_is_read_as_it_is(text: str) -> None:
     assert normalized(text).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("Angela&nbsp;Merkel", "Angela Merkel"),
+        (
+            "AT&amp;T &lt;b&gt; &quot;Rome&#34; O&#x27;Neal caf&eacute; &#21271;&#20140;",
+            'AT&T <b> "Rome" O\'Neal café 北京',
+        ),
+        (r"Angela Merkel\nTom Hanks\t北京\r\n", "Angela Merkel\nTom Hanks 北京\n\n"),
+        ("𝗔𝗻𝗴𝗲𝗹𝗮 𝟙𝟚", "Angela 12"),
+        ("⻄安市和⾹港", "西安市和香港"),
+        ("史蒂夫•乔布斯 安娜・科瓦奇", "史蒂夫·乔布斯 安娜·科瓦奇"),
+    ],
+)
+def test_what_is_written_in_another_way_is_read_as_the_usual_one(text: str, read: str) -> None:
+    assert normalized(text).text == read
+
+
+def test_an_entity_of_written_out_characters_includes_them() -> None:
+    text = "in New&nbsp;York&quot;."
+    normal = normalized(text)
+    assert text[slice(*normal.in_source(3, 11))] == "New&nbsp;York"
+    assert normalized_words(["AT&amp;T", "&nbsp;"]) == ["AT&amp;T", "&nbsp;"]  # a token stays one
 
 
 def test_words_that_are_read_as_they_are_are_the_same_object() -> None:
