@@ -10,6 +10,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from typing import Any, NamedTuple
 from unicodedata import east_asian_width
 
@@ -183,7 +184,10 @@ def evaluate_spans(
     """
     true_counts, predicted_counts, gold_counts = Counter[str](), Counter[str](), Counter[str]()
     by_sentence = list[Score]()
-    for gold_spans, predicted_spans in zip(gold, predicted, strict=True):
+    for gold_spans, predicted_spans in zip_longest(gold, predicted):
+        if gold_spans is None or predicted_spans is None:
+            more, fewer = ("gold", "predicted") if predicted_spans is None else ("predicted", "gold")
+            raise ValueError(f"expected as many sentences, got {len(by_sentence)} of {fewer} and more of {more}")
         for spans in (gold_spans, predicted_spans):
             if isinstance(spans, Sentence) or not {*map(type, spans)} <= {Span}:
                 number = len(by_sentence) + 1

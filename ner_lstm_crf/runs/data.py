@@ -272,6 +272,7 @@ def as_sentences(given: Iterable[Sentence], part: str) -> tuple[Sentence, ...]:
     """
     if isinstance(given, str | os.PathLike | Sentence) or not isinstance(given, Iterable):
         hint = "put it into a list" if isinstance(given, Sentence) else "read_sentences reads a file"
+        hint = "an empty list is none" if given is None else hint
         raise TypeError(f"expected sentences as {part}, got {type(given).__name__}: {hint}")
     sentences = tuple(given)
     for number, one in enumerate(sentences, 1):

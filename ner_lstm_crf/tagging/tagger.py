@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -500,9 +500,10 @@ class Tagger:
         """
         if min_score is None:
             return Decoding(self.decoding), 0.0
-        if isinstance(min_score, bool) or not isinstance(min_score, int | float) or not 0 <= min_score <= 1:
+        given: object = min_score
+        if isinstance(given, bool) or not isinstance(given, SupportsFloat) or not 0 <= float(given) <= 1:
             raise ValueError(f"expected a probability from 0 to 1 as min_score, got {min_score!r:.40}")
-        return Decoding(self.decoding, threshold=min_score), min_score
+        return Decoding(self.decoding, threshold=float(given)), float(given)
 
     def _portions(
         self, texts: Iterable[str | Iterable[str]]
@@ -510,7 +511,7 @@ class Tagger:
         """The items of `chunks`: each portion of each text, its words, the lengths of its sentences, its barriers."""
         token_unit, hyphens = self._units
         for text in texts:
-            for portion in portions(text, token_unit=token_unit, hyphens=hyphens):
+            for portion in portions(text, token_unit=token_unit, hyphens=hyphens, html=True):
                 lengths = [end - start for start, end in pairwise(portion.edges)]
                 yield portion, portion.words, lengths, portion.barriers
 

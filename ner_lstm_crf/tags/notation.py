@@ -21,7 +21,7 @@ from itertools import islice
 
 from ner_lstm_crf.tags.scheme import OUTSIDE, PREFIXES, split_tag
 
-NO_LABELS = frozenset(("", "-", "_", "0", "O", "OUT", "OUTSIDE", "NONE", "NULL", "NIL", "NA", "N/A"))
+NO_LABELS = frozenset(("", "-", "_", "0", "O", "OUT", "OUTSIDE", "NONE", "NULL", "NIL", "NA", "N/A", "NAN"))
 """Signs for O, in capital letters, that are never the label of an entity."""
 
 UNKNOWN = "?"

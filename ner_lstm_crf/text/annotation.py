@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate, chain, count, islice, pairwise, repeat, zip_longest
-from operator import add
-from typing import Any, NamedTuple, TypeVar, cast, get_args
+from operator import add, index
+from typing import Any, NamedTuple, SupportsIndex, TypeVar, cast, get_args
 
 from ner_lstm_crf.config import Hyphens, TokenUnit
 from ner_lstm_crf.errors import counted
@@ -418,8 +418,11 @@ def _entity_of(text: str, given: Entity | tuple[int, int, str]) -> tuple[int, in
     """
     values = (given.start, given.end, given.label) if isinstance(given, Entity) else given
     match values:
-        case (int(start), int(end), str(label)):
+        case (SupportsIndex() as first, SupportsIndex() as last, str(label)):  # numbers of numpy, too
+            start, end = index(first), index(last)
             found = text[start:end]
+            if label in ("", "O"):
+                raise ValueError(f"expected a label such as PER, got {label!r} for {found!r:.80}")
             if not 0 <= start < end <= len(text) or not found.strip():
                 raise ValueError(f"expected an entity within the {len(text)} characters of its text, got {given!r}")
             if isinstance(given, Entity) and given.text != found:

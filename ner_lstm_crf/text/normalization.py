@@ -1,4 +1,4 @@
-r"""Normalization: a text without what nobody sees, in one form where Unicode has several, traced back to the source.
+"""Normalization: a text without what nobody sees, in one form where Unicode has several, traced back to the source.
 
 `Rome<U+200B>`, `Ro<U+00AD>me`, `Cafe<U+0301>` and `Ｒｏｍｅ` look like Rome, Café and Rome, so they become these.
 Four kinds of characters change:
@@ -9,8 +9,7 @@ Four kinds of characters change:
 2. Letters and accents are composed (Unicode's form NFC).
 3. Full-width letters and digits become ordinary ones; so do mathematical letters and the radicals that PDFs have in
    place of Chinese characters. Between Chinese characters every middle dot is the one of foreign names.
-4. In a text, not in tokens, characters that are written out are read: those of HTML (`&nbsp;`, `AT&amp;T`, `&#39;`),
-   and `\n` or `\t` before a capital or a Chinese character, as an export leaves them.
+4. In a text to tag, characters that HTML writes out are read (`&nbsp;`, `AT&amp;T`, `&#39;`).
 
 Most texts have none of these, which is found out at once: then the text stays as it is.
 """
@@ -56,10 +55,7 @@ _RADICALS = dict(
         strict=True,
     )
 )
-_WRITTEN = re.compile(
-    rf"&(?!amp;(?:[a-z]+|#\w+);)(?:[a-z]{{2,6}}|#[0-9]{{2,5}}|#[xX][0-9a-fA-F]{{2,4}});"
-    rf"|\\[nrt](?=[A-Z{_CHINESE}\s\\]|\Z)"
-)
+_WRITTEN = re.compile(r"&(?!amp;(?:[a-z]+|#\w+);)(?:[a-z]{2,6}|#[0-9]{2,5}|#[xX][0-9a-fA-F]{2,4});")
 _READABLE = re.compile("[!-%'-\\[\\]-~\xa1-\xac\xae-\u02ff\u2010-\u2021\u2026\u20ac\u3001-\u3020\u3400-\u9fff]")
 
 
@@ -112,15 +108,19 @@ class NormalizedText:
         return start, end
 
 
-def normalized(source: str) -> NormalizedText:
+def normalized(source: str, *, html: bool = False) -> NormalizedText:
     """Normalize any Unicode string.
+
+    Args:
+        source: The string.
+        html: True to read characters that HTML writes out, too.
 
     Example:
         >>> normalized("Cafe\u0301\u200b in Ｒｏｍｅ").text
         'Café in Rome'
     """
     normal = _normalized(source)
-    if "&" not in normal.text and "\\" not in normal.text:
+    if not html or "&" not in normal.text:
         return normal
     text, written = _replaced(_WRITTEN, _read, normal.text)
     return NormalizedText(text, source, [*normal.edits, written])
@@ -143,8 +143,6 @@ def _normalized(source: str) -> NormalizedText:
 
 def _read(written: str) -> str:
     """The character that is written out; the same text if there is none to read, or one that changes what follows."""
-    if written[0] == "\\":
-        return " " if written[1] == "t" else "\n"
     found = unescape(written)
     if found.isspace():
         return " "

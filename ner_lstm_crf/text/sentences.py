@@ -304,7 +304,7 @@ def _blank_portion(text: str, token_unit: TokenUnit) -> Portion:
 
 
 def portions(
-    text: str | Iterable[str], *, token_unit: TokenUnit = "word", hyphens: Hyphens = "split"
+    text: str | Iterable[str], *, token_unit: TokenUnit = "word", hyphens: Hyphens = "split", html: bool = False
 ) -> Iterator[Portion]:
     """The sentences of a text in one portion, or in several if the text is long; never all in memory together.
 
@@ -312,6 +312,7 @@ def portions(
         text: Any Unicode string, or the parts of one, of any length.
         token_unit: "word" for words (characters where words are not spaced), "character" for single characters.
         hyphens: As in `tokenize`.
+        html: As in `normalized`.
 
     Raises:
         ValueError: If `token_unit` is neither "word" nor "character".
@@ -327,7 +328,7 @@ def portions(
         while len(block) < BLOCK + 2 * _MARGIN and not last:
             part = next(parts, None)
             block, last = block + (part or ""), part is None
-        normal = normalized(block)
+        normal = normalized(block, html=html)
         borders = _borders(normal.text, token_unit)
         # 2. It ends with a sentence, if possible with a paragraph; else within a sentence that is too long.
         end = len(normal.text)

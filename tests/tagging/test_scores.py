@@ -163,7 +163,18 @@ def test_portions_and_sentences_keep_scores(model: Model, monkeypatch: pytest.Mo
     assert in_sentences == pytest.approx(scores, abs=1e-5)
 
 
-@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), True, "0.5"])
+def test_what_html_writes_out_is_read_in_a_text_to_tag() -> None:
+    text = "Angela&nbsp;Merkel visited New&nbsp;York. He works at AT&amp;T in Rome."
+    assert [entity.text for entity in Tagger.load("en").tag(text)][:2] == ["Angela&nbsp;Merkel", "New&nbsp;York"]
+    assert [entity.text for entity in Tagger.load("zh").tag("&quot;王小明&quot;从北京来。")] == ["王小明", "北京"]
+
+
+def test_a_least_score_may_be_a_number_of_numpy(model: Model) -> None:
+    tagger = Tagger(model)
+    assert tagger.tag("Anna", min_score=np.float32(0.25)) == tagger.tag("Anna", min_score=0.25)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), True, "0.5", np.float64(2)])
 def test_a_least_score_that_is_no_probability_is_refused(model: Model, value: float) -> None:
     tagger = Tagger(model)
     for call in (

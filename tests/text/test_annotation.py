@@ -52,6 +52,10 @@ def test_entities_of_a_text_become_spans() -> None:
     characters = Sentence.from_text("王明在巴黎", [(3, 5, "LOC")], token_unit="character")
     assert (characters.words, characters.spans) == (list("王明在巴黎"), (Span(3, 5, "LOC"),))
     assert Sentence.from_text("", []).words == []
+    assert Sentence.from_text(TEXT, [(np.int64(0), np.int32(9), "PER")]).spans == (Span(0, 2, "PER"),)
+    for label in ("", "O"):
+        with pytest.raises(ValueError, match=f"expected a label such as PER, got '{label}' for"):
+            Sentence.from_text(TEXT, [(0, 9, label)])
 
 
 @pytest.mark.parametrize(
