@@ -269,6 +269,8 @@ def test_it_may_be_a_part_of_another_application(taggers: dict[str, Tagger]) -> 
     assert answer.json()["results"][0]["entities"] == [entity.to_json() for entity in taggers["en"].tag(TEXT)]
     assert client.post("/tag", json={"text": TEXT}).status_code == 404
     assert client.get("/ner/health").json() == {"status": "ok"}
+    with TestClient(app):  # whose end ends its thread
+        pass
 
 
 def test_a_full_queue_answers_503_with_the_seconds_to_wait(taggers: dict[str, Tagger]) -> None:
