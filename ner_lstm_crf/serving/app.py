@@ -22,6 +22,7 @@ from time import perf_counter
 from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -69,7 +70,7 @@ _PAGE = {
     "/page.js": ("page.js", "text/javascript"),
     "/page.css": ("page.css", "text/css"),
 }
-_JSON = b"application/json"
+_JSON = "application/json"
 _GONE = 499  # what servers log for a request whose client left before its end
 _LEAST_ALTERNATIVE = 0.01  # probability of another reading that is shown
 
@@ -406,15 +407,15 @@ async def _invalid(_: Request, error: Exception) -> Response:
     """422 with the place and the reason of each fault; not what was sent, which may be no valid JSON."""
     faults = error.errors() if isinstance(error, RequestValidationError) else []
     detail = [{"type": one["type"], "loc": list(one["loc"]), "msg": one["msg"]} for one in faults[:20]]
-    return Response(json.dumps({"detail": detail}), 422, media_type="application/json")
+    return Response(json.dumps({"detail": detail}), 422, media_type=_JSON)
 
 
-async def _unusable(_: Request | None, error: Exception) -> Response:
+async def _unusable(_: Request, error: Exception) -> Response:
     """400: constraints that no sequence of tags agrees with, or places that are no token's."""
     return JSONResponse({"detail": str(error)}, 400)
 
 
-async def _busy(_: Request | None, error: Exception) -> Response:
+async def _busy(_: Request, error: Exception) -> Response:
     """503: later there is room."""
     seconds = error.seconds if isinstance(error, BusyError) else 1
     return JSONResponse({"detail": str(error)}, 503, {"Retry-After": str(seconds)})
@@ -440,7 +441,7 @@ def _is_to_tag(scope: Scope) -> bool:
 class _Around:
     """Around every request: a limit of its body, its count, and the end of its connection while the service stops.
 
-    Requests to tag are answered here, if nothing is wrong with them.
+    Requests to tag are answered here, if their body is one.
 
     Args:
         app: The application behind it.
@@ -479,7 +480,7 @@ class _Around:
         """Answer by 413, here, or by the application."""
         most, headers = self._service.limits.body_bytes, dict(reversed(scope["headers"]))  # the first of a name counts
         length = headers.get(b"content-length", b"0")
-        is_plain = _is_to_tag(scope) and headers.get(b"content-type") == _JSON
+        is_plain = _is_to_tag(scope) and headers.get(b"content-type") == _JSON.encode()
         if length.isdigit() and int(length) > most:
             await self._refuse(most, scope, receive, send)
         elif is_plain or b"transfer-encoding" in headers:  # a body without a length is read here, up to the limit
@@ -503,13 +504,13 @@ class _Around:
             return False
         answer: Response
         try:
-            answer = Response((await self._service.tag(request)).model_dump_json(), media_type=_JSON.decode())
+            answer = Response((await self._service.tag(request)).model_dump_json(), media_type=_JSON)
         except HTTPException as error:
-            answer = JSONResponse({"detail": error.detail}, error.status_code)
+            answer = await http_exception_handler(Request(scope), error)
         except InputError as error:
-            answer = await _unusable(None, error)
+            answer = await _unusable(Request(scope), error)
         except BusyError as error:
-            answer = await _busy(None, error)
+            answer = await _busy(Request(scope), error)
         await answer(scope, receive, send)
         return True
 

@@ -106,7 +106,7 @@ class Batcher:
         one = Waiting(work, characters, asyncio.get_running_loop().create_future())
         self.characters += characters
         self._waiting.append(one)
-        if self._running is None or self._running.done():  # cancelled, if its loop has ended
+        if self._running is None or self._running.done():  # or cancelled, if its loop has ended
             self._running = asyncio.create_task(self._run())
         return await one.answer
 
@@ -137,7 +137,6 @@ class Batcher:
             # 4. Some turns of the loop: answers are sent, and what came meanwhile is read, to be the next batch.
             for _ in range(4):
                 await asyncio.sleep(0)
-        self._running = None
 
     async def _answer(
         self, requests: Sequence[Waiting], compute: Callable[[], Sequence[object]], *, here: bool = False

@@ -42,11 +42,9 @@ _CLUSTER = re.compile(  # a letter with its accents, Hangul in parts, characters
     "|[\u2126\u212a\u212b\uf900-\ufaff\U0002f800-\U0002fa1f]"
 )
 _GOES_ON = re.compile(f"[{INVISIBLE}{_JOINERS}{_SELECTORS}{_TAGS}{MARKS}\u1161-\u1175\u11a8-\u11c2]")
-_WIDE_RUN = re.compile(f"[{_FULL_WIDTH}]+")
-_NARROW = {code: code - 0xFEE0 for code in range(0xFF10, 0xFF5B)}
 _CHINESE = "\u3400-\u9fff"
 _DOT = re.compile(f"(?<=[{_CHINESE}])[{_DOTS}](?=[{_CHINESE}])")
-_COMPATIBLE_ONE = re.compile(f"[{_COMPATIBLE}]")
+_OTHER_FORMS = re.compile(f"[{_FULL_WIDTH}{_COMPATIBLE}]+")
 # Radicals that Unicode itself does not lead back (Unihan, kRSUnicode): of simplified characters, which PDFs have.
 _RADICALS = dict(
     zip(
@@ -119,25 +117,18 @@ def normalized(source: str, *, html: bool = False) -> NormalizedText:
         >>> normalized("Cafe\u0301\u200b in Ｒｏｍｅ").text
         'Café in Rome'
     """
-    normal = _normalized(source)
-    if not html or "&" not in normal.text:
-        return normal
-    text, written = _replaced(_WRITTEN, _read, normal.text)
-    return NormalizedText(text, source, [*normal.edits, written])
-
-
-def _normalized(source: str) -> NormalizedText:
-    """What is the same for a text and for a token."""
     text, edits = source, list[_Edits]()
     if _has_rare(text):
         text, unseen = _replaced(_UNSEEN, lambda _: "", text)
-        text = _WIDE_RUN.sub(lambda run: run[0].translate(_NARROW), text)
-        text = _COMPATIBLE_ONE.sub(lambda one: _usual(one[0]), text)
+        text = _OTHER_FORMS.sub(lambda run: "".join(map(_usual, run[0])), text)
         text = _DOT.sub("·", text)
         edits.append(unseen)
     if not is_normalized("NFC", text):
         text, composed = _replaced(_CLUSTER, lambda cluster: normalize("NFC", cluster), text)
         edits.append(composed)
+    if html and "&" in text:
+        text, written = _replaced(_WRITTEN, _read, text)
+        edits.append(written)
     return NormalizedText(text, source, edits)
 
 
@@ -178,7 +169,7 @@ def normalized_words(words: Sequence[str]) -> Sequence[str]:
     """
     joined = "\n".join(words)
     is_normal = not _has_rare(joined) and is_normalized("NFC", joined)
-    return words if is_normal else [_normalized(word).text for word in words]
+    return words if is_normal else [normalized(word).text for word in words]
 
 
 def _replaced(pattern: re.Pattern[str], replace: Callable[[str], str], text: str) -> tuple[str, _Edits]:
