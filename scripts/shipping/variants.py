@@ -8,7 +8,7 @@ emoji and marks beside names. The names, titles and posts are those of names.tom
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -90,25 +90,33 @@ def _name(draw: Random) -> tuple[str, ...]:
 
 def _with_titles(parts: list[Part], draw: Random) -> list[Part]:
     """Each person behind a title, mostly that of a country; the title is in no entity."""
-    found = list[Part]()
-    for tokens, label in parts:
-        if label == "PER":
-            if draw.random() < 0.9:
-                found.append((tuple(draw.choice(CHINESE["countries"])), "LOC"))
-            found.append((tuple(draw.choice(CHINESE["titles"])), ""))
-        found.append((_name(draw) if label == "PER" and draw.random() < 0.5 else tokens, label))
-    return found
+
+    def title() -> Iterator[Part]:
+        if draw.random() < 0.9:
+            yield tuple(draw.choice(CHINESE["countries"])), "LOC"
+        yield tuple(draw.choice(CHINESE["titles"])), ""
+
+    return _behind(title, parts, draw)
 
 
 def _with_posts(parts: list[Part], draw: Random) -> list[Part]:
     """Each person behind a post, mostly that of a company, and often in Latin letters; the post is in no entity."""
+
+    def post() -> Iterator[Part]:
+        if draw.random() < 0.8:
+            company = draw.choice(CHINESE["companies"] if draw.random() < 0.8 else LATIN["organizations"])
+            yield tuple(company + draw.choice(("", "", "公司", "集团"))), "ORG"
+        yield tuple(draw.choice(LATIN["posts"] if draw.random() < 0.6 else CHINESE["posts"])), ""
+
+    return _behind(post, parts, draw)
+
+
+def _behind(made: Callable[[], Iterable[Part]], parts: list[Part], draw: Random) -> list[Part]:
+    """Each person behind other parts, half of them under a name that nobody has."""
     found = list[Part]()
     for tokens, label in parts:
         if label == "PER":
-            if draw.random() < 0.8:
-                company = draw.choice(CHINESE["companies"] if draw.random() < 0.8 else LATIN["organizations"])
-                found.append((tuple(company + draw.choice(("", "", "公司", "集团"))), "ORG"))
-            found.append((tuple(draw.choice(LATIN["posts"] if draw.random() < 0.6 else CHINESE["posts"])), ""))
+            found += made()
         found.append((_name(draw) if label == "PER" and draw.random() < 0.5 else tokens, label))
     return found
 
